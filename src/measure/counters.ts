@@ -1,0 +1,69 @@
+/**
+ * Everything a run counts: one Float64Array row a thread, in shared memory, so that the main thread
+ * can draw progress while the run goes on. Each number has one writer; rows are added up to merge.
+ */
+export const Counter = {
+  // Users: every play of a session by a user is in exactly one of the six end states or live.
+  STARTED: 0,
+  COMPLETED: 1,
+  REFUSED: 2,
+  RESET: 3,
+  TIMED_OUT: 4,
+  ABORTED: 5,
+  ESTABLISHED: 6,
+  PEAK_ESTABLISHED: 7,
+  CONNECTED: 8,
+  // Exchanges: a client turn and the server's answer to it.
+  EXCHANGES_INTENDED: 9,
+  EXCHANGES_SENT: 10,
+  EXCHANGES_ANSWERED: 11,
+  EXCHANGES_MISMATCHED: 12,
+  // Packets and TCP payload octets.
+  PACKETS_SENT: 13,
+  PACKETS_RECEIVED: 14,
+  RETRANSMITTED: 15,
+  SYN_RETRANSMITTED: 16,
+  PAYLOAD_BYTES_SENT: 17,
+  PAYLOAD_BYTES_RECEIVED: 18,
+  // How the end of an answer was recognised.
+  ANSWER_BY_PROTOCOL: 19,
+  ANSWER_BY_LENGTH: 20,
+  ANSWER_BY_QUIET: 21,
+  ANSWER_BY_CLOSE: 22,
+  // Why users ended otherwise than completed.
+  TIMED_OUT_CONNECTING: 23,
+  TIMED_OUT_WAITING: 24,
+  TIMED_OUT_RETRANSMITTING: 25,
+  RESET_BEFORE_ANSWER: 26,
+  RESET_DURING_ANSWER: 27,
+  RESET_AFTER_ANSWER: 28,
+  ABORTED_CLOSED_EARLY: 29,
+  ABORTED_INTERRUPTED: 30,
+  // Packets that came in and were not understood or not ours, by reason.
+  DROPPED_MALFORMED: 31,
+  DROPPED_NOT_OURS: 32,
+  DROPPED_STALE: 33,
+  DROPPED_OUT_OF_WINDOW: 34,
+  DROPPED_OUT_OF_ORDER: 35,
+  // Frames that the kernel would not take.
+  UNSENT_NO_BUFFERS: 36,
+  UNSENT_NOT_PERMITTED: 37,
+  UNSENT_TOO_LONG: 38,
+  UNSENT_OTHER: 39,
+  // Replies that the kernel's ring had no room for.
+  RING_DROPPED: 40,
+  // Embedded target: what it found wrong in what it was sent. Both must be 0.
+  EMBEDDED_BAD_CHECKSUM: 41,
+  EMBEDDED_BAD_OCTETS: 42,
+  // Octets of client streams that the embedded target received in order and found right.
+  EMBEDDED_OCTETS_CHECKED: 43,
+  // When the run's own clock has got to, in ns; not a sum: the largest row counts.
+  CLOCK_NS: 44,
+} as const;
+export type Counter = (typeof Counter)[keyof typeof Counter];
+
+export const COUNTERS = 45;
+
+/** Zeroed counters of one thread, in memory that other threads may read. */
+export const createCounters = (): Float64Array<SharedArrayBuffer> =>
+  new Float64Array(new SharedArrayBuffer(COUNTERS * Float64Array.BYTES_PER_ELEMENT));

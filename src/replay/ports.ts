@@ -1,0 +1,36 @@
+/** What the engine needs from outside: implemented by io/ (the kernel) and embedded/ (no kernel). */
+import type { FrameBatch } from '../wire/frame-batch.ts';
+
+export interface Sender {
+  /** Frames written here leave with the next `flush`. */
+  readonly batch: FrameBatch;
+  /**
+   * Sends every frame of the batch and empties it. What the kernel would not take is counted by
+   * the sender under a reason and is not an exception: TCP sends it again.
+   * @returns the time at which the last frame was handed over, in ns since the start of the run
+   */
+  flush(): number;
+}
+
+export interface PacketSink {
+  /**
+   * An IP packet has arrived; it is only valid during the call.
+   * @param start where its IP header begins in the receiver's `data`
+   * @param capturedBytes octets present from there; the packet itself may be longer
+   * @param arrivedNs when the kernel saw it, in ns since the start of the run
+   */
+  onPacket(start: number, capturedBytes: number, arrivedNs: number): void;
+}
+
+export interface Receiver {
+  /** The memory that packets are handed over in: one view for the receiver's whole life. */
+  readonly data: DataView;
+  /** Hands over at most `limit` packets, oldest first, and returns how many. */
+  receive(limit: number, sink: PacketSink): number;
+}
+
+/** Reads octets of the joined capture: for checksums and for the embedded target, not for sending. */
+export interface CaptureBytes {
+  /** Fills `into` from `offset`; throws a ReplayError where the capture is shorter than it was. */
+  read(offset: number, into: Uint8Array): void;
+}
