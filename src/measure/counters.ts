@@ -59,11 +59,24 @@ export const Counter = {
   EMBEDDED_OCTETS_CHECKED: 43,
   // When the run's own clock has got to, in ns; not a sum: the largest row counts.
   CLOCK_NS: 44,
+  // Latest start of a user after its intended time, in ns; the largest row counts.
+  START_LAG_NS_MAX: 45,
 } as const;
 export type Counter = (typeof Counter)[keyof typeof Counter];
 
-export const COUNTERS = 45;
+export const COUNTERS = 46;
 
 /** Zeroed counters of one thread, in memory that other threads may read. */
 export const createCounters = (): Float64Array<SharedArrayBuffer> =>
   new Float64Array(new SharedArrayBuffer(COUNTERS * Float64Array.BYTES_PER_ELEMENT));
+
+/** Adds the rows up; of the clock the latest counts. */
+export function sumCounters(rows: Iterable<Float64Array>): Float64Array {
+  const sum = new Float64Array(COUNTERS);
+  for (const row of rows) {
+    const clockNs = Math.max(sum[Counter.CLOCK_NS], row[Counter.CLOCK_NS]);
+    for (let i = 0; i < COUNTERS; i++) sum[i] += row[i];
+    sum[Counter.CLOCK_NS] = clockNs;
+  }
+  return sum;
+}

@@ -1,0 +1,270 @@
+/**
+ * Latency histograms: HdrHistogram's layout in shared memory.
+ *
+ * Five histograms a thread, one after another in one Float64Array, so that the main thread can read
+ * percentiles while the run goes on and merging is adding. The buckets are those of HdrHistogram
+ * with a lowest discernible value of 1 ns and 3 significant digits: bucket `k` covers up to
+ * `2048 * 2^k` in steps of `2^k`; of every bucket but the first only the upper 1024 steps are used.
+ * Recording by hand costs 2 to 3 ns; hdr-histogram-js 3.0.1 costs 12 (WASM) and 58 (JavaScript)
+ * on the same machine, and its memory cannot be shared. It still does the encoding
+ * (histogram-codec.ts) and is the oracle in the tests.
+ *
+ * Layout of one histogram: `[count, sum, min, max, clamped, -, -, -, counts of each step...]`.
+ */
+import { NS_PER_MS } from '../base/time.ts';
+
+/** What is measured; each has a histogram of its own (see `LATENCY_MEANINGS`). */
+export const Latency = { CONNECT: 0, FIRST_BYTE: 1, RESPONSE: 2, SERVICE: 3, LAG: 4 } as const;
+export type Latency = (typeof Latency)[keyof typeof Latency];
+
+/** The names of the histograms in results, in the order of `Latency`. */
+export const LATENCY_NAMES = ['connect', 'firstByte', 'response', 'service', 'lag'] as const;
+export type LatencyName = (typeof LATENCY_NAMES)[number];
+
+/** From when to when each one is measured, in the order of `Latency`. */
+export const LATENCY_MEANINGS = [
+  'first SYN sent to SYN-ACK',
+  'request sent to first byte of the answer',
+  'request intended to end of the answer',
+  'request sent to end of the answer',
+  'request intended to request sent: the generator itself',
+] as const;
+
+const SUB_BUCKET_HALF = 1024;
+const SUB_BUCKET_HALF_BITS = 10;
+const BUCKETS = 37;
+
+export const SIGNIFICANT_DIGITS = 3;
+/** 39 hours. What lies above is recorded as this and counted as clamped. */
+export const HIGHEST_TRACKABLE_NS = 2 ** 47 - 1;
+/** Steps of one histogram. */
+export const COUNTS_LENGTH = (BUCKETS + 1) * SUB_BUCKET_HALF;
+
+const COUNT = 0;
+const SUM = 1;
+const MIN = 2;
+const MAX = 3;
+const CLAMPED = 4;
+const HEADER = 8;
+const STRIDE = HEADER + COUNTS_LENGTH;
+const COLUMNS_LENGTH = STRIDE * LATENCY_NAMES.length;
+
+/** Percentiles of one histogram, in milliseconds; `null` where nothing was recorded. */
+export interface LatencyRow {
+  readonly count: number;
+  readonly min: number | null;
+  readonly mean: number | null;
+  readonly p50: number | null;
+  readonly p90: number | null;
+  readonly p95: number | null;
+  readonly p99: number | null;
+  readonly 'p99.9': number | null;
+  readonly 'p99.99': number | null;
+  readonly max: number | null;
+}
+
+/** The steps of a histogram that are not 0. */
+export interface SparseCounts {
+  /** Ascending, below COUNTS_LENGTH. */
+  readonly indexes: Uint32Array;
+  readonly counts: Float64Array;
+}
+
+/** One thread's histograms, written by that thread alone. */
+export class LatencyRecorder {
+  readonly columns: Float64Array<SharedArrayBuffer>;
+
+  constructor() {
+    this.columns = new Float64Array(
+      new SharedArrayBuffer(COLUMNS_LENGTH * Float64Array.BYTES_PER_ELEMENT),
+    );
+    clearHeaders(this.columns);
+  }
+
+  /**
+   * Records a latency in nanoseconds. Below 0 (clocks that disagree) it is recorded as 0, above
+   * HIGHEST_TRACKABLE_NS as that, and counted as clamped.
+   */
+  record(latency: Latency, ns: number): void {
+    const { columns } = this;
+    const base = latency * STRIDE;
+    let valueNs = ns;
+    if (!(ns >= 0 && ns <= HIGHEST_TRACKABLE_NS)) {
+      valueNs = ns > HIGHEST_TRACKABLE_NS ? HIGHEST_TRACKABLE_NS : 0;
+      columns[base + CLAMPED]++;
+    }
+    columns[base + HEADER + indexOf(valueNs)]++;
+    columns[base + COUNT]++;
+    columns[base + SUM] += valueNs;
+    if (valueNs < columns[base + MIN]) columns[base + MIN] = valueNs;
+    if (valueNs > columns[base + MAX]) columns[base + MAX] = valueNs;
+  }
+}
+
+/** Histograms to read from: the sum of what was added. */
+export class LatencyTable {
+  readonly #columns = clearHeaders(new Float64Array(COLUMNS_LENGTH));
+
+  /** The sum of these recorders' columns, which may be in use meanwhile. */
+  static of(recorded: Iterable<Float64Array>): LatencyTable {
+    const table = new LatencyTable();
+    for (const columns of recorded) table.add(columns);
+    return table;
+  }
+
+  /** Adds a recorder's `columns`. */
+  add(columns: Float64Array): void {
+    for (let latency = 0; latency < LATENCY_NAMES.length; latency++) {
+      const base = latency * STRIDE;
+      if (columns[base + COUNT] === 0) continue;
+      const minNs = columns[base + MIN];
+      const maxNs = columns[base + MAX];
+      const last = base + HEADER + indexOf(maxNs);
+      for (let i = base + HEADER + indexOf(minNs); i <= last; i++) this.#columns[i] += columns[i];
+      this.#columns[base + COUNT] += columns[base + COUNT];
+      this.#columns[base + SUM] += columns[base + SUM];
+      this.#columns[base + CLAMPED] += columns[base + CLAMPED];
+      this.#stretch(base, minNs, maxNs);
+    }
+  }
+
+  /** Adds single steps; minimum, maximum and sum are then known to the width of a step. */
+  addSparse(latency: Latency, { indexes, counts }: SparseCounts): void {
+    const base = latency * STRIDE;
+    for (let i = 0; i < indexes.length; i++) {
+      const lowestNs = lowestOf(indexes[i]);
+      const highestNs = highestOf(indexes[i]);
+      this.#columns[base + HEADER + indexes[i]] += counts[i];
+      this.#columns[base + COUNT] += counts[i];
+      this.#columns[base + SUM] += (counts[i] * (lowestNs + highestNs)) / 2;
+      this.#stretch(base, lowestNs, highestNs);
+    }
+  }
+
+  /** What was recorded since `before`, an earlier state of the same histogram. */
+  sparseSince(latency: Latency, before: LatencyTable): SparseCounts {
+    const base = latency * STRIDE;
+    const indexes: number[] = [];
+    const counts: number[] = [];
+    if (this.count(latency) > before.count(latency)) {
+      const first = indexOf(this.#columns[base + MIN]);
+      const last = indexOf(this.#columns[base + MAX]);
+      for (let index = first; index <= last; index++) {
+        const i = base + HEADER + index;
+        const count = this.#columns[i] - before.#columns[i];
+        if (count <= 0) continue;
+        indexes.push(index);
+        counts.push(count);
+      }
+    }
+    return { indexes: Uint32Array.from(indexes), counts: Float64Array.from(counts) };
+  }
+
+  /** All steps of one histogram that are not 0. */
+  sparse(latency: Latency): SparseCounts {
+    return this.sparseSince(latency, EMPTY);
+  }
+
+  count(latency: Latency): number {
+    return this.#columns[latency * STRIDE + COUNT];
+  }
+
+  /** How many values were out of range and recorded as its nearer end. */
+  clamped(latency: Latency): number {
+    return this.#columns[latency * STRIDE + CLAMPED];
+  }
+
+  /** `null` when nothing was recorded. */
+  minNs(latency: Latency): number | null {
+    return this.count(latency) === 0 ? null : this.#columns[latency * STRIDE + MIN];
+  }
+
+  /** `null` when nothing was recorded. */
+  maxNs(latency: Latency): number | null {
+    return this.count(latency) === 0 ? null : this.#columns[latency * STRIDE + MAX];
+  }
+
+  /** `null` when nothing was recorded. */
+  meanNs(latency: Latency): number | null {
+    const count = this.count(latency);
+    return count === 0 ? null : this.#columns[latency * STRIDE + SUM] / count;
+  }
+
+  /**
+   * The value that `percentile` percent (0..100) of what was recorded do not exceed, as
+   * HdrHistogram gives it: the upper end of the step, here never above the maximum; the lowest one
+   * for 0. `null` when nothing was recorded.
+   */
+  valueAtPercentileNs(latency: Latency, percentile: number): number | null {
+    const base = latency * STRIDE;
+    const count = this.#columns[base + COUNT];
+    if (count === 0) return null;
+    if (percentile <= 0) return this.#columns[base + MIN];
+    // A hair less than the product, so that its rounding error does not skip a value.
+    const rank = Math.max(1, Math.ceil((Math.min(percentile, 100) / 100) * count * (1 - 2 ** -51)));
+    const last = indexOf(this.#columns[base + MAX]);
+    let seen = 0;
+    for (let index = indexOf(this.#columns[base + MIN]); index < last; index++) {
+      seen += this.#columns[base + HEADER + index];
+      if (seen >= rank) return highestOf(index);
+    }
+    return this.#columns[base + MAX];
+  }
+
+  /** The histogram's row in a result. */
+  row(latency: Latency): LatencyRow {
+    const at = (percentile: number): number | null =>
+      toMs(this.valueAtPercentileNs(latency, percentile));
+    return {
+      count: this.count(latency),
+      min: toMs(this.minNs(latency)),
+      mean: toMs(this.meanNs(latency)),
+      p50: at(50),
+      p90: at(90),
+      p95: at(95),
+      p99: at(99),
+      'p99.9': at(99.9),
+      'p99.99': at(99.99),
+      max: toMs(this.maxNs(latency)),
+    };
+  }
+
+  #stretch(base: number, minNs: number, maxNs: number): void {
+    this.#columns[base + MIN] = Math.min(this.#columns[base + MIN], minNs);
+    this.#columns[base + MAX] = Math.max(this.#columns[base + MAX], maxNs);
+  }
+}
+
+/** The step that a value of 0..HIGHEST_TRACKABLE_NS falls into. */
+export function indexOf(valueNs: number): number {
+  // clz32 sees 32 bits: of a larger value it is given the upper 27.
+  if (valueNs < 0x8000_0000) {
+    const value = valueNs | 0;
+    const bucket = Math.max(21 - Math.clz32(value), 0);
+    return (bucket << SUB_BUCKET_HALF_BITS) + (value >>> bucket);
+  }
+  const upper = Math.floor(valueNs / 0x10_0000);
+  const bucket = 41 - Math.clz32(upper);
+  return (bucket << SUB_BUCKET_HALF_BITS) + (upper >>> (bucket - 20));
+}
+
+/** The lowest value of a step. */
+export function lowestOf(index: number): number {
+  const bucket = Math.max((index >>> SUB_BUCKET_HALF_BITS) - 1, 0);
+  return (index - (bucket << SUB_BUCKET_HALF_BITS)) * 2 ** bucket;
+}
+
+/** The highest value of a step. */
+export const highestOf = (index: number): number =>
+  lowestOf(index) + 2 ** Math.max((index >>> SUB_BUCKET_HALF_BITS) - 1, 0) - 1;
+
+function clearHeaders<T extends ArrayBufferLike>(columns: Float64Array<T>): Float64Array<T> {
+  for (let base = 0; base < COLUMNS_LENGTH; base += STRIDE) {
+    columns[base + MIN] = Number.POSITIVE_INFINITY;
+  }
+  return columns;
+}
+
+const EMPTY = new LatencyTable();
+
+const toMs = (ns: number | null): number | null => (ns === null ? null : ns / NS_PER_MS);

@@ -1,0 +1,257 @@
+/**
+ * Segments to frames: takes a segment's octets and checksum from the session's segment plan, its
+ * address and port from the user's index, and writes the frame into the sender's batch.
+ */
+import { assert } from '../base/assert.ts';
+import { hash32 } from '../base/prng.ts';
+import { type Seq, seqBefore } from '../base/seq.ts';
+import { NS_PER_MS } from '../base/time.ts';
+import { Counter } from '../measure/counters.ts';
+import type { StreamColumns } from '../session/scripts.ts';
+import { SegmentPlan } from '../session/segment-plan.ts';
+import type { SegmentOutput, StreamSource } from '../tcp/tcp-client.ts';
+import { UserFlag, type UserTable } from '../tcp/user-table.ts';
+import { EXTENTS_PER_FRAME } from '../wire/frame-batch.ts';
+import { FrameWriter, OptionsKind } from '../wire/frame-writer.ts';
+import { ACK, FIN, RST, SYN } from '../wire/tcp.ts';
+import type { PlayTable } from './play-table.ts';
+import type { CaptureBytes, Sender } from './ports.ts';
+import type { ReplayPlan } from './replay-plan.ts';
+
+/** Different segment sizes that peers may agree to in one run; each has its own cuts. */
+const SEGMENT_PLANS_MAX = 64;
+const WINDOW_FIELD_MAX = 0xffff;
+
+export class FrameOutput implements SegmentOutput, StreamSource {
+  /** Called before a full batch is flushed by itself and after: the engine takes the send time. */
+  onFlushed: (sentNs: number) => void = () => undefined;
+
+  readonly #plan: ReplayPlan;
+  readonly #sender: Sender;
+  readonly #capture: CaptureBytes;
+  readonly #users: UserTable;
+  readonly #plays: PlayTable;
+  readonly #counters: Float64Array;
+  readonly #writer: FrameWriter;
+  readonly #routes: readonly number[];
+  readonly #client: StreamColumns;
+  readonly #segmentPlans = new Map<number, SegmentPlan>();
+  /** The plan of the segment size that was asked for last: nearly always the only one. */
+  #segments: SegmentPlan | null = null;
+  #segmentsMss = 0;
+  #ipId = 0;
+
+  constructor(
+    plan: ReplayPlan,
+    sender: Sender,
+    capture: CaptureBytes,
+    users: UserTable,
+    plays: PlayTable,
+    counters: Float64Array,
+  ) {
+    this.#plan = plan;
+    this.#sender = sender;
+    this.#capture = capture;
+    this.#users = users;
+    this.#plays = plays;
+    this.#counters = counters;
+    this.#client = plan.scripts.client;
+    const { family, prefix } = plan.pool.clients;
+    this.#writer = new FrameWriter(sender.batch, { family });
+    this.#writer.synOptions = plan.syn;
+    const source = new Uint8Array(family === 4 ? 4 : 16);
+    source.set(prefix);
+    this.#routes = plan.targets.map(({ link, address }) =>
+      this.#writer.addRoute(link, address, source),
+    );
+    this.#ipId = hash32(plan.seed, plan.shard) & 0xffff;
+  }
+
+  /** Number of the user's present connection, through all iterations and threads. */
+  connectionOf(user: number): number {
+    const { users, shard, shards } = this.#plan;
+    return user * shards + shard + this.#plays.iteration[user] * users;
+  }
+
+  /** Initial sequence number: RFC 6528, a clock of 4 µs and a hash of the connection. */
+  issOf(user: number, nowNs: number): Seq {
+    const clock = Math.floor((this.#plan.epochMs * 1e3 + nowNs / 1e3) / 4);
+    return (hash32(this.connectionOf(user), this.#plan.seed) + clock) >>> 0;
+  }
+
+  /** Cut the streams of all played sessions for a segment size now, so that no user waits for it. */
+  prepare(sendMss: number): void {
+    const segments = this.#segmentsFor(sendMss);
+    for (const session of this.#plan.played) segments.prepare(session);
+  }
+
+  streamLimit(user: number): number {
+    const first = this.#client.firstMessage[this.#plays.session[user]];
+    const next = Math.min(
+      this.#plays.nextStep[user],
+      this.#client.firstMessage[this.#plays.session[user] + 1],
+    );
+    return next > first ? this.#client.messageEnd[next - 1] : 0;
+  }
+
+  segmentEnd(user: number, offset: number, mss: number): number {
+    const segments = this.#segmentsFor(mss);
+    const row = segments.find(this.#plays.session[user], offset);
+    return segments.segmentEnd[row];
+  }
+
+  #segmentsFor(mss: number): SegmentPlan {
+    if (mss === this.#segmentsMss && this.#segments !== null) return this.#segments;
+    let segments = this.#segmentPlans.get(mss);
+    if (segments === undefined) {
+      assert(this.#segmentPlans.size < SEGMENT_PLANS_MAX, 'peers agree to few segment sizes');
+      segments = new SegmentPlan(this.#client, this.#plan.scripts.sessions, mss, (offset, into) =>
+        this.#capture.read(offset, into),
+      );
+      this.#segmentPlans.set(mss, segments);
+    }
+    this.#segments = segments;
+    this.#segmentsMss = mss;
+    return segments;
+  }
+
+  emitSegment(
+    user: number,
+    seq: Seq,
+    ack: Seq,
+    flags: number,
+    offset: number,
+    payloadBytes: number,
+    nowNs: number,
+  ): void {
+    const { batch } = this.#sender;
+    if (batch.count === batch.capacity) this.onFlushed(this.#sender.flush());
+    const sum = payloadBytes === 0 ? 0 : this.#addExtents(user, offset, payloadBytes);
+    if (payloadBytes === 0) batch.extentCount[batch.count] = 0;
+    const users = this.#users;
+    const hasTimestamps = (users.flags[user] & UserFlag.TIMESTAMPS) !== 0;
+    const isSyn = (flags & SYN) !== 0;
+    const connection = this.connectionOf(user);
+    this.#writeHeader(
+      this.targetOf(user),
+      connection,
+      seq,
+      ack,
+      flags,
+      flags & RST ? 0 : this.#windowField(user, flags),
+      isSyn ? OptionsKind.SYN : hasTimestamps ? OptionsKind.TIMESTAMPS : OptionsKind.NONE,
+      isSyn ? 0 : users.tsRecent[user],
+      payloadBytes,
+      sum,
+      nowNs,
+    );
+    this.#count(user, seq, flags, payloadBytes);
+    batch.count++;
+  }
+
+  /** Row in the plan's targets of the user's session. */
+  targetOf(user: number): number {
+    return this.#plan.targetOf[this.#plan.scripts.endpoint[this.#plays.session[user]]];
+  }
+
+  #writeHeader(
+    target: number,
+    connection: number,
+    seq: Seq,
+    ack: Seq,
+    flags: number,
+    window: number,
+    optionsKind: number,
+    tsEcr: number,
+    payloadBytes: number,
+    payloadSum: number,
+    nowNs: number,
+  ): void {
+    const { pool, targets } = this.#plan;
+    this.#ipId = (this.#ipId + 1) & 0xffff;
+    this.#writer.writeTcp(
+      this.#routes[target],
+      pool.lowOf(connection),
+      pool.portOf(connection),
+      targets[target].port,
+      this.#ipId,
+      seq,
+      ack,
+      flags,
+      window,
+      optionsKind,
+      this.#tsVal(connection, nowNs),
+      tsEcr,
+      payloadBytes,
+      payloadSum,
+    );
+  }
+
+  #windowField(user: number, flags: number): number {
+    const { windowBytes } = this.#plan.tcp;
+    const isScaled = (flags & SYN) === 0 && (this.#users.flags[user] & UserFlag.SCALED) !== 0;
+    const shift = isScaled ? Math.max(0, this.#plan.syn.windowScale) : 0;
+    return Math.min(windowBytes >>> shift, WINDOW_FIELD_MAX);
+  }
+
+  /** Milliseconds, moved by a hash: rises within a connection and from run to run. */
+  #tsVal(connection: number, nowNs: number): number {
+    const ms = Math.floor(this.#plan.epochMs + nowNs / NS_PER_MS);
+    return (ms + hash32(connection, 0x7473_7661)) >>> 0;
+  }
+
+  /** Point the frame at its octets. @returns their sum */
+  #addExtents(user: number, offset: number, payloadBytes: number): number {
+    const { batch } = this.#sender;
+    const session = this.#plays.session[user];
+    const segments = this.#segmentsFor(this.#users.sendMss[user]);
+    const row = segments.find(session, offset);
+    const { extentStart, extentBytes, extentOffset } = this.#client;
+    let extent = segments.segmentExtent[row];
+    while (extentStart[extent] + extentBytes[extent] <= offset) extent++;
+    const firstExtent = extent;
+    const first = batch.count * EXTENTS_PER_FRAME;
+    const end = offset + payloadBytes;
+    let count = 0;
+    for (let at = offset; at < end; extent++) {
+      const skip = at - extentStart[extent];
+      const bytes = Math.min(extentBytes[extent] - skip, end - at);
+      batch.extentOffset[first + count] = extentOffset[extent] + skip;
+      batch.extentBytes[first + count] = bytes;
+      count++;
+      at += bytes;
+    }
+    batch.extentCount[batch.count] = count;
+    const isPlanned = segments.segmentStart[row] === offset && segments.segmentEnd[row] === end;
+    return isPlanned ? segments.segmentSum[row] : segments.sumOf(firstExtent, offset, end);
+  }
+
+  #count(user: number, seq: Seq, flags: number, payloadBytes: number): void {
+    const counters = this.#counters;
+    counters[Counter.PACKETS_SENT]++;
+    counters[Counter.PAYLOAD_BYTES_SENT] += payloadBytes;
+    if (flags & SYN) {
+      if (this.#users.retries[user] > 0) counters[Counter.SYN_RETRANSMITTED]++;
+    } else if (payloadBytes > 0 || flags & FIN) {
+      if (seqBefore(seq, this.#users.sndMax[user])) counters[Counter.RETRANSMITTED]++;
+    }
+  }
+
+  /** Answer a segment that belongs to no connection with an RST (RFC 9293, section 3.10.7.1). */
+  emitReset(
+    target: number,
+    connection: number,
+    seq: Seq,
+    ack: Seq,
+    hasAck: boolean,
+    nowNs: number,
+  ): void {
+    const { batch } = this.#sender;
+    if (batch.count === batch.capacity) this.onFlushed(this.#sender.flush());
+    batch.extentCount[batch.count] = 0;
+    const flags = hasAck ? RST | ACK : RST;
+    this.#writeHeader(target, connection, seq, ack, flags, 0, OptionsKind.NONE, 0, 0, 0, nowNs);
+    this.#counters[Counter.PACKETS_SENT]++;
+    batch.count++;
+  }
+}

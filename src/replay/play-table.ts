@@ -1,0 +1,70 @@
+/**
+ * Where each virtual user stands in its session's script: columns beside the UserTable's.
+ *
+ * A session's client side is a row of steps: its messages, then the end of its stream. Before a step
+ * lies a stage: the octets of the server's stream that the recorded client had received by then and
+ * not yet by the step before (none, for most messages within a turn). Stage `n` lies before step
+ * `n`; one more stage, behind the last step, is what the server sent after our end.
+ */
+
+/** Bits of the `flags` column. */
+export const PlayFlag = {
+  /** The user is started and has no end state yet. */
+  LIVE: 0x0001,
+  /** The handshake was completed. */
+  CONNECTED: 0x0002,
+  /** The first octet of the open stage has come. */
+  FIRST_BYTE: 0x0004,
+  /** The server may have said all: the stage is done when it stays quiet. */
+  QUIET: 0x0008,
+  /** The server has ended its stream. */
+  PEER_FIN: 0x0010,
+  /** Our end (the last step) has been played. */
+  ENDED: 0x0020,
+  /** The server ended before the script did: the user ends as aborted. */
+  CLOSED_EARLY: 0x0040,
+  /** We closed because the run was interrupted: the user ends as aborted. */
+  INTERRUPTED: 0x0080,
+  /** A SYN or a turn's last message lies in the batch: its time is taken at the flush. */
+  STAMP: 0x0100,
+  /** A connection has been acknowledged as its peer's choice of a whole second connection. */
+  TURN_OPEN: 0x0200,
+} as const;
+
+/** Octets that one user takes in this table. */
+export const PLAY_BYTES_PER_USER = 48;
+
+export class PlayTable {
+  /** Row in Scripts. */
+  readonly session: Uint32Array;
+  /** The next step to play: a message row, or one past the session's last for its end, then one more. */
+  readonly nextStep: Uint32Array;
+  /** The first stage that is not complete. */
+  readonly openStage: Uint32Array;
+  /** Octets of the open stage that have come. */
+  readonly stageBytes: Uint32Array;
+  /** When the plan wants the next step (its intended time); NEVER_NS while a stage must end first. */
+  readonly stepDueNs: Float64Array;
+  /** Intended time of the turn whose answer is awaited. */
+  readonly intendedNs: Float64Array;
+  /** When that turn's last message was handed to the kernel; before the handshake: the SYN. */
+  readonly sentNs: Float64Array;
+  /** When the peer last brought us on, in ms since the start of the run. */
+  readonly progressMs: Uint32Array;
+  readonly flags: Uint16Array;
+  /** Which play of the user this is, from 0. */
+  readonly iteration: Uint16Array;
+
+  constructor(users: number) {
+    this.session = new Uint32Array(users);
+    this.nextStep = new Uint32Array(users);
+    this.openStage = new Uint32Array(users);
+    this.stageBytes = new Uint32Array(users);
+    this.stepDueNs = new Float64Array(users);
+    this.intendedNs = new Float64Array(users);
+    this.sentNs = new Float64Array(users);
+    this.progressMs = new Uint32Array(users);
+    this.flags = new Uint16Array(users);
+    this.iteration = new Uint16Array(users);
+  }
+}

@@ -1,0 +1,766 @@
+/**
+ * The engine: plays every user's script through TCP, step by step, and measures the answers.
+ *
+ * Sans-IO: packets come in by `onPacket`, time by `onTimeout`, frames go out through the sender's
+ * batch. `nextDueNs` says when `onTimeout` has something to do; a spurious call is harmless.
+ *
+ * A user's event always runs the same way: TCP first, then the script (which stage is complete,
+ * which step is due), then one `emit` that carries data and acknowledgement together, then the
+ * user's timer is set to the earliest thing it waits for.
+ */
+import { seqAdd } from '../base/seq.ts';
+import { NEVER_NS, NS_PER_MS } from '../base/time.ts';
+import { Counter } from '../measure/counters.ts';
+import { Latency, type LatencyRecorder } from '../measure/histograms.ts';
+import { TimingWheel } from '../schedule/timing-wheel.ts';
+import { StreamEnd } from '../session/scripts.ts';
+import { TcpClient, TcpEvent } from '../tcp/tcp-client.ts';
+import { State, UserTable } from '../tcp/user-table.ts';
+import { IpView } from '../wire/ip-view.ts';
+import { ACK, FIN, RST, SYN, TCP_HEADER_BYTES_MIN, TcpView } from '../wire/tcp.ts';
+import { TcpOptions } from '../wire/tcp-options.ts';
+import { WireFault } from '../wire/wire-fault.ts';
+import { FrameOutput } from './frame-output.ts';
+import { PlayFlag, PlayTable } from './play-table.ts';
+import type { CaptureBytes, PacketSink, Receiver, Sender } from './ports.ts';
+import { Close, Pace, type ReplayPlan } from './replay-plan.ts';
+import { Stages } from './stages.ts';
+
+/**
+ * An answer that is not as long as recorded is over when nothing has come for this long after a
+ * push (or for two round trips, where those are longer).
+ */
+const QUIET_MS = 20;
+/** How long after its recorded time we wait for the server to close before we do. */
+const SERVER_CLOSE_GRACE_NS = 1_000 * NS_PER_MS;
+/** Timers and starts handled in one `onTimeout`: a turn of the loop must stay short. */
+const TIMERS_PER_TURN = 1_024;
+const STARTS_PER_TURN = 256;
+
+export class Replay implements PacketSink {
+  readonly users: UserTable;
+  readonly plays: PlayTable;
+  readonly counters: Float64Array;
+
+  readonly #plan: ReplayPlan;
+  readonly #sender: Sender;
+  readonly #latency: LatencyRecorder;
+  readonly #output: FrameOutput;
+  readonly #tcp: TcpClient;
+  readonly #stages: Stages;
+  readonly #wheel: TimingWheel;
+  readonly #data: DataView;
+  readonly #ip = new IpView();
+  readonly #segment = new TcpView();
+  readonly #options = new TcpOptions();
+  /** A pool address whose first 12 octets all clients of an IPv6 pool have in common. */
+  readonly #prefix = new Uint8Array(16);
+  /** Users of this engine, and the next one to start. */
+  readonly #localUsers: number;
+  #nextUser = 0;
+  /** Users whose frame in the batch is the first of its exchange. */
+  readonly #stamped: number[] = [];
+  /** Send times of turns whose answers wait behind the open one; only when a server lags behind. */
+  readonly #laterSentNs = new Map<number, number[]>();
+  #live = 0;
+  #nowNs = 0;
+  #isInterrupted = false;
+
+  constructor(
+    plan: ReplayPlan,
+    sender: Sender,
+    receiver: Receiver,
+    capture: CaptureBytes,
+    latency: LatencyRecorder,
+    counters: Float64Array,
+  ) {
+    const localUsers = Math.max(0, Math.ceil((plan.users - plan.shard) / plan.shards));
+    this.#plan = plan;
+    this.#sender = sender;
+    this.#data = receiver.data;
+    this.#latency = latency;
+    this.counters = counters;
+    this.#localUsers = localUsers;
+    this.users = new UserTable(localUsers);
+    this.plays = new PlayTable(localUsers);
+    this.#output = new FrameOutput(plan, sender, capture, this.users, this.plays, counters);
+    this.#output.onFlushed = (sentNs) => this.#onFlushed(sentNs);
+    const { family, prefix } = plan.pool.clients;
+    this.#prefix.set(prefix);
+    this.#tcp = new TcpClient(this.users, this.#output, this.#output, plan.tcp, family);
+    this.#stages = new Stages(plan.scripts);
+    this.#wheel = new TimingWheel(localUsers);
+  }
+
+  /** Cut and sum up the streams for the segment size that the target most likely agrees to. */
+  prepare(): void {
+    const { mss, timestamps } = this.#plan.tcp;
+    this.#output.prepare(timestamps ? mss - 12 : mss);
+  }
+
+  /** Whether every user that will ever start has an end state. */
+  get isDone(): boolean {
+    return this.#live === 0 && this.#nextStartNs() === NEVER_NS;
+  }
+
+  get live(): number {
+    return this.#live;
+  }
+
+  /** When to call `onTimeout` again; may lie in the past when the last call stopped at its limit. */
+  nextDueNs(): number {
+    return Math.min(this.#wheel.nextDueNs(), this.#nextStartNs());
+  }
+
+  #nextStartNs(): number {
+    if (this.#nextUser >= this.#localUsers || this.#isInterrupted) return NEVER_NS;
+    const { arrivals, shard, shards, stopStartingNs } = this.#plan;
+    const startNs = arrivals.startNs(this.#nextUser * shards + shard);
+    return startNs > stopStartingNs ? NEVER_NS : startNs;
+  }
+
+  /** Timers that are due and users that are to start; at most some hundreds a call. */
+  onTimeout(nowNs: number): void {
+    this.#nowNs = nowNs;
+    this.counters[Counter.CLOCK_NS] = nowNs;
+    this.#wheel.advance(nowNs, TIMERS_PER_TURN, this);
+    for (let started = 0; started < STARTS_PER_TURN; started++) {
+      const startNs = this.#nextStartNs();
+      if (startNs > nowNs) break;
+      this.#start(this.#nextUser++, startNs, nowNs);
+    }
+  }
+
+  /** Hand the batch over and take the time at which it left. */
+  flush(): void {
+    if (this.#sender.batch.count > 0) this.#onFlushed(this.#sender.flush());
+  }
+
+  /** Start nothing more and close what is open: FIN where a stream can end, RST where not. */
+  interrupt(nowNs: number): void {
+    this.#isInterrupted = true;
+    const { users, plays } = this;
+    for (let user = 0; user < this.#localUsers; user++) {
+      if (!(plays.flags[user] & PlayFlag.LIVE)) continue;
+      plays.flags[user] |= PlayFlag.INTERRUPTED;
+      if (users.state[user] === State.SYN_SENT) {
+        this.#tcp.abort(user, nowNs);
+        this.#finishUser(user, Counter.ABORTED, Counter.ABORTED_INTERRUPTED, nowNs);
+        continue;
+      }
+      // What is written must go before the FIN; what is not written stays unsaid.
+      plays.flags[user] |= PlayFlag.ENDED;
+      plays.stepDueNs[user] = NEVER_NS;
+      this.#tcp.finish(user);
+      this.#tcp.emit(user, nowNs);
+      this.#arm(user, nowNs);
+    }
+  }
+
+  /** Reset whatever is still open; afterwards no user is live. At most `limit` a call. */
+  abortAll(nowNs: number, limit: number): void {
+    let aborted = 0;
+    for (let user = 0; user < this.#localUsers && aborted < limit; user++) {
+      if (!(this.plays.flags[user] & PlayFlag.LIVE)) continue;
+      this.#tcp.abort(user, nowNs);
+      this.#finishUser(user, Counter.ABORTED, Counter.ABORTED_INTERRUPTED, nowNs);
+      aborted++;
+    }
+  }
+
+  // ---- users start and end ----------------------------------------------------------------
+
+  #start(user: number, startNs: number, nowNs: number): void {
+    const plan = this.#plan;
+    const { plays } = this;
+    const global = user * plan.shards + plan.shard;
+    // By connection, so that few users with many iterations still play all sessions in turn.
+    const connection = global + plays.iteration[user] * plan.users;
+    const session = plan.played[connection % plan.played.length];
+    plays.session[user] = session;
+    plays.nextStep[user] = this.#stages.first(session);
+    plays.openStage[user] = this.#stages.first(session);
+    plays.stageBytes[user] = 0;
+    plays.flags[user] = PlayFlag.LIVE;
+    plays.intendedNs[user] = startNs;
+    plays.sentNs[user] = nowNs;
+    plays.stepDueNs[user] = NEVER_NS;
+    if (this.#stages.bytesOf(session, this.#stages.first(session)) === 0) this.#openNextStage(user);
+    if (plan.pace === Pace.SCHEDULE) {
+      const offsetNs = this.#stages.offsetNs(session, this.#stages.first(session));
+      plays.stepDueNs[user] = startNs + offsetNs / plan.accel;
+    }
+    this.#progress(user, nowNs);
+    this.#live++;
+    this.counters[Counter.STARTED]++;
+    const lagNs = nowNs - startNs;
+    if (lagNs > this.counters[Counter.START_LAG_NS_MAX]) {
+      this.counters[Counter.START_LAG_NS_MAX] = lagNs;
+    }
+    this.#tcp.open(user, this.#output.issOf(user, nowNs), nowNs);
+    this.#stamp(user);
+    this.#arm(user, nowNs);
+  }
+
+  /** The user's play is over; it plays again where iterations are left. */
+  #finishUser(user: number, end: number, reason: number, nowNs: number): void {
+    const { plays, counters } = this;
+    if (plays.flags[user] & PlayFlag.CONNECTED) counters[Counter.ESTABLISHED]--;
+    if (this.#plan.pace === Pace.SCHEDULE) this.#countUnsentTurns(user, nowNs);
+    plays.flags[user] = 0;
+    this.#laterSentNs.delete(user);
+    counters[end]++;
+    if (reason >= 0) counters[reason]++;
+    this.#live--;
+    this.#wheel.cancel(user);
+    const again = plays.iteration[user] + 1;
+    if (again >= this.#plan.iterations || this.#isInterrupted) return;
+    if (nowNs > this.#plan.stopStartingNs) return;
+    plays.iteration[user] = again;
+    this.#start(user, nowNs, nowNs);
+  }
+
+  /** In an open loop the plan's intentions count even when the user could not act on them. */
+  #countUnsentTurns(user: number, nowNs: number): void {
+    const { plays } = this;
+    const session = plays.session[user];
+    let dueNs = plays.stepDueNs[user];
+    for (let step = plays.nextStep[user]; step < this.#stages.end(session); step++) {
+      if (dueNs > nowNs) return;
+      if (this.#answerOf(session, step) >= 0) this.counters[Counter.EXCHANGES_INTENDED]++;
+      dueNs += this.#gapNs(user, step) / this.#plan.accel;
+    }
+  }
+
+  // ---- packets ----------------------------------------------------------------------------
+
+  onPacket(start: number, capturedBytes: number, arrivedNs: number): void {
+    const { counters } = this;
+    const ip = this.#ip;
+    ip.wrap(this.#data, start, capturedBytes);
+    if (ip.check() !== WireFault.OK) {
+      counters[Counter.DROPPED_MALFORMED]++;
+      return;
+    }
+    const segment = this.#segment;
+    segment.wrap(this.#data, start + ip.headerBytes, capturedBytes - ip.headerBytes);
+    const payloadBytes =
+      segment.check() === WireFault.OK ? ip.payloadBytes - segment.headerBytes : -1;
+    const optionsAt = start + ip.headerBytes + TCP_HEADER_BYTES_MIN;
+    const options = this.#options;
+    if (
+      payloadBytes < 0 ||
+      options.parse(this.#data, optionsAt, segment.headerBytes - TCP_HEADER_BYTES_MIN) !==
+        WireFault.OK
+    ) {
+      counters[Counter.DROPPED_MALFORMED]++;
+      return;
+    }
+    const { pool, users, shards, shard } = this.#plan;
+    const { family } = pool.clients;
+    const isFamily = ip.version === family && (family === 4 || ip.dstMatches(this.#prefix, 12));
+    const connection = isFamily ? pool.connectionOf(ip.dstLow32, segment.dstPort) : -1;
+    if (connection < 0 || (connection % users) % shards !== shard) {
+      counters[Counter.DROPPED_NOT_OURS]++;
+      return;
+    }
+    counters[Counter.PACKETS_RECEIVED]++;
+    counters[Counter.PAYLOAD_BYTES_RECEIVED] += payloadBytes;
+    this.#onSegment(connection, payloadBytes, arrivedNs);
+  }
+
+  #onSegment(connection: number, payloadBytes: number, arrivedNs: number): void {
+    const { users: totalUsers, shards, targets } = this.#plan;
+    const { users, plays } = this;
+    const segment = this.#segment;
+    const user = Math.floor((connection % totalUsers) / shards);
+    const isCurrent = this.#output.connectionOf(user) === connection;
+    const state = isCurrent ? users.state[user] : State.CLOSED;
+    const nowNs = Math.max(this.#nowNs, arrivedNs);
+    if (state === State.CLOSED) {
+      this.counters[Counter.DROPPED_STALE]++;
+      this.#rejectSegment(connection, payloadBytes, nowNs);
+      return;
+    }
+    const target = targets[this.#output.targetOf(user)];
+    if (segment.srcPort !== target.port || !this.#ip.srcMatches(target.address)) {
+      this.counters[Counter.DROPPED_NOT_OURS]++;
+      return;
+    }
+    const events = this.#tcp.onSegment(user, segment, this.#options, payloadBytes, nowNs);
+    if (events & TcpEvent.OUT_OF_WINDOW) this.counters[Counter.DROPPED_OUT_OF_WINDOW]++;
+    if (events & TcpEvent.OUT_OF_ORDER_LOST) this.counters[Counter.DROPPED_OUT_OF_ORDER]++;
+    if (!(plays.flags[user] & PlayFlag.LIVE)) {
+      // Over, but a repeated FIN still wants its acknowledgement (TIME-WAIT).
+      this.#tcp.emit(user, nowNs);
+      return;
+    }
+    if (events & (TcpEvent.REFUSED | TcpEvent.RESET)) {
+      this.#onReset(user, events, nowNs);
+      return;
+    }
+    this.#onProgress(user, events, arrivedNs, nowNs);
+  }
+
+  #onProgress(user: number, events: number, arrivedNs: number, nowNs: number): void {
+    const moved = TcpEvent.CONNECTED | TcpEvent.DATA | TcpEvent.ACKED | TcpEvent.PEER_FIN;
+    if (events & moved) this.#progress(user, arrivedNs);
+    if (events & TcpEvent.CONNECTED) this.#onConnected(user, arrivedNs);
+    if (events & TcpEvent.DATA) this.#onData(user, arrivedNs);
+    if (events & TcpEvent.PEER_FIN) this.#onPeerFin(user, arrivedNs, nowNs);
+    if (!(events & TcpEvent.CLOSED)) this.#playSteps(user, nowNs);
+    if (!(this.plays.flags[user] & PlayFlag.LIVE)) return;
+    this.#tcp.emit(user, nowNs);
+    if (events & TcpEvent.CLOSED) this.#onClosed(user, nowNs);
+    else this.#arm(user, nowNs);
+  }
+
+  /** RFC 9293, section 3.10.7.1: no such connection (a killed run's, perhaps). */
+  #rejectSegment(connection: number, payloadBytes: number, nowNs: number): void {
+    const segment = this.#segment;
+    const { flags } = segment;
+    if (flags & RST) return;
+    const target = this.#plan.targets.findIndex(
+      ({ port, address }) => port === segment.srcPort && this.#ip.srcMatches(address),
+    );
+    if (target < 0) return;
+    const segLen = payloadBytes + (flags & SYN ? 1 : 0) + (flags & FIN ? 1 : 0);
+    if (flags & ACK) {
+      this.#output.emitReset(target, connection, segment.ack, 0, false, nowNs);
+    } else {
+      const ack = seqAdd(segment.seq, segLen);
+      this.#output.emitReset(target, connection, 0, ack, true, nowNs);
+    }
+  }
+
+  #onConnected(user: number, arrivedNs: number): void {
+    const { plays, counters } = this;
+    plays.flags[user] |= PlayFlag.CONNECTED;
+    counters[Counter.CONNECTED]++;
+    counters[Counter.ESTABLISHED]++;
+    if (counters[Counter.ESTABLISHED] > counters[Counter.PEAK_ESTABLISHED]) {
+      counters[Counter.PEAK_ESTABLISHED] = counters[Counter.ESTABLISHED];
+    }
+    this.#latency.record(Latency.CONNECT, Math.max(0, arrivedNs - plays.sentNs[user]));
+    if (this.#plan.pace === Pace.SCHEDULE) return;
+    plays.intendedNs[user] = arrivedNs;
+    this.#schedule(user, arrivedNs);
+  }
+
+  #onPeerFin(user: number, arrivedNs: number, nowNs: number): void {
+    const { plays } = this;
+    plays.flags[user] |= PlayFlag.PEER_FIN;
+    plays.flags[user] &= ~PlayFlag.QUIET;
+    const session = plays.session[user];
+    const end = this.#stages.end(session);
+    if (plays.openStage[user] <= end && plays.stageBytes[user] > 0) {
+      this.#completeStage(user, Counter.ANSWER_BY_CLOSE, arrivedNs, arrivedNs);
+    }
+    const isUnsaid = plays.nextStep[user] < end;
+    const isUnanswered = this.#openStageBytes(user) > 0 && plays.openStage[user] <= end;
+    if (isUnsaid || isUnanswered) plays.flags[user] |= PlayFlag.CLOSED_EARLY;
+    if (plays.flags[user] & PlayFlag.ENDED) return;
+    if (plays.flags[user] & PlayFlag.CLOSED_EARLY || this.#plan.close === Close.SERVER) {
+      this.#endStream(user, nowNs);
+    } else if (plays.nextStep[user] === end) {
+      const isAwaited = this.#plan.scripts.client.endAfterPeer[session] === 1;
+      if (isAwaited || plays.stepDueNs[user] === NEVER_NS) this.#schedule(user, arrivedNs);
+    }
+  }
+
+  #onReset(user: number, events: number, nowNs: number): void {
+    const { plays } = this;
+    const session = plays.session[user];
+    if (events & TcpEvent.REFUSED) {
+      this.#finishUser(user, Counter.REFUSED, -1, nowNs);
+      return;
+    }
+    if (plays.flags[user] & PlayFlag.INTERRUPTED) {
+      this.#finishUser(user, Counter.ABORTED, Counter.ABORTED_INTERRUPTED, nowNs);
+      return;
+    }
+    const isOver = plays.openStage[user] > this.#stages.end(session);
+    const isSaid = plays.nextStep[user] >= this.#stages.end(session);
+    const { server } = this.#plan.scripts;
+    if (isOver && isSaid && server.end[session] === StreamEnd.RST) {
+      // The recorded server ended the same way.
+      this.#finishUser(user, Counter.COMPLETED, -1, nowNs);
+    } else if (isOver && isSaid) {
+      this.#finishUser(user, Counter.RESET, Counter.RESET_AFTER_ANSWER, nowNs);
+    } else if (plays.flags[user] & PlayFlag.FIRST_BYTE) {
+      this.#finishUser(user, Counter.RESET, Counter.RESET_DURING_ANSWER, nowNs);
+    } else {
+      this.#finishUser(user, Counter.RESET, Counter.RESET_BEFORE_ANSWER, nowNs);
+    }
+  }
+
+  #onClosed(user: number, nowNs: number): void {
+    const flags = this.plays.flags[user];
+    if (flags & PlayFlag.INTERRUPTED) {
+      this.#finishUser(user, Counter.ABORTED, Counter.ABORTED_INTERRUPTED, nowNs);
+    } else if (flags & PlayFlag.CLOSED_EARLY) {
+      this.#finishUser(user, Counter.ABORTED, Counter.ABORTED_CLOSED_EARLY, nowNs);
+    } else {
+      this.#finishUser(user, Counter.COMPLETED, -1, nowNs);
+    }
+  }
+
+  // ---- answers ----------------------------------------------------------------------------
+
+  #onData(user: number, arrivedNs: number): void {
+    const { plays } = this;
+    const delivered = this.#tcp.deliveredBytes;
+    const isPushed = this.#tcp.deliveredPush;
+    plays.flags[user] &= ~PlayFlag.QUIET;
+    plays.stageBytes[user] += delivered;
+    if (!(plays.flags[user] & PlayFlag.FIRST_BYTE)) {
+      plays.flags[user] |= PlayFlag.FIRST_BYTE;
+      if (this.#isTurnOpen(user)) {
+        this.#latency.record(Latency.FIRST_BYTE, Math.max(0, arrivedNs - plays.sentNs[user]));
+      }
+    }
+    this.#judgeStage(user, isPushed, arrivedNs);
+    if (this.#openStageBytes(user) > 0) this.#tcp.acknowledgeNow(user);
+  }
+
+  /** Whether the open stage is the answer to a turn that has been sent. */
+  #isTurnOpen(user: number): boolean {
+    const { plays } = this;
+    const stage = plays.openStage[user];
+    if (plays.nextStep[user] < stage) return false;
+    return this.#stages.isAnswer(plays.session[user], stage);
+  }
+
+  /** Octets that the open stage should have; 0 when nothing is expected now. */
+  #openStageBytes(user: number): number {
+    const { plays } = this;
+    const session = plays.session[user];
+    const stage = plays.openStage[user];
+    if (stage > this.#stages.end(session) + 1 || stage > plays.nextStep[user]) return 0;
+    return this.#stages.bytesOf(session, stage);
+  }
+
+  /**
+   * Is the answer complete? It is when it has the recorded length; when it is longer, at a push;
+   * when it is shorter, or no push comes, after a while of quiet. Where both sides were talking
+   * pushes mean nothing and the length alone counts.
+   */
+  #judgeStage(user: number, isPushed: boolean, arrivedNs: number): void {
+    const { plays } = this;
+    for (;;) {
+      const expected = this.#openStageBytes(user);
+      if (expected === 0) return;
+      const got = plays.stageBytes[user];
+      const isTurn = this.#stages.isTurn(plays.session[user], plays.openStage[user]);
+      const isComplete = got === expected || (got > expected && (isPushed || !isTurn));
+      if (!isComplete) {
+        if (isPushed || got > expected) plays.flags[user] |= PlayFlag.QUIET;
+        return;
+      }
+      this.#completeStage(user, Counter.ANSWER_BY_LENGTH, arrivedNs, arrivedNs);
+      if (plays.stageBytes[user] === 0) return;
+    }
+  }
+
+  /**
+   * The open stage is over.
+   * @param rule the counter of the rule by which that was seen
+   * @param doneNs when its last octet came
+   * @param seenNs when it was seen to be over: the next step's think time begins here
+   */
+  #completeStage(user: number, rule: number, doneNs: number, seenNs: number): void {
+    const { plays, counters } = this;
+    const session = plays.session[user];
+    const stage = plays.openStage[user];
+    const expected = this.#stages.bytesOf(session, stage);
+    const got = plays.stageBytes[user];
+    if (this.#isTurnOpen(user)) {
+      this.#latency.record(Latency.RESPONSE, Math.max(0, doneNs - plays.intendedNs[user]));
+      this.#latency.record(Latency.SERVICE, Math.max(0, doneNs - plays.sentNs[user]));
+      counters[Counter.EXCHANGES_ANSWERED]++;
+      counters[rule]++;
+      if (got < expected || (got > expected && this.#stages.isTurn(session, stage))) {
+        counters[Counter.EXCHANGES_MISMATCHED]++;
+      }
+    }
+    const isCarried = got > expected && !this.#stages.isTurn(session, stage);
+    plays.stageBytes[user] = isCarried ? got - expected : 0;
+    plays.flags[user] &= ~(PlayFlag.FIRST_BYTE | PlayFlag.QUIET);
+    this.#openNextStage(user);
+    if (this.#plan.pace === Pace.SCHEDULE) this.#recallTurn(user);
+    else if (plays.nextStep[user] === stage) this.#schedule(user, seenNs);
+  }
+
+  #openNextStage(user: number): void {
+    const { plays } = this;
+    const session = plays.session[user];
+    const last = this.#stages.end(session) + 1;
+    let stage = plays.openStage[user] + 1;
+    while (stage <= last && this.#stages.bytesOf(session, stage) === 0) stage++;
+    plays.openStage[user] = stage;
+  }
+
+  /** Open loop: the next turn's answer is awaited now, and its times are looked up again. */
+  #recallTurn(user: number): void {
+    const { plays } = this;
+    const later = this.#laterSentNs.get(user);
+    if (later === undefined) return;
+    plays.sentNs[user] = later.shift() ?? plays.sentNs[user];
+    if (later.length === 0) this.#laterSentNs.delete(user);
+    const session = plays.session[user];
+    const end = this.#stages.end(session);
+    const next = Math.min(plays.nextStep[user], end);
+    // The step before the open stage was intended this long before the next step is.
+    let backNs = 0;
+    for (let step = plays.openStage[user] - 1; step < next; step++)
+      backNs += this.#gapNs(user, step);
+    if (plays.stepDueNs[user] === NEVER_NS) return;
+    plays.intendedNs[user] = plays.stepDueNs[user] - backNs / this.#plan.accel;
+  }
+
+  // ---- steps ------------------------------------------------------------------------------
+
+  /** The next step may be played: set when, from what it waited for (closed loop). */
+  #schedule(user: number, triggerNs: number): void {
+    const { plays } = this;
+    if (plays.flags[user] & PlayFlag.ENDED) return;
+    const session = plays.session[user];
+    const step = plays.nextStep[user];
+    if (plays.openStage[user] <= step) return;
+    const end = this.#stages.end(session);
+    if (step > end) return;
+    const thinkNs = this.#plan.pace === Pace.NONE ? 0 : this.#stages.thinkNs(session, step);
+    plays.stepDueNs[user] = triggerNs + thinkNs / this.#plan.accel;
+    if (step === end && this.#waitsForServerClose(user)) {
+      const { server } = this.#plan.scripts;
+      const closeNs = this.#plan.pace === Pace.NONE ? 0 : server.endThinkNs[session];
+      plays.stepDueNs[user] += closeNs / this.#plan.accel + SERVER_CLOSE_GRACE_NS;
+    }
+  }
+
+  #waitsForServerClose(user: number): boolean {
+    const { close, scripts } = this.#plan;
+    if (close !== Close.RECORDED || this.plays.flags[user] & PlayFlag.PEER_FIN) return false;
+    return scripts.client.endAfterPeer[this.plays.session[user]] === 1;
+  }
+
+  /** Play every step that is due. */
+  #playSteps(user: number, nowNs: number): void {
+    const { plays } = this;
+    if (!(plays.flags[user] & PlayFlag.CONNECTED)) return;
+    const session = plays.session[user];
+    const end = this.#stages.end(session);
+    while (plays.stepDueNs[user] <= nowNs && !(plays.flags[user] & PlayFlag.ENDED)) {
+      if (plays.nextStep[user] >= end) {
+        // Everything is said; the end waits for the answers even in an open loop.
+        if (plays.openStage[user] > end) this.#endStream(user, nowNs);
+        return;
+      }
+      this.#playMessage(user, nowNs);
+    }
+  }
+
+  #playMessage(user: number, nowNs: number): void {
+    const { plays } = this;
+    const session = plays.session[user];
+    const step = plays.nextStep[user];
+    const dueNs = plays.stepDueNs[user];
+    plays.nextStep[user] = step + 1;
+    const answer = this.#answerOf(session, step);
+    if (answer >= 0) this.#openTurn(user, answer, dueNs);
+    this.#progress(user, nowNs);
+    if (this.#plan.pace === Pace.SCHEDULE) {
+      plays.stepDueNs[user] = dueNs + this.#gapNs(user, step) / this.#plan.accel;
+    } else {
+      plays.stepDueNs[user] = NEVER_NS;
+    }
+    // The server may have said it all before it was asked (both sides talking).
+    if (plays.stageBytes[user] > 0) this.#judgeStage(user, false, nowNs);
+    if (this.#plan.pace !== Pace.SCHEDULE && plays.stepDueNs[user] === NEVER_NS) {
+      this.#schedule(user, dueNs);
+    }
+  }
+
+  /** The stage that answers the turn which message `step` completes, or -1: more of it follows. */
+  #answerOf(session: number, step: number): number {
+    if (this.#stages.isAnswer(session, step + 1)) return step + 1;
+    const end = this.#stages.end(session);
+    return step + 1 === end && this.#stages.isAnswer(session, end + 1) ? end + 1 : -1;
+  }
+
+  /** Open loop: recorded time from a step to the next one. */
+  #gapNs(user: number, step: number): number {
+    const session = this.plays.session[user];
+    const gapNs = this.#stages.offsetNs(session, step + 1) - this.#stages.offsetNs(session, step);
+    const isBeforeEnd = step + 1 === this.#stages.end(session);
+    // The accelerated gap must still leave the grace whole.
+    const graceNs = isBeforeEnd && this.#waitsForServerClose(user) ? SERVER_CLOSE_GRACE_NS : 0;
+    return Math.max(0, gapNs) + graceNs * this.#plan.accel;
+  }
+
+  /** A turn's last message goes out: its answer is the stage before step `stage`. */
+  #openTurn(user: number, stage: number, dueNs: number): void {
+    const { plays } = this;
+    this.counters[Counter.EXCHANGES_INTENDED]++;
+    this.counters[Counter.EXCHANGES_SENT]++;
+    if (plays.openStage[user] < stage) {
+      const later = this.#laterSentNs.get(user);
+      if (later === undefined) this.#laterSentNs.set(user, [this.#nowNs]);
+      else later.push(this.#nowNs);
+      this.#latency.record(Latency.LAG, Math.max(0, this.#nowNs - dueNs));
+      return;
+    }
+    plays.intendedNs[user] = dueNs;
+    if (this.#stages.isTurn(plays.session[user], stage - 1)) {
+      // Whatever came before belongs to no answer of ours.
+      plays.stageBytes[user] = 0;
+      plays.flags[user] &= ~(PlayFlag.FIRST_BYTE | PlayFlag.QUIET);
+    }
+    this.#stamp(user);
+  }
+
+  /** Our stream ends as the script, or `--close`, wants it. */
+  #endStream(user: number, nowNs: number): void {
+    const { plays } = this;
+    const { close, scripts } = this.#plan;
+    const session = plays.session[user];
+    const isEarly = (plays.flags[user] & PlayFlag.CLOSED_EARLY) !== 0;
+    const isHeld = close === Close.SERVER && !(plays.flags[user] & PlayFlag.PEER_FIN);
+    if (isHeld && nowNs < this.#plan.stopStartingNs) {
+      // The connection stays open for what the server pushes, until the run's time is up.
+      plays.stepDueNs[user] = this.#plan.stopStartingNs;
+      return;
+    }
+    const isReset =
+      close === Close.RESET ||
+      (close === Close.RECORDED && scripts.client.end[session] === StreamEnd.RST);
+    plays.flags[user] |= PlayFlag.ENDED;
+    plays.stepDueNs[user] = NEVER_NS;
+    this.#progress(user, nowNs);
+    if (isReset && !isEarly) {
+      this.#tcp.abort(user, nowNs);
+      this.#finishUser(user, Counter.COMPLETED, -1, nowNs);
+      return;
+    }
+    this.#tcp.finish(user);
+    if (isEarly) return;
+    plays.nextStep[user] = this.#stages.end(session) + 1;
+    if (plays.stageBytes[user] > 0) this.#judgeStage(user, false, nowNs);
+  }
+
+  // ---- time -------------------------------------------------------------------------------
+
+  #stamp(user: number): void {
+    this.plays.flags[user] |= PlayFlag.STAMP;
+    this.#stamped.push(user);
+  }
+
+  #onFlushed(sentNs: number): void {
+    const { plays } = this;
+    for (const user of this.#stamped) {
+      if (!(plays.flags[user] & PlayFlag.STAMP)) continue;
+      plays.flags[user] &= ~PlayFlag.STAMP;
+      plays.sentNs[user] = sentNs;
+      if (plays.flags[user] & PlayFlag.CONNECTED) {
+        this.#latency.record(Latency.LAG, Math.max(0, sentNs - plays.intendedNs[user]));
+      }
+    }
+    this.#stamped.length = 0;
+  }
+
+  #progress(user: number, nowNs: number): void {
+    this.plays.progressMs[user] = nowNs / NS_PER_MS;
+  }
+
+  /** The wheel says that something of the user's is due. */
+  onDue(user: number): void {
+    const nowNs = this.#nowNs;
+    const { plays } = this;
+    if (!(plays.flags[user] & PlayFlag.LIVE)) return;
+    if (this.users.dueNs[user] <= nowNs && this.#tcp.onTimeout(user, nowNs) & TcpEvent.GAVE_UP) {
+      const isConnecting = this.users.state[user] === State.SYN_SENT;
+      this.#timeOut(
+        user,
+        isConnecting ? Counter.TIMED_OUT_CONNECTING : Counter.TIMED_OUT_RETRANSMITTING,
+        nowNs,
+      );
+      return;
+    }
+    if (this.#quietDueNs(user) <= nowNs) {
+      const lastNs = plays.progressMs[user] * NS_PER_MS;
+      this.#completeStage(user, Counter.ANSWER_BY_QUIET, Math.min(lastNs, nowNs), nowNs);
+    }
+    if (this.#timeoutDueNs(user) <= nowNs) {
+      this.#onAnswerTimeout(user, nowNs);
+      return;
+    }
+    this.#playSteps(user, nowNs);
+    if (!(plays.flags[user] & PlayFlag.LIVE)) return;
+    this.#tcp.emit(user, nowNs);
+    this.#arm(user, nowNs);
+  }
+
+  #onAnswerTimeout(user: number, nowNs: number): void {
+    const { plays } = this;
+    if (this.users.state[user] === State.SYN_SENT) {
+      this.#timeOut(user, Counter.TIMED_OUT_CONNECTING, nowNs);
+      return;
+    }
+    const isAnswered = plays.openStage[user] > this.#stages.end(plays.session[user]);
+    if (plays.flags[user] & PlayFlag.ENDED && isAnswered && !this.#tcp.isOutstanding(user)) {
+      // Only the server's FIN is missing, which it may never send: all that was asked is answered.
+      this.#tcp.abort(user, nowNs);
+      this.#onClosed(user, nowNs);
+      return;
+    }
+    this.#timeOut(user, Counter.TIMED_OUT_WAITING, nowNs);
+  }
+
+  #timeOut(user: number, reason: number, nowNs: number): void {
+    this.#tcp.abort(user, nowNs);
+    if (this.plays.flags[user] & PlayFlag.INTERRUPTED) {
+      this.#finishUser(user, Counter.ABORTED, Counter.ABORTED_INTERRUPTED, nowNs);
+    } else {
+      this.#finishUser(user, Counter.TIMED_OUT, reason, nowNs);
+    }
+  }
+
+  #quietDueNs(user: number): number {
+    const { plays, users } = this;
+    if (!(plays.flags[user] & PlayFlag.QUIET)) return NEVER_NS;
+    const quietMs = Math.max(QUIET_MS, users.srttUs[user] / 500);
+    return (plays.progressMs[user] + 1 + quietMs) * NS_PER_MS;
+  }
+
+  #timeoutDueNs(user: number): number {
+    const { plays } = this;
+    const isExpecting =
+      !(plays.flags[user] & PlayFlag.CONNECTED) ||
+      (plays.flags[user] & PlayFlag.ENDED) !== 0 ||
+      this.#openStageBytes(user) > 0 ||
+      this.#tcp.isOutstanding(user);
+    if (!isExpecting) return NEVER_NS;
+    return plays.progressMs[user] * NS_PER_MS + this.#plan.timeoutNs;
+  }
+
+  /** Whether only answers are waited for before the stream ends. */
+  #isEndBlocked(user: number): boolean {
+    const { plays } = this;
+    const end = this.#stages.end(plays.session[user]);
+    return plays.nextStep[user] >= end && plays.openStage[user] <= end;
+  }
+
+  #arm(user: number, nowNs: number): void {
+    const { plays } = this;
+    let dueNs = this.users.dueNs[user];
+    const isConnected = (plays.flags[user] & PlayFlag.CONNECTED) !== 0;
+    if (isConnected && plays.stepDueNs[user] < dueNs && !this.#isEndBlocked(user)) {
+      dueNs = plays.stepDueNs[user];
+    }
+    const quietNs = this.#quietDueNs(user);
+    if (quietNs < dueNs) dueNs = quietNs;
+    const timeoutNs = this.#timeoutDueNs(user);
+    if (timeoutNs < dueNs) dueNs = timeoutNs;
+    this.#wheel.arm(user, Math.max(dueNs, nowNs));
+  }
+}

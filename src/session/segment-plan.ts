@@ -1,0 +1,138 @@
+/**
+ * Where each session's client stream is cut into segments, and the checksum of each piece.
+ *
+ * Cuts depend only on the session and on the peer's segment size, so they are made once for all
+ * users: at message boundaries, every `sendMss` octets, and where a piece would need more extents
+ * than a frame can take. The octets are read once, for their checksums; after that a frame costs no
+ * look at its payload.
+ */
+import { foldSum, sumOctets } from '../wire/checksum.ts';
+import { EXTENTS_PER_FRAME } from '../wire/frame-batch.ts';
+import type { StreamColumns } from './scripts.ts';
+
+/** Fills `into` with octets of the joined capture from `offset`. */
+export type ReadOctets = (offset: number, into: Uint8Array) => void;
+
+const NOT_PLANNED = 0xffff_ffff;
+
+export class SegmentPlan {
+  /** Stream offset of each segment's first octet, and just past its last. */
+  segmentStart = new Uint32Array(0);
+  segmentEnd = new Uint32Array(0);
+  /** Sum of its octets as `sumOctets` gives it. */
+  segmentSum = new Uint16Array(0);
+  /** Row of the extent in which it begins. */
+  segmentExtent = new Uint32Array(0);
+
+  readonly #stream: StreamColumns;
+  readonly #sendMss: number;
+  readonly #read: ReadOctets;
+  readonly #first: Uint32Array;
+  readonly #last: Uint32Array;
+  #segments = 0;
+  readonly #scratch: Uint8Array;
+
+  constructor(stream: StreamColumns, sessions: number, sendMss: number, read: ReadOctets) {
+    this.#stream = stream;
+    this.#sendMss = sendMss;
+    this.#read = read;
+    this.#first = new Uint32Array(sessions).fill(NOT_PLANNED);
+    this.#last = new Uint32Array(sessions);
+    this.#scratch = new Uint8Array(sendMss);
+  }
+
+  /** Row of the segment that holds stream octet `offset` of a session (which must exist). */
+  find(session: number, offset: number): number {
+    if (this.#first[session] === NOT_PLANNED) this.prepare(session);
+    let low = this.#first[session];
+    let high = this.#last[session];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.segmentEnd[middle] <= offset) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** Cut a session's stream now; `find` does it when it has not been done. */
+  prepare(session: number): void {
+    if (this.#first[session] !== NOT_PLANNED) return;
+    const { firstMessage, messageEnd } = this.#stream;
+    this.#first[session] = this.#segments;
+    let extent = this.#stream.firstExtent[session];
+    let start = 0;
+    for (let row = firstMessage[session]; row < firstMessage[session + 1]; row++) {
+      while (start < messageEnd[row]) {
+        extent = this.#extentHolding(extent, start);
+        const end = this.#cut(extent, start, messageEnd[row]);
+        this.#append(start, end, extent, this.sumOf(extent, start, end));
+        start = end;
+      }
+    }
+    this.#last[session] = Math.max(this.#first[session], this.#segments - 1);
+  }
+
+  /** Row of the extent that holds `offset`, searched from `extent` onwards. */
+  #extentHolding(extent: number, offset: number): number {
+    const { extentStart, extentBytes } = this.#stream;
+    let row = extent;
+    while (extentStart[row] + extentBytes[row] <= offset) row++;
+    return row;
+  }
+
+  #cut(extent: number, start: number, limit: number): number {
+    const { extentStart, extentBytes } = this.#stream;
+    const lastExtent = extent + EXTENTS_PER_FRAME - 1;
+    const wanted = Math.min(start + this.#sendMss, limit);
+    let row = extent;
+    let end = extentStart[row] + extentBytes[row];
+    while (end < wanted && row < lastExtent) {
+      row++;
+      end = extentStart[row] + extentBytes[row];
+    }
+    return Math.min(end, wanted);
+  }
+
+  /**
+   * Sum of the stream octets `[start, end)`, at most one segment, that begin in extent `extent`:
+   * reads them, so it is for octets that no planned segment covers exactly.
+   */
+  sumOf(extent: number, start: number, end: number): number {
+    const { extentStart, extentBytes, extentOffset } = this.#stream;
+    const scratch = this.#scratch;
+    let row = this.#extentHolding(extent, start);
+    let at = start;
+    while (at < end) {
+      const skip = at - extentStart[row];
+      const bytes = Math.min(extentBytes[row] - skip, end - at);
+      this.#read(extentOffset[row] + skip, scratch.subarray(at - start, at - start + bytes));
+      at += bytes;
+      row++;
+    }
+    return foldSum(sumOctets(scratch, 0, end - start));
+  }
+
+  #append(start: number, end: number, extent: number, sum: number): void {
+    const row = this.#segments++;
+    if (row >= this.segmentStart.length) this.#grow(Math.max(64, row * 2));
+    this.segmentStart[row] = start;
+    this.segmentEnd[row] = end;
+    this.segmentSum[row] = sum;
+    this.segmentExtent[row] = extent;
+  }
+
+  #grow(rows: number): void {
+    const segmentStart = new Uint32Array(rows);
+    const segmentEnd = new Uint32Array(rows);
+    const segmentSum = new Uint16Array(rows);
+    const segmentExtent = new Uint32Array(rows);
+    segmentStart.set(this.segmentStart);
+    segmentEnd.set(this.segmentEnd);
+    segmentSum.set(this.segmentSum);
+    segmentExtent.set(this.segmentExtent);
+    this.segmentStart = segmentStart;
+    this.segmentEnd = segmentEnd;
+    this.segmentSum = segmentSum;
+    this.segmentExtent = segmentExtent;
+  }
+}
