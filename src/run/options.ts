@@ -6,6 +6,8 @@
  * (cli/replay-options.ts) has already checked each value on its own; what needs the capture (is
  * the pool large enough, does a route match anything) is checked by the run.
  */
+import type { PoolOrder, PortSpan } from '../schedule/address-pool.ts';
+import type { RampStage } from '../schedule/arrivals.ts';
 
 /**
  * Which recorded server endpoint is played where. A route matches when both its recorded parts do;
@@ -37,14 +39,6 @@ export type NextHop =
   | { readonly kind: 'mac'; readonly mac: string }
   | { readonly kind: 'ip'; readonly address: string };
 
-/** Users that shall have been started by a time; between two stages the count grows evenly. */
-export interface RampStage {
-  /** Since the start of the run; stages are in this order. */
-  readonly atNs: number;
-  /** Users started in total by then; never fewer than at the stage before. */
-  readonly users: number;
-}
-
 /** What makes a user's next turn due: `--pace` (DESIGN: closed loop, open loop, at once). */
 export type PaceName = 'think' | 'schedule' | 'none';
 
@@ -58,18 +52,20 @@ export type SenderName = 'packet' | 'ip' | 'raw-socket';
 export interface ReplayOptions {
   /** The command line as it was typed, without node and the script: for the result. */
   readonly command: readonly string[];
+  /** The version of gryphon itself: for the result. */
+  readonly version: string;
   /** Paths of the captures, at least one, in the order given. */
   readonly captures: readonly string[];
   readonly target: ReplayTarget;
 
-  /** Virtual users, 1..2^31; `null`: one for each replayable session. */
+  /** Virtual users, 1..2^31, with a `ramp` its last stage's; `null`: one for each replayable session. */
   readonly users: number | null;
   /** The client pool as written (`198.18.0.0/15`, `10.17.15.*,10.17.16.1-10.17.16.9`): it parses. */
   readonly clients: string;
   /** Source ports, both ends included, 1..65535, first not after last. */
-  readonly ports: { readonly first: number; readonly last: number };
+  readonly ports: PortSpan;
   /** Which runs first: addresses (`ip`) or ports. */
-  readonly order: 'ip' | 'port';
+  readonly order: PoolOrder;
   /** Unsigned 32-bit; drawn at random by the command line when it was not given. */
   readonly seed: number;
 

@@ -1,0 +1,80 @@
+/** A thread that plays against the embedded target. */
+import { EmbeddedTarget } from '../embedded/embedded-target.ts';
+import { Counter } from '../measure/counters.ts';
+import { LatencyRecorder } from '../measure/histograms.ts';
+import { IntervalRecorder, type Timeline } from '../measure/intervals.ts';
+import type { CaptureBytes } from '../replay/ports.ts';
+import { Replay } from '../replay/replay.ts';
+import { AddressPool } from '../schedule/address-pool.ts';
+import { runEmbedded } from './embedded-loop.ts';
+import { enginePlan } from './engine-plan.ts';
+import type { RunPlan, ThreadJob } from './job.ts';
+
+export interface ThreadRun {
+  readonly latency: LatencyRecorder;
+  readonly notes: readonly string[];
+  /** Plays everything; blocks the thread. */
+  play(): Timeline;
+  close(): void;
+}
+
+/** @param nowNs the run's clock where the target lives on it; `null` for virtual time */
+export function openEmbeddedThread(
+  job: ThreadJob,
+  capture: CaptureBytes,
+  nowNs: (() => number) | null,
+): ThreadRun {
+  const { plan, counters, control } = job;
+  const link = new Uint8Array(0);
+  const links = plan.targets.map(() => link);
+  const latency = new LatencyRecorder();
+  const target = new EmbeddedTarget({
+    scripts: plan.scripts,
+    capture,
+    clients: clientDirectory(plan),
+    users: plan.users,
+    accel: plan.accel,
+    seed: plan.seed,
+    counters,
+  });
+  const replay = new Replay(
+    enginePlan(plan, job.shard, job.shards, links),
+    target,
+    target,
+    capture,
+    latency,
+    counters,
+  );
+  return {
+    latency,
+    notes: [],
+    play: () => {
+      replay.prepare();
+      const intervals = new IntervalRecorder(latency, counters);
+      const endNs = runEmbedded({ replay, target, intervals, control, nowNs });
+      counters[Counter.CLOCK_NS] = endNs;
+      return intervals.finish(endNs);
+    },
+    close: () => undefined,
+  };
+}
+
+/** Whose connection an address and port are: the plan's own arithmetic. */
+export function clientDirectory(plan: RunPlan) {
+  const pool = new AddressPool(plan.clients, plan.ports, plan.order);
+  const connections = plan.users * plan.iterations;
+  const connectionOf = (low: number, port: number): number => {
+    const connection = pool.connectionOf(low, port);
+    return connection < connections ? connection : -1;
+  };
+  return {
+    userOf: (low: number, port: number): number => {
+      const connection = connectionOf(low, port);
+      return connection < 0 ? -1 : connection % plan.users;
+    },
+    sessionOf: (low: number, port: number): number => {
+      const connection = connectionOf(low, port);
+      return connection < 0 ? -1 : plan.played[connection % plan.played.length];
+    },
+  };
+}

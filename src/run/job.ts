@@ -1,0 +1,93 @@
+/** What is posted between the run and its threads: plain data and shared memory. */
+import type { FailureKind } from '../base/errors.ts';
+import type { Timeline } from '../measure/intervals.ts';
+import type { Close, Pace } from '../replay/replay-plan.ts';
+import type { ClientAddresses, PoolOrder, PortSpan } from '../schedule/address-pool.ts';
+import type { ArrivalOptions } from '../schedule/arrivals.ts';
+import type { Scripts } from '../session/scripts.ts';
+import type { TcpSettings } from '../tcp/tcp-client.ts';
+import type { SynOptions } from '../wire/frame-writer.ts';
+import type { NextHop, SenderName } from './options.ts';
+
+/** Words of the control memory (Int32Array): written by the main thread, read by the others. */
+export const Control = {
+  /** `Command` that holds from now on. */
+  COMMAND: 0,
+} as const;
+export const CONTROL_WORDS = 1;
+
+export const Command = { RUN: 0, DRAIN: 1 } as const;
+
+export interface TargetAddress {
+  /** Text form. */
+  readonly address: string;
+  readonly port: number;
+}
+
+/** The same for all threads of a run. */
+export interface RunPlan {
+  readonly scripts: Scripts;
+  readonly played: Uint32Array;
+  readonly targets: readonly TargetAddress[];
+  readonly targetOf: Uint16Array;
+  readonly clients: ClientAddresses;
+  readonly ports: PortSpan;
+  readonly order: PoolOrder;
+  readonly arrivals: ArrivalOptions;
+  readonly users: number;
+  readonly iterations: number;
+  readonly stopStartingNs: number;
+  readonly accel: number;
+  readonly pace: Pace;
+  readonly close: Close;
+  readonly timeoutNs: number;
+  readonly seed: number;
+  readonly epochMs: number;
+  readonly tcp: TcpSettings;
+  readonly syn: SynOptions;
+}
+
+/** How frames reach a real target. */
+export interface NetworkOptions {
+  readonly interfaceName: string | null;
+  readonly nextHop: NextHop | null;
+  readonly sourceMac: string | null;
+  readonly sender: SenderName;
+  readonly arp: boolean | null;
+}
+
+export interface ThreadJob {
+  readonly plan: RunPlan;
+  readonly shard: number;
+  readonly shards: number;
+  /** `null`: the embedded target. */
+  readonly network: NetworkOptions | null;
+  /** Of the embedded target: whether it lives on the clock. */
+  readonly realTime: boolean;
+  /** The start of the run's clock (`runStartsNow`). */
+  readonly start: string;
+  readonly counters: Float64Array<SharedArrayBuffer>;
+  readonly control: Int32Array<SharedArrayBuffer>;
+}
+
+/** A failure that crosses a thread's border: ReplayError does not survive structured cloning. */
+export interface PostedFailure {
+  readonly code: string;
+  readonly kind: FailureKind;
+  readonly message: string;
+  readonly hint: string | null;
+  readonly stack: string | null;
+}
+
+export type ThreadMessage =
+  | {
+      /** The thread has everything it needs and begins to play. */
+      readonly type: 'ready';
+      /** Its histograms, which it goes on writing. */
+      readonly latencies: Float64Array<SharedArrayBuffer>;
+      /** Lines for the summary: the interface, the next hop, whether ARP is answered. */
+      readonly notes: readonly string[];
+    }
+  | { readonly type: 'warning'; readonly text: string }
+  | { readonly type: 'done'; readonly timeline: Timeline }
+  | { readonly type: 'failed'; readonly failure: PostedFailure };

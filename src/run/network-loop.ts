@@ -1,0 +1,81 @@
+/**
+ * The loop of a run against a real target, in a thread that may block: replies first, then timers,
+ * then what they made us send, then wait. Every part is bounded, so that a turn stays short and no
+ * part starves another.
+ */
+import { NEVER_NS, NS_PER_MS } from '../base/time.ts';
+import type { IntervalRecorder } from '../measure/intervals.ts';
+import type { Receiver } from '../replay/ports.ts';
+import type { Replay } from '../replay/replay.ts';
+import { DRAIN_NS, LINGER_NS, RESETS_PER_TURN } from './drain.ts';
+import { Command, Control } from './job.ts';
+
+/** Replies taken in one turn: some tens of microseconds of work. */
+const REPLIES_PER_TURN = 256;
+/** How long a wait may be before the control memory is looked at again. */
+const WAIT_NS_MAX = 20 * NS_PER_MS;
+/** How often kernel counters (ring drops, refused frames) are read. */
+const COUNTS_EVERY_NS = 100 * NS_PER_MS;
+
+export interface NetworkLoop {
+  readonly replay: Replay;
+  readonly receiver: Receiver;
+  readonly intervals: IntervalRecorder;
+  readonly control: Int32Array<SharedArrayBuffer>;
+  nowNs(): number;
+  /** Block until something can be received, at most this long. */
+  wait(timeoutNs: number): void;
+  /** Answer neighbours that ask for the clients' addresses. */
+  answerNeighbours(): void;
+  /** Copy the kernel's counters into the run's. */
+  readCounts(): void;
+}
+
+/** Plays until every user has ended. @returns the run's time at the end, in ns */
+export function runNetwork(loop: NetworkLoop): number {
+  const { replay, receiver, intervals, control } = loop;
+  let nowNs = loop.nowNs();
+  let resetNs = NEVER_NS;
+  let countsNs = 0;
+  while (!replay.isDone) {
+    const received = receiver.receive(REPLIES_PER_TURN, replay);
+    nowNs = loop.nowNs();
+    intervals.roll(nowNs);
+    replay.onTimeout(nowNs);
+    replay.flush();
+    if (nowNs >= countsNs) {
+      loop.readCounts();
+      loop.answerNeighbours();
+      countsNs = nowNs + COUNTS_EVERY_NS;
+    }
+    if (resetNs === NEVER_NS && Atomics.load(control, Control.COMMAND) === Command.DRAIN) {
+      replay.interrupt(nowNs);
+      replay.flush();
+      resetNs = nowNs + DRAIN_NS;
+    }
+    if (nowNs >= resetNs) {
+      replay.abortAll(nowNs, RESETS_PER_TURN);
+      replay.flush();
+    }
+    if (received < REPLIES_PER_TURN) {
+      const waitNs = Math.min(replay.nextDueNs(), resetNs) - loop.nowNs();
+      if (waitNs > 0) {
+        loop.wait(Math.min(waitNs, WAIT_NS_MAX));
+        loop.answerNeighbours();
+      }
+    }
+  }
+  linger(loop, nowNs + LINGER_NS);
+  loop.readCounts();
+  return nowNs;
+}
+
+/** Ended users still acknowledge what their servers repeat. */
+function linger(loop: NetworkLoop, untilNs: number): void {
+  for (let nowNs = loop.nowNs(); nowNs < untilNs; nowNs = loop.nowNs()) {
+    loop.wait(untilNs - nowNs);
+    loop.receiver.receive(REPLIES_PER_TURN, loop.replay);
+    loop.replay.flush();
+    loop.answerNeighbours();
+  }
+}

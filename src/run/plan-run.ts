@@ -1,0 +1,264 @@
+/** From a capture's sessions and what was asked for to what every thread of the run is given. */
+import { addressBytes, type IpAddress, parseAddress } from '../base/address.ts';
+import { assert } from '../base/assert.ts';
+import { ReplayError } from '../base/errors.ts';
+import { NEVER_NS, NS_PER_SECOND } from '../base/time.ts';
+import { formatCount } from '../base/units.ts';
+import { Close, Pace } from '../replay/replay-plan.ts';
+import { AddressPool, parseClients } from '../schedule/address-pool.ts';
+import { type ArrivalPlan, planArrivals } from '../schedule/arrivals.ts';
+import { capGaps } from '../session/max-gap.ts';
+import type { Scripts } from '../session/scripts.ts';
+import type { RunPlan, TargetAddress } from './job.ts';
+import type { ReplayOptions, ReplayTarget } from './options.ts';
+
+/** What the embedded target is called; documentation addresses (RFC 5737, RFC 3849). */
+export const EMBEDDED_ADDRESS = { 4: '192.0.2.1', 6: '2001:db8::1' } as const;
+
+/** First SYN repetition; each next one waits twice as long (RFC 6298; Linux does the same). */
+const SYN_RTO_NS = NS_PER_SECOND;
+/** 1 + 2 + ... + 64 s: over two minutes, unless the user's timeout ends it first. */
+const SYN_RETRIES_MAX = 6;
+/** Linux' tcp_retries2. */
+const DATA_RETRIES_MAX = 15;
+const WINDOW_FIELD_MAX = 0xffff;
+/** The iteration column has 16 bits. */
+const ITERATIONS_MAX = 0xffff;
+const TCP_IP_HEADER_BYTES = { 4: 40, 6: 60 } as const;
+const ETHERNET_MTU = 1500;
+
+export interface PlannedRun {
+  readonly plan: RunPlan;
+  readonly pool: AddressPool;
+  readonly arrivals: ArrivalPlan;
+  /** Sessions that no route matches: they are not played. */
+  readonly unmapped: number;
+  /** Each target as the user wrote it, in the order of the plan's targets. */
+  readonly targetLabels: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+/**
+ * @param mtu octets of the longest IP packet on the way to the targets
+ * @throws ReplayError usage: families that do not fit, a pool that is too small; capture: nothing
+ * of the capture goes to a target
+ */
+export function planRun(
+  recorded: Scripts,
+  options: ReplayOptions,
+  epochMs: number,
+  mtu: number = ETHERNET_MTU,
+): PlannedRun {
+  const scripts = options.maxGapNs === null ? recorded : capGaps(recorded, options.maxGapNs);
+  const mapping = mapEndpoints(scripts, options.target, options.clients);
+  const played = playedSessions(scripts, mapping.targetOf);
+  if (played.length === 0) throw nothingMapped(scripts);
+  const users = options.users ?? played.length;
+  const excluded = mapping.targets.map(({ address }) => addressOf(address));
+  const clients = parseClients(options.clients, excluded);
+  checkFamilies(clients.family, excluded, options.clients);
+  const pool = new AddressPool(clients, options.ports, options.order);
+  const iterations = iterationsOf(options, users, pool);
+  pool.requireCapacity(users * iterations);
+
+  const arrivals = {
+    sessionStartsNs:
+      played.length === scripts.sessions ? scripts.startNs : pick(scripts.startNs, played),
+    sessionDurationNs: meanOf(scripts.durationNs, played),
+    users,
+    accel: options.accel,
+    ...(options.ratePerSecond === null ? {} : { rate: options.ratePerSecond }),
+    ...(options.ramp === null ? {} : { ramp: options.ramp }),
+  };
+  const mss = Math.min(
+    options.mss ?? mtu - TCP_IP_HEADER_BYTES[clients.family],
+    mtu - TCP_IP_HEADER_BYTES[clients.family],
+  );
+  const plan: RunPlan = {
+    scripts,
+    played,
+    targets: mapping.targets,
+    targetOf: mapping.targetOf,
+    clients,
+    ports: options.ports,
+    order: options.order,
+    arrivals,
+    users,
+    iterations,
+    stopStartingNs: options.durationNs ?? NEVER_NS,
+    accel: options.accel,
+    pace: paceOf(options),
+    close: closeOf(options),
+    timeoutNs: options.timeoutNs,
+    seed: options.seed,
+    epochMs,
+    tcp: {
+      synRtoNs: SYN_RTO_NS,
+      synRetriesMax: SYN_RETRIES_MAX,
+      dataRetriesMax: DATA_RETRIES_MAX,
+      windowBytes: options.windowBytes,
+      mss,
+      timestamps: options.timestamps,
+    },
+    syn: {
+      mss,
+      windowScale: windowScaleOf(options.windowBytes),
+      timestamps: options.timestamps,
+      // One out-of-order interval is kept and none is reported: SACK would promise more.
+      sackPermitted: false,
+    },
+  };
+  return {
+    plan,
+    pool,
+    arrivals: planArrivals(arrivals),
+    unmapped: scripts.sessions - played.length,
+    targetLabels: mapping.labels,
+    warnings: mapping.warnings,
+  };
+}
+
+interface Mapping {
+  readonly targets: readonly TargetAddress[];
+  readonly labels: readonly string[];
+  readonly targetOf: Uint16Array;
+  readonly warnings: readonly string[];
+}
+
+/** `targetOf` of an endpoint that no route matches. */
+const NO_TARGET = 0xffff;
+
+function mapEndpoints(scripts: Scripts, target: ReplayTarget, clients: string): Mapping {
+  const targets: TargetAddress[] = [];
+  const labels: string[] = [];
+  const targetOf = new Uint16Array(scripts.endpoints.length).fill(NO_TARGET);
+  const rowOf = (address: string, port: number, label: string): number => {
+    const known = targets.findIndex((each) => each.address === address && each.port === port);
+    if (known >= 0) return known;
+    assert(targets.length < NO_TARGET, 'endpoints fit 16 bits');
+    labels.push(label);
+    return targets.push({ address, port }) - 1;
+  };
+  const embedded = EMBEDDED_ADDRESS[clients.includes(':') ? 6 : 4];
+  for (const [row, endpoint] of scripts.endpoints.entries()) {
+    if (target.kind === 'embedded') {
+      targetOf[row] = rowOf(embedded, endpoint.port, 'embedded');
+      continue;
+    }
+    const route = target.routes.find(
+      ({ recordedAddress, recordedPort }) =>
+        (recordedAddress === null || isSameText(recordedAddress, endpoint.address)) &&
+        (recordedPort === null || recordedPort === endpoint.port),
+    );
+    if (route !== undefined) targetOf[row] = rowOf(route.address, route.port, route.label);
+  }
+  return { targets, labels, targetOf, warnings: warnOfMixtures(scripts, target, targetOf, labels) };
+}
+
+/** Several recorded services on one target is seldom meant: say which, and how to choose. */
+function warnOfMixtures(
+  scripts: Scripts,
+  target: ReplayTarget,
+  targetOf: Uint16Array,
+  labels: readonly string[],
+): string[] {
+  if (target.kind === 'embedded') return [];
+  return labels.flatMap((label, row) => {
+    const ports = new Set(
+      scripts.endpoints.filter((_, i) => targetOf[i] === row).map(({ port }) => port),
+    );
+    if (ports.size < 2) return [];
+    const list = [...ports].slice(0, 8).join(', ') + (ports.size > 8 ? ', …' : '');
+    return [
+      `sessions of ${ports.size} recorded ports (${list}) are all played to ${label}; ` +
+        `choose with -x, for example -x ${[...ports][0]}-${label}`,
+    ];
+  });
+}
+
+const isSameText = (a: string, b: string): boolean => {
+  const left = parseAddress(a);
+  const right = parseAddress(b);
+  if (left === null || right === null) return a === b;
+  return Buffer.compare(addressBytes(left), addressBytes(right)) === 0;
+};
+
+function playedSessions(scripts: Scripts, targetOf: Uint16Array): Uint32Array {
+  const rows: number[] = [];
+  for (let row = 0; row < scripts.sessions; row++) {
+    if (targetOf[scripts.endpoint[row]] !== NO_TARGET) rows.push(row);
+  }
+  return Uint32Array.from(rows);
+}
+
+function nothingMapped(scripts: Scripts): ReplayError {
+  const seen = scripts.endpoints
+    .slice(0, 8)
+    .map(({ address, port }) =>
+      address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`,
+    );
+  return new ReplayError({
+    code: 'ERR_RUN_NOTHING_MAPPED',
+    kind: 'usage',
+    message: `no recorded server matches --map; the capture has ${seen.join(', ')}`,
+    hint: 'name one of them: -x PORT-TARGET:PORT or -x ADDRESS:PORT-TARGET:PORT',
+  });
+}
+
+function iterationsOf(options: ReplayOptions, users: number, pool: AddressPool): number {
+  if (options.iterations !== null) {
+    if (options.iterations <= ITERATIONS_MAX) return options.iterations;
+    throw new ReplayError({
+      code: 'ERR_RUN_ITERATIONS',
+      kind: 'usage',
+      message: `--iterations ${options.iterations} is above ${formatCount(ITERATIONS_MAX)}`,
+      hint: 'use more users, or --duration',
+    });
+  }
+  if (options.durationNs === null) return 1;
+  // Again and again until the time is up: as often as there are fresh addresses and ports.
+  return Math.max(1, Math.min(ITERATIONS_MAX, Math.floor(pool.capacity / users)));
+}
+
+function checkFamilies(family: 4 | 6, targets: readonly IpAddress[], clients: string): void {
+  const other = targets.find((target) => target.family !== family);
+  if (other === undefined) return;
+  throw new ReplayError({
+    code: 'ERR_RUN_FAMILIES',
+    kind: 'usage',
+    message: `clients '${clients}' are IPv${family}, but a target is IPv${other.family}`,
+    hint: 'give targets and clients of one IP version; run twice for both',
+  });
+}
+
+const addressOf = (text: string): IpAddress => {
+  const address = parseAddress(text);
+  assert(address !== null, 'targets are addresses by now');
+  return address;
+};
+
+const pick = (column: Float64Array, rows: Uint32Array): Float64Array =>
+  Float64Array.from(rows, (row) => column[row]);
+
+function meanOf(column: Float64Array, rows: Uint32Array): number {
+  let sum = 0;
+  for (const row of rows) sum += column[row];
+  return sum / rows.length;
+}
+
+/** The smallest shift with which the window fits its 16 bits (RFC 7323, section 2.2). */
+function windowScaleOf(windowBytes: number): number {
+  let shift = 0;
+  while (windowBytes >>> shift > WINDOW_FIELD_MAX) shift++;
+  return shift;
+}
+
+function paceOf({ pace }: ReplayOptions): Pace {
+  if (pace === 'schedule') return Pace.SCHEDULE;
+  return pace === 'none' ? Pace.NONE : Pace.THINK;
+}
+
+function closeOf({ close }: ReplayOptions): Close {
+  if (close === 'server') return Close.SERVER;
+  return close === 'reset' ? Close.RESET : Close.RECORDED;
+}

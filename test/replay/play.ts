@@ -1,0 +1,98 @@
+/** Plays hand-made sessions against the embedded target in virtual time. */
+import { EmbeddedTarget } from '../../src/embedded/embedded-target.ts';
+import { COUNTERS, Counter, createCounters } from '../../src/measure/counters.ts';
+import { LatencyRecorder, LatencyTable } from '../../src/measure/histograms.ts';
+import { IntervalRecorder } from '../../src/measure/intervals.ts';
+import { Replay } from '../../src/replay/replay.ts';
+import { runEmbedded } from '../../src/run/embedded-loop.ts';
+import { clientDirectory } from '../../src/run/embedded-thread.ts';
+import { enginePlan } from '../../src/run/engine-plan.ts';
+import { CONTROL_WORDS } from '../../src/run/job.ts';
+import type { ReplayOptions } from '../../src/run/options.ts';
+import { planRun } from '../../src/run/plan-run.ts';
+import { handMade, type SessionSpec } from '../helpers/scripts.ts';
+
+export const OPTIONS: ReplayOptions = {
+  command: [],
+  captures: ['hand-made'],
+  target: { kind: 'embedded' },
+  users: null,
+  clients: '198.18.0.0/15',
+  ports: { first: 1024, last: 65_535 },
+  order: 'ip',
+  seed: 1,
+  accel: 1,
+  ratePerSecond: null,
+  ramp: null,
+  iterations: null,
+  durationNs: null,
+  pace: 'think',
+  maxGapNs: null,
+  timeoutNs: 30e9,
+  close: 'recorded',
+  mss: null,
+  timestamps: true,
+  windowBytes: 1 << 20,
+  interfaceName: null,
+  nextHop: null,
+  sourceMac: null,
+  sender: 'packet',
+  arp: null,
+  threads: null,
+  realTime: false,
+  thresholds: [],
+};
+
+export interface Played {
+  readonly counters: Float64Array;
+  readonly latency: LatencyTable;
+  readonly endMs: number;
+  readonly replay: Replay;
+}
+
+export interface PlayOptions extends Partial<ReplayOptions> {
+  /** What the target plays, where it does not behave as recorded. */
+  readonly server?: readonly SessionSpec[];
+  readonly extentBytesMax?: number;
+}
+
+export function play(specs: readonly SessionSpec[], options: PlayOptions = {}): Played {
+  const memory: number[] = [];
+  const server = options.server && handMade(options.server, 1448, memory).scripts;
+  const { scripts, capture } = handMade(specs, options.extentBytesMax, memory);
+  const { plan } = planRun(scripts, { ...OPTIONS, ...options }, 0);
+  const counters = createCounters();
+  const latency = new LatencyRecorder();
+  const target = new EmbeddedTarget({
+    scripts: server === undefined ? plan.scripts : { ...server, files: scripts.files },
+    capture,
+    clients: clientDirectory(plan),
+    users: plan.users,
+    accel: plan.accel,
+    seed: 1,
+    counters,
+  });
+  const links = plan.targets.map(() => new Uint8Array(0));
+  const replay = new Replay(
+    enginePlan(plan, 0, 1, links),
+    target,
+    target,
+    capture,
+    latency,
+    counters,
+  );
+  const control = new Int32Array(new SharedArrayBuffer(CONTROL_WORDS * 4));
+  const intervals = new IntervalRecorder(latency, counters);
+  const endNs = runEmbedded({ replay, target, intervals, control, nowNs: null });
+  return { counters, latency: LatencyTable.of([latency.columns]), endMs: endNs / 1e6, replay };
+}
+
+/** The counters that are not 0, by name. */
+export function named(counters: Float64Array): Record<string, number> {
+  const names = Object.entries(Counter).filter(([, index]) => index < COUNTERS);
+  return Object.fromEntries(
+    names
+      .filter(([, index]) => counters[index] !== 0)
+      .map(([name, index]) => [name, counters[index]]),
+  );
+}
