@@ -70,13 +70,15 @@ export const COUNTERS = 46;
 export const createCounters = (): Float64Array<SharedArrayBuffer> =>
   new Float64Array(new SharedArrayBuffer(COUNTERS * Float64Array.BYTES_PER_ELEMENT));
 
-/** Adds the rows up; of the clock the latest counts. */
+/** Adds the rows up; of the clock and of the latest start the largest counts. */
 export function sumCounters(rows: Iterable<Float64Array>): Float64Array {
   const sum = new Float64Array(COUNTERS);
   for (const row of rows) {
     const clockNs = Math.max(sum[Counter.CLOCK_NS], row[Counter.CLOCK_NS]);
+    const lagNs = Math.max(sum[Counter.START_LAG_NS_MAX], row[Counter.START_LAG_NS_MAX]);
     for (let i = 0; i < COUNTERS; i++) sum[i] += row[i];
     sum[Counter.CLOCK_NS] = clockNs;
+    sum[Counter.START_LAG_NS_MAX] = lagNs;
   }
   return sum;
 }

@@ -6,16 +6,20 @@ import * as hdr from 'hdr-histogram-js';
 import { ReplayError } from '../base/errors.ts';
 import { NS_PER_MS } from '../base/time.ts';
 import {
+  COUNTS_LENGTH,
   HIGHEST_TRACKABLE_NS,
-  highestOf,
   indexOf,
   SIGNIFICANT_DIGITS,
   type SparseCounts,
+  sparseOf,
 } from './histograms.ts';
 
-/** V2 compressed, base64 (it begins `HISTFAAA`); values are nanoseconds. */
+/**
+ * V2 compressed, base64 (it begins `HISTFAAA`); values are nanoseconds. Compressed lightly: a run
+ * over time holds hundreds of them, and its report must not take a second.
+ */
 export const encodeHistogram = (counts: SparseCounts): string =>
-  hdr.encodeIntoCompressedBase64(hdrOf(counts));
+  hdr.encodeIntoCompressedBase64(hdrOf(counts), COMPRESSION_LEVEL);
 
 /**
  * The histogram of a V2 compressed base64 text, whatever its own resolution is.
@@ -23,18 +27,19 @@ export const encodeHistogram = (counts: SparseCounts): string =>
  */
 export function decodeHistogram(base64: string): SparseCounts {
   const decoded = decode(base64);
-  const byIndex = new Map<number, number>();
+  // Ours have our own steps; a histogram of another resolution is sorted into them.
+  const isOurs =
+    decoded.lowestDiscernibleValue === 1 &&
+    decoded.numberOfSignificantValueDigits === SIGNIFICANT_DIGITS &&
+    decoded.countsArrayLength <= COUNTS_LENGTH;
+  const counts = new Float64Array(COUNTS_LENGTH);
   for (let i = 0; i < decoded.countsArrayLength; i++) {
     const count = decoded.getCountAtIndex(i);
     if (count === 0) continue;
-    const index = indexOf(Math.min(decoded.valueFromIndex(i), HIGHEST_TRACKABLE_NS));
-    byIndex.set(index, (byIndex.get(index) ?? 0) + count);
+    const valueNs = isOurs ? 0 : Math.min(decoded.valueFromIndex(i), HIGHEST_TRACKABLE_NS);
+    counts[isOurs ? i : indexOf(valueNs)] += count;
   }
-  const entries = [...byIndex].sort(([a], [b]) => a - b);
-  return {
-    indexes: Uint32Array.from(entries, ([index]) => index),
-    counts: Float64Array.from(entries, ([, count]) => count),
-  };
+  return sparseOf(counts);
 }
 
 /** The text of a `.hgrm` file, values in milliseconds, as HdrHistogram's plotter reads it. */
@@ -44,18 +49,14 @@ export const percentileDistribution = (counts: SparseCounts): string =>
 /** HdrHistogram's own default. */
 const TICKS_PER_HALF_DISTANCE = 5;
 
-function hdrOf({ indexes, counts }: SparseCounts): hdr.Histogram {
-  const histogram = hdr.build({
-    bitBucketSize: 64,
-    autoResize: false,
-    lowestDiscernibleValue: 1,
-    highestTrackableValue: HIGHEST_TRACKABLE_NS,
-    numberOfSignificantValueDigits: SIGNIFICANT_DIGITS,
-  });
-  for (let i = 0; i < indexes.length; i++) {
-    // The upper end, since the largest of them is shown as the maximum.
-    histogram.recordValueWithCount(highestOf(indexes[i]), counts[i]);
-  }
+const COMPRESSION_LEVEL = 1;
+
+/** hdr-histogram-js has the same steps, so that counts go from one to the other by index. */
+function hdrOf({ indexes, counts }: SparseCounts): hdr.JsHistogram {
+  const histogram = new hdr.Float64Histogram(1, HIGHEST_TRACKABLE_NS, SIGNIFICANT_DIGITS);
+  for (let i = 0; i < indexes.length; i++) histogram.setCountAtIndex(indexes[i], counts[i]);
+  const last = indexes.at(-1);
+  if (last !== undefined) histogram.establishInternalTackingValues(last + 1);
   return histogram;
 }
 

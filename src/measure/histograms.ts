@@ -143,26 +143,16 @@ export class LatencyTable {
 
   /** What was recorded since `before`, an earlier state of the same histogram. */
   sparseSince(latency: Latency, before: LatencyTable): SparseCounts {
-    const base = latency * STRIDE;
-    const indexes: number[] = [];
-    const counts: number[] = [];
-    if (this.count(latency) > before.count(latency)) {
-      const first = indexOf(this.#columns[base + MIN]);
-      const last = indexOf(this.#columns[base + MAX]);
-      for (let index = first; index <= last; index++) {
-        const i = base + HEADER + index;
-        const count = this.#columns[i] - before.#columns[i];
-        if (count <= 0) continue;
-        indexes.push(index);
-        counts.push(count);
-      }
-    }
-    return { indexes: Uint32Array.from(indexes), counts: Float64Array.from(counts) };
+    const base = latency * STRIDE + HEADER;
+    const counts = this.#columns.slice(base, base + COUNTS_LENGTH);
+    for (let i = 0; i < COUNTS_LENGTH; i++) counts[i] -= before.#columns[base + i];
+    return sparseOf(counts);
   }
 
   /** All steps of one histogram that are not 0. */
   sparse(latency: Latency): SparseCounts {
-    return this.sparseSince(latency, EMPTY);
+    const base = latency * STRIDE + HEADER;
+    return sparseOf(this.#columns.subarray(base, base + COUNTS_LENGTH));
   }
 
   count(latency: Latency): number {
@@ -200,8 +190,7 @@ export class LatencyTable {
     const count = this.#columns[base + COUNT];
     if (count === 0) return null;
     if (percentile <= 0) return this.#columns[base + MIN];
-    // A hair less than the product, so that its rounding error does not skip a value.
-    const rank = Math.max(1, Math.ceil((Math.min(percentile, 100) / 100) * count * (1 - 2 ** -51)));
+    const rank = rankOf(percentile, count);
     const last = indexOf(this.#columns[base + MAX]);
     let seen = 0;
     for (let index = indexOf(this.#columns[base + MIN]); index < last; index++) {
@@ -235,6 +224,70 @@ export class LatencyTable {
   }
 }
 
+/** What a thread records from one look to the next. */
+export class LatencyChanges {
+  readonly #recorded: Float64Array;
+  readonly #seen: Float64Array;
+  readonly #indexes = new Uint32Array(COUNTS_LENGTH);
+  readonly #counts = new Float64Array(COUNTS_LENGTH);
+
+  /** @param recorded a recorder's `columns`; what they hold now counts as seen */
+  constructor(recorded: Float64Array) {
+    this.#recorded = recorded;
+    this.#seen = recorded.slice();
+  }
+
+  /** What was recorded since the last call; it costs about 50 µs. */
+  take(latency: Latency): SparseCounts {
+    const recorded = this.#recorded;
+    const seen = this.#seen;
+    const base = latency * STRIDE;
+    let length = 0;
+    if (recorded[base + COUNT] !== seen[base + COUNT]) {
+      const last = indexOf(recorded[base + MAX]);
+      for (let index = indexOf(recorded[base + MIN]); index <= last; index++) {
+        const i = base + HEADER + index;
+        if (recorded[i] === seen[i]) continue;
+        this.#indexes[length] = index;
+        this.#counts[length++] = recorded[i] - seen[i];
+        seen[i] = recorded[i];
+      }
+      seen[base + COUNT] = recorded[base + COUNT];
+    }
+    return { indexes: this.#indexes.slice(0, length), counts: this.#counts.slice(0, length) };
+  }
+}
+
+/** The steps of one histogram that are not 0. */
+export function sparseOf(counts: Float64Array): SparseCounts {
+  const indexes: number[] = [];
+  for (let index = 0; index < counts.length; index++) if (counts[index] !== 0) indexes.push(index);
+  return {
+    indexes: Uint32Array.from(indexes),
+    counts: Float64Array.from(indexes, (index) => counts[index]),
+  };
+}
+
+/** How many values the steps hold. */
+export const sparseCount = ({ counts }: SparseCounts): number =>
+  counts.reduce((sum, count) => sum + count, 0);
+
+/** As `LatencyTable.valueAtPercentileNs`, with the ends known to the width of a step; 0 of nothing. */
+export function sparseValueAtPercentileNs(sparse: SparseCounts, percentile: number): number {
+  const rank = rankOf(percentile, sparseCount(sparse));
+  let seen = 0;
+  for (let i = 0; i < sparse.indexes.length; i++) {
+    seen += sparse.counts[i];
+    if (seen >= rank) return highestOf(sparse.indexes[i]);
+  }
+  return 0;
+}
+
+/** Which of `count` values in ascending order, from 1, a percentile (0..100) stands for. */
+const rankOf = (percentile: number, count: number): number =>
+  // A hair less than the product, so that its rounding error does not skip a value.
+  Math.max(1, Math.ceil((Math.min(percentile, 100) / 100) * count * (1 - 2 ** -51)));
+
 /** The step that a value of 0..HIGHEST_TRACKABLE_NS falls into. */
 export function indexOf(valueNs: number): number {
   // clz32 sees 32 bits: of a larger value it is given the upper 27.
@@ -264,7 +317,5 @@ function clearHeaders<T extends ArrayBufferLike>(columns: Float64Array<T>): Floa
   }
   return columns;
 }
-
-const EMPTY = new LatencyTable();
 
 const toMs = (ns: number | null): number | null => (ns === null ? null : ns / NS_PER_MS);

@@ -3,20 +3,21 @@
  *
  * The loop that plays the run calls `roll` each turn. Nothing is recorded twice for it: at an
  * interval's end the histograms are compared with how they stood at its beginning. Long runs get
- * longer intervals (2 s, 4 s, ...), so that their number stays bounded.
+ * longer intervals (2 s, 4 s, ...), so that their number stays bounded; two are made one at a time,
+ * because the loop must not stop for all of them.
  */
 import { NS_PER_SECOND } from '../base/time.ts';
 import { COUNTERS, Counter, sumCounters } from './counters.ts';
 import {
   LATENCY_NAMES,
   type Latency,
+  LatencyChanges,
   type LatencyRecorder,
-  LatencyTable,
   type SparseCounts,
 } from './histograms.ts';
 
-/** At this number of intervals two become one: about 1 MB of result. */
-export const INTERVALS_MAX = 256;
+/** More intervals than this are not kept: about 1 MB of result, and charts show no more. */
+export const INTERVALS_MAX = 128;
 
 /** A stretch of a run. Where nothing at all happened there is none. */
 export interface Interval {
@@ -37,16 +38,17 @@ export interface Timeline {
 
 /** Cuts one thread's run into intervals. */
 export class IntervalRecorder {
-  readonly #recorder: LatencyRecorder;
+  readonly #changes: LatencyChanges;
   readonly #counters: Float64Array;
   readonly #intervals: Interval[] = [];
   #intervalNs: number;
   #startNs = 0;
-  #before = new LatencyTable();
+  /** How many of the intervals, from the first, are twice as long already. */
+  #doubled = 0;
   #countersBefore: Float64Array;
 
   constructor(recorder: LatencyRecorder, counters: Float64Array, intervalNs = NS_PER_SECOND) {
-    this.#recorder = recorder;
+    this.#changes = new LatencyChanges(recorder.columns);
     this.#counters = counters;
     this.#countersBefore = counters.slice();
     this.#intervalNs = intervalNs;
@@ -63,20 +65,34 @@ export class IntervalRecorder {
   finish(nowNs: number): Timeline {
     this.roll(nowNs);
     this.#close(nowNs);
+    while (this.#doubled > 0) this.#doubleOne();
     return { intervalNs: this.#intervalNs, intervals: this.#intervals };
   }
 
   #close(endNs: number): void {
     if (!this.#hasChanged()) return;
-    const after = LatencyTable.of([this.#recorder.columns]);
     const counters = this.#counters.slice();
-    const latencies = LATENCY_NAMES.map((_, i) => after.sparseSince(i as Latency, this.#before));
+    const latencies = LATENCY_NAMES.map((_, i) => this.#changes.take(i as Latency));
     append(this.#intervals, { startNs: this.#startNs, endNs, latencies, counters });
-    this.#before = after;
     this.#countersBefore = counters;
-    if (this.#intervals.length < INTERVALS_MAX) return;
-    this.#intervalNs *= 2;
-    coarsen(this.#intervals, this.#intervalNs);
+    // One interval came, so one pair is joined; stepping over those without a neighbour is cheap.
+    while (this.#intervals.length > INTERVALS_MAX) this.#doubleOne();
+  }
+
+  /** Makes the first interval that has the old length twice as long, with its neighbour or without. */
+  #doubleOne(): void {
+    const at = this.#doubled++;
+    const doubledNs = 2 * this.#intervalNs;
+    const pair: Interval[] = [];
+    for (const interval of this.#intervals.slice(at, at + 2)) {
+      const startNs = alignedTo(doubledNs, interval.startNs);
+      if (pair.length === 0 || pair[0].startNs === startNs) append(pair, { ...interval, startNs });
+      else pair.push(interval);
+    }
+    this.#intervals.splice(at, 2, ...pair);
+    if (this.#doubled < this.#intervals.length) return;
+    this.#intervalNs = doubledNs;
+    this.#doubled = 0;
   }
 
   #hasChanged(): boolean {
@@ -120,25 +136,20 @@ function append(intervals: Interval[], interval: Interval): void {
   };
 }
 
-function coarsen(intervals: Interval[], intervalNs: number): void {
-  for (const interval of intervals.splice(0)) {
-    append(intervals, { ...interval, startNs: alignedTo(intervalNs, interval.startNs) });
-  }
-}
-
 const alignedTo = (intervalNs: number, ns: number): number =>
   Math.floor(ns / intervalNs) * intervalNs;
 
+/** The sum of two; a merge of sorted columns, since it runs in the loop that plays. */
 function addSparse(a: SparseCounts, b: SparseCounts): SparseCounts {
-  const byIndex = new Map<number, number>();
-  for (const { indexes, counts } of [a, b]) {
-    for (let i = 0; i < indexes.length; i++) {
-      byIndex.set(indexes[i], (byIndex.get(indexes[i]) ?? 0) + counts[i]);
-    }
+  const indexes = new Uint32Array(a.indexes.length + b.indexes.length);
+  const counts = new Float64Array(indexes.length);
+  let length = 0;
+  for (let i = 0, j = 0; i < a.indexes.length || j < b.indexes.length; length++) {
+    const left = i < a.indexes.length ? a.indexes[i] : Number.POSITIVE_INFINITY;
+    const right = j < b.indexes.length ? b.indexes[j] : Number.POSITIVE_INFINITY;
+    indexes[length] = Math.min(left, right);
+    if (left <= right) counts[length] += a.counts[i++];
+    if (right <= left) counts[length] += b.counts[j++];
   }
-  const entries = [...byIndex].sort(([left], [right]) => left - right);
-  return {
-    indexes: Uint32Array.from(entries, ([index]) => index),
-    counts: Float64Array.from(entries, ([, count]) => count),
-  };
+  return { indexes: indexes.slice(0, length), counts: counts.slice(0, length) };
 }

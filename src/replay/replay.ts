@@ -159,6 +159,7 @@ export class Replay implements PacketSink {
 
   /** Reset whatever is still open; afterwards no user is live. At most `limit` a call. */
   abortAll(nowNs: number, limit: number): void {
+    this.#isInterrupted = true;
     let aborted = 0;
     for (let user = 0; user < this.#localUsers && aborted < limit; user++) {
       if (!(this.plays.flags[user] & PlayFlag.LIVE)) continue;

@@ -1,5 +1,6 @@
 /** A thread that plays against the embedded target. */
 import { EmbeddedTarget } from '../embedded/embedded-target.ts';
+import { openRunClock } from '../io/run-clock.ts';
 import { Counter } from '../measure/counters.ts';
 import { LatencyRecorder } from '../measure/histograms.ts';
 import { IntervalRecorder, type Timeline } from '../measure/intervals.ts';
@@ -13,17 +14,16 @@ import type { RunPlan, ThreadJob } from './job.ts';
 export interface ThreadRun {
   readonly latency: LatencyRecorder;
   readonly notes: readonly string[];
-  /** Plays everything; blocks the thread. */
-  play(): Timeline;
+  /**
+   * Plays everything; blocks the thread.
+   * @param start when the run begins (`runStartsNow`)
+   */
+  play(start: string): Timeline;
   close(): void;
 }
 
-/** @param nowNs the run's clock where the target lives on it; `null` for virtual time */
-export function openEmbeddedThread(
-  job: ThreadJob,
-  capture: CaptureBytes,
-  nowNs: (() => number) | null,
-): ThreadRun {
+/** Prepares the thread's users and their target. */
+export function openEmbeddedThread(job: ThreadJob, capture: CaptureBytes): ThreadRun {
   const { plan, counters, control } = job;
   const link = new Uint8Array(0);
   const links = plan.targets.map(() => link);
@@ -45,11 +45,13 @@ export function openEmbeddedThread(
     latency,
     counters,
   );
+  replay.prepare();
   return {
     latency,
     notes: [],
-    play: () => {
-      replay.prepare();
+    play: (start) => {
+      const clock = job.realTime ? openRunClock(start) : null;
+      const nowNs = clock === null ? null : () => clock.nowNs();
       const intervals = new IntervalRecorder(latency, counters);
       const endNs = runEmbedded({ replay, target, intervals, control, nowNs });
       counters[Counter.CLOCK_NS] = endNs;

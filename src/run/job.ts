@@ -1,5 +1,6 @@
 /** What is posted between the run and its threads: plain data and shared memory. */
 import type { FailureKind } from '../base/errors.ts';
+import type { LocalPath } from '../io/local-path.ts';
 import type { Timeline } from '../measure/intervals.ts';
 import type { Close, Pace } from '../replay/replay-plan.ts';
 import type { ClientAddresses, PoolOrder, PortSpan } from '../schedule/address-pool.ts';
@@ -7,7 +8,7 @@ import type { ArrivalOptions } from '../schedule/arrivals.ts';
 import type { Scripts } from '../session/scripts.ts';
 import type { TcpSettings } from '../tcp/tcp-client.ts';
 import type { SynOptions } from '../wire/frame-writer.ts';
-import type { NextHop, SenderName } from './options.ts';
+import type { SenderName } from './options.ts';
 
 /** Words of the control memory (Int32Array): written by the main thread, read by the others. */
 export const Control = {
@@ -47,13 +48,12 @@ export interface RunPlan {
   readonly syn: SynOptions;
 }
 
-/** How frames reach a real target. */
-export interface NetworkOptions {
-  readonly interfaceName: string | null;
-  readonly nextHop: NextHop | null;
-  readonly sourceMac: string | null;
+/** How frames reach a real target, and how its replies come back. */
+export interface NetworkWay {
+  readonly path: LocalPath;
   readonly sender: SenderName;
-  readonly arp: boolean | null;
+  /** Whether ARP and NDP are answered for the clients. */
+  readonly answersNeighbours: boolean;
 }
 
 export interface ThreadJob {
@@ -61,11 +61,9 @@ export interface ThreadJob {
   readonly shard: number;
   readonly shards: number;
   /** `null`: the embedded target. */
-  readonly network: NetworkOptions | null;
+  readonly network: NetworkWay | null;
   /** Of the embedded target: whether it lives on the clock. */
   readonly realTime: boolean;
-  /** The start of the run's clock (`runStartsNow`). */
-  readonly start: string;
   readonly counters: Float64Array<SharedArrayBuffer>;
   readonly control: Int32Array<SharedArrayBuffer>;
 }
@@ -77,6 +75,12 @@ export interface PostedFailure {
   readonly message: string;
   readonly hint: string | null;
   readonly stack: string | null;
+}
+
+/** To a thread that is ready: begin, at this start of the run's clock (`runStartsNow`). */
+export interface MainMessage {
+  readonly type: 'go';
+  readonly start: string;
 }
 
 export type ThreadMessage =

@@ -52,8 +52,6 @@ export type SenderName = 'packet' | 'ip' | 'raw-socket';
 export interface ReplayOptions {
   /** The command line as it was typed, without node and the script: for the result. */
   readonly command: readonly string[];
-  /** The version of gryphon itself: for the result. */
-  readonly version: string;
   /** Paths of the captures, at least one, in the order given. */
   readonly captures: readonly string[];
   readonly target: ReplayTarget;

@@ -38,8 +38,17 @@ export interface PlannedRun {
   readonly warnings: readonly string[];
 }
 
+/** What the way to the targets adds to the plan. */
+export interface Surroundings {
+  /** Octets of the longest IP packet on the way. */
+  readonly mtu: number;
+  /** Addresses that no client may have besides the targets'. */
+  readonly inUse: readonly IpAddress[];
+}
+
+const NO_SURROUNDINGS: Surroundings = { mtu: ETHERNET_MTU, inUse: [] };
+
 /**
- * @param mtu octets of the longest IP packet on the way to the targets
  * @throws ReplayError usage: families that do not fit, a pool that is too small; capture: nothing
  * of the capture goes to a target
  */
@@ -47,16 +56,16 @@ export function planRun(
   recorded: Scripts,
   options: ReplayOptions,
   epochMs: number,
-  mtu: number = ETHERNET_MTU,
+  { mtu, inUse }: Surroundings = NO_SURROUNDINGS,
 ): PlannedRun {
   const scripts = options.maxGapNs === null ? recorded : capGaps(recorded, options.maxGapNs);
   const mapping = mapEndpoints(scripts, options.target, options.clients);
   const played = playedSessions(scripts, mapping.targetOf);
   if (played.length === 0) throw nothingMapped(scripts);
   const users = options.users ?? played.length;
-  const excluded = mapping.targets.map(({ address }) => addressOf(address));
-  const clients = parseClients(options.clients, excluded);
-  checkFamilies(clients.family, excluded, options.clients);
+  const addresses = mapping.targets.map(({ address }) => addressOf(address));
+  const clients = parseClients(options.clients, [...addresses, ...inUse]);
+  checkFamilies(clients.family, addresses, options.clients);
   const pool = new AddressPool(clients, options.ports, options.order);
   const iterations = iterationsOf(options, users, pool);
   pool.requireCapacity(users * iterations);

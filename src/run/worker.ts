@@ -1,11 +1,11 @@
 /** The entry of a worker thread: opens its way to the target, says so, plays, and reports. */
+import { once } from 'node:events';
 import { parentPort, workerData } from 'node:worker_threads';
 import { assert } from '../base/assert.ts';
 import { ReplayError } from '../base/errors.ts';
 import { openCaptureBytes } from '../io/capture-file.ts';
-import { openRunClock } from '../io/run-clock.ts';
 import { openEmbeddedThread } from './embedded-thread.ts';
-import type { PostedFailure, ThreadJob, ThreadMessage } from './job.ts';
+import type { MainMessage, PostedFailure, ThreadJob, ThreadMessage } from './job.ts';
 import { openNetworkThread } from './network-thread.ts';
 
 const port = parentPort;
@@ -13,17 +13,18 @@ assert(port !== null, 'this file is the entry of a worker thread');
 const post = (message: ThreadMessage): void => port.postMessage(message);
 
 const job = workerData as ThreadJob;
+const go = once(port, 'message') as Promise<[MainMessage]>;
 const capture = openCaptureBytes(job.plan.scripts.files);
 try {
-  const clock = openRunClock(job.start);
   const onWarning = (text: string): void => post({ type: 'warning', text });
   const run =
     job.network === null
-      ? openEmbeddedThread(job, capture, job.realTime ? () => clock.nowNs() : null)
-      : openNetworkThread(job, job.network, capture, clock, onWarning);
+      ? openEmbeddedThread(job, capture)
+      : openNetworkThread(job, job.network, capture, onWarning);
   try {
     post({ type: 'ready', latencies: run.latency.columns, notes: run.notes });
-    post({ type: 'done', timeline: run.play() });
+    const [{ start }] = await go;
+    post({ type: 'done', timeline: run.play(start) });
   } finally {
     run.close();
   }
@@ -32,6 +33,8 @@ try {
 } finally {
   capture.close();
 }
+// The listener for 'go' keeps the thread alive where it never came.
+port.unref();
 
 function failureOf(error: unknown): PostedFailure {
   if (error instanceof ReplayError) {

@@ -27,7 +27,10 @@ export class FrameBatch {
   /** Frames written so far; the sender sets it back to 0. */
   count = 0;
 
-  constructor(capacity: number, memory: ArrayBuffer = new ArrayBuffer(capacity * HEADER_SLOT_BYTES)) {
+  constructor(
+    capacity: number,
+    memory: ArrayBuffer = new ArrayBuffer(capacity * HEADER_SLOT_BYTES),
+  ) {
     this.capacity = capacity;
     this.headers = new Uint8Array(memory, 0, capacity * HEADER_SLOT_BYTES);
     this.headerData = new DataView(memory, 0, capacity * HEADER_SLOT_BYTES);

@@ -1,0 +1,137 @@
+/**
+ * One run of one variant of the senders' bench, in the namespace that it was started in:
+ * `node send-variant.mjs VARIANT DEVICE TARGET MAC PACKETS`, result as JSON on stdout.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { addressBytes, parseAddress } from '../../dist/base/address.js';
+import { CaptureMap } from '../../dist/io/capture-map.js';
+import { findInterface } from '../../dist/io/interfaces.js';
+import { IpSender } from '../../dist/io/ip-sender.js';
+import { PacketSender } from '../../dist/io/packet-sender.js';
+import { RawSocketSender } from '../../dist/io/raw-socket-sender.js';
+import { openRunClock, runStartsNow } from '../../dist/io/run-clock.js';
+import { KernelMemory } from '../../dist/io/sys/memory.js';
+import { AF_INET, IPPROTO_RAW, SOCK_RAW, Socket, sendto } from '../../dist/io/sys/socket.js';
+import { EtherType, emitEthernet, parseMac } from '../../dist/wire/ethernet.js';
+import { EXTENTS_PER_FRAME } from '../../dist/wire/frame-batch.js';
+import { FrameWriter, OptionsKind } from '../../dist/wire/frame-writer.js';
+
+const [variant, device, targetText, mac, packetsText] = process.argv.slice(2);
+const packets = Number(packetsText);
+const target = parseAddress(targetText);
+const SOURCE = parseAddress('198.18.0.0');
+const PAYLOAD_BYTES = 60;
+const PACKET_BYTES = 100;
+const BATCH_FRAMES = 256;
+
+const folder = mkdtempSync(join(tmpdir(), 'gryphon-bench-'));
+const path = join(folder, 'payload');
+writeFileSync(path, Buffer.alloc(4_096, 'x'));
+const captureMap = new CaptureMap([{ path, base: 0, bytes: 4_096 }]);
+rmSync(folder, { recursive: true });
+const clock = openRunClock(runStartsNow());
+
+const VARIANTS = {
+  packet: () => {
+    const { index: interfaceIndex, mac: source } = findInterface(device);
+    const destination = parseMac(mac);
+    const link = emitEthernet({ destination, source, etherType: EtherType.IPV4 });
+    const sender = new PacketSender({ interfaceIndex, captureMap, clock });
+    return byBatch(sender, link);
+  },
+  'ip-sendmmsg': () =>
+    byBatch(new IpSender({ family: 4, interfaceName: null, captureMap, clock }), new Uint8Array(0)),
+  'raw-socket-sender': () => {
+    const captureBytes = { read: (_, into) => into.fill(0x78) };
+    const sender = new RawSocketSender({ family: 4, interfaceName: null, captureBytes, clock });
+    return byBatch(sender, new Uint8Array(0));
+  },
+  'ip-sendto': bySendto,
+  'raw-socket': byRawSocket,
+};
+
+const send = VARIANTS[variant]();
+await send(BATCH_FRAMES);
+const cpuBefore = process.cpuUsage();
+const startedNs = clock.nowNs();
+await send(packets);
+const seconds = (clock.nowNs() - startedNs) / 1e9;
+const cpu = process.cpuUsage(cpuBefore);
+const cpuSeconds = (cpu.user + cpu.system) / 1e6;
+console.log(JSON.stringify({ sent: packets, seconds, cpuSeconds }));
+process.exit(0);
+
+/** The bench is of sending: frames are written once, and sent again and again. */
+function byBatch(sender, link) {
+  writeFrames(sender.batch, link);
+  return async (count) => {
+    for (let left = count; left > 0; left -= BATCH_FRAMES) {
+      sender.batch.count = Math.min(left, BATCH_FRAMES);
+      sender.flush();
+    }
+    if (sender.faults.total > 0) throw new Error(`${variant}: ${JSON.stringify(sender.faults)}`);
+  };
+}
+
+function writeFrames(batch, link) {
+  const writer = new FrameWriter(batch, { family: 4 });
+  const route = writer.addRoute(link, addressBytes(target), addressBytes(SOURCE));
+  for (let frame = 0; frame < BATCH_FRAMES; frame++) {
+    const [low, port] = [SOURCE.low + frame, 1_024 + frame];
+    const { NONE } = OptionsKind;
+    writer.writeTcp(route, low, port, 80, frame, 1, 1, 0x18, 512, NONE, 0, 0, PAYLOAD_BYTES, 0);
+    batch.extentOffset[frame * EXTENTS_PER_FRAME] = frame;
+    batch.extentBytes[frame * EXTENTS_PER_FRAME] = PAYLOAD_BYTES;
+    batch.extentCount[frame] = 1;
+    batch.count++;
+  }
+}
+
+function onePacket(octets) {
+  const batch = new IpSender({ family: 4, interfaceName: null, captureMap, clock }).batch;
+  writeFrames(batch, new Uint8Array(0));
+  octets.fill(0x78);
+  octets.set(batch.headers.subarray(0, PACKET_BYTES - PAYLOAD_BYTES));
+}
+
+/** koffi and one `sendto` a packet. */
+function bySendto() {
+  const NAME_AT = 128;
+  const { fd } = new Socket(AF_INET, SOCK_RAW, IPPROTO_RAW);
+  const memory = new KernelMemory(NAME_AT + 16);
+  onePacket(new Uint8Array(memory.buffer, 0, PACKET_BYTES));
+  const name = new DataView(memory.buffer, NAME_AT, 16);
+  name.setUint16(0, AF_INET, true);
+  name.setUint32(4, target.low);
+  const { address } = memory;
+  return async (count) => {
+    for (let sent = 0; sent < count; ) {
+      if (sendto(fd, address, PACKET_BYTES, 0, address + NAME_AT, 16) > 0) sent++;
+    }
+  };
+}
+
+/** As its documentation has it: a queue, and a callback a packet. */
+function byRawSocket() {
+  const raw = createRequire(import.meta.url)('raw-socket');
+  const socket = raw.createSocket({ protocol: IPPROTO_RAW });
+  const packet = Buffer.alloc(PACKET_BYTES);
+  onePacket(packet);
+  return (count) =>
+    new Promise((resolve, reject) => {
+      let queued = 0;
+      let sent = 0;
+      const queue = () => {
+        queued++;
+        socket.send(packet, 0, PACKET_BYTES, targetText, (fault) => {
+          if (fault) return reject(fault);
+          if (++sent === count) return resolve();
+          if (queued < count) queue();
+        });
+      };
+      for (let i = 0; i < Math.min(count, BATCH_FRAMES); i++) queue();
+    });
+}

@@ -1,0 +1,48 @@
+/**
+ * Time of capture as a number: nanoseconds since the first packet, exact for 104 days.
+ *
+ * Captures date packets by a clock that may be set back while they are taken, and files are glued
+ * together that were taken at different times. A step back of more than a second moves everything
+ * after it on that interface forwards again by as much, so that the mended clock goes on where it
+ * was. A smaller one is left as it is: packets of different queues and processors come out of
+ * order by so much, and adding those up would make the clock run fast.
+ */
+import { NS_PER_SECOND } from '../base/time.ts';
+
+const STEP_BACK_NS_MAX = NS_PER_SECOND;
+
+/** Where time begins for all files of a run: the second of the first packet of any of them. */
+export interface Epoch {
+  /** Since 1970; NaN until there is a packet. */
+  seconds: number;
+}
+
+export class CaptureClock {
+  /** Of the packet last taken: mended, and as recorded. */
+  ns = 0;
+  rawNs = 0;
+  readonly #epoch: Epoch;
+  /** A lane an interface: last recorded time, and how much is added. */
+  readonly #lastNs: number[] = [];
+  readonly #shiftNs: number[] = [];
+
+  constructor(epoch: Epoch) {
+    this.#epoch = epoch;
+  }
+
+  /** @param seconds since 1970; NaN where the packet has no time: then it has the last one's */
+  onPacket(seconds: number, nanos: number, interfaceIndex: number): void {
+    if (Number.isNaN(seconds)) return;
+    if (Number.isNaN(this.#epoch.seconds)) this.#epoch.seconds = seconds;
+    while (this.#lastNs.length <= interfaceIndex) {
+      this.#lastNs.push(Number.NEGATIVE_INFINITY);
+      this.#shiftNs.push(0);
+    }
+    const rawNs = (seconds - this.#epoch.seconds) * NS_PER_SECOND + nanos;
+    const stepBackNs = this.#lastNs[interfaceIndex] - rawNs;
+    if (stepBackNs > STEP_BACK_NS_MAX) this.#shiftNs[interfaceIndex] += stepBackNs;
+    this.#lastNs[interfaceIndex] = rawNs;
+    this.rawNs = rawNs;
+    this.ns = rawNs + this.#shiftNs[interfaceIndex];
+  }
+}

@@ -1,0 +1,27 @@
+import { ReplayError } from '../base/errors.ts';
+
+export type CaptureErrorCode =
+  | 'ERR_CAPTURE_EMPTY'
+  | 'ERR_CAPTURE_FORMAT'
+  | 'ERR_CAPTURE_VERSION'
+  | 'ERR_CAPTURE_DAMAGED';
+
+export interface CaptureErrorOptions {
+  readonly code: CaptureErrorCode;
+  readonly message: string;
+  readonly hint: string;
+  readonly offset: number;
+}
+
+/** A capture file breaks its own format; nothing after `offset` can be trusted. */
+export class CaptureError extends ReplayError {
+  override readonly name: string = 'CaptureError';
+  declare readonly code: CaptureErrorCode;
+  /** Where the file goes wrong, in octets from its start. */
+  readonly offset: number;
+
+  constructor({ code, message, hint, offset }: CaptureErrorOptions) {
+    super({ code, kind: 'capture', message, hint });
+    this.offset = offset;
+  }
+}

@@ -1,0 +1,51 @@
+/** What a reader of a capture format is to the loop that drives it. */
+import type { OctetWindow } from './octet-window.ts';
+
+/** What `next` found. */
+export const Step = {
+  /** A packet: the reader's fields describe it until the next call. */
+  PACKET: 0,
+  /** More octets are needed: fill the window and call again, or say `end` and call again. */
+  MORE: 1,
+  /** The file is over; `damage` says whether it ended as it should. */
+  END: 2,
+} as const;
+export type Step = (typeof Step)[keyof typeof Step];
+
+/** Where and why the rest of a file could not be read; what came before it counts. */
+export interface Damage {
+  /** In octets from the start of the (unpacked) file. */
+  readonly offset: number;
+  readonly reason: string;
+}
+
+/**
+ * No packet is larger than this: the limit of libpcap and Wireshark for the link types read here
+ * (MAXIMUM_SNAPLEN). A larger length is damage, not a packet.
+ */
+export const PACKET_BYTES_MAX = 262_144;
+
+/** Pulls packets out of the octets of its window. One object a file, the same fields throughout. */
+export interface PacketReader {
+  readonly format: 'pcap' | 'pcapng';
+  readonly window: OctetWindow;
+  /** The packet is `window.bytes[packetStart .. packetStart + capturedBytes)`. */
+  packetStart: number;
+  capturedBytes: number;
+  /** What it had on the wire, as the file says; less than `capturedBytes` only in damaged files. */
+  originalBytes: number;
+  /** Seconds since 1970, a whole number; NaN where the packet has no time. */
+  seconds: number;
+  /** 0..999,999,999. */
+  nanos: number;
+  /** LINKTYPE_ number (tcpdump.org/linktypes.html) of the packet's interface. */
+  linkType: number;
+  /** Interfaces of the whole file are numbered through, across sections. */
+  interfaceIndex: number;
+  /** LINKTYPE_ numbers of all interfaces, in the order of the file. */
+  readonly linkTypes: readonly number[];
+  readonly damage: Damage | null;
+  next(): Step;
+  /** The window holds the rest of the file. Harmless when said again. */
+  end(): void;
+}

@@ -1,0 +1,163 @@
+/**
+ * What a command line says: which command, and its options. yargs takes the line apart, writes
+ * `--help` and the completion script; values are checked by the commands, so that everything that is
+ * wrong with them is said at once.
+ */
+import yargs, { type Argv } from 'yargs';
+import type { Context } from './context.ts';
+import type { ExitCode } from './exit-codes.ts';
+import {
+  environmentName,
+  findUnknownOptions,
+  GivenOptions,
+  type OptionSpec,
+  type ParsedArguments,
+} from './given-options.ts';
+import { nearest } from './suggest.ts';
+import { FaultList, UsageError } from './usage-error.ts';
+
+/** What a command gets: its options, and where to say what is wrong with them. */
+export interface CommandInput {
+  readonly given: GivenOptions;
+  /** May hold faults of the options' form already; the command throws it when it has added its own. */
+  readonly faults: FaultList;
+  readonly context: Context;
+}
+
+/** A command as `--help` shows it and as `main` runs it. */
+export interface Command {
+  readonly name: string;
+  readonly describe: string;
+  /** The name of the arguments that are not options. */
+  readonly positional: string;
+  readonly specs: readonly OptionSpec[];
+  /** What to say of options that it does not have but that users may know from elsewhere. */
+  readonly elsewhere: ReadonlyMap<string, string>;
+  /** Lines of `--help`: a command, and what it does. The first one is also in the general help. */
+  readonly examples: readonly (readonly [string, string])[];
+  readonly run: (input: CommandInput) => Promise<ExitCode>;
+}
+
+/** A command with its options, or what yargs answers by itself: help, version, completion. */
+export type CommandLine =
+  | { readonly command: Command; readonly given: GivenOptions; readonly faults: FaultList }
+  | { readonly output: string };
+
+/** Wide enough for the examples; a terminal's own width where that is less. */
+const HELP_COLUMNS = 100;
+
+/**
+ * Reads the command line of a context.
+ * @throws UsageError when it names no command, or an option at its end lacks its value
+ */
+export function parseCommandLine(
+  commands: readonly Command[],
+  context: Pick<Context, 'args' | 'env' | 'columns' | 'version'>,
+): CommandLine {
+  const { command, parsed, output } = parse(commands, context);
+  if (output !== null) return { output: `${output}\n` };
+  if (command === null) throw noCommand(commands, parsed, context.args);
+  const { specs, positional, elsewhere } = command;
+  const faults = new FaultList();
+  findUnknownOptions({ parsed, specs, positional, elsewhere, faults });
+  return { command, faults, given: new GivenOptions({ specs, parsed, env: context.env, faults }) };
+}
+
+interface Parsed {
+  readonly command: Command | null;
+  readonly parsed: ParsedArguments;
+  /** What yargs answers by itself; `null` when there is a command to run, or none. */
+  readonly output: string | null;
+}
+
+function parse(
+  commands: readonly Command[],
+  context: Pick<Context, 'args' | 'columns' | 'version'>,
+): Parsed {
+  let chosen: Command | null = null;
+  let parser = yargs()
+    .scriptName('gryphon')
+    .usage('$0 <command>\n\nPlays the TCP sessions of a capture from as many clients as asked.')
+    .locale('en')
+    .exitProcess(false)
+    .wrap(Math.min(HELP_COLUMNS, context.columns ?? HELP_COLUMNS))
+    .parserConfiguration({
+      'parse-numbers': false,
+      'parse-positional-numbers': false,
+      'dot-notation': false,
+      'camel-case-expansion': false,
+    })
+    .help('help', 'Show this')
+    .alias('h', 'help')
+    .version('version', 'Show the version', context.version)
+    .completion('completion', 'Print a script that completes commands and options in bash or zsh')
+    .epilogue(
+      `Every option can be given as an environment variable, too: ${environmentName('max-gap')} ` +
+        'for --max-gap.\nExit codes: 0 done, 2 wrong use, 3 capture, 4 machine, 5 target, ' +
+        '99 a threshold failed, 130 interrupted.',
+    );
+  for (const command of commands) {
+    const [example] = command.examples;
+    if (example !== undefined) parser = parser.example(...example);
+    parser = parser.command(
+      `${command.name} [${command.positional}..]`,
+      command.describe,
+      (args) => declare(args, command),
+      () => {
+        chosen = command;
+      },
+    );
+  }
+  const [first, ...rest] = context.args;
+  const args = first === 'help' ? [...rest, '--help'] : [...context.args];
+  let parsed: ParsedArguments = {};
+  let output: string | null = null;
+  // Nothing here waits, so it has all happened when `parse` returns; asked for completions, yargs
+  // calls back twice, and says them the second time.
+  parser.parse(args, {}, (error, found, text) => {
+    if (error) throw new UsageError([{ what: reworded(error.message), hint: 'see --help' }]);
+    parsed = found;
+    if (text !== '') output = text;
+  });
+  return { command: chosen, parsed, output };
+}
+
+function declare(parser: Argv, command: Command): Argv {
+  for (const spec of command.specs) {
+    parser.option(spec.name, {
+      group: spec.group,
+      describe: spec.describe,
+      ...(spec.letter === undefined ? {} : { alias: spec.letter }),
+      ...(spec.fallback === undefined ? {} : { defaultDescription: spec.fallback }),
+      ...(spec.takes === 'switch' ? { boolean: true } : { nargs: 1 }),
+    });
+  }
+  // Only its own examples, not those of all commands.
+  for (const example of command.examples) parser.example(...example);
+  return parser.usage(`$0 ${command.name} <${command.positional}...>\n\n${command.describe}`);
+}
+
+/** yargs' words for what it finds itself: an option at the end of the line without its value. */
+function reworded(message: string): string {
+  const option = /^Not enough arguments following: (.*)$/.exec(message)?.[1];
+  if (option === undefined) return message;
+  return `${option.length === 1 ? '-' : '--'}${option} needs a value`;
+}
+
+function noCommand(
+  commands: readonly Command[],
+  parsed: ParsedArguments,
+  args: readonly string[],
+): UsageError {
+  const names = commands.map((command) => command.name);
+  const later = names.find((name) => args.includes(name));
+  const list = `commands are ${names.join(', ')} and completion; see gryphon --help`;
+  const hint = later === undefined ? list : `write the command first: gryphon ${later}`;
+  const given: unknown = Array.isArray(parsed._) ? parsed._.at(0) : undefined;
+  if (given === undefined || later !== undefined) {
+    return new UsageError([{ what: 'no command given', hint }]);
+  }
+  const close = nearest(String(given), names);
+  const guess = close === null ? list : `did you mean gryphon ${close}?`;
+  return new UsageError([{ what: `unknown command ${given}`, hint: guess }]);
+}

@@ -1,0 +1,97 @@
+/**
+ * The world outside a command: what it was called with, where it writes, what it can ask for.
+ * This file and files.ts alone touch the process and the clock; tests pass a context of their own.
+ */
+
+import { randomBytes } from 'node:crypto';
+import { lookup } from 'node:dns/promises';
+import { readFileSync } from 'node:fs';
+import { ReplayError } from '../base/errors.ts';
+import { type Files, kernelFiles } from './files.ts';
+
+/** An address that a name stands for. */
+export interface FoundAddress {
+  readonly address: string;
+  readonly family: number;
+}
+
+export interface Context {
+  /** The command line without node and the script. */
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** The version of gryphon. */
+  readonly version: string;
+  readonly files: Files;
+  /** stderr where it is a terminal (for bars), else `null`. */
+  readonly terminal: NodeJS.WriteStream | null;
+  /** Columns of stdout where it is a terminal, else `null`. */
+  readonly columns: number | null;
+  /**
+   * Writes results to stdout and resolves when they are written. Once the reader has gone
+   * (`gryphon … | head`), what is written is dropped: that is the reader's choice and no fault.
+   * @throws ReplayError ERR_CLI_STDOUT (environment) when it cannot be written
+   */
+  print(text: string): Promise<void>;
+  /** Writes to stderr; a fault there is nobody's to hear. */
+  log(text: string): void;
+  /** Milliseconds on a clock that only goes forward. */
+  nowMs(): number;
+  randomUint32(): number;
+  /** The addresses of a host name; none when it has none or nobody knows. */
+  lookup(host: string): Promise<readonly FoundAddress[]>;
+  /** Calls `listener` at each SIGINT and SIGTERM until the function that it returns is called. */
+  onInterrupt(listener: () => void): () => void;
+  /** Ends the process at once. */
+  exitNow(code: number): void;
+}
+
+/** The context of this process. */
+export function processContext(): Context {
+  // Without a listener an error of the stream, seen by its callback already, would end the process.
+  process.stdout.on('error', () => undefined);
+  process.stderr.on('error', () => undefined);
+  return {
+    args: process.argv.slice(2),
+    env: process.env,
+    version: readVersion(),
+    files: kernelFiles,
+    terminal: process.stderr.isTTY === true ? process.stderr : null,
+    columns: process.stdout.isTTY === true ? process.stdout.columns : null,
+    print: printToStdout,
+    log: (text) => void process.stderr.write(text),
+    nowMs: () => performance.now(),
+    randomUint32: () => randomBytes(4).readUInt32LE(),
+    lookup: async (host) => await lookup(host, { all: true }).catch(() => []),
+    onInterrupt,
+    exitNow: (code) => process.exit(code),
+  };
+}
+
+function readVersion(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+async function printToStdout(text: string): Promise<void> {
+  const fault = await new Promise<NodeJS.ErrnoException | null | undefined>((resolve) => {
+    process.stdout.write(text, resolve);
+  });
+  const isReaderGone = fault?.code === 'EPIPE' || fault?.code === 'ERR_STREAM_DESTROYED';
+  if (fault === null || fault === undefined || isReaderGone) return;
+  throw new ReplayError({
+    code: 'ERR_CLI_STDOUT',
+    kind: 'environment',
+    message: `the result cannot be written to stdout: ${fault.message}`,
+    hint: 'make room, or write it elsewhere with --json or --out',
+    cause: fault,
+  });
+}
+
+function onInterrupt(listener: () => void): () => void {
+  process.on('SIGINT', listener);
+  process.on('SIGTERM', listener);
+  return () => {
+    process.off('SIGINT', listener);
+    process.off('SIGTERM', listener);
+  };
+}

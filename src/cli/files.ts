@@ -1,0 +1,95 @@
+/** The files that commands write: errno in, ReplayError out. */
+import { constants } from 'node:fs';
+import { access, mkdir, stat, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { ReplayError } from '../base/errors.ts';
+
+export interface Files {
+  /**
+   * Makes a folder, and those above it, unless it is there, and sees that files can be made in it.
+   * @throws ReplayError ERR_CLI_OUTPUT (usage: not a folder; environment: not permitted)
+   */
+  makeFolder(path: string): Promise<void>;
+  /**
+   * Sees that a file can be written, without touching it.
+   * @throws ReplayError ERR_CLI_OUTPUT, as above
+   */
+  checkWritable(path: string): Promise<void>;
+  /** @throws ReplayError ERR_CLI_OUTPUT (environment) */
+  write(path: string, content: string): Promise<void>;
+}
+
+/** The files of this machine. */
+export const kernelFiles: Files = {
+  async makeFolder(path) {
+    await makeFolders(path).catch((cause: unknown) => {
+      throw outputError(`the folder ${path} cannot be made`, cause);
+    });
+    await access(path, constants.W_OK).catch((cause: unknown) => {
+      throw outputError(`the folder ${path} cannot be written to`, cause);
+    });
+  },
+
+  async checkWritable(path) {
+    const found = await stat(path).catch((cause: unknown) => {
+      if (codeOf(cause) === 'ENOENT') return null;
+      throw outputError(`${path} cannot be written`, cause);
+    });
+    if (found?.isDirectory()) {
+      throw outputError(`${path} cannot be written`, { code: 'EISDIR' });
+    }
+    const folder = dirname(path);
+    // A file that is there is overwritten, one that is not is made in its folder.
+    await access(found === null ? folder : path, constants.W_OK).catch((cause: unknown) => {
+      throw outputError(`${path} cannot be written`, cause);
+    });
+  },
+
+  async write(path, content) {
+    await writeFile(path, content).catch((cause: unknown) => {
+      throw outputError(`${path} cannot be written`, cause);
+    });
+  },
+};
+
+/** `mkdir` with `recursive` never returns where folders cannot be made (below /proc; Node 20). */
+async function makeFolders(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return;
+    if (code !== 'ENOENT' || dirname(path) === path) throw error;
+    await makeFolders(dirname(path));
+    await mkdir(path);
+  }
+}
+
+const REASONS: ReadonlyMap<string, string> = new Map([
+  ['EACCES', 'permission denied'],
+  ['EPERM', 'permission denied'],
+  ['EROFS', 'the file system is read-only'],
+  ['ENOSPC', 'no space left on the device'],
+  ['EDQUOT', 'the quota is used up'],
+  ['ENOENT', 'its folder does not exist'],
+  ['ENOTDIR', 'a part of the path is not a folder'],
+  ['EEXIST', 'it is there and not a folder'],
+  ['EISDIR', 'it is a folder'],
+  ['ENAMETOOLONG', 'the name is too long'],
+]);
+
+/** Faults of what was asked for; all others are the machine's. */
+const WRONG_USE = new Set(['ENOENT', 'ENOTDIR', 'EEXIST', 'EISDIR', 'ENAMETOOLONG']);
+
+function outputError(what: string, cause: unknown): ReplayError {
+  const code = codeOf(cause);
+  return new ReplayError({
+    code: 'ERR_CLI_OUTPUT',
+    kind: WRONG_USE.has(code) ? 'usage' : 'environment',
+    message: `${what}: ${REASONS.get(code) ?? (code || String(cause))}`,
+    hint: 'choose another place with --out or --json',
+    cause,
+  });
+}
+
+const codeOf = (cause: unknown): string => (cause as NodeJS.ErrnoException).code ?? '';

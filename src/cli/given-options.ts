@@ -1,0 +1,145 @@
+/** Options as they were given: on the command line, else in the environment. */
+
+import { nearest } from './suggest.ts';
+import type { FaultList } from './usage-error.ts';
+
+/** How an option is declared: what the parser, `--help` and the environment need to know of it. */
+export interface OptionSpec {
+  readonly name: string;
+  readonly letter?: string;
+  /** `list` may be given several times and takes commas; of a repeated `value` the last counts. */
+  readonly takes: 'value' | 'list' | 'switch';
+  /** For `--help`: begins with the form of the value, in capitals. */
+  readonly describe: string;
+  readonly group: string;
+  /** What happens when it is not given, for `--help`. */
+  readonly fallback?: string;
+}
+
+/** A value as it was written, and where: `--users`, `GRYPHON_USERS`. */
+export interface GivenText {
+  readonly label: string;
+  readonly text: string;
+}
+
+/** What the parser made of the command line: by option name, and the rest under `_`. */
+export type ParsedArguments = Readonly<Record<string, unknown>>;
+
+const ENVIRONMENT_PREFIX = 'GRYPHON_';
+
+/** The environment variable that stands in for an option: `GRYPHON_MAX_GAP` for `--max-gap`. */
+export const environmentName = (option: string): string =>
+  ENVIRONMENT_PREFIX + option.toUpperCase().replaceAll('-', '_');
+
+/** Reads options by name; a flag goes before the environment. */
+export class GivenOptions {
+  readonly #specs: ReadonlyMap<string, OptionSpec>;
+  readonly #parsed: ParsedArguments;
+  readonly #env: Readonly<Record<string, string | undefined>>;
+  readonly #faults: FaultList;
+
+  constructor(from: {
+    readonly specs: readonly OptionSpec[];
+    readonly parsed: ParsedArguments;
+    readonly env: Readonly<Record<string, string | undefined>>;
+    /** Gets what is wrong with the options' form: unknown ones, missing values. */
+    readonly faults: FaultList;
+  }) {
+    this.#specs = new Map(from.specs.map((spec) => [spec.name, spec]));
+    this.#parsed = from.parsed;
+    this.#env = from.env;
+    this.#faults = from.faults;
+  }
+
+  /** Arguments that are not options, after the command's name. */
+  positionals(name: string): readonly string[] {
+    const listed = asTexts(this.#parsed[name]);
+    // What follows `--` is left in `_`, behind the command's name.
+    return [...listed, ...asTexts(this.#parsed._).slice(1)];
+  }
+
+  /** The option's value, the last one where it was repeated; `null` when it was not given. */
+  text(name: string): GivenText | null {
+    return this.texts(name).at(-1) ?? null;
+  }
+
+  /** All values of the option, lists taken apart at their commas; empty when it was not given. */
+  texts(name: string): readonly GivenText[] {
+    const spec = this.#specs.get(name);
+    const parsed = this.#parsed[name];
+    if (parsed !== undefined && !isTexts(parsed)) {
+      this.#faults.add(`--${name} needs a value`);
+      return [];
+    }
+    const given =
+      parsed === undefined
+        ? this.#fromEnvironment(name)
+        : asTexts(parsed).map((text) => ({ label: `--${name}`, text }));
+    if (spec?.takes !== 'list') return given;
+    return given.flatMap(({ label, text }) =>
+      text.split(',').map((part) => ({ label, text: part })),
+    );
+  }
+
+  /** Whether a switch is on (`--name`) or off (`--no-name`); `null` when it was not given. */
+  switch(name: string): boolean | null {
+    const parsed = this.#parsed[name];
+    const last: unknown = Array.isArray(parsed) ? parsed.at(-1) : parsed;
+    if (typeof last === 'boolean') return last;
+    const given = last === undefined ? this.#fromEnvironment(name).at(0) : undefined;
+    if (given === undefined) {
+      if (last !== undefined) this.#faults.add(`--${name} takes no value`, `write --${name}`);
+      return null;
+    }
+    if (/^(?:1|true|yes|on)$/i.test(given.text)) return true;
+    if (/^(?:0|false|no|off)$/i.test(given.text)) return false;
+    this.#faults.add(`${given.label}: '${given.text}' is neither on nor off`, 'write 1 or 0');
+    return null;
+  }
+
+  /** Whether the option stands on the command line itself. */
+  isFlag(name: string): boolean {
+    return this.#parsed[name] !== undefined;
+  }
+
+  #fromEnvironment(name: string): GivenText[] {
+    const label = environmentName(name);
+    const text = this.#env[label];
+    return text === undefined || text === '' ? [] : [{ label, text }];
+  }
+}
+
+/**
+ * Adds a fault for each option that the command does not know, with the likeliest meant one.
+ * @param elsewhere what to say of options that other versions or other tools know, by their name
+ */
+export function findUnknownOptions(options: {
+  readonly parsed: ParsedArguments;
+  readonly specs: readonly OptionSpec[];
+  readonly positional: string;
+  readonly elsewhere: ReadonlyMap<string, string>;
+  readonly faults: FaultList;
+}): void {
+  const names = options.specs.map((spec) => spec.name);
+  const letters = options.specs.flatMap(({ letter }) => letter ?? []);
+  const others = [options.positional, '_', '$0', 'help', 'h', 'version'];
+  const known = new Set([...names, ...letters, ...others]);
+  for (const key of Object.keys(options.parsed)) {
+    if (known.has(key)) continue;
+    const flag = key.length === 1 ? `-${key}` : `--${key}`;
+    const elsewhere = options.elsewhere.get(key);
+    const close = key.length === 1 ? null : nearest(key, names);
+    const guess = close === null ? 'see --help' : `did you mean --${close}?`;
+    if (elsewhere === undefined) options.faults.add(`unknown option ${flag}`, guess);
+    else options.faults.add(`${flag} ${elsewhere}`);
+  }
+}
+
+const isTexts = (parsed: unknown): boolean =>
+  typeof parsed === 'string' ||
+  (Array.isArray(parsed) && parsed.every((each) => typeof each === 'string'));
+
+function asTexts(parsed: unknown): readonly string[] {
+  if (Array.isArray(parsed)) return parsed.map(String);
+  return parsed === undefined ? [] : [String(parsed)];
+}

@@ -1,0 +1,186 @@
+/** The options of `gryphon replay`, as `--help` shows them. */
+import type { OptionSpec } from './given-options.ts';
+
+const LOAD = 'Who plays what:';
+const PACE = 'When:';
+const TCP = 'Connections:';
+const NETWORK = 'Network (with a target):';
+const RUN = 'The run:';
+const OUTPUT = 'Output:';
+
+const value = (group: string, spec: Omit<OptionSpec, 'takes' | 'group'>): OptionSpec => ({
+  ...spec,
+  group,
+  takes: 'value',
+});
+const list = (group: string, spec: Omit<OptionSpec, 'takes' | 'group'>): OptionSpec => ({
+  ...spec,
+  group,
+  takes: 'list',
+});
+const onOff = (group: string, spec: Omit<OptionSpec, 'takes' | 'group'>): OptionSpec => ({
+  ...spec,
+  group,
+  takes: 'switch',
+});
+
+/** Options that more than one command has. */
+export const COMMON_FLAGS: readonly OptionSpec[] = [
+  onOff(OUTPUT, { name: 'verbose', describe: 'Say the cause of a failure, too' }),
+];
+
+export const REPLAY_FLAGS: readonly OptionSpec[] = [
+  value(LOAD, {
+    name: 'target',
+    describe: 'HOST:PORT that every session is played to, or "embedded": inside this process',
+    fallback: 'embedded',
+  }),
+  list(LOAD, {
+    name: 'map',
+    letter: 'x',
+    describe: '[IP:]PORT-HOST:PORT,… Which recorded server is played to which target',
+    fallback: 'all to --target',
+  }),
+  list(LOAD, { name: 'file', letter: 'f', describe: 'FILE,… More captures' }),
+  value(LOAD, {
+    name: 'users',
+    letter: 'u',
+    describe: 'N virtual users in total, one connection each',
+    fallback: 'one per replayable session',
+  }),
+  value(LOAD, {
+    name: 'clients',
+    letter: 'c',
+    describe: 'POOL of client addresses: CIDR, A-B, a.b.c.x, a.b.c.*, with commas between',
+    fallback: '198.18.0.0/15; 2001:2::/96 for an IPv6 target',
+  }),
+  value(LOAD, { name: 'ports', describe: 'A-B Source ports', fallback: '1024-65535' }),
+  value(LOAD, {
+    name: 'order',
+    describe: 'ip or port: which runs first through the pool',
+    fallback: 'ip',
+  }),
+  value(LOAD, { name: 'seed', describe: 'N for everything random', fallback: 'random, shown' }),
+
+  value(PACE, {
+    name: 'accel',
+    letter: 'a',
+    describe: 'X times as fast as recorded (0.5: half as fast)',
+    fallback: '1',
+  }),
+  value(PACE, {
+    name: 'rate',
+    letter: 'i',
+    describe: 'R new users a second: 2048, 500/s, 30/m',
+    fallback: 'as recorded ÷ accel',
+  }),
+  value(PACE, { name: 'ramp', describe: 'TIME:USERS,… Users started by then: 0:0,60s:100000' }),
+  value(PACE, { name: 'iterations', describe: 'N times each user plays', fallback: '1' }),
+  value(PACE, { name: 'duration', describe: 'T after which nothing is started: 30s, 2m' }),
+  value(PACE, {
+    name: 'pace',
+    describe: 'think (closed loop), schedule (open loop) or none (as answers come)',
+    fallback: 'think',
+  }),
+  value(PACE, { name: 'max-gap', describe: 'T that recorded idle gaps are cut to' }),
+  value(PACE, {
+    name: 'timeout',
+    letter: 't',
+    describe: 'T without progress on an answer that ends a user',
+    fallback: '30s',
+  }),
+
+  value(TCP, {
+    name: 'close',
+    describe: 'recorded, server or reset: who ends a connection',
+    fallback: 'recorded',
+  }),
+  value(TCP, { name: 'mss', describe: 'N to offer', fallback: '1460; 1440 over IPv6' }),
+  onOff(TCP, {
+    name: 'timestamps',
+    describe: 'Offer TCP timestamps, or not: --no-timestamps',
+    fallback: 'on',
+  }),
+  value(TCP, { name: 'window', describe: 'SIZE to offer: 64KiB, 1MiB', fallback: '1MiB' }),
+
+  value(NETWORK, {
+    name: 'interface',
+    letter: 'o',
+    describe: 'DEV on which frames leave',
+    fallback: 'from the routing table',
+  }),
+  value(NETWORK, {
+    name: 'next-hop',
+    describe: 'MAC or IP that frames go to',
+    fallback: 'from the routing table',
+  }),
+  value(NETWORK, {
+    name: 'source-mac',
+    describe: 'MAC that frames come from',
+    fallback: 'of the interface',
+  }),
+  value(NETWORK, {
+    name: 'sender',
+    describe: 'packet, ip or raw-socket: how frames leave',
+    fallback: 'packet',
+  }),
+  list(NETWORK, {
+    name: 'intercept',
+    letter: 's',
+    describe: 'local: replies are picked up on this machine',
+    fallback: 'local',
+  }),
+  onOff(NETWORK, {
+    name: 'arp',
+    describe: 'Answer ARP and NDP for the clients, or not: --no-arp',
+    fallback: 'when they are on the link',
+  }),
+  onOff(NETWORK, { name: 'allow-public', describe: 'Allow a target with a public address' }),
+
+  value(RUN, { name: 'threads', describe: 'N worker threads', fallback: 'by cores' }),
+  onOff(RUN, {
+    name: 'real-time',
+    describe: 'Run the embedded target on the clock, not on virtual time',
+  }),
+  list(RUN, {
+    name: 'threshold',
+    describe: 'EXPR that must hold, else exit 99: response:p(99)<20ms, errors:rate<0.1%',
+  }),
+  onOff(RUN, { name: 'dry-run', describe: 'Print the plan and send nothing' }),
+
+  value(OUTPUT, { name: 'out', describe: 'DIR for all reports' }),
+  value(OUTPUT, { name: 'json', describe: 'FILE for the result, or - for stdout' }),
+  onOff(OUTPUT, { name: 'quiet', describe: 'No progress and no notes, only the results' }),
+  onOff(OUTPUT, {
+    name: 'progress',
+    describe: 'Show progress on stderr, or not: --no-progress',
+    fallback: 'on',
+  }),
+  ...COMMON_FLAGS,
+];
+
+const LATER = 'is not available in this version';
+
+/** What to say of options that later versions and this tool's ancestors have, by name or letter. */
+export const REPLAY_ELSEWHERE: ReadonlyMap<string, string> = new Map([
+  ['metrics', `${LATER}: write the result with --json or --out`],
+  ['per', `${LATER}: a user is one connection that plays one session`],
+  ['baseline', `${LATER}: use thresholds with fixed limits`],
+  ['config', `${LATER}: give options as flags or as GRYPHON_* environment variables`],
+  [
+    'token-file',
+    `${LATER}: there is no intercept channel to protect, replies are picked up locally`,
+  ],
+  ['p', `${LATER}: there is no intercept daemon, replies are picked up locally`],
+  ['m', 'is the old spelling: write --order ip or --order port'],
+  ['e', 'is the old spelling: write --seed N'],
+  ['F', `${LATER}: filter the capture beforehand, or choose servers with --map`],
+  ['M', 'is the old spelling: write --mss N'],
+  ['S', 'is the old spelling: write --mss N'],
+  ['A', 'is the old spelling: write --rate R, which is the rate that is reached'],
+  ['C', `${LATER}: there is no intercept daemon to connect to`],
+  ['T', `${LATER}: recorded arrivals are kept by default`],
+  ['l', 'is the old spelling: notes go to stderr, redirect it (2>FILE)'],
+  ['P', `${LATER}: the run stays in the foreground`],
+  ['d', `${LATER}: the run stays in the foreground`],
+]);

@@ -1,0 +1,63 @@
+/** `gryphon replay`: read the options, run, write every report, say how it went. */
+import { parseThreshold } from '../measure/thresholds.ts';
+import type { RunHost } from '../run/options.ts';
+import type { CommandInput } from './command-line.ts';
+import type { Context } from './context.ts';
+import { ExitCode } from './exit-codes.ts';
+import { outcomeOf } from './outcome.ts';
+import { checkOutputs, readOutputs, writeOutputs } from './outputs.ts';
+import { openProgress, type Progress } from './progress.ts';
+import { readReplayOptions } from './replay-options.ts';
+
+/** Runs the command; resolves with its exit code when all reports are written. */
+export async function replay({ given, faults, context }: CommandInput): Promise<ExitCode> {
+  const outputs = readOutputs(given, context);
+  const isDry = given.switch('dry-run') ?? false;
+  const options = await readReplayOptions({ given, faults, context, parseThreshold });
+  // Now, so that nothing is lost at the end of a long run.
+  await checkOutputs(outputs, context.files);
+  const progress = await openProgress(context, outputs);
+  const interruption = watchInterrupts(context, progress);
+  const host: RunHost = {
+    onProgress: (snapshot) => progress.onSnapshot(snapshot),
+    onWarning: (text) => progress.note(text),
+    interrupted: interruption.signal,
+  };
+  try {
+    if (isDry) {
+      const { planReplay } = await import('../run/dry-run.ts');
+      const plan = await planReplay(options, host);
+      progress.stop();
+      await context.print(plan);
+      return ExitCode.OK;
+    }
+    const { runReplay } = await import('../run/replay-run.ts');
+    const result = await runReplay(options, host, context.version);
+    progress.stop();
+    await writeOutputs(result, outputs, context);
+    const { code, message } = outcomeOf(result);
+    if (message !== null) context.log(`gryphon: ${message}\n`);
+    return code;
+  } finally {
+    progress.stop();
+    interruption.stop();
+  }
+}
+
+/** The first interrupt asks the run to end, the second one ends the process. */
+function watchInterrupts(
+  context: Context,
+  progress: Progress,
+): { readonly signal: AbortSignal; stop(): void } {
+  const controller = new AbortController();
+  const stop = context.onInterrupt(() => {
+    if (controller.signal.aborted) {
+      progress.stop();
+      context.exitNow(ExitCode.INTERRUPTED);
+      return;
+    }
+    controller.abort();
+    progress.note('interrupted: closing what is open, then reporting; once more to leave at once');
+  });
+  return { signal: controller.signal, stop };
+}

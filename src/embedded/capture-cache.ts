@@ -1,0 +1,155 @@
+/**
+ * Pages of the joined capture, kept for reading octets again and again.
+ *
+ * A read of the capture is a system call; the embedded target looks at every payload octet of every
+ * packet, so it keeps the pages it has read in a direct-mapped cache of fixed size. Files lie page
+ * by page in the joined capture, so a page belongs to one file.
+ *
+ * Pages, scratch room for one packet's payload, and the slot in which replies are handed over lie
+ * in one array: octets move between them by `copyWithin`, without a view made for each packet.
+ */
+import type { CaptureBytes } from '../replay/ports.ts';
+import type { Scripts, StreamColumns } from '../session/scripts.ts';
+import { sumOctets } from '../wire/checksum.ts';
+
+/** IPv6 (40), TCP with all options (60) and 128 octets of payload, rounded up. */
+export const REPLY_SLOT_BYTES = 256;
+const SCRATCH_AT = REPLY_SLOT_BYTES;
+/** No IP packet has more payload. */
+const SCRATCH_BYTES = 0x1_0000;
+const PAGES_AT = SCRATCH_AT + SCRATCH_BYTES;
+const PAGE_BYTES = 4096;
+/** 32 MiB: what a busy capture's sessions are read from, over and over. */
+const PAGES_MAX = 8192;
+const NO_PAGE = -1;
+
+export class CaptureCache {
+  /** The reply slot is at its start. */
+  readonly memory: Uint8Array;
+  /** The same octets, for the whole life of the cache. */
+  readonly data: DataView;
+  readonly #capture: CaptureBytes;
+  readonly #files: Scripts['files'];
+  /** Which page of the joined capture each slot holds. */
+  readonly #pageOfSlot: Float64Array;
+  readonly #slotMask: number;
+
+  constructor(capture: CaptureBytes, files: Scripts['files']) {
+    this.#capture = capture;
+    this.#files = files;
+    const lastEnd = files.reduce((end, file) => Math.max(end, file.base + file.bytes), 1);
+    const slots = Math.min(PAGES_MAX, 2 ** Math.ceil(Math.log2(Math.ceil(lastEnd / PAGE_BYTES))));
+    this.#pageOfSlot = new Float64Array(slots).fill(NO_PAGE);
+    this.#slotMask = slots - 1;
+    const buffer = new ArrayBuffer(PAGES_AT + slots * PAGE_BYTES);
+    this.memory = new Uint8Array(buffer);
+    this.data = new DataView(buffer);
+  }
+
+  /**
+   * Fills `memory` from `to` with `bytes` octets of the joined capture from `offset`; octets that
+   * lie in no file are zero.
+   * @throws ReplayError as CaptureBytes.read does
+   */
+  copy(offset: number, bytes: number, to: number): void {
+    let done = 0;
+    while (done < bytes) {
+      const at = this.#place(offset + done);
+      const piece = Math.min(bytes - done, PAGE_BYTES - ((offset + done) % PAGE_BYTES));
+      this.memory.copyWithin(to + done, at, at + piece);
+      done += piece;
+    }
+  }
+
+  /** As `copy`, into the scratch room, from `position` of the packet's payload. */
+  gather(offset: number, bytes: number, position: number): void {
+    this.copy(offset, bytes, SCRATCH_AT + position);
+  }
+
+  /** Sum (16 bits) of the first `bytes` octets of the scratch room. */
+  sumScratch(bytes: number): number {
+    return sumOctets(this.memory, SCRATCH_AT, SCRATCH_AT + bytes);
+  }
+
+  /**
+   * How many octets of the scratch room, `from` up to `to`, are not those of a session's stream
+   * from `streamOffset`; octets past the stream's end are all wrong.
+   */
+  mismatches(
+    stream: StreamColumns,
+    session: number,
+    streamOffset: number,
+    from: number,
+    to: number,
+  ): number {
+    let wrong = 0;
+    let at = from;
+    let extent = findExtent(stream, session, streamOffset);
+    const lastExtent = stream.firstExtent[session + 1];
+    while (at < to && extent < lastExtent) {
+      const within = streamOffset + at - from - stream.extentStart[extent];
+      const bytes = Math.min(stream.extentBytes[extent] - within, to - at);
+      wrong += this.#compare(stream.extentOffset[extent] + within, bytes, SCRATCH_AT + at);
+      at += bytes;
+      extent++;
+    }
+    return wrong + to - at;
+  }
+
+  /** As `copy`, from a session's stream; the caller stays within the stream. */
+  copyStream(stream: StreamColumns, session: number, offset: number, bytes: number, to: number) {
+    let done = 0;
+    for (let extent = findExtent(stream, session, offset); done < bytes; extent++) {
+      const within = offset + done - stream.extentStart[extent];
+      const piece = Math.min(stream.extentBytes[extent] - within, bytes - done);
+      this.copy(stream.extentOffset[extent] + within, piece, to + done);
+      done += piece;
+    }
+  }
+
+  /** How many of the `bytes` octets of the capture from `offset` differ from those at `other`. */
+  #compare(offset: number, bytes: number, other: number): number {
+    const memory = this.memory;
+    let wrong = 0;
+    let done = 0;
+    while (done < bytes) {
+      const at = this.#place(offset + done);
+      const piece = Math.min(bytes - done, PAGE_BYTES - ((offset + done) % PAGE_BYTES));
+      const shift = other + done - at;
+      for (let i = at; i < at + piece; i++) if (memory[i] !== memory[i + shift]) wrong++;
+      done += piece;
+    }
+    return wrong;
+  }
+
+  /** Where in `memory` the octet at `offset` is now; good until the next call. */
+  #place(offset: number): number {
+    const page = Math.floor(offset / PAGE_BYTES);
+    const slot = page & this.#slotMask;
+    if (this.#pageOfSlot[slot] !== page) this.#load(page, slot);
+    return PAGES_AT + slot * PAGE_BYTES + (offset - page * PAGE_BYTES);
+  }
+
+  #load(page: number, slot: number): void {
+    const at = PAGES_AT + slot * PAGE_BYTES;
+    const offset = page * PAGE_BYTES;
+    this.#pageOfSlot[slot] = NO_PAGE;
+    const file = this.#files.find(({ base, bytes }) => offset >= base && offset < base + bytes);
+    const bytes = file === undefined ? 0 : Math.min(PAGE_BYTES, file.base + file.bytes - offset);
+    if (bytes > 0) this.#capture.read(offset, this.memory.subarray(at, at + bytes));
+    this.memory.fill(0, at + bytes, at + PAGE_BYTES);
+    this.#pageOfSlot[slot] = page;
+  }
+}
+
+/** Row of the extent that holds the stream's octet `offset`; the row past the last without one. */
+function findExtent(stream: StreamColumns, session: number, offset: number): number {
+  let low = stream.firstExtent[session];
+  let high = stream.firstExtent[session + 1];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (stream.extentStart[middle] + stream.extentBytes[middle] <= offset) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

@@ -1,0 +1,147 @@
+/** Everything a thread of `local` mode needs of the kernel, opened together and closed together. */
+import { assert } from '../base/assert.ts';
+import type { CaptureBytes, Receiver, Sender } from '../replay/ports.ts';
+import { CaptureMap, type MappedFile } from './capture-map.ts';
+import type { ClientRange } from './client-ranges.ts';
+import { IpSender } from './ip-sender.ts';
+import type { LocalPath } from './local-path.ts';
+import { NeighbourResponder } from './neighbour-responder.ts';
+import { PacketReceiver } from './packet-receiver.ts';
+import { PacketSender } from './packet-sender.ts';
+import { RawSocketSender } from './raw-socket-sender.ts';
+import { replyFilter, type Sharding, type TargetEndpoint } from './reply-filter.ts';
+import { openRunClock, type RunClock } from './run-clock.ts';
+import type { SendFaults } from './send-faults.ts';
+import { Waiter } from './wait.ts';
+
+/** Octets of payload handed over with the headers of a reply. */
+export const PREFIX_BYTES = 128;
+
+/** The longest IP header that the filter lets pass (60, IPv4 with options) and TCP's (60). */
+const HEADERS_BYTES_MAX = 120;
+
+/** Questions answered at most in one turn of the loop, so that replies do not wait for them. */
+const ANSWERS_PER_TURN = 64;
+
+export interface LocalPlan {
+  readonly path: LocalPath;
+  readonly sender: 'packet' | 'ip' | 'raw-socket';
+  /** The joined capture. */
+  readonly files: readonly MappedFile[];
+  /** All of one family. */
+  readonly targets: readonly TargetEndpoint[];
+  /** In the order of the pool. */
+  readonly ranges: readonly ClientRange[];
+  readonly ports: { readonly first: number; readonly last: number };
+  readonly sharding: Sharding;
+  /** Whether this thread answers ARP and NDP for the ranges: one thread of a run at most. */
+  readonly answersNeighbours: boolean;
+  /** When the run began (`runStartsNow`). */
+  readonly runStart: string;
+  /** Needed by `raw-socket` alone, which has to copy payload. */
+  readonly captureBytes?: CaptureBytes;
+  readonly prefixBytes?: number;
+  readonly ringFrames?: number;
+  readonly batchFrames?: number;
+}
+
+/** A thread's end of the kernel. Nothing of it may be touched after `close`. */
+export interface LocalIo {
+  readonly sender: Sender & { readonly faults: SendFaults };
+  readonly receiver: Receiver;
+  readonly clock: RunClock;
+  /** Blocks until something has arrived, or for `timeoutNs` (at most 100 ms). */
+  readonly wait: (timeoutNs: number) => void;
+  /** Answers neighbours who have asked; once a turn of the loop. */
+  readonly answerNeighbours: () => void;
+  /** Questions answered so far. */
+  readonly answered: () => number;
+  /** Replies that the ring had no room for, so far: a system call, so not in every turn. */
+  readonly readDropped: () => number;
+  readonly close: () => void;
+}
+
+/**
+ * Opens a thread's sockets and maps the capture; on a fault all that was opened is closed again.
+ * To be called in the thread that uses it.
+ * @throws ReplayError ERR_IO_NOT_PERMITTED, ERR_IO_SOCKET, ERR_IO_MMAP, ERR_IO_CAPTURE_CHANGED,
+ * ERR_IO_FILTER_TOO_LONG, ERR_IO_NO_RAW_SOCKET
+ */
+export function openLocal(plan: LocalPlan): LocalIo {
+  const opened: { readonly close: () => void }[] = [];
+  const keep = <T extends { readonly close: () => void }>(one: T): T => {
+    opened.push(one);
+    return one;
+  };
+  const close = (): void => {
+    for (const one of opened.splice(0).reverse()) one.close();
+  };
+  try {
+    const clock = openRunClock(plan.runStart);
+    const captureMap = keep(new CaptureMap(plan.files));
+    const receiver = keep(openReceiver(plan, clock));
+    const sender = keep(openSender(plan, captureMap, clock));
+    const responder = plan.answersNeighbours ? keep(openResponder(plan)) : null;
+    const fds = responder === null ? [receiver.fd] : [receiver.fd, responder.fd];
+    const waiter = keep(new Waiter(fds));
+    return {
+      sender,
+      receiver,
+      clock,
+      wait: (timeoutNs) => {
+        waiter.wait(timeoutNs);
+      },
+      answerNeighbours: () => {
+        responder?.respond(ANSWERS_PER_TURN);
+      },
+      answered: () => responder?.answered ?? 0,
+      readDropped: () => receiver.readDropped(),
+      close,
+    };
+  } catch (fault) {
+    close();
+    throw fault;
+  }
+}
+
+function openReceiver(plan: LocalPlan, clock: RunClock): PacketReceiver {
+  const { path, targets, ranges, ports, sharding, prefixBytes = PREFIX_BYTES } = plan;
+  const snapBytes = HEADERS_BYTES_MAX + prefixBytes;
+  const filter = replyFilter({ ranges, targets, ports, sharding, snapBytes });
+  const { ringFrames } = plan;
+  return new PacketReceiver({
+    interfaceIndex: path.device.index,
+    filter,
+    snapBytes,
+    clock,
+    promiscuous: usesForeignMac(path),
+    ...(ringFrames === undefined ? {} : { ringFrames }),
+  });
+}
+
+function openSender(plan: LocalPlan, captureMap: CaptureMap, clock: RunClock) {
+  const { path, captureBytes, batchFrames } = plan;
+  const { index: interfaceIndex, name: interfaceName } = path.device;
+  const family = plan.targets[0].address.family;
+  const batch = batchFrames === undefined ? {} : { batchFrames };
+  if (plan.sender === 'packet') {
+    return new PacketSender({ interfaceIndex, captureMap, clock, ...batch });
+  }
+  if (plan.sender === 'ip') {
+    return new IpSender({ family, interfaceName, captureMap, clock, ...batch });
+  }
+  assert(captureBytes !== undefined, 'raw-socket is given the octets that it copies');
+  return new RawSocketSender({ family, interfaceName, captureBytes, clock, ...batch });
+}
+
+function openResponder({ path, ranges }: LocalPlan): NeighbourResponder {
+  const [{ sourceMac }] = path.routes;
+  const interfaceIndex = path.device.index;
+  return new NeighbourResponder({ interfaceIndex, mac: sourceMac, ranges, except: path.inUse });
+}
+
+/** A device passes on frames to its own MAC alone, unless it is told otherwise. */
+function usesForeignMac({ device, routes }: LocalPath): boolean {
+  const [{ sourceMac }] = routes;
+  return device.mac !== null && sourceMac.some((octet, i) => octet !== device.mac?.[i]);
+}

@@ -1,0 +1,14 @@
+/** clock_gettime(2). */
+import { libcFunction, OCTETS } from './libc.ts';
+
+export const CLOCK_REALTIME = 0;
+
+/** struct timespec as 32-bit words: seconds in words 0 and 1, nanoseconds in word 2. */
+export const TIMESPEC_WORDS = 4;
+
+/** Fills a struct timespec of `TIMESPEC_WORDS` words. */
+export const clockGettime = libcFunction<(clock: number, timespec: Uint32Array) => number>(
+  'clock_gettime',
+  'int',
+  ['int', OCTETS],
+);

@@ -1,0 +1,70 @@
+/** What `gryphon inspect --json` prints; the names and meanings are for other programs to rely on. */
+
+export interface FileReport {
+  readonly file: string;
+  readonly format: string;
+  /** Of the file as it is, compressed or not. */
+  readonly bytes: number;
+  /** Frames; `tcpPackets` and the skipped ones add up to them. */
+  readonly packets: number;
+  readonly tcpPackets: number;
+  /** Seconds since 1970 with nine decimals; null when no packet has a time. */
+  readonly firstTimestamp: string | null;
+  readonly lastTimestamp: string | null;
+  /** LINKTYPE_ numbers. */
+  readonly linkTypes: readonly number[];
+  /** Frames of which the snap length cut something. */
+  readonly truncatedPackets: number;
+  readonly skippedPackets: Readonly<Record<string, number>>;
+  /** Where and why the rest of the file could not be read. */
+  readonly damage: { readonly offset: number; readonly reason: string } | null;
+}
+
+export interface SessionTotals {
+  /** `replayable` and the skipped ones add up to it. */
+  readonly total: number;
+  readonly replayable: number;
+  readonly skipped: Readonly<Record<string, number>>;
+}
+
+export interface ServerReport {
+  readonly address: string;
+  readonly port: number;
+  readonly sessions: number;
+  readonly replayable: number;
+  /** Sessions in which the server spoke first. */
+  readonly serverFirst: number;
+  /** Changes of speaker towards the client. */
+  readonly clientTurns: number;
+  /** Payload octets, each once. */
+  readonly clientBytes: number;
+  readonly serverBytes: number;
+}
+
+export interface SessionReport {
+  readonly client: string;
+  readonly clientPort: number;
+  readonly server: string;
+  readonly serverPort: number;
+  readonly start: string;
+  readonly durationMs: number;
+  readonly packets: number;
+  readonly replayable: boolean;
+  /** Why it is not replayed. */
+  readonly reason: string | null;
+  readonly first: 'client' | 'server' | null;
+  readonly clientTurns: number;
+  readonly clientBytes: number;
+  readonly serverBytes: number;
+  /** Of the octets in sequence order, in hex; null where some are missing. */
+  readonly clientSha256: string | null;
+  readonly serverSha256: string | null;
+}
+
+export interface InspectDocument {
+  readonly schema: 'gryphon.inspect/1';
+  readonly files: readonly FileReport[];
+  readonly sessions: SessionTotals;
+  readonly servers: readonly ServerReport[];
+  readonly sessionList?: readonly SessionReport[];
+}

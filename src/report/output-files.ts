@@ -1,0 +1,25 @@
+/** Everything that `--out DIR` holds. */
+import { LATENCY_NAMES } from '../measure/histograms.ts';
+import type { RunResult } from '../measure/result.ts';
+import { hgrmReport } from './hgrm.ts';
+import { hlogReport } from './hlog.ts';
+import { jsonReport } from './json.ts';
+import { junitReport } from './junit.ts';
+import { markdownReport } from './markdown.ts';
+import { textReport } from './text.ts';
+
+/** File names and what is to stand in them (UTF-8). */
+export function outputFiles(result: RunResult): ReadonlyMap<string, string> {
+  const files = new Map([
+    ['result.json', jsonReport(result)],
+    ['summary.txt', textReport(result, { color: false })],
+    ['summary.md', markdownReport(result)],
+    ['junit.xml', junitReport(result)],
+    ['run.hlog', hlogReport(result)],
+  ]);
+  for (const name of LATENCY_NAMES) {
+    // What was never measured has no distribution to plot.
+    if (result.latency[name].count > 0) files.set(`${name}.hgrm`, hgrmReport(result, name));
+  }
+  return files;
+}

@@ -1,0 +1,112 @@
+/** What a replay would do, without sending a packet. */
+
+import { NS_PER_SECOND } from '../base/time.ts';
+import { formatBytes, formatCount, formatDuration, formatRate } from '../base/units.ts';
+import { describeWay } from './network-way.ts';
+import type { ReplayOptions, RunHost } from './options.ts';
+import type { PlannedRun } from './plan-run.ts';
+import { ProgressMeter } from './progress-meter.ts';
+import { indexForReplay, planWay, STATE_BYTES_PER_USER } from './replay-run.ts';
+import { targetCommands } from './target-commands.ts';
+
+/** Ethernet, IP and TCP headers with timestamps. */
+const FRAME_HEADER_BYTES = 66;
+
+/**
+ * The plan as text: sessions, users, addresses, duration, rates, memory, and the commands that the
+ * target needs.
+ * @throws ReplayError as runReplay does before it sends anything
+ */
+export async function describePlan(options: ReplayOptions, host: RunHost): Promise<string> {
+  const index = await indexForReplay(options, host, new ProgressMeter(host));
+  const { planned, network } = planWay(index.scripts(), options, Date.now());
+  for (const warning of planned.warnings) host.onWarning(warning);
+  const { total, replayable, skipped } = index.sessions;
+  const reasons = Object.entries(skipped).map(
+    ([reason, count]) => `${formatCount(count)} ${reason}`,
+  );
+  const lines: [string, string][] = [
+    ['captures', options.captures.join(', ')],
+    [
+      'sessions',
+      `${formatCount(total)} found, ${formatCount(replayable - planned.unmapped)} to be played` +
+        (reasons.length > 0 ? `; not: ${reasons.join(', ')}` : ''),
+    ],
+    ...planLines(planned, options),
+    ...(network === null
+      ? [['path', 'none: the embedded target lives in this process'] as [string, string]]
+      : describeWay(network, planned.plan).map((line): [string, string] => ['path', line])),
+  ];
+  const width = Math.max(...lines.map(([name]) => name.length));
+  const table = lines.map(([name, text]) => `${name.padEnd(width)}  ${text}`).join('\n');
+  const commands = network === null ? [] : targetCommands(planned.plan, network);
+  return `${[table, ...commands, 'dry run: nothing was sent'].join('\n\n')}\n`;
+}
+
+function planLines(planned: PlannedRun, options: ReplayOptions): [string, string][] {
+  const { plan, pool, arrivals, targetLabels } = planned;
+  const { scripts, played } = plan;
+  const plays = plan.users * plan.iterations;
+  const load = loadOf(planned);
+  const connections = `${formatCount(plays)} of ${formatCount(pool.capacity)} address-port pairs`;
+  const seconds = load.durationNs / NS_PER_SECOND;
+  return [
+    ['users', `${formatCount(plan.users)}, ${formatCount(plan.iterations)} × each`],
+    ['arrivals', arrivals.description],
+    [
+      'clients',
+      `${plan.clients.text}, ports ${plan.ports.first}-${plan.ports.last}: ${connections}`,
+    ],
+    ['first, last', `${endpointOf(planned, 0)}, ${endpointOf(planned, plays - 1)}`],
+    ['target', [...new Set(targetLabels)].join(', ')],
+    ['pace', `${options.pace}, ${options.accel} × as fast as recorded`],
+    ['duration', `about ${formatDuration(load.durationNs)} where the target answers as recorded`],
+    [
+      'load',
+      `${formatCount(load.messages)} messages, ${formatBytes(load.payloadBytes)} of payload` +
+        (seconds > 0
+          ? `; on average ${formatRate(plays / seconds)} connections, ` +
+            `${formatBytes(load.wireBytes / seconds)}/s on the wire`
+          : ''),
+    ],
+    [
+      'memory',
+      `${STATE_BYTES_PER_USER} bytes a user: ${formatBytes(STATE_BYTES_PER_USER * plan.users)}; ` +
+        `${formatCount(played.length)} scripts of ${formatCount(scripts.client.messageEnd.length)} messages`,
+    ],
+    ['seed', String(options.seed)],
+  ];
+}
+
+function endpointOf({ pool, plan }: PlannedRun, connection: number): string {
+  const address = pool.addressOf(connection);
+  const port = pool.portOf(connection);
+  return plan.clients.family === 6 ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+/** What the users will send, were every answer as recorded. */
+function loadOf({ plan, arrivals }: PlannedRun) {
+  const { scripts, played } = plan;
+  const { firstMessage, messageEnd } = scripts.client;
+  const plays = plan.users * plan.iterations;
+  let messages = 0;
+  let payloadBytes = 0;
+  let longestNs = 0;
+  for (const [i, session] of played.entries()) {
+    const times = Math.floor(plays / played.length) + (i < plays % played.length ? 1 : 0);
+    const last = firstMessage[session + 1];
+    messages += times * (last - firstMessage[session]);
+    if (last > firstMessage[session]) payloadBytes += times * messageEnd[last - 1];
+    if (times > 0) longestNs = Math.max(longestNs, scripts.durationNs[session]);
+  }
+  const segments = messages + payloadBytes / plan.tcp.mss + 3 * plays;
+  return {
+    messages,
+    payloadBytes,
+    wireBytes: payloadBytes + segments * FRAME_HEADER_BYTES,
+    durationNs: Math.min(
+      arrivals.lastStartNs + (longestNs / plan.accel) * plan.iterations,
+      plan.stopStartingNs + longestNs / plan.accel,
+    ),
+  };
+}

@@ -1,0 +1,334 @@
+/**
+ * Reads captures once and keeps an index of their sessions: where each octet lies, never the octets
+ * themselves.
+ *
+ * Several files are read as one capture: whichever has the earliest next packet is read on, and a
+ * file is only opened when the others have come to its first packet, so that a day of rotated files
+ * costs no more memory than two of them.
+ */
+
+import type { Epoch } from '../capture/capture-clock.ts';
+import { CaptureError } from '../capture/capture-error.ts';
+import { readerOf } from '../capture/format.ts';
+import { OctetWindow, WINDOW_BYTES } from '../capture/octet-window.ts';
+import { PACKET_BYTES_MAX, type PacketReader, Step } from '../capture/packet-reader.ts';
+import { CaptureFile, JOIN_BYTES, openCaptureBytes } from '../io/capture-file.ts';
+import type {
+  FileReport,
+  ServerReport,
+  SessionReport,
+  SessionTotals,
+} from '../report/inspect-document.ts';
+import { CaptureIngest, IngestStep, type Timestamp } from '../session/capture-ingest.ts';
+import { ScriptBuilder } from '../session/script-builder.ts';
+import type { JoinedFile, Scripts } from '../session/scripts.ts';
+import { SessionCatalog } from '../session/session-catalog.ts';
+import { SessionTracker } from '../session/session-tracker.ts';
+import { serverReports, sessionReports, sessionTotals, timestampText } from './session-reports.ts';
+
+export interface IndexOptions {
+  /** Seeds the hash tables, so that no capture can be made that slows them down. */
+  readonly seed: number;
+  /** Called now and then with the octets read so far and in all. */
+  readonly onProgress?: (bytesRead: number, bytes: number) => void;
+  /** Something the user should know that does not end the run. */
+  readonly onWarning?: (text: string) => void;
+  /** Ends the reading: the promise is then rejected with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** What a set of captures holds. */
+export interface CaptureIndex {
+  readonly files: readonly FileReport[];
+  readonly sessions: SessionTotals;
+  /** The busiest first. */
+  readonly servers: readonly ServerReport[];
+  /** Octets of memory that the index takes. */
+  readonly indexBytes: number;
+  /** Every session, in the order of first packets; digests read all their payload again. */
+  sessionList(options: { readonly digests: boolean }): Iterable<SessionReport>;
+  /** The replayable sessions, in shared memory. Made anew by each call. */
+  scripts(): Scripts;
+}
+
+/** The event loop gets a turn this often, so that Ctrl-C and progress are served. */
+const TURN_MS = 50;
+
+/** Half of it is enough for two of the largest packets, and many files may be open at a time. */
+const MERGE_WINDOW_BYTES = 2 * PACKET_BYTES_MAX + 4096;
+
+/** A packet of 64 octets and its header: how many there are is guessed from the files' sizes. */
+const PACKET_BYTES_GUESS = 160;
+
+/** What a capture is read from. */
+interface Source {
+  readonly name: string;
+  readonly path: string;
+  readonly bytes: number;
+  readonly base: number;
+}
+
+/** A source that is being read. */
+interface Reading {
+  readonly source: Source;
+  readonly file: CaptureFile;
+  readonly window: OctetWindow;
+  readonly ingest: CaptureIngest;
+}
+
+/**
+ * Reads captures.
+ * @param paths at least one; several are one capture, merged by timestamp
+ * @throws ReplayError (capture) where one of them cannot be read at all; a file that goes wrong
+ * further on is read as far as it goes, and says so in its report
+ */
+export async function indexCaptures(
+  paths: readonly string[],
+  options: IndexOptions,
+): Promise<CaptureIndex> {
+  const sources = placeSources(paths);
+  const indexing = new Indexing(sources, options);
+  await indexing.run();
+  return indexing.finish();
+}
+
+/** Opens each file once, so that what is wrong with any of them is said before the work begins. */
+function placeSources(paths: readonly string[]): Source[] {
+  const sources: Source[] = [];
+  let base = 0;
+  for (const path of paths) {
+    const file = new CaptureFile(path);
+    const { bytes } = file;
+    file.close();
+    sources.push({ name: path, path, bytes, base });
+    base += Math.max(1, Math.ceil(bytes / JOIN_BYTES)) * JOIN_BYTES;
+  }
+  return sources;
+}
+
+class Indexing {
+  readonly #sources: readonly Source[];
+  readonly #options: IndexOptions;
+  readonly #tracker: SessionTracker;
+  readonly #epoch: Epoch = { seconds: Number.NaN };
+  readonly #reports = new Map<Source, FileReport>();
+  readonly #bytes: number;
+  #bytesRead = 0;
+  #turnMs = performance.now();
+
+  constructor(sources: readonly Source[], options: IndexOptions) {
+    this.#sources = sources;
+    this.#options = options;
+    this.#bytes = sources.reduce((sum, { bytes }) => sum + bytes, 0);
+    this.#tracker = new SessionTracker(options.seed, this.#bytes / PACKET_BYTES_GUESS);
+  }
+
+  async run(): Promise<void> {
+    if (this.#sources.length === 1) await this.#readAll(this.#sources[0]);
+    else await this.#merge();
+  }
+
+  finish(): CaptureIndex {
+    const catalog = new SessionCatalog(this.#tracker);
+    const joined: JoinedFile[] = this.#sources.map(({ path, base, bytes }) => ({
+      path,
+      base,
+      bytes,
+    }));
+    const epochSeconds = this.#epoch.seconds;
+    return {
+      files: this.#sources.flatMap((source) => this.#reports.get(source) ?? []),
+      sessions: sessionTotals(catalog),
+      servers: serverReports(catalog),
+      indexBytes: this.#tracker.records.bytes,
+      sessionList: ({ digests }) => sessionReports(catalog, { digests, epochSeconds, joined }),
+      scripts: () => buildScripts(catalog, joined),
+    };
+  }
+
+  async #readAll(source: Source): Promise<void> {
+    const reading = this.#open(source, WINDOW_BYTES);
+    try {
+      while (reading.ingest.run(Number.POSITIVE_INFINITY, 0) !== IngestStep.END) {
+        this.#fill(reading);
+        await this.#turn();
+      }
+      this.#close(reading);
+    } finally {
+      reading.file.close();
+    }
+  }
+
+  /** Files wait in the order of their first packets until their time has come. */
+  async #merge(): Promise<void> {
+    const waiting = this.#sources.map((source) => ({ source, first: this.#firstTime(source) }));
+    waiting.sort((a, b) => compareTimes(a.first, b.first));
+    const active: Reading[] = [];
+    try {
+      while (active.length > 0 || waiting.length > 0) {
+        const next = waiting.at(0);
+        const earliest = active.at(0);
+        const opensNext =
+          earliest === undefined ||
+          (next !== undefined && compareTimes(next.first, earliest.ingest.pending) <= 0);
+        if (opensNext && next !== undefined) {
+          waiting.shift();
+          const reading = this.#open(next.source, MERGE_WINDOW_BYTES);
+          // Nothing is dated before the beginning of time: this only finds the first packet.
+          await this.#advance(reading, active, { seconds: Number.NEGATIVE_INFINITY, nanos: 0 });
+          continue;
+        }
+        const reading = active.shift();
+        if (reading === undefined) break;
+        const limit = earlierOf(active.at(0)?.ingest.pending, next?.first);
+        await this.#advance(reading, active, limit);
+      }
+    } finally {
+      for (const { file } of active) file.close();
+    }
+  }
+
+  /** Reads a file up to a time, and puts it back in its place among the active ones. */
+  async #advance(reading: Reading, active: Reading[], limit: Timestamp): Promise<void> {
+    let step: IngestStep = reading.ingest.run(limit.seconds, limit.nanos);
+    while (step === IngestStep.MORE) {
+      this.#fill(reading);
+      await this.#turn();
+      step = reading.ingest.run(limit.seconds, limit.nanos);
+    }
+    if (step === IngestStep.END) {
+      this.#close(reading);
+      return;
+    }
+    const { pending } = reading.ingest;
+    const at = active.findIndex((other) => compareTimes(pending, other.ingest.pending) < 0);
+    active.splice(at < 0 ? active.length : at, 0, reading);
+  }
+
+  #open(source: Source, windowBytes: number): Reading {
+    const file = new CaptureFile(source.path);
+    try {
+      const window = new OctetWindow(windowBytes);
+      const reader = startReading(source, file, window);
+      const ingest = new CaptureIngest(reader, this.#tracker, this.#epoch, source.base);
+      return { source, file, window, ingest };
+    } catch (fault) {
+      file.close();
+      throw fault;
+    }
+  }
+
+  #fill({ file, window, ingest }: Reading): void {
+    const count = file.read(window.room(), window.nextOffset);
+    if (count === 0) ingest.reader.end();
+    window.added(count);
+    this.#bytesRead += count;
+  }
+
+  #close({ source, file, ingest }: Reading): void {
+    file.close();
+    const report = fileReport(source, ingest);
+    this.#reports.set(source, report);
+    if (report.damage !== null) {
+      const { offset, reason } = report.damage;
+      this.#warn(
+        `${source.name} is damaged at octet ${offset}: ${reason}; what came before is used`,
+      );
+    }
+    const unread = report.skippedPackets['unsupported-link-type'];
+    if (unread !== undefined) {
+      const types = report.linkTypes.join(', ');
+      this.#warn(`${source.name}: ${unread} frames of a link type that is not read (${types})`);
+    }
+  }
+
+  /** When a file's first packet is dated; the beginning of time for a file without any. */
+  #firstTime(source: Source): Timestamp {
+    const file = new CaptureFile(source.path);
+    try {
+      const window = new OctetWindow(MERGE_WINDOW_BYTES);
+      const reader = startReading(source, file, window);
+      for (;;) {
+        const step = reader.next();
+        if (step === Step.END) return { seconds: Number.NEGATIVE_INFINITY, nanos: 0 };
+        if (step === Step.PACKET && !Number.isNaN(reader.seconds)) {
+          return { seconds: reader.seconds, nanos: reader.nanos };
+        }
+        if (step === Step.MORE) {
+          const count = file.read(window.room(), window.nextOffset);
+          if (count === 0) reader.end();
+          window.added(count);
+        }
+      }
+    } finally {
+      file.close();
+    }
+  }
+
+  #warn(text: string): void {
+    this.#options.onWarning?.(text);
+  }
+
+  async #turn(): Promise<void> {
+    const nowMs = performance.now();
+    if (nowMs - this.#turnMs < TURN_MS) return;
+    this.#options.onProgress?.(this.#bytesRead, this.#bytes);
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    this.#options.signal?.throwIfAborted();
+    this.#turnMs = performance.now();
+  }
+}
+
+/** @throws ReplayError (capture) that names the file, where its beginning is no capture's */
+function startReading(source: Source, file: CaptureFile, window: OctetWindow): PacketReader {
+  window.added(file.read(window.room(), 0));
+  try {
+    return readerOf(window);
+  } catch (fault) {
+    if (!(fault instanceof CaptureError)) throw fault;
+    throw new CaptureError({
+      code: fault.code,
+      message: `${source.name}: ${fault.message}`,
+      hint: fault.hint ?? '',
+      offset: fault.offset,
+    });
+  }
+}
+
+function fileReport({ name, bytes }: Source, ingest: CaptureIngest): FileReport {
+  const { reader, first, last } = ingest;
+  return {
+    file: name,
+    format: reader.format,
+    bytes,
+    packets: ingest.packets,
+    tcpPackets: ingest.tcpPackets,
+    firstTimestamp: first === null ? null : timestampText(first),
+    lastTimestamp: last === null ? null : timestampText(last),
+    linkTypes: [...new Set(reader.linkTypes)],
+    truncatedPackets: ingest.truncatedPackets,
+    skippedPackets: Object.fromEntries(ingest.skipped()),
+    damage: reader.damage,
+  };
+}
+
+function buildScripts(catalog: SessionCatalog, joined: readonly JoinedFile[]): Scripts {
+  const octets = openCaptureBytes(joined);
+  try {
+    const builder = new ScriptBuilder(catalog, (offset, into) => octets.read(offset, into));
+    return builder.build(joined);
+  } finally {
+    octets.close();
+  }
+}
+
+function compareTimes(a: Timestamp, b: Timestamp): number {
+  if (a.seconds !== b.seconds) return a.seconds < b.seconds ? -1 : 1;
+  return a.nanos - b.nanos;
+}
+
+const END_OF_TIME: Timestamp = { seconds: Number.POSITIVE_INFINITY, nanos: 0 };
+
+function earlierOf(a: Timestamp = END_OF_TIME, b: Timestamp = END_OF_TIME): Timestamp {
+  return compareTimes(a, b) <= 0 ? a : b;
+}

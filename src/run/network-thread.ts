@@ -1,0 +1,87 @@
+/** A thread that plays against a real target: frames out and replies in, in this process. */
+import { assert } from '../base/assert.ts';
+import { type LocalIo, openLocal } from '../io/open-local.ts';
+import { runStartsNow } from '../io/run-clock.ts';
+import { Counter } from '../measure/counters.ts';
+import { LatencyRecorder } from '../measure/histograms.ts';
+import { IntervalRecorder } from '../measure/intervals.ts';
+import type { CaptureBytes } from '../replay/ports.ts';
+import { Replay } from '../replay/replay.ts';
+import type { ThreadRun } from './embedded-thread.ts';
+import { enginePlan } from './engine-plan.ts';
+import type { NetworkWay, ThreadJob } from './job.ts';
+import { runNetwork } from './network-loop.ts';
+import { describeWay, targetAddresses } from './network-way.ts';
+
+/**
+ * Opens the thread's sockets and prepares its users.
+ * @throws ReplayError as openLocal does
+ */
+export function openNetworkThread(
+  job: ThreadJob,
+  way: NetworkWay,
+  capture: CaptureBytes,
+  onWarning: (text: string) => void,
+): ThreadRun {
+  const { plan, shard, shards, counters, control } = job;
+  const addresses = targetAddresses(plan);
+  const io = openLocal({
+    path: way.path,
+    sender: way.sender,
+    files: plan.scripts.files,
+    targets: plan.targets.map(({ port }, row) => ({ address: addresses[row], port })),
+    ranges: plan.clients.ranges,
+    ports: plan.ports,
+    sharding: { order: plan.order, users: plan.users, shards, shard },
+    answersNeighbours: way.answersNeighbours && shard === 0,
+    runStart: runStartsNow(),
+    captureBytes: capture,
+  });
+  try {
+    const links = way.path.routes.map(({ linkHeader }) => linkHeader);
+    assert(links.length === plan.targets.length, 'every target has a route');
+    const latency = new LatencyRecorder();
+    const engine = enginePlan(plan, shard, shards, links);
+    const replay = new Replay(engine, io.sender, io.receiver, capture, latency, counters);
+    replay.prepare();
+    return {
+      latency,
+      notes: describeWay(way, plan),
+      play: (start) => {
+        io.clock.restart(start);
+        const intervals = new IntervalRecorder(latency, counters);
+        const endNs = runNetwork({
+          replay,
+          receiver: io.receiver,
+          intervals,
+          control,
+          nowNs: () => io.clock.nowNs(),
+          wait: io.wait,
+          answerNeighbours: io.answerNeighbours,
+          readCounts: () => readCounts(io, counters),
+        });
+        counters[Counter.CLOCK_NS] = endNs;
+        warnOfRefusals(io, onWarning);
+        return intervals.finish(endNs);
+      },
+      close: io.close,
+    };
+  } catch (fault) {
+    io.close();
+    throw fault;
+  }
+}
+
+function readCounts(io: LocalIo, counters: Float64Array): void {
+  const { faults } = io.sender;
+  counters[Counter.UNSENT_NO_BUFFERS] = faults.noBuffers;
+  counters[Counter.UNSENT_NOT_PERMITTED] = faults.notPermitted;
+  counters[Counter.UNSENT_TOO_LONG] = faults.tooLong;
+  counters[Counter.UNSENT_OTHER] = faults.other;
+  counters[Counter.RING_DROPPED] = io.readDropped();
+}
+
+function warnOfRefusals({ sender }: LocalIo, onWarning: (text: string) => void): void {
+  const { other, lastOther } = sender.faults;
+  if (other > 0 && lastOther !== null) onWarning(`${other} frames were not sent: ${lastOther}`);
+}

@@ -1,0 +1,201 @@
+/** A replay from beginning to end: index, plan, play, result. */
+import { availableParallelism } from 'node:os';
+import { ReplayError } from '../base/errors.ts';
+import { NS_PER_SECOND } from '../base/time.ts';
+import { Counter, sumCounters } from '../measure/counters.ts';
+import { buildResult, type RunFacts, type RunResult } from '../measure/result.ts';
+import { parseThresholds } from '../measure/thresholds.ts';
+import { PLAY_BYTES_PER_USER } from '../replay/play-table.ts';
+import { TIMER_BYTES_PER_USER } from '../schedule/timing-wheel.ts';
+import type { Scripts } from '../session/scripts.ts';
+import { TCB_BYTES_PER_USER } from '../tcp/user-table.ts';
+import { type CaptureIndex, indexCaptures } from './index-captures.ts';
+import type { NetworkWay } from './job.ts';
+import { findPath, wayOf } from './network-way.ts';
+import type { ReplayOptions, RunHost } from './options.ts';
+import { type PlannedRun, planRun } from './plan-run.ts';
+import { ProgressMeter } from './progress-meter.ts';
+import { ReplayThreads } from './replay-threads.ts';
+
+/** What the engine keeps for each user. */
+export const STATE_BYTES_PER_USER = TCB_BYTES_PER_USER + PLAY_BYTES_PER_USER + TIMER_BYTES_PER_USER;
+
+/** How often progress is reported. */
+const PROGRESS_EVERY_MS = 200;
+/** With fewer users than this a second thread costs more than it brings. */
+const USERS_PER_THREAD_MIN = 1_000;
+const THREADS_MAX = 16;
+
+/**
+ * Plays the captures' sessions as the options say and reports what came of it.
+ * @param version gryphon's own version
+ * @throws ReplayError by what failed: usage, capture, environment, unreachable
+ */
+export async function runReplay(
+  options: ReplayOptions,
+  host: RunHost,
+  version: string,
+): Promise<RunResult> {
+  const startedAt = new Date();
+  const cpuBefore = process.cpuUsage();
+  const thresholds = parseThresholds(options.thresholds);
+  const meter = new ProgressMeter(host);
+  const index = await indexForReplay(options, host, meter);
+  const { planned, network } = planWay(index.scripts(), options, startedAt.getTime());
+  const warnings = [...planned.warnings];
+  for (const warning of warnings) host.onWarning(warning);
+  const threads = threadsOf(options, planned.plan.users);
+  const crew = new ReplayThreads({
+    plan: planned.plan,
+    network,
+    realTime: options.realTime,
+    threads,
+    onWarning: (text) => {
+      warnings.push(text);
+      host.onWarning(text);
+    },
+    onStart: () => meter.begin(planned, () => crew.state),
+  });
+  await playUntilDone(crew, meter, host);
+
+  const counters = sumCounters(crew.state.counters);
+  const facts = factsOf(options, index, planned, counters, {
+    version,
+    startedAt: startedAt.toISOString(),
+    wallSeconds: (Date.now() - startedAt.getTime()) / 1_000,
+    isInterrupted: host.interrupted.aborted,
+    generator: {
+      cpuSeconds: cpuSecondsSince(cpuBefore),
+      peakRssBytes: process.resourceUsage().maxRSS * 1_024,
+      threads,
+      warnings,
+      notes: crew.notes,
+    },
+  });
+  const record = { counters, latency: crew.latency, timeline: crew.timeline };
+  return buildResult(facts, record, thresholds);
+}
+
+/**
+ * The plan, and for real targets the way to them: its MTU bounds the segments, and addresses that
+ * are in use on the way are left out of the pool.
+ */
+export function planWay(
+  scripts: Scripts,
+  options: ReplayOptions,
+  epochMs: number,
+): { readonly planned: PlannedRun; readonly network: NetworkWay | null } {
+  const planned = planRun(scripts, options, epochMs);
+  if (options.target.kind === 'embedded') return { planned, network: null };
+  const path = findPath(planned.plan, options);
+  const onWay = planRun(scripts, options, epochMs, path);
+  return { planned: onWay, network: wayOf(onWay.plan, options, path) };
+}
+
+/** The index of captures that have something to replay. */
+export async function indexForReplay(
+  options: ReplayOptions,
+  host: RunHost,
+  meter: ProgressMeter,
+): Promise<CaptureIndex> {
+  const index = await indexCaptures(options.captures, {
+    seed: options.seed,
+    onProgress: (bytesRead, bytes) => meter.onIndexing(bytesRead, bytes),
+    onWarning: (text) => host.onWarning(text),
+    signal: host.interrupted,
+  });
+  if (index.sessions.replayable === 0) throw nothingToReplay(index);
+  return index;
+}
+
+async function playUntilDone(
+  crew: ReplayThreads,
+  meter: ProgressMeter,
+  host: RunHost,
+): Promise<void> {
+  const drain = (): void => {
+    meter.onDraining();
+    crew.drain();
+  };
+  if (host.interrupted.aborted) drain();
+  host.interrupted.addEventListener('abort', drain, { once: true });
+  const timer = setInterval(() => meter.report(), PROGRESS_EVERY_MS);
+  try {
+    await crew.play();
+  } finally {
+    clearInterval(timer);
+    host.interrupted.removeEventListener('abort', drain);
+  }
+  meter.report();
+}
+
+function threadsOf({ target, threads }: ReplayOptions, users: number): number {
+  // One thread alone can hold the embedded target and its virtual time.
+  if (target.kind === 'embedded') return 1;
+  if (threads !== null) return Math.min(threads, users);
+  const byCores = Math.max(1, Math.floor(availableParallelism() / 2));
+  return Math.min(byCores, THREADS_MAX, Math.max(1, Math.floor(users / USERS_PER_THREAD_MIN)));
+}
+
+function factsOf(
+  options: ReplayOptions,
+  index: CaptureIndex,
+  planned: PlannedRun,
+  counters: Float64Array,
+  known: Pick<RunFacts, 'version' | 'startedAt' | 'wallSeconds' | 'isInterrupted' | 'generator'>,
+): RunFacts {
+  const { plan, unmapped, targetLabels } = planned;
+  const isEmbedded = options.target.kind === 'embedded';
+  const { total, replayable, skipped } = index.sessions;
+  const plays = plan.users * plan.iterations;
+  // Played again and again until the time was up: what was not begun was never planned.
+  const isOpenEnded = options.iterations === null && options.durationNs !== null;
+  return {
+    ...known,
+    command: options.command,
+    durationNs: counters[Counter.CLOCK_NS],
+    clock: isEmbedded && !options.realTime ? 'virtual' : 'real',
+    capture: {
+      files: options.captures,
+      sessions: {
+        total,
+        replayable: replayable - unmapped,
+        skipped: unmapped === 0 ? skipped : { ...skipped, 'not-mapped': unmapped },
+      },
+    },
+    plan: {
+      users: plan.users,
+      iterations: plan.iterations,
+      accel: options.accel,
+      pace: options.pace,
+      clients: options.clients,
+      target: isEmbedded ? 'embedded' : targetLabels.join(','),
+      mode: isEmbedded ? 'embedded' : 'local',
+      seed: options.seed,
+      arrivals: planned.arrivals.description,
+    },
+    plays: isOpenEnded ? Math.max(plan.users, counters[Counter.STARTED]) : plays,
+    offeredPerSecond: null,
+    stateBytesPerUser: STATE_BYTES_PER_USER,
+  };
+}
+
+function cpuSecondsSince(before: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(before);
+  return ((user + system) * 1_000) / NS_PER_SECOND;
+}
+
+function nothingToReplay({ sessions }: CaptureIndex): ReplayError {
+  const reasons = Object.entries(sessions.skipped)
+    .map(([reason, count]) => `${count} ${reason}`)
+    .join(', ');
+  return new ReplayError({
+    code: 'ERR_RUN_NOTHING_TO_REPLAY',
+    kind: 'capture',
+    message:
+      sessions.total === 0
+        ? 'the capture holds no TCP session'
+        : `none of the ${sessions.total} sessions of the capture can be replayed (${reasons})`,
+    hint: 'gryphon inspect CAPTURE shows what it holds and why',
+  });
+}

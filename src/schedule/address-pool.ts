@@ -1,0 +1,359 @@
+/**
+ * Which address and port each connection has, and which connection an address and port belong to.
+ *
+ * Connections are numbered from 0. With order `ip` they run through all addresses with the first
+ * port, then through all addresses with the next one; with order `port` through all ports of the
+ * first address first. Both ways are arithmetic over at most 256 ranges of addresses, so that a
+ * reply finds its connection without a table.
+ */
+import { formatAddress, type IpAddress, isSamePrefix, parseAddress } from '../base/address.ts';
+import { assert } from '../base/assert.ts';
+import { ReplayError } from '../base/errors.ts';
+import { formatCount } from '../base/units.ts';
+
+/** The benchmarking range of RFC 2544 (reserved by RFC 6890). */
+export const DEFAULT_CLIENTS_IPV4 = '198.18.0.0/15';
+/** The benchmarking range of RFC 5180 (with its erratum 1752). */
+export const DEFAULT_CLIENTS_IPV6 = '2001:2::/96';
+
+/** The kernel filter and the lookup of a reply grow with the ranges: more than this is refused. */
+export const RANGES_MAX = 256;
+
+const LOW_END = 0x1_0000_0000;
+
+/** Consecutive addresses: the `count` after and including the one that ends in `start`. */
+export interface AddressRange {
+  readonly start: number;
+  readonly count: number;
+  /** The first 12 octets of an IPv6 address, the same for the whole pool; empty for IPv4. */
+  readonly prefix: Uint8Array;
+}
+
+/** Client addresses in the order in which connections use them, none twice. */
+export interface ClientAddresses {
+  readonly family: 4 | 6;
+  readonly prefix: Uint8Array;
+  readonly ranges: readonly AddressRange[];
+  /** As it was written. */
+  readonly text: string;
+}
+
+export interface PortSpan {
+  readonly first: number;
+  readonly last: number;
+}
+
+export type PoolOrder = 'ip' | 'port';
+
+/**
+ * Reads a pool: addresses, `first-last`, CIDR prefixes, `a.b.c.x` and `a.b.c.*`, with commas between.
+ *
+ * Of an IPv4 prefix shorter than /31 the network and the broadcast address are left out, of an IPv6
+ * prefix shorter than /127 the router anycast address (RFC 4291, section 2.6.1). An address named
+ * twice counts once. Of a longer IPv6 range than 2^32 addresses only the first 2^32 are used.
+ * @param excluded addresses that no client may have: the targets'
+ * @throws ReplayError ERR_POOL_INVALID (usage), which names every fault
+ */
+export function parseClients(text: string, excluded: readonly IpAddress[] = []): ClientAddresses {
+  const faults: string[] = [];
+  const items: Span[] = [];
+  for (const item of text.split(',').map((part) => part.trim())) {
+    const span = parseItem(item);
+    if (typeof span === 'string') faults.push(`'${item}' ${span}`);
+    else items.push(span);
+  }
+  const first = items.at(0);
+  if (first !== undefined) {
+    for (const { address } of items) {
+      const clash = clashOf(first.address, address);
+      if (clash !== null) faults.push(clash);
+    }
+  }
+  if (faults.length > 0 || first === undefined) throw poolError(text, faults);
+  const { family, prefix } = first.address;
+  const spans = withoutRepeats(
+    items.map(({ address, count }) => ({ start: address.low, count })),
+    excluded.filter((address) => isSamePrefix(address, first.address)).map((each) => each.low),
+  );
+  if (spans.length === 0) throw poolError(text, ['every address of it is a target']);
+  if (spans.length > RANGES_MAX) {
+    const found = `it has ${spans.length} separate ranges, at most ${RANGES_MAX} are allowed`;
+    throw poolError(text, [found]);
+  }
+  return { family, prefix, text, ranges: spans.map((span) => ({ ...span, prefix })) };
+}
+
+/**
+ * Reads a span of ports, `1024-65535`, or one port.
+ * @throws ReplayError ERR_POOL_PORTS (usage)
+ */
+export function parsePorts(text: string): PortSpan {
+  const match = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(text.trim());
+  if (match !== null) {
+    const first = Number(match[1]);
+    const last = Number(match[2] ?? match[1]);
+    if (first >= 1 && last <= 65_535 && first <= last) return { first, last };
+  }
+  throw new ReplayError({
+    code: 'ERR_POOL_PORTS',
+    kind: 'usage',
+    message: `'${text}' is not a span of ports`,
+    hint: 'write two ports from 1 to 65535, the lower one first: 1024-65535',
+  });
+}
+
+/**
+ * The thread that plays a connection. A user stays on its thread through all its iterations.
+ * @param connection counted through all iterations: iteration × users + user
+ */
+export const shardOf = (connection: number, users: number, threads: number): number =>
+  (connection % users) % threads;
+
+/** Both directions between a connection's number and its address and port. */
+export class AddressPool {
+  readonly clients: ClientAddresses;
+  readonly ports: PortSpan;
+  readonly order: PoolOrder;
+  readonly addresses: number;
+  readonly portsPerAddress: number;
+  /** How many connections there can be, each with an address and port of its own. */
+  readonly capacity: number;
+
+  /** The only range, or the first of several. */
+  readonly #start: number;
+  readonly #isSingle: boolean;
+  /** The position in the pool of each range's first address, in pool order. */
+  readonly #rangePosition: Float64Array;
+  /** The ranges by ascending address: where each starts, its length, its first one's position. */
+  readonly #sortedStart: Float64Array;
+  readonly #sortedCount: Float64Array;
+  readonly #sortedPosition: Float64Array;
+
+  constructor(clients: ClientAddresses, ports: PortSpan, order: PoolOrder) {
+    const { ranges } = clients;
+    this.clients = clients;
+    this.ports = ports;
+    this.order = order;
+    this.#start = ranges[0].start;
+    this.#isSingle = ranges.length === 1;
+    this.#rangePosition = new Float64Array(ranges.length);
+    let position = 0;
+    for (const [i, range] of ranges.entries()) {
+      this.#rangePosition[i] = position;
+      position += range.count;
+    }
+    const sorted = ranges
+      .map((range, i) => ({ ...range, position: this.#rangePosition[i] }))
+      .sort((a, b) => a.start - b.start);
+    this.#sortedStart = Float64Array.from(sorted, (range) => range.start);
+    this.#sortedCount = Float64Array.from(sorted, (range) => range.count);
+    this.#sortedPosition = Float64Array.from(sorted, (range) => range.position);
+    this.addresses = position;
+    this.portsPerAddress = ports.last - ports.first + 1;
+    this.capacity = this.addresses * this.portsPerAddress;
+  }
+
+  /**
+   * Refuses a plan that needs more connections than there are addresses and ports.
+   * @throws ReplayError ERR_POOL_TOO_SMALL (usage), which says how many addresses are needed
+   */
+  requireCapacity(connections: number): void {
+    if (connections <= this.capacity) return;
+    const needed = Math.ceil(connections / this.portsPerAddress);
+    throw new ReplayError({
+      code: 'ERR_POOL_TOO_SMALL',
+      kind: 'usage',
+      message:
+        `${formatCount(connections)} connections need ${formatCount(needed)} client addresses ` +
+        `with ${formatCount(this.portsPerAddress)} ports each; ` +
+        `'${this.clients.text}' has ${formatCount(this.addresses)}`,
+      hint: `give a pool of at least ${formatCount(needed)} addresses, or more ports, or fewer users`,
+    });
+  }
+
+  /** The last 32 bits of the connection's address; `connection` is below the capacity. */
+  lowOf(connection: number): number {
+    const position =
+      this.order === 'ip'
+        ? connection % this.addresses
+        : Math.floor(connection / this.portsPerAddress);
+    if (this.#isSingle) return this.#start + position;
+    const range = lastNotAfter(this.#rangePosition, position);
+    return this.clients.ranges[range].start + (position - this.#rangePosition[range]);
+  }
+
+  portOf(connection: number): number {
+    const index =
+      this.order === 'ip'
+        ? Math.floor(connection / this.addresses)
+        : connection % this.portsPerAddress;
+    return this.ports.first + index;
+  }
+
+  /** The text form of the connection's address. */
+  addressOf(connection: number): string {
+    const { family, prefix } = this.clients;
+    return formatAddress({ family, prefix, low: this.lowOf(connection) });
+  }
+
+  /**
+   * The connection that has this address and port, or -1 when the pool does not hold them.
+   * @param low the address's last 32 bits; of an IPv6 address the caller compares the prefix
+   */
+  connectionOf(low: number, port: number): number {
+    const portIndex = port - this.ports.first;
+    if (portIndex < 0 || portIndex >= this.portsPerAddress) return -1;
+    const position = this.#positionOf(low);
+    if (position < 0) return -1;
+    return this.order === 'ip'
+      ? portIndex * this.addresses + position
+      : position * this.portsPerAddress + portIndex;
+  }
+
+  #positionOf(low: number): number {
+    if (this.#isSingle) {
+      const position = low - this.#start;
+      return position < this.addresses ? position : -1;
+    }
+    const range = lastNotAfter(this.#sortedStart, low);
+    if (range < 0) return -1;
+    const offset = low - this.#sortedStart[range];
+    return offset < this.#sortedCount[range] ? this.#sortedPosition[range] + offset : -1;
+  }
+}
+
+interface LowSpan {
+  readonly start: number;
+  readonly count: number;
+}
+
+interface Span {
+  readonly address: IpAddress;
+  readonly count: number;
+}
+
+/** The item's addresses, or what is wrong with it. */
+function parseItem(item: string): Span | string {
+  if (item === '') return 'is empty';
+  const span = parseSpan(item);
+  if (typeof span === 'string' || span.address.family === 6) return span;
+  const { low } = span.address;
+  const last = low + span.count - 1;
+  // No reply can come to these: RFC 6890 (this network), RFC 5771 (multicast), RFC 1112 (class E).
+  if (low < 0x0100_0000) return 'lies in 0.0.0.0/8, which no client can have';
+  if (last >= 0xe000_0000) return 'reaches into 224.0.0.0/3 (multicast, reserved)';
+  return span;
+}
+
+function parseSpan(item: string): Span | string {
+  const wildcard = /^(\d+\.\d+\.\d+)\.[xX*]$/.exec(item);
+  if (wildcard !== null) {
+    const address = parseAddress(`${wildcard[1]}.1`);
+    return address === null ? 'is not an IPv4 wildcard' : { address, count: 254 };
+  }
+  if (item.includes('/')) return parsePrefix(item);
+  if (item.includes('-')) return parseFirstToLast(item);
+  const address = parseAddress(item);
+  if (address === null) return 'is not an IP address, a range, a prefix or a.b.c.*';
+  return { address, count: 1 };
+}
+
+function parsePrefix(item: string): Span | string {
+  const [text, length, ...rest] = item.split('/');
+  const network = parseAddress(text);
+  if (network === null || rest.length > 0) return 'does not begin with an IP address';
+  const bits = network.family === 4 ? 32 : 128;
+  if (!/^\d{1,3}$/.test(length) || Number(length) > bits) {
+    return `has no prefix length from 0 to ${bits}`;
+  }
+  const hostBits = bits - Number(length);
+  if (hasHostBits(network, hostBits)) {
+    return `has host bits set beyond its prefix of ${length} bits`;
+  }
+  if (hostBits <= 1) return { address: network, count: 2 ** hostBits };
+  const address = { ...network, low: network.low + 1 };
+  if (network.family === 4) return { address, count: 2 ** hostBits - 2 };
+  return { address, count: 2 ** Math.min(hostBits, 32) - 1 };
+}
+
+function hasHostBits(network: IpAddress, hostBits: number): boolean {
+  if (network.low % 2 ** Math.min(hostBits, 32) !== 0) return true;
+  for (let bit = 32; bit < hostBits; bit++) {
+    const octet = network.prefix[11 - ((bit - 32) >>> 3)];
+    if ((octet & (1 << (bit & 7))) !== 0) return true;
+  }
+  return false;
+}
+
+function parseFirstToLast(item: string): Span | string {
+  const [firstText, lastText, ...rest] = item.split('-').map((part) => part.trim());
+  const first = parseAddress(firstText);
+  const last = parseAddress(lastText);
+  if (first === null || last === null || rest.length > 0) return 'is not a range of IP addresses';
+  if (first.family !== last.family) return 'mixes IPv4 and IPv6';
+  if (!isSamePrefix(first, last)) return 'spans more than the last 32 bits of an IPv6 address';
+  if (last.low < first.low) return 'ends before it begins';
+  return { address: first, count: last.low - first.low + 1 };
+}
+
+/** Why two items cannot be in one pool, or null. */
+function clashOf(first: IpAddress, other: IpAddress): string | null {
+  if (first.family !== other.family) {
+    return `${formatAddress(first)} and ${formatAddress(other)} are of different IP versions`;
+  }
+  if (isSamePrefix(first, other)) return null;
+  const both = `${formatAddress(first)} and ${formatAddress(other)}`;
+  return `${both} differ in their first 96 bits, which an IPv6 pool has in common`;
+}
+
+/** Joins neighbours, and leaves out what came before and what is excluded. */
+function withoutRepeats(spans: readonly LowSpan[], excluded: readonly number[]): LowSpan[] {
+  const taken: LowSpan[] = excluded.map((low) => ({ start: low, count: 1 }));
+  const kept: LowSpan[] = [];
+  for (const span of spans) {
+    for (const piece of subtract(span, taken)) {
+      const before = kept.at(-1);
+      if (before !== undefined && before.start + before.count === piece.start) {
+        kept[kept.length - 1] = { start: before.start, count: before.count + piece.count };
+      } else {
+        kept.push(piece);
+      }
+    }
+    taken.push(span);
+  }
+  return kept;
+}
+
+function subtract(span: LowSpan, taken: readonly LowSpan[]): LowSpan[] {
+  const end = span.start + span.count;
+  assert(end <= LOW_END, 'a range ends within its 32 bits');
+  const pieces: LowSpan[] = [];
+  let start = span.start;
+  for (const hole of [...taken].sort((a, b) => a.start - b.start)) {
+    if (hole.start >= end) break;
+    if (hole.start > start) pieces.push({ start, count: hole.start - start });
+    start = Math.max(start, hole.start + hole.count);
+  }
+  if (start < end) pieces.push({ start, count: end - start });
+  return pieces;
+}
+
+/** The index of the last element that is not above `value`, or -1. */
+function lastNotAfter(sorted: Float64Array, value: number): number {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (sorted[middle] <= value) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
+}
+
+const poolError = (text: string, faults: readonly string[]): ReplayError =>
+  new ReplayError({
+    code: 'ERR_POOL_INVALID',
+    kind: 'usage',
+    message: `client pool '${text}': ${faults.join('; ')}`,
+    hint: 'write addresses, a.b.c.d-a.b.c.e, a CIDR prefix, a.b.c.x or a.b.c.*, with commas between',
+  });

@@ -1,0 +1,159 @@
+/**
+ * When each user starts.
+ *
+ * As recorded: the capture's arrivals ÷ accel. When users outnumber sessions, each recorded arrival
+ * stands for its share of users, which start evenly from it up to the next arrival: the curve of
+ * arrivals keeps its shape and grows in height. After the last arrival there is no next one; its
+ * share is spread over the mean gap between arrivals, or, where one session is all there is, over
+ * that session's duration.
+ *
+ * `rate` and `ramp` replace the recorded curve and are not accelerated.
+ */
+import { assert } from '../base/assert.ts';
+import { ReplayError } from '../base/errors.ts';
+import { NS_PER_SECOND } from '../base/time.ts';
+import { formatCount, formatDuration, formatRate, parseDurationNs } from '../base/units.ts';
+
+/** From here on so many users shall have been started. */
+export interface RampStage {
+  readonly atNs: number;
+  readonly users: number;
+}
+
+/** Plain data: a worker thread gets a copy and makes its own plan of it. */
+export interface ArrivalOptions {
+  /** When the replayable sessions began, ascending, in recorded ns (not accelerated); not empty. */
+  readonly sessionStartsNs: Float64Array;
+  /** The mean recorded duration of a session, not accelerated. */
+  readonly sessionDurationNs: number;
+  readonly users: number;
+  readonly accel: number;
+  /** New users per second, instead of the recorded arrivals. */
+  readonly rate?: number;
+  /** Users over time, instead of the recorded arrivals. */
+  readonly ramp?: readonly RampStage[];
+}
+
+export interface ArrivalPlan {
+  readonly users: number;
+  /** When the user is to start, in ns from the start of the run; never decreases from user to user. */
+  startNs(user: number): number;
+  readonly lastStartNs: number;
+  /** New users per second over the time in which users start; 0 when all start at once. */
+  readonly meanRate: number;
+  /** One line for the summary. */
+  readonly description: string;
+}
+
+/** The recorded session that a user plays: round robin in capture order. */
+export const sessionOf = (user: number, sessions: number): number => user % sessions;
+
+/**
+ * The plan of arrivals; of `ramp`, `rate` and the recorded arrivals the first that is given counts.
+ * @throws ReplayError ERR_ARRIVALS_RAMP (usage) when a ramp ends below `users`
+ */
+export function planArrivals(options: ArrivalOptions): ArrivalPlan {
+  const { users, rate, ramp, sessionStartsNs } = options;
+  assert(users >= 1, 'a plan has a user');
+  assert(options.accel > 0, 'acceleration is above 0');
+  if (ramp !== undefined) {
+    const startNs = rampStarts(ramp, users);
+    return describe(users, startNs, `users start by a ramp of ${ramp.length} stages`);
+  }
+  if (rate !== undefined) {
+    const startNs = (user: number): number => (user / rate) * NS_PER_SECOND;
+    return describe(users, startNs, `users start at ${formatRate(rate)}`);
+  }
+  const sessions = sessionStartsNs.length;
+  assert(sessions >= 1, 'a plan has a session');
+  const startNs = recordedStarts(options);
+  const speed = options.accel === 1 ? 'as recorded' : `as recorded ÷ ${options.accel}`;
+  if (users <= sessions) {
+    const which = users === sessions ? 'every session' : `the first ${formatCount(users)} sessions`;
+    return describe(users, startNs, `users start ${speed}, ${which} once`);
+  }
+  const share = formatCount(users / sessions);
+  const text = `users start ${speed}, each recorded arrival spread over about ${share} users`;
+  return describe(users, startNs, text);
+}
+
+/**
+ * Reads stages `TIME:USERS,…`; a first stage after 0 rises from 0:0.
+ * @throws ReplayError ERR_ARRIVALS_RAMP (usage), which names every fault
+ */
+export function parseRamp(text: string): readonly RampStage[] {
+  const faults: string[] = [];
+  const stages: RampStage[] = [{ atNs: 0, users: 0 }];
+  for (const item of text.split(',').map((part) => part.trim())) {
+    const stage = parseStage(item);
+    const before = stages[stages.length - 1];
+    if (typeof stage === 'string') faults.push(`'${item}' ${stage}`);
+    else if (stage.atNs < before.atNs) faults.push(`'${item}' lies before the stage before it`);
+    else if (stage.users < before.users) {
+      faults.push(`'${item}' goes down: users that have started play to their end`);
+    } else stages.push(stage);
+  }
+  if (faults.length === 0 && stages[stages.length - 1].users === 0) faults.push('it starts nobody');
+  if (faults.length > 0) throw rampError(`ramp '${text}': ${faults.join('; ')}`);
+  return stages;
+}
+
+function parseStage(item: string): RampStage | string {
+  const match = /^([^:]+):(\d{1,12})$/.exec(item);
+  if (match === null) return 'is not TIME:USERS';
+  try {
+    return { atNs: parseDurationNs(match[1]), users: Number(match[2]) };
+  } catch (error) {
+    if (error instanceof ReplayError) return `has no time: ${error.message}`;
+    throw error;
+  }
+}
+
+const rampError = (message: string): ReplayError =>
+  new ReplayError({
+    code: 'ERR_ARRIVALS_RAMP',
+    kind: 'usage',
+    message,
+    hint: 'write users started over time, never falling: 0:0,60s:100000',
+  });
+
+function recordedStarts(options: ArrivalOptions): (user: number) => number {
+  const { sessionStartsNs, users, accel } = options;
+  const sessions = sessionStartsNs.length;
+  const firstNs = sessionStartsNs[0];
+  if (users <= sessions) return (user) => (sessionStartsNs[user] - firstNs) / accel;
+  const lastNs = sessionStartsNs[sessions - 1];
+  const tailNs = sessions === 1 ? options.sessionDurationNs : (lastNs - firstNs) / (sessions - 1);
+  return (user) => {
+    // In whole numbers, so that a user on a recorded arrival starts at it exactly.
+    const session = Math.floor((user * sessions) / users);
+    const share = (user * sessions - session * users) / users;
+    const fromNs = sessionStartsNs[session];
+    const toNs = session + 1 < sessions ? sessionStartsNs[session + 1] : fromNs + tailNs;
+    return (fromNs - firstNs + share * (toNs - fromNs)) / accel;
+  };
+}
+
+function rampStarts(stages: readonly RampStage[], users: number): (user: number) => number {
+  const last = stages[stages.length - 1].users;
+  if (last < users) {
+    throw rampError(
+      `the ramp ends with ${formatCount(last)} users, ${formatCount(users)} are planned`,
+    );
+  }
+  const times = Float64Array.from(stages, (stage) => stage.atNs);
+  const counts = Float64Array.from(stages, (stage) => stage.users);
+  return (user) => {
+    let stage = 0;
+    while (counts[stage + 1] <= user) stage++;
+    const share = (user - counts[stage]) / (counts[stage + 1] - counts[stage]);
+    return times[stage] + share * (times[stage + 1] - times[stage]);
+  };
+}
+
+function describe(users: number, startNs: (user: number) => number, how: string): ArrivalPlan {
+  const lastStartNs = startNs(users - 1);
+  const meanRate = lastStartNs > 0 ? ((users - 1) / lastStartNs) * NS_PER_SECOND : 0;
+  const over = lastStartNs > 0 ? `, over ${formatDuration(lastStartNs)}` : ', all at once';
+  return { users, startNs, lastStartNs, meanRate, description: how + over };
+}

@@ -1,0 +1,145 @@
+/**
+ * What is kept of the sessions of a capture while it is read: three tables.
+ *
+ * `sessions` has one record a connection, one cache line long: a flood of SYNs costs no more than
+ * that. `details` has one record for each connection of which more than its SYN was seen.
+ * `segments` has one record for each piece of payload: where it lies in the file, never the octets
+ * themselves. A direction is 0 (whoever sent the first packet) or 1 (the other).
+ */
+import { Records } from '../base/records.ts';
+
+/** Words of a session's record; the 64-bit floats stand first. */
+export const SESSION_WORDS = 16;
+export const SessionFloat = {
+  /** First and last packet, on the capture's mended clock. */
+  FIRST_NS: 0,
+  LAST_NS: 1,
+  /** First packet as recorded, in nanoseconds from the capture's first. */
+  FIRST_RAW_NS: 2,
+} as const;
+export const SessionWord = {
+  /** Of direction 0's sender, then of the other: numbers of the address book. */
+  ADDRESS: 6,
+  /** Source port of direction 0 in the high half, of direction 1 in the low half. */
+  PORTS: 8,
+  PACKETS: 9,
+  FLAGS: 10,
+  /** First sequence number of each direction, as Wireshark keeps it: less one without a SYN. */
+  BASE_SEQ: 11,
+  /** Row in `details` + 1, or 0. */
+  DETAIL: 13,
+  /** What the first SYN offered, while there is no detail: MSS and `OFFERED_TIMESTAMPS`. */
+  OFFER: 14,
+  /** From the first SYN to the last, in microseconds. */
+  SYN_SPREAD_US: 15,
+} as const;
+
+export const DETAIL_WORDS = 40;
+export const DetailFloat = {
+  /** First SYN, first SYN-ACK, the client's first ACK after that; NaN: not seen. */
+  SYN_NS: 0,
+  SYN_ACK_NS: 1,
+  ACK_NS: 2,
+  /** Round trip of the handshake. */
+  RTT_NS: 3,
+  /** From here on a pair: a value for each direction. Last segment sent, or acknowledged. */
+  ACTIVE_NS: 4,
+  /** First FIN or RST. */
+  END_NS: 6,
+  /** Payload of a stream that came in order. */
+  UNIQUE_BYTES: 8,
+} as const;
+export const DetailWord = {
+  /** Pairs throughout. Changes of speaker towards this one. */
+  TURNS: 20,
+  /** Initial sequence number, when HAS_ISN. */
+  ISN: 22,
+  /** The highest end of what was sent, and the highest acknowledgment of it. */
+  NXT: 24,
+  UNA: 26,
+  /** Rows in `segments` + 1, or 0. */
+  FIRST_SEGMENT: 28,
+  LAST_SEGMENT: 30,
+  /** Of the first FIN or RST: sequence number just before it, and its acknowledgment. */
+  END_SEQ: 32,
+  END_ACK: 34,
+  /** What the SYN offered: MSS in the low half, and `OFFERED_TIMESTAMPS`. */
+  OFFER: 36,
+} as const;
+
+export const OFFERED_TIMESTAMPS = 0x1_0000;
+
+/**
+ * Flags of a session. Those with a `_0` have a twin for direction 1, one bit to the left: shift
+ * them by the direction.
+ */
+export const SessionFlag = {
+  IPV6: 1 << 0,
+  SYN_0: 1 << 1,
+  SYN_ACK_0: 1 << 3,
+  FIN_0: 1 << 5,
+  RST_0: 1 << 7,
+  /** The stream ended by this RST, not by a FIN before it. */
+  ENDED_BY_RST_0: 1 << 9,
+  HAS_BASE_SEQ_0: 1 << 11,
+  HAS_ISN_0: 1 << 13,
+  HAS_NXT_0: 1 << 15,
+  HAS_UNA_0: 1 << 17,
+  /** Some segment did not begin where the one before it ended. */
+  DISORDERED_0: 1 << 19,
+  /** The snap length cut some segment. */
+  TRUNCATED_0: 1 << 21,
+  /** The end's segment carried an ACK. */
+  END_HAS_ACK_0: 1 << 23,
+  /** A segment began with a TLS ClientHello or ServerHello. */
+  TLS_0: 1 << 25,
+  /** Who spoke first and last: meaningful with SPOKE. */
+  SPOKE: 1 << 27,
+  FIRST_SPEAKER: 1 << 28,
+  LAST_SPEAKER: 1 << 29,
+  /** Which side is the server was decided by a SYN (else by a SYN-ACK or the ports). */
+  SERVER_KNOWN: 1 << 30,
+  SERVER: 1 << 31,
+} as const;
+
+export const SEGMENT_WORDS = 10;
+export const SegmentFloat = { OFFSET: 0, NS: 1 } as const;
+export const SegmentWord = {
+  SEQ: 4,
+  ACK: 5,
+  /** As the IP header declares it, and how much of it is in the file. */
+  BYTES: 6,
+  CAPTURED: 7,
+  /** Row of the direction's next segment + 1, or 0. */
+  NEXT: 8,
+  FLAGS: 9,
+} as const;
+
+export const SegmentFlag = {
+  /** Its ACK field counts. */
+  HAS_ACK: 1,
+  /** It ended what the application wrote: shorter than the sender's full segments. */
+  ENDS_WRITE: 2,
+  /** It came after a pause with nothing in flight. */
+  AFTER_PAUSE: 4,
+  /** A further piece of the segment before it, which lay in several fragments. */
+  CONTINUES: 8,
+} as const;
+
+export class SessionRecords {
+  readonly sessions: Records;
+  readonly details: Records;
+  readonly segments: Records;
+
+  /** @param expectedSegments sizes the largest table, so that it seldom grows */
+  constructor(expectedSegments = 0) {
+    this.sessions = new Records(SESSION_WORDS);
+    this.details = new Records(DETAIL_WORDS);
+    this.segments = new Records(SEGMENT_WORDS, expectedSegments);
+  }
+
+  /** Octets of memory in use. */
+  get bytes(): number {
+    return this.sessions.bytes + this.details.bytes + this.segments.bytes;
+  }
+}

@@ -1,0 +1,452 @@
+/**
+ * Sorts TCP segments into sessions as they come out of the capture.
+ *
+ * A session is one TCP connection. A SYN with a new sequence number on a used 4-tuple begins
+ * another; the same SYN again does not. What is kept of a segment is a record of 40 octets when it
+ * has payload, and otherwise only what it changes in its session (session-records.ts): pure ACKs
+ * leave no record. Everything here is done once a packet, so there is no allocation.
+ */
+import { seqAdd, seqDiff } from '../base/seq.ts';
+import { NS_PER_MS, NS_PER_US } from '../base/time.ts';
+import type { SegmentDecoder } from '../capture/segment-decoder.ts';
+import { ACK, FIN, RST, SYN } from '../wire/tcp.ts';
+import { AddressBook } from './address-book.ts';
+import { FlowTable, NO_SESSION } from './flow-table.ts';
+import {
+  DETAIL_WORDS,
+  DetailFloat,
+  DetailWord,
+  OFFERED_TIMESTAMPS,
+  SEGMENT_WORDS,
+  SegmentFlag,
+  SegmentFloat,
+  SegmentWord,
+  SESSION_WORDS,
+  SessionFlag,
+  SessionFloat,
+  SessionRecords,
+  SessionWord,
+} from './session-records.ts';
+
+/** What a side may send when it offered no MSS (RFC 9293, section 3.7.1). */
+const MSS_DEFAULT_IPV4 = 536;
+const MSS_DEFAULT_IPV6 = 1220;
+/** What the timestamps take of each full segment. */
+const TIMESTAMPS_BYTES = 12;
+/** A pause longer than two round trips and this was not the network's doing. */
+const PAUSE_NS_MIN = 10 * NS_PER_MS;
+
+/** TLS record header (RFC 8446, section 5.1): handshake, version 3.x; then the message type. */
+const TLS_HANDSHAKE = 0x1603;
+const TLS_VERSION_MINOR_MAX = 4;
+const TLS_PREFIX_BYTES = 6;
+const TLS_CLIENT_HELLO = 1;
+const TLS_SERVER_HELLO = 2;
+
+export class SessionTracker {
+  readonly records: SessionRecords;
+  readonly addresses: AddressBook;
+  readonly #flows: FlowTable;
+
+  /** @param seed of the hash tables: anything, different from run to run */
+  constructor(seed: number, expectedSegments = 0) {
+    this.records = new SessionRecords(expectedSegments);
+    this.addresses = new AddressBook(seed);
+    this.#flows = new FlowTable(this.records.sessions, seed);
+  }
+
+  /**
+   * Takes the segment that `segment` has just decoded.
+   * @param base where position 0 of its data lies in the joined capture (not for reassembled ones)
+   * @param fileBase where its file begins in the joined capture
+   * @param at when it was captured: on the mended clock, and as recorded
+   */
+  onSegment(
+    segment: SegmentDecoder,
+    base: number,
+    fileBase: number,
+    at: { readonly ns: number; readonly rawNs: number },
+  ): void {
+    const session = this.#sessionOf(segment, at);
+    const direction = this.#flows.direction;
+    const words = this.records.sessions.u32;
+    const row = session * SESSION_WORDS;
+    words[row + SessionWord.PACKETS]++;
+    this.records.sessions.f64[(row >>> 1) + SessionFloat.LAST_NS] = at.ns;
+    const { flags } = segment;
+    if ((flags & (SYN | ACK)) === SYN) this.#spreadSyn(row, at.ns);
+    const isLoneSyn = (flags & (SYN | ACK | FIN | RST)) === SYN && segment.payloadBytes === 0;
+    if (isLoneSyn && words[row + SessionWord.DETAIL] === 0) {
+      this.#onLoneSyn(row, direction, segment);
+      return;
+    }
+    const detail = this.#detailOf(row);
+    this.#learnBaseSeq(row, direction, segment);
+    if ((flags & SYN) !== 0) this.#onSyn(row, detail, direction, segment, at.ns);
+    if ((flags & ACK) !== 0) this.#onAck(row, detail, direction, segment.ack, at.ns);
+    if ((flags & RST) !== 0) this.#onEnd(row, detail, direction, segment, at.ns);
+    else {
+      if (segment.payloadBytes > 0) {
+        this.#onPayload(row, detail, direction, segment, base, fileBase, at.ns);
+      }
+      if ((flags & FIN) !== 0) this.#onEnd(row, detail, direction, segment, at.ns);
+    }
+  }
+
+  #sessionOf(segment: SegmentDecoder, at: { readonly ns: number; readonly rawNs: number }): number {
+    const { data } = segment;
+    const ports = ((segment.sourcePort << 16) | segment.destinationPort) >>> 0;
+    let source: number;
+    let destination: number;
+    if (segment.isIpv6) {
+      source = this.addresses.numberOf(data, segment.sourceAt);
+      destination = this.addresses.numberOf(data, segment.destinationAt);
+    } else {
+      source = data.getUint32(segment.sourceAt);
+      destination = data.getUint32(segment.destinationAt);
+    }
+    const family = segment.isIpv6 ? SessionFlag.IPV6 : 0;
+    const found = this.#flows.find(source, destination, ports, family);
+    if (found !== NO_SESSION) {
+      if ((segment.flags & (SYN | ACK)) !== SYN) return found;
+      if (!this.#isNewSyn(found * SESSION_WORDS, this.#flows.direction, segment)) return found;
+    }
+    const session = this.records.sessions.append();
+    const row = session * SESSION_WORDS;
+    const words = this.records.sessions.u32;
+    words[row + SessionWord.ADDRESS] = source;
+    words[row + SessionWord.ADDRESS + 1] = destination;
+    words[row + SessionWord.PORTS] = ports;
+    words[row + SessionWord.FLAGS] = family;
+    const floats = this.records.sessions.f64;
+    floats[(row >>> 1) + SessionFloat.FIRST_NS] = at.ns;
+    floats[(row >>> 1) + SessionFloat.FIRST_RAW_NS] = at.rawNs;
+    if (found === NO_SESSION) this.#flows.enter(session);
+    else this.#flows.replace(session);
+    this.#flows.direction = 0;
+    return session;
+  }
+
+  #isNewSyn(row: number, direction: number, segment: SegmentDecoder): boolean {
+    const words = this.records.sessions.u32;
+    const hasBase = (words[row + SessionWord.FLAGS] & (SessionFlag.HAS_BASE_SEQ_0 << direction)) !== 0;
+    return hasBase && words[row + SessionWord.BASE_SEQ + direction] !== segment.seq >>> 0;
+  }
+
+  /** A retransmitted SYN: the handshake's round trip counts from the last. */
+  #spreadSyn(row: number, ns: number): void {
+    const us = (ns - this.records.sessions.f64[(row >>> 1) + SessionFloat.FIRST_NS]) / NS_PER_US;
+    this.records.sessions.u32[row + SessionWord.SYN_SPREAD_US] = Math.max(0, us);
+  }
+
+  /** A SYN and nothing else of a connection needs no detail. */
+  #onLoneSyn(row: number, direction: number, segment: SegmentDecoder): void {
+    this.#learnBaseSeq(row, direction, segment);
+    this.#learnServer(row, direction, segment.flags);
+    const words = this.records.sessions.u32;
+    const seen = SessionFlag.SYN_0 << direction;
+    // The offer of the first counts; a retransmitted SYN may leave options out.
+    if ((words[row + SessionWord.FLAGS] & seen) === 0) {
+      words[row + SessionWord.OFFER] = offerOf(segment);
+    }
+    words[row + SessionWord.FLAGS] |= seen;
+  }
+
+  /** Word where the session's detail begins. */
+  #detailOf(row: number): number {
+    const known = this.records.sessions.u32[row + SessionWord.DETAIL];
+    if (known !== 0) return (known - 1) * DETAIL_WORDS;
+    const { sessions, details } = this.records;
+    const index = details.append();
+    sessions.u32[row + SessionWord.DETAIL] = index + 1;
+    const detail = index * DETAIL_WORDS;
+    const floats = details.f64;
+    const half = detail >>> 1;
+    floats[half + DetailFloat.SYN_NS] = Number.NaN;
+    floats[half + DetailFloat.SYN_ACK_NS] = Number.NaN;
+    floats[half + DetailFloat.ACK_NS] = Number.NaN;
+    const flags = sessions.u32[row + SessionWord.FLAGS];
+    if ((flags & SessionFlag.SYN_0) !== 0) this.#adoptSyn(row, detail, 0);
+    if ((flags & (SessionFlag.SYN_0 << 1)) !== 0) this.#adoptSyn(row, detail, 1);
+    return detail;
+  }
+
+  /** Moves what a lone SYN left in the session's record into its new detail. */
+  #adoptSyn(row: number, detail: number, direction: number): void {
+    const { sessions, details } = this.records;
+    const isn = sessions.u32[row + SessionWord.BASE_SEQ + direction];
+    details.f64[(detail >>> 1) + DetailFloat.SYN_NS] =
+      sessions.f64[(row >>> 1) + SessionFloat.FIRST_NS];
+    details.u32[detail + DetailWord.OFFER + direction] = sessions.u32[row + SessionWord.OFFER];
+    this.#setIsn(row, detail, direction, isn);
+  }
+
+  /** As Wireshark: the first number of a direction, or what the other acknowledges of it. */
+  #learnBaseSeq(row: number, direction: number, segment: SegmentDecoder): void {
+    const words = this.records.sessions.u32;
+    const own = SessionFlag.HAS_BASE_SEQ_0 << direction;
+    const others = SessionFlag.HAS_BASE_SEQ_0 << (1 - direction);
+    if ((words[row + SessionWord.FLAGS] & own) === 0) {
+      const isSyn = (segment.flags & SYN) !== 0;
+      words[row + SessionWord.BASE_SEQ + direction] = segment.seq - (isSyn ? 0 : 1);
+      words[row + SessionWord.FLAGS] |= own;
+    }
+    if ((words[row + SessionWord.FLAGS] & others) === 0 && (segment.flags & ACK) !== 0) {
+      words[row + SessionWord.BASE_SEQ + 1 - direction] = segment.ack - 1;
+      words[row + SessionWord.FLAGS] |= others;
+    }
+  }
+
+  /** The first SYN's destination is the server; until there is one, the first SYN-ACK's source. */
+  #learnServer(row: number, direction: number, flags: number): void {
+    const words = this.records.sessions.u32;
+    const known = words[row + SessionWord.FLAGS];
+    const synSeen = SessionFlag.SYN_0 | (SessionFlag.SYN_0 << 1);
+    const isSyn = (flags & ACK) === 0;
+    const isFirst = isSyn ? (known & synSeen) === 0 : (known & SessionFlag.SERVER_KNOWN) === 0;
+    if (!isFirst) return;
+    const server = isSyn ? 1 - direction : direction;
+    const cleared = words[row + SessionWord.FLAGS] & ~SessionFlag.SERVER;
+    const side = server === 1 ? SessionFlag.SERVER : 0;
+    words[row + SessionWord.FLAGS] = cleared | side | SessionFlag.SERVER_KNOWN;
+  }
+
+  #onSyn(row: number, detail: number, direction: number, segment: SegmentDecoder, ns: number): void {
+    this.#learnServer(row, direction, segment.flags);
+    const { details, sessions } = this.records;
+    const floats = details.f64;
+    const half = detail >>> 1;
+    const isSynAck = (segment.flags & ACK) !== 0;
+    const seen = (isSynAck ? SessionFlag.SYN_ACK_0 : SessionFlag.SYN_0) << direction;
+    const words = sessions.u32;
+    if ((words[row + SessionWord.FLAGS] & seen) === 0) {
+      const float = isSynAck ? DetailFloat.SYN_ACK_NS : DetailFloat.SYN_NS;
+      if (Number.isNaN(floats[half + float])) floats[half + float] = ns;
+      details.u32[detail + DetailWord.OFFER + direction] = offerOf(segment);
+    }
+    words[row + SessionWord.FLAGS] |= seen;
+    this.#setIsn(row, detail, direction, segment.seq >>> 0);
+  }
+
+  /** The last SYN's number counts: an earlier one was not accepted. */
+  #setIsn(row: number, detail: number, direction: number, isn: number): void {
+    const words = this.records.sessions.u32;
+    const details = this.records.details.u32;
+    const flags = words[row + SessionWord.FLAGS];
+    const has = SessionFlag.HAS_ISN_0 << direction;
+    if ((flags & has) !== 0 && details[detail + DetailWord.ISN + direction] === isn) return;
+    details[detail + DetailWord.ISN + direction] = isn;
+    words[row + SessionWord.FLAGS] |= has;
+    if (details[detail + DetailWord.FIRST_SEGMENT + direction] === 0) {
+      details[detail + DetailWord.NXT + direction] = seqAdd(isn, 1);
+      words[row + SessionWord.FLAGS] |= SessionFlag.HAS_NXT_0 << direction;
+    } else {
+      // Payload came before its SYN: where the stream begins was not known yet.
+      words[row + SessionWord.FLAGS] |= SessionFlag.DISORDERED_0 << direction;
+    }
+  }
+
+  /** `ack` acknowledges what the other direction sent. */
+  #onAck(row: number, detail: number, direction: number, ack: number, ns: number): void {
+    const words = this.records.sessions.u32;
+    const details = this.records.details.u32;
+    const floats = this.records.details.f64;
+    const half = detail >>> 1;
+    const other = 1 - direction;
+    const has = SessionFlag.HAS_UNA_0 << other;
+    const una = detail + DetailWord.UNA + other;
+    if ((words[row + SessionWord.FLAGS] & has) === 0 || seqDiff(ack, details[una]) > 0) {
+      details[una] = ack;
+      words[row + SessionWord.FLAGS] |= has;
+      floats[half + DetailFloat.ACTIVE_NS + other] = ns;
+    }
+    if (!Number.isNaN(floats[half + DetailFloat.ACK_NS])) return;
+    // The handshake's end: the first ACK, from the side that did not send the SYN-ACK.
+    const isAfterSynAck = (words[row + SessionWord.FLAGS] & (SessionFlag.SYN_ACK_0 << other)) !== 0;
+    if (!isAfterSynAck) return;
+    floats[half + DetailFloat.ACK_NS] = ns;
+    const lastSynNs =
+      this.records.sessions.f64[(row >>> 1) + SessionFloat.FIRST_NS] +
+      words[row + SessionWord.SYN_SPREAD_US] * NS_PER_US;
+    floats[half + DetailFloat.RTT_NS] = Math.max(0, ns - lastSynNs);
+  }
+
+  #onPayload(
+    row: number,
+    detail: number,
+    direction: number,
+    segment: SegmentDecoder,
+    base: number,
+    fileBase: number,
+    ns: number,
+  ): void {
+    const bytes = segment.payloadBytes;
+    const seq = (segment.seq + ((segment.flags & SYN) !== 0 ? 1 : 0)) >>> 0;
+    this.#onSpeaker(row, detail, direction);
+    if (segment.payloadCaptured < bytes) {
+      this.records.sessions.u32[row + SessionWord.FLAGS] |= SessionFlag.TRUNCATED_0 << direction;
+    }
+    if (isTlsHello(segment)) {
+      this.records.sessions.u32[row + SessionWord.FLAGS] |= SessionFlag.TLS_0 << direction;
+    }
+    const flags = this.#segmentFlags(row, detail, direction, segment, ns);
+    this.#advance(row, detail, direction, seq, bytes);
+    this.records.details.f64[(detail >>> 1) + DetailFloat.ACTIVE_NS + direction] = ns;
+    if (segment.pieces === null) {
+      const offset = base + segment.payloadStart;
+      const added = this.#append(detail, direction, offset, seq, bytes);
+      this.#describe(added, ns, segment.ack, segment.payloadCaptured, flags);
+      return;
+    }
+    this.#appendPieces(detail, direction, segment, fileBase, seq, flags, ns);
+  }
+
+  /** A change of speaker begins a turn of the one who speaks now. */
+  #onSpeaker(row: number, detail: number, direction: number): void {
+    const words = this.records.sessions.u32;
+    let flags = words[row + SessionWord.FLAGS];
+    const last = (flags & SessionFlag.LAST_SPEAKER) !== 0 ? 1 : 0;
+    if ((flags & SessionFlag.SPOKE) !== 0 && last === direction) return;
+    if ((flags & SessionFlag.SPOKE) === 0) {
+      flags |= SessionFlag.SPOKE;
+      if (direction === 1) flags |= SessionFlag.FIRST_SPEAKER;
+    }
+    flags = direction === 1 ? flags | SessionFlag.LAST_SPEAKER : flags & ~SessionFlag.LAST_SPEAKER;
+    words[row + SessionWord.FLAGS] = flags;
+    this.records.details.u32[detail + DetailWord.TURNS + direction]++;
+  }
+
+  #segmentFlags(
+    row: number,
+    detail: number,
+    direction: number,
+    segment: SegmentDecoder,
+    ns: number,
+  ): number {
+    const words = this.records.details.u32;
+    const floats = this.records.details.f64;
+    const half = detail >>> 1;
+    let flags = (segment.flags & ACK) !== 0 ? SegmentFlag.HAS_ACK : 0;
+    const fullBytes = this.#fullSegmentBytes(row, detail);
+    if (segment.payloadBytes % fullBytes !== 0) flags |= SegmentFlag.ENDS_WRITE;
+    const nxt = words[detail + DetailWord.NXT + direction];
+    const isAllAcked = seqDiff(words[detail + DetailWord.UNA + direction], nxt) >= 0;
+    const pauseNs = ns - floats[half + DetailFloat.ACTIVE_NS + direction];
+    const longNs = 2 * floats[half + DetailFloat.RTT_NS] + PAUSE_NS_MIN;
+    if (isAllAcked && pauseNs > longNs) flags |= SegmentFlag.AFTER_PAUSE;
+    return flags;
+  }
+
+  /** Payload of a full segment between these two: what both offered, less the timestamps. */
+  #fullSegmentBytes(row: number, detail: number): number {
+    const a = this.records.details.u32[detail + DetailWord.OFFER];
+    const b = this.records.details.u32[detail + DetailWord.OFFER + 1];
+    const isIpv6 = (this.records.sessions.u32[row + SessionWord.FLAGS] & SessionFlag.IPV6) !== 0;
+    const fallback = isIpv6 ? MSS_DEFAULT_IPV6 : MSS_DEFAULT_IPV4;
+    const mss = Math.min((a & 0xffff) || fallback, (b & 0xffff) || fallback);
+    const areTimestampsOn = (a & b & OFFERED_TIMESTAMPS) !== 0;
+    return Math.max(1, areTimestampsOn ? mss - TIMESTAMPS_BYTES : mss);
+  }
+
+  /** Counts the octets and moves the stream's end. */
+  #advance(row: number, detail: number, direction: number, seq: number, bytes: number): void {
+    const words = this.records.sessions.u32;
+    const details = this.records.details.u32;
+    const has = SessionFlag.HAS_NXT_0 << direction;
+    const nxt = detail + DetailWord.NXT + direction;
+    if ((words[row + SessionWord.FLAGS] & has) === 0) {
+      words[row + SessionWord.FLAGS] |= has;
+      details[nxt] = seq;
+    }
+    const end = seqAdd(seq, bytes);
+    if (details[nxt] === seq) {
+      this.records.details.f64[(detail >>> 1) + DetailFloat.UNIQUE_BYTES + direction] += bytes;
+      details[nxt] = end;
+      return;
+    }
+    words[row + SessionWord.FLAGS] |= SessionFlag.DISORDERED_0 << direction;
+    if (seqDiff(end, details[nxt]) > 0) details[nxt] = end;
+  }
+
+  /** Adds a segment's record and returns the word where it begins. */
+  #append(detail: number, direction: number, offset: number, seq: number, bytes: number): number {
+    const { segments } = this.records;
+    const index = segments.append();
+    const at = index * SEGMENT_WORDS;
+    const words = segments.u32;
+    segments.f64[(at >>> 1) + SegmentFloat.OFFSET] = offset;
+    words[at + SegmentWord.SEQ] = seq;
+    words[at + SegmentWord.BYTES] = bytes;
+    const details = this.records.details.u32;
+    const last = details[detail + DetailWord.LAST_SEGMENT + direction];
+    if (last === 0) details[detail + DetailWord.FIRST_SEGMENT + direction] = index + 1;
+    else words[(last - 1) * SEGMENT_WORDS + SegmentWord.NEXT] = index + 1;
+    details[detail + DetailWord.LAST_SEGMENT + direction] = index + 1;
+    return at;
+  }
+
+  #describe(at: number, ns: number, ack: number, captured: number, flags: number): void {
+    const { segments } = this.records;
+    segments.f64[(at >>> 1) + SegmentFloat.NS] = ns;
+    segments.u32[at + SegmentWord.ACK] = ack;
+    segments.u32[at + SegmentWord.CAPTURED] = captured;
+    segments.u32[at + SegmentWord.FLAGS] = flags;
+  }
+
+  /** The payload of a reassembled packet lies in several places. */
+  #appendPieces(
+    detail: number,
+    direction: number,
+    segment: SegmentDecoder,
+    fileBase: number,
+    seq: number,
+    flags: number,
+    ns: number,
+  ): void {
+    const start = segment.payloadStart;
+    const end = start + segment.payloadCaptured;
+    let isFirst = true;
+    for (const piece of segment.pieces ?? []) {
+      const from = Math.max(piece.start, start);
+      const to = Math.min(piece.start + piece.bytes, end);
+      if (to <= from) continue;
+      const offset = fileBase + piece.offset + from - piece.start;
+      const added = this.#append(detail, direction, offset, seqAdd(seq, from - start), to - from);
+      const first = isFirst ? flags & ~SegmentFlag.ENDS_WRITE : SegmentFlag.CONTINUES;
+      const last = to === end ? flags & SegmentFlag.ENDS_WRITE : 0;
+      this.#describe(added, ns, segment.ack, to - from, first | last | (flags & SegmentFlag.HAS_ACK));
+      isFirst = false;
+    }
+  }
+
+  /** The first FIN or RST of a direction ends it; a RST after a FIN changes nothing. */
+  #onEnd(row: number, detail: number, direction: number, segment: SegmentDecoder, ns: number): void {
+    const words = this.records.sessions.u32;
+    const isRst = (segment.flags & RST) !== 0;
+    const ended = (SessionFlag.FIN_0 | SessionFlag.RST_0) << direction;
+    const isFirst = (words[row + SessionWord.FLAGS] & ended) === 0;
+    words[row + SessionWord.FLAGS] |= (isRst ? SessionFlag.RST_0 : SessionFlag.FIN_0) << direction;
+    if (!isFirst) return;
+    const details = this.records.details.u32;
+    const payload = isRst ? 0 : segment.payloadBytes;
+    this.records.details.f64[(detail >>> 1) + DetailFloat.END_NS + direction] = ns;
+    details[detail + DetailWord.END_SEQ + direction] = seqAdd(segment.seq, payload);
+    details[detail + DetailWord.END_ACK + direction] = segment.ack;
+    if (isRst) words[row + SessionWord.FLAGS] |= SessionFlag.ENDED_BY_RST_0 << direction;
+    if ((segment.flags & ACK) !== 0) {
+      words[row + SessionWord.FLAGS] |= SessionFlag.END_HAS_ACK_0 << direction;
+    }
+  }
+}
+
+const offerOf = (segment: SegmentDecoder): number =>
+  segment.mss | (segment.hasTimestamps ? OFFERED_TIMESTAMPS : 0);
+
+function isTlsHello({ data, payloadStart, payloadCaptured }: SegmentDecoder): boolean {
+  if (payloadCaptured < TLS_PREFIX_BYTES || data.getUint16(payloadStart) !== TLS_HANDSHAKE) {
+    return false;
+  }
+  const type = data.getUint8(payloadStart + 5);
+  const isKnownVersion = data.getUint8(payloadStart + 2) <= TLS_VERSION_MINOR_MAX;
+  return isKnownVersion && (type === TLS_CLIENT_HELLO || type === TLS_SERVER_HELLO);
+}

@@ -1,0 +1,230 @@
+import { describe, expect, test } from 'vitest';
+import { type Command, parseCommandLine } from '../../src/cli/command-line.ts';
+import { ExitCode } from '../../src/cli/exit-codes.ts';
+import { COMMANDS } from '../../src/cli/main.ts';
+import { UsageError } from '../../src/cli/usage-error.ts';
+
+const COMMAND: Command = {
+  name: 'play',
+  describe: 'Play something',
+  positional: 'file',
+  specs: [
+    { name: 'users', letter: 'u', takes: 'value', group: 'A:', describe: 'N users' },
+    { name: 'map', letter: 'x', takes: 'list', group: 'A:', describe: 'A,… maps' },
+    { name: 'quiet', takes: 'switch', group: 'A:', describe: 'Quiet' },
+    { name: 'max-gap', takes: 'value', group: 'A:', describe: 'T at most' },
+  ],
+  elsewhere: new Map([['m', 'is the old spelling: write --map']]),
+  examples: [['$0 play x', 'Plays x']],
+  run: async () => ExitCode.OK,
+};
+
+async function line(args: readonly string[], env: Record<string, string> = {}) {
+  const context = { args, env, columns: null, version: '1.2.3' };
+  return parseCommandLine([COMMAND], context);
+}
+
+async function given(args: readonly string[], env: Record<string, string> = {}) {
+  const found = await line(['play', ...args], env);
+  if ('output' in found) throw new Error(`no command, but: ${found.output}`);
+  return found;
+}
+
+/** What is wrong with a line, however it comes to light. */
+async function faultsOf(args: readonly string[], look: readonly string[] = []) {
+  try {
+    const { given: options, faults } = await given(args);
+    for (const name of look) options.text(name);
+    for (const spec of COMMAND.specs) if (spec.takes === 'switch') options.switch(spec.name);
+    faults.throwIfAny();
+  } catch (error) {
+    if (error instanceof UsageError) return error.faults;
+    throw error;
+  }
+  return [];
+}
+
+describe('options', () => {
+  test.each([
+    { args: ['--users', '5'], label: '--users' },
+    { args: ['--users=5'], label: '--users' },
+    { args: ['-u', '5'], label: '--users' },
+    { args: ['-u5'], label: '--users' },
+    { args: ['x', '--users', '4', 'y', '-u', '5'], label: '--users' },
+  ])('$args gives the value as it was written, the last one counting', async ({ args, label }) => {
+    expect((await given(args)).given.text('users')).toEqual({ label, text: '5' });
+  });
+
+  test('what looks like a number stays text', async () => {
+    const { given: options } = await given(['1e3', '--users', '0x10', '0077']);
+    expect(options.text('users')?.text).toBe('0x10');
+    expect(options.positionals('file')).toEqual(['1e3', '0077']);
+  });
+
+  test('a negative number and a lone dash are values', async () => {
+    const { given: options } = await given(['--users', '-5', '--max-gap', '-']);
+    expect(options.text('users')?.text).toBe('-5');
+    expect(options.text('max-gap')?.text).toBe('-');
+  });
+
+  test('a list is taken apart at its commas and may be repeated', async () => {
+    const { given: options } = await given(['-x', 'a,b', '--map', 'c']);
+    expect(options.texts('map').map(({ text }) => text)).toEqual(['a', 'b', 'c']);
+  });
+
+  test('a switch is on, off or not given', async () => {
+    expect((await given(['--quiet'])).given.switch('quiet')).toBe(true);
+    expect((await given(['--quiet', '--quiet'])).given.switch('quiet')).toBe(true);
+    expect((await given(['--no-quiet'])).given.switch('quiet')).toBe(false);
+    expect((await given([])).given.switch('quiet')).toBe(null);
+  });
+
+  test('a switch does not swallow the argument behind it', async () => {
+    const { given: options } = await given(['--quiet', 'x']);
+    expect(options.positionals('file')).toEqual(['x']);
+  });
+
+  test('what follows -- is no option', async () => {
+    const { given: options } = await given(['a', '--', '-u', '--quiet']);
+    expect(options.positionals('file')).toEqual(['a', '-u', '--quiet']);
+    expect(options.text('users')).toBe(null);
+  });
+});
+
+describe('the environment', () => {
+  test('stands in for an option that is not given, under its own name', async () => {
+    const { given: options } = await given([], { GRYPHON_MAX_GAP: '5s', GRYPHON_MAP: 'a,b' });
+    expect(options.text('max-gap')).toEqual({ label: 'GRYPHON_MAX_GAP', text: '5s' });
+    expect(options.texts('map')).toHaveLength(2);
+  });
+
+  test('gives way to a flag', async () => {
+    const { given: options } = await given(['-u', '5', '--no-quiet'], {
+      GRYPHON_USERS: '6',
+      GRYPHON_QUIET: '1',
+    });
+    expect(options.text('users')?.text).toBe('5');
+    expect(options.switch('quiet')).toBe(false);
+    expect(options.isFlag('users')).toBe(true);
+  });
+
+  test('is as good as absent when it is empty', async () => {
+    const { given: options } = await given([], { GRYPHON_USERS: '', GRYPHON_QUIET: '' });
+    expect(options.text('users')).toBe(null);
+    expect(options.switch('quiet')).toBe(null);
+    expect(options.isFlag('users')).toBe(false);
+  });
+
+  test.each([
+    ['1', true],
+    ['true', true],
+    ['ON', true],
+    ['0', false],
+    ['no', false],
+  ])('GRYPHON_QUIET=%s is read as %s', async (text, expected) => {
+    const { given: options } = await given([], { GRYPHON_QUIET: text });
+    expect(options.switch('quiet')).toBe(expected);
+  });
+
+  test('a switch that is neither on nor off is a fault', async () => {
+    const { given: options, faults } = await given([], { GRYPHON_QUIET: 'perhaps' });
+    expect(options.switch('quiet')).toBe(null);
+    expect(() => faults.throwIfAny()).toThrow("GRYPHON_QUIET: 'perhaps' is neither on nor off");
+  });
+});
+
+describe('what is wrong with a line', () => {
+  test.each([
+    { args: ['--usres', '5'], what: 'unknown option --usres', hint: 'did you mean --users?' },
+    { args: ['--xyzzy'], what: 'unknown option --xyzzy', hint: 'see --help' },
+    { args: ['--maxgap', '5'], what: 'unknown option --maxgap', hint: 'did you mean --max-gap?' },
+    { args: ['--max_gap', '5'], what: 'unknown option --max_gap', hint: 'did you mean --max-gap?' },
+    { args: ['-z'], what: 'unknown option -z', hint: 'see --help' },
+    { args: ['-m', '1'], what: '-m is the old spelling: write --map', hint: null },
+    { args: ['--users'], what: '--users needs a value', hint: 'see --help' },
+    { args: ['-u'], what: '-u needs a value', hint: 'see --help' },
+    { args: ['--users', '--quiet'], what: '--users needs a value', hint: 'see --help' },
+    { args: ['--no-users'], what: '--users needs a value', hint: null },
+  ])('$args', async ({ args, what, hint }) => {
+    expect(await faultsOf(args, ['users'])).toEqual([{ what, hint }]);
+  });
+
+  test('every unknown option is named', async () => {
+    const faults = await faultsOf(['--foo', '--bar', '-z']);
+    expect(faults.map(({ what }) => what)).toEqual([
+      'unknown option --foo',
+      'unknown option --bar',
+      'unknown option -z',
+    ]);
+  });
+
+  test.each([
+    { args: [], what: 'no command given' },
+    { args: ['pley', 'x'], what: 'unknown command pley', hint: 'did you mean gryphon play?' },
+    { args: ['report', 'x'], what: 'unknown command report', hint: /^commands are play/ },
+    { args: ['--quiet', 'play'], what: 'no command given', hint: /^write the command first/ },
+  ])('the line $args', async ({ args, what, hint }) => {
+    const fault = await line(args).catch((error: unknown) => (error as UsageError).faults.at(0));
+    expect(fault).toMatchObject({ what });
+    if (hint !== undefined) expect(fault).toHaveProperty('hint', expect.stringMatching(hint));
+  });
+});
+
+describe('what needs no command', () => {
+  test.each([
+    { args: ['--version'], text: '1.2.3\n' },
+    { args: ['play', '--version'], text: '1.2.3\n' },
+  ])('$args prints the version alone', async ({ args, text }) => {
+    expect(await line(args)).toEqual({ output: text });
+  });
+
+  test.each([[['--help']], [['-h']], [['help']], [['nonsense', '-h']]])(
+    '%s prints the general help',
+    async (args) => {
+      expect(await line(args)).toMatchObject({ output: expect.stringContaining('Commands:') });
+    },
+  );
+
+  test.each([
+    [['play', '--help']],
+    [['play', 'x', '--users', '5', '-h']],
+    [['play', '--nonsense', '-h']],
+    [['help', 'play']],
+  ])('%s prints the command’s help', async (args) => {
+    const found = await line(args);
+    expect(found).toMatchObject({ output: expect.stringMatching(/-u, --users +N users/) });
+    expect(found).toMatchObject({ output: expect.stringContaining('gryphon play x  Plays x') });
+  });
+
+  test('completion prints a script, which asks for names of commands and options', async () => {
+    const script = await line(['completion']);
+    expect(script).toMatchObject({ output: expect.stringContaining('--get-yargs-completions') });
+    const asked = await line(['--get-yargs-completions', 'gryphon', 'play', '--']);
+    expect(asked).toMatchObject({ output: expect.stringContaining('--max-gap') });
+  });
+});
+
+describe('the real commands', () => {
+  test('no letter stands for two options, and no name is given twice', () => {
+    for (const { specs, elsewhere } of COMMANDS) {
+      const names = specs.flatMap(({ name, letter }) => [name, ...(letter ? [letter] : [])]);
+      expect(new Set(names).size).toBe(names.length);
+      expect(names.filter((name) => elsewhere.has(name))).toEqual([]);
+      expect(names).not.toContain('h');
+    }
+  });
+
+  test('no line of help is wider than 100 columns', async () => {
+    for (const args of [['--help'], ['replay', '--help'], ['inspect', '--help']]) {
+      const found = parseCommandLine(COMMANDS, {
+        args,
+        env: {},
+        columns: null,
+        version: '1',
+      });
+      const lines = 'output' in found ? found.output.split('\n') : [];
+      expect(lines.length).toBeGreaterThan(10);
+      for (const each of lines) expect(each.length).toBeLessThanOrEqual(100);
+    }
+  });
+});

@@ -1,0 +1,246 @@
+import { describe, expect, test } from 'vitest';
+import { ReplayError } from '../../src/base/errors.ts';
+import { parseCommandLine } from '../../src/cli/command-line.ts';
+import { COMMANDS } from '../../src/cli/main.ts';
+import { readReplayOptions } from '../../src/cli/replay-options.ts';
+import { UsageError } from '../../src/cli/usage-error.ts';
+import type { ReplayOptions } from '../../src/run/options.ts';
+import { fakeContext } from './fake-context.ts';
+
+const SECOND = 1_000_000_000;
+
+const parseThreshold = (text: string): void => {
+  if (text.includes('<')) return;
+  const message = `'${text}' is no threshold`;
+  throw new ReplayError({ code: 'ERR_TEST', kind: 'usage', message });
+};
+
+/** Reads `gryphon replay x.pcap …`. */
+async function read(options: string, env: Record<string, string> = {}): Promise<ReplayOptions> {
+  return await readArgs(['replay', 'x.pcap', ...options.split(' ').filter(Boolean)], env);
+}
+
+async function readArgs(args: string[], env: Record<string, string> = {}): Promise<ReplayOptions> {
+  const context = fakeContext({ args, env, hosts: { lab: [{ address: '10.0.0.9', family: 4 }] } });
+  const line = parseCommandLine(COMMANDS, context);
+  if ('output' in line) throw new Error('no command');
+  return await readReplayOptions({ ...line, context, parseThreshold });
+}
+
+async function faultsOf(options: string): Promise<readonly string[]> {
+  const error = await read(options).catch((reason: unknown) => reason);
+  expect(error).toBeInstanceOf(UsageError);
+  return (error as UsageError).faults.map(({ what }) => what);
+}
+
+test('a capture alone is a complete command', async () => {
+  expect(await read('')).toEqual({
+    command: ['replay', 'x.pcap'],
+    captures: ['x.pcap'],
+    target: { kind: 'embedded' },
+    users: null,
+    clients: '198.18.0.0/15',
+    ports: { first: 1024, last: 65_535 },
+    order: 'ip',
+    seed: 42,
+    accel: 1,
+    ratePerSecond: null,
+    ramp: null,
+    iterations: null,
+    durationNs: null,
+    pace: 'think',
+    maxGapNs: null,
+    timeoutNs: 30 * SECOND,
+    close: 'recorded',
+    mss: null,
+    timestamps: true,
+    windowBytes: 1_048_576,
+    interfaceName: null,
+    nextHop: null,
+    sourceMac: null,
+    sender: 'packet',
+    arp: null,
+    threads: null,
+    realTime: false,
+    thresholds: [],
+  });
+});
+
+test.each([
+  { options: '-u 1000000', expected: { users: 1_000_000 } },
+  { options: '-c 10.17.15.*', expected: { clients: '10.17.15.*' } },
+  { options: '--ports 2000-2999', expected: { ports: { first: 2000, last: 2999 } } },
+  { options: '--order port', expected: { order: 'port' } },
+  { options: '--seed 0', expected: { seed: 0 } },
+  { options: '-a 2.5', expected: { accel: 2.5 } },
+  { options: '-i 2048', expected: { ratePerSecond: 2048 } },
+  { options: '--rate 30/m', expected: { ratePerSecond: 0.5 } },
+  { options: '--iterations 3', expected: { iterations: 3 } },
+  { options: '--duration 2m', expected: { durationNs: 120 * SECOND } },
+  { options: '--pace schedule', expected: { pace: 'schedule' } },
+  { options: '--max-gap 500ms', expected: { maxGapNs: SECOND / 2 } },
+  { options: '-t 5s', expected: { timeoutNs: 5 * SECOND } },
+  { options: '--close reset', expected: { close: 'reset' } },
+  { options: '--mss 500', expected: { mss: 500 } },
+  { options: '--no-timestamps', expected: { timestamps: false } },
+  { options: '--window 64KiB', expected: { windowBytes: 65_536 } },
+  { options: '--threads 2', expected: { threads: 2 } },
+  { options: '--real-time', expected: { realTime: true } },
+  { options: '-s local', expected: {} },
+  { options: '-f a.pcap,b.pcap', expected: { captures: ['x.pcap', 'a.pcap', 'b.pcap'] } },
+  {
+    options: '--threshold response:p(99)<20ms --threshold errors:rate<0.1%',
+    expected: { thresholds: ['response:p(99)<20ms', 'errors:rate<0.1%'] },
+  },
+])('$options', async ({ options, expected }) => {
+  expect(await read(options)).toMatchObject(expected);
+});
+
+test('a ramp says how many users there are, unless that is said as well', async () => {
+  expect(await read('--ramp 0:0,60s:500')).toMatchObject({
+    users: 500,
+    ramp: expect.arrayContaining([{ atNs: 60 * SECOND, users: 500 }]),
+  });
+  expect(await read('--ramp 0:0,60s:500 -u 100')).toMatchObject({ users: 100 });
+});
+
+describe('with a target', () => {
+  test('every endpoint goes to it', async () => {
+    expect(await read('--target 10.0.0.1:80')).toMatchObject({
+      target: {
+        kind: 'network',
+        routes: [
+          {
+            recordedAddress: null,
+            recordedPort: null,
+            label: '10.0.0.1:80',
+            address: '10.0.0.1',
+            port: 80,
+          },
+        ],
+      },
+    });
+  });
+
+  test('names are looked up', async () => {
+    expect(await read('--target lab:80')).toMatchObject({
+      target: { routes: [{ label: 'lab:80', address: '10.0.0.9', port: 80 }] },
+    });
+    await expect(read('--target nowhere:80')).rejects.toMatchObject({ kind: 'unreachable' });
+  });
+
+  test('mappings come first and the target takes the rest', async () => {
+    const { target } = await read('-x 80-10.0.0.1:8080,10.9.9.9:81-lab:82 --target 10.0.0.2:83');
+    expect(target).toMatchObject({
+      routes: [
+        { recordedAddress: null, recordedPort: 80, address: '10.0.0.1', port: 8080 },
+        { recordedAddress: '10.9.9.9', recordedPort: 81, address: '10.0.0.9', port: 82 },
+        { recordedAddress: null, recordedPort: null, address: '10.0.0.2', port: 83 },
+      ],
+    });
+  });
+
+  test('mappings alone select what is played', async () => {
+    const { target } = await read('-x 80-10.0.0.1:8080');
+    expect(target).toMatchObject({ kind: 'network', routes: [{ recordedPort: 80 }] });
+  });
+
+  test('a target of IPv6 has clients of IPv6 by default', async () => {
+    const options = await read('--target [2001:db8::1]:80');
+    expect(options.clients).toBe('2001:2::/96');
+  });
+
+  test('where frames go can be said', async () => {
+    const options =
+      '--target 10.0.0.1:80 -o eth0 --next-hop 10.0.0.254 --source-mac 02:00:00:00:00:01 --no-arp --sender ip';
+    expect(await read(options)).toMatchObject({
+      interfaceName: 'eth0',
+      nextHop: { kind: 'ip', address: '10.0.0.254' },
+      sourceMac: '02:00:00:00:00:01',
+      arp: false,
+      sender: 'ip',
+    });
+  });
+
+  test('a public one is refused without --allow-public', async () => {
+    expect(await faultsOf('--target 8.8.8.8:80')).toEqual([
+      'target 8.8.8.8:80: 8.8.8.8 is a public address',
+    ]);
+    expect(await read('--target 8.8.8.8:80 --allow-public')).toMatchObject({
+      target: { kind: 'network' },
+    });
+  });
+});
+
+test('the environment gives options, and flags go before it', async () => {
+  const env = { GRYPHON_TARGET: '10.0.0.1:80', GRYPHON_USERS: '7', GRYPHON_INTERFACE: 'eth0' };
+  expect(await read('-u 8', env)).toMatchObject({ users: 8, interfaceName: 'eth0' });
+  expect(await read('--target embedded', env)).toMatchObject({ target: { kind: 'embedded' } });
+});
+
+test('a fault in the environment is named by its variable', async () => {
+  await expect(read('', { GRYPHON_USERS: 'many' })).rejects.toThrow("GRYPHON_USERS: 'many' is not");
+});
+
+describe('refused, each with its value and the limit', () => {
+  test.each([
+    ['-u 0', "--users: '0' is not a whole number from 1 to 2,147,483,648"],
+    ['-u 2147483649', "--users: '2147483649' is not a whole number from 1 to 2,147,483,648"],
+    ['-a 0', "--accel: '0' is not a number above 0"],
+    ['-a NaN', "--accel: 'NaN' is not a number above 0"],
+    ['-i 0', "--rate: '0' is not a rate above 0"],
+    ['-t 30', "--timeout: '30' is not a duration"],
+    ['-t 0s', "--timeout: '0s' is not a duration above 0"],
+    ['--ports 0-10', "--ports: '0-10' is not a span of ports"],
+    ['--ports 20-10', "--ports: '20-10' is not a span of ports"],
+    ['--ports 1-65536', "--ports: '1-65536' is not a span of ports"],
+    ['--order random', "--order: 'random' is not one of ip, port"],
+    ['--seed -1', "--seed: '-1' is not a whole number from 0 to 4,294,967,295"],
+    ['--seed 4294967296', "--seed: '4294967296' is not a whole number from 0 to 4,294,967,295"],
+    ['--pace fast', "--pace: 'fast' is not one of think, schedule, none"],
+    ['--close never', "--close: 'never' is not one of recorded, server, reset"],
+    ['--mss 63', "--mss: '63' is not a whole number from 64 to 65,495"],
+    ['--mss 65496', "--mss: '65496' is not a whole number from 64 to 65,495"],
+    ['--window 511', "--window: '511' is not from 512 to 1,073,725,440 bytes"],
+    ['--window 2GiB', "--window: '2GiB' is not from 512 to 1,073,725,440 bytes"],
+    ['--threads 0', "--threads: '0' is not a whole number from 1 to 1,024"],
+    ['--iterations 0', "--iterations: '0' is not a whole number from 1 to 2,147,483,648"],
+    ['--target host', "--target: 'host' is not a host and port"],
+    ['--threshold nonsense', "--threshold: 'nonsense' is no threshold"],
+    ['-s 10.0.0.1', "--intercept: '10.0.0.1': intercept daemons are not available in this version"],
+    ['--metrics 9100', '--metrics is not available in this version'],
+    ['--config x.yaml', '--config is not available in this version'],
+    ['--per client', '--per is not available in this version'],
+    ['--baseline x.json', '--baseline is not available in this version'],
+    ['--rate 5 --ramp 1s:5', '--rate and --ramp contradict each other'],
+    ['-x 80-10.0.0.1:80 --target embedded', '--map and --target embedded contradict each other'],
+    ['-o eth0', '--interface means nothing to the embedded target'],
+    ['--target embedded --no-arp', '--arp means nothing to the embedded target'],
+    ['--real-time --target 10.0.0.1:80', '--real-time is for the embedded target'],
+  ])('%s', async (options, fault) => {
+    const faults = await faultsOf(options);
+    expect(faults).toHaveLength(1);
+    expect(faults[0]).toContain(fault);
+  });
+
+  test('a pool that does not parse', async () => {
+    expect(await faultsOf('-c 10.0.0.300')).toEqual([
+      expect.stringMatching(/^--clients: .*10\.0\.0\.300/),
+    ]);
+    expect(await faultsOf('--ramp 60s')).toEqual([expect.stringMatching(/^--ramp: .*'60s'/)]);
+  });
+
+  test('no capture', async () => {
+    await expect(readArgs(['replay'])).rejects.toThrow('no capture given');
+    await expect(readArgs(['replay', ''])).rejects.toThrow('a capture has an empty name');
+  });
+
+  test('all faults at once, unknown options among them', async () => {
+    const options = '--usres 5 -u 0 --rate x --pace y --target z --threshold t -m 1';
+    expect(await faultsOf(options)).toHaveLength(7);
+  });
+
+  test('nothing is looked up while anything is wrong', async () => {
+    expect(await faultsOf('--target nowhere:80 -u 0')).toHaveLength(1);
+  });
+});

@@ -1,0 +1,175 @@
+/** Runs the built command inside a lab and reads what it says of itself. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'vitest';
+import { packetFields, startCapture } from './capture.ts';
+import { connectionsWith, type Host, type Lab, runInside } from './netns.ts';
+import { type Finished, type RunOptions, until } from './process.ts';
+import { makeFolder } from './servers.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const COMMAND = join(ROOT, 'bin/gryphon.js');
+/** A target may keep what is left of a user's connection this long after the run. */
+const CONNECTIONS_GONE_MS = 5_000;
+
+/** The parts of `gryphon.result/1` that these tests read. */
+export interface ReplayResult {
+  readonly schema: string;
+  readonly durationSeconds: number;
+  readonly capture: {
+    readonly sessions: {
+      readonly total: number;
+      readonly replayable: number;
+      readonly skipped: Readonly<Record<string, number>>;
+    };
+  };
+  readonly users: {
+    readonly planned: number;
+    readonly waiting: number;
+    readonly live: number;
+    readonly completed: number;
+    readonly refused: number;
+    readonly reset: number;
+    readonly timedOut: number;
+    readonly aborted: number;
+    readonly peakEstablished: number;
+  };
+  readonly exchanges: {
+    readonly intended: number;
+    readonly sent: number;
+    readonly answered: number;
+    readonly unanswered: number;
+    readonly mismatched: number;
+  };
+  readonly packets: {
+    readonly sent: number;
+    readonly received: number;
+    readonly retransmitted: number;
+    readonly synRetransmitted: number;
+  };
+  readonly bytes: { readonly sent: number; readonly received: number };
+  readonly latency: Readonly<Record<string, { readonly count: number; readonly max: number }>>;
+}
+
+export interface Replayed extends Finished {
+  /** Null when the run wrote none. */
+  readonly result: ReplayResult | null;
+}
+
+/** The path of a file in fixtures/. */
+export function fixture(name: string): string {
+  return join(ROOT, 'fixtures', name);
+}
+
+/**
+ * Runs `gryphon replay CAPTURE --json …` inside a host to its end.
+ * @param argv the capture and further options
+ */
+export async function replay(
+  host: Host,
+  argv: readonly string[],
+  options: RunOptions & { readonly prefix?: readonly string[] } = {},
+): Promise<Replayed> {
+  const folder = makeFolder('replay');
+  const json = join(folder.path, 'result.json');
+  const prefix = options.prefix ?? [];
+  const command = [...prefix, process.execPath, COMMAND, 'replay', ...argv, '--json', json];
+  try {
+    const env = { ...process.env, NO_COLOR: '1' };
+    const finished = await runInside(host, command, { timeoutMs: 90_000, env, ...options });
+    const result = existsSync(json)
+      ? (JSON.parse(readFileSync(json, 'utf8')) as ReplayResult)
+      : null;
+    return { ...finished, result };
+  } finally {
+    folder.remove();
+  }
+}
+
+/** The result of a run that must have ended well: exit 0, a result, a ledger that adds up. */
+export function completed(replayed: Replayed, users: number): ReplayResult {
+  const { code, stderr, stdout } = replayed;
+  expect({ code, said: code === 0 ? '' : stderr + stdout }).toEqual({ code: 0, said: '' });
+  const result = withLedger(replayed);
+  expect(result.users).toMatchObject({ planned: users, completed: users });
+  const { intended, sent, answered, unanswered } = result.exchanges;
+  expect({ sent, answered, unanswered }).toEqual({
+    sent: intended,
+    answered: intended,
+    unanswered: 0,
+  });
+  return result;
+}
+
+/** The result of a run that wrote one, after its sums were checked. */
+export function withLedger(replayed: Replayed): ReplayResult {
+  const { result, stderr } = replayed;
+  if (result === null) throw new Error(`the run wrote no result:\n${stderr}`);
+  expect(result.schema).toBe('gryphon.result/1');
+  const { waiting, live, completed, refused, reset, timedOut, aborted, planned } = result.users;
+  expect(waiting + live + completed + refused + reset + timedOut + aborted).toBe(planned);
+  const { total, replayable, skipped } = result.capture.sessions;
+  expect(replayable + Object.values(skipped).reduce((sum, count) => sum + count, 0)).toBe(total);
+  const { intended, sent, answered, unanswered } = result.exchanges;
+  expect(sent).toBeLessThanOrEqual(intended);
+  expect(answered + unanswered).toBeLessThanOrEqual(intended);
+  return result;
+}
+
+/** Waits until the target has no connection with the range; an error shows what is left. */
+export async function connectionsGone(host: Host, range: string): Promise<void> {
+  let left: string[] = [];
+  const isGone = async () => {
+    left = await connectionsWith(host, range);
+    return left.length === 0;
+  };
+  await until('no connection left', isGone, CONNECTIONS_GONE_MS).catch(() => undefined);
+  expect(left).toEqual([]);
+}
+
+/** What the target saw of the clients while something ran. */
+export interface Seen {
+  /** TCP packets from client to target, and those of them whose IP or TCP checksum is wrong. */
+  readonly packets: number;
+  readonly wrong: number;
+  /** Distinct `address:port` of those who sent a SYN, and SYNs in all. */
+  readonly clients: number;
+  readonly syns: number;
+}
+
+/** Runs something while tcpdump listens on the target's side, then lets tshark judge. */
+export async function watched<Value>(
+  lab: Lab,
+  port: number,
+  run: () => Promise<Value>,
+): Promise<{ value: Value; seen: Seen }> {
+  const folder = makeFolder('watched');
+  const path = join(folder.path, 'target.pcap');
+  try {
+    const capture = await startCapture(lab.target, path, { filter: `tcp dst port ${port}` });
+    const value = await run();
+    await capture.stop();
+    return { value, seen: await judge(path) };
+  } finally {
+    folder.remove();
+  }
+}
+
+async function judge(path: string): Promise<Seen> {
+  const ends = ['ip.src', 'ipv6.src', 'tcp.srcport'];
+  const verdicts = ['ip.checksum.status', 'tcp.checksum.status', 'tcp.flags.syn'];
+  const rows = await packetFields(path, [...ends, ...verdicts]);
+  const clients = new Set<string>();
+  let [wrong, syns] = [0, 0];
+  for (const [ipv4 = '', ipv6 = '', port, ipStatus = '', tcpStatus, isSyn = ''] of rows) {
+    // 1 is "good"; IPv6 has no header checksum, and then the field is empty.
+    const isIpRight = ipv4 === '' || ipStatus === '1';
+    if (!isIpRight || tcpStatus !== '1') wrong += 1;
+    if (isSyn === '1' || isSyn === 'True') {
+      syns += 1;
+      clients.add(`${ipv4}${ipv6}:${port}`);
+    }
+  }
+  return { packets: rows.length, wrong, clients: clients.size, syns };
+}

@@ -1,0 +1,308 @@
+/** Real servers inside a host of a lab, each from a configuration in test/privileged/servers. */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Host, mustInside, runInside, startInside } from './netns.ts';
+import { must, type Running, undoAtExit, until } from './process.ts';
+
+const CONFIGURATIONS = fileURLToPath(new URL('../privileged/servers/', import.meta.url));
+/** Debian's own interpreter: aiosmtpd is installed for this one only. */
+const PYTHON = '/usr/bin/python3';
+/** The page that keep-alive captures ask for: 1 KB of text. */
+const PAGE_BYTES = 1024;
+
+export interface Server {
+  readonly pid: number;
+  readonly port: number;
+  /** Ends the server and removes its folder. */
+  readonly stop: () => Promise<void>;
+}
+
+/** One request as nginx accounts for it, after its answer was sent. */
+export interface AccessLogEntry {
+  readonly address: string;
+  readonly port: number;
+  /** nginx's number of the connection; and which request on it this was, from 1. */
+  readonly connection: number;
+  readonly nth: number;
+  readonly method: string;
+  readonly uri: string;
+  readonly status: number;
+  /** Request line, headers and body. */
+  readonly requestBytes: number;
+  readonly sentBytes: number;
+  /** When the request was finished, in seconds since 1970. */
+  readonly time: number;
+  readonly seconds: number;
+  /** The file that holds the body, of an upload. */
+  readonly body: string;
+}
+
+export interface StubStatus {
+  readonly active: number;
+  readonly accepted: number;
+  readonly handled: number;
+  readonly requests: number;
+}
+
+export interface Nginx extends Server {
+  readonly accessLog: () => AccessLogEntry[];
+  /** Makes one more page, of this many octets, and returns its path on the server. */
+  readonly addPage: (name: string, bytes: number) => string;
+  /** Counts since the server's start, without the questions themselves. */
+  readonly stubStatus: () => Promise<StubStatus>;
+}
+
+/** nginx with one worker; `kind` picks nginx.conf (all is logged) or nginx-bench.conf (nothing is). */
+export async function startNginx(
+  host: Host,
+  kind: 'nginx' | 'nginx-bench' = 'nginx',
+): Promise<Nginx> {
+  const folder = makeFolder('nginx');
+  mkdirSync(join(folder.path, 'html'));
+  const addPage = (name: string, bytes: number) => {
+    writeFileSync(join(folder.path, 'html', name), page(bytes));
+    return `/${name}`;
+  };
+  addPage('page.html', PAGE_BYTES);
+  const configuration = join(CONFIGURATIONS, `${kind}.conf`);
+  const argv = ['nginx', '-p', folder.path, '-c', configuration, '-e', 'error.log'];
+  const program = startInside(host, argv, { cwd: folder.path });
+  await listening(host, program, 80);
+  let questions = 0;
+  const stubStatus = async () => {
+    const text = await mustInside(host, ['curl', '-sS', 'http://127.0.0.1:8080/status']);
+    questions += 1;
+    const found = (text.match(/\d+/g) ?? []).map(Number);
+    const [active = 0, accepted = 0, handled = 0, requests = 0] = found;
+    return {
+      active: active - 1,
+      accepted: accepted - questions,
+      handled: handled - questions,
+      requests: requests - questions,
+    };
+  };
+  const accessLog = () => readJsonLines(join(folder.path, 'access.log')) as AccessLogEntry[];
+  return {
+    pid: program.pid,
+    port: 80,
+    accessLog,
+    addPage,
+    stubStatus,
+    stop: stopper(program, folder),
+  };
+}
+
+export interface Redis extends Server {
+  /** Calls by command since the server's start, as `INFO commandstats` has them: `set` → 12. */
+  readonly calls: () => Promise<Map<string, number>>;
+  readonly connectionsReceived: () => Promise<number>;
+  readonly cli: (...argv: string[]) => Promise<string>;
+}
+
+/** redis-server without persistence. */
+export async function startRedis(host: Host): Promise<Redis> {
+  const folder = makeFolder('redis');
+  const argv = ['redis-server', join(CONFIGURATIONS, 'redis.conf'), '--dir', folder.path];
+  const program = startInside(host, argv);
+  await listening(host, program, 6379);
+  const cli = (...rest: string[]) => mustInside(host, ['redis-cli', ...rest]);
+  const calls = async () => {
+    const found = (await cli('info', 'commandstats')).matchAll(/cmdstat_([^:]+):calls=(\d+)/g);
+    return new Map([...found].map(([, name = '', count]) => [name, Number(count)]));
+  };
+  const connectionsReceived = async () => {
+    const found = /total_connections_received:(\d+)/.exec(await cli('info', 'stats'));
+    return Number(found?.at(1));
+  };
+  return {
+    pid: program.pid,
+    port: 6379,
+    calls,
+    connectionsReceived,
+    cli,
+    stop: stopper(program, folder),
+  };
+}
+
+export interface Mariadb extends Server {
+  /** A figure of `SHOW GLOBAL STATUS`. */
+  readonly status: (name: string) => Promise<number>;
+  /** Statements that others than this helper sent, in the general log's order. */
+  readonly statements: () => string[];
+  readonly sql: (statement: string) => Promise<string>;
+}
+
+/** mariadbd with a database `load` and an account of that name without password, from anywhere. */
+export async function startMariadb(host: Host): Promise<Mariadb> {
+  const folder = makeFolder('mariadb');
+  const defaults = `--defaults-file=${join(CONFIGURATIONS, 'mariadb.cnf')}`;
+  const places = [`--datadir=${folder.path}/data`, `--socket=${folder.path}/socket`];
+  // The file's own section is the server's: the installer reads it through the server it runs.
+  const accounts = '--auth-root-authentication-method=normal';
+  await must(['mariadb-install-db', defaults, places[0] ?? '', '--skip-test-db', accounts]);
+  const files = [`--pid-file=${folder.path}/pid`, `--general-log-file=${folder.path}/general.log`];
+  const program = startInside(host, ['mariadbd', defaults, ...places, ...files]);
+  const sql = (statement: string) =>
+    must([
+      'mariadb',
+      '--no-defaults',
+      `--socket=${folder.path}/socket`,
+      '-uroot',
+      '-NBe',
+      statement,
+    ]);
+  await listening(host, program, 3306, 30_000);
+  await sql("create database `load`; create user 'load'@'%'; grant all on `load`.* to 'load'@'%'");
+  const status = async (name: string) =>
+    Number((await sql(`show global status like '${name}'`)).split('\t').at(1));
+  const statements = () => statementsOf(readFileSync(`${folder.path}/general.log`, 'utf8'), 'load');
+  return { pid: program.pid, port: 3306, status, statements, sql, stop: stopper(program, folder) };
+}
+
+/** What one connection brought to a server that notes every octet. */
+export interface NotedConnection {
+  readonly address: string;
+  readonly port: number;
+  readonly octets: Buffer;
+  /** `end`: the peer's FIN came; `lost`: it was reset; `closed`: closed without either; else open. */
+  readonly end: 'end' | 'lost' | 'closed' | 'open';
+}
+
+export interface NotingServer extends Server {
+  /** In the order in which the connections were accepted. */
+  readonly connections: () => NotedConnection[];
+}
+
+/** aiosmtpd on port 25. */
+export function startSmtp(host: Host): Promise<NotingServer> {
+  return startNoting(host, 'smtp', 25);
+}
+
+/** A server of our own that greets first and answers by lines, on port 7000. */
+export function startGreeting(host: Host): Promise<NotingServer> {
+  return startNoting(host, 'greeting', 7000);
+}
+
+/**
+ * A server that resets every connection.
+ * @param when at once, or after it has read this many octets
+ */
+export async function startRude(
+  host: Host,
+  port: number,
+  when: 'accept' | number,
+): Promise<Server> {
+  const argv = [PYTHON, join(CONFIGURATIONS, 'rude.py'), `${port}`, `${when}`];
+  const program = startInside(host, argv);
+  await listening(host, program, port);
+  return { pid: program.pid, port, stop: () => program.stop('SIGKILL') };
+}
+
+async function startNoting(host: Host, name: string, port: number): Promise<NotingServer> {
+  const folder = makeFolder(name);
+  const ledger = join(folder.path, 'ledger');
+  // -B: a test leaves no compiled files in the tree.
+  const argv = [PYTHON, '-B', join(CONFIGURATIONS, `${name}.py`), `${port}`, ledger];
+  const program = startInside(host, argv);
+  await listening(host, program, port);
+  const connections = () => readLedger(ledger);
+  return { pid: program.pid, port, connections, stop: stopper(program, folder, 'SIGKILL') };
+}
+
+interface LedgerLine {
+  readonly id: number;
+  readonly event: 'open' | 'octets' | 'end' | 'lost' | 'closed';
+  readonly address?: string;
+  readonly port?: number;
+  readonly hex?: string;
+}
+
+function readLedger(path: string): NotedConnection[] {
+  const found = new Map<
+    number,
+    { address: string; port: number; hex: string; end: NotedConnection['end'] }
+  >();
+  for (const { id, event, address = '', port = 0, hex = '' } of readJsonLines(
+    path,
+  ) as LedgerLine[]) {
+    if (event === 'open') found.set(id, { address, port, hex: '', end: 'open' });
+    const connection = found.get(id);
+    if (connection === undefined) throw new Error(`${path}: connection ${id} was never opened`);
+    if (event === 'octets') connection.hex += hex;
+    else if (event !== 'open' && connection.end === 'open') connection.end = event;
+  }
+  return [...found.values()].map(({ hex, ...rest }) => ({
+    ...rest,
+    octets: Buffer.from(hex, 'hex'),
+  }));
+}
+
+/** Statements of the general log by `account`'s connections: `time id Query text`. */
+function statementsOf(log: string, account: string): string[] {
+  const theirs = new Set<string>();
+  const statements: string[] = [];
+  for (const line of log.split('\n')) {
+    const [, id = '', command, text = ''] =
+      /^\S*(?:\s+\S+)?\t\s*(\d+) (\w+)\t?(.*)$/.exec(line) ?? [];
+    if (command === 'Connect' && text.startsWith(`${account}@`)) theirs.add(id);
+    if (command === 'Query' && theirs.has(id)) statements.push(text);
+  }
+  return statements;
+}
+
+export interface Folder {
+  readonly path: string;
+  readonly remove: () => void;
+}
+
+/** A new folder for a server's files, removed with the tests at the latest. */
+export function makeFolder(name: string): Folder {
+  const path = mkdtempSync(join(tmpdir(), `gryphon-${name}-`));
+  const removeNow = () => rmSync(path, { recursive: true, force: true });
+  const forget = undoAtExit(removeNow);
+  const remove = () => {
+    removeNow();
+    forget();
+  };
+  return { path, remove };
+}
+
+function stopper(program: Running, folder: Folder, signal: NodeJS.Signals = 'SIGTERM') {
+  return async () => {
+    await program.stop(signal);
+    folder.remove();
+  };
+}
+
+async function listening(
+  host: Host,
+  program: Running,
+  port: number,
+  limitMs = 10_000,
+): Promise<void> {
+  const what = `port ${port} open in ${host.name}`;
+  await until(
+    what,
+    async () => {
+      if (program.hasEnded()) throw new Error(`the server ended at once:\n${program.output()}`);
+      const { stdout } = await runInside(host, ['ss', '-Hltn', `sport = :${port}`]);
+      return stdout !== '';
+    },
+    limitMs,
+  );
+}
+
+function page(bytes: number): string {
+  const line = 'All work and no play makes Jack a dull boy.\n';
+  return line.repeat(Math.ceil(bytes / line.length)).slice(0, bytes);
+}
+
+function readJsonLines(path: string): unknown[] {
+  const text = readFileSync(path, 'utf8');
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line));
+}

@@ -1,0 +1,144 @@
+import { describe, expect, test } from 'vitest';
+import { Latency, LatencyRecorder, LatencyTable } from '../../src/measure/histograms.ts';
+import { buildResult, checkLedger, latencyOf } from '../../src/measure/result.ts';
+import { FACTS, sampleRecord, sampleResult } from './sample-run.ts';
+
+describe('a result', () => {
+  test('has the shape of gryphon.result/1', () => {
+    const result = sampleResult(['errors:rate<5%']);
+    expect(result).toMatchObject({
+      schema: 'gryphon.result/1',
+      version: '0.1.0',
+      command: ['replay', 'http.pcap', '--users', '1000'],
+      startedAt: '2026-01-02T03:04:05.678Z',
+      durationSeconds: 10,
+      clock: 'virtual',
+      capture: { sessions: { total: 12, replayable: 10, skipped: { 'no-syn': 2 } } },
+      users: {
+        planned: 1000,
+        waiting: 0,
+        live: 0,
+        completed: 990,
+        refused: 2,
+        reset: 3,
+        timedOut: 4,
+        aborted: 1,
+        peakEstablished: 321,
+      },
+      exchanges: { intended: 2000, sent: 1990, answered: 1980, unanswered: 10, mismatched: 5 },
+      answerRules: { http: 1900, 'recorded-length': 80, 'push-quiet': 0, close: 0 },
+      packets: { sent: 9000, received: 8000, retransmitted: 8, synRetransmitted: 1 },
+      bytes: { sent: 123_456, received: 7_654_321 },
+      rates: { offered: 205, achieved: 198, connections: 99.8 },
+      thresholds: [{ expression: 'errors:rate<5%', ok: true, actual: 0.01 }],
+      generator: {
+        cpuSeconds: 0.4,
+        peakRssBytes: 92_000_000,
+        threads: 1,
+        warnings: [],
+        fellBehind: false,
+      },
+      embedded: { badChecksums: 0, badOctets: 0, octetsChecked: 123_456 },
+      stateBytesPerUser: 96,
+    });
+    expect(result.latency.unit).toBe('ms');
+    expect(result.latency.response).toMatchObject({ count: 1980, min: 1, mean: 990.5, max: 1980 });
+    expect(Object.keys(result.latency.response)).toEqual([
+      'count',
+      'min',
+      'mean',
+      'p50',
+      'p90',
+      'p95',
+      'p99',
+      'p99.9',
+      'p99.99',
+      'max',
+    ]);
+    expect(result.packets.dropped).toMatchObject({ stale: 6, unsentNoBuffers: 2, malformed: 0 });
+  });
+
+  test('holds its histograms so that percentiles can be taken later', () => {
+    const result = sampleResult();
+    expect(result.histograms.response).toMatch(/^HISTFAAA/);
+    const again = latencyOf(JSON.parse(JSON.stringify(result)));
+    const now = sampleRecord().latency;
+    for (const percentile of [50, 90, 99, 99.9]) {
+      expect(again.valueAtPercentileNs(Latency.RESPONSE, percentile)).toBe(
+        now.valueAtPercentileNs(Latency.RESPONSE, percentile),
+      );
+    }
+  });
+
+  test('holds its course over time', () => {
+    const { timeline } = sampleResult();
+    expect(timeline.intervalSeconds).toBe(1);
+    expect(timeline.intervals).toHaveLength(10);
+    expect(timeline.intervals[1]).toMatchObject({ startSeconds: 1, endSeconds: 2, answered: 399 });
+    expect(timeline.intervals[9].histograms.response).toMatch(/^HISTFAAA/);
+    // Only the first 998 exchanges have a connection of their own.
+    expect(timeline.intervals[9].histograms.connect).toBeUndefined();
+  });
+
+  test('offers what was intended where the plan has no pace', () => {
+    expect(sampleResult([], { offeredPerSecond: null }).rates.offered).toBe(200);
+  });
+
+  test('of a run without duration has no rates', () => {
+    expect(sampleResult([], { durationNs: 0, offeredPerSecond: null }).rates).toMatchObject({
+      offered: 0,
+      achieved: 0,
+    });
+  });
+
+  test.each([
+    [9_900_000, false],
+    [10_100_000, true],
+  ])('of a generator that lags by %d ns fell behind: %s', (lagNs, fellBehind) => {
+    const recorder = new LatencyRecorder();
+    recorder.record(Latency.LAG, lagNs);
+    const record = { ...sampleRecord(), latency: LatencyTable.of([recorder.columns]) };
+    expect(buildResult(FACTS, record, []).generator.fellBehind).toBe(fellBehind);
+  });
+
+  test('speaks of the embedded target only when it was the target', () => {
+    const { plan } = sampleResult();
+    expect(sampleResult([], { plan: { ...plan, mode: 'local' } }).embedded).toBeNull();
+  });
+});
+
+describe('the ledger', () => {
+  test('of a sound result holds', () => {
+    expect(checkLedger(sampleResult())).toEqual([]);
+  });
+
+  test('of a run that is still going holds', () => {
+    const changes = { STARTED: 995, COMPLETED: 960, EXCHANGES_SENT: 1985 };
+    const result = sampleResult([], {}, changes);
+    expect([result.users.waiting, result.users.live]).toEqual([5, 25]);
+    expect(checkLedger(result)).toEqual([]);
+  });
+
+  test.each([
+    ['a user that ended twice', { COMPLETED: 991 }, /live is -1/],
+    ['a user that was not planned', { STARTED: 1001 }, /waiting is -1/],
+    [
+      'a reset without a reason',
+      { RESET_DURING_ANSWER: 2 },
+      /users reset = its reasons: 3 is not 2/,
+    ],
+    ['a timeout without a reason', { TIMED_OUT_WAITING: 0 }, /timedOut/],
+    ['an abort with two reasons', { ABORTED_INTERRUPTED: 1 }, /aborted/],
+    ['an answer without a rule', { ANSWER_BY_LENGTH: 79 }, /answered = its rules/],
+    ['an answer to nothing', { EXCHANGES_SENT: 1979 }, /unanswered is -1/],
+  ])('names %s', (_name, changes, message) => {
+    expect(checkLedger(sampleResult([], {}, changes)).join('\n')).toMatch(message);
+  });
+
+  test('names a session that is neither replayable nor skipped', () => {
+    const { capture } = sampleResult();
+    const sessions = { ...capture.sessions, total: 13 };
+    const result = sampleResult([], { capture: { ...capture, sessions } });
+    expect(checkLedger(result)).toEqual(['sessions total = replayable + skipped: 13 is not 12']);
+  });
+});

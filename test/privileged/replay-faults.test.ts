@@ -1,0 +1,237 @@
+/** Replays that cannot go well: each ends soon, with its exit code and a line that says why. */
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  CLIENTS_ROUTED,
+  connectionsWith,
+  type Lab,
+  makeLab,
+  mustInside,
+  routeClients,
+} from '../helpers/netns.ts';
+import { canRun } from '../helpers/privilege.ts';
+import { until } from '../helpers/process.ts';
+import { completed, connectionsGone, fixture, replay, withLedger } from '../helpers/replay.ts';
+import { type Nginx, startNginx, startRude } from '../helpers/servers.ts';
+
+const TOOLS = [
+  'ip',
+  'ethtool',
+  'ss',
+  'iptables',
+  'nginx',
+  'setpriv',
+  'tcpdump',
+  '/usr/bin/python3',
+];
+const RANGE = CLIENTS_ROUTED.ipv4;
+const KEEPALIVE = fixture('http-keepalive.pcap');
+
+describe.runIf(canRun('replay that fails', TOOLS))('replay that fails', () => {
+  let lab: Lab;
+  let nginx: Nginx;
+  let folder: string;
+
+  beforeAll(async () => {
+    lab = await makeLab();
+    await routeClients(lab);
+    nginx = await startNginx(lab.target);
+    folder = mkdtempSync(join(tmpdir(), 'gryphon-faults-'));
+  });
+
+  afterAll(async () => {
+    await nginx?.stop();
+    await lab?.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  const against = (port: number, ...more: string[]) => [
+    '--target',
+    `${lab.target.ipv4}:${port}`,
+    '--clients',
+    RANGE,
+    ...more,
+  ];
+
+  test('a port that nobody listens on refuses every user: 5', async () => {
+    const replayed = await replay(lab.client, [KEEPALIVE, ...against(81, '--users', '50')]);
+    expect(withLedger(replayed).users).toMatchObject({ planned: 50, refused: 50, completed: 0 });
+    expect(replayed.code).toBe(5);
+    expect(replayed.stderr).toMatch(/refused/i);
+  });
+
+  test('a silent target times every user out after the time asked for: 5', async () => {
+    const drop = ['INPUT', '-p', 'tcp', '--dport', '82', '-j', 'DROP'];
+    await mustInside(lab.target, ['iptables', '-A', ...drop]);
+    const asked = ['--users', '50', '--accel', '10', '--timeout', '2s'];
+    const replayed = await replay(lab.client, [KEEPALIVE, ...against(82, ...asked)]);
+    expect(withLedger(replayed).users).toMatchObject({ planned: 50, timedOut: 50, completed: 0 });
+    expect(replayed.code).toBe(5);
+    expect(replayed.result?.durationSeconds).toBeGreaterThan(2);
+    expect(replayed.elapsedMs).toBeLessThan(8_000);
+  });
+
+  test('a target that falls silent half way times the users out that it left waiting', async () => {
+    const drop = [
+      'OUTPUT',
+      '-p',
+      'tcp',
+      '--sport',
+      '80',
+      '-m',
+      'length',
+      '--length',
+      '1000:',
+      '-j',
+    ];
+    await mustInside(lab.target, ['iptables', '-A', ...drop, 'DROP']);
+    try {
+      const asked = ['--users', '32', '--accel', '10', '--timeout', '2s'];
+      const replayed = await replay(lab.client, [KEEPALIVE, ...against(80, ...asked)]);
+      const { users, exchanges } = withLedger(replayed);
+      expect(users).toMatchObject({ planned: 32, timedOut: 32, peakEstablished: 32 });
+      expect(exchanges.answered).toBe(0);
+      expect(replayed.code).not.toBe(0);
+      expect(replayed.elapsedMs).toBeLessThan(10_000);
+    } finally {
+      await mustInside(lab.target, ['iptables', '-D', ...drop, 'DROP']);
+    }
+    await connectionsGone(lab.target, RANGE);
+  });
+
+  test.each([
+    { name: 'as soon as it has accepted', port: 83, when: 'accept' as const },
+    { name: 'in the middle of a request', port: 84, when: 60 },
+  ])('a target that resets $name resets every user, and nothing is answered', async (row) => {
+    const rude = await startRude(lab.target, row.port, row.when);
+    try {
+      const asked = ['--users', '50', '--accel', '10'];
+      const replayed = await replay(lab.client, [KEEPALIVE, ...against(row.port, ...asked)]);
+      const { users, exchanges } = withLedger(replayed);
+      expect(users).toMatchObject({ planned: 50, reset: 50, completed: 0 });
+      expect(exchanges.answered).toBe(0);
+      expect(replayed.code).not.toBe(0);
+    } finally {
+      await rude.stop();
+    }
+    await connectionsGone(lab.target, RANGE);
+  });
+
+  test('without the right to send raw packets nothing is sent: 4', async () => {
+    // The copies are where nobody may read too: what fails is the privilege, not the file.
+    const prefix = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
+    const before = await nginx.stubStatus();
+    const asNobody = [...prefix, '--inh-caps=-all', '--bounding-set=-all', '--no-new-privs'];
+    const replayed = await replay(lab.client, [KEEPALIVE, ...against(80)], { prefix: asNobody });
+    expect(replayed).toMatchObject({ code: 4, result: null });
+    expect(replayed.stderr).toMatch(/CAP_NET_RAW|root/);
+    expect((await nginx.stubStatus()).accepted).toBe(before.accepted);
+  });
+
+  test('an interface that does not exist: 4, with those that do', async () => {
+    const replayed = await replay(lab.client, [KEEPALIVE, ...against(80, '-o', 'nosuch0')]);
+    expect(replayed).toMatchObject({ code: 4, result: null });
+    expect(replayed.stderr).toContain('nosuch0');
+  });
+
+  test('a pool smaller than the users: 2, and how many it would take', async () => {
+    const small = ['--target', `${lab.target.ipv4}:80`, '--clients', '198.18.0.1'];
+    const ports = ['--ports', '2000-2099', '--users', '101'];
+    const before = await nginx.stubStatus();
+    const replayed = await replay(lab.client, [KEEPALIVE, ...small, ...ports]);
+    expect(replayed).toMatchObject({ code: 2, result: null });
+    expect(replayed.stderr).toMatch(/100\b/);
+    expect(replayed.stderr).toMatch(/101\b/);
+    expect((await nginx.stubStatus()).accepted).toBe(before.accepted);
+  });
+
+  test('a target without a route from here: 4 or 5, with the address', async () => {
+    const nowhere = ['--target', '10.200.0.1:80', '--clients', RANGE];
+    const replayed = await replay(lab.client, [KEEPALIVE, ...nowhere]);
+    expect([4, 5]).toContain(replayed.code);
+    expect(replayed.stderr).toContain('10.200.0.1');
+  });
+
+  test('a next hop that does not answer: 5, with its address', async () => {
+    const nobody = ['--target', '10.77.0.99:80', '--clients', RANGE];
+    const replayed = await replay(lab.client, [KEEPALIVE, ...nobody]);
+    expect(replayed.code).toBe(5);
+    expect(replayed.stderr).toContain('10.77.0.99');
+  });
+
+  test('Ctrl-C in the middle: 130, a full report, every connection closed', async () => {
+    // At a hundredth of the speed the sessions last half a minute.
+    const asked = ['--users', '160', '--accel', '0.01', '--rate', '400/s'];
+    const replayed = await replay(lab.client, [KEEPALIVE, ...against(80, ...asked)], {
+      onStart: (child) => {
+        const isUnderWay = async () => (await nginx.stubStatus()).active >= 100;
+        void until('a hundred users established', isUnderWay).then(() => child.kill('SIGINT'));
+      },
+    });
+    expect(replayed.code).toBe(130);
+    const { users } = withLedger(replayed);
+    expect(users).toMatchObject({ planned: 160, live: 0, completed: 0 });
+    expect(users.aborted).toBeGreaterThanOrEqual(100);
+    expect(replayed.stdout).not.toBe('');
+    expect(replayed.elapsedMs).toBeLessThan(10_000);
+    await connectionsGone(lab.target, RANGE);
+    await until('nginx idle', async () => (await nginx.stubStatus()).active === 0);
+  });
+
+  test('a run killed outright leaves connections behind, and the same run succeeds after it', async () => {
+    const argv = [KEEPALIVE, ...against(80, '--users', '64', '--seed', '7')];
+    const killed = await replay(lab.client, [...argv, '--accel', '0.01', '--rate', '400/s'], {
+      onStart: (child) => {
+        const isUnderWay = async () => (await nginx.stubStatus()).active >= 50;
+        void until('fifty users established', isUnderWay).then(() => child.kill('SIGKILL'));
+      },
+    });
+    expect(killed.signal).toBe('SIGKILL');
+    expect((await connectionsWith(lab.target, RANGE)).length).toBeGreaterThanOrEqual(50);
+    completed(await replay(lab.client, [...argv, '--accel', '4']), 64);
+    await connectionsGone(lab.target, RANGE);
+  });
+
+  test.each([
+    {
+      name: 'is no capture',
+      make: (path: string) => writeFileSync(path, 'GET / HTTP/1.1\r\n\r\n'.repeat(9)),
+    },
+    { name: 'is empty', make: (path: string) => writeFileSync(path, '') },
+    { name: 'does not exist', make: () => undefined },
+    { name: 'ends within its header', make: (path: string) => cut(path, 20) },
+    { name: 'ends within its first packet', make: (path: string) => cut(path, 60) },
+    { name: 'holds no packet', make: (path: string) => cut(path, 24) },
+  ])('a file that $name: 3, with its path', async ({ name, make }) => {
+    const path = join(folder, `${name.replaceAll(' ', '-')}.pcap`);
+    make(path);
+    const replayed = await replay(lab.client, [path, ...against(80)]);
+    expect(replayed).toMatchObject({ code: 3, result: null });
+    expect(replayed.stderr).toContain(path);
+  });
+
+  test('a folder in place of a file: 3, with its path', async () => {
+    const replayed = await replay(lab.client, [folder, ...against(80)]);
+    expect(replayed).toMatchObject({ code: 3, result: null });
+    expect(replayed.stderr).toContain(folder);
+  });
+
+  test('a file cut in its middle: what is whole is played, and the cut is said', async () => {
+    const path = join(folder, 'cut.pcap');
+    const bytes = readFileSync(KEEPALIVE).length;
+    cut(path, Math.floor(bytes / 2) + 1);
+    const replayed = await replay(lab.client, [path, ...against(80)]);
+    const { capture, users } = withLedger(replayed);
+    expect(capture.sessions.replayable).toBeGreaterThan(0);
+    expect(capture.sessions.replayable).toBeLessThan(capture.sessions.total);
+    expect(users.completed).toBe(capture.sessions.replayable);
+    expect(replayed.stdout + replayed.stderr).toMatch(/cut|truncated/i);
+  });
+});
+
+function cut(path: string, bytes: number): void {
+  writeFileSync(path, readFileSync(KEEPALIVE));
+  truncateSync(path, bytes);
+}

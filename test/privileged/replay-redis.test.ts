@@ -1,0 +1,48 @@
+/** Replays against redis-server; its own count of each command is the oracle. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { clientStreams } from '../helpers/capture.ts';
+import { CLIENTS_ROUTED, type Lab, makeLab, routeClients } from '../helpers/netns.ts';
+import { canRun } from '../helpers/privilege.ts';
+import { completed, connectionsGone, fixture, replay } from '../helpers/replay.ts';
+import { redisCommands } from '../helpers/requests.ts';
+import { type Redis, startRedis } from '../helpers/servers.ts';
+import { playedInTurn, tally } from '../helpers/tally.ts';
+
+const TOOLS = ['ip', 'ethtool', 'ss', 'redis-server', 'redis-cli', 'tshark'];
+
+describe.runIf(canRun('replay against redis', TOOLS))('replay against redis', () => {
+  let lab: Lab;
+  let redis: Redis;
+
+  beforeAll(async () => {
+    lab = await makeLab();
+    await routeClients(lab);
+    redis = await startRedis(lab.target);
+  });
+
+  afterAll(async () => {
+    await redis?.stop();
+    await lab?.close();
+  });
+
+  test.each([
+    { name: 'one command at a time', capture: 'redis.pcap', users: 210 },
+    { name: 'sixteen commands at a time', capture: 'redis-pipelined.pcap', users: 220 },
+  ])('every command of every user is executed once: $name', async ({ capture, users }) => {
+    const streams = playedInTurn(await clientStreams(fixture(capture), 6379), users);
+    const expected = tally(streams.flatMap(redisCommands));
+    await redis.cli('config', 'resetstat');
+
+    const argv = [fixture(capture), '--target', `${lab.target.ipv4}:6379`];
+    const clients = ['--clients', CLIENTS_ROUTED.ipv4, '--users', `${users}`];
+    completed(await replay(lab.client, [...argv, ...clients]), users);
+
+    await connectionsGone(lab.target, CLIENTS_ROUTED.ipv4);
+    const calls = await redis.calls();
+    const others = ['config|resetstat', 'info'];
+    for (const name of others) calls.delete(name);
+    expect(calls).toEqual(expected);
+    // Two more are this test's own questions, which come one connection each.
+    expect(await redis.connectionsReceived()).toBe(users + 2);
+  });
+});

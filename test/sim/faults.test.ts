@@ -1,0 +1,163 @@
+import { describe, expect, test } from 'vitest';
+import { NS_PER_MS, NS_PER_SECOND } from '../../src/base/time.ts';
+import { Counter } from '../../src/measure/counters.ts';
+import { StreamEnd } from '../../src/session/scripts.ts';
+import { type RecordedSession, randomOctets, said } from '../helpers/recorded.ts';
+import { ledgerOf, type SimulationOptions, type SimulationResult, simulate } from './simulation.ts';
+
+const FIN = { how: StreamEnd.FIN } as const;
+const bytes = (from: 'client' | 'server', count: number, seed: number, thinkNs = 0) => ({
+  from,
+  octets: randomOctets(count, seed),
+  thinkNs,
+});
+
+const SESSIONS: readonly RecordedSession[] = [
+  {
+    connectNs: NS_PER_MS,
+    messages: [
+      bytes('client', 300, 1, 2 * NS_PER_MS),
+      bytes('server', 4000, 2, NS_PER_MS),
+      bytes('client', 200, 3, 10 * NS_PER_MS),
+      bytes('server', 900, 4, 3 * NS_PER_MS),
+    ],
+    clientEnd: FIN,
+    serverEnd: { ...FIN, afterPeer: true },
+  },
+  {
+    // The server greets first and closes first.
+    messages: [
+      said('server', '220 mail.example ready\r\n', NS_PER_MS),
+      said('client', 'HELO client.example\r\n', NS_PER_MS),
+      said('server', '250 hello\r\n'),
+      said('client', 'QUIT\r\n'),
+      said('server', '221 bye\r\n'),
+    ],
+    serverEnd: FIN,
+    clientEnd: { ...FIN, afterPeer: true },
+  },
+  {
+    // An upload of many segments, and a short answer.
+    messages: [bytes('client', 20_000, 5, NS_PER_MS), bytes('server', 50, 6, 20 * NS_PER_MS)],
+    clientEnd: { ...FIN, afterPeer: true },
+    serverEnd: FIN,
+  },
+  {
+    // A download that takes several packets, after requests in a row without waiting.
+    messages: [
+      bytes('client', 100, 7),
+      { ...bytes('client', 100, 8, NS_PER_MS), awaits: 0 },
+      bytes('server', 60_000, 9, NS_PER_MS),
+    ],
+    clientEnd: FIN,
+    serverEnd: { ...FIN, afterPeer: true },
+  },
+];
+
+/** Everything arrived, once and in order, and nobody is left over. */
+function expectAllDelivered(result: SimulationResult, connections: number, seed: number): void {
+  const { counters } = result;
+  const summary = {
+    seed,
+    started: counters[Counter.STARTED],
+    ledger: ledgerOf(counters),
+    completed: counters[Counter.COMPLETED],
+    checked: counters[Counter.EMBEDDED_OCTETS_CHECKED],
+    wrong: counters[Counter.EMBEDDED_BAD_OCTETS],
+    badChecksums: counters[Counter.EMBEDDED_BAD_CHECKSUM],
+    unsent: counters[Counter.UNSENT_OTHER],
+    malformed: counters[Counter.DROPPED_MALFORMED],
+    mismatched: counters[Counter.EXCHANGES_MISMATCHED],
+    isAnswered: counters[Counter.EXCHANGES_ANSWERED] === counters[Counter.EXCHANGES_SENT],
+    established: counters[Counter.ESTABLISHED],
+    halfOpen: result.target.countUnfinished(),
+  };
+  expect(summary).toEqual({
+    seed,
+    started: connections,
+    ledger: connections,
+    completed: connections,
+    checked: result.clientBytes,
+    wrong: 0,
+    badChecksums: 0,
+    unsent: 0,
+    malformed: 0,
+    mismatched: 0,
+    isAnswered: true,
+    established: 0,
+    halfOpen: 0,
+  });
+}
+
+describe.each([4, 6] as const)('IPv%i', (family) => {
+  test('a good network: nothing is sent twice, and times are exact', () => {
+    const users = 100;
+    const result = simulate({ sessions: SESSIONS, users, seed: 1, family });
+    expectAllDelivered(result, users, 1);
+    expect(result.counters[Counter.RETRANSMITTED]).toBe(0);
+    expect(result.counters[Counter.SYN_RETRANSMITTED]).toBe(0);
+    expect(result.counters[Counter.PAYLOAD_BYTES_RECEIVED]).toBe(result.serverBytes);
+    expect(result.counters[Counter.DROPPED_STALE]).toBe(0);
+    expect(result.counters[Counter.DROPPED_OUT_OF_WINDOW]).toBe(0);
+  });
+});
+
+const RATES = [0.01, 0.05, 0.2];
+const CASES: { name: string; options: Partial<SimulationOptions> }[] = [
+  ...RATES.map((loss) => ({
+    name: `${loss * 100} % loss each way`,
+    options: { toServer: { loss }, toClient: { loss } },
+  })),
+  ...RATES.map((loss) => ({
+    name: `${loss * 100} % loss each way over 20 ms, segments unmerged`,
+    options: {
+      toServer: { loss, delayNs: 10 * NS_PER_MS },
+      toClient: { loss, delayNs: 10 * NS_PER_MS },
+      target: { mergedBytesMax: 0 },
+    },
+  })),
+  { name: '20 % loss towards the server alone', options: { toServer: { loss: 0.2 } } },
+  { name: '20 % loss towards the client alone', options: { toClient: { loss: 0.2 } } },
+  {
+    name: 'reordering: up to 30 ms of jitter each way',
+    options: {
+      toServer: { delayNs: NS_PER_MS, jitterNs: 30 * NS_PER_MS },
+      toClient: { delayNs: NS_PER_MS, jitterNs: 30 * NS_PER_MS },
+      target: { mergedBytesMax: 0 },
+    },
+  },
+  {
+    name: 'everything arrives twice',
+    options: {
+      toServer: { duplicate: 1, jitterNs: 5 * NS_PER_MS },
+      toClient: { duplicate: 1, jitterNs: 5 * NS_PER_MS },
+    },
+  },
+  {
+    name: 'a path of 600 ms, longer than the first retransmission timeouts',
+    options: { toServer: { delayNs: 300 * NS_PER_MS }, toClient: { delayNs: 300 * NS_PER_MS } },
+  },
+  {
+    name: 'loss, duplicates, delay and jitter together, small segments',
+    options: {
+      toServer: { loss: 0.05, duplicate: 0.05, delayNs: 5 * NS_PER_MS, jitterNs: 20 * NS_PER_MS },
+      toClient: { loss: 0.05, duplicate: 0.05, delayNs: 5 * NS_PER_MS, jitterNs: 20 * NS_PER_MS },
+      target: { mergedBytesMax: 0, mss: 500 },
+    },
+  },
+  {
+    name: 'nothing arrives for 2.5 seconds while users start',
+    options: {
+      toServer: { drop: ({ atNs }) => atNs < 2.5 * NS_PER_SECOND },
+      toClient: { delayNs: NS_PER_MS },
+    },
+  },
+];
+
+describe.each(CASES)('$name', ({ options }) => {
+  test.each([1, 2, 3])('every octet arrives, seed %i', (seed) => {
+    const users = 80;
+    const result = simulate({ sessions: SESSIONS, users, seed, ...options });
+    expectAllDelivered(result, users, seed);
+  });
+});

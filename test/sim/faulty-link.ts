@@ -1,0 +1,181 @@
+/**
+ * A bad network between an engine and a server: it loses, doubles, delays and so reorders what goes
+ * through it, in both directions, by a seeded chance. It knows frames and packets only as octets,
+ * and both ends only by their ports.
+ */
+import { Prng } from '../../src/base/prng.ts';
+import { NEVER_NS } from '../../src/base/time.ts';
+import type { PacketSink, Receiver, Sender } from '../../src/replay/ports.ts';
+import { EXTENTS_PER_FRAME, FrameBatch, HEADER_SLOT_BYTES } from '../../src/wire/frame-batch.ts';
+
+/** What happens to packets of one direction; chances are 0..1. */
+export interface Faults {
+  readonly loss?: number;
+  readonly duplicate?: number;
+  readonly delayNs?: number;
+  /** Up to this much is added to the delay, evenly: later packets overtake. */
+  readonly jitterNs?: number;
+  /** Decides before chance does: `true` loses the packet. */
+  readonly drop?: (packet: { readonly index: number; readonly atNs: number }) => boolean;
+}
+
+interface Flying {
+  readonly dueNs: number;
+  readonly order: number;
+  readonly octets: Uint8Array;
+  readonly extents: readonly (readonly [offset: number, bytes: number])[];
+}
+
+const SLOT_BYTES = 256;
+
+export class FaultyLink implements Sender, Receiver {
+  readonly batch: FrameBatch;
+  readonly data: DataView;
+  readonly lost = { toServer: 0, toClient: 0 };
+  readonly carried = { toServer: 0, toClient: 0 };
+  readonly #slot = new Uint8Array(SLOT_BYTES);
+  readonly #server: Sender & Receiver;
+  readonly #toServer: Direction;
+  readonly #toClient: Direction;
+  #nowNs = 0;
+
+  constructor(server: Sender & Receiver, seed: number, toServer: Faults, toClient: Faults) {
+    this.#server = server;
+    this.batch = new FrameBatch(server.batch.capacity);
+    this.data = new DataView(this.#slot.buffer);
+    this.#toServer = new Direction(toServer, seed);
+    this.#toClient = new Direction(toClient, seed ^ 0x5bd1_e995);
+  }
+
+  nextDueNs(): number {
+    return Math.min(this.#toServer.nextDueNs(), this.#toClient.nextDueNs());
+  }
+
+  /** What has got through by now reaches the server, and what it answers sets out. */
+  onTimeout(nowNs: number): void {
+    this.#nowNs = Math.max(this.#nowNs, nowNs);
+    const { batch } = this.#server;
+    for (
+      let packet = this.#toServer.take(nowNs);
+      packet !== null;
+      packet = this.#toServer.take(nowNs)
+    ) {
+      const first = batch.count * EXTENTS_PER_FRAME;
+      batch.headers.set(packet.octets, batch.count * HEADER_SLOT_BYTES);
+      batch.headerBytes[batch.count] = packet.octets.length;
+      batch.extentCount[batch.count] = packet.extents.length;
+      for (const [i, [offset, bytes]] of packet.extents.entries()) {
+        batch.extentOffset[first + i] = offset;
+        batch.extentBytes[first + i] = bytes;
+      }
+      this.carried.toServer++;
+      if (++batch.count === batch.capacity) this.#server.flush();
+    }
+    this.#server.flush();
+    this.#server.receive(Number.POSITIVE_INFINITY, {
+      onPacket: (start, capturedBytes) => {
+        const octets = new Uint8Array(this.#server.data.buffer, start, capturedBytes).slice();
+        this.lost.toClient += this.#toClient.send(octets, [], this.#nowNs);
+      },
+    });
+  }
+
+  flush(): number {
+    const { batch } = this;
+    for (let frame = 0; frame < batch.count; frame++) {
+      const start = frame * HEADER_SLOT_BYTES;
+      const octets = batch.headers.slice(start, start + batch.headerBytes[frame]);
+      const extents = Array.from({ length: batch.extentCount[frame] }, (_, i) => {
+        const row = frame * EXTENTS_PER_FRAME + i;
+        return [batch.extentOffset[row], batch.extentBytes[row]] as const;
+      });
+      this.lost.toServer += this.#toServer.send(octets, extents, this.#nowNs);
+    }
+    batch.count = 0;
+    return this.#nowNs;
+  }
+
+  receive(limit: number, sink: PacketSink): number {
+    let packets = 0;
+    for (; packets < limit; packets++) {
+      const packet = this.#toClient.take(this.#nowNs);
+      if (packet === null) break;
+      this.#slot.set(packet.octets);
+      this.carried.toClient++;
+      sink.onPacket(0, packet.octets.length, packet.dueNs);
+    }
+    return packets;
+  }
+}
+
+/** Packets under way in one direction: a heap by when they arrive. */
+class Direction {
+  readonly #faults: Faults;
+  readonly #prng: Prng;
+  readonly #heap: Flying[] = [];
+  #sent = 0;
+
+  constructor(faults: Faults, seed: number) {
+    this.#faults = faults;
+    this.#prng = new Prng(seed);
+  }
+
+  /** @returns how many were lost of it: 0 or 1 */
+  send(octets: Uint8Array, extents: Flying['extents'], atNs: number): number {
+    const { loss = 0, duplicate = 0, delayNs = 0, jitterNs = 0, drop } = this.#faults;
+    const index = this.#sent++;
+    // Chance is asked as often whatever the answers: runs with other rates stay comparable.
+    const isLost = this.#prng.nextUnit() < loss;
+    const copies = this.#prng.nextUnit() < duplicate ? 2 : 1;
+    const jitters = [this.#prng.nextUnit(), this.#prng.nextUnit()];
+    if (isLost || drop?.({ index, atNs }) === true) return 1;
+    for (const jitter of jitters.slice(0, copies)) {
+      const dueNs = atNs + delayNs + Math.floor(jitter * jitterNs);
+      this.#push({ dueNs, order: index, octets, extents });
+    }
+    return 0;
+  }
+
+  nextDueNs(): number {
+    return this.#heap.at(0)?.dueNs ?? NEVER_NS;
+  }
+
+  /** The next packet that has arrived, or null. */
+  take(nowNs: number): Flying | null {
+    const first = this.#heap.at(0);
+    if (first === undefined || first.dueNs > nowNs) return null;
+    const last = this.#heap.pop();
+    if (last !== undefined && this.#heap.length > 0) {
+      this.#heap[0] = last;
+      this.#sink(0);
+    }
+    return first;
+  }
+
+  #push(packet: Flying): void {
+    const heap = this.#heap;
+    let at = heap.push(packet) - 1;
+    while (at > 0) {
+      const parent = (at - 1) >>> 1;
+      if (!isBefore(heap[at], heap[parent])) return;
+      [heap[at], heap[parent]] = [heap[parent], heap[at]];
+      at = parent;
+    }
+  }
+
+  #sink(from: number): void {
+    const heap = this.#heap;
+    for (let at = from; ; ) {
+      let least = at;
+      for (const child of [2 * at + 1, 2 * at + 2]) {
+        if (child < heap.length && isBefore(heap[child], heap[least])) least = child;
+      }
+      if (least === at) return;
+      [heap[at], heap[least]] = [heap[least], heap[at]];
+      at = least;
+    }
+  }
+}
+
+const isBefore = (a: Flying, b: Flying): boolean =>
+  a.dueNs < b.dueNs || (a.dueNs === b.dueNs && a.order < b.order);
