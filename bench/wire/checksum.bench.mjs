@@ -25,7 +25,8 @@ function wordByWord(octets, from, to) {
   let i = from;
   for (; i + 1 < to; i += 2) sum += (octets[i] << 8) | octets[i + 1];
   if (i < to) sum += octets[i] << 8;
-  return ((sum & 0xffff) + (sum >>> 16)) & 0xffff;
+  const once = (sum & 0xffff) + (sum >>> 16);
+  return (once & 0xffff) + (once >>> 16);
 }
 
 compare(import.meta.url, 1_000_000, {

@@ -106,10 +106,10 @@ export class PcapReader implements PacketReader {
       this.nanos = nanos;
       return;
     }
-    // Some writers let the fraction run over; the sum still is the time that they meant.
-    const carry = Math.floor(nanos / NANOS_PER_SECOND);
-    this.seconds = seconds + carry;
-    this.nanos = nanos - carry * NANOS_PER_SECOND;
+    // Some writers round up to a whole second; anything more is no time at all.
+    const isRounded = nanos < 2 * NANOS_PER_SECOND;
+    this.seconds = isRounded ? seconds + 1 : seconds;
+    this.nanos = isRounded ? nanos - NANOS_PER_SECOND : 0;
   }
 
   /** @returns whether the header has been read; if not, more is needed or `damage` is set */

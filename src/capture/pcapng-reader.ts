@@ -28,6 +28,8 @@ const BlockType = {
 const BYTE_ORDER_MAGIC = 0x1a2b_3c4d;
 const BYTE_ORDER_MAGIC_SWAPPED = 0x4d3c_2b1a;
 const VERSION_MAJOR = 1;
+/** 1.2 was written by mistake for a while and is the same as 1.0. */
+const VERSIONS_MINOR: readonly number[] = [0, 2];
 
 /** Type and length at the start, length again at the end. */
 const BLOCK_HEAD_BYTES = 8;
@@ -124,7 +126,10 @@ export class PcapngReader implements PacketReader {
     }
     const little = magic === BYTE_ORDER_MAGIC_SWAPPED;
     const major = data.getUint16(start + 12, little);
-    if (major !== VERSION_MAJOR) return this.#unknownVersion(major, data.getUint16(start + 14, little));
+    const minor = data.getUint16(start + 14, little);
+    if (major !== VERSION_MAJOR || !VERSIONS_MINOR.includes(minor)) {
+      return this.#unknownVersion(major, minor);
+    }
     const total = data.getUint32(start + 4, little);
     if (total < SECTION_BYTES_MIN) return this.#damaged(`a section header of ${total} octets`);
     this.#isLittleEndian = little;
@@ -137,7 +142,7 @@ export class PcapngReader implements PacketReader {
     if (this.window.offset > 0) return this.#damaged(`a section of version ${major}.${minor}`);
     throw new CaptureError({
       code: 'ERR_CAPTURE_VERSION',
-      message: `a capture of pcapng version ${major}.${minor}; version 1 is read`,
+      message: `a capture of pcapng version ${major}.${minor}; version 1.0 is read`,
       hint: 'write it again with `editcap -F pcapng`',
       offset: 12,
     });

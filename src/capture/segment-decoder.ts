@@ -557,9 +557,10 @@ export class SegmentDecoder {
   #udpTunnel(port: number, at: number): Skip {
     switch (port) {
       case UdpPort.VXLAN:
-      case UdpPort.VXLAN_LINUX:
         // RFC 7348: eight octets, then a frame.
         return this.#ethernet(at + 8);
+      case UdpPort.VXLAN_LINUX:
+        return this.#looksLikeVxlan(at) ? this.#ethernet(at + 8) : Skip.UDP;
       case UdpPort.VXLAN_GPE:
         return this.#vxlanGpe(at);
       case UdpPort.GENEVE:
@@ -577,6 +578,12 @@ export class SegmentDecoder {
       default:
         return Skip.UDP;
     }
+  }
+
+  /** What Linux used before a port was assigned is another protocol's by rights. */
+  #looksLikeVxlan(at: number): boolean {
+    if (at + 8 > this.#end) return false;
+    return this.data.getUint32(at) === 0x0800_0000 && this.data.getUint8(at + 7) === 0;
   }
 
   /** draft-ietf-nvo3-vxlan-gpe: the last of the first four octets names what follows. */

@@ -1,8 +1,8 @@
 /**
  * How far a run has got, on stderr: a bar on a terminal, else one plain line every ten seconds.
  *
- * cli-progress draws the bar and nothing else: it prints nothing without a terminal, and lines
- * written beside an active bar are overdrawn, so notes go through `note`, which clears it first.
+ * cli-progress draws the bar and nothing else: it prints nothing without a terminal, and overdraws
+ * lines that are written beside an active bar, so notes go through `note`.
  */
 import { NS_PER_MS } from '../base/time.ts';
 import { formatBytes, formatCount, formatDuration, formatRate } from '../base/units.ts';
@@ -113,20 +113,29 @@ async function openBar(context: ProgressContext, stream: NodeJS.WriteStream): Pr
     barCompleteChar: '=',
     barIncompleteChar: ' ',
     clearOnComplete: true,
-    // A line that a note has cleared is drawn again even when nothing has changed.
-    forceRedraw: true,
     // Signals are ours: the library would take the bar away and leave the run without one.
     gracefulExit: false,
   });
-  bar.start(BAR_STEPS, 0, { phase: 'starting', detail: '' });
+  let isStopped = false;
+  let steps = 0;
+  let payload = { phase: 'starting', detail: '' };
+  bar.start(BAR_STEPS, steps, payload);
   return {
     onSnapshot(snapshot) {
-      const steps = Math.floor(progressShare(snapshot) * BAR_STEPS);
-      bar.update(steps, { phase: snapshot.phase, detail: detailText(snapshot) });
+      steps = Math.floor(progressShare(snapshot) * BAR_STEPS);
+      payload = { phase: snapshot.phase, detail: detailText(snapshot) };
+      bar.update(steps, payload);
     },
     note(text) {
-      context.log(`\r\u001b[Kgryphon: ${text}\n`);
+      // Taken away and begun again below: the library comes back to the row that it began in, and
+      // would clear the note there.
+      bar.stop();
+      context.log(`gryphon: ${text}\n`);
+      if (!isStopped) bar.start(BAR_STEPS, steps, payload);
     },
-    stop: () => bar.stop(),
+    stop() {
+      isStopped = true;
+      bar.stop();
+    },
   };
 }

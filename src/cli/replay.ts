@@ -8,6 +8,7 @@ import { outcomeOf } from './outcome.ts';
 import { checkOutputs, readOutputs, writeOutputs } from './outputs.ts';
 import { openProgress, type Progress } from './progress.ts';
 import { readReplayOptions } from './replay-options.ts';
+import { publicClientsWarning } from './targets.ts';
 
 /** Runs the command; resolves with its exit code when all reports are written. */
 export async function replay({ given, faults, context }: CommandInput): Promise<ExitCode> {
@@ -18,6 +19,8 @@ export async function replay({ given, faults, context }: CommandInput): Promise<
   await checkOutputs(outputs, context.files);
   const progress = await openProgress(context, outputs);
   const interruption = watchInterrupts(context, progress);
+  const warning = publicClientsWarning(options);
+  if (warning !== null) progress.note(warning);
   const host: RunHost = {
     onProgress: (snapshot) => progress.onSnapshot(snapshot),
     onWarning: (text) => progress.note(text),
@@ -25,8 +28,8 @@ export async function replay({ given, faults, context }: CommandInput): Promise<
   };
   try {
     if (isDry) {
-      const { planReplay } = await import('../run/dry-run.ts');
-      const plan = await planReplay(options, host);
+      const { describePlan } = await import('../run/dry-run.ts');
+      const plan = await describePlan(options, host);
       progress.stop();
       await context.print(plan);
       return ExitCode.OK;

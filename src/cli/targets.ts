@@ -1,7 +1,8 @@
 /** Where sessions are played: how targets are written, looked up, and which ones are refused. */
 import { formatAddress, parseAddress } from '../base/address.ts';
 import { ReplayError } from '../base/errors.ts';
-import type { ReplayTarget, Route } from '../run/options.ts';
+import type { ReplayOptions, ReplayTarget, Route } from '../run/options.ts';
+import { parseClients } from '../schedule/address-pool.ts';
 import { isPublic, isUnicast } from './address-kinds.ts';
 import type { Context } from './context.ts';
 import { FaultList } from './usage-error.ts';
@@ -89,6 +90,20 @@ export async function resolveTarget(
   }
   faults.throwIfAny();
   return { kind: 'network', routes };
+}
+
+/**
+ * What to say when real servers would answer to client addresses that may be strangers'; `null` when
+ * there is nothing to say.
+ */
+export function publicClientsWarning({ target, clients }: ReplayOptions): string | null {
+  if (target.kind === 'embedded') return null;
+  const { family, ranges } = parseClients(clients);
+  const isAnyPublic = ranges.some(({ prefix, start, count }) =>
+    [start, start + count - 1].some((low) => isPublic(formatAddress({ family, prefix, low }))),
+  );
+  if (!isAnyPublic) return null;
+  return `the clients ${clients} have public addresses: see that the target's replies to them cannot leave your network`;
 }
 
 function checkTarget(

@@ -44,6 +44,7 @@ export interface IpSenderOptions {
  */
 export class IpSender implements Sender {
   readonly batch: FrameBatch;
+  flushStartedNs = 0;
   readonly faults = new SendFaults();
   readonly #socket: Socket;
   readonly #messages: FrameMessages;
@@ -83,6 +84,7 @@ export class IpSender implements Sender {
     if (batch.count > 0) {
       this.#nameDestinations(batch.count);
       this.#messages.prepare();
+      this.flushStartedNs = this.#clock.nowNs();
       this.#messages.send(this.#socket.fd, 0, batch.count, this.faults);
       batch.count = 0;
     }

@@ -26,6 +26,7 @@ export interface PacketSenderOptions {
  */
 export class PacketSender implements Sender {
   readonly batch: FrameBatch;
+  flushStartedNs = 0;
   readonly faults = new SendFaults();
   readonly #socket: Socket;
   readonly #messages: FrameMessages;
@@ -52,6 +53,7 @@ export class PacketSender implements Sender {
     const { batch } = this;
     if (batch.count > 0) {
       this.#messages.prepare();
+      this.flushStartedNs = this.#clock.nowNs();
       this.#messages.send(this.#socket.fd, 0, batch.count, this.faults);
       batch.count = 0;
     }

@@ -70,6 +70,7 @@ export interface RawSocketSenderOptions {
 /** As IpSender: slots begin at the IP header. */
 export class RawSocketSender implements Sender {
   readonly batch: FrameBatch;
+  flushStartedNs = 0;
   readonly faults = new SendFaults();
   readonly #socket: RawSocket;
   readonly #captureBytes: CaptureBytes;
@@ -99,6 +100,7 @@ export class RawSocketSender implements Sender {
   flush(): number {
     const { batch } = this;
     this.#waitsLeft = WAITS_PER_FLUSH;
+    this.flushStartedNs = this.#clock.nowNs();
     for (let frame = 0; frame < batch.count; frame++) this.#sendFrame(frame);
     batch.count = 0;
     return this.#clock.nowNs();

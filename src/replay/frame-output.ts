@@ -23,8 +23,8 @@ const SEGMENT_PLANS_MAX = 64;
 const WINDOW_FIELD_MAX = 0xffff;
 
 export class FrameOutput implements SegmentOutput, StreamSource {
-  /** Called before a full batch is flushed by itself and after: the engine takes the send time. */
-  onFlushed: (sentNs: number) => void = () => undefined;
+  /** Sends a batch that is full; the engine takes the send times. */
+  flush: () => void = () => undefined;
 
   readonly #plan: ReplayPlan;
   readonly #sender: Sender;
@@ -125,7 +125,7 @@ export class FrameOutput implements SegmentOutput, StreamSource {
     nowNs: number,
   ): void {
     const { batch } = this.#sender;
-    if (batch.count === batch.capacity) this.onFlushed(this.#sender.flush());
+    if (batch.count === batch.capacity) this.flush();
     const sum = payloadBytes === 0 ? 0 : this.#addExtents(user, offset, payloadBytes);
     if (payloadBytes === 0) batch.extentCount[batch.count] = 0;
     const users = this.#users;
@@ -247,7 +247,7 @@ export class FrameOutput implements SegmentOutput, StreamSource {
     nowNs: number,
   ): void {
     const { batch } = this.#sender;
-    if (batch.count === batch.capacity) this.onFlushed(this.#sender.flush());
+    if (batch.count === batch.capacity) this.flush();
     batch.extentCount[batch.count] = 0;
     const flags = hasAck ? RST | ACK : RST;
     this.#writeHeader(target, connection, seq, ack, flags, 0, OptionsKind.NONE, 0, 0, 0, nowNs);

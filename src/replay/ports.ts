@@ -4,6 +4,8 @@ import type { FrameBatch } from '../wire/frame-batch.ts';
 export interface Sender {
   /** Frames written here leave with the next `flush`. */
   readonly batch: FrameBatch;
+  /** When the last flush handed over its first frame, in ns since the start of the run. */
+  readonly flushStartedNs: number;
   /**
    * Sends every frame of the batch and empties it. What the kernel would not take is counted by
    * the sender under a reason and is not an exception: TCP sends it again.

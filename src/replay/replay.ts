@@ -31,6 +31,8 @@ import { Stages } from './stages.ts';
  * push (or for two round trips, where those are longer).
  */
 const QUIET_MS = 20;
+/** Where packets get lost quiet may be a lost packet: its repetition takes a server 200 ms. */
+const QUIET_AFTER_LOSS_MS = 300;
 /** How long after its recorded time we wait for the server to close before we do. */
 const SERVER_CLOSE_GRACE_NS = 1_000 * NS_PER_MS;
 /** Timers and starts handled in one `onTimeout`: a turn of the loop must stay short. */
@@ -60,6 +62,8 @@ export class Replay implements PacketSink {
   #nextUser = 0;
   /** Users whose frame in the batch is the first of its exchange. */
   readonly #stamped: number[] = [];
+  /** The place in the batch of each of those frames. */
+  readonly #stampedFrames: number[] = [];
   /** Send times of turns whose answers wait behind the open one; only when a server lags behind. */
   readonly #laterSentNs = new Map<number, number[]>();
   #live = 0;
@@ -84,7 +88,7 @@ export class Replay implements PacketSink {
     this.users = new UserTable(localUsers);
     this.plays = new PlayTable(localUsers);
     this.#output = new FrameOutput(plan, sender, capture, this.users, this.plays, counters);
-    this.#output.onFlushed = (sentNs) => this.#onFlushed(sentNs);
+    this.#output.flush = () => this.flush();
     const { family, prefix } = plan.pool.clients;
     this.#prefix.set(prefix);
     this.#tcp = new TcpClient(this.users, this.#output, this.#output, plan.tcp, family);
@@ -133,7 +137,10 @@ export class Replay implements PacketSink {
 
   /** Hand the batch over and take the time at which it left. */
   flush(): void {
-    if (this.#sender.batch.count > 0) this.#onFlushed(this.#sender.flush());
+    const frames = this.#sender.batch.count;
+    if (frames === 0) return;
+    const endedNs = this.#sender.flush();
+    this.#stampSent(frames, this.#sender.flushStartedNs, endedNs);
   }
 
   /** Start nothing more and close what is open: FIN where a stream can end, RST where not. */
@@ -198,8 +205,8 @@ export class Replay implements PacketSink {
     if (lagNs > this.counters[Counter.START_LAG_NS_MAX]) {
       this.counters[Counter.START_LAG_NS_MAX] = lagNs;
     }
-    this.#tcp.open(user, this.#output.issOf(user, nowNs), nowNs);
     this.#stamp(user);
+    this.#tcp.open(user, this.#output.issOf(user, nowNs), nowNs);
     this.#arm(user, nowNs);
   }
 
@@ -651,22 +658,31 @@ export class Replay implements PacketSink {
 
   // ---- time -------------------------------------------------------------------------------
 
+  /** The next frame written is the first of what the user sends now. */
   #stamp(user: number): void {
+    const { batch } = this.#sender;
+    if (batch.count === batch.capacity) this.flush();
     this.plays.flags[user] |= PlayFlag.STAMP;
     this.#stamped.push(user);
+    this.#stampedFrames.push(batch.count);
   }
 
-  #onFlushed(sentNs: number): void {
+  /** A flush takes the kernel some time for each frame: what lies later in the batch left later. */
+  #stampSent(frames: number, startedNs: number, endedNs: number): void {
     const { plays } = this;
-    for (const user of this.#stamped) {
+    const frameNs = (endedNs - startedNs) / frames;
+    for (let i = 0; i < this.#stamped.length; i++) {
+      const user = this.#stamped[i];
       if (!(plays.flags[user] & PlayFlag.STAMP)) continue;
       plays.flags[user] &= ~PlayFlag.STAMP;
+      const sentNs = startedNs + Math.floor(frameNs * this.#stampedFrames[i]);
       plays.sentNs[user] = sentNs;
       if (plays.flags[user] & PlayFlag.CONNECTED) {
         this.#latency.record(Latency.LAG, Math.max(0, sentNs - plays.intendedNs[user]));
       }
     }
     this.#stamped.length = 0;
+    this.#stampedFrames.length = 0;
   }
 
   #progress(user: number, nowNs: number): void {
@@ -728,9 +744,23 @@ export class Replay implements PacketSink {
 
   #quietDueNs(user: number): number {
     const { plays, users } = this;
-    if (!(plays.flags[user] & PlayFlag.QUIET)) return NEVER_NS;
-    const quietMs = Math.max(QUIET_MS, users.srttUs[user] / 500);
+    // What lies behind a hole says that there is more to come.
+    const isHoled = users.outOfOrderFrom[user] !== users.outOfOrderTo[user];
+    if (!(plays.flags[user] & PlayFlag.QUIET) || isHoled) return NEVER_NS;
+    const leastMs = this.#isLossy() ? QUIET_AFTER_LOSS_MS : QUIET_MS;
+    const quietMs = Math.max(leastMs, users.srttUs[user] / 500);
     return (plays.progressMs[user] + 1 + quietMs) * NS_PER_MS;
+  }
+
+  /** Whether this run has seen signs of lost packets. */
+  #isLossy(): boolean {
+    const { counters } = this;
+    const signs =
+      counters[Counter.RETRANSMITTED] +
+      counters[Counter.SYN_RETRANSMITTED] +
+      counters[Counter.DROPPED_OUT_OF_ORDER] +
+      counters[Counter.DROPPED_OUT_OF_WINDOW];
+    return signs > 0;
   }
 
   #timeoutDueNs(user: number): number {

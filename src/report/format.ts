@@ -2,6 +2,7 @@
 import { NS_PER_MS } from '../base/time.ts';
 import { formatCount, formatDuration, formatPercentage, formatRate } from '../base/units.ts';
 import type { LatencyRow } from '../measure/histograms.ts';
+import type { RunResult } from '../measure/result.ts';
 import type { ThresholdOutcome, ThresholdUnit } from '../measure/thresholds.ts';
 
 /** The columns of a latency table. */
@@ -31,6 +32,10 @@ export function outcomeText({ expression, actual, limit, unit }: ThresholdOutcom
   const isRelative = /[<>=][+-]/.test(expression);
   return isRelative ? `${found} (limit ${formatMeasured(limit, unit)})` : found;
 }
+
+/** The target, and how it is reached where that is not said already. */
+export const targetText = ({ target, mode }: RunResult['plan']): string =>
+  target === mode ? target : `${target} (${mode})`;
 
 /** `closedEarly` as `closed early`. */
 export const words = (name: string): string =>

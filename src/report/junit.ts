@@ -9,7 +9,7 @@ export function junitReport(result: RunResult): string {
   const verdict = verdictOf(run);
   const time = result.durationSeconds.toFixed(3);
   const cases = [
-    testCase(`run: ${verdict.headline}`, time, verdict.ok ? null : verdict.headline),
+    testCase(`run: ${verdict.headline}`, time, verdict.level === 'bad' ? verdict.headline : null),
     ...result.thresholds.map((outcome) => {
       const found = outcomeText(outcome);
       return testCase(outcome.expression, '0.000', outcome.ok ? null : `found ${found}`);

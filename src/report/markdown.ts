@@ -3,14 +3,23 @@ import { NS_PER_SECOND } from '../base/time.ts';
 import { formatCount, formatDuration, formatRate } from '../base/units.ts';
 import { LATENCY_MEANINGS, LATENCY_NAMES } from '../measure/histograms.ts';
 import type { RunResult } from '../measure/result.ts';
-import { LATENCY_COLUMNS, latencyCells, nonZero, outcomeText, words } from './format.ts';
+import {
+  LATENCY_COLUMNS,
+  latencyCells,
+  nonZero,
+  outcomeText,
+  targetText,
+  words,
+} from './format.ts';
 import { verdictOf } from './verdict.ts';
+
+const MARKS = { good: '✅', mixed: '⚠️', bad: '❌' } as const;
 
 /** A heading with the verdict, then thresholds, rates, users, latency and losses. */
 export function markdownReport(result: RunResult): string {
-  const { ok, headline, caveat } = verdictOf(result);
+  const { level, headline, caveat } = verdictOf(result);
   const sections = [
-    [`## ${ok ? '✅' : '❌'} gryphon: ${plain(headline)}`],
+    [`## ${MARKS[level]} gryphon: ${plain(headline)}`],
     caveat === null ? [] : [`> ⚠️ ${plain(caveat)}`],
     thresholdTable(result),
     figureTable(result),
@@ -28,10 +37,10 @@ function thresholdTable({ thresholds }: RunResult): string[] {
   if (thresholds.length === 0) return [];
   const rows = thresholds.map((outcome) => [
     outcome.ok ? '✅' : '❌',
-    `\`${outcome.expression}\``,
+    outcome.expression,
     outcomeText(outcome),
   ]);
-  return table(['', 'threshold', 'found'], rows);
+  return table(['', 'threshold', 'found'], rows, TEXT);
 }
 
 function figureTable({
@@ -60,7 +69,7 @@ function figureTable({
         'capture',
         `${capture.files.join(', ')} (${formatCount(capture.sessions.replayable)} sessions)`,
       ],
-      ['target', `${plan.target} (${plan.mode})`],
+      ['target', targetText(plan)],
       ['duration', `${formatDuration(rest.durationSeconds * NS_PER_SECOND)} (${rest.clock} time)`],
       ['exchanges offered', formatRate(rates.offered)],
       [
@@ -71,6 +80,7 @@ function figureTable({
       [`users (${formatCount(users.planned)} planned)`, ended.join(', ') || 'none'],
       ['lost or sent again (packets)', losses.join(', ') || 'none'],
     ],
+    TEXT,
   );
 }
 
@@ -78,16 +88,25 @@ const latencyTable = ({ latency }: RunResult): string[] =>
   table(
     ['latency', 'count', ...LATENCY_COLUMNS],
     LATENCY_NAMES.map((name) => [words(name), ...latencyCells(latency[name])]),
+    FIGURES,
   );
 
-const table = (head: readonly string[], rows: readonly (readonly string[])[]): string[] => [
-  row(head),
-  `|${head.map((_, i) => (i === 0 ? ' --- |' : ' ---: |')).join('')}`,
-  ...rows.map(row),
-];
+/** How the cells after the first are aligned. */
+const TEXT = ' --- |';
+const FIGURES = ' ---: |';
+
+const table = (
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  alignment: string,
+): string[] => [row(head), `| --- |${alignment.repeat(head.length - 1)}`, ...rows.map(row)];
 
 const row = (cells: readonly string[]): string => `| ${cells.map(plain).join(' | ')} |`;
 
 /** Text that is nothing but text, in a table cell too. */
 const plain = (text: string): string =>
-  text.replace(/\r?\n/g, ' ').replace(/\|/g, '\\|').replace(/</g, '&lt;');
+  text
+    .replace(/\r?\n/g, ' ')
+    .replace(/[\\|`*_[\]]/g, '\\$&')
+    .replace(/&/g, '&amp;')
+    .replace(/</g, '&lt;');

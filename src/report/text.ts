@@ -10,15 +10,24 @@ import {
 } from '../base/units.ts';
 import { LATENCY_MEANINGS, LATENCY_NAMES } from '../measure/histograms.ts';
 import type { RunResult } from '../measure/result.ts';
-import { LATENCY_COLUMNS, latencyCells, nonZero, outcomeText, shareText, words } from './format.ts';
-import { verdictOf } from './verdict.ts';
+import {
+  LATENCY_COLUMNS,
+  latencyCells,
+  nonZero,
+  outcomeText,
+  shareText,
+  targetText,
+  words,
+} from './format.ts';
+import { type Verdict, verdictOf } from './verdict.ts';
 
 export interface TextOptions {
   /** Whether the terminal is to be asked for colours. */
   readonly color: boolean;
 }
 
-type Paint = (text: string, color: 'red' | 'green' | 'yellow' | 'bold') => string;
+type Color = 'red' | 'green' | 'yellow' | 'bold';
+type Paint = (text: string, color: Color) => string;
 
 /** The summary, several lines, each ended by a newline. */
 export function textReport(result: RunResult, options: TextOptions): string {
@@ -40,13 +49,19 @@ export function textReport(result: RunResult, options: TextOptions): string {
     .join('\n');
 }
 
+const MARKS: Readonly<Record<Verdict['level'], readonly [mark: string, color: Color]>> = {
+  good: ['✓', 'green'],
+  mixed: ['!', 'yellow'],
+  bad: ['✗', 'red'],
+};
+
 function verdictBlock(result: RunResult, paint: Paint): string[] {
-  const { ok, headline, caveat } = verdictOf(result);
-  const mark = ok ? paint('✓', 'green') : paint('✗', 'red');
+  const { level, headline, caveat } = verdictOf(result);
+  const mark = paint(...MARKS[level]);
   const end = caveat === null ? '' : paint(` - BUT ${caveat}`, 'yellow');
   const width = Math.max(0, ...result.thresholds.map(({ expression }) => expression.length));
   const outcomes = result.thresholds.map((outcome) => {
-    const own = outcome.ok ? paint('✓', 'green') : paint('✗', 'red');
+    const own = paint(...MARKS[outcome.ok ? 'good' : 'bad']);
     return `  ${own} ${outcome.expression.padEnd(width)}  ${outcomeText(outcome)}`;
   });
   return [`${mark} ${paint(headline, 'bold')}${end}`, ...outcomes];
@@ -66,7 +81,7 @@ function whatBlock({ capture, plan, clock, durationSeconds, ...result }: RunResu
       `${formatCount(sessions.replayable)} of them replayable` +
       (skipped.length > 0 ? ` (skipped: ${skipped.join(', ')})` : ''),
     `played     by ${formatCount(plan.users)} users${iterations} from ${plan.clients} to ` +
-      `${plan.target} (${plan.mode}), pace ${plan.pace}, accel ${plan.accel}, seed ${plan.seed}`,
+      `${targetText(plan)}, pace ${plan.pace}, accel ${plan.accel}, seed ${plan.seed}`,
     `arrivals   ${plan.arrivals}`,
     `duration   ${times}`,
   ];
@@ -134,7 +149,7 @@ function latencyBlock({ latency }: RunResult): string[] {
   const rows = LATENCY_NAMES.map((name) => [words(name), ...latencyCells(latency[name])]);
   const table = alignRight([['latency', 'count', ...LATENCY_COLUMNS], ...rows]);
   const meanings = LATENCY_NAMES.map(
-    (name, i) => `  ${words(name).padEnd(10)} ${LATENCY_MEANINGS[i]}`,
+    (name, i) => `  ${words(name).padEnd(11)} ${LATENCY_MEANINGS[i]}`,
   );
   return [...table, ...meanings];
 }

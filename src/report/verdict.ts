@@ -6,7 +6,8 @@ import type { RunResult } from '../measure/result.ts';
 import { failedUsers } from '../measure/thresholds.ts';
 
 export interface Verdict {
-  readonly ok: boolean;
+  /** `mixed`: no threshold was asked for, and not every user completed. */
+  readonly level: 'good' | 'mixed' | 'bad';
   /** One line, without mark or colour. */
   readonly headline: string;
   /** Set when the figures are partly the generator's own: one clause for the same line. */
@@ -14,29 +15,34 @@ export interface Verdict {
 }
 
 /**
- * A run is good when its thresholds held and the embedded target found nothing wrong. Without
- * thresholds it is told how the users fared, and it is good when it has played anything and was not
- * interrupted.
+ * A run is good when its thresholds held, or, where none were asked for, when every user completed.
+ * It is bad in any case when nothing completed, when it was interrupted, or when the embedded
+ * target received what it should not have.
  */
 export function verdictOf(result: RunResult): Verdict {
-  const { thresholds, users, embedded, generator } = result;
-  const caveat = generator.fellBehind ? lagCaveat(result) : null;
+  const { thresholds, users, embedded } = result;
+  const caveat = result.generator.fellBehind ? lagCaveat(result) : null;
+  const bad = (headline: string): Verdict => ({ level: 'bad', headline, caveat });
   if (embedded !== null && embedded.badOctets + embedded.badChecksums > 0) {
-    const found = `${formatCount(embedded.badOctets)} wrong octets and ${formatCount(embedded.badChecksums)} bad checksums`;
-    return { ok: false, headline: `faulty: the embedded target received ${found}`, caveat };
+    const octets = `${formatCount(embedded.badOctets)} wrong octets`;
+    const checksums = `${formatCount(embedded.badChecksums)} bad checksums`;
+    return bad(`faulty: the embedded target received ${octets} and ${checksums}`);
   }
-  const played = users.completed + failedUsers(users);
-  if (played === 0) return { ok: false, headline: 'nothing was replayed', caveat };
-  const ending = result.interrupted ? 'interrupted; ' : '';
-  if (thresholds.length > 0) {
-    const failed = thresholds.filter((threshold) => !threshold.ok).length;
-    const all = thresholds.length === 1 ? 'the threshold' : `all ${thresholds.length} thresholds`;
-    if (failed === 0) return { ok: !result.interrupted, headline: `${ending}${all} held`, caveat };
-    const headline = `${ending}${failed} of ${thresholds.length} thresholds did not hold`;
-    return { ok: false, headline, caveat };
-  }
-  const headline = `${ending}${usersClause(users.completed, users.planned)}`;
-  return { ok: !result.interrupted, headline, caveat };
+  if (users.completed + failedUsers(users) === 0) return bad('nothing was replayed');
+  const failed = thresholds.filter((threshold) => !threshold.ok).length;
+  const clause =
+    thresholds.length > 0
+      ? thresholdsClause(failed, thresholds.length)
+      : usersClause(users.completed, users.planned);
+  if (result.interrupted) return bad(`interrupted: ${clause}`);
+  if (failed > 0 || (thresholds.length === 0 && users.completed === 0)) return bad(clause);
+  const isGood = thresholds.length > 0 || users.completed === users.planned;
+  return { level: isGood ? 'good' : 'mixed', headline: clause, caveat };
+}
+
+function thresholdsClause(failed: number, all: number): string {
+  if (failed > 0) return `${failed} of ${all} thresholds did not hold`;
+  return all === 1 ? 'the threshold held' : `all ${all} thresholds held`;
 }
 
 function usersClause(completed: number, planned: number): string {
@@ -49,5 +55,8 @@ function usersClause(completed: number, planned: number): string {
 function lagCaveat({ latency, generator }: RunResult): string {
   const lag = formatDuration((latency.lag.p99 ?? 0) * NS_PER_MS);
   const bound = formatDuration(generator.lagMsP99Bound * NS_PER_MS);
-  return `the generator fell behind its plan (p99 of its lag ${lag}, bound ${bound}): part of the latency is its own`;
+  return (
+    `the generator fell behind its plan (p99 of its lag ${lag}, bound ${bound}): ` +
+    'part of the latency is its own'
+  );
 }

@@ -57,8 +57,8 @@ const TURN_MS = 50;
 /** Half of it is enough for two of the largest packets, and many files may be open at a time. */
 const MERGE_WINDOW_BYTES = 2 * PACKET_BYTES_MAX + 4096;
 
-/** A packet of 64 octets and its header: how many there are is guessed from the files' sizes. */
-const PACKET_BYTES_GUESS = 160;
+/** The smallest packets with their headers: how many there are is guessed from the files' sizes. */
+const PACKET_BYTES_MIN = 70;
 
 /** What a capture is read from. */
 interface Source {
@@ -120,7 +120,7 @@ class Indexing {
     this.#sources = sources;
     this.#options = options;
     this.#bytes = sources.reduce((sum, { bytes }) => sum + bytes, 0);
-    this.#tracker = new SessionTracker(options.seed, this.#bytes / PACKET_BYTES_GUESS);
+    this.#tracker = new SessionTracker(options.seed, this.#bytes / PACKET_BYTES_MIN);
   }
 
   async run(): Promise<void> {

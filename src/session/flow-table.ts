@@ -5,7 +5,6 @@
  * session's record, which the packet needs anyway. The hash is seeded, so that no capture can be
  * made whose connections all collide.
  */
-import { hash32 } from '../base/prng.ts';
 import type { Records } from '../base/records.ts';
 import { SessionFlag, SessionWord, SESSION_WORDS } from './session-records.ts';
 
@@ -80,8 +79,12 @@ export class FlowTable {
     this.#slots[this.#slot + 1] = session + 1;
   }
 
+  /** Three rounds of multiply and shift: each mixes the seed's secret into one more word. */
   #hashOf(low: number, high: number, ports: number): number {
-    return hash32(hash32(hash32(this.#seed, low), high), ports);
+    let hash = Math.imul(this.#seed ^ low, 0x9e37_79b1);
+    hash = Math.imul(hash ^ (hash >>> 15) ^ high, 0x85eb_ca6b);
+    hash = Math.imul(hash ^ (hash >>> 13) ^ ports, 0xc2b2_ae35);
+    return (hash ^ (hash >>> 16)) >>> 0;
   }
 
   #grow(): void {

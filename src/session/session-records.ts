@@ -126,16 +126,23 @@ export const SegmentFlag = {
   CONTINUES: 8,
 } as const;
 
+/** Few sessions are shorter, and about half of all packets carry payload. */
+const PACKETS_PER_SESSION = 10;
+const PACKETS_PER_SEGMENT = 2;
+/** Beyond this the tables grow as they are filled: even memory that is not used must be granted. */
+const PACKETS_EXPECTED_MAX = 20_000_000;
+
 export class SessionRecords {
   readonly sessions: Records;
   readonly details: Records;
   readonly segments: Records;
 
-  /** @param expectedSegments sizes the largest table, so that it seldom grows */
-  constructor(expectedSegments = 0) {
-    this.sessions = new Records(SESSION_WORDS);
-    this.details = new Records(DETAIL_WORDS);
-    this.segments = new Records(SEGMENT_WORDS, expectedSegments);
+  /** @param packets about how many are to come: sizes the tables, so that they seldom grow */
+  constructor(packets = 0) {
+    const expected = Math.min(packets, PACKETS_EXPECTED_MAX);
+    this.sessions = new Records(SESSION_WORDS, expected / PACKETS_PER_SESSION);
+    this.details = new Records(DETAIL_WORDS, expected / PACKETS_PER_SESSION);
+    this.segments = new Records(SEGMENT_WORDS, expected / PACKETS_PER_SEGMENT);
   }
 
   /** Octets of memory in use. */

@@ -47,10 +47,20 @@ export class SessionTracker {
   readonly records: SessionRecords;
   readonly addresses: AddressBook;
   readonly #flows: FlowTable;
+  /**
+   * Of the segment at hand: when it was captured, and where position 0 of its data and its file lie
+   * in the joined capture. Fields, since a float that is an argument is put on the heap.
+   */
+  #ns = 0;
+  #base = 0;
+  #fileBase = 0;
 
-  /** @param seed of the hash tables: anything, different from run to run */
-  constructor(seed: number, expectedSegments = 0) {
-    this.records = new SessionRecords(expectedSegments);
+  /**
+   * @param seed of the hash tables: anything, different from run to run
+   * @param packets about how many are to come
+   */
+  constructor(seed: number, packets = 0) {
+    this.records = new SessionRecords(packets);
     this.addresses = new AddressBook(seed);
     this.#flows = new FlowTable(this.records.sessions, seed);
   }
@@ -67,14 +77,17 @@ export class SessionTracker {
     fileBase: number,
     at: { readonly ns: number; readonly rawNs: number },
   ): void {
+    this.#ns = at.ns;
+    this.#base = base;
+    this.#fileBase = fileBase;
     const session = this.#sessionOf(segment, at);
     const direction = this.#flows.direction;
     const words = this.records.sessions.u32;
     const row = session * SESSION_WORDS;
     words[row + SessionWord.PACKETS]++;
-    this.records.sessions.f64[(row >>> 1) + SessionFloat.LAST_NS] = at.ns;
+    this.records.sessions.f64[(row >>> 1) + SessionFloat.LAST_NS] = this.#ns;
     const { flags } = segment;
-    if ((flags & (SYN | ACK)) === SYN) this.#spreadSyn(row, at.ns);
+    if ((flags & (SYN | ACK)) === SYN) this.#spreadSyn(row);
     const isLoneSyn = (flags & (SYN | ACK | FIN | RST)) === SYN && segment.payloadBytes === 0;
     if (isLoneSyn && words[row + SessionWord.DETAIL] === 0) {
       this.#onLoneSyn(row, direction, segment);
@@ -82,14 +95,14 @@ export class SessionTracker {
     }
     const detail = this.#detailOf(row);
     this.#learnBaseSeq(row, direction, segment);
-    if ((flags & SYN) !== 0) this.#onSyn(row, detail, direction, segment, at.ns);
-    if ((flags & ACK) !== 0) this.#onAck(row, detail, direction, segment.ack, at.ns);
-    if ((flags & RST) !== 0) this.#onEnd(row, detail, direction, segment, at.ns);
+    if ((flags & SYN) !== 0) this.#onSyn(row, detail, direction, segment);
+    if ((flags & ACK) !== 0) this.#onAck(row, detail, direction, segment.ack);
+    if ((flags & RST) !== 0) this.#onEnd(row, detail, direction, segment);
     else {
       if (segment.payloadBytes > 0) {
-        this.#onPayload(row, detail, direction, segment, base, fileBase, at.ns);
+        this.#onPayload(row, detail, direction, segment);
       }
-      if ((flags & FIN) !== 0) this.#onEnd(row, detail, direction, segment, at.ns);
+      if ((flags & FIN) !== 0) this.#onEnd(row, detail, direction, segment);
     }
   }
 
@@ -134,8 +147,8 @@ export class SessionTracker {
   }
 
   /** A retransmitted SYN: the handshake's round trip counts from the last. */
-  #spreadSyn(row: number, ns: number): void {
-    const us = (ns - this.records.sessions.f64[(row >>> 1) + SessionFloat.FIRST_NS]) / NS_PER_US;
+  #spreadSyn(row: number): void {
+    const us = (this.#ns - this.records.sessions.f64[(row >>> 1) + SessionFloat.FIRST_NS]) / NS_PER_US;
     this.records.sessions.u32[row + SessionWord.SYN_SPREAD_US] = Math.max(0, us);
   }
 
@@ -211,8 +224,9 @@ export class SessionTracker {
     words[row + SessionWord.FLAGS] = cleared | side | SessionFlag.SERVER_KNOWN;
   }
 
-  #onSyn(row: number, detail: number, direction: number, segment: SegmentDecoder, ns: number): void {
+  #onSyn(row: number, detail: number, direction: number, segment: SegmentDecoder): void {
     this.#learnServer(row, direction, segment.flags);
+    const ns = this.#ns;
     const { details, sessions } = this.records;
     const floats = details.f64;
     const half = detail >>> 1;
@@ -247,7 +261,8 @@ export class SessionTracker {
   }
 
   /** `ack` acknowledges what the other direction sent. */
-  #onAck(row: number, detail: number, direction: number, ack: number, ns: number): void {
+  #onAck(row: number, detail: number, direction: number, ack: number): void {
+    const ns = this.#ns;
     const words = this.records.sessions.u32;
     const details = this.records.details.u32;
     const floats = this.records.details.f64;
@@ -276,9 +291,6 @@ export class SessionTracker {
     detail: number,
     direction: number,
     segment: SegmentDecoder,
-    base: number,
-    fileBase: number,
-    ns: number,
   ): void {
     const bytes = segment.payloadBytes;
     const seq = (segment.seq + ((segment.flags & SYN) !== 0 ? 1 : 0)) >>> 0;
@@ -289,16 +301,16 @@ export class SessionTracker {
     if (isTlsHello(segment)) {
       this.records.sessions.u32[row + SessionWord.FLAGS] |= SessionFlag.TLS_0 << direction;
     }
-    const flags = this.#segmentFlags(row, detail, direction, segment, ns);
+    const flags = this.#segmentFlags(row, detail, direction, segment);
     this.#advance(row, detail, direction, seq, bytes);
-    this.records.details.f64[(detail >>> 1) + DetailFloat.ACTIVE_NS + direction] = ns;
+    this.records.details.f64[(detail >>> 1) + DetailFloat.ACTIVE_NS + direction] = this.#ns;
     if (segment.pieces === null) {
-      const offset = base + segment.payloadStart;
-      const added = this.#append(detail, direction, offset, seq, bytes);
-      this.#describe(added, ns, segment.ack, segment.payloadCaptured, flags);
+      const added = this.#append(detail, direction, seq, bytes);
+      this.#place(added, this.#base + segment.payloadStart);
+      this.#describe(added, segment.ack, segment.payloadCaptured, flags);
       return;
     }
-    this.#appendPieces(detail, direction, segment, fileBase, seq, flags, ns);
+    this.#appendPieces(detail, direction, segment, seq, flags);
   }
 
   /** A change of speaker begins a turn of the one who speaks now. */
@@ -321,7 +333,6 @@ export class SessionTracker {
     detail: number,
     direction: number,
     segment: SegmentDecoder,
-    ns: number,
   ): number {
     const words = this.records.details.u32;
     const floats = this.records.details.f64;
@@ -331,7 +342,7 @@ export class SessionTracker {
     if (segment.payloadBytes % fullBytes !== 0) flags |= SegmentFlag.ENDS_WRITE;
     const nxt = words[detail + DetailWord.NXT + direction];
     const isAllAcked = seqDiff(words[detail + DetailWord.UNA + direction], nxt) >= 0;
-    const pauseNs = ns - floats[half + DetailFloat.ACTIVE_NS + direction];
+    const pauseNs = this.#ns - floats[half + DetailFloat.ACTIVE_NS + direction];
     const longNs = 2 * floats[half + DetailFloat.RTT_NS] + PAUSE_NS_MIN;
     if (isAllAcked && pauseNs > longNs) flags |= SegmentFlag.AFTER_PAUSE;
     return flags;
@@ -369,12 +380,12 @@ export class SessionTracker {
   }
 
   /** Adds a segment's record and returns the word where it begins. */
-  #append(detail: number, direction: number, offset: number, seq: number, bytes: number): number {
+  #append(detail: number, direction: number, seq: number, bytes: number): number {
     const { segments } = this.records;
     const index = segments.append();
     const at = index * SEGMENT_WORDS;
     const words = segments.u32;
-    segments.f64[(at >>> 1) + SegmentFloat.OFFSET] = offset;
+    segments.f64[(at >>> 1) + SegmentFloat.NS] = this.#ns;
     words[at + SegmentWord.SEQ] = seq;
     words[at + SegmentWord.BYTES] = bytes;
     const details = this.records.details.u32;
@@ -385,9 +396,13 @@ export class SessionTracker {
     return at;
   }
 
-  #describe(at: number, ns: number, ack: number, captured: number, flags: number): void {
+  /** Where its first octet lies in the joined capture. */
+  #place(at: number, offset: number): void {
+    this.records.segments.f64[(at >>> 1) + SegmentFloat.OFFSET] = offset;
+  }
+
+  #describe(at: number, ack: number, captured: number, flags: number): void {
     const { segments } = this.records;
-    segments.f64[(at >>> 1) + SegmentFloat.NS] = ns;
     segments.u32[at + SegmentWord.ACK] = ack;
     segments.u32[at + SegmentWord.CAPTURED] = captured;
     segments.u32[at + SegmentWord.FLAGS] = flags;
@@ -398,10 +413,8 @@ export class SessionTracker {
     detail: number,
     direction: number,
     segment: SegmentDecoder,
-    fileBase: number,
     seq: number,
     flags: number,
-    ns: number,
   ): void {
     const start = segment.payloadStart;
     const end = start + segment.payloadCaptured;
@@ -410,17 +423,17 @@ export class SessionTracker {
       const from = Math.max(piece.start, start);
       const to = Math.min(piece.start + piece.bytes, end);
       if (to <= from) continue;
-      const offset = fileBase + piece.offset + from - piece.start;
-      const added = this.#append(detail, direction, offset, seqAdd(seq, from - start), to - from);
+      const added = this.#append(detail, direction, seqAdd(seq, from - start), to - from);
+      this.#place(added, this.#fileBase + piece.offset + from - piece.start);
       const first = isFirst ? flags & ~SegmentFlag.ENDS_WRITE : SegmentFlag.CONTINUES;
       const last = to === end ? flags & SegmentFlag.ENDS_WRITE : 0;
-      this.#describe(added, ns, segment.ack, to - from, first | last | (flags & SegmentFlag.HAS_ACK));
+      this.#describe(added, segment.ack, to - from, first | last | (flags & SegmentFlag.HAS_ACK));
       isFirst = false;
     }
   }
 
   /** The first FIN or RST of a direction ends it; a RST after a FIN changes nothing. */
-  #onEnd(row: number, detail: number, direction: number, segment: SegmentDecoder, ns: number): void {
+  #onEnd(row: number, detail: number, direction: number, segment: SegmentDecoder): void {
     const words = this.records.sessions.u32;
     const isRst = (segment.flags & RST) !== 0;
     const ended = (SessionFlag.FIN_0 | SessionFlag.RST_0) << direction;
@@ -429,7 +442,7 @@ export class SessionTracker {
     if (!isFirst) return;
     const details = this.records.details.u32;
     const payload = isRst ? 0 : segment.payloadBytes;
-    this.records.details.f64[(detail >>> 1) + DetailFloat.END_NS + direction] = ns;
+    this.records.details.f64[(detail >>> 1) + DetailFloat.END_NS + direction] = this.#ns;
     details[detail + DetailWord.END_SEQ + direction] = seqAdd(segment.seq, payload);
     details[detail + DetailWord.END_ACK + direction] = segment.ack;
     if (isRst) words[row + SessionWord.FLAGS] |= SessionFlag.ENDED_BY_RST_0 << direction;

@@ -115,7 +115,7 @@ const CHALLENGE_ACKS_PER_SECOND = 10_000;
 export class TcpClient {
   /** In-order octets that the last `onSegment` delivered. */
   deliveredBytes = 0;
-  /** Whether they ended with the sender's push flag, or with an interval that had been waiting. */
+  /** Whether they ended with the sender's push flag. */
   deliveredPush = false;
 
   readonly #users: UserTable;
@@ -467,7 +467,7 @@ export class TcpClient {
     const rcvNxt = users.rcvNxt[user];
     const hasFin = (flags & FIN) !== 0;
     const end = seqAdd(seq, payloadBytes);
-    if (seqAfter(seq, rcvNxt)) return this.#keepOutOfOrder(user, seq, end, hasFin);
+    if (seqAfter(seq, rcvNxt)) return this.#keepOutOfOrder(user, seq, end, flags);
 
     let reached = seqAfter(end, rcvNxt) ? end : rcvNxt;
     let finReached = hasFin && end === reached;
@@ -475,18 +475,20 @@ export class TcpClient {
     const hadInterval = outOfOrderFrom[user] !== outOfOrderTo[user];
     const intervalFin = (users.flags[user] & UserFlag.OUT_OF_ORDER_FIN) !== 0;
     let filled = false;
+    let isPushed = (flags & PSH) !== 0;
     if ((hadInterval || intervalFin) && !seqAfter(outOfOrderFrom[user], reached)) {
       filled = hadInterval;
       if (!seqBefore(outOfOrderTo[user], reached)) {
         reached = outOfOrderTo[user];
         finReached = finReached || intervalFin;
+        isPushed = (users.flags[user] & UserFlag.OUT_OF_ORDER_PUSH) !== 0;
       }
-      users.flags[user] &= ~UserFlag.OUT_OF_ORDER_FIN;
+      users.flags[user] &= ~(UserFlag.OUT_OF_ORDER_FIN | UserFlag.OUT_OF_ORDER_PUSH);
       outOfOrderFrom[user] = reached;
       outOfOrderTo[user] = reached;
     }
     this.deliveredBytes = seqDiff(reached, rcvNxt);
-    this.deliveredPush = filled || (flags & PSH) !== 0;
+    this.deliveredPush = isPushed;
     users.rcvNxt[user] = reached;
     if (this.deliveredBytes > 0 && !filled && !finReached) this.#owe(user);
     const events = this.deliveredBytes > 0 ? TcpEvent.DATA : TcpEvent.NONE;
@@ -505,7 +507,7 @@ export class TcpClient {
     users.flags[user] = flags | (isSecond || isLarge ? UserFlag.ACK_NOW : UserFlag.ACK_OWED);
   }
 
-  #keepOutOfOrder(user: number, seq: Seq, end: Seq, hasFin: boolean): number {
+  #keepOutOfOrder(user: number, seq: Seq, end: Seq, flags: number): number {
     const users = this.#users;
     const from = users.outOfOrderFrom[user];
     const to = users.outOfOrderTo[user];
@@ -519,7 +521,11 @@ export class TcpClient {
       if (seqBefore(seq, from)) users.outOfOrderFrom[user] = seq;
       if (seqAfter(end, to)) users.outOfOrderTo[user] = end;
     }
-    if (hasFin) users.flags[user] |= UserFlag.OUT_OF_ORDER_FIN;
+    if (flags & FIN) users.flags[user] |= UserFlag.OUT_OF_ORDER_FIN;
+    if (end === users.outOfOrderTo[user]) {
+      const others = users.flags[user] & ~UserFlag.OUT_OF_ORDER_PUSH;
+      users.flags[user] = flags & PSH ? others | UserFlag.OUT_OF_ORDER_PUSH : others;
+    }
     return TcpEvent.NONE;
   }
 

@@ -36,15 +36,17 @@ export const UserFlag = {
   OUT_OF_ORDER_FIN: 0x40,
   /** A round trip has been measured; `srttUs` and `rttvarUs` hold. */
   RTT_KNOWN: 0x80,
+  /** The out-of-order interval ends with a push. */
+  OUT_OF_ORDER_PUSH: 0x100,
 } as const;
 
 /** Octets that one user takes in this table. */
-export const TCB_BYTES_PER_USER = 63;
+export const TCB_BYTES_PER_USER = 64;
 
 export class UserTable {
   readonly users: number;
   readonly state: Uint8Array;
-  readonly flags: Uint8Array;
+  readonly flags: Uint16Array;
   /** Initial send sequence number. */
   readonly iss: Uint32Array;
   readonly sndUna: Uint32Array;
@@ -82,7 +84,7 @@ export class UserTable {
   constructor(users: number) {
     this.users = users;
     this.state = new Uint8Array(users);
-    this.flags = new Uint8Array(users);
+    this.flags = new Uint16Array(users);
     this.iss = new Uint32Array(users);
     this.sndUna = new Uint32Array(users);
     this.sndNxt = new Uint32Array(users);

@@ -140,13 +140,34 @@ describe('on a terminal', () => {
     expect(context.err).toEqual([]);
   });
 
-  test('a note clears the bar’s line first', async () => {
-    const { stream } = terminal();
+  test('a note stands between a bar that is taken away and a new one', async () => {
+    const { stream, drawn } = terminal();
     const context = fakeContext({ terminal: stream });
-    const progress = await openProgress(context, { isQuiet: false, isShown: true });
+    const order: string[] = [];
+    const log = (text: string) => {
+      order.push(drawn());
+      context.log(text);
+    };
+    const progress = await openProgress({ ...context, log }, { isQuiet: false, isShown: true });
+    progress.onSnapshot(snapshot());
     progress.note('a note');
     progress.stop();
-    expect(context.err).toEqual(['\r\u001b[Kgryphon: a note\n']);
+    expect(context.err).toEqual(['gryphon: a note\n']);
+    // Before the note the line was cleared (CSI 2 K); after it the bar is drawn as it was.
+    const before = order.at(0) ?? '';
+    expect(before).toContain('\u001b[2K');
+    expect(drawn().slice(before.length)).toContain('replaying [=====               ] 25%');
+  });
+
+  test('a note after the end brings no bar back', async () => {
+    const { stream, drawn } = terminal();
+    const context = fakeContext({ terminal: stream });
+    const progress = await openProgress(context, { isQuiet: false, isShown: true });
+    progress.stop();
+    const before = drawn();
+    progress.note('a note');
+    expect(drawn()).toBe(before);
+    expect(context.err).toHaveLength(1);
   });
 
   test.each([[{ NO_COLOR: '1' }], [{ CI: 'true' }], [{ TERM: 'dumb' }]])(

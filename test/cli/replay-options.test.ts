@@ -1,30 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { ReplayError } from '../../src/base/errors.ts';
-import { parseCommandLine } from '../../src/cli/command-line.ts';
-import { COMMANDS } from '../../src/cli/main.ts';
-import { readReplayOptions } from '../../src/cli/replay-options.ts';
 import { UsageError } from '../../src/cli/usage-error.ts';
 import type { ReplayOptions } from '../../src/run/options.ts';
-import { fakeContext } from './fake-context.ts';
+import { readOptions } from './read-options.ts';
 
 const SECOND = 1_000_000_000;
 
-const parseThreshold = (text: string): void => {
-  if (text.includes('<')) return;
-  const message = `'${text}' is no threshold`;
-  throw new ReplayError({ code: 'ERR_TEST', kind: 'usage', message });
-};
-
 /** Reads `gryphon replay x.pcap …`. */
 async function read(options: string, env: Record<string, string> = {}): Promise<ReplayOptions> {
-  return await readArgs(['replay', 'x.pcap', ...options.split(' ').filter(Boolean)], env);
-}
-
-async function readArgs(args: string[], env: Record<string, string> = {}): Promise<ReplayOptions> {
-  const context = fakeContext({ args, env, hosts: { lab: [{ address: '10.0.0.9', family: 4 }] } });
-  const line = parseCommandLine(COMMANDS, context);
-  if ('output' in line) throw new Error('no command');
-  return await readReplayOptions({ ...line, context, parseThreshold });
+  return await readOptions(['replay', 'x.pcap', ...options.split(' ').filter(Boolean)], env);
 }
 
 async function faultsOf(options: string): Promise<readonly string[]> {
@@ -231,8 +214,8 @@ describe('refused, each with its value and the limit', () => {
   });
 
   test('no capture', async () => {
-    await expect(readArgs(['replay'])).rejects.toThrow('no capture given');
-    await expect(readArgs(['replay', ''])).rejects.toThrow('a capture has an empty name');
+    await expect(readOptions(['replay'])).rejects.toThrow('no capture given');
+    await expect(readOptions(['replay', ''])).rejects.toThrow('a capture has an empty name');
   });
 
   test('all faults at once, unknown options among them', async () => {

@@ -1,8 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { isPublic, isUnicast } from '../../src/cli/address-kinds.ts';
-import { parseEndpoint, parseRoute, resolveTarget } from '../../src/cli/targets.ts';
+import {
+  parseEndpoint,
+  parseRoute,
+  publicClientsWarning,
+  resolveTarget,
+} from '../../src/cli/targets.ts';
 import { UsageError } from '../../src/cli/usage-error.ts';
 import { fakeContext } from './fake-context.ts';
+import { readOptions } from './read-options.ts';
 
 describe('a target as it is written', () => {
   test.each([
@@ -164,5 +170,28 @@ describe('looking targets up', () => {
     );
     expect(error).toBeInstanceOf(UsageError);
     expect((error as UsageError).faults).toHaveLength(2);
+  });
+});
+
+describe('clients with public addresses', () => {
+  const warningFor = async (clients: string, isEmbedded = false) => {
+    const flags = isEmbedded ? [] : ['--target', '10.0.0.1:80'];
+    return publicClientsWarning(await readOptions(['replay', 'x', '-c', clients, ...flags]));
+  };
+
+  test.each([
+    '8.8.8.0/24',
+    '10.0.0.1,11.0.0.1',
+    '9.255.255.255-10.0.0.5',
+    '10.255.255.250-11.0.0.1',
+  ])('%s are worth a warning', async (clients) => {
+    expect(await warningFor(clients)).toContain(`the clients ${clients} have public addresses`);
+  });
+
+  test('none is given for private ones, nor when nothing leaves the process', async () => {
+    expect(await warningFor('10.0.0.0/8')).toBe(null);
+    expect(await warningFor('198.18.0.0/15')).toBe(null);
+    expect(await warningFor('2001:2::/96,2001:2::1:0:0-2001:2::1:0:9', true)).toBe(null);
+    expect(await warningFor('8.8.8.0/24', true)).toBe(null);
   });
 });

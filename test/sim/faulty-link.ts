@@ -80,6 +80,10 @@ export class FaultyLink implements Sender, Receiver {
     });
   }
 
+  get flushStartedNs(): number {
+    return this.#nowNs;
+  }
+
   flush(): number {
     const { batch } = this;
     for (let frame = 0; frame < batch.count; frame++) {

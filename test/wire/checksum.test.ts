@@ -34,6 +34,19 @@ describe('sumOctets', () => {
     );
   });
 
+  test('long runs, at any start, length and place in a larger buffer, equal it too', () => {
+    const memory = new Uint8Array(3000);
+    const draw = fc.uint8Array({ minLength: 2000, maxLength: 2000 });
+    fc.assert(
+      fc.property(draw, fc.nat(999), fc.nat(40), fc.nat(1900), (values, shift, from, bytes) => {
+        const octets = memory.subarray(shift, shift + 2000);
+        octets.set(values);
+        const to = Math.min(2000, from + bytes);
+        expect(sumOctets(octets, from, to)).toBe(naiveSum(octets.subarray(from, to)));
+      }),
+    );
+  });
+
   test('twenty million octets of 255 do not overflow', () => {
     const octets = new Uint8Array(20_000_000).fill(0xff);
     expect(sumOctets(octets, 0, octets.length)).toBe(0xffff);

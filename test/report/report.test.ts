@@ -1,0 +1,221 @@
+import * as hdr from 'hdr-histogram-js';
+import { describe, expect, test } from 'vitest';
+import { ReplayError } from '../../src/base/errors.ts';
+import { Latency, LatencyRecorder, LatencyTable } from '../../src/measure/histograms.ts';
+import { buildResult } from '../../src/measure/result.ts';
+import { hgrmReport } from '../../src/report/hgrm.ts';
+import { hlogReport } from '../../src/report/hlog.ts';
+import { jsonReport, parseResult } from '../../src/report/json.ts';
+import { junitReport } from '../../src/report/junit.ts';
+import { markdownReport } from '../../src/report/markdown.ts';
+import { outputFiles } from '../../src/report/output-files.ts';
+import { textReport } from '../../src/report/text.ts';
+import { verdictOf } from '../../src/report/verdict.ts';
+import { FACTS, sampleRecord, sampleResult } from '../measure/sample-run.ts';
+
+const ALL_WELL = {
+  COMPLETED: 1000,
+  REFUSED: 0,
+  RESET: 0,
+  TIMED_OUT: 0,
+  ABORTED: 0,
+  RESET_DURING_ANSWER: 0,
+  TIMED_OUT_WAITING: 0,
+  TIMED_OUT_CONNECTING: 0,
+  ABORTED_CLOSED_EARLY: 0,
+};
+const NOBODY = { ...ALL_WELL, COMPLETED: 0, STARTED: 0 };
+
+const behind = () => {
+  const recorder = new LatencyRecorder();
+  recorder.record(Latency.LAG, 50_000_000);
+  const record = { ...sampleRecord(ALL_WELL), latency: LatencyTable.of([recorder.columns]) };
+  return buildResult(FACTS, record, []);
+};
+
+describe('the verdict', () => {
+  test.each([
+    ['every user completed', sampleResult([], {}, ALL_WELL), 'good', 'all 1,000 users completed'],
+    ['some did not', sampleResult(), 'mixed', '990 of 1,000 users completed'],
+    ['none did', sampleResult([], {}, { COMPLETED: 0, ABORTED: 991 }), 'bad', '0 of 1,000 users'],
+    ['nobody started', sampleResult([], {}, NOBODY), 'bad', 'nothing was replayed'],
+    ['a threshold held', sampleResult(['errors:rate<5%']), 'good', 'the threshold held'],
+    [
+      'one of two did not',
+      sampleResult(['errors:rate<5%', 'errors:count==0']),
+      'bad',
+      '1 of 2 thresholds did not hold',
+    ],
+    [
+      'it was interrupted',
+      sampleResult(['errors:rate<5%'], { isInterrupted: true }),
+      'bad',
+      'interrupted: the threshold held',
+    ],
+    [
+      'the embedded target received wrong octets',
+      sampleResult(['errors:rate<5%'], {}, { EMBEDDED_BAD_OCTETS: 3 }),
+      'bad',
+      'faulty: the embedded target received 3 wrong octets and 0 bad checksums',
+    ],
+  ])('when %s', (_when, result, level, headline) => {
+    const verdict = verdictOf(result);
+    expect(verdict.level).toBe(level);
+    expect(verdict.headline).toContain(headline);
+    expect(verdict.caveat).toBeNull();
+  });
+
+  test('of a generator that fell behind says so in the first line of every report', () => {
+    const result = behind();
+    const caveat = 'the generator fell behind its plan (p99 of its lag 50 ms, bound 10 ms)';
+    expect(textReport(result, { color: false }).split('\n')[0]).toContain(caveat);
+    expect(markdownReport(result).split('\n')[2]).toContain('the generator fell behind');
+    expect(junitReport(result)).toContain('<failure message="the generator fell behind');
+  });
+});
+
+describe('the terminal summary', () => {
+  test('is this', async () => {
+    const result = sampleResult(['response:p(99)<20ms', 'errors:rate<5%']);
+    const text = textReport(result, { color: false });
+    await expect(text).toMatchFileSnapshot('golden/summary.txt');
+    for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(120);
+  });
+
+  test('is in colour only when asked', () => {
+    const result = sampleResult(['errors:rate<5%']);
+    expect(textReport(result, { color: false })).not.toContain('\u001b');
+    const colored = textReport(result, { color: true });
+    expect(colored).toContain('\u001b[32m✓\u001b[0m');
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: the colours are what is taken out
+    const plain = colored.replace(/\u001b\[\d+m/g, '');
+    expect(plain).toBe(textReport(result, { color: false }));
+  });
+
+  test('shows what was not measured as such', () => {
+    const record = { ...sampleRecord(NOBODY), latency: new LatencyTable() };
+    const text = textReport(buildResult({ ...FACTS, durationNs: 0 }, record, []), { color: false });
+    expect(text).toMatch(/ {2}response +0 +- +-/);
+    expect(text).not.toMatch(/NaN|Infinity|undefined|null/);
+  });
+
+  test('gives warnings and notes', () => {
+    const generator = { ...FACTS.generator, warnings: ['the ring was small'], notes: ['ARP: on'] };
+    const text = textReport(sampleResult([], { generator }), { color: false });
+    expect(text).toMatch(/^warning {4}the ring was small$/m);
+    expect(text).toMatch(/^ {11}ARP: on$/m);
+  });
+});
+
+describe('the JSON document', () => {
+  test('reads back as what was written', () => {
+    const result = sampleResult(['errors:rate<5%']);
+    expect(parseResult(jsonReport(result), 'r.json')).toEqual(result);
+  });
+
+  test.each([
+    ['no JSON', '{', /r\.json is no result of a replay: it is not JSON/],
+    ['a number', '7', /not an object/],
+    ['null', 'null', /not an object/],
+    ['another schema', '{"schema":"gryphon.inspect/1"}', /"gryphon.inspect\/1", not/],
+    ['no schema', '{}', /schema is missing/],
+    ['nothing but a schema', '{"schema":"gryphon.result/1"}', /lacks capture, plan, users/],
+  ])('with %s is refused', (_name, text, message) => {
+    expect(() => parseResult(text, 'r.json')).toThrow(message);
+    expect(() => parseResult(text, 'r.json')).toThrow(ReplayError);
+  });
+
+  test('without a histogram is refused', () => {
+    const result = sampleResult();
+    const text = JSON.stringify({ ...result, histograms: { connect: 'x' } });
+    expect(() => parseResult(text, 'r.json')).toThrow(/lacks one of the histograms/);
+  });
+});
+
+describe('the histogram log', () => {
+  test('has the header of format 1.3', () => {
+    expect(hlogReport(sampleResult()).split('\n').slice(1, 4)).toEqual([
+      '#[Histogram log format version 1.3]',
+      '#[StartTime: 1767323045.678 (seconds since epoch), 2026-01-02T03:04:05.678Z]',
+      '"StartTimestamp","Interval_Length","Interval_Max","Interval_Compressed_Histogram"',
+    ]);
+  });
+
+  test('holds one line per interval and tag, which HdrHistogram reads', () => {
+    const text = hlogReport(sampleResult());
+    const reader = new hdr.HistogramLogReader(text, 64);
+    const counts = new Map<string, number>();
+    for (let next = reader.nextIntervalHistogram(); next; next = reader.nextIntervalHistogram()) {
+      const { tag, totalCount } = next as hdr.Histogram;
+      counts.set(tag, (counts.get(tag) ?? 0) + totalCount);
+    }
+    expect(Object.fromEntries(counts)).toEqual({
+      connect: 998,
+      firstByte: 1980,
+      response: 1980,
+      service: 1980,
+      lag: 1980,
+    });
+    const [, start, length, max] = /^Tag=response,([^,]+),([^,]+),([^,]+),HISTF/m.exec(text) ?? [];
+    expect([start, length]).toEqual(['0.000', '1.000']);
+    expect(Math.abs(Number(max) / 199 - 1)).toBeLessThan(0.001);
+  });
+});
+
+test('a percentile distribution is in milliseconds and counts everything', () => {
+  const lines = hgrmReport(sampleResult(), 'response').trimEnd().split('\n');
+  expect(lines[0]).toBe('       Value     Percentile TotalCount 1/(1-Percentile)');
+  expect(lines.at(-4)?.trim().split(/\s+/)).toEqual(['1980.760', '1.000000000000', '1980']);
+  expect(lines.at(-2)).toMatch(/^#\[Max {5}= +1980\.760, Total count {4}= +1980\]$/);
+});
+
+describe('the JUnit report', () => {
+  test('has a case for the run and one per threshold', () => {
+    const xml = junitReport(sampleResult(['response:p(99)<20ms', 'errors:rate<5%']));
+    expect(xml).toContain('tests="3" failures="1" errors="0" skipped="0" time="10.000"');
+    expect(xml).toContain('timestamp="2026-01-02T03:04:05"');
+    expect(xml).toContain('<testcase name="run: 990 of 1,000 users completed"');
+    expect(xml).toContain('name="response:p(99)&lt;20ms"');
+    expect(xml).toContain('<failure message="found 1.96 s" type="threshold">');
+  });
+
+  test('is not empty without thresholds', () => {
+    expect(junitReport(sampleResult())).toContain('tests="1" failures="0"');
+  });
+
+  test('holds nothing that XML does not allow', () => {
+    const plan = { ...FACTS.plan, mode: 'local' };
+    const result = sampleResult([], { plan }, NOBODY);
+    const thresholds = [
+      { expression: 'a"<&>\u0000\u001b', ok: false, actual: 1, limit: 1, unit: 'count' as const },
+    ];
+    const xml = junitReport({ ...result, thresholds });
+    expect(xml).toContain('name="a&quot;&lt;&amp;&gt;\ufffd\ufffd"');
+    expect(xml).toContain('<failure message="nothing was replayed" type="run">');
+  });
+});
+
+test('the Markdown report is this', async () => {
+  const result = sampleResult(['response:p(99)<20ms', 'errors:rate<5%'], {
+    capture: { ...FACTS.capture, files: ['a|b_c.pcap'] },
+  });
+  await expect(markdownReport(result)).toMatchFileSnapshot('golden/summary.md');
+});
+
+test('the output folder holds every report, and no plot of nothing', () => {
+  expect([...outputFiles(sampleResult()).keys()]).toEqual([
+    'result.json',
+    'summary.txt',
+    'summary.md',
+    'junit.xml',
+    'run.hlog',
+    'connect.hgrm',
+    'firstByte.hgrm',
+    'response.hgrm',
+    'service.hgrm',
+    'lag.hgrm',
+  ]);
+  expect([...outputFiles(behind()).keys()].filter((name) => name.endsWith('.hgrm'))).toEqual([
+    'lag.hgrm',
+  ]);
+});
