@@ -6,15 +6,16 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import koffi from 'koffi';
 import { addressBytes, parseAddress } from '../../dist/base/address.js';
 import { CaptureMap } from '../../dist/io/capture-map.js';
 import { findInterface } from '../../dist/io/interfaces.js';
 import { IpSender } from '../../dist/io/ip-sender.js';
-import { PacketSender } from '../../dist/io/packet-sender.js';
+import { BATCH_FRAMES, PacketSender } from '../../dist/io/packet-sender.js';
 import { RawSocketSender } from '../../dist/io/raw-socket-sender.js';
 import { openRunClock, runStartsNow } from '../../dist/io/run-clock.js';
 import { KernelMemory } from '../../dist/io/sys/memory.js';
-import { AF_INET, IPPROTO_RAW, SOCK_RAW, Socket, sendto } from '../../dist/io/sys/socket.js';
+import { AF_INET, IPPROTO_RAW, SOCK_RAW, Socket } from '../../dist/io/sys/socket.js';
 import { EtherType, emitEthernet, parseMac } from '../../dist/wire/ethernet.js';
 import { EXTENTS_PER_FRAME } from '../../dist/wire/frame-batch.js';
 import { FrameWriter, OptionsKind } from '../../dist/wire/frame-writer.js';
@@ -25,7 +26,6 @@ const target = parseAddress(targetText);
 const SOURCE = parseAddress('198.18.0.0');
 const PAYLOAD_BYTES = 60;
 const PACKET_BYTES = 100;
-const BATCH_FRAMES = 256;
 
 const folder = mkdtempSync(join(tmpdir(), 'gryphon-bench-'));
 const path = join(folder, 'payload');
@@ -100,6 +100,9 @@ function onePacket(octets) {
 /** koffi and one `sendto` a packet. */
 function bySendto() {
   const NAME_AT = 128;
+  const sendto = koffi
+    .load(null)
+    .func('sendto', 'intptr_t', ['int', 'uintptr_t', 'size_t', 'int', 'uintptr_t', 'uint32_t']);
   const { fd } = new Socket(AF_INET, SOCK_RAW, IPPROTO_RAW);
   const memory = new KernelMemory(NAME_AT + 16);
   onePacket(new Uint8Array(memory.buffer, 0, PACKET_BYTES));

@@ -102,7 +102,9 @@ export function formatNumber(value: number): string {
   if (!Number.isFinite(value)) return String(value);
   const magnitude = Math.abs(value);
   if (Number.isInteger(value) || magnitude >= 100) return groupThousands(Math.round(value));
-  return value.toFixed(magnitude >= 9.995 ? 1 : magnitude >= 0.9995 ? 2 : magnitude >= 0.001 ? 3 : 6);
+  return value.toFixed(
+    magnitude >= 9.995 ? 1 : magnitude >= 0.9995 ? 2 : magnitude >= 0.001 ? 3 : 6,
+  );
 }
 
 /** Whole numbers with their thousands set off: `1,000,000`. */

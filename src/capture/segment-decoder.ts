@@ -57,6 +57,9 @@ const UdpPort = {
   VXLAN_LINUX: 8472,
 } as const;
 
+/** Octets of a TCP header up to and with its window. */
+const TCP_WINDOW_END = 16;
+
 const NO_DATA = new DataView(new ArrayBuffer(0));
 
 export class SegmentDecoder {
@@ -90,6 +93,8 @@ export class SegmentDecoder {
   #end = 0;
   #wireEnd = 0;
   #depth = 0;
+  /** The IPv6 packet at hand declares more than is there. */
+  #isCut = false;
   /** Where position 0 of the window lies in the file. */
   #base = 0;
 
@@ -124,8 +129,9 @@ export class SegmentDecoder {
     this.pieces = null;
     this.#base = base;
     this.#depth = 0;
-    this.#wireEnd = start + frame.originalBytes;
-    this.#end = start + Math.min(frame.capturedBytes, frame.originalBytes);
+    this.#end = start + frame.capturedBytes;
+    // Some writers give no original length, or a wrong one: the frame had at least what is there.
+    this.#wireEnd = Math.max(this.#end, start + frame.originalBytes);
     if (frame.linkType === LinkType.ETHERNET) return this.#ethernet(start);
     return this.#link(start, frame.linkType);
   }
@@ -253,8 +259,6 @@ export class SegmentDecoder {
   #pppoe(at: number): Skip {
     const next = at + 6;
     if (next > this.#end) return this.#cut(next, Skip.BAD_LINK_HEADER);
-    // A code other than 0 is discovery, not a session.
-    if (this.data.getUint8(at + 1) !== 0) return Skip.NOT_IP;
     this.#bound(next + this.data.getUint16(at + 4));
     return this.#ppp(next);
   }
@@ -264,7 +268,7 @@ export class SegmentDecoder {
     const { data } = this;
     let at = start;
     if (at + 2 > this.#end) return this.#cut(at + 2, Skip.BAD_LINK_HEADER);
-    if (data.getUint16(at) === 0xff03) at += 2;
+    if (data.getUint8(at) === 0xff) at += 2;
     if (at + 2 > this.#end) return this.#cut(at + 2, Skip.BAD_LINK_HEADER);
     // An odd first octet is a whole protocol: field compression.
     const isShort = (data.getUint8(at) & 1) === 1;
@@ -352,6 +356,7 @@ export class SegmentDecoder {
     if (versionAndLength >>> 4 !== 4 || headerBytes < IPV4_HEADER_BYTES_MIN) {
       return Skip.BAD_IP_HEADER;
     }
+    const isCut = at + totalBytes > this.#end;
     if (totalBytes !== 0) {
       if (totalBytes < headerBytes) return Skip.BAD_IP_HEADER;
       this.#bound(at + totalBytes);
@@ -361,7 +366,7 @@ export class SegmentDecoder {
     this.destinationAt = at + 16;
     const fragment = data.getUint16(at + 6) & IPV4_FRAGMENT_MASK;
     const protocol = data.getUint8(at + 9);
-    if (fragment !== 0) return this.#fragmentV4(at, headerBytes, protocol);
+    if (fragment !== 0) return this.#fragmentV4(at, headerBytes, protocol, isCut);
     if (protocol === IpProtocol.TCP) return this.#tcp(at + headerBytes);
     return this.#transport(protocol, at + headerBytes);
   }
@@ -373,6 +378,7 @@ export class SegmentDecoder {
     if (data.getUint8(at) >>> 4 !== 6) return Skip.BAD_IP_HEADER;
     const payloadBytes = data.getUint16(at + 4);
     // 0: a jumbogram (RFC 2675), or segmentation offload; either way it fills the frame.
+    this.#isCut = next + payloadBytes > this.#end;
     if (payloadBytes !== 0) this.#bound(next + payloadBytes);
     this.isIpv6 = true;
     this.sourceAt = at + 8;
@@ -435,7 +441,7 @@ export class SegmentDecoder {
     return this.#transport(this.data.getUint8(at), at + bytes);
   }
 
-  #fragmentV4(at: number, headerBytes: number, protocol: number): Skip {
+  #fragmentV4(at: number, headerBytes: number, protocol: number, isCut: boolean): Skip {
     const { data } = this;
     const word = data.getUint16(at + 6);
     const id = data.getUint16(at + 4);
@@ -443,6 +449,7 @@ export class SegmentDecoder {
     return this.#fragment(key, protocol, at + headerBytes, {
       offset: (word & 0x1fff) * 8,
       isLast: (word & 0x2000) === 0,
+      isCut,
     });
   }
 
@@ -459,6 +466,7 @@ export class SegmentDecoder {
     return this.#fragment(key, protocol, at + 8, {
       offset: word & 0xfff8,
       isLast: (word & 1) === 0,
+      isCut: this.#isCut,
     });
   }
 
@@ -466,11 +474,11 @@ export class SegmentDecoder {
     key: string,
     protocol: number,
     at: number,
-    place: { readonly offset: number; readonly isLast: boolean },
+    place: { readonly offset: number; readonly isLast: boolean; readonly isCut: boolean },
   ): Skip {
-    const bytes = Math.min(this.#wireEnd, this.#end) - at;
+    const bytes = this.#end - at;
     if (bytes < 0) return this.#cut(at, Skip.BAD_IP_HEADER);
-    if (this.#wireEnd > this.#end) return this.#cutFragment(protocol, at, place.offset);
+    if (place.isCut) return this.#cutFragment(protocol, at, place.offset);
     const octets = new Uint8Array(this.data.buffer, at, bytes);
     const total = this.#fragments.add(key, place, octets, this.#piecesOf(at, bytes));
     return total < 0 ? Skip.FRAGMENT : this.#whole(protocol, total);
@@ -666,12 +674,10 @@ export class SegmentDecoder {
   }
 
   #tcp(at: number): Skip {
-    if (at + TCP_HEADER_BYTES_MIN > this.#end) {
-      return this.#cut(at + TCP_HEADER_BYTES_MIN, Skip.BAD_TCP_HEADER);
-    }
+    // Ports, numbers, flags and window make a segment; the rest may be cut off.
+    if (at + TCP_WINDOW_END > this.#end) return this.#cut(at + TCP_WINDOW_END, Skip.BAD_TCP_HEADER);
     const { data } = this;
     const headerBytes = (data.getUint8(at + 12) >>> 4) << 2;
-    if (headerBytes < TCP_HEADER_BYTES_MIN) return Skip.BAD_TCP_HEADER;
     const payloadStart = at + headerBytes;
     this.sourcePort = data.getUint16(at);
     this.destinationPort = data.getUint16(at + 2);
@@ -682,13 +688,15 @@ export class SegmentDecoder {
     // A header that claims more than the packet has carries no payload (and is still a segment).
     this.payloadBytes = payloadStart < this.#wireEnd ? this.#wireEnd - payloadStart : 0;
     this.payloadCaptured = payloadStart < this.#end ? this.#end - payloadStart : 0;
+    // As Wireshark: a header that ends within itself is a segment whose payload cannot be had.
+    if (headerBytes < TCP_HEADER_BYTES_MIN) this.payloadCaptured = 0;
     if ((this.flags & SYN) !== 0) this.#takeOptions(at + TCP_HEADER_BYTES_MIN, payloadStart);
     return Skip.NONE;
   }
 
   #takeOptions(start: number, end: number): void {
     const options = this.#options;
-    options.parse(this.data, start, Math.min(end, this.#end) - start);
+    options.parse(this.data, start, Math.max(0, Math.min(end, this.#end) - start));
     this.mss = options.mss;
     this.hasTimestamps = options.hasTimestamps;
   }

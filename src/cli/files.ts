@@ -1,6 +1,6 @@
-/** The files that commands write: errno in, ReplayError out. */
+/** The files that commands read and write: errno in, ReplayError out. */
 import { constants } from 'node:fs';
-import { access, mkdir, stat, writeFile } from 'node:fs/promises';
+import { access, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ReplayError } from '../base/errors.ts';
 
@@ -15,6 +15,8 @@ export interface Files {
    * @throws ReplayError ERR_CLI_OUTPUT, as above
    */
   checkWritable(path: string): Promise<void>;
+  /** @throws ReplayError ERR_CLI_INPUT (usage; environment: not permitted) */
+  read(path: string): Promise<string>;
   /** @throws ReplayError ERR_CLI_OUTPUT (environment) */
   write(path: string, content: string): Promise<void>;
 }
@@ -45,6 +47,12 @@ export const kernelFiles: Files = {
     });
   },
 
+  async read(path) {
+    return await readFile(path, 'utf8').catch((cause: unknown) => {
+      throw inputError(path, cause);
+    });
+  },
+
   async write(path, content) {
     await writeFile(path, content).catch((cause: unknown) => {
       throw outputError(`${path} cannot be written`, cause);
@@ -72,6 +80,7 @@ const REASONS: ReadonlyMap<string, string> = new Map([
   ['ENOSPC', 'no space left on the device'],
   ['EDQUOT', 'the quota is used up'],
   ['ENOENT', 'its folder does not exist'],
+  ['NOT_THERE', 'it does not exist'],
   ['ENOTDIR', 'a part of the path is not a folder'],
   ['EEXIST', 'it is there and not a folder'],
   ['EISDIR', 'it is a folder'],
@@ -86,10 +95,23 @@ function outputError(what: string, cause: unknown): ReplayError {
   return new ReplayError({
     code: 'ERR_CLI_OUTPUT',
     kind: WRONG_USE.has(code) ? 'usage' : 'environment',
-    message: `${what}: ${REASONS.get(code) ?? (code || String(cause))}`,
+    message: `${what}: ${reasonOf(code, cause)}`,
     hint: 'choose another place with --out or --json',
     cause,
   });
 }
+
+function inputError(path: string, cause: unknown): ReplayError {
+  const code = codeOf(cause);
+  return new ReplayError({
+    code: 'ERR_CLI_INPUT',
+    kind: WRONG_USE.has(code) ? 'usage' : 'environment',
+    message: `${path} cannot be read: ${reasonOf(code === 'ENOENT' ? 'NOT_THERE' : code, cause)}`,
+    cause,
+  });
+}
+
+const reasonOf = (code: string, cause: unknown): string =>
+  REASONS.get(code) ?? (code || String(cause));
 
 const codeOf = (cause: unknown): string => (cause as NodeJS.ErrnoException).code ?? '';

@@ -8,6 +8,7 @@ import { ExitCode } from './exit-codes.ts';
 import { describeFailure } from './failure.ts';
 import { INSPECT_FLAGS } from './inspect-flags.ts';
 import { REPLAY_ELSEWHERE, REPLAY_FLAGS } from './replay-flags.ts';
+import { REPORT_ELSEWHERE, REPORT_FLAGS } from './report-flags.ts';
 
 /** Every command, in the order of `--help`. */
 export const COMMANDS: readonly Command[] = [
@@ -43,6 +44,19 @@ export const COMMANDS: readonly Command[] = [
       ['$0 inspect x.pcap --json --sessions', 'One document with an entry per session'],
     ],
     run: async (input) => (await import('./inspect.ts')).inspect(input),
+  },
+  {
+    name: 'report',
+    describe: 'Render the result of a run again',
+    positional: 'result',
+    specs: REPORT_FLAGS,
+    elsewhere: REPORT_ELSEWHERE,
+    examples: [
+      ['$0 report result.json', 'The summary, as it was at the end of the run'],
+      ['$0 report result.json --junit junit.xml --markdown -', 'For a CI stage'],
+      ['$0 report result.json --hgrm - --latency connect', 'A distribution to plot'],
+    ],
+    run: async (input) => (await import('./report.ts')).report(input),
   },
 ];
 

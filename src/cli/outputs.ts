@@ -8,8 +8,8 @@ import type { Files } from './files.ts';
 import type { GivenOptions } from './given-options.ts';
 import { wantsPlainText } from './progress.ts';
 
-/** `--json -`: the document alone on stdout. */
-const STDOUT = '-';
+/** In place of a file: the document alone on stdout. */
+export const STDOUT = '-';
 
 export interface Outputs {
   /** The folder for all reports; `null`: none. */
@@ -26,16 +26,20 @@ export interface Outputs {
 /** Reads the options about outputs. */
 export function readOutputs(
   given: GivenOptions,
-  { env, columns }: Pick<Context, 'env' | 'columns'>,
+  context: Pick<Context, 'env' | 'columns'>,
 ): Outputs {
   return {
     folder: given.text('out')?.text ?? null,
     json: given.text('json')?.text ?? null,
     isQuiet: given.switch('quiet') ?? false,
     isShown: given.switch('progress') ?? true,
-    color: columns !== null && !wantsPlainText(env),
+    color: wantsColor(context),
   };
 }
+
+/** Whether what goes to stdout may have colours: on a terminal, unless the environment says no. */
+export const wantsColor = ({ env, columns }: Pick<Context, 'env' | 'columns'>): boolean =>
+  columns !== null && !wantsPlainText(env);
 
 /**
  * Makes the folder, and sees that everything can be written.

@@ -15,18 +15,16 @@ export async function replay({ given, faults, context }: CommandInput): Promise<
   const outputs = readOutputs(given, context);
   const isDry = given.switch('dry-run') ?? false;
   const options = await readReplayOptions({ given, faults, context, parseThreshold });
-  // Now, so that nothing is lost at the end of a long run.
-  await checkOutputs(outputs, context.files);
   const progress = await openProgress(context, outputs);
   const interruption = watchInterrupts(context, progress);
-  const warning = publicClientsWarning(options);
-  if (warning !== null) progress.note(warning);
   const host: RunHost = {
     onProgress: (snapshot) => progress.onSnapshot(snapshot),
     onWarning: (text) => progress.note(text),
     interrupted: interruption.signal,
   };
   try {
+    const warning = publicClientsWarning(options);
+    if (warning !== null) progress.note(warning);
     if (isDry) {
       const { describePlan } = await import('../run/dry-run.ts');
       const plan = await describePlan(options, host);
@@ -34,6 +32,8 @@ export async function replay({ given, faults, context }: CommandInput): Promise<
       await context.print(plan);
       return ExitCode.OK;
     }
+    // Now, so that nothing is lost at the end of a long run.
+    await checkOutputs(outputs, context.files);
     const { runReplay } = await import('../run/replay-run.ts');
     const result = await runReplay(options, host, context.version);
     progress.stop();

@@ -117,11 +117,6 @@ export class EmbeddedTarget implements Sender, Receiver {
     this.#server.onTimeout(this.#nowNs, TIMERS_PER_TURN);
   }
 
-  /** No time passes while frames arrive. */
-  get flushStartedNs(): number {
-    return this.#nowNs;
-  }
-
   /** The frames arrive. May be called from within `receive`. */
   flush(): number {
     const { batch } = this;

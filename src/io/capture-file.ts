@@ -165,11 +165,19 @@ export function unreadable(path: string, cause: unknown): ReplayError {
 const READ_FAULTS: ReadonlyMap<string, { code: string; text: string; hint: string }> = new Map([
   [
     'ENOENT',
-    { code: 'ERR_CAPTURE_NOT_FOUND', text: 'does not exist', hint: 'check the spelling of the path' },
+    {
+      code: 'ERR_CAPTURE_NOT_FOUND',
+      text: 'does not exist',
+      hint: 'check the spelling of the path',
+    },
   ],
   [
     'ENOTDIR',
-    { code: 'ERR_CAPTURE_NOT_FOUND', text: 'does not exist', hint: 'check the spelling of the path' },
+    {
+      code: 'ERR_CAPTURE_NOT_FOUND',
+      text: 'does not exist',
+      hint: 'check the spelling of the path',
+    },
   ],
   [
     'EISDIR',

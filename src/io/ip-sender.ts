@@ -44,7 +44,6 @@ export interface IpSenderOptions {
  */
 export class IpSender implements Sender {
   readonly batch: FrameBatch;
-  flushStartedNs = 0;
   readonly faults = new SendFaults();
   readonly #socket: Socket;
   readonly #messages: FrameMessages;
@@ -81,14 +80,14 @@ export class IpSender implements Sender {
 
   flush(): number {
     const { batch } = this;
+    const startedNs = this.#clock.nowNs();
     if (batch.count > 0) {
       this.#nameDestinations(batch.count);
       this.#messages.prepare();
-      this.flushStartedNs = this.#clock.nowNs();
       this.#messages.send(this.#socket.fd, 0, batch.count, this.faults);
       batch.count = 0;
     }
-    return this.#clock.nowNs();
+    return startedNs;
   }
 
   close(): void {

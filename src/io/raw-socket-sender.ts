@@ -70,7 +70,6 @@ export interface RawSocketSenderOptions {
 /** As IpSender: slots begin at the IP header. */
 export class RawSocketSender implements Sender {
   readonly batch: FrameBatch;
-  flushStartedNs = 0;
   readonly faults = new SendFaults();
   readonly #socket: RawSocket;
   readonly #captureBytes: CaptureBytes;
@@ -100,10 +99,10 @@ export class RawSocketSender implements Sender {
   flush(): number {
     const { batch } = this;
     this.#waitsLeft = WAITS_PER_FLUSH;
-    this.flushStartedNs = this.#clock.nowNs();
+    const startedNs = this.#clock.nowNs();
     for (let frame = 0; frame < batch.count; frame++) this.#sendFrame(frame);
     batch.count = 0;
-    return this.#clock.nowNs();
+    return startedNs;
   }
 
   close(): void {

@@ -81,7 +81,7 @@ export class RunClock {
       const after = this.nowNs();
       if (after - before >= spread) continue;
       spread = after - before;
-      this.#distanceNs = realtime - (before + after) / 2;
+      this.#distanceNs = realtime - Math.floor((before + after) / 2);
       this.#sampledNs = after;
     }
   }

@@ -4,12 +4,11 @@ import type { FrameBatch } from '../wire/frame-batch.ts';
 export interface Sender {
   /** Frames written here leave with the next `flush`. */
   readonly batch: FrameBatch;
-  /** When the last flush handed over its first frame, in ns since the start of the run. */
-  readonly flushStartedNs: number;
   /**
    * Sends every frame of the batch and empties it. What the kernel would not take is counted by
    * the sender under a reason and is not an exception: TCP sends it again.
-   * @returns the time at which the last frame was handed over, in ns since the start of the run
+   * @returns when the batch was handed over: just before its first frame left, so that no reply is
+   * older and what is measured from here errs by at most the batch's own time, upwards
    */
   flush(): number;
 }

@@ -62,8 +62,6 @@ export class Replay implements PacketSink {
   #nextUser = 0;
   /** Users whose frame in the batch is the first of its exchange. */
   readonly #stamped: number[] = [];
-  /** The place in the batch of each of those frames. */
-  readonly #stampedFrames: number[] = [];
   /** Send times of turns whose answers wait behind the open one; only when a server lags behind. */
   readonly #laterSentNs = new Map<number, number[]>();
   #live = 0;
@@ -137,10 +135,7 @@ export class Replay implements PacketSink {
 
   /** Hand the batch over and take the time at which it left. */
   flush(): void {
-    const frames = this.#sender.batch.count;
-    if (frames === 0) return;
-    const endedNs = this.#sender.flush();
-    this.#stampSent(frames, this.#sender.flushStartedNs, endedNs);
+    if (this.#sender.batch.count > 0) this.#stampSent(this.#sender.flush());
   }
 
   /** Start nothing more and close what is open: FIN where a stream can end, RST where not. */
@@ -664,25 +659,19 @@ export class Replay implements PacketSink {
     if (batch.count === batch.capacity) this.flush();
     this.plays.flags[user] |= PlayFlag.STAMP;
     this.#stamped.push(user);
-    this.#stampedFrames.push(batch.count);
   }
 
-  /** A flush takes the kernel some time for each frame: what lies later in the batch left later. */
-  #stampSent(frames: number, startedNs: number, endedNs: number): void {
+  #stampSent(sentNs: number): void {
     const { plays } = this;
-    const frameNs = (endedNs - startedNs) / frames;
-    for (let i = 0; i < this.#stamped.length; i++) {
-      const user = this.#stamped[i];
+    for (const user of this.#stamped) {
       if (!(plays.flags[user] & PlayFlag.STAMP)) continue;
       plays.flags[user] &= ~PlayFlag.STAMP;
-      const sentNs = startedNs + Math.floor(frameNs * this.#stampedFrames[i]);
       plays.sentNs[user] = sentNs;
       if (plays.flags[user] & PlayFlag.CONNECTED) {
         this.#latency.record(Latency.LAG, Math.max(0, sentNs - plays.intendedNs[user]));
       }
     }
     this.#stamped.length = 0;
-    this.#stampedFrames.length = 0;
   }
 
   #progress(user: number, nowNs: number): void {

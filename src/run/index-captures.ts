@@ -49,6 +49,8 @@ export interface CaptureIndex {
   sessionList(options: { readonly digests: boolean }): Iterable<SessionReport>;
   /** The replayable sessions, in shared memory. Made anew by each call. */
   scripts(): Scripts;
+  /** Ends the use of the captures: what was unpacked for reading is removed. */
+  close(): void;
 }
 
 /** The event loop gets a turn this often, so that Ctrl-C and progress are served. */
@@ -143,6 +145,7 @@ class Indexing {
       indexBytes: this.#tracker.records.bytes,
       sessionList: ({ digests }) => sessionReports(catalog, { digests, epochSeconds, joined }),
       scripts: () => buildScripts(catalog, joined),
+      close: () => undefined,
     };
   }
 

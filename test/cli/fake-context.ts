@@ -1,3 +1,4 @@
+import { ReplayError } from '../../src/base/errors.ts';
 import type { Context, FoundAddress } from '../../src/cli/context.ts';
 
 /** A context that remembers what was written and does nothing else. */
@@ -40,6 +41,11 @@ export function fakeContext(world: FakeWorld = {}): FakeContext {
     terminal: world.terminal ?? null,
     columns: null,
     files: {
+      read: async (path) => {
+        const content = written.get(path);
+        if (content !== undefined) return content;
+        throw new ReplayError({ code: 'ERR_T', kind: 'usage', message: `${path} is not there` });
+      },
       makeFolder: async () => undefined,
       checkWritable: async () => undefined,
       write: async (path, content) => {

@@ -136,6 +136,14 @@ export interface Seen {
   /** Distinct `address:port` of those who sent a SYN, and SYNs in all. */
   readonly clients: number;
   readonly syns: number;
+  readonly resets: number;
+  /** The longest payload in one packet. */
+  readonly payloadBytesMax: number;
+  /** What the SYNs offered: each MSS once; and how many of the packets bear a timestamp. */
+  readonly mssOffered: readonly number[];
+  readonly timestamps: number;
+  readonly portMin: number;
+  readonly portMax: number;
 }
 
 /** Runs something while tcpdump listens on the target's side, then lets tshark judge. */
@@ -157,19 +165,45 @@ export async function watched<Value>(
 }
 
 async function judge(path: string): Promise<Seen> {
-  const ends = ['ip.src', 'ipv6.src', 'tcp.srcport'];
-  const verdicts = ['ip.checksum.status', 'tcp.checksum.status', 'tcp.flags.syn'];
-  const rows = await packetFields(path, [...ends, ...verdicts]);
-  const clients = new Set<string>();
-  let [wrong, syns] = [0, 0];
-  for (const [ipv4 = '', ipv6 = '', port, ipStatus = '', tcpStatus, isSyn = ''] of rows) {
-    // 1 is "good"; IPv6 has no header checksum, and then the field is empty.
-    const isIpRight = ipv4 === '' || ipStatus === '1';
-    if (!isIpRight || tcpStatus !== '1') wrong += 1;
-    if (isSyn === '1' || isSyn === 'True') {
-      syns += 1;
-      clients.add(`${ipv4}${ipv6}:${port}`);
-    }
-  }
-  return { packets: rows.length, wrong, clients: clients.size, syns };
+  const fields = ['ip.src', 'ipv6.src', 'tcp.srcport', 'ip.checksum.status', 'tcp.checksum.status'];
+  const options = ['tcp.options.mss_val', 'tcp.options.timestamp.tsval'];
+  const rows = await packetFields(path, [
+    ...fields,
+    'tcp.flags.syn',
+    'tcp.flags.reset',
+    'tcp.len',
+    ...options,
+  ]);
+  const packets = rows.map(
+    ([ipv4 = '', ipv6 = '', port, ip, tcp, syn, rst, length, mss, time]) => ({
+      client: `${ipv4}${ipv6}:${port}`,
+      port: Number(port),
+      // 1 is "good"; IPv6 has no header checksum.
+      isRight: (ipv4 === '' || ip === '1') && tcp === '1',
+      isSyn: isSet(syn),
+      isRst: isSet(rst),
+      payloadBytes: Number(length),
+      mss,
+      time,
+    }),
+  );
+  const syns = packets.filter(({ isSyn }) => isSyn);
+  const ports = packets.map(({ port }) => port);
+  return {
+    packets: packets.length,
+    wrong: packets.filter(({ isRight }) => !isRight).length,
+    clients: new Set(syns.map(({ client }) => client)).size,
+    syns: syns.length,
+    resets: packets.filter(({ isRst }) => isRst).length,
+    payloadBytesMax: Math.max(0, ...packets.map(({ payloadBytes }) => payloadBytes)),
+    mssOffered: [...new Set(syns.map(({ mss }) => Number(mss)))],
+    timestamps: packets.filter(({ time }) => time !== undefined && time !== '').length,
+    portMin: Math.min(...ports),
+    portMax: Math.max(...ports),
+  };
+}
+
+/** tshark writes a flag as 1 or as True, as its version likes. */
+function isSet(flag: string | undefined): boolean {
+  return flag === '1' || flag === 'True';
 }

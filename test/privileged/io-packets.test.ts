@@ -2,7 +2,7 @@
  * Both ends of a veth pair in one process: frames go in at the client's namespace, and what comes
  * out at the target's is compared octet by octet.
  */
-import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -12,6 +12,7 @@ import { findInterface } from '../../src/io/interfaces.ts';
 import { IpSender } from '../../src/io/ip-sender.ts';
 import { PacketReceiver } from '../../src/io/packet-receiver.ts';
 import { PacketSender } from '../../src/io/packet-sender.ts';
+import { RawSocketSender } from '../../src/io/raw-socket-sender.ts';
 import { type ReplyFilterOptions, replyFilter } from '../../src/io/reply-filter.ts';
 import { openRunClock, runStartsNow } from '../../src/io/run-clock.ts';
 import { PAGE_BYTES } from '../../src/io/sys/memory.ts';
@@ -105,7 +106,7 @@ function openReceiver(options: Partial<ReplyFilterOptions> = {}, ringFrames = 1_
 }
 
 type Family = 4 | 6;
-type OpenSender = (family: Family) => PacketSender | IpSender;
+type OpenSender = (family: Family) => PacketSender | IpSender | RawSocketSender;
 
 const openPacketSender: OpenSender = () => {
   const captureMap = keep(new CaptureMap(files));
@@ -120,6 +121,26 @@ const openIpSender: OpenSender = (family) => {
   const interfaceName = DEVICE;
   return inNamespace(lab.client.name, () =>
     keep(new IpSender({ family, interfaceName, captureMap, clock, batchFrames: BATCH_FRAMES })),
+  );
+};
+
+const openRawSocketSender: OpenSender = (family) => {
+  const captureBytes = {
+    read: (offset: number, into: Uint8Array) => {
+      into.set(joined.subarray(offset, offset + into.length));
+    },
+  };
+  const interfaceName = DEVICE;
+  return inNamespace(lab.client.name, () =>
+    keep(
+      new RawSocketSender({
+        family,
+        interfaceName,
+        captureBytes,
+        clock,
+        batchFrames: BATCH_FRAMES,
+      }),
+    ),
   );
 };
 
@@ -224,7 +245,19 @@ const SHAPES: readonly { shape: string; pieces: readonly Piece[] }[] = [
   },
 ];
 
+/** Optional, since it is compiled when it is installed. */
+const hasRawSocket = existsSync('node_modules/raw-socket/build/Release/raw.node');
+if (!hasRawSocket) console.warn('raw-socket is not installed: --sender raw-socket is not tested');
+
 const WAYS: readonly { way: string; family: Family; open: OpenSender; isLink: boolean }[] = [
+  ...(hasRawSocket
+    ? ([4, 6] as const).map((family) => ({
+        way: `the package raw-socket, IPv${family}`,
+        family,
+        open: openRawSocketSender,
+        isLink: false,
+      }))
+    : []),
   { way: 'AF_PACKET, IPv4', family: 4, open: openPacketSender, isLink: true },
   { way: 'AF_PACKET, IPv6', family: 6, open: openPacketSender, isLink: true },
   { way: 'an IP raw socket, IPv4', family: 4, open: openIpSender, isLink: false },

@@ -8,6 +8,7 @@ import type { ClientRange } from '../../src/io/client-ranges.ts';
 import { findInterface } from '../../src/io/interfaces.ts';
 import {
   findLocalPath,
+  type LocalPath,
   type LocalPathRequest,
   needsAnswers,
   requireClients,
@@ -167,8 +168,7 @@ describe('a route', () => {
 });
 
 describe('clients', () => {
-  const findPath = (text: string) =>
-    inClient(() => findLocalPath({ ...ANYHOW, targets: [addressOf(text)], sender: 'packet' }));
+  const pathTo = (text: string) => inClient(() => findPath(text, {}));
 
   test.each([
     { range: rangeOf('10.77.64.0', 100), isOnLink: true },
@@ -176,11 +176,11 @@ describe('clients', () => {
     { range: rangeOf('fd77::64:0', 100), isOnLink: true },
     { range: rangeOf('fd77:0:0:1::', 100), isOnLink: false },
   ])('of range %# are asked for by neighbours when they are on the link', ({ range, isOnLink }) => {
-    expect(needsAnswers(findPath('10.77.0.1'), [range])).toBe(isOnLink);
+    expect(needsAnswers(pathTo('10.77.0.1'), [range])).toBe(isOnLink);
   });
 
   test('that are in use are refused', () => {
-    const path = findPath('10.77.0.1');
+    const path = pathTo('10.77.0.1');
     const check = (range: ClientRange) => () =>
       requireClients(path, [addressOf('10.77.0.1')], [range]);
     const code = 'ERR_IO_CLIENT_IN_USE';
@@ -198,27 +198,34 @@ const PLAN = {
 
 const ANYHOW = { interfaceName: null, nextHop: null, sourceMac: null };
 
+type PartOfPlan = Partial<LocalPlan> & Pick<LocalPlan, 'ranges'>;
+
 function openClient(
   target: string,
-  plan: Partial<LocalPlan> & Pick<LocalPlan, 'ranges'>,
+  plan: PartOfPlan,
   request: Partial<LocalPathRequest> = {},
 ): LocalIo {
-  const sender = plan.sender ?? 'packet';
-  return inClient(() => {
-    const targets = [addressOf(target)];
-    const path = findLocalPath({ ...ANYHOW, targets, sender, ...request });
-    const io = openLocal({
-      ...PLAN,
-      path,
-      files: [],
-      targets: [{ address: targets[0], port: 9 }],
-      answersNeighbours: false,
-      runStart: runStartsNow(),
-      ...plan,
-    });
-    opened.push(io);
-    return io;
+  const { sender = 'packet' } = plan;
+  return inClient(() => openHere(findPath(target, { sender, ...request }), target, plan));
+}
+
+/** To be called in the client's namespace. */
+function findPath(target: string, request: Partial<LocalPathRequest>): LocalPath {
+  return findLocalPath({ ...ANYHOW, targets: [addressOf(target)], sender: 'packet', ...request });
+}
+
+function openHere(path: LocalPath, target: string, plan: PartOfPlan): LocalIo {
+  const io = openLocal({
+    ...PLAN,
+    path,
+    files: [],
+    targets: [{ address: addressOf(target), port: 9 }],
+    answersNeighbours: false,
+    runStart: runStartsNow(),
+    ...plan,
   });
+  opened.push(io);
+  return io;
 }
 
 /** Sends a packet to an address and prints its entry in the neighbour table, if it gets a MAC. */
@@ -335,6 +342,61 @@ test("a MAC that is not the device's makes it promiscuous for as long as it is u
   expect(await promiscuity()).toBe(1);
   io.close();
   expect(await promiscuity()).toBe(0);
+});
+
+describe('a target on this machine', () => {
+  const flow: Flow = { family: 4, target: '127.0.0.1', client: '198.19.0.1' };
+  const ranges = [rangeOf('198.19.0.0', 4)];
+  const check = (target = flow.target, clients = ranges) =>
+    inClient(() => {
+      const targets = [addressOf(target)];
+      requireClients(findPath(target, {}), targets, clients);
+    });
+  const unreachable = (hint: RegExp) =>
+    expect.objectContaining({
+      code: 'ERR_IO_LOOPBACK',
+      kind: 'unreachable',
+      hint: expect.stringMatching(hint),
+    });
+
+  test('answers once the hints have been followed', async () => {
+    expect(() => check()).toThrow(unreachable(/^sysctl -w net\.ipv4\.conf\.lo\.route_localnet=1$/));
+    await mustInside(lab.client, ['sysctl', '-qw', 'net.ipv4.conf.lo.route_localnet=1']);
+    expect(() => check()).toThrow(unreachable(/^ip route add 198\.19\.0\.0\/32 dev lo/));
+    await mustInside(lab.client, ['ip', 'route', 'add', '198.19.0.0/30', 'dev', 'lo']);
+    expect(() => check()).not.toThrow();
+    const io = openClient(flow.target, { ranges });
+    expect(knock(io, routeTo(flow.target).linkHeader, flow)).toEqual([78]);
+  });
+
+  test('is refused for clients that are the machine itself', () => {
+    expect(() => check('127.0.0.1', [rangeOf('127.1.0.0', 9)])).toThrow(unreachable(/198\.18/));
+  });
+
+  test('is refused over IPv6, whose replies no route leads to lo', () => {
+    expect(() => check('::1', [rangeOf('fd01::1', 1)])).toThrow(unreachable(/namespace/));
+  });
+});
+
+test('without the privilege the hint says how to get it', () => {
+  const ranges = [rangeOf('198.18.0.0', 1)];
+  inClient(() => {
+    const path = findPath('10.77.0.1', {});
+    // Root may take another user's rights for a moment: the capabilities go with them.
+    process.seteuid?.(65_534);
+    try {
+      expect(() => openHere(path, '10.77.0.1', { ranges })).toThrow(
+        expect.objectContaining({
+          code: 'ERR_IO_NOT_PERMITTED',
+          kind: 'environment',
+          message: 'opening a raw socket failed: EPERM',
+          hint: expect.stringContaining('setcap cap_net_raw'),
+        }),
+      );
+    } finally {
+      process.seteuid?.(0);
+    }
+  });
 });
 
 describe('what cannot be opened', () => {

@@ -120,13 +120,13 @@ describe.runIf(canRun('replay that fails', TOOLS))('replay that fails', () => {
   });
 
   test('without the right to send raw packets nothing is sent: 4', async () => {
-    // The copies are where nobody may read too: what fails is the privilege, not the file.
-    const prefix = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
+    // Still root by name, so that it may read the checkout wherever that lies; but with no
+    // capability left, which is all that the kernel asks about.
+    const prefix = ['setpriv', '--inh-caps=-all', '--bounding-set=-all', '--no-new-privs'];
     const before = await nginx.stubStatus();
-    const asNobody = [...prefix, '--inh-caps=-all', '--bounding-set=-all', '--no-new-privs'];
-    const replayed = await replay(lab.client, [KEEPALIVE, ...against(80)], { prefix: asNobody });
+    const replayed = await replay(lab.client, [KEEPALIVE, ...against(80)], { prefix });
     expect(replayed).toMatchObject({ code: 4, result: null });
-    expect(replayed.stderr).toMatch(/CAP_NET_RAW|root/);
+    expect(replayed.stderr).toMatch(/cap_net_raw/i);
     expect((await nginx.stubStatus()).accepted).toBe(before.accepted);
   });
 
@@ -225,7 +225,7 @@ describe.runIf(canRun('replay that fails', TOOLS))('replay that fails', () => {
     const replayed = await replay(lab.client, [path, ...against(80)]);
     const { capture, users } = withLedger(replayed);
     expect(capture.sessions.replayable).toBeGreaterThan(0);
-    expect(capture.sessions.replayable).toBeLessThan(capture.sessions.total);
+    expect(capture.sessions.total).toBeLessThan(16);
     expect(users.completed).toBe(capture.sessions.replayable);
     expect(replayed.stdout + replayed.stderr).toMatch(/cut|truncated/i);
   });

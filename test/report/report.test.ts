@@ -199,7 +199,7 @@ test('the Markdown report is this', async () => {
   const result = sampleResult(['response:p(99)<20ms', 'errors:rate<5%'], {
     capture: { ...FACTS.capture, files: ['a|b_c.pcap'] },
   });
-  await expect(markdownReport(result)).toMatchFileSnapshot('golden/summary.md');
+  await expect(markdownReport(result)).toMatchFileSnapshot('golden/summary-markdown.txt');
 });
 
 test('the output folder holds every report, and no plot of nothing', () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { NS_PER_MS, NS_PER_SECOND } from '../../src/base/time.ts';
 import { Counter } from '../../src/measure/counters.ts';
+import { Latency, LatencyTable } from '../../src/measure/histograms.ts';
 import { StreamEnd } from '../../src/session/scripts.ts';
 import { type RecordedSession, randomOctets, said } from '../helpers/recorded.ts';
 import { ledgerOf, type SimulationOptions, type SimulationResult, simulate } from './simulation.ts';
@@ -102,6 +103,33 @@ describe.each([4, 6] as const)('IPv%i', (family) => {
   });
 });
 
+test('an answer in two writes is one answer, and what follows it keeps its time', () => {
+  const session: RecordedSession = {
+    connectNs: 2 * NS_PER_MS,
+    messages: [
+      said('client', 'ask', 5 * NS_PER_MS),
+      said('server', 'header', NS_PER_MS),
+      said('server', 'body', 50 * NS_PER_MS),
+      said('client', 'next', 10 * NS_PER_MS),
+      said('server', 'answer', 7 * NS_PER_MS),
+    ],
+    clientEnd: FIN,
+    serverEnd: { ...FIN, afterPeer: true },
+  };
+  const users = 10;
+  const result = simulate({ sessions: [session], users, seed: 1 });
+  expectAllDelivered(result, users, 1);
+  const latency = LatencyTable.of([result.latency.columns]);
+  const msOf = (which: Latency, percentile: number): number =>
+    Math.round(latency.valueAtPercentileNs(which, percentile) / NS_PER_MS);
+  expect([msOf(Latency.CONNECT, 0), msOf(Latency.CONNECT, 100)]).toEqual([2, 2]);
+  // Two exchanges: header and body, 51 ms; the answer to the next, 7 ms.
+  expect([msOf(Latency.RESPONSE, 0), msOf(Latency.RESPONSE, 100)]).toEqual([7, 51]);
+  expect([msOf(Latency.FIRST_BYTE, 0), msOf(Latency.FIRST_BYTE, 100)]).toEqual([1, 7]);
+  const lastStartNs = ((users - 1) * NS_PER_SECOND) / 1000;
+  expect(result.endNs).toBeCloseTo(lastStartNs + 75 * NS_PER_MS, -3);
+});
+
 const RATES = [0.01, 0.05, 0.2];
 const CASES: { name: string; options: Partial<SimulationOptions> }[] = [
   ...RATES.map((loss) => ({
@@ -154,10 +182,39 @@ const CASES: { name: string; options: Partial<SimulationOptions> }[] = [
   },
 ];
 
+test.each([4, 6] as const)(
+  'a link that turns bits over: every harmed frame is found and sent again, IPv%i',
+  (family) => {
+    const users = 80;
+    const result = simulate({
+      sessions: SESSIONS,
+      users,
+      seed: 5,
+      family,
+      toServer: { corrupt: 0.1 },
+    });
+    const { counters, clientBytes } = result;
+    expect(counters[Counter.COMPLETED]).toBe(users);
+    expect(counters[Counter.EMBEDDED_OCTETS_CHECKED]).toBe(clientBytes);
+    expect(counters[Counter.EMBEDDED_BAD_OCTETS]).toBe(0);
+    const [corrupted] = result.link.harmed.corrupted;
+    expect(corrupted).toBeGreaterThan(50);
+    // What no sum covers in IPv6 (traffic class, flow label, hop limit) does no harm.
+    const found = counters[Counter.EMBEDDED_BAD_CHECKSUM];
+    if (family === 4) expect(found).toBe(corrupted);
+    else expect(found).toBeGreaterThan(corrupted * 0.8);
+  },
+);
+
 describe.each(CASES)('$name', ({ options }) => {
   test.each([1, 2, 3])('every octet arrives, seed %i', (seed) => {
     const users = 80;
     const result = simulate({ sessions: SESSIONS, users, seed, ...options });
+    // The network was as bad as it says.
+    const { toServer, toClient } = options;
+    const [lostToServer, lostToClient] = result.link.harmed.lost;
+    expect(lostToServer > 0).toBe(toServer?.loss !== undefined || toServer?.drop !== undefined);
+    expect(lostToClient > 0).toBe(toClient?.loss !== undefined);
     expectAllDelivered(result, users, seed);
   });
 });

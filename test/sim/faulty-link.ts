@@ -13,6 +13,8 @@ export interface Faults {
   readonly loss?: number;
   readonly duplicate?: number;
   readonly delayNs?: number;
+  /** One bit of the octets that the link sees (headers) is turned over. */
+  readonly corrupt?: number;
   /** Up to this much is added to the delay, evenly: later packets overtake. */
   readonly jitterNs?: number;
   /** Decides before chance does: `true` loses the packet. */
@@ -31,8 +33,6 @@ const SLOT_BYTES = 256;
 export class FaultyLink implements Sender, Receiver {
   readonly batch: FrameBatch;
   readonly data: DataView;
-  readonly lost = { toServer: 0, toClient: 0 };
-  readonly carried = { toServer: 0, toClient: 0 };
   readonly #slot = new Uint8Array(SLOT_BYTES);
   readonly #server: Sender & Receiver;
   readonly #toServer: Direction;
@@ -45,6 +45,15 @@ export class FaultyLink implements Sender, Receiver {
     this.data = new DataView(this.#slot.buffer);
     this.#toServer = new Direction(toServer, seed);
     this.#toClient = new Direction(toClient, seed ^ 0x5bd1_e995);
+  }
+
+  /** Packets of each direction so far that came to harm. */
+  get harmed(): { readonly lost: [number, number]; readonly corrupted: [number, number] } {
+    const both = [this.#toServer, this.#toClient] as const;
+    return {
+      lost: [both[0].lost, both[1].lost],
+      corrupted: [both[0].corrupted, both[1].corrupted],
+    };
   }
 
   nextDueNs(): number {
@@ -68,20 +77,15 @@ export class FaultyLink implements Sender, Receiver {
         batch.extentOffset[first + i] = offset;
         batch.extentBytes[first + i] = bytes;
       }
-      this.carried.toServer++;
       if (++batch.count === batch.capacity) this.#server.flush();
     }
     this.#server.flush();
     this.#server.receive(Number.POSITIVE_INFINITY, {
       onPacket: (start, capturedBytes) => {
         const octets = new Uint8Array(this.#server.data.buffer, start, capturedBytes).slice();
-        this.lost.toClient += this.#toClient.send(octets, [], this.#nowNs);
+        this.#toClient.send(octets, [], this.#nowNs);
       },
     });
-  }
-
-  get flushStartedNs(): number {
-    return this.#nowNs;
   }
 
   flush(): number {
@@ -93,7 +97,7 @@ export class FaultyLink implements Sender, Receiver {
         const row = frame * EXTENTS_PER_FRAME + i;
         return [batch.extentOffset[row], batch.extentBytes[row]] as const;
       });
-      this.lost.toServer += this.#toServer.send(octets, extents, this.#nowNs);
+      this.#toServer.send(octets, extents, this.#nowNs);
     }
     batch.count = 0;
     return this.#nowNs;
@@ -105,7 +109,6 @@ export class FaultyLink implements Sender, Receiver {
       const packet = this.#toClient.take(this.#nowNs);
       if (packet === null) break;
       this.#slot.set(packet.octets);
-      this.carried.toClient++;
       sink.onPacket(0, packet.octets.length, packet.dueNs);
     }
     return packets;
@@ -114,6 +117,8 @@ export class FaultyLink implements Sender, Receiver {
 
 /** Packets under way in one direction: a heap by when they arrive. */
 class Direction {
+  lost = 0;
+  corrupted = 0;
   readonly #faults: Faults;
   readonly #prng: Prng;
   readonly #heap: Flying[] = [];
@@ -124,20 +129,27 @@ class Direction {
     this.#prng = new Prng(seed);
   }
 
-  /** @returns how many were lost of it: 0 or 1 */
-  send(octets: Uint8Array, extents: Flying['extents'], atNs: number): number {
-    const { loss = 0, duplicate = 0, delayNs = 0, jitterNs = 0, drop } = this.#faults;
+  send(octets: Uint8Array, extents: Flying['extents'], atNs: number): void {
+    const { loss = 0, duplicate = 0, corrupt = 0, delayNs = 0, jitterNs = 0, drop } = this.#faults;
     const index = this.#sent++;
     // Chance is asked as often whatever the answers: runs with other rates stay comparable.
     const isLost = this.#prng.nextUnit() < loss;
     const copies = this.#prng.nextUnit() < duplicate ? 2 : 1;
+    const isCorrupted = this.#prng.nextUnit() < corrupt;
+    const bit = this.#prng.nextUint32() % (octets.length * 8);
     const jitters = [this.#prng.nextUnit(), this.#prng.nextUnit()];
-    if (isLost || drop?.({ index, atNs }) === true) return 1;
+    if (isLost || drop?.({ index, atNs }) === true) {
+      this.lost++;
+      return;
+    }
+    if (isCorrupted) {
+      octets[bit >>> 3] ^= 1 << (bit & 7);
+      this.corrupted += copies;
+    }
     for (const jitter of jitters.slice(0, copies)) {
       const dueNs = atNs + delayNs + Math.floor(jitter * jitterNs);
       this.#push({ dueNs, order: index, octets, extents });
     }
-    return 0;
   }
 
   nextDueNs(): number {

@@ -15,6 +15,8 @@ export interface SimulationOptions {
   readonly users: number;
   readonly seed: number;
   readonly family?: 4 | 6;
+  /** New users per virtual second; 1000 without it. */
+  readonly ratePerSecond?: number;
   readonly toServer?: Faults;
   readonly toClient?: Faults;
   readonly plan?: Partial<ReplayPlan>;
@@ -39,17 +41,25 @@ export interface SimulationResult {
   readonly serverBytes: number;
 }
 
-/** Plays everything, and on until the server has nothing to do either. */
-export function simulate(options: SimulationOptions): SimulationResult {
-  const { users, seed, family = 4, limitNs = 24 * 3600 * NS_PER_SECOND } = options;
-  const { scripts, capture, streamOf } = record(options.sessions, options.layout);
+/** An engine's plan and a server, not yet connected. */
+export interface Ends {
+  readonly plan: ReplayPlan;
+  readonly target: EmbeddedTarget;
+  readonly recorded: ReturnType<typeof record>;
+  readonly counters: Float64Array;
+  /** To be set when there is an engine: the number of a user's present connection. */
+  presentOf: (user: number) => number;
+}
+
+export function makeEnds(options: SimulationOptions): Ends {
+  const { users, seed, family = 4 } = options;
+  const recorded = record(options.sessions, options.layout);
+  const { scripts, capture } = recorded;
   const counters = createCounters();
-  const clients = parseClients(family === 4 ? '198.18.0.0/24' : '2001:2::/120');
+  const clients = parseClients(family === 4 ? '198.18.0.0/22' : '2001:2::/118');
   const pool = new AddressPool(clients, parsePorts('1024-65535'), 'ip');
   const iterations = options.plan?.iterations ?? 1;
   const played = Uint32Array.from(options.sessions, (_, session) => session);
-  // Only a user's present connection is known: a late SYN of an older one is nobody's.
-  let presentOf = (user: number): number => user;
   const target = new EmbeddedTarget({
     scripts,
     capture,
@@ -62,15 +72,15 @@ export function simulate(options: SimulationOptions): SimulationResult {
         const connection = pool.connectionOf(low, port);
         return connection < 0 || connection >= users * iterations ? -1 : connection % users;
       },
+      // Only a user's present connection is known: a late SYN of an older one is nobody's.
       sessionOf: (low, port) => {
         const connection = pool.connectionOf(low, port);
-        const isPresent = presentOf(connection % users) === connection;
+        const isPresent = ends.presentOf(connection % users) === connection;
         return isPresent ? played[connection % played.length] : -1;
       },
     },
     ...options.target,
   });
-  const link = new FaultyLink(target, seed, options.toServer ?? {}, options.toClient ?? {});
   const plan: ReplayPlan = {
     scripts,
     played,
@@ -82,7 +92,7 @@ export function simulate(options: SimulationOptions): SimulationResult {
       sessionDurationNs: NS_PER_SECOND,
       users,
       accel: 1,
-      rate: 1000,
+      rate: options.ratePerSecond ?? 1000,
     }),
     users,
     shard: 0,
@@ -107,15 +117,26 @@ export function simulate(options: SimulationOptions): SimulationResult {
     syn: { mss: 1460, windowScale: 7, timestamps: true, sackPermitted: false },
     ...options.plan,
   };
+  const ends: Ends = { plan, target, recorded, counters, presentOf: (user) => user };
+  return ends;
+}
+
+/** Plays everything, and on until the server has nothing to do either. */
+export function simulate(options: SimulationOptions): SimulationResult {
+  const { seed, users, limitNs = 24 * 3600 * NS_PER_SECOND } = options;
+  const ends = makeEnds(options);
+  const { plan, target, recorded, counters } = ends;
+  const link = new FaultyLink(target, seed, options.toServer ?? {}, options.toClient ?? {});
   const latency = new LatencyRecorder();
-  const replay = new Replay(plan, link, link, capture, latency, counters);
-  presentOf = (user) => user + replay.plays.iteration[user] * users;
+  const replay = new Replay(plan, link, link, recorded.capture, latency, counters);
+  ends.presentOf = (user) => user + replay.plays.iteration[user] * users;
   const endNs = run(replay, target, link, limitNs, seed);
   let clientBytes = 0;
   let serverBytes = 0;
-  for (let connection = 0; connection < users * iterations; connection++) {
-    clientBytes += streamOf('client', connection % options.sessions.length).length;
-    serverBytes += streamOf('server', connection % options.sessions.length).length;
+  for (let connection = 0; connection < users * plan.iterations; connection++) {
+    const session = connection % options.sessions.length;
+    clientBytes += recorded.streamOf('client', session).length;
+    serverBytes += recorded.streamOf('server', session).length;
   }
   return { counters, endNs, target, replay, link, latency, clientBytes, serverBytes };
 }

@@ -16,11 +16,9 @@ export const IPPROTO_RAW = 255;
 
 export const SOL_SOCKET = 1;
 export const SO_SNDBUF = 7;
-export const SO_RCVBUF = 8;
 export const SO_BINDTODEVICE = 25;
 export const SO_ATTACH_FILTER = 26;
 export const SO_SNDBUFFORCE = 32;
-export const SO_RCVBUFFORCE = 33;
 
 export const SOL_PACKET = 263;
 export const PACKET_ADD_MEMBERSHIP = 1;
@@ -35,7 +33,6 @@ export const TPACKET_V2 = 1;
 export const ETH_P_ALL = 0x0003;
 
 export const MSG_DONTWAIT = 0x40;
-export const MSG_TRUNC = 0x20;
 
 type SocketOption = (
   fd: number,
@@ -85,18 +82,6 @@ const send = libcFunction<Transfer>('send', 'intptr_t', ['int', OCTETS, 'size_t'
 export const sendmmsg = libcFunction<
   (fd: number, messages: number, count: number, flags: number) => number
 >('sendmmsg', 'int', ['int', ADDRESS, 'uint32_t', 'int']);
-
-/** `sendto(2)`, by addresses: octets sent, or -1 and errno. */
-export const sendto = libcFunction<
-  (
-    fd: number,
-    octets: number,
-    bytes: number,
-    flags: number,
-    name: number,
-    nameBytes: number,
-  ) => number
->('sendto', 'intptr_t', ['int', ADDRESS, 'size_t', 'int', ADDRESS, 'uint32_t']);
 
 /** A socket of the kernel's, closed once however often `close` is called. */
 export class Socket {

@@ -1,0 +1,36 @@
+/** The options of `gryphon report`, as `--help` shows them. */
+import type { OptionSpec } from './given-options.ts';
+import { COMMON_FLAGS } from './replay-flags.ts';
+
+const FORMAT = 'Instead of the summary (FILE, or - for stdout):';
+
+const format = (name: string, describe: string): OptionSpec => ({
+  name,
+  takes: 'value',
+  group: FORMAT,
+  describe: `FILE ${describe}`,
+});
+
+export const REPORT_FLAGS: readonly OptionSpec[] = [
+  format('markdown', 'for a pull request or a job summary'),
+  format('junit', 'for the test tab of a CI stage'),
+  format('hgrm', "with the distribution of one latency, for HdrHistogram's plotter"),
+  format('hlog', "with all latencies over time, for HdrHistogram's log tools"),
+  {
+    name: 'latency',
+    takes: 'value',
+    group: FORMAT,
+    describe: 'NAME of the latency for --hgrm',
+    fallback: 'response',
+  },
+  { name: 'out', takes: 'value', group: 'Output:', describe: 'DIR for all of them' },
+  ...COMMON_FLAGS,
+];
+
+const LATER = 'is not available in this version';
+
+/** Formats that later versions have. */
+export const REPORT_ELSEWHERE: ReadonlyMap<string, string> = new Map([
+  ['html', `${LATER}: write --markdown, or plot what --hgrm writes`],
+  ['csv', `${LATER}: write --hlog, or read the result itself, which is JSON`],
+]);

@@ -1,0 +1,61 @@
+/** `gryphon report`: render the result of a run again. */
+import { LATENCY_NAMES } from '../measure/histograms.ts';
+import type { RunResult } from '../measure/result.ts';
+import { hgrmReport } from '../report/hgrm.ts';
+import { hlogReport } from '../report/hlog.ts';
+import { parseResult } from '../report/json.ts';
+import { junitReport } from '../report/junit.ts';
+import { markdownReport } from '../report/markdown.ts';
+import { outputFiles } from '../report/output-files.ts';
+import { textReport } from '../report/text.ts';
+import type { CommandInput } from './command-line.ts';
+import { ExitCode } from './exit-codes.ts';
+import { STDOUT, wantsColor } from './outputs.ts';
+import { parseChoice } from './values.ts';
+
+/**
+ * Runs the command: what it was asked for in files or on stdout, else the summary. The code says
+ * whether that worked; whether the run did, `replay` has said.
+ * @throws ReplayError (usage) for a file that is no result, or cannot be read or written
+ */
+export async function report({ given, faults, context }: CommandInput): Promise<ExitCode> {
+  const [path, ...more] = given.positionals('result');
+  if (path === undefined) faults.add('no result given', 'gryphon report RESULT.json');
+  if (more.length > 0) faults.add('several results at once are not available in this version');
+  const found = given.text('latency');
+  const latency =
+    found === null
+      ? 'response'
+      : faults.attempt(found.label, null, () => parseChoice(found.text, LATENCY_NAMES));
+  const formats = new Map<string, (result: RunResult) => string>([
+    ['markdown', markdownReport],
+    ['junit', junitReport],
+    ['hgrm', (result) => hgrmReport(result, latency ?? 'response')],
+    ['hlog', hlogReport],
+  ]);
+  const asked = [...formats].flatMap(([name, render]) => {
+    const to = given.text(name)?.text;
+    return to === undefined ? [] : [{ to, render }];
+  });
+  const folder = given.text('out')?.text ?? null;
+  if (asked.filter(({ to }) => to === STDOUT).length > 1) {
+    faults.add('more than one report is to go to stdout', 'give the others a file');
+  }
+  faults.throwIfAny();
+
+  const result = parseResult(await context.files.read(path ?? ''), path ?? '');
+  for (const { to, render } of asked) {
+    if (to === STDOUT) await context.print(render(result));
+    else await context.files.write(to, render(result));
+  }
+  if (folder !== null) {
+    await context.files.makeFolder(folder);
+    for (const [name, content] of outputFiles(result)) {
+      await context.files.write(`${folder}/${name}`, content);
+    }
+  }
+  if (asked.length === 0 && folder === null) {
+    await context.print(textReport(result, { color: wantsColor(context) }));
+  }
+  return ExitCode.OK;
+}

@@ -1,0 +1,149 @@
+/** The tables of `gryphon inspect`. */
+import { NS_PER_MS } from '../base/time.ts';
+import { formatBytes, formatCount, formatDuration, formatPercentage } from '../base/units.ts';
+import { nonZero } from './format.ts';
+import type {
+  FileReport,
+  InspectDocument,
+  ServerReport,
+  SessionReport,
+  SessionTotals,
+} from './inspect-document.ts';
+
+/** More servers than this are summed up in one line; `--json` has them all. */
+const SERVERS_MAX = 20;
+
+/** What the reasons of the document mean; a reason that is not here is shown as it is. */
+const SESSION_REASONS: ReadonlyMap<string, string> = new Map([
+  ['no-syn', 'the capture began in their middle'],
+  ['one-sided', 'only the client was captured'],
+  ['no-syn-ack', 'refused, or never answered'],
+  ['no-client-data', 'the client sent nothing'],
+  ['tls', 'encrypted with TLS: cannot be replayed'],
+  ['truncated', 'payload was cut by the snap length'],
+  ['client-hole', "some of the client's octets were not captured"],
+  ['server-hole', "some of the server's octets were not captured"],
+  ['too-long', '4 GiB or more in one direction'],
+  ['too-many-servers', 'more servers than a run can hold'],
+]);
+
+/** Files, sessions and servers as tables; one more with a row a session when there is a list. */
+export function inspectText(document: InspectDocument): string {
+  const blocks = [
+    document.files.flatMap(fileLines),
+    sessionLines(document.sessions, document.servers),
+    serverLines(document.servers),
+    document.sessionList === undefined ? [] : listLines(document.sessionList),
+  ];
+  return blocks
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.map((line) => `${line.trimEnd()}\n`).join(''))
+    .join('\n');
+}
+
+function fileLines(file: FileReport): string[] {
+  const counts = `${formatCount(file.packets)} packets, ${formatCount(file.tcpPackets)} of them TCP`;
+  const lines = [`${file.file}: ${file.format}, ${formatBytes(file.bytes)}, ${counts}`];
+  if (file.firstTimestamp !== null && file.lastTimestamp !== null) {
+    const span = `${utc(file.firstTimestamp)} to ${utc(file.lastTimestamp)}`;
+    const seconds = Number(file.lastTimestamp) - Number(file.firstTimestamp);
+    lines.push(`  recorded  ${span} (${formatDuration(Math.max(0, seconds) * 1e9)})`);
+  }
+  const skipped = nonZero(file.skippedPackets);
+  if (skipped.length > 0) {
+    const reasons = skipped.map(([reason, count]) => `${reason} ${formatCount(count)}`);
+    lines.push(`  not TCP   ${reasons.join(', ')}`);
+  }
+  if (file.truncatedPackets > 0) {
+    lines.push(`  cut       ${formatCount(file.truncatedPackets)} packets by the snap length`);
+  }
+  if (file.damage !== null) {
+    lines.push(`  damaged   at octet ${formatCount(file.damage.offset)}: ${file.damage.reason}`);
+  }
+  return lines;
+}
+
+/** Seconds since 1970 as a date with microseconds. */
+function utc(timestamp: string): string {
+  const [seconds, fraction = ''] = timestamp.split('.');
+  const date = new Date(Number(seconds) * 1000);
+  if (Number.isNaN(date.getTime())) return `${timestamp} s`;
+  const text = date.toISOString().replace('T', ' ').replace('.000Z', '');
+  return `${text}.${fraction.slice(0, 6)} UTC`;
+}
+
+function sessionLines(sessions: SessionTotals, servers: readonly ServerReport[]): string[] {
+  const { total, replayable } = sessions;
+  const share = total === 0 ? '' : ` (${formatPercentage(replayable / total)})`;
+  const lines = [
+    `Sessions: ${formatCount(total)}, ${formatCount(replayable)} of them replayable${share}`,
+  ];
+  const skipped = nonZero(sessions.skipped);
+  const width = Math.max(0, ...skipped.map(([, count]) => formatCount(count).length));
+  const nameWidth = Math.max(0, ...skipped.map(([reason]) => reason.length));
+  for (const [reason, count] of skipped) {
+    const meaning = SESSION_REASONS.get(reason) ?? '';
+    lines.push(
+      `  ${formatCount(count).padStart(width)} ${reason.padEnd(nameWidth)}  ${meaning}`,
+    );
+  }
+  if (total > 0 && servers.length === 0) lines.push('  no server was found');
+  return lines;
+}
+
+function serverLines(servers: readonly ServerReport[]): string[] {
+  if (servers.length === 0) return [];
+  const rows = servers
+    .slice(0, SERVERS_MAX)
+    .map((server) => [
+      endpoint(server.address, server.port),
+      formatCount(server.sessions),
+      formatCount(server.replayable),
+      formatCount(server.serverFirst),
+      formatCount(server.clientTurns),
+      formatBytes(server.clientBytes),
+      formatBytes(server.serverBytes),
+    ]);
+  const head = ['Server', 'sessions', 'replayable', 'speaks first', 'turns', 'sent', 'answered'];
+  const lines = table(head, rows, 1);
+  const more = servers.length - SERVERS_MAX;
+  if (more > 0) lines.push(`… and ${formatCount(more)} more (--json lists all)`);
+  return lines;
+}
+
+function listLines(sessions: readonly SessionReport[]): string[] {
+  const rows = sessions.map((session) => [
+    endpoint(session.client, session.clientPort),
+    endpoint(session.server, session.serverPort),
+    utc(session.start),
+    formatDuration(session.durationMs * NS_PER_MS),
+    formatCount(session.packets),
+    session.first ?? '-',
+    formatCount(session.clientTurns),
+    formatBytes(session.clientBytes),
+    formatBytes(session.serverBytes),
+    session.reason ?? 'replayable',
+  ]);
+  const names = ['Client', 'server', 'start', 'duration', 'packets', 'first'];
+  return table([...names, 'turns', 'sent', 'answered', 'verdict'], rows, 3);
+}
+
+const endpoint = (address: string, port: number): string =>
+  address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+
+/** Columns as wide as they need; all but the first `textColumns` are set to the right. */
+function table(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  textColumns: number,
+): string[] {
+  const widths = head.map((name) => name.length);
+  for (const row of rows) {
+    for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i], cell.length);
+  }
+  return [head, ...rows].map((row) =>
+    row
+      .map((cell, i) => (i < textColumns ? cell.padEnd(widths[i]) : cell.padStart(widths[i])))
+      .join('  '),
+  );
+}

@@ -1,0 +1,151 @@
+/** The command as the shell sees it: the built program, started as a process. */
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type RunOptions, run, until } from '../helpers/process.ts';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const CAPTURE = join(ROOT, 'fixtures/http-keepalive.pcap');
+
+let folder: string;
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'gryphon-bin-'));
+});
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+
+const gryphon = (args: readonly string[], options: RunOptions = {}) =>
+  run([process.execPath, join(ROOT, 'bin/gryphon.js'), ...args], { cwd: folder, ...options });
+
+const shell = (line: string) =>
+  run(['bash', '-c', line.replaceAll('gryphon', `${process.execPath} ${ROOT}bin/gryphon.js`)], {
+    cwd: folder,
+  });
+
+test('--version says the version of the package, on stdout', async () => {
+  const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+  expect(await gryphon(['--version'])).toMatchObject({
+    code: 0,
+    stdout: `${version}\n`,
+    stderr: '',
+  });
+});
+
+test('--help goes to stdout and ends with 0', async () => {
+  const { code, stdout, stderr } = await gryphon(['--help']);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(stdout).toContain('gryphon replay x.pcap');
+});
+
+describe('a replay', () => {
+  test('of a fixture plays every user and leaves a result that the ledger agrees with', async () => {
+    const args = ['replay', CAPTURE, '--users', '200', '--accel', '10', '--seed', '1'];
+    const { code, stdout, stderr } = await gryphon([
+      ...args,
+      '--json',
+      'r.json',
+      '--out',
+      'reports',
+    ]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toContain('all 200 users completed');
+    const result = JSON.parse(readFileSync(join(folder, 'r.json'), 'utf8'));
+    expect(result).toMatchObject({
+      schema: 'gryphon.result/1',
+      command: [...args, '--json', 'r.json', '--out', 'reports'],
+      plan: { seed: 1, accel: 10 },
+      users: { planned: 200, completed: 200, waiting: 0, live: 0 },
+    });
+    expect(readFileSync(join(folder, 'reports/junit.xml'), 'utf8')).toContain('<testsuites');
+  });
+
+  test('with --json - leaves stdout to the document', async () => {
+    const { code, stdout, stderr } = await gryphon(['replay', CAPTURE, '--json', '-']);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ schema: 'gryphon.result/1' });
+    expect(stderr).toContain('p99');
+  });
+
+  test('takes its options from the environment, too', async () => {
+    const env = { ...process.env, GRYPHON_USERS: '3', GRYPHON_JSON: '-', GRYPHON_QUIET: '1' };
+    const { stdout, stderr } = await gryphon(['replay', CAPTURE], { env });
+    expect(JSON.parse(stdout)).toMatchObject({ users: { planned: 3 } });
+    expect(stderr).toBe('');
+  });
+
+  test('with --dry-run says what it would do and sends nothing', async () => {
+    const { code, stdout } = await gryphon(['replay', CAPTURE, '-u', '7', '--dry-run']);
+    expect(code).toBe(0);
+    expect(stdout).toContain('nothing was sent');
+  });
+});
+
+describe('exit codes', () => {
+  test.each([
+    { args: ['replay', CAPTURE, '-u', '0'], code: 2, says: /^gryphon: --users: '0' is not/ },
+    { args: ['replay', CAPTURE, '--frobnicate'], code: 2, says: /^gryphon: unknown option/ },
+    { args: ['repaly', CAPTURE], code: 2, says: /did you mean gryphon replay\?/ },
+    { args: [], code: 2, says: /no command given/ },
+    { args: ['replay', CAPTURE, '-c', '10.0.0.1', '--ports', '1-9'], code: 2, says: /10\.0\.0\.1/ },
+    { args: ['replay', CAPTURE, '--json', 'none/r.json'], code: 2, says: /folder does not exist/ },
+    { args: ['replay', CAPTURE, '--target', '8.8.8.8:80'], code: 2, says: /public address/ },
+    { args: ['replay', 'no-such.pcap'], code: 3, says: /no-such\.pcap does not exist/ },
+    { args: ['replay', '.'], code: 3, says: /folder/ },
+    { args: ['replay', 'empty.pcap'], code: 3, says: /empty/ },
+    { args: ['replay', 'text.pcap'], code: 3, says: /not a capture/ },
+    { args: ['inspect', 'text.pcap'], code: 3, says: /not a capture/ },
+    { args: ['replay', CAPTURE, '--threshold', 'response:max<1ns'], code: 99, says: /^$/ },
+    { args: ['replay', CAPTURE, '--json', '/dev/full'], code: 4, says: /no space left/ },
+  ])('$code with one line that matches $says', async ({ args, code, says }) => {
+    writeFileSync(join(folder, 'empty.pcap'), '');
+    writeFileSync(join(folder, 'text.pcap'), 'this is a text that is long enough to be a header\n');
+    const finished = await gryphon(args);
+    expect(finished).toMatchObject({ code, stderr: expect.stringMatching(says) });
+    expect(finished.stderr.split('\n').length).toBeLessThanOrEqual(2);
+    if (code === 2 || code === 3) expect(finished.stdout).toBe('');
+  });
+
+  test('a reader that leaves early is no fault', async () => {
+    const { stdout, stderr } = await shell(
+      `gryphon replay ${CAPTURE} --json - --quiet | head -c 1; echo " \${PIPESTATUS[0]}"`,
+    );
+    expect({ stdout, stderr }).toEqual({ stdout: '{ 0\n', stderr: '' });
+  });
+
+  test('a result that stdout does not take is one', async () => {
+    const { code, stderr } = await shell(`gryphon replay ${CAPTURE} > /dev/full`);
+    expect(code).toBe(4);
+    expect(stderr).toMatch(/^gryphon: the result cannot be written to stdout/);
+  });
+});
+
+describe('signals', () => {
+  /** Long enough to be interrupted: 16 sessions of about a second, a twentieth as fast. */
+  const LONG = ['replay', CAPTURE, '--users', '2000', '--real-time', '--accel', '0.05'];
+
+  test.each(['SIGINT', 'SIGTERM'] as const)(
+    'the first %s drains, reports, and ends with 130',
+    async (signal) => {
+      const out = join(folder, signal);
+      const { code, stdout, stderr } = await gryphon([...LONG, '--out', out], {
+        onStart: async (child) => {
+          // The folder is made after the signals are watched and before the run begins.
+          await until('the folder for the reports', () => existsSync(out));
+          child.kill(signal);
+        },
+      });
+      expect(code).toBe(130);
+      expect(stdout).toContain('interrupted');
+      expect(stderr).toContain('once more to leave at once');
+      const { users } = JSON.parse(readFileSync(join(out, 'result.json'), 'utf8'));
+      const { planned, waiting, live, completed, refused, reset, timedOut, aborted } = users;
+      expect(planned).toBe(2000);
+      expect(live).toBe(0);
+      expect(waiting + completed + refused + reset + timedOut + aborted).toBe(planned);
+    },
+  );
+});
