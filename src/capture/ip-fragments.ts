@@ -80,7 +80,11 @@ export class IpFragments {
     this.#cost += cost;
     const end = Math.min(at.offset + octets.length, DATAGRAM_BYTES_MAX);
     if (at.isLast) pending.totalBytes = end;
-    cover(pending, at.offset / UNIT_BYTES, at.isLast ? Math.ceil(end / UNIT_BYTES) : Math.floor(end / UNIT_BYTES));
+    cover(
+      pending,
+      at.offset / UNIT_BYTES,
+      at.isLast ? Math.ceil(end / UNIT_BYTES) : Math.floor(end / UNIT_BYTES),
+    );
     if (isWhole(pending)) {
       this.#close(key, pending);
       return this.#assemble(pending);

@@ -238,7 +238,8 @@ export class PcapngReader implements PacketReader {
       this.window.start = start + total;
       return Step.PACKET;
     }
-    if (!this.#hasEnded && total <= PACKET_BYTES_MAX) return Step.MORE;
+    // A block larger than the window has options without end: its packet is taken on trust.
+    if (total <= PACKET_BYTES_MAX) return this.#more('a packet is cut');
     this.#skip(total);
     return Step.PACKET;
   }

@@ -237,9 +237,7 @@ export class SegmentDecoder {
   /** BSD loopback: an address family of 4 octets in the byte order of whoever captured. */
   #loopback(at: number): Skip {
     if (at + 4 > this.#end) return this.#cut(at + 4, Skip.BAD_LINK_HEADER);
-    const { data } = this;
-    const bigEndian = data.getUint32(at);
-    const family = bigEndian > 0xffff ? data.getUint32(at, true) : bigEndian;
+    const family = loopbackFamily(this.data, at);
     switch (family) {
       case 2:
         return this.#ipv4(at + 4);
@@ -556,6 +554,8 @@ export class SegmentDecoder {
     const next = at + 8;
     if (next > this.#end) return this.#cut(next, Skip.UDP);
     const { data } = this;
+    const bytes = data.getUint16(at + 4);
+    if (bytes >= 8) this.#bound(at + bytes);
     const inner = this.#udpTunnel(data.getUint16(at + 2), next);
     if (inner !== Skip.UDP) return inner;
     return this.#udpTunnel(data.getUint16(at), next);
@@ -712,6 +712,17 @@ export class SegmentDecoder {
   #cut(needed: number, otherwise: Skip): Skip {
     return needed <= this.#wireEnd ? Skip.TRUNCATED_HEADERS : otherwise;
   }
+}
+
+/**
+ * The address family at `at`, in whichever byte order it was written; some wrote 16 bits of it
+ * where others write 32. As Wireshark's packet-null.c tells them apart.
+ */
+function loopbackFamily(data: DataView, at: number): number {
+  const little = data.getUint32(at, true);
+  if (little > 0xffff) return little < 0x0006_0000 ? little >>> 16 : data.getUint32(at);
+  const isSwapped = (little & 0xff) === 0 && little < 0x0600;
+  return isSwapped ? little >>> 8 : little;
 }
 
 /** Whether a radiotap header's flags say that the 802.11 header is padded to four octets. */

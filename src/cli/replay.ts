@@ -1,4 +1,5 @@
 /** `gryphon replay`: read the options, run, write every report, say how it went. */
+import { ReplayError } from '../base/errors.ts';
 import { parseThreshold } from '../measure/thresholds.ts';
 import type { RunHost } from '../run/options.ts';
 import type { CommandInput } from './command-line.ts';
@@ -47,6 +48,14 @@ export async function replay({ given, faults, context }: CommandInput): Promise<
   }
 }
 
+/** What a run throws that was interrupted while there was nothing to report yet. */
+const interruptedEarly = (): ReplayError =>
+  new ReplayError({
+    code: 'ERR_CLI_INTERRUPTED',
+    kind: 'interrupted',
+    message: 'interrupted before anything was sent',
+  });
+
 /** The first interrupt asks the run to end, the second one ends the process. */
 function watchInterrupts(
   context: Context,
@@ -59,7 +68,7 @@ function watchInterrupts(
       context.exitNow(ExitCode.INTERRUPTED);
       return;
     }
-    controller.abort();
+    controller.abort(interruptedEarly());
     progress.note('interrupted: closing what is open, then reporting; once more to leave at once');
   });
   return { signal: controller.signal, stop };

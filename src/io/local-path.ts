@@ -1,4 +1,5 @@
 /** The way to the targets and back, found once before the threads start. */
+import { existsSync, readFileSync } from 'node:fs';
 import type { IpAddress } from '../base/address.ts';
 import { addressOfBytes, formatAddress } from '../base/address.ts';
 import { ReplayError } from '../base/errors.ts';
@@ -28,6 +29,11 @@ export interface LocalPath {
   readonly mtu: number;
   /** Addresses that no client may have: this machine's own, and the next hops'. */
   readonly inUse: readonly IpAddress[];
+  /**
+   * This machine forwards what comes in by `device`: replies to clients would be sent on by its own
+   * routes (by default into the world), beside being received here. Worth a warning.
+   */
+  readonly forwards: boolean;
 }
 
 /**
@@ -50,7 +56,15 @@ export function findLocalPath(request: LocalPathRequest): LocalPath {
     routes,
     mtu: Math.min(...routes.map((route) => route.mtu)),
     inUse: [...own, ...hops].map(addressOfBytes),
+    forwards: isForwarding(targets[0].family, device),
   };
+}
+
+function isForwarding(family: 4 | 6, device: NetworkInterface): boolean {
+  // The loopback interface's packets are not routed a second time.
+  if (device.linkType === 'loopback') return false;
+  const path = `/proc/sys/net/ipv${family}/conf/${device.name}/forwarding`;
+  return existsSync(path) && readFileSync(path, 'utf8').trim() !== '0';
 }
 
 /** Whether neighbours of the link ask for addresses of the ranges, so that answering them helps. */

@@ -14,6 +14,7 @@ import { assert } from '../base/assert.ts';
 import type { PacketSink, Receiver } from '../replay/ports.ts';
 import { type BpfInstruction, emitBpf } from './bpf.ts';
 import type { RunClock } from './run-clock.ts';
+import { lastErrno, systemError } from './sys/errno.ts';
 import {
   KernelMemory,
   MAP_SHARED,
@@ -204,7 +205,7 @@ export class PacketReceiver implements Receiver {
 
 /**
  * Gives a socket its filter; to be done before it is bound.
- * @throws ReplayError ERR_IO_SOCKET
+ * @throws ReplayError ERR_IO_FILTER
  */
 export function attachFilter(socket: Socket, filter: readonly BpfInstruction[]): void {
   const octets = emitBpf(filter);
@@ -216,7 +217,14 @@ export function attachFilter(socket: Socket, filter: readonly BpfInstruction[]):
   data.setUint16(0, filter.length, true);
   data.setBigUint64(8, BigInt(memory.address), true);
   try {
-    socket.setOption(SOL_SOCKET, SO_ATTACH_FILTER, program, 'attaching a packet filter');
+    if (socket.trySetOption(SOL_SOCKET, SO_ATTACH_FILTER, program)) return;
+    throw systemError({
+      code: 'ERR_IO_FILTER',
+      doing: `attaching a packet filter of ${filter.length} instructions`,
+      errno: lastErrno(),
+      // The kernel's limit of 20 KB before 6.7 is less than many client ranges ask for.
+      hint: 'sysctl -w net.core.optmem_max=131072, or give the client pool as fewer ranges',
+    });
   } finally {
     memory.close();
   }

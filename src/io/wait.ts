@@ -1,5 +1,13 @@
 import { KernelMemory } from './sys/memory.ts';
-import { POLLFD_BYTES, POLLIN, ppoll, TIMESPEC_BYTES, useExactTimers } from './sys/poll.ts';
+import {
+  POLLERR,
+  POLLFD_BYTES,
+  POLLIN,
+  ppoll,
+  TIMESPEC_BYTES,
+  useExactTimers,
+} from './sys/poll.ts';
+import { clearSocketError } from './sys/socket.ts';
 
 /** Nobody can interrupt a wait, so it is never longer than what a Ctrl-C may take. */
 const WAIT_NS_MAX = 100_000_000;
@@ -36,7 +44,23 @@ export class Waiter {
     words[0] = 0;
     words[2] = ns;
     const { address } = this.#memory;
-    return ppoll(address + TIMESPEC_BYTES, this.#count, address, 0, 0) > 0;
+    if (ppoll(address + TIMESPEC_BYTES, this.#count, address, 0, 0) <= 0) return false;
+    return this.#canRead();
+  }
+
+  /**
+   * A socket's error (its interface went down) is told by every poll until somebody takes it, and
+   * nobody receives from a ring's socket: it is taken here, or the next wait would not wait.
+   */
+  #canRead(): boolean {
+    let canRead = false;
+    for (let i = 0; i < this.#count; i++) {
+      const at = (TIMESPEC_BYTES + i * POLLFD_BYTES) / 4;
+      const events = this.#words[at + 1] >>> 16;
+      if ((events & POLLERR) !== 0) clearSocketError(this.#words[at]);
+      if ((events & POLLIN) !== 0) canRead = true;
+    }
+    return canRead;
   }
 
   close(): void {

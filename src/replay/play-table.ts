@@ -27,8 +27,8 @@ export const PlayFlag = {
   INTERRUPTED: 0x0080,
   /** A SYN or a turn's last message lies in the batch: its time is taken at the flush. */
   STAMP: 0x0100,
-  /** A connection has been acknowledged as its peer's choice of a whole second connection. */
-  TURN_OPEN: 0x0200,
+  /** The protocol tells where the open stage ends: `stageBytes` are those still to come. */
+  FRAMED: 0x0200,
 } as const;
 
 /** Octets that one user takes in this table. */
@@ -41,7 +41,7 @@ export class PlayTable {
   readonly nextStep: Uint32Array;
   /** The first stage that is not complete. */
   readonly openStage: Uint32Array;
-  /** Octets of the open stage that have come. */
+  /** Octets of the open stage that have come; with FRAMED those that have not. */
   readonly stageBytes: Uint32Array;
   /** When the plan wants the next step (its intended time); NEVER_NS while a stage must end first. */
   readonly stepDueNs: Float64Array;

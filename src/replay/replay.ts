@@ -21,6 +21,7 @@ import { ACK, FIN, RST, SYN, TCP_HEADER_BYTES_MIN, TcpView } from '../wire/tcp.t
 import { TcpOptions } from '../wire/tcp-options.ts';
 import { WireFault } from '../wire/wire-fault.ts';
 import { FrameOutput } from './frame-output.ts';
+import { answerBytes, UNKNOWN_END } from './http-framing.ts';
 import { PlayFlag, PlayTable } from './play-table.ts';
 import type { CaptureBytes, PacketSink, Receiver, Sender } from './ports.ts';
 import { Close, Pace, type ReplayPlan } from './replay-plan.ts';
@@ -28,11 +29,15 @@ import { Stages } from './stages.ts';
 
 /**
  * An answer that is not as long as recorded is over when nothing has come for this long after a
- * push (or for two round trips, where those are longer).
+ * push (or for two round trips, or for twice the longest pause of the recorded answer, where those
+ * are longer). Less would cut answers in two that the server writes in pieces, or of which a packet
+ * was lost: its repetition takes a server 200 ms. An answer's time is that of its last octet, so
+ * this delays what comes next, but no figure.
  */
-const QUIET_MS = 20;
-/** Where packets get lost quiet may be a lost packet: its repetition takes a server 200 ms. */
-const QUIET_AFTER_LOSS_MS = 300;
+const QUIET_MS = 300;
+/** And where the same answer has ended with just as many octets before. */
+const QUIET_LEARNED_MS = 10;
+const US_PER_MS = 1_000;
 /** How long after its recorded time we wait for the server to close before we do. */
 const SERVER_CLOSE_GRACE_NS = 1_000 * NS_PER_MS;
 /** Timers and starts handled in one `onTimeout`: a turn of the loop must stay short. */
@@ -64,6 +69,10 @@ export class Replay implements PacketSink {
   readonly #stamped: number[] = [];
   /** Send times of turns whose answers wait behind the open one; only when a server lags behind. */
   readonly #laterSentNs = new Map<number, number[]>();
+  /** The payload of the packet at hand: where it begins in `#data`, and how much of it is there. */
+  #payloadBytes = 0;
+  #payloadStart = 0;
+  #payloadCapturedBytes = 0;
   #live = 0;
   #nowNs = 0;
   #isInterrupted = false;
@@ -90,7 +99,7 @@ export class Replay implements PacketSink {
     const { family, prefix } = plan.pool.clients;
     this.#prefix.set(prefix);
     this.#tcp = new TcpClient(this.users, this.#output, this.#output, plan.tcp, family);
-    this.#stages = new Stages(plan.scripts);
+    this.#stages = new Stages(plan.scripts, capture);
     this.#wheel = new TimingWheel(localUsers);
   }
 
@@ -269,6 +278,12 @@ export class Replay implements PacketSink {
     }
     counters[Counter.PACKETS_RECEIVED]++;
     counters[Counter.PAYLOAD_BYTES_RECEIVED] += payloadBytes;
+    this.#payloadBytes = payloadBytes;
+    this.#payloadStart = start + ip.headerBytes + segment.headerBytes;
+    this.#payloadCapturedBytes = Math.min(
+      payloadBytes,
+      Math.max(0, capturedBytes - ip.headerBytes - segment.headerBytes),
+    );
     this.#onSegment(connection, payloadBytes, arrivedNs);
   }
 
@@ -356,7 +371,9 @@ export class Replay implements PacketSink {
     plays.flags[user] &= ~PlayFlag.QUIET;
     const session = plays.session[user];
     const end = this.#stages.end(session);
-    if (plays.openStage[user] <= end && plays.stageBytes[user] > 0) {
+    // An answer that says how long it is, and is cut short, is none.
+    const isCut = (plays.flags[user] & PlayFlag.FRAMED) !== 0;
+    if (plays.openStage[user] <= end && plays.stageBytes[user] > 0 && !isCut) {
       this.#completeStage(user, Counter.ANSWER_BY_CLOSE, arrivedNs, arrivedNs);
     }
     const isUnsaid = plays.nextStep[user] < end;
@@ -415,15 +432,42 @@ export class Replay implements PacketSink {
     const delivered = this.#tcp.deliveredBytes;
     const isPushed = this.#tcp.deliveredPush;
     plays.flags[user] &= ~PlayFlag.QUIET;
-    plays.stageBytes[user] += delivered;
     if (!(plays.flags[user] & PlayFlag.FIRST_BYTE)) {
       plays.flags[user] |= PlayFlag.FIRST_BYTE;
       if (this.#isTurnOpen(user)) {
         this.#latency.record(Latency.FIRST_BYTE, Math.max(0, arrivedNs - plays.sentNs[user]));
+        this.#frameAnswer(user);
       }
+    }
+    if (plays.flags[user] & PlayFlag.FRAMED) {
+      plays.stageBytes[user] = Math.max(0, plays.stageBytes[user] - delivered);
+    } else {
+      plays.stageBytes[user] += delivered;
     }
     this.#judgeStage(user, isPushed, arrivedNs);
     if (this.#openStageBytes(user) > 0) this.#tcp.acknowledgeNow(user);
+  }
+
+  /** The answer begins: does its own header say where it ends? */
+  #frameAnswer(user: number): void {
+    const { plays } = this;
+    const session = plays.session[user];
+    const stage = plays.openStage[user];
+    if (plays.stageBytes[user] > 0 || !this.#stages.isHttpAnswer(session, stage)) return;
+    // Only a packet whose payload is all new begins with the answer's first octet.
+    if (this.#tcp.deliveredBytes < this.#payloadBytes) return;
+    const bytes = answerBytes(
+      this.#data,
+      this.#payloadStart,
+      this.#payloadCapturedBytes,
+      this.#stages.isToHead(stage),
+    );
+    if (bytes === UNKNOWN_END) return;
+    plays.flags[user] |= PlayFlag.FRAMED;
+    plays.stageBytes[user] = bytes;
+    if (bytes !== this.#stages.bytesOf(session, stage)) {
+      this.counters[Counter.EXCHANGES_MISMATCHED]++;
+    }
   }
 
   /** Whether the open stage is the answer to a turn that has been sent. */
@@ -454,6 +498,11 @@ export class Replay implements PacketSink {
       const expected = this.#openStageBytes(user);
       if (expected === 0) return;
       const got = plays.stageBytes[user];
+      if (plays.flags[user] & PlayFlag.FRAMED) {
+        if (got > 0) return;
+        this.#completeStage(user, Counter.ANSWER_BY_PROTOCOL, arrivedNs, arrivedNs);
+        return;
+      }
       const isTurn = this.#stages.isTurn(plays.session[user], plays.openStage[user]);
       const isComplete = got === expected || (got > expected && (isPushed || !isTurn));
       if (!isComplete) {
@@ -477,18 +526,20 @@ export class Replay implements PacketSink {
     const stage = plays.openStage[user];
     const expected = this.#stages.bytesOf(session, stage);
     const got = plays.stageBytes[user];
+    const isFramed = (plays.flags[user] & PlayFlag.FRAMED) !== 0;
     if (this.#isTurnOpen(user)) {
       this.#latency.record(Latency.RESPONSE, Math.max(0, doneNs - plays.intendedNs[user]));
       this.#latency.record(Latency.SERVICE, Math.max(0, doneNs - plays.sentNs[user]));
       counters[Counter.EXCHANGES_ANSWERED]++;
       counters[rule]++;
-      if (got < expected || (got > expected && this.#stages.isTurn(session, stage))) {
+      const isTurn = this.#stages.isTurn(session, stage);
+      if (!isFramed && (got < expected || (got > expected && isTurn))) {
         counters[Counter.EXCHANGES_MISMATCHED]++;
       }
     }
-    const isCarried = got > expected && !this.#stages.isTurn(session, stage);
+    const isCarried = !isFramed && got > expected && !this.#stages.isTurn(session, stage);
     plays.stageBytes[user] = isCarried ? got - expected : 0;
-    plays.flags[user] &= ~(PlayFlag.FIRST_BYTE | PlayFlag.QUIET);
+    plays.flags[user] &= ~(PlayFlag.FIRST_BYTE | PlayFlag.QUIET | PlayFlag.FRAMED);
     this.#openNextStage(user);
     if (this.#plan.pace === Pace.SCHEDULE) this.#recallTurn(user);
     else if (plays.nextStep[user] === stage) this.#schedule(user, seenNs);
@@ -617,7 +668,7 @@ export class Replay implements PacketSink {
     if (this.#stages.isTurn(plays.session[user], stage - 1)) {
       // Whatever came before belongs to no answer of ours.
       plays.stageBytes[user] = 0;
-      plays.flags[user] &= ~(PlayFlag.FIRST_BYTE | PlayFlag.QUIET);
+      plays.flags[user] &= ~(PlayFlag.FIRST_BYTE | PlayFlag.QUIET | PlayFlag.FRAMED);
     }
     this.#stamp(user);
   }
@@ -694,6 +745,7 @@ export class Replay implements PacketSink {
     }
     if (this.#quietDueNs(user) <= nowNs) {
       const lastNs = plays.progressMs[user] * NS_PER_MS;
+      this.#stages.learn(plays.session[user], plays.openStage[user], plays.stageBytes[user]);
       this.#completeStage(user, Counter.ANSWER_BY_QUIET, Math.min(lastNs, nowNs), nowNs);
     }
     if (this.#timeoutDueNs(user) <= nowNs) {
@@ -736,20 +788,15 @@ export class Replay implements PacketSink {
     // What lies behind a hole says that there is more to come.
     const isHoled = users.outOfOrderFrom[user] !== users.outOfOrderTo[user];
     if (!(plays.flags[user] & PlayFlag.QUIET) || isHoled) return NEVER_NS;
-    const leastMs = this.#isLossy() ? QUIET_AFTER_LOSS_MS : QUIET_MS;
-    const quietMs = Math.max(leastMs, users.srttUs[user] / 500);
+    const session = plays.session[user];
+    const stage = plays.openStage[user];
+    const isLearned = this.#stages.isLearned(session, stage, plays.stageBytes[user]);
+    const quietMs = Math.max(
+      isLearned ? QUIET_LEARNED_MS : QUIET_MS,
+      (2 * users.srttUs[user]) / US_PER_MS,
+      isLearned ? 0 : (2 * this.#stages.pauseNs(session, stage)) / NS_PER_MS,
+    );
     return (plays.progressMs[user] + 1 + quietMs) * NS_PER_MS;
-  }
-
-  /** Whether this run has seen signs of lost packets. */
-  #isLossy(): boolean {
-    const { counters } = this;
-    const signs =
-      counters[Counter.RETRANSMITTED] +
-      counters[Counter.SYN_RETRANSMITTED] +
-      counters[Counter.DROPPED_OUT_OF_ORDER] +
-      counters[Counter.DROPPED_OUT_OF_WINDOW];
-    return signs > 0;
   }
 
   #timeoutDueNs(user: number): number {

@@ -2,19 +2,43 @@
  * What a session's script says about its steps and stages (see PlayTable): arithmetic over the
  * columns of Scripts, the same for every user of the session.
  */
-import { type Scripts, StreamEnd } from '../session/scripts.ts';
+import { Protocol, type Scripts, StreamEnd } from '../session/scripts.ts';
+import { requestBytes } from './http-framing.ts';
+import type { CaptureBytes } from './ports.ts';
+
+/** What is known of a message; bits. */
+const MessageMark = {
+  /**
+   * The server spoke only after it had received this message. Where it did not (both sides were
+   * talking), octets beyond a stage belong to the next one.
+   */
+  TURN: 1,
+  /** One HTTP/1 request and nothing else: the answer's own header may tell where it ends. */
+  HTTP: 2,
+  /** And that request is HEAD. */
+  HEAD: 4,
+} as const;
+
+/** As much of a message as is looked at for an HTTP header. */
+const REQUEST_PREFIX_BYTES = 8_192;
+const HEAD_METHOD = 'HEAD ';
 
 export class Stages {
   readonly #scripts: Scripts;
-  /**
-   * A bit a message row: the server spoke only after it had received this message. Where it did not
-   * (both sides were talking), octets beyond a stage belong to the next one.
-   */
-  readonly #isTurn: Uint8Array;
+  /** A row a message. */
+  readonly #marks: Uint8Array;
+  /** A row a stage: what it held where it ended otherwise than recorded; 0 while unknown. */
+  readonly #learnedBytes: Uint32Array;
+  /** A row a stage: the longest recorded pause within the server's answer. */
+  readonly #pauseNs: Float64Array;
 
-  constructor(scripts: Scripts) {
+  constructor(scripts: Scripts, capture: CaptureBytes) {
     this.#scripts = scripts;
-    this.#isTurn = markTurns(scripts);
+    this.#marks = markTurns(scripts);
+    markHttp(scripts, capture, this.#marks);
+    const stages = scripts.client.messageEnd.length + STAGES_WITHOUT_MESSAGE * scripts.sessions;
+    this.#learnedBytes = new Uint32Array(stages);
+    this.#pauseNs = longestPauses(scripts, stages);
   }
 
   /** The session's first step. */
@@ -74,12 +98,109 @@ export class Stages {
 
   /** Whether the server waited for this step before it spoke on: then answers can be told apart. */
   isTurn(session: number, step: number): boolean {
-    return step >= this.end(session) || this.#isTurn[step] === 1;
+    return step >= this.end(session) || (this.#marks[step] & MessageMark.TURN) !== 0;
+  }
+
+  /** Whether the stage answers a single HTTP/1 request. */
+  isHttpAnswer(session: number, stage: number): boolean {
+    const isAfterMessage = stage > this.first(session) && stage <= this.end(session);
+    const needed = MessageMark.HTTP | MessageMark.TURN;
+    return isAfterMessage && (this.#marks[stage - 1] & needed) === needed;
+  }
+
+  /** Of an HTTP answer: whether the request was HEAD. */
+  isToHead(stage: number): boolean {
+    return (this.#marks[stage - 1] & MessageMark.HEAD) !== 0;
+  }
+
+  /** The longest recorded pause between two things the server said within the stage. */
+  pauseNs(session: number, stage: number): number {
+    return this.#pauseNs[rowOf(session, stage)];
+  }
+
+  /** The stage ended with so many octets, by quiet: the target answers otherwise than recorded. */
+  learn(session: number, stage: number, bytes: number): void {
+    this.#learnedBytes[rowOf(session, stage)] = bytes;
+  }
+
+  /** Whether the stage has ended with just so many octets before. */
+  isLearned(session: number, stage: number, bytes: number): boolean {
+    return this.#learnedBytes[rowOf(session, stage)] === bytes;
+  }
+}
+
+/** A session has a stage before its end and one behind it besides those before its messages. */
+const STAGES_WITHOUT_MESSAGE = 2;
+
+const rowOf = (session: number, stage: number): number => stage + STAGES_WITHOUT_MESSAGE * session;
+
+function longestPauses(scripts: Scripts, stages: number): Float64Array {
+  const { sessions, client, server } = scripts;
+  const pauseNs = new Float64Array(stages);
+  for (let session = 0; session < sessions; session++) {
+    const end = client.firstMessage[session + 1];
+    let stage = client.firstMessage[session];
+    const last = server.firstMessage[session + 1];
+    for (let row = server.firstMessage[session]; row < last; row++) {
+      const start = row === server.firstMessage[session] ? 0 : server.messageEnd[row - 1];
+      while (stage < end && client.messageAwait[stage] <= start) stage++;
+      const isFirst = row === server.firstMessage[session];
+      const isSameTurn = !isFirst && server.messageAwait[row] === server.messageAwait[row - 1];
+      if (!isSameTurn) continue;
+      const at = rowOf(session, stage);
+      pauseNs[at] = Math.max(pauseNs[at], server.messageThinkNs[row]);
+    }
+  }
+  return pauseNs;
+}
+
+function markHttp(scripts: Scripts, capture: CaptureBytes, marks: Uint8Array): void {
+  const { sessions, client, protocol } = scripts;
+  const prefix = new Uint8Array(REQUEST_PREFIX_BYTES);
+  for (let session = 0; session < sessions; session++) {
+    if (protocol[session] !== Protocol.HTTP1) continue;
+    const first = client.firstMessage[session];
+    const end = client.firstMessage[session + 1];
+    let extent = client.firstExtent[session];
+    let start = 0;
+    for (let row = first; row < end; row++) {
+      const isAlone =
+        (row === first || client.messageAwait[row] > client.messageAwait[row - 1]) &&
+        (row + 1 === end || client.messageAwait[row + 1] > client.messageAwait[row]);
+      const messageBytes = client.messageEnd[row] - start;
+      while (client.extentStart[extent] + client.extentBytes[extent] <= start) extent++;
+      if (isAlone) {
+        const octets = prefix.subarray(0, Math.min(messageBytes, prefix.length));
+        readStream(scripts, capture, extent, start, octets);
+        if (requestBytes(octets) === messageBytes) {
+          const isHead = [...HEAD_METHOD].every((c, i) => octets[i] === c.charCodeAt(0));
+          marks[row] |= isHead ? MessageMark.HTTP | MessageMark.HEAD : MessageMark.HTTP;
+        }
+      }
+      start = client.messageEnd[row];
+    }
+  }
+}
+
+/** Fills `into` with client stream octets from `start`, which lies in extent `extent`. */
+function readStream(
+  { client }: Scripts,
+  capture: CaptureBytes,
+  extent: number,
+  start: number,
+  into: Uint8Array,
+): void {
+  let row = extent;
+  for (let done = 0; done < into.length; row++) {
+    const skip = start + done - client.extentStart[row];
+    const bytes = Math.min(client.extentBytes[row] - skip, into.length - done);
+    capture.read(client.extentOffset[row] + skip, into.subarray(done, done + bytes));
+    done += bytes;
   }
 }
 
 function markTurns({ sessions, client, server }: Scripts): Uint8Array {
-  const isTurn = new Uint8Array(client.messageEnd.length).fill(1);
+  const marks = new Uint8Array(client.messageEnd.length).fill(MessageMark.TURN);
   for (let session = 0; session < sessions; session++) {
     let reply = server.firstMessage[session];
     const lastReply = server.firstMessage[session + 1];
@@ -88,9 +209,9 @@ function markTurns({ sessions, client, server }: Scripts): Uint8Array {
       while (reply < lastReply && server.messageEnd[reply] <= client.messageAwait[row]) reply++;
       // The next thing the server said: had it seen this message's first octet by then?
       const spokeUnasked = reply < lastReply && server.messageAwait[reply] <= start;
-      if (spokeUnasked) isTurn[row] = 0;
+      if (spokeUnasked) marks[row] = 0;
       start = client.messageEnd[row];
     }
   }
-  return isTurn;
+  return marks;
 }

@@ -83,9 +83,7 @@ function sessionLines(sessions: SessionTotals, servers: readonly ServerReport[])
   const nameWidth = Math.max(0, ...skipped.map(([reason]) => reason.length));
   for (const [reason, count] of skipped) {
     const meaning = SESSION_REASONS.get(reason) ?? '';
-    lines.push(
-      `  ${formatCount(count).padStart(width)} ${reason.padEnd(nameWidth)}  ${meaning}`,
-    );
+    lines.push(`  ${formatCount(count).padStart(width)} ${reason.padEnd(nameWidth)}  ${meaning}`);
   }
   if (total > 0 && servers.length === 0) lines.push('  no server was found');
   return lines;

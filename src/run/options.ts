@@ -157,7 +157,7 @@ export interface RunHost {
   onWarning(text: string): void;
   /**
    * Aborted on the first Ctrl-C: start nothing more, close what is open, return the result. The
-   * run still resolves (it does not throw for this); the command line sets the exit code.
+   * run still resolves; only where it has no result yet it throws the signal's reason.
    */
   readonly interrupted: AbortSignal;
 }

@@ -95,7 +95,7 @@ export class CaptureIngest {
   #take(reader: PacketReader): void {
     const { window, seconds, nanos } = reader;
     this.packets++;
-    if (seconds === seconds) {
+    if (!Number.isNaN(seconds)) {
       if (this.packets === 1 || Number.isNaN(this.#firstSeconds)) {
         this.#firstSeconds = seconds;
         this.#firstNanos = nanos;

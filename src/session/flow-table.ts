@@ -6,7 +6,7 @@
  * made whose connections all collide.
  */
 import type { Records } from '../base/records.ts';
-import { SessionFlag, SessionWord, SESSION_WORDS } from './session-records.ts';
+import { SESSION_WORDS, SessionFlag, SessionWord } from './session-records.ts';
 
 const SLOTS_MIN = 1024;
 export const NO_SESSION = -1;

@@ -7,7 +7,7 @@ const CARRIAGE_RETURN = 0x0d;
 const LINE_FEED = 0x0a;
 const VERSION_PREFIX = ' HTTP/1.';
 
-const TOKEN = new Set([...'!#$%&\'*+-.^_`|~'].map((character) => character.charCodeAt(0)));
+const TOKEN = new Set([..."!#$%&'*+-.^_`|~"].map((character) => character.charCodeAt(0)));
 
 /**
  * Whether a stream that begins with `octets` is HTTP/1.

@@ -17,7 +17,13 @@
 import { Float64Column, Uint32Column } from '../base/columns.ts';
 import { seqDiff } from '../base/seq.ts';
 import { isHttpRequest } from './http-request.ts';
-import { type JoinedFile, Protocol, type Scripts, type StreamColumns, StreamEnd } from './scripts.ts';
+import {
+  type JoinedFile,
+  Protocol,
+  type Scripts,
+  type StreamColumns,
+  StreamEnd,
+} from './scripts.ts';
 import type { SessionCatalog } from './session-catalog.ts';
 import { SessionReason } from './session-reason.ts';
 import {

@@ -1,5 +1,5 @@
 /** The sessions of a capture once it has been read: who spoke with whom, and what is replayable. */
-import { type IpAddress, formatAddress } from '../base/address.ts';
+import { formatAddress, type IpAddress } from '../base/address.ts';
 import { seqDiff } from '../base/seq.ts';
 import type { AddressBook } from './address-book.ts';
 import type { Endpoint } from './scripts.ts';

@@ -18,10 +18,10 @@ import {
   DetailWord,
   OFFERED_TIMESTAMPS,
   SEGMENT_WORDS,
+  SESSION_WORDS,
   SegmentFlag,
   SegmentFloat,
   SegmentWord,
-  SESSION_WORDS,
   SessionFlag,
   SessionFloat,
   SessionRecords,
@@ -142,13 +142,15 @@ export class SessionTracker {
 
   #isNewSyn(row: number, direction: number, segment: SegmentDecoder): boolean {
     const words = this.records.sessions.u32;
-    const hasBase = (words[row + SessionWord.FLAGS] & (SessionFlag.HAS_BASE_SEQ_0 << direction)) !== 0;
+    const hasBase =
+      (words[row + SessionWord.FLAGS] & (SessionFlag.HAS_BASE_SEQ_0 << direction)) !== 0;
     return hasBase && words[row + SessionWord.BASE_SEQ + direction] !== segment.seq >>> 0;
   }
 
   /** A retransmitted SYN: the handshake's round trip counts from the last. */
   #spreadSyn(row: number): void {
-    const us = (this.#ns - this.records.sessions.f64[(row >>> 1) + SessionFloat.FIRST_NS]) / NS_PER_US;
+    const us =
+      (this.#ns - this.records.sessions.f64[(row >>> 1) + SessionFloat.FIRST_NS]) / NS_PER_US;
     this.records.sessions.u32[row + SessionWord.SYN_SPREAD_US] = Math.max(0, us);
   }
 
@@ -286,12 +288,7 @@ export class SessionTracker {
     floats[half + DetailFloat.RTT_NS] = Math.max(0, ns - lastSynNs);
   }
 
-  #onPayload(
-    row: number,
-    detail: number,
-    direction: number,
-    segment: SegmentDecoder,
-  ): void {
+  #onPayload(row: number, detail: number, direction: number, segment: SegmentDecoder): void {
     const bytes = segment.payloadBytes;
     const seq = (segment.seq + ((segment.flags & SYN) !== 0 ? 1 : 0)) >>> 0;
     this.#onSpeaker(row, detail, direction);
@@ -328,12 +325,7 @@ export class SessionTracker {
     this.records.details.u32[detail + DetailWord.TURNS + direction]++;
   }
 
-  #segmentFlags(
-    row: number,
-    detail: number,
-    direction: number,
-    segment: SegmentDecoder,
-  ): number {
+  #segmentFlags(row: number, detail: number, direction: number, segment: SegmentDecoder): number {
     const words = this.records.details.u32;
     const floats = this.records.details.f64;
     const half = detail >>> 1;
@@ -354,7 +346,7 @@ export class SessionTracker {
     const b = this.records.details.u32[detail + DetailWord.OFFER + 1];
     const isIpv6 = (this.records.sessions.u32[row + SessionWord.FLAGS] & SessionFlag.IPV6) !== 0;
     const fallback = isIpv6 ? MSS_DEFAULT_IPV6 : MSS_DEFAULT_IPV4;
-    const mss = Math.min((a & 0xffff) || fallback, (b & 0xffff) || fallback);
+    const mss = Math.min(a & 0xffff || fallback, b & 0xffff || fallback);
     const areTimestampsOn = (a & b & OFFERED_TIMESTAMPS) !== 0;
     return Math.max(1, areTimestampsOn ? mss - TIMESTAMPS_BYTES : mss);
   }

@@ -16,9 +16,9 @@ import {
   DetailFloat,
   DetailWord,
   SEGMENT_WORDS,
+  SESSION_WORDS,
   SegmentFloat,
   SegmentWord,
-  SESSION_WORDS,
   SessionFlag,
   type SessionRecords,
   SessionWord,
@@ -181,7 +181,11 @@ export class StreamResolver {
     if (to <= from) return;
     const last = this.count - 1;
     const row = this.#row[i];
-    if (last >= 0 && this.segment[last] === row && this.start[last] + this.bytes[last] === from - origin) {
+    if (
+      last >= 0 &&
+      this.segment[last] === row &&
+      this.start[last] + this.bytes[last] === from - origin
+    ) {
       this.bytes[last] += to - from;
       return;
     }

@@ -149,6 +149,18 @@ describe('Ctrl-C', () => {
     expect(written.has('r.json')).toBe(true);
   });
 
+  test('while the capture is read there is nothing to report', async () => {
+    const context = fakeContext({ args: ['replay', 'x.pcap'] });
+    runReplay.mockImplementation(async (_, host) => {
+      context.interrupt();
+      host.interrupted.throwIfAborted();
+      return sampleResult();
+    });
+    expect(await main(context)).toBe(130);
+    expect(context.err.at(-1)).toBe('gryphon: interrupted before anything was sent\n');
+    expect(context.out).toEqual([]);
+  });
+
   test('the second leaves at once with 130', async () => {
     expect((await interrupted(2)).exits).toEqual([130]);
   });

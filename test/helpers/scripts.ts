@@ -125,7 +125,7 @@ export function handMade(
     durationNs: Float64Array.from(durationNs),
     endpoint: Uint16Array.from(endpoint),
     endpoints: ports.map((port) => ({ address: '10.0.0.1', port })),
-    protocol: new Uint8Array(specs.length),
+    protocol: Uint8Array.from(specs, ({ said }) => (/ HTTP\/1\./.test(`${said[0]?.text}`) ? 1 : 0)),
     client: columnsOf(client),
     server: columnsOf(server),
   };

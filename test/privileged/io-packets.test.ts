@@ -359,6 +359,22 @@ test('an interface that goes down is a reason, not an exception', async () => {
   }
 });
 
+test('waiting goes on to wait when the interface has gone down', async () => {
+  const receiver = openReceiver();
+  const waiter = keep(new Waiter([receiver.fd]));
+  await mustInside(lab.target, ['ip', 'link', 'set', DEVICE, 'down']);
+  try {
+    // The news of it may end one wait early.
+    waiter.wait(0);
+    const startedNs = clock.nowNs();
+    expect(waiter.wait(30e6)).toBe(false);
+    expect(clock.nowNs() - startedNs).toBeGreaterThanOrEqual(30e6);
+  } finally {
+    await mustInside(lab.target, ['ip', 'link', 'set', DEVICE, 'up']);
+    await mustInside(lab.target, ['ip', 'addr', 'replace', 'fd77::1/64', 'dev', DEVICE, 'nodad']);
+  }
+});
+
 test('a firewall that refuses is a reason, not an exception', async () => {
   const out = new Frames(openIpSender(4), 4, new Uint8Array(0));
   const rule = ['OUTPUT', '-p', 'tcp', '--sport', `${CLIENT_PORT}`, '-j', 'DROP'];

@@ -179,6 +179,16 @@ describe('clients', () => {
     expect(needsAnswers(pathTo('10.77.0.1'), [range])).toBe(isOnLink);
   });
 
+  test('of a machine that forwards are told apart', async () => {
+    const set = (value: number) =>
+      mustInside(lab.client, ['sysctl', '-qw', `net.ipv4.conf.${DEVICE}.forwarding=${value}`]);
+    expect(pathTo('10.77.0.1').forwards).toBe(false);
+    await set(1);
+    expect(pathTo('10.77.0.1').forwards).toBe(true);
+    expect(pathTo('127.0.0.1').forwards).toBe(false);
+    await set(0);
+  });
+
   test('that are in use are refused', () => {
     const path = pathTo('10.77.0.1');
     const check = (range: ClientRange) => () =>

@@ -64,7 +64,10 @@ describe.runIf(canRun('options of a replay', TOOLS))('options of a replay', () =
     { options: ['--mss', '536'], expected: { mssOffered: [536] } },
     { options: ['--no-timestamps'], expected: { timestamps: 0 } },
     { options: ['--close', 'reset'], expected: { resets: USERS } },
-    { options: ['--ports', '5000-5003'], expected: { portMin: 5000, portMax: 5003 } },
+    {
+      options: ['--ports', '5000-5003', '--order', 'port'],
+      expected: { portMin: 5000, portMax: 5003 },
+    },
     { options: ['--sender', 'ip'], expected: {} },
     { options: ['--threads', '2'], expected: {} },
     { options: ['--rate', '100/s'], expected: {} },

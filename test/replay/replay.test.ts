@@ -221,6 +221,117 @@ describe('answers that are not as recorded', () => {
     expect(played.latency.row(Latency.RESPONSE).max).toBeLessThan(11);
   });
 
+  test('an answer written in pieces is one answer, however long the pauses', () => {
+    const spec: SessionSpec = {
+      said: [
+        { from: 'client', text: 'GET /1' },
+        { from: 'server', text: 'header', afterMs: 5 },
+        { from: 'server', text: 'body', afterMs: 700 },
+        { from: 'client', text: 'GET /2', afterMs: 5 },
+        { from: 'server', text: 'header', afterMs: 5 },
+      ],
+    };
+    expect(named(play([spec]).counters)).toMatchObject({
+      COMPLETED: 1,
+      EXCHANGES_ANSWERED: 2,
+      ANSWER_BY_LENGTH: 2,
+    });
+    expect(play([spec]).counters[Counter.EXCHANGES_MISMATCHED]).toBe(0);
+  });
+
+  test('what has ended by quiet once is recognised sooner the next time', () => {
+    const played = play([ask(5000)], { server: [ask(300)], users: 20, ratePerSecond: 1 });
+    // The first user waits 300 ms twice, the others 10 ms.
+    expect(named(played.counters)).toMatchObject({ COMPLETED: 20, ANSWER_BY_QUIET: 40 });
+    expect(played.endMs).toBeLessThan(19_000 + 100);
+  });
+
+  const page = (body: number, header = ''): string =>
+    `HTTP/1.1 200 OK\r\n${header}Content-Length: ${body}\r\n\r\n${'x'.repeat(body)}`;
+  const http = (method: string, answer: string): SessionSpec => ({
+    said: [
+      { from: 'client', text: `${method} /1 HTTP/1.1\r\n\r\n` },
+      { from: 'server', text: answer, afterMs: 10 },
+      { from: 'client', text: `${method} /2 HTTP/1.1\r\n\r\n`, afterMs: 5 },
+      { from: 'server', text: answer, afterMs: 10 },
+    ],
+  });
+  const headOnly = 'HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n';
+  const long = `X-Long: ${'y'.repeat(200)}\r\n`;
+
+  test.each([
+    {
+      name: 'as recorded',
+      method: 'GET',
+      recorded: page(500),
+      target: page(500),
+      rule: 'PROTOCOL',
+      mismatched: 0,
+    },
+    {
+      name: 'shorter',
+      method: 'GET',
+      recorded: page(5000),
+      target: page(10),
+      rule: 'PROTOCOL',
+      mismatched: 2,
+    },
+    {
+      name: 'longer',
+      method: 'GET',
+      recorded: page(10),
+      target: page(50_000),
+      rule: 'PROTOCOL',
+      mismatched: 2,
+    },
+    {
+      name: 'to HEAD',
+      method: 'HEAD',
+      recorded: headOnly,
+      target: headOnly,
+      rule: 'PROTOCOL',
+      mismatched: 0,
+    },
+    {
+      name: 'without body',
+      method: 'GET',
+      recorded: page(10),
+      target: 'HTTP/1.1 304 Not Modified\r\n\r\n',
+      rule: 'PROTOCOL',
+      mismatched: 2,
+    },
+    {
+      name: 'with a header beyond the prefix',
+      method: 'GET',
+      recorded: page(10, long),
+      target: page(10, long),
+      rule: 'LENGTH',
+      mismatched: 0,
+    },
+  ])('HTTP: an answer $name', ({ method, recorded, target, rule, mismatched }) => {
+    const played = play([http(method, recorded)], { server: [http(method, target)] });
+    expect(named(played.counters)).toMatchObject({
+      COMPLETED: 1,
+      EXCHANGES_ANSWERED: 2,
+      [`ANSWER_BY_${rule}`]: 2,
+    });
+    expect(played.counters[Counter.EXCHANGES_MISMATCHED]).toBe(mismatched);
+    expect(played.latency.row(Latency.RESPONSE).max).toBeCloseTo(10, 1);
+  });
+
+  test('HTTP: an answer that is cut short by the server’s end is none', () => {
+    const cut: SessionSpec = {
+      said: [
+        { from: 'client', text: 'GET /1 HTTP/1.1\r\n\r\n' },
+        { from: 'server', text: `HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\nhalf`, afterMs: 10 },
+      ],
+      end: 'server',
+    };
+    const played = play([http('GET', page(900))], { server: [cut] });
+    expect(named(played.counters)).toMatchObject({ ABORTED: 1, ABORTED_CLOSED_EARLY: 1 });
+    expect(played.counters[Counter.EXCHANGES_ANSWERED]).toBe(0);
+  });
+
   test('a longer answer ends at its push', () => {
     const played = play([ask(300)], { server: [ask(5000)] });
     expect(named(played.counters)).toMatchObject({

@@ -3,6 +3,7 @@ import { ADDRESS, libcFunction } from './libc.ts';
 
 export const POLLIN = 0x001;
 export const POLLOUT = 0x004;
+export const POLLERR = 0x008;
 
 /** struct pollfd: int fd, short events, short revents. */
 export const POLLFD_BYTES = 8;

@@ -15,6 +15,7 @@ export const SOCK_CLOEXEC = 0o2000000;
 export const IPPROTO_RAW = 255;
 
 export const SOL_SOCKET = 1;
+const SO_ERROR = 4;
 export const SO_SNDBUF = 7;
 export const SO_BINDTODEVICE = 25;
 export const SO_ATTACH_FILTER = 26;
@@ -146,6 +147,11 @@ export class Socket {
     this.#isOpen = false;
     close(this.fd);
   }
+}
+
+/** Takes the error that waits at a socket, whatever it is. */
+export function clearSocketError(fd: number): void {
+  getsockopt(fd, SOL_SOCKET, SO_ERROR, new Uint8Array(4), Uint32Array.of(4));
 }
 
 /** A C `int` as the octets of a socket option. */

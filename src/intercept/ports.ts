@@ -1,0 +1,54 @@
+/** What the intercept's core needs from outside: implemented by io/ (packet ring, NFQUEUE). */
+
+/** Consecutive client addresses that differ in their last 32 bits only. */
+export interface RegisteredRange {
+  /** The first 12 octets of an IPv6 address; empty for IPv4. */
+  readonly prefix: Uint8Array;
+  /** The last 32 bits of the first address. */
+  readonly start: number;
+  readonly count: number;
+}
+
+export interface RegisteredTarget {
+  /** 4 or 16 octets. */
+  readonly address: Uint8Array;
+  readonly port: number;
+}
+
+/** What a replay wants to be handed: replies of its targets to its clients. */
+export interface Registration {
+  /** Numbered by the intercept. */
+  readonly id: number;
+  readonly family: 4 | 6;
+  readonly ranges: readonly RegisteredRange[];
+  readonly ports: { readonly first: number; readonly last: number };
+  readonly targets: readonly RegisteredTarget[];
+}
+
+export interface InterceptedSink {
+  /**
+   * A reply; it is only valid during the call.
+   * @param start where its IP header begins in the source's `data`
+   * @param capturedBytes octets present from there; the packet itself may be longer
+   * @param seconds, nanoseconds when the kernel saw it (CLOCK_REALTIME)
+   */
+  onPacket(start: number, capturedBytes: number, seconds: number, nanoseconds: number): void;
+}
+
+/** Where replies are picked up: on an auxiliary machine, or on the target by NFQUEUE or a sink. */
+export interface PacketSource {
+  /** The memory that packets are handed over in: one view for the source's whole life. */
+  readonly data: DataView;
+  /** To wait on: one of them can be read when there is something to receive. */
+  readonly fds: readonly number[];
+  /** Capture these from now on, and nothing else. */
+  setRegistrations(registrations: readonly Registration[]): void;
+  /** Hands over at most `limit` packets, oldest first, and returns how many. */
+  receive(limit: number, sink: InterceptedSink): number;
+  /** Packets that the kernel had no room for, since the source was opened. */
+  readDropped(): number;
+  /** What it captures and what it has installed: lines for the log. */
+  describe(): readonly string[];
+  /** Gives back and removes everything it has installed; harmless when called twice. */
+  close(): void;
+}

@@ -1,0 +1,105 @@
+/**
+ * Where HTTP/1 messages end (RFC 9112, section 6), as far as the first octets tell.
+ *
+ * Of an answer only its first packet's prefix is at hand, so its end is known when all of its
+ * header lies in there. Without that (and for chunked bodies, and bodies that end with the
+ * connection) the answer is judged by its recorded length.
+ */
+
+/** The end of a message is not known from these octets. */
+export const UNKNOWN_END = -1;
+
+const CR = 0x0d;
+const LF = 0x0a;
+const COLON = 0x3a;
+const SPACE = 0x20;
+const TAB = 0x09;
+const NAME_CONTENT_LENGTH = 'content-length';
+const NAME_TRANSFER_ENCODING = 'transfer-encoding';
+/** 2^53 has 16 digits; longer ones are nonsense. */
+const LENGTH_DIGITS_MAX = 15;
+
+/**
+ * Octets of the answer whose first octets these are, header and body.
+ * @param toHead whether the request was HEAD: then there is no body whatever the header says
+ */
+export function answerBytes(data: DataView, start: number, bytes: number, toHead: boolean): number {
+  // "HTTP/1." and a status at octets 9 to 11.
+  if (bytes < 13 || data.getUint32(start) !== 0x4854_5450 || data.getUint8(start + 4) !== 0x2f) {
+    return UNKNOWN_END;
+  }
+  const status = digits(data, start + 9, start + 12);
+  // Informational answers are followed by another one.
+  if (status < 200) return UNKNOWN_END;
+  const header = readHeader(data, start, bytes);
+  if (header.bytes < 0) return UNKNOWN_END;
+  if (toHead || status === 204 || status === 304) return header.bytes;
+  if (header.isEncoded || header.contentLength < 0) return UNKNOWN_END;
+  return header.bytes + header.contentLength;
+}
+
+/** Octets of the request whose first octets these are; without a length it has no body. */
+export function requestBytes(octets: Uint8Array): number {
+  const data = new DataView(octets.buffer, octets.byteOffset, octets.byteLength);
+  const header = readHeader(data, 0, octets.length);
+  if (header.bytes < 0 || header.isEncoded) return UNKNOWN_END;
+  return header.bytes + Math.max(0, header.contentLength);
+}
+
+interface Header {
+  /** With the empty line at its end; -1 where that is not within reach. */
+  readonly bytes: number;
+  /** -1 without the field, or with one that is no number. */
+  readonly contentLength: number;
+  readonly isEncoded: boolean;
+}
+
+function readHeader(data: DataView, start: number, bytes: number): Header {
+  const end = start + bytes;
+  let contentLength = -1;
+  let isEncoded = false;
+  let line = start;
+  for (let at = start; at < end; at++) {
+    if (data.getUint8(at) !== LF) continue;
+    const last = at > line && data.getUint8(at - 1) === CR ? at - 1 : at;
+    if (last === line && line > start) {
+      return { bytes: at + 1 - start, contentLength, isEncoded };
+    }
+    if (hasName(data, line, last, NAME_CONTENT_LENGTH)) {
+      contentLength = lengthAt(data, line + NAME_CONTENT_LENGTH.length + 1, last);
+    } else if (hasName(data, line, last, NAME_TRANSFER_ENCODING)) {
+      isEncoded = true;
+    }
+    line = at + 1;
+  }
+  return { bytes: -1, contentLength, isEncoded };
+}
+
+function hasName(data: DataView, from: number, to: number, name: string): boolean {
+  if (to - from <= name.length || data.getUint8(from + name.length) !== COLON) return false;
+  for (let i = 0; i < name.length; i++) {
+    if ((data.getUint8(from + i) | 0x20) !== name.charCodeAt(i)) return false;
+  }
+  return true;
+}
+
+function lengthAt(data: DataView, from: number, to: number): number {
+  let first = from;
+  while (first < to && isBlank(data.getUint8(first))) first++;
+  let last = to;
+  while (last > first && isBlank(data.getUint8(last - 1))) last--;
+  return last === first || last - first > LENGTH_DIGITS_MAX ? -1 : digits(data, first, last);
+}
+
+const isBlank = (octet: number): boolean => octet === SPACE || octet === TAB;
+
+/** The number that the octets spell, or -1. */
+function digits(data: DataView, from: number, to: number): number {
+  let value = 0;
+  for (let at = from; at < to; at++) {
+    const digit = data.getUint8(at) - 0x30;
+    if (digit < 0 || digit > 9) return -1;
+    value = value * 10 + digit;
+  }
+  return value;
+}
