@@ -8,6 +8,7 @@ import type { Context } from './context.ts';
 import type { ExitCode } from './exit-codes.ts';
 import {
   environmentName,
+  findSwitchValues,
   findUnknownOptions,
   GivenOptions,
   type OptionSpec,
@@ -60,6 +61,7 @@ export function parseCommandLine(
   const { specs, positional, elsewhere } = command;
   const faults = new FaultList();
   findUnknownOptions({ parsed, specs, positional, elsewhere, faults });
+  findSwitchValues(context.args, specs, faults);
   return { command, faults, given: new GivenOptions({ specs, parsed, env: context.env, faults }) };
 }
 
@@ -109,6 +111,7 @@ function parse(
     );
   }
   const [first, ...rest] = context.args;
+  refuseForeignNames(context.args);
   const args = first === 'help' ? [...rest, '--help'] : [...context.args];
   let parsed: ParsedArguments = {};
   let output: string | null = null;
@@ -120,6 +123,15 @@ function parse(
     if (text !== '') output = text;
   });
   return { command: chosen, parsed, output };
+}
+
+/** yargs looks options up in plain objects, where `constructor` is found without being there. */
+function refuseForeignNames(args: readonly string[]): void {
+  for (const arg of args) {
+    const name = /^--(?:no-)?([^=]+)/.exec(arg)?.[1] ?? '';
+    if (name in {})
+      throw new UsageError([{ what: `unknown option --${name}`, hint: 'see --help' }]);
+  }
 }
 
 function declare(parser: Argv, command: Command): Argv {

@@ -75,10 +75,14 @@ export class GivenOptions {
       parsed === undefined
         ? this.#fromEnvironment(name)
         : asTexts(parsed).map((text) => ({ label: `--${name}`, text }));
-    if (spec?.takes !== 'list') return given;
-    return given.flatMap(({ label, text }) =>
-      text.split(',').map((part) => ({ label, text: part })),
-    );
+    const parts =
+      spec?.takes === 'list'
+        ? given.flatMap(({ label, text }) => text.split(',').map((part) => ({ label, text: part })))
+        : given;
+    for (const { label, text } of parts) {
+      if (text.trim() === '') this.#faults.add(`${label} needs a value`);
+    }
+    return parts.filter(({ text }) => text.trim() !== '');
   }
 
   /** Whether a switch is on (`--name`) or off (`--no-name`); `null` when it was not given. */
@@ -128,10 +132,32 @@ export function findUnknownOptions(options: {
     if (known.has(key)) continue;
     const flag = key.length === 1 ? `-${key}` : `--${key}`;
     const elsewhere = options.elsewhere.get(key);
-    const close = key.length === 1 ? null : nearest(key, names);
-    const guess = close === null ? 'see --help' : `did you mean --${close}?`;
-    if (elsewhere === undefined) options.faults.add(`unknown option ${flag}`, guess);
+    const guess = key.length === 1 ? letterLike(key, letters) : nearest(key, names);
+    const hint =
+      guess === null ? 'see --help' : `did you mean ${key.length === 1 ? '-' : '--'}${guess}?`;
+    if (elsewhere === undefined) options.faults.add(`unknown option ${flag}`, hint);
     else options.faults.add(`${flag} ${elsewhere}`);
+  }
+}
+
+const letterLike = (key: string, letters: readonly string[]): string | null =>
+  letters.find((letter) => letter.toLowerCase() === key.toLowerCase()) ?? null;
+
+/**
+ * Adds a fault for each switch that was given a value; `--name=true` and `--name=false` are allowed.
+ * The parser would take any other value for `false`.
+ */
+export function findSwitchValues(
+  args: readonly string[],
+  specs: readonly OptionSpec[],
+  faults: FaultList,
+): void {
+  const switches = new Set(specs.flatMap(({ name, takes }) => (takes === 'switch' ? name : [])));
+  // What follows `--` is no option; where there is none, -1 >>> 0 is beyond every end.
+  for (const arg of args.slice(0, args.indexOf('--') >>> 0)) {
+    const [, name = '', value = ''] = /^--(?:no-)?([^=]+)=(.*)$/.exec(arg) ?? [];
+    if (!switches.has(name) || value === 'true' || value === 'false') continue;
+    faults.add(`--${name}: '${value}' is neither on nor off`, `write --${name} or --no-${name}`);
   }
 }
 

@@ -55,7 +55,7 @@ export function wantsPlainText(env: Context['env']): boolean {
 
 /** One line about a snapshot: `replaying 12.0 s of about 2m 00s, 500 live, 1,234 of 10,000 done, …`. */
 export function progressText(snapshot: ProgressSnapshot): string {
-  return `${snapshot.phase} ${detailText(snapshot)}`;
+  return `${snapshot.phase} ${detailText(snapshot)}`.trimEnd();
 }
 
 /** How much of the current phase is done, 0..1. */
@@ -67,7 +67,7 @@ export function progressShare({ phase, capture, users }: ProgressSnapshot): numb
 
 function detailText(snapshot: ProgressSnapshot): string {
   const { phase, capture, users, rates, responseNsP99 } = snapshot;
-  if (phase === 'preparing') return '';
+  if (phase === 'preparing' || (phase === 'indexing' && capture.bytes === 0)) return '';
   if (phase === 'indexing') {
     return `${formatBytes(capture.bytesRead)} of ${formatBytes(capture.bytes)}`;
   }
@@ -100,7 +100,7 @@ function plainLines(context: ProgressContext): (snapshot: ProgressSnapshot) => v
     if (nowMs < nextMs) return;
     // From now and not from the time it was due: after a stall there is one line, not a burst.
     nextMs = nowMs + PLAIN_INTERVAL_MS;
-    context.log(`gryphon: ${progressText(snapshot).trimEnd()}\n`);
+    context.log(`gryphon: ${progressText(snapshot)}\n`);
   };
 }
 

@@ -24,6 +24,8 @@ export class FaultList {
   readonly #faults: UsageFault[] = [];
 
   add(what: string, hint: string | null = null): void {
+    // Whoever asks for an option twice finds the same fault twice.
+    if (this.#faults.some((fault) => fault.what === what)) return;
     this.#faults.push({ what, hint });
   }
 

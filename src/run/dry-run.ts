@@ -2,7 +2,7 @@
 
 import { NS_PER_SECOND } from '../base/time.ts';
 import { formatBytes, formatCount, formatDuration, formatRate } from '../base/units.ts';
-import { describeWay } from './network-way.ts';
+import { describeWay, warnOfWay } from './network-way.ts';
 import type { ReplayOptions, RunHost } from './options.ts';
 import type { PlannedRun } from './plan-run.ts';
 import { ProgressMeter } from './progress-meter.ts';
@@ -19,28 +19,35 @@ const FRAME_HEADER_BYTES = 66;
  */
 export async function describePlan(options: ReplayOptions, host: RunHost): Promise<string> {
   const index = await indexForReplay(options, host, new ProgressMeter(host));
-  const { planned, network } = planWay(index.scripts(), options, Date.now());
-  for (const warning of planned.warnings) host.onWarning(warning);
-  const { total, replayable, skipped } = index.sessions;
-  const reasons = Object.entries(skipped).map(
-    ([reason, count]) => `${formatCount(count)} ${reason}`,
-  );
-  const lines: [string, string][] = [
-    ['captures', options.captures.join(', ')],
-    [
-      'sessions',
-      `${formatCount(total)} found, ${formatCount(replayable - planned.unmapped)} to be played` +
-        (reasons.length > 0 ? `; not: ${reasons.join(', ')}` : ''),
-    ],
-    ...planLines(planned, options),
-    ...(network === null
-      ? [['path', 'none: the embedded target lives in this process'] as [string, string]]
-      : describeWay(network, planned.plan).map((line): [string, string] => ['path', line])),
-  ];
-  const width = Math.max(...lines.map(([name]) => name.length));
-  const table = lines.map(([name, text]) => `${name.padEnd(width)}  ${text}`).join('\n');
-  const commands = network === null ? [] : targetCommands(planned.plan, network);
-  return `${[table, ...commands, 'dry run: nothing was sent'].join('\n\n')}\n`;
+  try {
+    const { planned, network } = planWay(index.scripts(), options, Date.now());
+    for (const warning of planned.warnings) host.onWarning(warning);
+    if (network !== null) {
+      for (const warning of warnOfWay(network, planned.plan)) host.onWarning(warning);
+    }
+    const { total, replayable, skipped } = index.sessions;
+    const reasons = Object.entries(skipped).map(
+      ([reason, count]) => `${formatCount(count)} ${reason}`,
+    );
+    const lines: [string, string][] = [
+      ['captures', options.captures.join(', ')],
+      [
+        'sessions',
+        `${formatCount(total)} found, ${formatCount(replayable - planned.unmapped)} to be played` +
+          (reasons.length > 0 ? `; not: ${reasons.join(', ')}` : ''),
+      ],
+      ...planLines(planned, options),
+      ...(network === null
+        ? [['path', 'none: the embedded target lives in this process'] as [string, string]]
+        : describeWay(network, planned.plan).map((line): [string, string] => ['path', line])),
+    ];
+    const width = Math.max(...lines.map(([name]) => name.length));
+    const table = lines.map(([name, text]) => `${name.padEnd(width)}  ${text}`).join('\n');
+    const commands = network === null ? [] : targetCommands(planned.plan, network);
+    return `${[table, ...commands, 'dry run: nothing was sent'].join('\n\n')}\n`;
+  } finally {
+    index.close();
+  }
 }
 
 function planLines(planned: PlannedRun, options: ReplayOptions): [string, string][] {

@@ -1,6 +1,7 @@
 /** The way to real targets and back, found before the threads start. */
-import { type IpAddress, parseAddress } from '../base/address.ts';
+import { addressOfBytes, formatAddress, type IpAddress, parseAddress } from '../base/address.ts';
 import { assert } from '../base/assert.ts';
+import { formatCount } from '../base/units.ts';
 import { findLocalPath, type LocalPath, needsAnswers, requireClients } from '../io/local-path.ts';
 import type { NetworkWay, RunPlan } from './job.ts';
 import type { ReplayOptions } from './options.ts';
@@ -40,7 +41,12 @@ export function describeWay(
   plan: RunPlan,
 ): string[] {
   const { device, routes } = path;
-  const hops = new Set(routes.map(({ nextHopMac }) => macText(nextHopMac)));
+  const hops = new Set(
+    routes.map(({ nextHop, nextHopMac }) => {
+      if (sender === 'packet') return macText(nextHopMac);
+      return nextHop === null ? 'the target' : formatAddress(addressOfBytes(nextHop));
+    }),
+  );
   const lines = [
     `frames leave by ${device.name} (${sender}, MTU ${path.mtu}) to ${[...hops].join(', ')}`,
   ];
@@ -49,6 +55,40 @@ export function describeWay(
     lines.push(`${what} for ${plan.clients.text} is answered on ${device.name}`);
   }
   return lines;
+}
+
+/** What may go wrong on this way, though nothing has yet: one line each. */
+export function warnOfWay({ path, answersNeighbours }: NetworkWay, plan: RunPlan): string[] {
+  const { device, forwards } = path;
+  const family = plan.clients.family === 4 ? 'ipv4' : 'ipv6';
+  const warnings: string[] = [];
+  if (forwards) {
+    warnings.push(
+      `this machine forwards packets: replies may be sent on to where its routes lead; ` +
+        `sysctl -w net.${family}.conf.${device.name}.forwarding=0`,
+    );
+  }
+  const addresses = addressesUsed(plan);
+  if (answersNeighbours && addresses > NEIGHBOURS_MAX) {
+    warnings.push(
+      `${formatCount(addresses)} client addresses lie on the target's link, but a Linux target keeps ` +
+        `at most ${formatCount(NEIGHBOURS_MAX)} neighbours (net.${family}.neigh.default.gc_thresh3): ` +
+        'use fewer addresses with more ports each, --order port, or a routed range',
+    );
+  }
+  return warnings;
+}
+
+/** Linux' default of gc_thresh3 (Documentation/networking/ip-sysctl.rst). */
+const NEIGHBOURS_MAX = 1_024;
+
+/** Different client addresses that the plan's connections have. */
+function addressesUsed(plan: RunPlan): number {
+  const connections = plan.users * plan.iterations;
+  const addresses = plan.clients.ranges.reduce((sum, { count }) => sum + count, 0);
+  const portsPerAddress = plan.ports.last - plan.ports.first + 1;
+  const used = plan.order === 'ip' ? connections : Math.ceil(connections / portsPerAddress);
+  return Math.min(addresses, used);
 }
 
 const macText = (mac: Uint8Array): string =>

@@ -11,7 +11,7 @@ import type { Scripts } from '../session/scripts.ts';
 import { TCB_BYTES_PER_USER } from '../tcp/user-table.ts';
 import { type CaptureIndex, indexCaptures } from './index-captures.ts';
 import type { NetworkWay } from './job.ts';
-import { findPath, wayOf } from './network-way.ts';
+import { findPath, warnOfWay, wayOf } from './network-way.ts';
 import type { ReplayOptions, RunHost } from './options.ts';
 import { type PlannedRun, planRun } from './plan-run.ts';
 import { ProgressMeter } from './progress-meter.ts';
@@ -41,39 +41,46 @@ export async function runReplay(
   const thresholds = parseThresholds(options.thresholds);
   const meter = new ProgressMeter(host);
   const index = await indexForReplay(options, host, meter);
-  const { planned, network } = planWay(index.scripts(), options, startedAt.getTime());
-  const warnings = [...planned.warnings];
-  for (const warning of warnings) host.onWarning(warning);
-  const threads = threadsOf(options, planned.plan.users);
-  const crew = new ReplayThreads({
-    plan: planned.plan,
-    network,
-    realTime: options.realTime,
-    threads,
-    onWarning: (text) => {
-      warnings.push(text);
-      host.onWarning(text);
-    },
-    onStart: () => meter.begin(planned, () => crew.state),
-  });
-  await playUntilDone(crew, meter, host);
-
-  const counters = sumCounters(crew.state.counters);
-  const facts = factsOf(options, index, planned, counters, {
-    version,
-    startedAt: startedAt.toISOString(),
-    wallSeconds: (Date.now() - startedAt.getTime()) / 1_000,
-    isInterrupted: host.interrupted.aborted,
-    generator: {
-      cpuSeconds: cpuSecondsSince(cpuBefore),
-      peakRssBytes: process.resourceUsage().maxRSS * 1_024,
+  try {
+    const { planned, network } = planWay(index.scripts(), options, startedAt.getTime());
+    const warnings = [
+      ...planned.warnings,
+      ...(network === null ? [] : warnOfWay(network, planned.plan)),
+    ];
+    for (const warning of warnings) host.onWarning(warning);
+    const threads = threadsOf(options, planned.plan.users);
+    const crew = new ReplayThreads({
+      plan: planned.plan,
+      network,
+      realTime: options.realTime,
       threads,
-      warnings,
-      notes: crew.notes,
-    },
-  });
-  const record = { counters, latency: crew.latency, timeline: crew.timeline };
-  return buildResult(facts, record, thresholds);
+      onWarning: (text) => {
+        warnings.push(text);
+        host.onWarning(text);
+      },
+      onStart: () => meter.begin(planned, () => crew.state),
+    });
+    await playUntilDone(crew, meter, host);
+
+    const counters = sumCounters(crew.state.counters);
+    const facts = factsOf(options, index, planned, counters, {
+      version,
+      startedAt: startedAt.toISOString(),
+      wallSeconds: (Date.now() - startedAt.getTime()) / 1_000,
+      isInterrupted: host.interrupted.aborted,
+      generator: {
+        cpuSeconds: cpuSecondsSince(cpuBefore),
+        peakRssBytes: process.resourceUsage().maxRSS * 1_024,
+        threads,
+        warnings,
+        notes: crew.notes,
+      },
+    });
+    const record = { counters, latency: crew.latency, timeline: crew.timeline };
+    return buildResult(facts, record, thresholds);
+  } finally {
+    index.close();
+  }
 }
 
 /**
@@ -104,8 +111,9 @@ export async function indexForReplay(
     onWarning: (text) => host.onWarning(text),
     signal: host.interrupted,
   });
-  if (index.sessions.replayable === 0) throw nothingToReplay(index);
-  return index;
+  if (index.sessions.replayable > 0) return index;
+  index.close();
+  throw nothingToReplay(index, options.captures);
 }
 
 async function playUntilDone(
@@ -185,7 +193,7 @@ function cpuSecondsSince(before: NodeJS.CpuUsage): number {
   return ((user + system) * 1_000) / NS_PER_SECOND;
 }
 
-function nothingToReplay({ sessions }: CaptureIndex): ReplayError {
+function nothingToReplay({ sessions }: CaptureIndex, captures: readonly string[]): ReplayError {
   const reasons = Object.entries(sessions.skipped)
     .map(([reason, count]) => `${count} ${reason}`)
     .join(', ');
@@ -194,8 +202,8 @@ function nothingToReplay({ sessions }: CaptureIndex): ReplayError {
     kind: 'capture',
     message:
       sessions.total === 0
-        ? 'the capture holds no TCP session'
-        : `none of the ${sessions.total} sessions of the capture can be replayed (${reasons})`,
+        ? `${captures.join(', ')}: there is no TCP session in it`
+        : `${captures.join(', ')}: none of ${sessions.total} sessions can be replayed (${reasons})`,
     hint: 'gryphon inspect CAPTURE shows what it holds and why',
   });
 }

@@ -27,11 +27,6 @@ import {
   WINDOW_SCALE_OPTION_BYTES,
 } from './tcp-options.ts';
 
-/** What stands before the IP header: 14 octets for Ethernet, 4 more a tag, none for raw IP. */
-export interface LinkHeader {
-  readonly octets: Uint8Array;
-}
-
 /** Which options a segment carries. */
 export const OptionsKind = { NONE: 0, TIMESTAMPS: 1, SYN: 2 } as const;
 export type OptionsKind = (typeof OptionsKind)[keyof typeof OptionsKind];

@@ -8,11 +8,8 @@
  */
 export const IPV4_HEADER_BYTES_MIN = 20;
 export const IPV4_TOTAL_LENGTH = 2;
-export const IPV4_ID = 4;
 export const IPV4_FRAGMENT = 6;
-export const IPV4_TTL = 8;
 export const IPV4_PROTOCOL = 9;
-export const IPV4_CHECKSUM = 10;
 export const IPV4_SOURCE = 12;
 export const IPV4_DESTINATION = 16;
 

@@ -15,10 +15,8 @@ export const SYN = 0x02;
 export const RST = 0x04;
 export const PSH = 0x08;
 export const ACK = 0x10;
-export const URG = 0x20;
 
 export const TCP_HEADER_BYTES_MIN = 20;
-export const TCP_HEADER_BYTES_MAX = 60;
 export const TCP_SOURCE_PORT = 0;
 export const TCP_DESTINATION_PORT = 2;
 export const TCP_SEQ = 4;

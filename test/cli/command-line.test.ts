@@ -79,6 +79,13 @@ describe('options', () => {
     expect((await given([])).given.switch('quiet')).toBe(null);
   });
 
+  test('a switch may be given as true or false', async () => {
+    expect((await given(['--quiet=true'])).given.switch('quiet')).toBe(true);
+    expect((await given(['--quiet=false'])).given.switch('quiet')).toBe(false);
+    const { faults } = await given(['--', '--quiet=maybe']);
+    expect(() => faults.throwIfAny()).not.toThrow();
+  });
+
   test('a switch does not swallow the argument behind it', async () => {
     const { given: options } = await given(['--quiet', 'x']);
     expect(options.positionals('file')).toEqual(['x']);
@@ -140,6 +147,16 @@ describe('what is wrong with a line', () => {
     { args: ['--maxgap', '5'], what: 'unknown option --maxgap', hint: 'did you mean --max-gap?' },
     { args: ['--max_gap', '5'], what: 'unknown option --max_gap', hint: 'did you mean --max-gap?' },
     { args: ['-z'], what: 'unknown option -z', hint: 'see --help' },
+    { args: ['-U', '1'], what: 'unknown option -U', hint: 'did you mean -u?' },
+    { args: ['--constructor', '1'], what: 'unknown option --constructor', hint: 'see --help' },
+    { args: ['--no-toString'], what: 'unknown option --toString', hint: 'see --help' },
+    { args: ['--users='], what: '--users needs a value', hint: null },
+    { args: ['--users', ''], what: '--users needs a value', hint: null },
+    {
+      args: ['--quiet=maybe'],
+      what: "--quiet: 'maybe' is neither on nor off",
+      hint: 'write --quiet or --no-quiet',
+    },
     { args: ['-m', '1'], what: '-m is the old spelling: write --map', hint: null },
     { args: ['--users'], what: '--users needs a value', hint: 'see --help' },
     { args: ['-u'], what: '-u needs a value', hint: 'see --help' },

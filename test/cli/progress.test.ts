@@ -78,6 +78,11 @@ describe('the line', () => {
     expect(progressShare(snapshot({ phase: 'indexing', capture }))).toBe(0.5);
   });
 
+  test('of what has no size yet is a word', () => {
+    expect(progressText(snapshot({ phase: 'indexing' }))).toBe('indexing');
+    expect(progressText(snapshot({ phase: 'preparing' }))).toBe('preparing');
+  });
+
   test('shares stay defined when there is nothing yet', () => {
     const users = { ...snapshot().users, planned: 0, waiting: 0, live: 0 };
     expect(progressShare(snapshot({ phase: 'indexing' }))).toBe(0);
