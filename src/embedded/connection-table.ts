@@ -3,6 +3,7 @@
  *
  * Names are those of RFC 9293, section 3.3.1, seen from the server.
  */
+import { type Seq, seqAfter, seqBefore, seqDiff } from '../base/seq.ts';
 import { NEVER_NS } from '../base/time.ts';
 
 /** RFC 9293, section 3.3.2. A connection that is CLOSED stands for LISTEN too. */
@@ -115,7 +116,25 @@ export class ConnectionTable {
   }
 
   /** Sequence number of the server's FIN, or of its next octet to be written. */
-  writtenSeq(user: number): number {
+  writtenSeq(user: number): Seq {
     return (this.iss[user] + 1 + this.writtenBytes[user]) >>> 0;
+  }
+
+  /** Octets written from `seq` on; -1 behind a FIN. */
+  writtenAfter(user: number, seq: Seq): number {
+    return seqDiff(this.writtenSeq(user), seq);
+  }
+
+  /** Whether something is written, or queued as the end, that lies at or after SND.NXT. */
+  hasUnsent(user: number): boolean {
+    if (this.flags[user] & Flag.RST_QUEUED) return true;
+    const end = this.writtenSeq(user) + (this.flags[user] & Flag.FIN_QUEUED ? 1 : 0);
+    return seqBefore(this.sndNxt[user], end);
+  }
+
+  /** Whether our FIN has been sent at least once. */
+  hasSentFin(user: number): boolean {
+    const isQueued = (this.flags[user] & Flag.FIN_QUEUED) !== 0;
+    return isQueued && seqAfter(this.sndMax[user], this.writtenSeq(user));
   }
 }

@@ -108,7 +108,7 @@ export class EmbeddedTarget implements Sender, Receiver {
 
   /** When to call `onTimeout` and `receive` next: at once while there are replies to receive. */
   nextDueNs(): number {
-    return this.#server.isQueued ? this.#nowNs : this.#server.nextDueNs();
+    return this.#server.isReady ? this.#nowNs : this.#server.nextDueNs();
   }
 
   /** Lets due answers become ready; a spurious call is harmless. */

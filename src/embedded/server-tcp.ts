@@ -14,27 +14,15 @@
  */
 import { hash32 } from '../base/prng.ts';
 import { type Seq, seqAdd, seqAfter, seqBefore, seqDiff } from '../base/seq.ts';
-import { NEVER_NS, NS_PER_MS, NS_PER_SECOND } from '../base/time.ts';
-import { TimingWheel } from '../schedule/timing-wheel.ts';
-import { ACK, FIN, PSH, RST, SYN, type TcpView } from '../wire/tcp.ts';
+import { NEVER_NS, NS_PER_MS } from '../base/time.ts';
+import { ACK, FIN, RST, SYN, type TcpView } from '../wire/tcp.ts';
 import type { TcpOptions } from '../wire/tcp-options.ts';
 import { type ConnectionTable, Flag, ServerState } from './connection-table.ts';
+import { ConnectionTimers } from './connection-timers.ts';
+import { ReadyQueue } from './ready-queue.ts';
 import type { Reply } from './reply-writer.ts';
+import { ServerOutput, type ServerTcpSettings } from './server-output.ts';
 import type { ServerScript } from './server-script.ts';
-
-/** What the server offers and keeps to. */
-export interface ServerTcpSettings {
-  /** Largest segment it announces, and sends where the client takes it. */
-  readonly mss: number;
-  /** Its receive window in octets; it reads everything at once, so that the window never closes. */
-  readonly windowBytes: number;
-  /**
-   * Payload octets of one packet handed over: several segments merged, as a receiver's kernel does
-   * (GRO); with less than two segments' worth each segment comes by itself.
-   */
-  readonly mergedBytesMax: number;
-  readonly seed: number;
-}
 
 /** Compares payload with the recorded stream. */
 export interface PayloadCheck {
@@ -47,8 +35,6 @@ export interface PayloadCheck {
   onChecked(right: number, wrong: number): void;
 }
 
-const RTO_NS_MIN = NS_PER_SECOND;
-const RTO_NS_MAX = 60 * NS_PER_SECOND;
 /** Linux' tcp_synack_retries and tcp_retries2. */
 const SYN_ACK_RETRIES_MAX = 5;
 const RETRIES_MAX = 15;
@@ -58,7 +44,6 @@ const DELAYED_ACK_NS = 40 * NS_PER_MS;
 const MSS_DEFAULT = 536;
 const MSS_MIN = 48;
 const TIMESTAMP_OPTION_BYTES = 12;
-const WINDOW_FIELD_MAX = 0xffff;
 const WINDOW_SHIFT_MAX = 14;
 
 export class ServerTcp {
@@ -66,13 +51,9 @@ export class ServerTcp {
   readonly #script: ServerScript;
   readonly #check: PayloadCheck;
   readonly #settings: ServerTcpSettings;
-  readonly #wheel: TimingWheel;
-  readonly #windowShift: number;
-  /** Connections with something to send: a ring in which each stands at most once. */
-  readonly #queue: Uint32Array;
-  #queueFirst = 0;
-  #queued = 0;
-  #nowNs = 0;
+  readonly #timers: ConnectionTimers;
+  readonly #queue: ReadyQueue;
+  readonly #output: ServerOutput;
 
   constructor(
     users: number,
@@ -85,35 +66,34 @@ export class ServerTcp {
     this.#script = script;
     this.#check = check;
     this.#settings = settings;
-    this.#wheel = new TimingWheel(users);
-    this.#queue = new Uint32Array(users);
-    this.#windowShift = windowShiftOf(settings.windowBytes);
+    this.#timers = new ConnectionTimers(users, table);
+    this.#queue = new ReadyQueue(users, table);
+    this.#output = new ServerOutput(table, this.#timers, settings);
   }
 
   /** Whether a connection has something to send now. */
-  get isQueued(): boolean {
-    return this.#queued > 0;
+  get isReady(): boolean {
+    return !this.#queue.isEmpty;
   }
 
   /** When `onTimeout` has something to do. */
   nextDueNs(): number {
-    return this.#wheel.nextDueNs();
+    return this.#timers.nextDueNs();
   }
 
   /** Runs at most `limit` timers that are due. */
   onTimeout(nowNs: number, limit: number): void {
-    this.#nowNs = nowNs;
-    this.#wheel.advance(nowNs, limit, this);
+    this.#timers.advance(nowNs, limit, this);
   }
 
   /** The wheel says that something of the connection's is due; nobody else calls this. */
   onDue(user: number): void {
     const table = this.#table;
-    const nowNs = this.#nowNs;
+    const { nowNs } = this.#timers;
     const scriptDueNs = table.scriptDueNs[user];
     if (scriptDueNs <= nowNs) this.#onScriptDue(user, scriptDueNs);
     if (table.retransmitDueNs[user] <= nowNs) this.#onRetransmitDue(user, nowNs);
-    this.#arm(user);
+    this.#timers.arm(user);
   }
 
   /** Whether a connection of the user's is open to this client address and port. */
@@ -145,7 +125,7 @@ export class ServerTcp {
     nowNs: number,
   ): void {
     const table = this.#table;
-    this.#nowNs = nowNs;
+    this.#timers.nowNs = nowNs;
     const port = segment.srcPort;
     const iss = (hash32(clientLow32, this.#settings.seed) + hash32(port, user)) >>> 0;
     table.state[user] = ServerState.SYN_RECEIVED;
@@ -169,7 +149,7 @@ export class ServerTcp {
     this.#script.begin(user, session);
     table.scriptDueNs[user] = nowNs + this.#script.connectNs(session);
     this.#takeDueSteps(user, nowNs);
-    this.#arm(user);
+    this.#timers.arm(user);
   }
 
   /** A segment for no connection: an RST goes back (RFC 9293, section 3.10.7.1). */
@@ -191,7 +171,7 @@ export class ServerTcp {
     table.rcvNxt[user] = seqAdd(segment.seq, segLen);
     table.sndNxt[user] = flags & ACK ? segment.ack : 0;
     table.flags[user] = (table.flags[user] & Flag.QUEUED) | Flag.RST_QUEUED;
-    this.#enqueue(user, nowNs);
+    this.#queue.add(user, nowNs);
   }
 
   /** A segment for an open connection (`isOpen`); RFC 9293, section 3.10.7.4, in its order. */
@@ -203,10 +183,10 @@ export class ServerTcp {
     nowNs: number,
   ): void {
     const table = this.#table;
-    this.#nowNs = nowNs;
+    this.#timers.nowNs = nowNs;
     const { flags, seq } = segment;
     if (table.state[user] === ServerState.SYN_RECEIVED && !this.#onHandshake(user, segment)) {
-      this.#arm(user);
+      this.#timers.arm(user);
       return;
     }
     const segLen = payloadBytes + (flags & FIN ? 1 : 0) + (flags & SYN ? 1 : 0);
@@ -216,7 +196,7 @@ export class ServerTcp {
     }
     if (flags & RST) {
       // RFC 5961, section 3: only the exact number is believed.
-      if (seq === table.rcvNxt[user]) this.#close(user);
+      if (seq === table.rcvNxt[user]) this.#timers.close(user);
       else this.#acknowledgeNow(user, nowNs);
       return;
     }
@@ -229,7 +209,7 @@ export class ServerTcp {
       table.tsRecent[user] = options.tsVal;
     }
     if (segLen > 0) this.#onText(user, seq, payloadBytes, (flags & FIN) !== 0, nowNs);
-    if (table.state[user] !== ServerState.CLOSED) this.#arm(user);
+    if (table.state[user] !== ServerState.CLOSED) this.#timers.arm(user);
   }
 
   /**
@@ -237,12 +217,11 @@ export class ServerTcp {
    * @returns the user it belongs to, or -1 when there is nothing to send
    */
   emit(reply: Reply): number {
-    while (this.#queued > 0) {
-      const user = this.#queue[this.#queueFirst];
-      if (this.#emitOne(user, reply)) return user;
-      this.#table.flags[user] &= ~Flag.QUEUED;
-      this.#queueFirst = this.#queueFirst + 1 === this.#queue.length ? 0 : this.#queueFirst + 1;
-      this.#queued--;
+    const queue = this.#queue;
+    while (!queue.isEmpty) {
+      const user = queue.first;
+      if (this.#output.emit(user, reply)) return user;
+      queue.removeFirst();
     }
     return -1;
   }
@@ -255,11 +234,12 @@ export class ServerTcp {
     const { flags } = segment;
     const isAnswered = table.sndMax[user] !== table.iss[user];
     if (flags & SYN) {
-      if (isAnswered && segment.seq === table.irs[user]) this.#queueSynAck(user, this.#nowNs);
+      if (isAnswered && segment.seq === table.irs[user])
+        this.#queueSynAck(user, this.#timers.nowNs);
       return false;
     }
     if (flags & RST) {
-      if (segment.seq === table.rcvNxt[user]) this.#close(user);
+      if (segment.seq === table.rcvNxt[user]) this.#timers.close(user);
       return false;
     }
     // Whatever does not acknowledge our SYN belongs to an older connection of these ports.
@@ -321,10 +301,10 @@ export class ServerTcp {
       table.duplicateAcks[user]++;
       if (table.duplicateAcks[user] === DUPLICATE_ACKS) {
         table.flags[user] |= Flag.RETRANSMIT_FIRST;
-        this.#enqueue(user, nowNs);
+        this.#queue.add(user, nowNs);
       }
     }
-    if (this.#hasUnsent(user)) this.#enqueue(user, nowNs);
+    if (table.hasUnsent(user)) this.#queue.add(user, nowNs);
     return table.state[user] !== ServerState.CLOSED;
   }
 
@@ -336,11 +316,12 @@ export class ServerTcp {
     table.duplicateAcks[user] = 0;
     table.flags[user] &= ~(Flag.RETRANSMIT_FIRST | Flag.PROBE);
     const isAll = ack === table.sndMax[user];
-    table.retransmitDueNs[user] = isAll ? NEVER_NS : nowNs + RTO_NS_MIN;
+    if (isAll) table.retransmitDueNs[user] = NEVER_NS;
+    else this.#timers.restartRetransmit(user);
     if (table.state[user] === ServerState.SYN_RECEIVED) {
       table.state[user] = ServerState.ESTABLISHED;
       this.#wakeScript(user, nowNs);
-    } else if (isAll && this.#hasSentFin(user)) {
+    } else if (isAll && table.hasSentFin(user)) {
       this.#onFinAcked(user);
     }
   }
@@ -356,7 +337,7 @@ export class ServerTcp {
         table.state[user] = ServerState.TIME_WAIT;
         break;
       case ServerState.LAST_ACK:
-        this.#close(user);
+        this.#timers.close(user);
         break;
       default:
     }
@@ -470,9 +451,9 @@ export class ServerTcp {
     }
     let stepNs = dueNs;
     // Each step's think time counts from when the one before was due, not from when it was seen.
-    while (stepNs <= this.#nowNs) {
+    while (stepNs <= this.#timers.nowNs) {
       this.#script.step(user);
-      this.#enqueue(user, stepNs);
+      this.#queue.add(user, stepNs);
       stepNs = this.#script.dueNs(user, stepNs);
     }
     table.scriptDueNs[user] = stepNs;
@@ -484,7 +465,7 @@ export class ServerTcp {
     table.retransmitDueNs[user] = NEVER_NS;
     const isHandshake = table.state[user] === ServerState.SYN_RECEIVED;
     if (table.retries[user] >= (isHandshake ? SYN_ACK_RETRIES_MAX : RETRIES_MAX)) {
-      this.#close(user);
+      this.#timers.close(user);
       return;
     }
     table.retries[user]++;
@@ -495,54 +476,17 @@ export class ServerTcp {
     }
     table.sndNxt[user] = table.sndUna[user];
     if (table.sndWnd[user] === 0) table.flags[user] |= Flag.PROBE;
-    this.#enqueue(user, nowNs);
-  }
-
-  /** Sets the wheel to the earlier of the connection's two timers. */
-  #arm(user: number): void {
-    const { scriptDueNs, retransmitDueNs } = this.#table;
-    this.#wheel.arm(user, Math.min(scriptDueNs[user], retransmitDueNs[user]));
-  }
-
-  #startRetransmitTimer(user: number, nowNs: number): void {
-    const table = this.#table;
-    if (table.retransmitDueNs[user] !== NEVER_NS) return;
-    const rtoNs = Math.min(RTO_NS_MIN * 2 ** table.retries[user], RTO_NS_MAX);
-    table.retransmitDueNs[user] = nowNs + rtoNs;
-    this.#arm(user);
-  }
-
-  #close(user: number): void {
-    const table = this.#table;
-    table.state[user] = ServerState.CLOSED;
-    table.flags[user] &= Flag.QUEUED;
-    table.scriptDueNs[user] = NEVER_NS;
-    table.retransmitDueNs[user] = NEVER_NS;
-    this.#wheel.cancel(user);
-  }
-
-  // ---- what goes out ----------------------------------------------------------------------
-
-  #enqueue(user: number, readyNs: number): void {
-    const table = this.#table;
-    if (table.flags[user] & Flag.QUEUED) {
-      table.readyNs[user] = Math.max(table.readyNs[user], readyNs);
-      return;
-    }
-    table.flags[user] |= Flag.QUEUED;
-    table.readyNs[user] = readyNs;
-    const last = this.#queueFirst + this.#queued++;
-    this.#queue[last < this.#queue.length ? last : last - this.#queue.length] = user;
+    this.#queue.add(user, nowNs);
   }
 
   #queueSynAck(user: number, nowNs: number): void {
     this.#table.flags[user] |= Flag.SYN_ACK_NOW;
-    this.#enqueue(user, nowNs);
+    this.#queue.add(user, nowNs);
   }
 
   #acknowledgeNow(user: number, nowNs: number): void {
     this.#table.flags[user] |= Flag.ACK_NOW;
-    this.#enqueue(user, nowNs);
+    this.#queue.add(user, nowNs);
   }
 
   /** Owed acknowledgements wait for the answer when it comes soon. */
@@ -552,157 +496,6 @@ export class ServerTcp {
     if (flags & Flag.ACK_OWED && table.scriptDueNs[user] > nowNs + DELAYED_ACK_NS) {
       table.flags[user] |= Flag.ACK_NOW;
     }
-    if (table.flags[user] & Flag.ACK_NOW) this.#enqueue(user, nowNs);
+    if (table.flags[user] & Flag.ACK_NOW) this.#queue.add(user, nowNs);
   }
-
-  /** Whether something is written, or queued as the end, that lies at or after SND.NXT. */
-  #hasUnsent(user: number): boolean {
-    const table = this.#table;
-    if (table.flags[user] & Flag.RST_QUEUED) return true;
-    const end = table.writtenSeq(user) + (table.flags[user] & Flag.FIN_QUEUED ? 1 : 0);
-    return seqBefore(table.sndNxt[user], end);
-  }
-
-  /** Whether our FIN has been sent at least once. */
-  #hasSentFin(user: number): boolean {
-    const table = this.#table;
-    const isQueued = (table.flags[user] & Flag.FIN_QUEUED) !== 0;
-    return isQueued && seqAfter(table.sndMax[user], table.writtenSeq(user));
-  }
-
-  /** The connection's next packet. @returns whether there is one */
-  #emitOne(user: number, reply: Reply): boolean {
-    const table = this.#table;
-    const flags = table.flags[user];
-    reply.payloadBytes = 0;
-    if (table.state[user] === ServerState.CLOSED) {
-      if ((flags & Flag.RST_QUEUED) === 0) return false;
-      this.#emitReset(user, reply);
-      return true;
-    }
-    if (table.state[user] === ServerState.SYN_RECEIVED) {
-      if ((flags & Flag.SYN_ACK_NOW) === 0) return false;
-      this.#emitSynAck(user, reply);
-      return true;
-    }
-    if (flags & Flag.RETRANSMIT_FIRST) {
-      table.flags[user] &= ~Flag.RETRANSMIT_FIRST;
-      const una = table.sndUna[user];
-      const inFlight = Math.min(this.#writtenAfter(user, una), seqDiff(table.sndMax[user], una));
-      this.#emitData(user, reply, una, Math.min(inFlight, table.sendMss[user]));
-      return true;
-    }
-    const bytes = this.#sendableBytes(user);
-    const isFin = flags & Flag.FIN_QUEUED && this.#isFinNext(user, bytes);
-    if (bytes > 0 || isFin) {
-      this.#emitData(user, reply, table.sndNxt[user], bytes);
-      return true;
-    }
-    if (flags & Flag.RST_QUEUED && this.#writtenAfter(user, table.sndNxt[user]) === 0) {
-      this.#emitReset(user, reply);
-      this.#close(user);
-      return true;
-    }
-    if ((flags & Flag.ACK_NOW) === 0) return false;
-    this.#fill(user, reply, table.sndNxt[user], ACK);
-    return true;
-  }
-
-  /** Octets written from `seq` on; -1 behind a FIN. */
-  #writtenAfter(user: number, seq: Seq): number {
-    return seqDiff(this.#table.writtenSeq(user), seq);
-  }
-
-  /** Payload of the next packet: what is written, the window allows, and one packet takes. */
-  #sendableBytes(user: number): number {
-    const table = this.#table;
-    const unsent = this.#writtenAfter(user, table.sndNxt[user]);
-    if (unsent <= 0) return 0;
-    const inFlight = seqDiff(table.sndNxt[user], table.sndUna[user]);
-    const open = table.sndWnd[user] - inFlight;
-    if (open <= 0) {
-      // A shut window is asked about by a timer, in case the news of its opening is lost.
-      if (inFlight === 0 && (table.flags[user] & Flag.PROBE) === 0) {
-        this.#startRetransmitTimer(user, this.#nowNs);
-      }
-      const isProbe = (table.flags[user] & Flag.PROBE) !== 0;
-      table.flags[user] &= ~Flag.PROBE;
-      return isProbe ? 1 : 0;
-    }
-    const mss = table.sendMss[user];
-    const segments = Math.max(1, Math.floor(this.#settings.mergedBytesMax / mss));
-    return Math.min(unsent, open, segments * mss);
-  }
-
-  /** Whether the stream ends just behind the next `bytes` octets. */
-  #isFinNext(user: number, bytes: number): boolean {
-    const table = this.#table;
-    return seqAdd(table.sndNxt[user], bytes) === table.writtenSeq(user);
-  }
-
-  #emitSynAck(user: number, reply: Reply): void {
-    const table = this.#table;
-    const { iss } = table;
-    table.flags[user] &= ~Flag.SYN_ACK_NOW;
-    this.#fill(user, reply, iss[user], SYN | ACK);
-    // The window of a SYN is never scaled (RFC 7323, section 2.2).
-    reply.window = Math.min(this.#settings.windowBytes, WINDOW_FIELD_MAX);
-    reply.mss = this.#settings.mss;
-    reply.windowScale = table.flags[user] & Flag.SCALED ? this.#windowShift : -1;
-    table.sndNxt[user] = seqAdd(iss[user], 1);
-    table.sndMax[user] = table.sndNxt[user];
-    this.#startRetransmitTimer(user, this.#nowNs);
-  }
-
-  /** A segment with `bytes` octets from `seq`, and the FIN where the stream ends there. */
-  #emitData(user: number, reply: Reply, seq: Seq, bytes: number): void {
-    const table = this.#table;
-    const end = seqAdd(seq, bytes);
-    const isLast = end === table.writtenSeq(user);
-    const hasFin = isLast && (table.flags[user] & Flag.FIN_QUEUED) !== 0;
-    this.#fill(user, reply, seq, ACK | (isLast && bytes > 0 ? PSH : 0) | (hasFin ? FIN : 0));
-    reply.payloadBytes = bytes;
-    const next = hasFin ? seqAdd(end, 1) : end;
-    if (seqAfter(next, table.sndNxt[user])) table.sndNxt[user] = next;
-    if (seqAfter(next, table.sndMax[user])) table.sndMax[user] = next;
-    if (hasFin) this.#onFinSent(user);
-    this.#startRetransmitTimer(user, this.#nowNs);
-  }
-
-  #onFinSent(user: number): void {
-    const { state } = this.#table;
-    if (state[user] === ServerState.ESTABLISHED) state[user] = ServerState.FIN_WAIT_1;
-    else if (state[user] === ServerState.CLOSE_WAIT) state[user] = ServerState.LAST_ACK;
-  }
-
-  #emitReset(user: number, reply: Reply): void {
-    const table = this.#table;
-    table.flags[user] &= ~Flag.RST_QUEUED;
-    this.#fill(user, reply, table.sndNxt[user], RST | ACK);
-    reply.hasTimestamps = false;
-    reply.window = 0;
-  }
-
-  #fill(user: number, reply: Reply, seq: Seq, flags: number): void {
-    const table = this.#table;
-    table.flags[user] &= ~(Flag.ACK_NOW | Flag.ACK_OWED);
-    reply.path = table.path[user];
-    reply.clientLow32 = table.clientLow32[user];
-    reply.clientPort = table.clientPort[user];
-    reply.seq = seq;
-    reply.ack = table.rcvNxt[user];
-    reply.flags = flags;
-    const shift = table.flags[user] & Flag.SCALED ? this.#windowShift : 0;
-    reply.window = Math.min(this.#settings.windowBytes >>> shift, WINDOW_FIELD_MAX);
-    reply.hasTimestamps = (table.flags[user] & Flag.TIMESTAMPS) !== 0;
-    reply.tsVal = (Math.floor(this.#nowNs / NS_PER_MS) + table.iss[user]) >>> 0;
-    reply.tsEcr = table.tsRecent[user];
-  }
-}
-
-/** The smallest shift with which the window fits its field. */
-function windowShiftOf(windowBytes: number): number {
-  let shift = 0;
-  while (shift < WINDOW_SHIFT_MAX && windowBytes >>> shift > WINDOW_FIELD_MAX) shift++;
-  return shift;
 }

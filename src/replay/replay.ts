@@ -376,14 +376,14 @@ export class Replay implements PacketSink {
     if (plays.openStage[user] <= end && plays.stageBytes[user] > 0 && !isCut) {
       this.#completeStage(user, Counter.ANSWER_BY_CLOSE, arrivedNs, arrivedNs);
     }
-    const isUnsaid = plays.nextStep[user] < end;
-    const isUnanswered = this.#openStageBytes(user) > 0 && plays.openStage[user] <= end;
-    if (isUnsaid || isUnanswered) plays.flags[user] |= PlayFlag.CLOSED_EARLY;
+    // What needs no answer may still be said: a client's goodbye after the server's end.
+    if (plays.openStage[user] <= end + 1) plays.flags[user] |= PlayFlag.CLOSED_EARLY;
     if (plays.flags[user] & PlayFlag.ENDED) return;
     if (plays.flags[user] & PlayFlag.CLOSED_EARLY || this.#plan.close === Close.SERVER) {
       this.#endStream(user, nowNs);
-    } else if (plays.nextStep[user] === end) {
-      const isAwaited = this.#plan.scripts.client.endAfterPeer[session] === 1;
+    } else if (plays.nextStep[user] <= end) {
+      const isAwaited =
+        plays.nextStep[user] === end && this.#plan.scripts.client.endAfterPeer[session] === 1;
       if (isAwaited || plays.stepDueNs[user] === NEVER_NS) this.#schedule(user, arrivedNs);
     }
   }
@@ -402,8 +402,9 @@ export class Replay implements PacketSink {
     const isOver = plays.openStage[user] > this.#stages.end(session);
     const isSaid = plays.nextStep[user] >= this.#stages.end(session);
     const { server } = this.#plan.scripts;
-    if (isOver && isSaid && server.end[session] === StreamEnd.RST) {
-      // The recorded server ended the same way.
+    const hasPeerEnded = (plays.flags[user] & PlayFlag.PEER_FIN) !== 0;
+    if (isOver && (hasPeerEnded || (isSaid && server.end[session] === StreamEnd.RST))) {
+      // It had said all; or the recorded server ended the same way.
       this.#finishUser(user, Counter.COMPLETED, -1, nowNs);
     } else if (isOver && isSaid) {
       this.#finishUser(user, Counter.RESET, Counter.RESET_AFTER_ANSWER, nowNs);

@@ -13,6 +13,12 @@ const COMMAND = join(ROOT, 'bin/gryphon.js');
 /** A target may keep what is left of a user's connection this long after the run. */
 const CONNECTIONS_GONE_MS = 5_000;
 
+interface LatencyRow {
+  readonly count: number;
+  readonly p50: number;
+  readonly max: number;
+}
+
 /** The parts of `gryphon.result/1` that these tests read. */
 export interface ReplayResult {
   readonly schema: string;
@@ -49,7 +55,7 @@ export interface ReplayResult {
     readonly synRetransmitted: number;
   };
   readonly bytes: { readonly sent: number; readonly received: number };
-  readonly latency: Readonly<Record<string, { readonly count: number; readonly max: number }>>;
+  readonly latency: Readonly<Record<string, LatencyRow>>;
 }
 
 export interface Replayed extends Finished {

@@ -47,6 +47,8 @@ export interface StubStatus {
 }
 
 export interface Nginx extends Server {
+  /** The worker process, which does everything; the server's own process only watches it. */
+  readonly workerPid: number;
   readonly accessLog: () => AccessLogEntry[];
   /** Makes one more page, of this many octets, and returns its path on the server. */
   readonly addPage: (name: string, bytes: number) => string;
@@ -84,14 +86,10 @@ export async function startNginx(
     };
   };
   const accessLog = () => readJsonLines(join(folder.path, 'access.log')) as AccessLogEntry[];
-  return {
-    pid: program.pid,
-    port: 80,
-    accessLog,
-    addPage,
-    stubStatus,
-    stop: stopper(program, folder),
-  };
+  const { pid } = program;
+  const workerPid = Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8'));
+  const stop = stopper(program, folder);
+  return { pid, port: 80, workerPid, accessLog, addPage, stubStatus, stop };
 }
 
 export interface Redis extends Server {
@@ -166,6 +164,8 @@ export interface NotedConnection {
   readonly address: string;
   readonly port: number;
   readonly octets: Buffer;
+  /** The reads that gave them, with the time of each in milliseconds of a steady clock. */
+  readonly reads: readonly { readonly atMs: number; readonly octets: Buffer }[];
   /** `end`: the peer's FIN came; `lost`: it was reset; `closed`: closed without either; else open. */
   readonly end: 'end' | 'lost' | 'closed' | 'open';
 }
@@ -185,6 +185,11 @@ export function startGreeting(host: Host): Promise<NotingServer> {
   return startNoting(host, 'greeting', 7000);
 }
 
+/** The same, but every answer is this late. */
+export function startSlowGreeting(host: Host, delayMs: number): Promise<NotingServer> {
+  return startNoting(host, 'greeting', 7000, [`${delayMs}`]);
+}
+
 /**
  * A server that resets every connection.
  * @param when at once, or after it has read this many octets
@@ -200,11 +205,16 @@ export async function startRude(
   return { pid: program.pid, port, stop: () => program.stop('SIGKILL') };
 }
 
-async function startNoting(host: Host, name: string, port: number): Promise<NotingServer> {
+async function startNoting(
+  host: Host,
+  name: string,
+  port: number,
+  more: readonly string[] = [],
+): Promise<NotingServer> {
   const folder = makeFolder(name);
   const ledger = join(folder.path, 'ledger');
   // -B: a test leaves no compiled files in the tree.
-  const argv = [PYTHON, '-B', join(CONFIGURATIONS, `${name}.py`), `${port}`, ledger];
+  const argv = [PYTHON, '-B', join(CONFIGURATIONS, `${name}.py`), `${port}`, ledger, ...more];
   const program = startInside(host, argv);
   await listening(host, program, port);
   const connections = () => readLedger(ledger);
@@ -217,25 +227,26 @@ interface LedgerLine {
   readonly address?: string;
   readonly port?: number;
   readonly hex?: string;
+  readonly at?: number;
 }
 
 function readLedger(path: string): NotedConnection[] {
-  const found = new Map<
-    number,
-    { address: string; port: number; hex: string; end: NotedConnection['end'] }
-  >();
-  for (const { id, event, address = '', port = 0, hex = '' } of readJsonLines(
-    path,
-  ) as LedgerLine[]) {
-    if (event === 'open') found.set(id, { address, port, hex: '', end: 'open' });
+  type Growing = Pick<NotedConnection, 'address' | 'port' | 'end'> & {
+    readonly reads: { atMs: number; octets: Buffer }[];
+  };
+  const found = new Map<number, Growing>();
+  for (const line of readJsonLines(path) as LedgerLine[]) {
+    const { id, event, address = '', port = 0, hex = '', at = 0 } = line;
     const connection = found.get(id);
-    if (connection === undefined) throw new Error(`${path}: connection ${id} was never opened`);
-    if (event === 'octets') connection.hex += hex;
-    else if (event !== 'open' && connection.end === 'open') connection.end = event;
+    if (event === 'open') found.set(id, { address, port, reads: [], end: 'open' });
+    else if (connection === undefined) throw new Error(`${path}: ${id} was never opened`);
+    else if (event === 'octets') {
+      connection.reads.push({ atMs: at * 1000, octets: Buffer.from(hex, 'hex') });
+    } else if (connection.end === 'open') found.set(id, { ...connection, end: event });
   }
-  return [...found.values()].map(({ hex, ...rest }) => ({
-    ...rest,
-    octets: Buffer.from(hex, 'hex'),
+  return [...found.values()].map((connection) => ({
+    ...connection,
+    octets: Buffer.concat(connection.reads.map(({ octets }) => octets)),
   }));
 }
 

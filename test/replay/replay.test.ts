@@ -146,6 +146,22 @@ describe('scripts', () => {
     },
   );
 
+  test('what the client says after the server’s end is said, and is no early close', () => {
+    const spec: SessionSpec = {
+      said: [
+        { from: 'client', text: 'EHLO me' },
+        { from: 'server', text: '221 bye', afterMs: 5 },
+        { from: 'client', text: 'QUIT', afterMs: 20 },
+      ],
+      end: 'server',
+    };
+    // The server’s end does not wait for the last message.
+    expect(named(play([spec], { users: 3 }).counters)).toMatchObject({
+      COMPLETED: 3,
+      EMBEDDED_OCTETS_CHECKED: 3 * 11,
+    });
+  });
+
   test('a half-closed client is still answered, and that is measured', () => {
     const spec: SessionSpec = {
       said: [

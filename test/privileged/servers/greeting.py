@@ -1,7 +1,8 @@
-"""A server that speaks first and notes every octet it was sent: greeting.py PORT LEDGER.
+"""A server that speaks first and notes every octet it was sent: greeting.py PORT LEDGER [DELAY_MS].
 
 It greets, answers each line with its length, and on `quit` says goodbye and closes. The answer to
-`big N` is followed by N octets, so that a script can ask for more than one window.
+`big N` is followed by N octets, so that a script can ask for more than one window. Every answer
+comes DELAY_MS after its line (at once when there is none), in the order of the lines.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import sys
 from octets import Ledger
 
 port, ledger = int(sys.argv[1]), Ledger(sys.argv[2])
+delay_seconds = float(sys.argv[3]) / 1000 if len(sys.argv) > 3 else 0
 
 
 class Greeting(asyncio.Protocol):
@@ -23,7 +25,11 @@ class Greeting(asyncio.Protocol):
         ledger.octets(self._identity, data)
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
-            self._answer(line.strip())
+            if delay_seconds == 0:
+                self._answer(line.strip())
+            else:
+                loop = asyncio.get_running_loop()
+                loop.call_later(delay_seconds, self._answer, line.strip())
 
     def eof_received(self):
         ledger.end(self._identity)

@@ -1,11 +1,12 @@
 """What a server received, octet by octet, in a file that the tests read while it grows.
 
 One line of JSON an event: {"id": 1, "event": "open" | "octets" | "end" | "lost" | "closed", ...}.
-`octets` carries what one read gave, as hexadecimal digits; `end` is the peer's FIN, `lost` a reset.
+`octets` carries what one read gave, as hexadecimal digits, and when, in seconds of a steady clock; `end` is the peer's FIN, `lost` a reset.
 """
 
 import itertools
 import json
+import time
 
 
 class Ledger:
@@ -21,7 +22,8 @@ class Ledger:
         return identity
 
     def octets(self, identity, data):
-        self._write({"id": identity, "event": "octets", "hex": bytes(data).hex()})
+        seconds = time.monotonic()
+        self._write({"id": identity, "event": "octets", "hex": bytes(data).hex(), "at": seconds})
 
     def end(self, identity):
         self._write({"id": identity, "event": "end"})

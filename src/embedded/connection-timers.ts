@@ -1,0 +1,59 @@
+/** The embedded target's clock hand: two timers a connection, of which the wheel knows the earlier. */
+import { NEVER_NS, NS_PER_SECOND } from '../base/time.ts';
+import { type DueSink, TimingWheel } from '../schedule/timing-wheel.ts';
+import { type ConnectionTable, Flag, ServerState } from './connection-table.ts';
+
+/** RFC 6298, section 2: at least a second, doubling up to a minute. */
+const RTO_NS_MIN = NS_PER_SECOND;
+const RTO_NS_MAX = 60 * NS_PER_SECOND;
+
+export class ConnectionTimers {
+  /** The time of what is going on now, in ns since the start of the run. */
+  nowNs = 0;
+  readonly #table: ConnectionTable;
+  readonly #wheel: TimingWheel;
+
+  constructor(users: number, table: ConnectionTable) {
+    this.#table = table;
+    this.#wheel = new TimingWheel(users);
+  }
+
+  nextDueNs(): number {
+    return this.#wheel.nextDueNs();
+  }
+
+  /** Reports at most `limit` connections of which a timer is due. */
+  advance(nowNs: number, limit: number, sink: DueSink): void {
+    this.nowNs = nowNs;
+    this.#wheel.advance(nowNs, limit, sink);
+  }
+
+  /** Call when `scriptDueNs` or `retransmitDueNs` has been set. */
+  arm(user: number): void {
+    const { scriptDueNs, retransmitDueNs } = this.#table;
+    this.#wheel.arm(user, Math.min(scriptDueNs[user], retransmitDueNs[user]));
+  }
+
+  /** Starts the retransmission timer where it is off. */
+  startRetransmit(user: number): void {
+    if (this.#table.retransmitDueNs[user] !== NEVER_NS) return;
+    this.restartRetransmit(user);
+    this.arm(user);
+  }
+
+  /** Sets the retransmission timer anew; `arm` follows. */
+  restartRetransmit(user: number): void {
+    const { retransmitDueNs, retries } = this.#table;
+    retransmitDueNs[user] = this.nowNs + Math.min(RTO_NS_MIN * 2 ** retries[user], RTO_NS_MAX);
+  }
+
+  /** The connection is gone: CLOSED, with no timer. */
+  close(user: number): void {
+    const table = this.#table;
+    table.state[user] = ServerState.CLOSED;
+    table.flags[user] &= Flag.QUEUED;
+    table.scriptDueNs[user] = NEVER_NS;
+    table.retransmitDueNs[user] = NEVER_NS;
+    this.#wheel.cancel(user);
+  }
+}

@@ -1,0 +1,44 @@
+/** Connections with something to send, first come, first served; each stands in it at most once. */
+import { type ConnectionTable, Flag } from './connection-table.ts';
+
+export class ReadyQueue {
+  readonly #table: ConnectionTable;
+  /** A ring with room for every user. */
+  readonly #users: Uint32Array;
+  #first = 0;
+  #count = 0;
+
+  constructor(users: number, table: ConnectionTable) {
+    this.#table = table;
+    this.#users = new Uint32Array(users);
+  }
+
+  get isEmpty(): boolean {
+    return this.#count === 0;
+  }
+
+  /** The user whose turn it is; of no meaning when the queue is empty. */
+  get first(): number {
+    return this.#users[this.#first];
+  }
+
+  /** Adds a user that became ready at `readyNs`, or moves on the time of one that stands in it. */
+  add(user: number, readyNs: number): void {
+    const { flags, readyNs: readyAt } = this.#table;
+    if (flags[user] & Flag.QUEUED) {
+      readyAt[user] = Math.max(readyAt[user], readyNs);
+      return;
+    }
+    flags[user] |= Flag.QUEUED;
+    readyAt[user] = readyNs;
+    const last = this.#first + this.#count++;
+    this.#users[last < this.#users.length ? last : last - this.#users.length] = user;
+  }
+
+  /** The first user has said all. */
+  removeFirst(): void {
+    this.#table.flags[this.first] &= ~Flag.QUEUED;
+    this.#first = this.#first + 1 === this.#users.length ? 0 : this.#first + 1;
+    this.#count--;
+  }
+}
