@@ -1,6 +1,6 @@
 /**
  * A whole replay against nginx, with wrk beside it: the same server, the same requests, the same
- * minutes. `node bench/e2e/nginx-wrk.bench.mjs [ROUNDS [REQUESTS_A_USER [USERS]]]` as root.
+ * minutes. `node bench/e2e/nginx-wrk.bench.mjs [--smoke | ROUNDS [REQUESTS_A_USER [USERS]]]` as root.
  *
  * nginx has one worker and a page of 1 KB. Both clients keep 1000 connections and send the next
  * request as soon as the answer is there: the replay plays a capture of curl's (one connection,
@@ -23,7 +23,11 @@ const { requireTools } = await import('../../test/helpers/privilege.ts');
 
 const COMMAND = fileURLToPath(new URL('../../bin/gryphon.js', import.meta.url));
 const RECORDED_SESSIONS = 4;
-const [rounds = 5, requestsPerUser = 500, users = 1000] = process.argv.slice(2).map(Number);
+const isSmoke = process.argv.includes('--smoke');
+const given = process.argv.slice(2).filter((word) => !word.startsWith('--'));
+const [rounds = 5, requestsPerUser = 2000, users = 1000] = isSmoke
+  ? [1, 10, 20]
+  : given.map(Number);
 
 requireTools(['ip', 'nginx', 'wrk', 'curl', 'tcpdump', 'bash']);
 const folder = makeFolder('bench');

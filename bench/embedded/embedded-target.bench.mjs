@@ -14,7 +14,11 @@ const CHILD = '--one-round';
 const PACKETS_PER_TURN = 4096;
 const THINK_NS = { client: 100e6, server: 1e6 };
 
-const [users = 1_000_000, rounds = 5] = process.argv.slice(2).map(Number).filter(Number.isFinite);
+const isSmoke = process.argv.includes('--smoke');
+const [users = isSmoke ? 1_000 : 1_000_000, rounds = isSmoke ? 1 : 5] = process.argv
+  .slice(2)
+  .map(Number)
+  .filter(Number.isFinite);
 if (process.argv.includes(CHILD)) process.stdout.write(JSON.stringify(await play(users)));
 else report(users, rounds);
 

@@ -1,6 +1,6 @@
 /** The sum of a payload: `node bench/wire/checksum.bench.mjs`. */
 import '../../test/helpers/typescript.mjs';
-import { compare } from './rounds.mjs';
+import { compare } from '../rounds.mjs';
 
 const { sumOctets } = await import('../../src/wire/checksum.ts');
 const { naiveSum } = await import('../../test/wire/naive.ts');

@@ -1,6 +1,6 @@
 /** Headers of a frame, with both checksums: `node bench/wire/frame-writer.bench.mjs`. */
 import '../../test/helpers/typescript.mjs';
-import { compare } from './rounds.mjs';
+import { compare } from '../rounds.mjs';
 
 const { FrameBatch } = await import('../../src/wire/frame-batch.ts');
 const { FrameWriter, OptionsKind } = await import('../../src/wire/frame-writer.ts');

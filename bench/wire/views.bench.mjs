@@ -1,6 +1,6 @@
 /** From a packet in a ring to its fields and options: `node bench/wire/views.bench.mjs`. */
 import '../../test/helpers/typescript.mjs';
-import { compare } from './rounds.mjs';
+import { compare } from '../rounds.mjs';
 
 const { IpView } = await import('../../src/wire/ip-view.ts');
 const { TcpView } = await import('../../src/wire/tcp.ts');

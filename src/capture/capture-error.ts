@@ -4,6 +4,7 @@ export type CaptureErrorCode =
   | 'ERR_CAPTURE_EMPTY'
   | 'ERR_CAPTURE_FORMAT'
   | 'ERR_CAPTURE_VERSION'
+  | 'ERR_CAPTURE_UNPACK'
   | 'ERR_CAPTURE_DAMAGED';
 
 export interface CaptureErrorOptions {

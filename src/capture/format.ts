@@ -1,37 +1,74 @@
-/** Which format a capture has: by what is in it, never by its name. */
+/** Which format a file has: by what is in it, never by its name. */
 import { CaptureError } from './capture-error.ts';
 import type { OctetWindow } from './octet-window.ts';
 import type { PacketReader } from './packet-reader.ts';
 import { isPcapMagic, PcapReader } from './pcap-reader.ts';
 import { isPcapngMagic, PcapngReader } from './pcapng-reader.ts';
 
-const MAGIC_BYTES = 4;
+/** As much of a file as tells its format. */
+export const MAGIC_BYTES = 4;
+
+/** Formats that are read or unpacked, and those that are only recognised to say what to do. */
+export type FileFormat = 'pcap' | 'pcapng' | 'gzip' | 'zstd' | 'xz' | 'bzip2' | 'lz4';
+
+/** Compressions that are not unpacked here, and what unpacks them. */
+const UNPACKERS: ReadonlyMap<FileFormat, string> = new Map([
+  ['xz', 'xz -dc'],
+  ['bzip2', 'bzip2 -dc'],
+  ['lz4', 'lz4 -dc'],
+]);
+
+/** The format of a file that begins with these octets, or null when it is none of those. */
+export function formatOf(head: Uint8Array): FileFormat | null {
+  if (head.length < MAGIC_BYTES) return null;
+  const magic = new DataView(head.buffer, head.byteOffset).getUint32(0);
+  if (isPcapMagic(magic)) return 'pcap';
+  if (isPcapngMagic(magic)) return 'pcapng';
+  // RFC 1952, section 2.3.1; RFC 8878, sections 3.1.1 and 3.1.2 (a frame, or one to be skipped).
+  if (magic >>> 16 === 0x1f8b) return 'gzip';
+  if (magic === 0x28b5_2ffd || (magic & 0xf0ff_ffff) >>> 0 === 0x502a_4d18) return 'zstd';
+  if (magic === 0xfd37_7a58) return 'xz';
+  if (magic >>> 8 === 0x42_5a68) return 'bzip2';
+  return magic === 0x0422_4d18 ? 'lz4' : null;
+}
 
 /**
  * A reader for the file whose first octets are in the window.
  * @throws CaptureError ERR_CAPTURE_EMPTY, ERR_CAPTURE_FORMAT
  */
 export function readerOf(window: OctetWindow): PacketReader {
-  const bytes = window.end - window.start;
-  if (bytes === 0) {
-    throw new CaptureError({
+  const head = window.bytes.subarray(window.start, window.end);
+  const format = formatOf(head);
+  if (format === 'pcap') return new PcapReader(window);
+  if (format === 'pcapng') return new PcapngReader(window);
+  throw notACapture(head);
+}
+
+/** Why these octets do not begin a capture. */
+export function notACapture(head: Uint8Array): CaptureError {
+  if (head.length === 0) {
+    return new CaptureError({
       code: 'ERR_CAPTURE_EMPTY',
       message: 'an empty file',
       hint: 'record again; a capture has at least a header',
       offset: 0,
     });
   }
-  if (bytes < MAGIC_BYTES) throw notACapture(`only ${bytes} octets`);
-  const magic = window.data.getUint32(window.start);
-  if (isPcapMagic(magic)) return new PcapReader(window);
-  if (isPcapngMagic(magic)) return new PcapngReader(window);
-  throw notACapture(`it begins with 0x${magic.toString(16).padStart(8, '0')}`);
-}
-
-const notACapture = (found: string): CaptureError =>
-  new CaptureError({
+  const format = formatOf(head);
+  const unpacker = format === null ? undefined : UNPACKERS.get(format);
+  const hex = [...head.subarray(0, MAGIC_BYTES)].map((octet) =>
+    octet.toString(16).padStart(2, '0'),
+  );
+  return new CaptureError({
     code: 'ERR_CAPTURE_FORMAT',
-    message: `not a capture: ${found}`,
-    hint: 'pcap and pcapng files are read; convert others with `editcap -F pcapng`',
+    message:
+      unpacker === undefined
+        ? `not a capture: it begins with ${hex.join(' ')}`
+        : `compressed with ${format}, which is not unpacked here`,
+    hint:
+      unpacker === undefined
+        ? 'pcap and pcapng files are read, also as .gz and .zst; convert others with `editcap`'
+        : `pipe it in: \`${unpacker} FILE | gryphon inspect -\``,
     offset: 0,
   });
+}

@@ -47,6 +47,9 @@ export type Bpf = (typeof Bpf)[keyof typeof Bpf];
 /** `LOAD_WORD` of this reads the packet's EtherType instead: SKF_AD_OFF + SKF_AD_PROTOCOL. */
 export const BPF_ETHER_TYPE = 0xffff_f000;
 
+/** Likewise, the index of the interface that it came in by: SKF_AD_OFF + SKF_AD_IFINDEX. */
+export const BPF_INTERFACE = 0xffff_f008;
+
 /** BPF_MAXINSNS: the kernel takes no longer program. */
 export const BPF_INSTRUCTIONS_MAX = 4096;
 

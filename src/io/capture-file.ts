@@ -54,10 +54,10 @@ export class CaptureFile {
     }
   }
 
-  close(): void {
-    if (this.#fd === null) return;
-    closeSync(this.#fd);
+  close(): this {
+    if (this.#fd !== null) closeSync(this.#fd);
     this.#fd = null;
+    return this;
   }
 }
 

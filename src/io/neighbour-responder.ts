@@ -26,7 +26,7 @@ import {
 import { Bpf, BpfAssembler, type BpfInstruction } from './bpf.ts';
 import { addRangeMatch, type ClientRange, familyOf } from './client-ranges.ts';
 import { join } from './neighbours.ts';
-import { attachFilter } from './packet-receiver.ts';
+import { attachFilter } from './socket-filter.ts';
 import {
   AF_PACKET,
   intOption,

@@ -9,9 +9,10 @@ import { NeighbourResponder } from './neighbour-responder.ts';
 import { PacketReceiver } from './packet-receiver.ts';
 import { PacketSender } from './packet-sender.ts';
 import { RawSocketSender } from './raw-socket-sender.ts';
-import { replyFilter, type Sharding, type TargetEndpoint } from './reply-filter.ts';
+import { replyFilter, type Sharding } from './reply-filter.ts';
 import { openRunClock, type RunClock } from './run-clock.ts';
 import type { SendFaults } from './send-faults.ts';
+import type { TargetEndpoint } from './tcp-match.ts';
 import { Waiter } from './wait.ts';
 
 /** Octets of payload handed over with the headers of a reply. */

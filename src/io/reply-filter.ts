@@ -14,36 +14,19 @@
  * Fragments are dropped (TCP over path-MTU discovery sends none), and so are IPv6 packets with
  * extension headers before TCP, which servers do not send either.
  */
-import { addressBytes, type IpAddress } from '../base/address.ts';
-import { ReplayError } from '../base/errors.ts';
-import { EtherType } from '../wire/ethernet.ts';
-import {
-  IP_PROTOCOL_TCP,
-  IPV4_DESTINATION,
-  IPV4_FRAGMENT,
-  IPV4_FRAGMENT_MASK,
-  IPV4_PROTOCOL,
-  IPV4_SOURCE,
-} from '../wire/ipv4.ts';
-import {
-  IPV6_DESTINATION,
-  IPV6_HEADER_BYTES,
-  IPV6_NEXT_HEADER,
-  IPV6_SOURCE,
-} from '../wire/ipv6.ts';
-import {
-  BPF_ETHER_TYPE,
-  BPF_INSTRUCTIONS_MAX,
-  Bpf,
-  BpfAssembler,
-  type BpfInstruction,
-} from './bpf.ts';
+import { IPV4_DESTINATION } from '../wire/ipv4.ts';
+import { IPV6_DESTINATION } from '../wire/ipv6.ts';
+import { Bpf, BpfAssembler, type BpfInstruction } from './bpf.ts';
 import { addRangeMatch, type ClientRange, familyOf } from './client-ranges.ts';
-
-export interface TargetEndpoint {
-  readonly address: IpAddress;
-  readonly port: number;
-}
+import {
+  addIpv4Ports,
+  addIpv6Ports,
+  addTargetMatch,
+  addVersionFork,
+  assembleFilter,
+  CLIENT_PORT,
+  type TargetEndpoint,
+} from './tcp-match.ts';
 
 /** How connections are numbered and shared out. */
 export interface Sharding {
@@ -66,9 +49,7 @@ export interface ReplyFilterOptions {
   readonly snapBytes: number;
 }
 
-/** Words of the filter's memory. */
-const SOURCE_PORT = 0;
-const CLIENT_PORT = 1;
+/** A word of the filter's memory, behind those of tcp-match.ts. */
 const CLIENT_INDEX = 2;
 
 const ACCEPT = 'accept';
@@ -80,62 +61,34 @@ const DROP = 'drop';
  */
 export function replyFilter(options: ReplyFilterOptions): BpfInstruction[] {
   const filter = new BpfAssembler();
-  filter.add(Bpf.LOAD_WORD, BPF_ETHER_TYPE);
-  filter.jump(Bpf.JUMP_EQUAL, EtherType.IPV4, 'ipv4', null);
-  filter.jump(Bpf.JUMP_EQUAL, EtherType.IPV6, null, 'other');
-  filter.goto('ipv6');
-  filter.label('other');
-  filter.add(Bpf.RETURN, 0);
+  addVersionFork(filter);
   filter.label('ipv4');
   addIpv4(filter, options);
   filter.label('ipv6');
   addIpv6(filter, options);
   filter.label('shard');
   addShard(filter, options);
-  const program = filter.assemble();
-  if (program.length <= BPF_INSTRUCTIONS_MAX) return program;
-  throw new ReplayError({
-    code: 'ERR_IO_FILTER_TOO_LONG',
-    kind: 'usage',
-    message:
-      `${options.ranges.length} client ranges and ${options.targets.length} targets make a kernel ` +
-      `filter of ${program.length} instructions; it takes ${BPF_INSTRUCTIONS_MAX}`,
-    hint: 'give the client pool as fewer, longer ranges',
-  });
+  const { length: ranges } = options.ranges;
+  return assembleFilter(filter, `${ranges} client ranges and ${options.targets.length} targets`);
 }
 
 function addIpv4(filter: BpfAssembler, options: ReplyFilterOptions): void {
-  filter.add(Bpf.LOAD_BYTE, IPV4_PROTOCOL);
-  dropUnless(filter, 'ipv4 tcp', IP_PROTOCOL_TCP);
-  filter.add(Bpf.LOAD_HALF, IPV4_FRAGMENT);
-  filter.jump(Bpf.JUMP_SET, IPV4_FRAGMENT_MASK, null, 'ipv4 whole');
-  filter.add(Bpf.RETURN, 0);
-  filter.label('ipv4 whole');
-  filter.add(Bpf.LOAD_X_HEADER_LENGTH, 0);
-  filter.add(Bpf.LOAD_HALF_AT_X, 0);
-  filter.add(Bpf.STORE, SOURCE_PORT);
-  filter.add(Bpf.LOAD_HALF_AT_X, 2);
+  addIpv4Ports(filter);
   addPort(filter, 'ipv4', options);
-  addTargets(filter, 'ipv4', options.targets.filter(isIpv4Target), IPV4_SOURCE);
+  addTargets(filter, 4, options.targets);
   addRanges(filter, options.ranges, 4, IPV4_DESTINATION);
 }
 
 function addIpv6(filter: BpfAssembler, options: ReplyFilterOptions): void {
-  filter.add(Bpf.LOAD_BYTE, IPV6_NEXT_HEADER);
-  dropUnless(filter, 'ipv6 tcp', IP_PROTOCOL_TCP);
-  filter.add(Bpf.LOAD_HALF, IPV6_HEADER_BYTES);
-  filter.add(Bpf.STORE, SOURCE_PORT);
-  filter.add(Bpf.LOAD_HALF, IPV6_HEADER_BYTES + 2);
+  addIpv6Ports(filter);
   addPort(filter, 'ipv6', options);
-  const targets = options.targets.filter((target) => !isIpv4Target(target));
-  addTargets(filter, 'ipv6', targets, IPV6_SOURCE);
+  addTargets(filter, 6, options.targets);
   addRanges(filter, options.ranges, 6, IPV6_DESTINATION);
 }
 
-const isIpv4Target = ({ address }: TargetEndpoint): boolean => address.family === 4;
-
 /** A is the destination port: drops what lies outside the span, else keeps its distance. */
 function addPort(filter: BpfAssembler, version: string, { ports }: ReplyFilterOptions): void {
+  filter.add(Bpf.LOAD_MEMORY, CLIENT_PORT);
   filter.add(Bpf.SUBTRACT, ports.first);
   filter.jump(Bpf.JUMP_GREATER, ports.last - ports.first, null, `${version} port`);
   filter.add(Bpf.RETURN, 0);
@@ -144,27 +97,13 @@ function addPort(filter: BpfAssembler, version: string, { ports }: ReplyFilterOp
 }
 
 /** Goes on where the source is one of the targets, else drops. */
-function addTargets(
-  filter: BpfAssembler,
-  version: string,
-  targets: readonly TargetEndpoint[],
-  sourceAt: number,
-): void {
-  for (const [i, { address, port }] of targets.entries()) {
-    const next = `${version} target ${i} is not it`;
-    const octets = addressBytes(address);
-    for (let offset = 0; offset < octets.length; offset += 4) {
-      filter.add(Bpf.LOAD_WORD, sourceAt + offset);
-      filter.jump(Bpf.JUMP_EQUAL, wordAt(octets, offset), null, next);
-    }
-    filter.add(Bpf.LOAD_MEMORY, SOURCE_PORT);
-    filter.jump(Bpf.JUMP_EQUAL, port, null, next);
-    filter.goto(`${version} target found`);
-    filter.label(next);
-  }
+function addTargets(filter: BpfAssembler, family: 4 | 6, targets: readonly TargetEndpoint[]): void {
+  const name = `ipv${family}`;
+  const found = `${name} target found`;
+  addTargetMatch(filter, { family, name, targets, found });
   filter.add(Bpf.RETURN, 0);
   // Without a target of this version nothing leads here.
-  filter.label(`${version} target found`);
+  filter.label(found);
 }
 
 /** Goes to `shard` with the address's index in A, or drops. */
@@ -202,15 +141,4 @@ function addShard(filter: BpfAssembler, options: ReplyFilterOptions): void {
     filter.label(ACCEPT);
   }
   filter.add(Bpf.RETURN, options.snapBytes);
-}
-
-/** Ends with 0 unless A is `value`. */
-function dropUnless(filter: BpfAssembler, name: string, value: number): void {
-  filter.jump(Bpf.JUMP_EQUAL, value, name, null);
-  filter.add(Bpf.RETURN, 0);
-  filter.label(name);
-}
-
-function wordAt(octets: Uint8Array, offset: number): number {
-  return new DataView(octets.buffer, octets.byteOffset).getUint32(offset);
 }

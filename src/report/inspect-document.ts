@@ -3,6 +3,7 @@
 export interface FileReport {
   readonly file: string;
   readonly format: string;
+  readonly compression: 'gzip' | 'zstd' | null;
   /** Of the file as it is, compressed or not. */
   readonly bytes: number;
   /** Frames; `tcpPackets` and the skipped ones add up to them. */

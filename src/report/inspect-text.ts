@@ -43,7 +43,8 @@ export function inspectText(document: InspectDocument): string {
 
 function fileLines(file: FileReport): string[] {
   const counts = `${formatCount(file.packets)} packets, ${formatCount(file.tcpPackets)} of them TCP`;
-  const lines = [`${file.file}: ${file.format}, ${formatBytes(file.bytes)}, ${counts}`];
+  const packed = file.compression === null ? '' : ` in ${file.compression}`;
+  const lines = [`${file.file}: ${file.format}${packed}, ${formatBytes(file.bytes)}, ${counts}`];
   if (file.firstTimestamp !== null && file.lastTimestamp !== null) {
     const span = `${utc(file.firstTimestamp)} to ${utc(file.lastTimestamp)}`;
     const seconds = Number(file.lastTimestamp) - Number(file.firstTimestamp);

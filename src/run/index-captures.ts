@@ -8,11 +8,10 @@
  */
 
 import type { Epoch } from '../capture/capture-clock.ts';
-import { CaptureError } from '../capture/capture-error.ts';
 import { readerOf } from '../capture/format.ts';
 import { OctetWindow, WINDOW_BYTES } from '../capture/octet-window.ts';
 import { PACKET_BYTES_MAX, type PacketReader, Step } from '../capture/packet-reader.ts';
-import { CaptureFile, JOIN_BYTES, openCaptureBytes } from '../io/capture-file.ts';
+import { CaptureFile, openCaptureBytes } from '../io/capture-file.ts';
 import type {
   FileReport,
   ServerReport,
@@ -24,6 +23,7 @@ import { ScriptBuilder } from '../session/script-builder.ts';
 import type { JoinedFile, Scripts } from '../session/scripts.ts';
 import { SessionCatalog } from '../session/session-catalog.ts';
 import { SessionTracker } from '../session/session-tracker.ts';
+import { type CaptureSources, named, openSources, type Source } from './capture-sources.ts';
 import { serverReports, sessionReports, sessionTotals, timestampText } from './session-reports.ts';
 
 export interface IndexOptions {
@@ -62,14 +62,6 @@ const MERGE_WINDOW_BYTES = 2 * PACKET_BYTES_MAX + 4096;
 /** The smallest packets with their headers: how many there are is guessed from the files' sizes. */
 const PACKET_BYTES_MIN = 70;
 
-/** What a capture is read from. */
-interface Source {
-  readonly name: string;
-  readonly path: string;
-  readonly bytes: number;
-  readonly base: number;
-}
-
 /** A source that is being read. */
 interface Reading {
   readonly source: Source;
@@ -80,7 +72,8 @@ interface Reading {
 
 /**
  * Reads captures.
- * @param paths at least one; several are one capture, merged by timestamp
+ * @param paths at least one: files (also compressed), folders of files, pipes, `-` for standard
+ * input; several are one capture, merged by timestamp
  * @throws ReplayError (capture) where one of them cannot be read at all; a file that goes wrong
  * further on is read as far as it goes, and says so in its report
  */
@@ -88,41 +81,65 @@ export async function indexCaptures(
   paths: readonly string[],
   options: IndexOptions,
 ): Promise<CaptureIndex> {
-  const sources = placeSources(paths);
-  const indexing = new Indexing(sources, options);
-  await indexing.run();
-  return indexing.finish();
+  const turns = new Turns(options);
+  const { signal, onWarning } = options;
+  const sources = await openSources(paths, {
+    ...(signal === undefined ? {} : { signal }),
+    ...(onWarning === undefined ? {} : { onWarning }),
+    onProgress: (bytesRead, bytes) => turns.take(bytesRead, bytes),
+  });
+  try {
+    const indexing = new Indexing(sources, turns, options);
+    await indexing.run();
+    return indexing.finish();
+  } catch (fault) {
+    sources.close();
+    throw fault;
+  }
 }
 
-/** Opens each file once, so that what is wrong with any of them is said before the work begins. */
-function placeSources(paths: readonly string[]): Source[] {
-  const sources: Source[] = [];
-  let base = 0;
-  for (const path of paths) {
-    const file = new CaptureFile(path);
-    const { bytes } = file;
-    file.close();
-    sources.push({ name: path, path, bytes, base });
-    base += Math.max(1, Math.ceil(bytes / JOIN_BYTES)) * JOIN_BYTES;
+/** Gives the event loop its turn now and then. */
+class Turns {
+  readonly #options: IndexOptions;
+  #turnMs = performance.now();
+
+  constructor(options: IndexOptions) {
+    this.#options = options;
   }
-  return sources;
+
+  async take(bytesRead: number, bytes: number): Promise<void> {
+    const nowMs = performance.now();
+    if (nowMs - this.#turnMs < TURN_MS) return;
+    this.#options.onProgress?.(bytesRead, bytes);
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    this.#options.signal?.throwIfAborted();
+    this.#turnMs = performance.now();
+  }
 }
 
 class Indexing {
+  readonly #opened: CaptureSources;
   readonly #sources: readonly Source[];
+  readonly #turns: Turns;
   readonly #options: IndexOptions;
   readonly #tracker: SessionTracker;
   readonly #epoch: Epoch = { seconds: Number.NaN };
   readonly #reports = new Map<Source, FileReport>();
   readonly #bytes: number;
-  #bytesRead = 0;
-  #turnMs = performance.now();
+  /** In octets of the files as the user named them; what is packed was half done by unpacking. */
+  #bytesRead: number;
 
-  constructor(sources: readonly Source[], options: IndexOptions) {
-    this.#sources = sources;
+  constructor(sources: CaptureSources, turns: Turns, options: IndexOptions) {
+    this.#opened = sources;
+    this.#sources = sources.list;
+    this.#turns = turns;
     this.#options = options;
-    this.#bytes = sources.reduce((sum, { bytes }) => sum + bytes, 0);
-    this.#tracker = new SessionTracker(options.seed, this.#bytes / PACKET_BYTES_MIN);
+    const sum = (of: (source: Source) => number) =>
+      sources.list.reduce((total, source) => total + of(source), 0);
+    this.#bytes = sum(({ namedBytes }) => namedBytes);
+    this.#bytesRead = sum(({ namedBytes, unpackedShare }) => namedBytes * unpackedShare);
+    const packets = sum(({ bytes }) => bytes) / PACKET_BYTES_MIN;
+    this.#tracker = new SessionTracker(options.seed, packets);
   }
 
   async run(): Promise<void> {
@@ -145,7 +162,7 @@ class Indexing {
       indexBytes: this.#tracker.records.bytes,
       sessionList: ({ digests }) => sessionReports(catalog, { digests, epochSeconds, joined }),
       scripts: () => buildScripts(catalog, joined),
-      close: () => undefined,
+      close: () => this.#opened.close(),
     };
   }
 
@@ -154,7 +171,7 @@ class Indexing {
     try {
       while (reading.ingest.run(Number.POSITIVE_INFINITY, 0) !== IngestStep.END) {
         this.#fill(reading);
-        await this.#turn();
+        await this.#turns.take(this.#bytesRead, this.#bytes);
       }
       this.#close(reading);
     } finally {
@@ -196,7 +213,7 @@ class Indexing {
     let step: IngestStep = reading.ingest.run(limit.seconds, limit.nanos);
     while (step === IngestStep.MORE) {
       this.#fill(reading);
-      await this.#turn();
+      await this.#turns.take(this.#bytesRead, this.#bytes);
       step = reading.ingest.run(limit.seconds, limit.nanos);
     }
     if (step === IngestStep.END) {
@@ -221,11 +238,12 @@ class Indexing {
     }
   }
 
-  #fill({ file, window, ingest }: Reading): void {
+  #fill({ source, file, window, ingest }: Reading): void {
     const count = file.read(window.room(), window.nextOffset);
     if (count === 0) ingest.reader.end();
     window.added(count);
-    this.#bytesRead += count;
+    const share = (source.namedBytes * (1 - source.unpackedShare)) / Math.max(1, source.bytes);
+    this.#bytesRead += count * share;
   }
 
   #close({ source, file, ingest }: Reading): void {
@@ -271,15 +289,6 @@ class Indexing {
   #warn(text: string): void {
     this.#options.onWarning?.(text);
   }
-
-  async #turn(): Promise<void> {
-    const nowMs = performance.now();
-    if (nowMs - this.#turnMs < TURN_MS) return;
-    this.#options.onProgress?.(this.#bytesRead, this.#bytes);
-    await new Promise<void>((resolve) => setImmediate(resolve));
-    this.#options.signal?.throwIfAborted();
-    this.#turnMs = performance.now();
-  }
 }
 
 /** @throws ReplayError (capture) that names the file, where its beginning is no capture's */
@@ -288,22 +297,17 @@ function startReading(source: Source, file: CaptureFile, window: OctetWindow): P
   try {
     return readerOf(window);
   } catch (fault) {
-    if (!(fault instanceof CaptureError)) throw fault;
-    throw new CaptureError({
-      code: fault.code,
-      message: `${source.name}: ${fault.message}`,
-      hint: fault.hint ?? '',
-      offset: fault.offset,
-    });
+    throw named(source.name, fault);
   }
 }
 
-function fileReport({ name, bytes }: Source, ingest: CaptureIngest): FileReport {
+function fileReport(source: Source, ingest: CaptureIngest): FileReport {
   const { reader, first, last } = ingest;
   return {
-    file: name,
+    file: source.name,
     format: reader.format,
-    bytes,
+    compression: source.compression,
+    bytes: source.namedBytes,
     packets: ingest.packets,
     tcpPackets: ingest.tcpPackets,
     firstTimestamp: first === null ? null : timestampText(first),
@@ -311,7 +315,7 @@ function fileReport({ name, bytes }: Source, ingest: CaptureIngest): FileReport 
     linkTypes: [...new Set(reader.linkTypes)],
     truncatedPackets: ingest.truncatedPackets,
     skippedPackets: Object.fromEntries(ingest.skipped()),
-    damage: reader.damage,
+    damage: source.damage ?? reader.damage,
   };
 }
 

@@ -3,13 +3,14 @@
  * other's compiled code nor a busy minute of the machine decides. Prints minimum and median.
  *
  * A bench file calls `compare` with its variants and is started without arguments, or with
- * `--rounds N` and `--operations N` (small figures show that it still works).
+ * `--rounds N` and `--operations N`; `--smoke` is one small round, to show that it still works.
  */
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 const ROUNDS = 10;
+const SMOKE_OPERATIONS = 1_000;
 const WARM_UP_SHARE = 0.1;
 
 /**
@@ -23,8 +24,13 @@ export function compare(url, operations, variants) {
       rounds: { type: 'string' },
       operations: { type: 'string' },
       variant: { type: 'string' },
+      smoke: { type: 'boolean', default: false },
     },
   });
+  if (values.smoke) {
+    values.rounds ??= '1';
+    values.operations ??= String(SMOKE_OPERATIONS);
+  }
   const count = Number(values.operations ?? operations);
   if (values.variant !== undefined) {
     process.stdout.write(JSON.stringify(once(variants[values.variant](), count)));

@@ -1,0 +1,66 @@
+/** Where captures come from: files, folders of files, pipes, standard input. */
+import { closeSync, createReadStream, openSync, readdirSync, readSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { unreadable } from './capture-file.ts';
+
+/** The name that stands for standard input. */
+export const STANDARD_INPUT = '-';
+
+const PIECE_BYTES = 1 << 18;
+
+/** What a path is. `stream`: a pipe, a device or standard input, which can be read only once. */
+export type SourceKind = 'file' | 'folder' | 'stream';
+
+/** @throws ReplayError (capture) as CaptureFile does */
+export function kindOf(path: string): SourceKind {
+  if (path === STANDARD_INPUT) return 'stream';
+  try {
+    const stat = statSync(path);
+    if (stat.isDirectory()) return 'folder';
+    return stat.isFile() ? 'file' : 'stream';
+  } catch (cause) {
+    throw unreadable(path, cause);
+  }
+}
+
+/** Paths of the files in a folder, by name; not of those in folders in it. */
+export function filesIn(folder: string): string[] {
+  try {
+    const names = readdirSync(folder).sort();
+    const paths = names.map((name) => join(folder, name));
+    return paths.filter((path) => statSync(path, { throwIfNoEntry: false })?.isFile());
+  } catch (cause) {
+    throw unreadable(folder, cause);
+  }
+}
+
+/** The first octets of a file, at most `bytes`. */
+export function headOf(path: string, bytes: number): Uint8Array {
+  try {
+    const fd = openSync(path, 'r');
+    try {
+      const head = new Uint8Array(bytes);
+      return head.subarray(0, readSync(fd, head, 0, bytes, 0));
+    } finally {
+      closeSync(fd);
+    }
+  } catch (cause) {
+    throw unreadable(path, cause);
+  }
+}
+
+/** All octets of a file or a stream, from its start, piece by piece; a piece is the receiver's. */
+export async function* octetsOf(path: string, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+  const source = path === STANDARD_INPUT ? { fd: 0, autoClose: false } : {};
+  const stream = createReadStream(path === STANDARD_INPUT ? '' : path, {
+    ...source,
+    highWaterMark: PIECE_BYTES,
+    ...(signal === undefined ? {} : { signal }),
+  });
+  try {
+    for await (const piece of stream) yield piece as Uint8Array;
+  } catch (cause) {
+    signal?.throwIfAborted();
+    throw unreadable(path === STANDARD_INPUT ? 'standard input' : path, cause);
+  }
+}
