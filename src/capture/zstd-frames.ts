@@ -7,8 +7,11 @@
  *   block: last (1 bit), type (2 bits), size (21 bits) | content
  */
 
+import { Decompress } from 'fzstd';
+import { CaptureError } from './capture-error.ts';
+
 /** What zstd itself unpacks without being told to take more memory (--long=27). */
-export const ZSTD_WINDOW_BYTES_MAX = 128 << 20;
+const ZSTD_WINDOW_BYTES_MAX = 128 << 20;
 
 const MAGIC = 0xfd2f_b528;
 const SKIPPABLE_MAGIC = 0x184d_2a50;
@@ -148,5 +151,36 @@ export class ZstdFrames {
     const code = this.#descriptor >>> 6;
     if (code === 0) return this.#isSingleSegment ? 1 : 0;
     return 1 << code;
+  }
+}
+
+/** Unpacks a Zstandard stream, pushed in piece by piece. */
+export class ZstdUnpacker {
+  readonly #frames = new ZstdFrames();
+  readonly #unpacker: Decompress;
+
+  /** @param onOctets gets what has been unpacked, to be used before it returns */
+  constructor(onOctets: (octets: Uint8Array) => void) {
+    this.#unpacker = new Decompress(onOctets);
+  }
+
+  /** @throws CaptureError ERR_CAPTURE_UNPACK; Error where the data is damaged */
+  push(octets: Uint8Array): void {
+    this.#frames.scan(octets);
+    const { windowBytes } = this.#frames;
+    if (windowBytes > ZSTD_WINDOW_BYTES_MAX) {
+      throw new CaptureError({
+        code: 'ERR_CAPTURE_UNPACK',
+        message: `unpacking it takes ${Math.ceil(windowBytes / 2 ** 20)} MiB of memory`,
+        hint: 'unpack it yourself with `zstd -d --long=31`',
+        offset: 0,
+      });
+    }
+    this.#unpacker.push(octets);
+  }
+
+  /** @throws Error where the stream is cut */
+  end(): void {
+    this.#unpacker.push(new Uint8Array(0), true);
   }
 }

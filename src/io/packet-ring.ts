@@ -13,15 +13,7 @@
 import { assert } from '../base/assert.ts';
 import type { BpfInstruction } from './bpf.ts';
 import { attachFilter } from './socket-filter.ts';
-import {
-  MAP_SHARED,
-  map,
-  PAGE_BYTES,
-  PROT_READ,
-  PROT_WRITE,
-  unmap,
-  viewOf,
-} from './sys/memory.ts';
+import { MAP_SHARED, map, PAGE_BYTES, PROT_READ, PROT_WRITE, unmap, viewOf } from './sys/memory.ts';
 import {
   AF_PACKET,
   ETH_P_ALL,

@@ -38,7 +38,7 @@ export interface LinkRoute {
 }
 
 /** What the routing table says. */
-interface Hop {
+export interface Hop {
   readonly interfaceName: string;
   /** Whom to ask for a MAC: the gateway, or the target itself. */
   readonly address: Uint8Array;
@@ -108,7 +108,13 @@ interface RouteJson {
   readonly metrics?: readonly { readonly mtu?: number }[];
 }
 
-function routeOf(address: Uint8Array, interfaceName: string | null): Hop {
+/**
+ * Where this machine sends what is for an address, as the routing table of this thread's namespace
+ * has it.
+ * @param interfaceName the interface that it has to leave by; null: any
+ * @throws ReplayError ERR_IO_NO_ROUTE (unreachable)
+ */
+export function routeOf(address: Uint8Array, interfaceName: string | null): Hop {
   const text = textOf(address);
   const oif = interfaceName === null ? [] : ['oif', interfaceName];
   const answer = ipJson(['route', 'get', text, ...oif]);

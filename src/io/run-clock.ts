@@ -11,8 +11,8 @@ import { CLOCK_REALTIME, clockGettime, TIMESPEC_WORDS } from './sys/clock.ts';
 
 const SAMPLE_EVERY_NS = NS_PER_SECOND;
 /** A sample whose two readings lie further apart was interrupted, and says nothing. */
-const SAMPLE_SPREAD_NS_MAX = 20_000;
-const SAMPLE_TRIES = 5;
+const SAMPLE_SPREAD_NS_MAX = 2_000;
+const SAMPLE_TRIES = 20;
 /** Timestamps are taken a little before a packet shows in the ring, so this is not yet a step. */
 const STEP_NS_MIN = 10 * NS_PER_MS;
 

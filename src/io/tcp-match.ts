@@ -27,16 +27,14 @@ export interface TargetEndpoint {
 const SOURCE_PORT = 0;
 export const CLIENT_PORT = 1;
 
-/** Goes to the labels `ipv4` and `ipv6`, or drops. */
+/** Goes to the label `ipv4`, which is the next instruction, or to `ipv6`, or drops. */
 export function addVersionFork(filter: BpfAssembler): void {
   filter.add(Bpf.LOAD_WORD, BPF_ETHER_TYPE);
-  filter.jump(Bpf.JUMP_EQUAL, EtherType.IPV4, 'ipv4 fork', null);
+  filter.jump(Bpf.JUMP_EQUAL, EtherType.IPV4, 'ipv4', null);
   filter.jump(Bpf.JUMP_EQUAL, EtherType.IPV6, null, 'other');
   filter.goto('ipv6');
   filter.label('other');
   filter.add(Bpf.RETURN, 0);
-  filter.label('ipv4 fork');
-  filter.goto('ipv4');
 }
 
 /** Notes the ports of a whole IPv4 TCP packet, and drops all else. */

@@ -23,8 +23,8 @@ export interface EmbeddedLoop {
   readonly nowNs: (() => number) | null;
 }
 
-/** Plays until every user has ended. @returns the run's time at the end, in ns */
-export function runEmbedded(loop: EmbeddedLoop): number {
+/** Plays until every user has ended, a turn a step. @returns the run's time at the end, in ns */
+export function* embeddedTurns(loop: EmbeddedLoop): Generator<void, number> {
   const { replay, target, intervals, control } = loop;
   let nowNs = 0;
   let resetNs = NEVER_NS;
@@ -54,6 +54,7 @@ export function runEmbedded(loop: EmbeddedLoop): number {
       replay.flush();
       resetNs = nowNs + DRAIN_NS;
     }
+    yield;
   }
   return nowNs;
 }

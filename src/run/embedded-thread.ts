@@ -7,7 +7,7 @@ import { IntervalRecorder, type Timeline } from '../measure/intervals.ts';
 import type { CaptureBytes } from '../replay/ports.ts';
 import { Replay } from '../replay/replay.ts';
 import { AddressPool } from '../schedule/address-pool.ts';
-import { runEmbedded } from './embedded-loop.ts';
+import { embeddedTurns } from './embedded-loop.ts';
 import { enginePlan } from './engine-plan.ts';
 import type { RunPlan, ThreadJob } from './job.ts';
 
@@ -15,10 +15,10 @@ export interface ThreadRun {
   readonly latency: LatencyRecorder;
   readonly notes: readonly string[];
   /**
-   * Plays everything; blocks the thread.
+   * Plays everything, a turn of the loop a step; a turn may block the thread for a while.
    * @param start when the run begins (`runStartsNow`)
    */
-  play(start: string): Timeline;
+  turns(start: string): Generator<void, Timeline>;
   close(): void;
 }
 
@@ -49,16 +49,24 @@ export function openEmbeddedThread(job: ThreadJob, capture: CaptureBytes): Threa
   return {
     latency,
     notes: [],
-    play: (start) => {
+    *turns(start) {
       const clock = job.realTime ? openRunClock(start) : null;
       const nowNs = clock === null ? null : () => clock.nowNs();
       const intervals = new IntervalRecorder(latency, counters);
-      const endNs = runEmbedded({ replay, target, intervals, control, nowNs });
+      const endNs = yield* embeddedTurns({ replay, target, intervals, control, nowNs });
       counters[Counter.CLOCK_NS] = endNs;
       return intervals.finish(endNs);
     },
     close: () => undefined,
   };
+}
+
+/** Takes all the turns at once. */
+export function playThrough<T>(turns: Generator<void, T>): T {
+  for (;;) {
+    const step = turns.next();
+    if (step.done === true) return step.value;
+  }
 }
 
 /** Whose connection an address and port are: the plan's own arithmetic. */

@@ -31,8 +31,12 @@ export interface NetworkLoop {
   readCounts(): void;
 }
 
-/** Plays until every user has ended. @returns the run's time at the end, in ns */
-export function runNetwork(loop: NetworkLoop): number {
+/**
+ * Plays until every user has ended, a turn a step. Between turns the caller may do something else,
+ * briefly: what is due meanwhile is late.
+ * @returns the run's time at the end, in ns
+ */
+export function* networkTurns(loop: NetworkLoop): Generator<void, number> {
   const { replay, receiver, intervals, control } = loop;
   let nowNs = loop.nowNs();
   let resetNs = NEVER_NS;
@@ -64,6 +68,7 @@ export function runNetwork(loop: NetworkLoop): number {
         loop.answerNeighbours();
       }
     }
+    yield;
   }
   linger(loop, nowNs + LINGER_NS);
   loop.readCounts();

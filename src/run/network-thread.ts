@@ -10,7 +10,7 @@ import { Replay } from '../replay/replay.ts';
 import type { ThreadRun } from './embedded-thread.ts';
 import { enginePlan } from './engine-plan.ts';
 import type { NetworkWay, ThreadJob } from './job.ts';
-import { runNetwork } from './network-loop.ts';
+import { networkTurns } from './network-loop.ts';
 import { describeWay, targetAddresses } from './network-way.ts';
 
 /**
@@ -47,10 +47,10 @@ export function openNetworkThread(
     return {
       latency,
       notes: describeWay(way, plan),
-      play: (start) => {
+      *turns(start) {
         io.clock.restart(start);
         const intervals = new IntervalRecorder(latency, counters);
-        const endNs = runNetwork({
+        const endNs = yield* networkTurns({
           replay,
           receiver: io.receiver,
           intervals,

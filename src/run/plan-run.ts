@@ -3,10 +3,11 @@ import { addressBytes, type IpAddress, parseAddress } from '../base/address.ts';
 import { assert } from '../base/assert.ts';
 import { ReplayError } from '../base/errors.ts';
 import { NEVER_NS, NS_PER_SECOND } from '../base/time.ts';
-import { formatCount } from '../base/units.ts';
+import { formatCount, formatDuration } from '../base/units.ts';
 import { Close, Pace } from '../replay/replay-plan.ts';
 import { AddressPool, parseClients } from '../schedule/address-pool.ts';
 import { type ArrivalPlan, planArrivals } from '../schedule/arrivals.ts';
+import { WHEEL_RANGE_NS } from '../schedule/timing-wheel.ts';
 import { capGaps } from '../session/max-gap.ts';
 import type { Scripts } from '../session/scripts.ts';
 import type { RunPlan, TargetAddress } from './job.ts';
@@ -117,10 +118,12 @@ export function planRun(
       sackPermitted: false,
     },
   };
+  const planned = planArrivals(arrivals);
+  checkDuration(plan, planned.lastStartNs);
   return {
     plan,
     pool,
-    arrivals: planArrivals(arrivals),
+    arrivals: planned,
     unmapped: scripts.sessions - played.length,
     targetLabels: mapping.labels,
     warnings: mapping.warnings,
@@ -237,6 +240,20 @@ function checkFamilies(family: 4 | 6, targets: readonly IpAddress[], clients: st
     kind: 'usage',
     message: `clients '${clients}' are IPv${family}, but a target is IPv${other.family}`,
     hint: 'give targets and clients of one IP version; run twice for both',
+  });
+}
+
+/** Timers reach so far and no further; nobody has waited for that long to be told so. */
+function checkDuration({ scripts, played, accel }: RunPlan, lastStartNs: number): void {
+  let longestNs = 0;
+  for (const row of played) longestNs = Math.max(longestNs, scripts.durationNs[row]);
+  const durationNs = lastStartNs + longestNs / accel;
+  if (durationNs < WHEEL_RANGE_NS / 2) return;
+  throw new ReplayError({
+    code: 'ERR_RUN_TOO_LONG',
+    kind: 'usage',
+    message: `the plan would take ${formatDuration(durationNs)}, at most ${formatDuration(WHEEL_RANGE_NS / 2)} are possible`,
+    hint: 'raise --accel or --rate, or cut recorded gaps with --max-gap',
   });
 }
 

@@ -1,7 +1,9 @@
 /** A replay from beginning to end: index, plan, play, result. */
-import { availableParallelism } from 'node:os';
+import { availableParallelism, freemem } from 'node:os';
 import { ReplayError } from '../base/errors.ts';
 import { NS_PER_SECOND } from '../base/time.ts';
+import { formatBytes, formatCount } from '../base/units.ts';
+import { EMBEDDED_BYTES_PER_USER } from '../embedded/embedded-target.ts';
 import { Counter, sumCounters } from '../measure/counters.ts';
 import { buildResult, type RunFacts, type RunResult } from '../measure/result.ts';
 import { parseThresholds } from '../measure/thresholds.ts';
@@ -25,6 +27,8 @@ const PROGRESS_EVERY_MS = 200;
 /** With fewer users than this a second thread costs more than it brings. */
 const USERS_PER_THREAD_MIN = 1_000;
 const THREADS_MAX = 16;
+/** Of the free memory; the rest is for the scripts, the histograms and everybody else. */
+const MEMORY_SHARE_MAX = 0.8;
 
 /**
  * Plays the captures' sessions as the options say and reports what came of it.
@@ -93,6 +97,7 @@ export function planWay(
   epochMs: number,
 ): { readonly planned: PlannedRun; readonly network: NetworkWay | null } {
   const planned = planRun(scripts, options, epochMs);
+  requireMemory(planned.plan.users, options.target.kind === 'embedded');
   if (options.target.kind === 'embedded') return { planned, network: null };
   const path = findPath(planned.plan, options);
   const onWay = planRun(scripts, options, epochMs, path);
@@ -137,9 +142,26 @@ async function playUntilDone(
   meter.report();
 }
 
-function threadsOf({ target, threads }: ReplayOptions, users: number): number {
+/** Refuses what the machine has no memory for, before the kernel ends some process for it. */
+function requireMemory(users: number, isEmbedded: boolean): void {
+  const bytesPerUser = STATE_BYTES_PER_USER + (isEmbedded ? EMBEDDED_BYTES_PER_USER : 0);
+  const neededBytes = users * bytesPerUser;
+  const freeBytes = freemem();
+  if (neededBytes < freeBytes * MEMORY_SHARE_MAX) return;
+  throw new ReplayError({
+    code: 'ERR_RUN_MEMORY',
+    kind: 'environment',
+    message:
+      `${formatCount(users)} users need ${formatBytes(neededBytes)} of memory, ` +
+      `${formatBytes(freeBytes)} are free`,
+    hint: 'give fewer users, or share them out among machines',
+  });
+}
+
+function threadsOf({ target, threads, sender }: ReplayOptions, users: number): number {
   // One thread alone can hold the embedded target and its virtual time.
-  if (target.kind === 'embedded') return 1;
+  // raw-socket can be used by one thread of a process.
+  if (target.kind === 'embedded' || sender === 'raw-socket') return 1;
   if (threads !== null) return Math.min(threads, users);
   const byCores = Math.max(1, Math.floor(availableParallelism() / 2));
   return Math.min(byCores, THREADS_MAX, Math.max(1, Math.floor(users / USERS_PER_THREAD_MIN)));

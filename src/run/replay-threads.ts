@@ -77,6 +77,11 @@ export class ReplayThreads {
    * @throws ReplayError of the first thread that failed; the others are ended
    */
   async play(): Promise<void> {
+    const { network } = this.#options;
+    if (network !== null && network.sender === 'raw-socket') {
+      await this.#playHere(network);
+      return;
+    }
     try {
       await Promise.all(this.#counters.map((_, shard) => this.#runThread(shard)));
     } finally {
@@ -84,17 +89,38 @@ export class ReplayThreads {
     }
   }
 
-  #runThread(shard: number): Promise<void> {
+  #jobOf(shard: number): ThreadJob {
     const { plan, network, realTime, threads } = this.#options;
-    const job: ThreadJob = {
-      plan,
-      shard,
-      shards: threads,
-      network,
-      realTime,
-      counters: this.#counters[shard],
-      control: this.#control,
-    };
+    const counters = this.#counters[shard];
+    return { plan, shard, shards: threads, network, realTime, counters, control: this.#control };
+  }
+
+  /**
+   * In this thread, which still serves its event loop between turns: the package raw-socket hangs
+   * its sockets on the main thread's loop wherever it is called, and ends the process when the
+   * thread that called it ends.
+   */
+  async #playHere(network: NetworkWay): Promise<void> {
+    const { plan, onWarning } = this.#options;
+    const { openCaptureBytes } = await import('../io/capture-file.ts');
+    const { openNetworkThread } = await import('./network-thread.ts');
+    const capture = openCaptureBytes(plan.scripts.files);
+    try {
+      const run = openNetworkThread(this.#jobOf(0), network, capture, onWarning);
+      try {
+        this.#keep(run.latency.columns, run.notes);
+        this.#options.onStart();
+        this.#timelines.push(await playInSlices(run.turns(runStartsNow())));
+      } finally {
+        run.close();
+      }
+    } finally {
+      capture.close();
+    }
+  }
+
+  #runThread(shard: number): Promise<void> {
+    const job = this.#jobOf(shard);
     const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: job });
     this.#workers.push(worker);
     return new Promise((resolve, reject) => {
@@ -112,14 +138,32 @@ export class ReplayThreads {
     });
   }
 
-  /** The clock begins when the last thread is ready, so that nobody is late from the start. */
-  #onReady(latencies: Float64Array<SharedArrayBuffer>, notes: readonly string[]): void {
+  #keep(latencies: Float64Array<SharedArrayBuffer>, notes: readonly string[]): void {
     this.#latencies.push(latencies);
     for (const note of notes) this.#notes.add(note);
+  }
+
+  /** The clock begins when the last thread is ready, so that nobody is late from the start. */
+  #onReady(latencies: Float64Array<SharedArrayBuffer>, notes: readonly string[]): void {
+    this.#keep(latencies, notes);
     if (this.#latencies.length < this.#counters.length) return;
     const go: MainMessage = { type: 'go', start: runStartsNow() };
     this.#options.onStart();
     for (const worker of this.#workers) worker.postMessage(go);
+  }
+}
+
+/** How long turns are taken before the event loop has one. */
+const SLICE_MS = 5;
+
+async function playInSlices<T>(turns: Generator<void, T>): Promise<T> {
+  for (;;) {
+    const untilMs = performance.now() + SLICE_MS;
+    do {
+      const step = turns.next();
+      if (step.done === true) return step.value;
+    } while (performance.now() < untilMs);
+    await new Promise<void>((resolve) => setImmediate(resolve));
   }
 }
 

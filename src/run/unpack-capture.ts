@@ -6,12 +6,11 @@ import type { Transform } from 'node:stream';
 import { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import * as zlib from 'node:zlib';
-import { Decompress } from 'fzstd';
 import { ReplayError } from '../base/errors.ts';
 import { CaptureError } from '../capture/capture-error.ts';
 import { type FileFormat, formatOf, MAGIC_BYTES, notACapture } from '../capture/format.ts';
 import type { Damage } from '../capture/packet-reader.ts';
-import { ZSTD_WINDOW_BYTES_MAX, ZstdFrames } from '../capture/zstd-frames.ts';
+import { ZstdUnpacker } from '../capture/zstd-frames.ts';
 import { octetsOf } from '../io/capture-source.ts';
 import { UnnamedFile } from '../io/unnamed-file.ts';
 
@@ -101,15 +100,10 @@ async function through(
 }
 
 async function unzstd(pieces: AsyncIterable<Uint8Array>, sink: Sink): Promise<string | null> {
-  const frames = new ZstdFrames();
-  const unpacker = new Decompress((piece) => sink.write(piece));
+  const unpacker = new ZstdUnpacker((piece) => sink.write(piece));
   try {
-    for await (const piece of pieces) {
-      frames.scan(piece);
-      if (frames.windowBytes > ZSTD_WINDOW_BYTES_MAX) throw windowTooLarge(frames.windowBytes);
-      unpacker.push(piece);
-    }
-    unpacker.push(new Uint8Array(0), true);
+    for await (const piece of pieces) unpacker.push(piece);
+    unpacker.end();
     return null;
   } catch (fault) {
     return faultOfData(fault, 'zstd');
@@ -190,12 +184,4 @@ const tooLarge = (): CaptureError =>
     message: `it unpacks to more than ${UNPACKED_BYTES_MAX / 2 ** 30} GiB`,
     hint: 'unpack it yourself, if it really is a capture',
     offset: UNPACKED_BYTES_MAX,
-  });
-
-const windowTooLarge = (bytes: number): CaptureError =>
-  new CaptureError({
-    code: 'ERR_CAPTURE_UNPACK',
-    message: `unpacking it takes ${Math.ceil(bytes / 2 ** 20)} MiB of memory`,
-    hint: 'unpack it yourself with `zstd -d --long=31`',
-    offset: 0,
   });

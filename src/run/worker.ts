@@ -4,7 +4,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { assert } from '../base/assert.ts';
 import { ReplayError } from '../base/errors.ts';
 import { openCaptureBytes } from '../io/capture-file.ts';
-import { openEmbeddedThread } from './embedded-thread.ts';
+import { openEmbeddedThread, playThrough } from './embedded-thread.ts';
 import type { MainMessage, PostedFailure, ThreadJob, ThreadMessage } from './job.ts';
 import { openNetworkThread } from './network-thread.ts';
 
@@ -24,7 +24,7 @@ try {
   try {
     post({ type: 'ready', latencies: run.latency.columns, notes: run.notes });
     const [{ start }] = await go;
-    post({ type: 'done', timeline: run.play(start) });
+    post({ type: 'done', timeline: playThrough(run.turns(start)) });
   } finally {
     run.close();
   }

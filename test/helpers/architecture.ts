@@ -29,7 +29,7 @@ const BELOW_IO = [
 export const FOLDER_RULES: ReadonlyMap<string, FolderRule> = new Map<string, FolderRule>([
   ['base', { imports: [] }],
   ['wire', { imports: ['base'] }],
-  ['capture', { imports: ['base', 'wire'] }],
+  ['capture', { imports: ['base', 'wire'], packages: ['fzstd'] }],
   ['tcp', { imports: ['base', 'wire'] }],
   ['schedule', { imports: ['base'] }],
   ['measure', { imports: ['base'], packages: ['hdr-histogram-js'] }],

@@ -4,8 +4,8 @@ import { COUNTERS, Counter, createCounters } from '../../src/measure/counters.ts
 import { LatencyRecorder, LatencyTable } from '../../src/measure/histograms.ts';
 import { IntervalRecorder } from '../../src/measure/intervals.ts';
 import { Replay } from '../../src/replay/replay.ts';
-import { runEmbedded } from '../../src/run/embedded-loop.ts';
-import { clientDirectory } from '../../src/run/embedded-thread.ts';
+import { embeddedTurns } from '../../src/run/embedded-loop.ts';
+import { clientDirectory, playThrough } from '../../src/run/embedded-thread.ts';
 import { enginePlan } from '../../src/run/engine-plan.ts';
 import { CONTROL_WORDS } from '../../src/run/job.ts';
 import type { ReplayOptions } from '../../src/run/options.ts';
@@ -83,7 +83,7 @@ export function play(specs: readonly SessionSpec[], options: PlayOptions = {}): 
   );
   const control = new Int32Array(new SharedArrayBuffer(CONTROL_WORDS * 4));
   const intervals = new IntervalRecorder(latency, counters);
-  const endNs = runEmbedded({ replay, target, intervals, control, nowNs: null });
+  const endNs = playThrough(embeddedTurns({ replay, target, intervals, control, nowNs: null }));
   return { counters, latency: LatencyTable.of([latency.columns]), endMs: endNs / 1e6, replay };
 }
 

@@ -127,7 +127,7 @@ test('an answer in two writes is one answer, and what follows it keeps its time'
   expect([msOf(Latency.RESPONSE, 0), msOf(Latency.RESPONSE, 100)]).toEqual([7, 501]);
   expect([msOf(Latency.FIRST_BYTE, 0), msOf(Latency.FIRST_BYTE, 100)]).toEqual([1, 7]);
   const lastStartNs = ((users - 1) * NS_PER_SECOND) / 1000;
-  expect(result.endNs).toBeCloseTo(lastStartNs + 40 * NS_PER_MS, -3);
+  expect(result.endNs).toBeCloseTo(lastStartNs + 525 * NS_PER_MS, -3);
 });
 
 const RATES = [0.01, 0.05, 0.2];

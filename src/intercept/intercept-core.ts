@@ -1,0 +1,90 @@
+/**
+ * What an intercept does with a packet: find its owner, and put its headers and the first octets of
+ * its payload into the owner's outbox. An outbox is a bounded ring (base/record-ring.ts): an owner
+ * that does not keep up loses its own records, and nobody else's.
+ */
+import type { RecordRing } from '../base/record-ring.ts';
+import { IpView } from '../wire/ip-view.ts';
+import { TCP_HEADER_BYTES_MIN } from '../wire/tcp.ts';
+import { WireFault } from '../wire/wire-fault.ts';
+import type { InterceptedSink, Registration } from './ports.ts';
+import { NOBODY, Registry } from './registry.ts';
+
+/** Room for the replies of 100 ms at 500,000 a second. */
+export const OUTBOX_BYTES = 8 << 20;
+
+/** Totals since the start; a row of shared memory that other threads may read. */
+export const Tally = {
+  RECEIVED: 0,
+  FORWARDED: 1,
+  /** Of nobody's registered clients, or not from a target of theirs. */
+  NOT_OURS: 2,
+  /** No whole TCP header, or a fragment. */
+  MALFORMED: 3,
+  KERNEL_DROPPED: 4,
+} as const;
+export const TALLIES = 5;
+
+/** The octet of a TCP header whose upper half is the header's length in words (RFC 9293, 3.1). */
+const DATA_OFFSET_AT = 12;
+
+/** A replay that has registered, with the outbox that its records go to. */
+export interface Owner {
+  readonly registration: Registration;
+  readonly outbox: RecordRing;
+  /** Counts what was forwarded to it: its first number, in memory that others may read. */
+  readonly forwarded: Float64Array;
+}
+
+export class InterceptCore implements InterceptedSink {
+  readonly #data: DataView;
+  readonly #prefixBytes: number;
+  readonly #tally: Float64Array;
+  readonly #ip = new IpView();
+  #registry = new Registry([]);
+  #owners: readonly Owner[] = [];
+  /** Whether records were forwarded since it was last set to false. */
+  hasForwarded = false;
+
+  /**
+   * @param data of the source that packets come from
+   * @param prefixBytes octets of payload to hand over with the headers
+   * @param tally `TALLIES` numbers
+   */
+  constructor(data: DataView, prefixBytes: number, tally: Float64Array) {
+    this.#data = data;
+    this.#prefixBytes = prefixBytes;
+    this.#tally = tally;
+  }
+
+  setOwners(owners: readonly Owner[]): void {
+    this.#owners = owners;
+    this.#registry = new Registry(owners.map(({ registration }) => registration));
+  }
+
+  onPacket(start: number, capturedBytes: number, seconds: number, nanoseconds: number): void {
+    const tally = this.#tally;
+    const ip = this.#ip;
+    tally[Tally.RECEIVED]++;
+    ip.wrap(this.#data, start, capturedBytes);
+    if (ip.check() !== WireFault.OK || capturedBytes - ip.headerBytes < TCP_HEADER_BYTES_MIN) {
+      tally[Tally.MALFORMED]++;
+      return;
+    }
+    const tcpAt = start + ip.headerBytes;
+    const ports = this.#data.getUint32(tcpAt);
+    const row = this.#registry.ownerOf(ip, ports >>> 16, ports & 0xffff);
+    if (row === NOBODY) {
+      tally[Tally.NOT_OURS]++;
+      return;
+    }
+    const tcpBytes = (this.#data.getUint8(tcpAt + DATA_OFFSET_AT) >>> 4) * 4;
+    const wanted = ip.headerBytes + tcpBytes + this.#prefixBytes;
+    const bytes = Math.min(capturedBytes, wanted, ip.totalBytes);
+    const owner = this.#owners[row];
+    this.hasForwarded = true;
+    if (!owner.outbox.push(seconds, nanoseconds, this.#data, start, bytes)) return;
+    owner.forwarded[0]++;
+    tally[Tally.FORWARDED]++;
+  }
+}

@@ -1,0 +1,78 @@
+/** Ranges of addresses as CIDR blocks, which rules and routes are made of. */
+import { addressBytes, addressOfBytes, formatAddress, type IpAddress } from '../base/address.ts';
+import { addressAt, type ClientRange, familyOf } from './client-ranges.ts';
+import { sharePrefix } from './interfaces.ts';
+
+/** All addresses that share the first `prefixBits` bits of `address`. */
+export interface AddressBlock {
+  readonly address: IpAddress;
+  readonly prefixBits: number;
+}
+
+/** What of an IPv6 address is the same within a range. */
+const COMMON_BITS = 96;
+const LOW_BITS = 32;
+
+/** `198.18.0.0/15` */
+export const formatBlock = ({ address, prefixBits }: AddressBlock): string =>
+  `${formatAddress(address)}/${prefixBits}`;
+
+/** The fewest blocks that hold exactly the range's addresses, in their order: at most 62. */
+export function blocksOf(range: ClientRange): AddressBlock[] {
+  const blocks: AddressBlock[] = [];
+  const bits = familyOf(range) === 4 ? LOW_BITS : COMMON_BITS + LOW_BITS;
+  for (let index = 0; index < range.count; ) {
+    const address = addressAt(range, index);
+    const left = range.count - index;
+    let sizeBits = 0;
+    while (sizeBits < LOW_BITS && isBlock(address.low, sizeBits + 1, left)) sizeBits++;
+    blocks.push({ address, prefixBits: bits - sizeBits });
+    index += 2 ** sizeBits;
+  }
+  return blocks;
+}
+
+const isBlock = (low: number, sizeBits: number, left: number): boolean =>
+  low % 2 ** sizeBits === 0 && 2 ** sizeBits <= left;
+
+/** The range's addresses that are in none of the blocks. */
+export function withoutBlocks(
+  range: ClientRange,
+  blocks: readonly AddressBlock[],
+): readonly ClientRange[] {
+  return blocks.reduce<readonly ClientRange[]>(
+    (left, block) => left.flatMap((one) => withoutBlock(one, block)),
+    [range],
+  );
+}
+
+function withoutBlock(range: ClientRange, block: AddressBlock): ClientRange[] {
+  const { prefix, start, count } = range;
+  const end = start + count;
+  const first = addressBytes(addressAt(range, 0));
+  const own = addressBytes(block.address);
+  const commonBits = Math.min(block.prefixBits, prefix.length * 8);
+  if (own.length !== first.length || !sharePrefix(first, own, commonBits)) return [range];
+  const sizeBits = Math.min(LOW_BITS, own.length * 8 - block.prefixBits);
+  const size = 2 ** sizeBits;
+  const blockStart = Math.floor(block.address.low / size) * size;
+  const after = Math.max(start, blockStart + size);
+  return [
+    { prefix, start, count: Math.min(end, blockStart) - start },
+    { prefix, start: after, count: end - after },
+  ].filter((part) => part.count > 0);
+}
+
+/** `198.18.0.0-198.18.0.9`, or as a block where it is one. */
+export function formatRange(range: ClientRange): string {
+  const [block, ...rest] = blocksOf(range);
+  if (rest.length === 0) return formatBlock(block);
+  const first = formatAddress(addressAt(range, 0));
+  return `${first}-${formatAddress(addressAt(range, range.count - 1))}`;
+}
+
+/** `10.0.0.1:80`, `[fd00::1]:80` */
+export function formatEndpoint(address: Uint8Array, port: number): string {
+  const text = formatAddress(addressOfBytes(address));
+  return address.length === 4 ? `${text}:${port}` : `[${text}]:${port}`;
+}
