@@ -1,17 +1,22 @@
 /**
  * A whole replay against nginx, with wrk beside it: the same server, the same requests, the same
- * minutes. `node bench/e2e/nginx-wrk.bench.mjs [--smoke | ROUNDS [REQUESTS_A_USER [USERS]]]` as root.
+ * minutes.
  *
- * nginx has one worker and a page of 1 KB. Both clients keep 1000 connections and send the next
+ *     npm run build && sudo node bench/e2e/nginx-wrk.bench.mjs
+ *         [--smoke] [--rounds 5] [--requests 2000] [--users 1000]
+ *
+ * nginx has one worker and a page of 1 KB. Both clients keep so many connections and send the next
  * request as soon as the answer is there: the replay plays a capture of curl's (one connection,
- * many GETs) with `--pace none`, wrk runs for as long as the replay took. Rounds alternate. What is
- * measured is requests a second while requests were sent, and the client process's whole CPU time,
- * its start included, by request. On a veth pair a packet's way up the receiver's stack is charged
- * to whoever sent it: both clients' figures hold that share of the server's kernel.
+ * many GETs of wrk's own octets) with `--pace none`, wrk runs for as long as the replay took.
+ * Rounds alternate. What is measured is requests a second while requests were sent, and the client
+ * process's whole CPU time, its start included, by request. On a veth pair a packet's way up the
+ * receiver's stack is charged to whoever sent it: both clients' figures hold that share of the
+ * server's kernel.
  */
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import '../../test/helpers/typescript.mjs';
 
 const { startCapture } = await import('../../test/helpers/capture.ts');
@@ -19,17 +24,28 @@ const { CLIENTS_ROUTED, makeLab, mustInside, routeClients, runInside } = await i
   '../../test/helpers/netns.ts'
 );
 const { makeFolder, startNginx } = await import('../../test/helpers/servers.ts');
-const { requireTools } = await import('../../test/helpers/privilege.ts');
+const { missingFor } = await import('../../test/helpers/privilege.ts');
 
 const COMMAND = fileURLToPath(new URL('../../bin/gryphon.js', import.meta.url));
 const RECORDED_SESSIONS = 4;
-const isSmoke = process.argv.includes('--smoke');
-const given = process.argv.slice(2).filter((word) => !word.startsWith('--'));
-const [rounds = 5, requestsPerUser = 2000, users = 1000] = isSmoke
-  ? [1, 10, 20]
-  : given.map(Number);
 
-requireTools(['ip', 'nginx', 'wrk', 'curl', 'tcpdump', 'bash']);
+const { values } = parseArgs({
+  options: {
+    smoke: { type: 'boolean', default: false },
+    rounds: { type: 'string', default: '5' },
+    requests: { type: 'string', default: '2000' },
+    users: { type: 'string', default: '1000' },
+  },
+});
+const rounds = values.smoke ? 1 : Number(values.rounds);
+const requestsPerUser = values.smoke ? 10 : Number(values.requests);
+const users = values.smoke ? 20 : Number(values.users);
+
+const missing = missingFor(['ip', 'ethtool', 'ss', 'nginx', 'wrk', 'curl', 'tcpdump', 'bash']);
+if (missing !== null) {
+  process.stdout.write(`nginx-wrk: skipped, since it needs ${missing}\n`);
+  process.exit(0);
+}
 const folder = makeFolder('bench');
 // Offloads stay on, as on any machine: wrk would pay for their absence, the replay would not.
 const lab = await makeLab({ offload: true });
@@ -66,7 +82,6 @@ async function recordSessions({ client, target }, path) {
 }
 
 async function replayOnce({ client, target }, capture) {
-  const json = join(folder.path, 'result.json');
   const play = ['--target', `${target.ipv4}:80`, '--users', `${users}`, '--pace', 'none'];
   const clients = ['--clients', CLIENTS_ROUTED.ipv4, '--rate', '20000/s'];
   const outputs = ['--json', '-', '--quiet', '--no-progress'];
@@ -75,7 +90,7 @@ async function replayOnce({ client, target }, capture) {
   const result = JSON.parse(stdout);
   const { completed, planned } = result.users;
   if (completed !== planned) {
-    throw new Error(`${completed} of ${planned} users: ${JSON.stringify(result.users)} ${json}`);
+    throw new Error(`${completed} of ${planned} users: ${JSON.stringify(result.users)}`);
   }
   const requests = result.exchanges.answered;
   const seconds = result.durationSeconds;

@@ -1,10 +1,9 @@
 /** Settings of this machine that an intercept stands or falls by. */
 import { addressOfBytes, formatAddress } from '../base/address.ts';
 import { ReplayError } from '../base/errors.ts';
-import type { RegisteredRange, Registration } from '../intercept/ports.ts';
-import { addressAt, isInRange } from './client-ranges.ts';
+import type { RegisteredRange } from '../intercept/ports.ts';
+import { isInRange } from './client-ranges.ts';
 import type { NetworkInterface } from './interfaces.ts';
-import { ipJson } from './interfaces.ts';
 import { readSetting, settingName } from './sysctl.ts';
 
 type Family = 4 | 6;

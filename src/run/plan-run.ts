@@ -252,7 +252,9 @@ function checkDuration({ scripts, played, accel }: RunPlan, lastStartNs: number)
   throw new ReplayError({
     code: 'ERR_RUN_TOO_LONG',
     kind: 'usage',
-    message: `the plan would take ${formatDuration(durationNs)}, at most ${formatDuration(WHEEL_RANGE_NS / 2)} are possible`,
+    message:
+      `the plan would take ${Number.isFinite(durationNs) ? formatDuration(durationNs) : 'for ever'}; ` +
+      `at most ${formatDuration(WHEEL_RANGE_NS / 2)} are possible`,
     hint: 'raise --accel or --rate, or cut recorded gaps with --max-gap',
   });
 }

@@ -17,9 +17,11 @@ export const IPPROTO_RAW = 255;
 export const SOL_SOCKET = 1;
 const SO_ERROR = 4;
 export const SO_SNDBUF = 7;
+const SO_RCVBUF = 8;
 export const SO_BINDTODEVICE = 25;
 export const SO_ATTACH_FILTER = 26;
 export const SO_SNDBUFFORCE = 32;
+const SO_RCVBUFFORCE = 33;
 
 export const SOL_PACKET = 263;
 export const PACKET_ADD_MEMBERSHIP = 1;
@@ -83,6 +85,16 @@ const send = libcFunction<Transfer>('send', 'intptr_t', ['int', OCTETS, 'size_t'
 export const sendmmsg = libcFunction<
   (fd: number, messages: number, count: number, flags: number) => number
 >('sendmmsg', 'int', ['int', ADDRESS, 'uint32_t', 'int']);
+
+/** `recvmmsg(2)`: how many messages came into `messages`, or -1 and errno. */
+export const recvmmsg = libcFunction<
+  (fd: number, messages: number, count: number, flags: number, timeout: number) => number
+>('recvmmsg', 'int', ['int', ADDRESS, 'uint32_t', 'int', ADDRESS]);
+
+/** `send(2)` of octets at an address: how many were taken, or -1 and errno. */
+export const sendAt = libcFunction<
+  (fd: number, octets: number, bytes: number, flags: number) => number
+>('send', 'intptr_t', ['int', ADDRESS, 'size_t', 'int']);
 
 /** A socket of the kernel's, closed once however often `close` is called. */
 export class Socket {
@@ -180,6 +192,13 @@ export function packetMembership(interfaceIndex: number, type: number): Uint8Arr
 export function growSendBuffer(socketOf: Socket, bytes: number): void {
   if (!socketOf.trySetOption(SOL_SOCKET, SO_SNDBUFFORCE, intOption(bytes))) {
     socketOf.trySetOption(SOL_SOCKET, SO_SNDBUF, intOption(bytes));
+  }
+}
+
+/** As `growSendBuffer`, for what waits to be received. */
+export function growReceiveBuffer(socketOf: Socket, bytes: number): void {
+  if (!socketOf.trySetOption(SOL_SOCKET, SO_RCVBUFFORCE, intOption(bytes))) {
+    socketOf.trySetOption(SOL_SOCKET, SO_RCVBUF, intOption(bytes));
   }
 }
 

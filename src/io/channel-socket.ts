@@ -1,0 +1,264 @@
+/** The channel's streams: TCP, with TLS and a pre-shared key around it where there is a secret. */
+import { createServer, connect as netConnect, type Server, type Socket } from 'node:net';
+import { connect as tlsConnect, TLSSocket } from 'node:tls';
+import { ReplayError } from '../base/errors.ts';
+import { PSK_IDENTITY, PSK_OPTIONS } from './channel-secret.ts';
+
+/** A peer that does not get through TLS's handshake in this time is none. */
+const HANDSHAKE_MS = 3_000;
+/** An intercept that does not answer a SYN in this time cannot be reached. */
+const CONNECT_MS = 3_000;
+/** Connections that may be open at once before their peers have registered. */
+const STRANGERS_MAX = 64;
+/** What was sent last must leave within this time when a connection is closed. */
+const LINGER_MS = 1_000;
+
+/** An open stream whose peer has proved that it knows the secret, if there is one. */
+export interface ChannelStream {
+  /** `ADDRESS:PORT` of the other end. */
+  readonly peer: string;
+  /** Octets that wait to be sent. */
+  readonly pendingBytes: () => number;
+  readonly send: (octets: Uint8Array) => void;
+  /** Sends what waits, then closes; at the latest after a second. */
+  readonly close: () => void;
+  /** Whoever has shown what it is may stay: it counts no longer among the strangers. */
+  readonly welcome: () => void;
+}
+
+export interface StreamEvents {
+  readonly onOctets: (chunk: Uint8Array) => void;
+  /** What waited has been sent. */
+  readonly onDrain: () => void;
+  /** Once; nothing follows. */
+  readonly onClosed: (reason: string) => void;
+}
+
+export interface ChannelServer {
+  /** The address and port it listens on. */
+  readonly address: string;
+  readonly close: () => void;
+}
+
+export interface ListenOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly key: Uint8Array | null;
+  /** A peer is there; returns what is to be done with what it sends. */
+  readonly onStream: (stream: ChannelStream) => StreamEvents;
+  /** Somebody was turned away: who, and why. */
+  readonly onStranger: (peer: string, reason: string) => void;
+}
+
+/**
+ * Listens for replays.
+ * @throws ReplayError ERR_CHANNEL_LISTEN
+ */
+export async function listenForStreams(options: ListenOptions): Promise<ChannelServer> {
+  const strangers = new Set<Socket>();
+  const open = new Set<Socket>();
+  const server = createServer({ noDelay: true, allowHalfOpen: false });
+  server.on('connection', (socket) => {
+    const peer = `${socket.remoteAddress}:${socket.remotePort}`;
+    if (strangers.size >= STRANGERS_MAX) {
+      // Whatever it wants, there are too many of them: those who are here are served.
+      socket.destroy();
+      options.onStranger(peer, 'too many connections that have not registered');
+      return;
+    }
+    strangers.add(socket);
+    open.add(socket);
+    socket.on('close', () => {
+      strangers.delete(socket);
+      open.delete(socket);
+    });
+    const welcome = () => strangers.delete(socket);
+    if (options.key === null) serve(socket, peer, welcome, options);
+    else secure(socket, options.key, peer, welcome, options);
+  });
+  await listen(server, options);
+  const bound = server.address();
+  const port = typeof bound === 'object' && bound !== null ? bound.port : options.port;
+  const address = options.host.includes(':')
+    ? `[${options.host}]:${port}`
+    : `${options.host}:${port}`;
+  return {
+    address,
+    close: () => {
+      server.close();
+      for (const socket of open) socket.destroy();
+    },
+  };
+}
+
+function secure(
+  socket: Socket,
+  key: Uint8Array,
+  peer: string,
+  welcome: () => void,
+  options: ListenOptions,
+): void {
+  const secured = new TLSSocket(socket, {
+    isServer: true,
+    ...PSK_OPTIONS,
+    pskCallback: (_socket: unknown, identity: string) => (identity === PSK_IDENTITY ? key : null),
+  } as never);
+  const timer = setTimeout(() => {
+    options.onStranger(peer, 'it did not get through the handshake in time');
+    socket.destroy();
+  }, HANDSHAKE_MS);
+  const fail = (error: Error): void => {
+    clearTimeout(timer);
+    options.onStranger(peer, `no handshake: ${reasonOf(error)}`);
+    socket.destroy();
+  };
+  secured.once('error', fail);
+  socket.once('close', () => clearTimeout(timer));
+  secured.once('secure', () => {
+    clearTimeout(timer);
+    secured.off('error', fail);
+    serve(secured, peer, welcome, options);
+  });
+}
+
+function serve(
+  socket: Socket,
+  peer: string,
+  welcome: () => void,
+  options: ListenOptions,
+): void {
+  const stream = streamOf(socket, peer, welcome);
+  attach(socket, options.onStream(stream));
+}
+
+export interface DialOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly key: Uint8Array | null;
+}
+
+/**
+ * Connects to an intercept.
+ * @throws ReplayError ERR_CHANNEL_UNREACHABLE, ERR_CHANNEL_SECRET (unreachable)
+ */
+export async function dialStream(
+  options: DialOptions,
+): Promise<{ readonly stream: ChannelStream; attach(events: StreamEvents): void }> {
+  const { host, port, key } = options;
+  const socket: Socket =
+    key === null
+      ? netConnect({ host, port, noDelay: true })
+      : tlsConnect({
+          host,
+          port,
+          ...PSK_OPTIONS,
+          // There is no certificate to check: the key itself says who they are.
+          checkServerIdentity: () => undefined,
+          pskCallback: () => ({ psk: key, identity: PSK_IDENTITY }),
+        });
+  socket.setNoDelay(true);
+  await new Promise<void>((resolve, reject) => {
+    const timer = setTimeout(() => {
+      socket.destroy();
+      reject(unreachable(options, `no answer in ${CONNECT_MS / 1_000} s`));
+    }, CONNECT_MS);
+    const done = (act: () => void) => () => {
+      clearTimeout(timer);
+      act();
+    };
+    const fail = (error: Error): void => done(() => reject(dialError(options, error)))();
+    socket.once('error', fail);
+    socket.once(
+      'close',
+      done(() => reject(secretError(options, 'it closed the connection during the handshake'))),
+    );
+    socket.once(
+      key === null ? 'connect' : 'secureConnect',
+      done(() => {
+        socket.removeAllListeners('close');
+        socket.off('error', fail);
+        resolve();
+      }),
+    );
+  });
+  const stream = streamOf(socket, `${host}:${port}`, () => undefined);
+  return { stream, attach: (events) => attach(socket, events) };
+}
+
+function attach(socket: Socket, events: StreamEvents): void {
+  let reason = 'the other end closed the connection';
+  socket.on('data', events.onOctets);
+  socket.on('drain', events.onDrain);
+  socket.on('error', (error) => {
+    reason = reasonOf(error);
+  });
+  socket.on('close', () => events.onClosed(reason));
+  // It may have ended before anybody listened.
+  if (socket.destroyed) queueMicrotask(() => events.onClosed(reason));
+}
+
+function streamOf(socket: Socket, peer: string, welcome: () => void): ChannelStream {
+  return {
+    peer,
+    pendingBytes: () => socket.writableLength,
+    send: (octets) => {
+      if (socket.writable) socket.write(octets);
+    },
+    close: () => {
+      socket.end();
+      setTimeout(() => socket.destroy(), LINGER_MS).unref();
+    },
+    welcome,
+  };
+}
+
+function listen(server: Server, { host, port }: ListenOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (cause: NodeJS.ErrnoException) => {
+      const isTaken = cause.code === 'EADDRINUSE';
+      reject(
+        new ReplayError({
+          code: 'ERR_CHANNEL_LISTEN',
+          kind: 'environment',
+          message: `cannot listen on ${host}:${port}: ${cause.code ?? cause.message}`,
+          hint: isTaken
+            ? 'another intercept may be running there: choose a port with --listen'
+            : 'give an address of this machine with --listen',
+          cause,
+        }),
+      );
+    });
+    server.listen({ host, port, backlog: STRANGERS_MAX }, resolve);
+  });
+}
+
+function dialError(options: DialOptions, error: Error): ReplayError {
+  const { code = '' } = error as NodeJS.ErrnoException;
+  if (code.startsWith('ERR_SSL') || code === 'EPROTO' || /SSL|TLS|socket disconnected/.test(error.message)) {
+    const isPlain = /WRONG_VERSION|wrong version|UNEXPECTED_MESSAGE/i.test(`${code}${error.message}`);
+    return secretError(
+      options,
+      isPlain ? 'it was started without a secret' : 'it has another secret',
+    );
+  }
+  return unreachable(options, code === '' ? error.message : code);
+}
+
+const unreachable = ({ host, port }: DialOptions, why: string): ReplayError =>
+  new ReplayError({
+    code: 'ERR_CHANNEL_UNREACHABLE',
+    kind: 'unreachable',
+    message: `the intercept at ${host}:${port} cannot be reached: ${why}`,
+    hint: `start it there: gryphon intercept --mode advanced --listen ${host}:${port} --token-file FILE`,
+  });
+
+const secretError = ({ host, port }: DialOptions, why: string): ReplayError =>
+  new ReplayError({
+    code: 'ERR_CHANNEL_SECRET',
+    kind: 'unreachable',
+    message: `the intercept at ${host}:${port} did not accept this replay's secret: ${why}`,
+    hint: 'give both the same --token-file (or GRYPHON_TOKEN)',
+  });
+
+const reasonOf = (error: Error): string =>
+  (error as NodeJS.ErrnoException).code ?? error.message;
