@@ -125,7 +125,7 @@ function readLoad(given: GivenOptions, faults: FaultList) {
     ramp,
     users: users ?? ramp?.at(-1)?.users ?? null,
     ports: readText(given, faults, 'ports', parsePorts) ?? { first: 1024, last: 65_535 },
-    order: readText(given, faults, 'order', (text) => parseChoice(text, ORDERS)) ?? 'ip',
+    order: readText(given, faults, 'order', (text) => parseChoice(text, ORDERS)),
     seed: readText(given, faults, 'seed', (text) => parseWhole(text, { min: 0, max: 2 ** 32 - 1 })),
   } as const;
 }

@@ -157,32 +157,32 @@ export async function dialStream(
           pskCallback: () => ({ psk: key, identity: PSK_IDENTITY }),
         });
   socket.setNoDelay(true);
-  await new Promise<void>((resolve, reject) => {
-    const timer = setTimeout(() => {
-      socket.destroy();
-      reject(unreachable(options, `no answer in ${CONNECT_MS / 1_000} s`));
-    }, CONNECT_MS);
-    const done = (act: () => void) => () => {
-      clearTimeout(timer);
-      act();
-    };
-    const fail = (error: Error): void => done(() => reject(dialError(options, error)))();
-    socket.once('error', fail);
-    socket.once(
-      'close',
-      done(() => reject(secretError(options, 'it closed the connection during the handshake'))),
-    );
-    socket.once(
-      key === null ? 'connect' : 'secureConnect',
-      done(() => {
-        socket.removeAllListeners('close');
-        socket.off('error', fail);
-        resolve();
-      }),
-    );
-  });
+  await opened(socket, options);
   const stream = streamOf(socket, `${host}:${port}`, () => undefined);
   return { stream, attach: (events) => attach(socket, events) };
+}
+
+/** Resolves when the stream is open: connected, and with a secret proved on both sides. */
+function opened(socket: Socket, options: DialOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const settle = (fault: ReplayError | null): void => {
+      clearTimeout(timer);
+      socket.off('error', onError);
+      socket.off('close', onClose);
+      if (fault === null) return resolve();
+      socket.on('error', () => undefined);
+      socket.destroy();
+      reject(fault);
+    };
+    const onError = (error: Error): void => settle(dialError(options, error));
+    const onClose = (): void => settle(secretError(options, 'it ended the handshake'));
+    const timer = setTimeout(() => {
+      settle(unreachable(options, `no answer in ${CONNECT_MS / 1_000} s`));
+    }, CONNECT_MS);
+    socket.once('error', onError);
+    socket.once('close', onClose);
+    socket.once(options.key === null ? 'connect' : 'secureConnect', () => settle(null));
+  });
 }
 
 function attach(socket: Socket, events: StreamEvents): void {

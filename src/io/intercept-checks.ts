@@ -1,9 +1,10 @@
 /** Settings of this machine that an intercept stands or falls by. */
 import { addressOfBytes, formatAddress } from '../base/address.ts';
 import { ReplayError } from '../base/errors.ts';
-import type { RegisteredRange } from '../intercept/ports.ts';
-import { isInRange } from './client-ranges.ts';
-import type { NetworkInterface } from './interfaces.ts';
+import type { RegisteredRange, Registration } from '../intercept/ports.ts';
+import { formatRange } from './address-blocks.ts';
+import { addressAt, isInRange } from './client-ranges.ts';
+import { ipJson, type NetworkInterface } from './interfaces.ts';
 import { readSetting, settingName } from './sysctl.ts';
 
 type Family = 4 | 6;
@@ -92,3 +93,42 @@ export function refuseOwnAddresses(
     hint: 'give a pool without them, with commas between its parts',
   });
 }
+
+/**
+ * What would keep replies from being made at all, found out by asking the routing table.
+ * Only the first client of every registration is asked about.
+ */
+export function returnPathWarnings(
+  registrations: readonly Registration[],
+  devices: readonly NetworkInterface[],
+): string[] {
+  const warnings = registrations.flatMap((one) => clientWarnings(one, devices));
+  const own = devices.flatMap(({ addresses }) => addresses.map(({ address }) => textOf(address)));
+  const targets = registrations.flatMap(({ targets }) => targets.map(({ address }) => address));
+  const foreign = targets.map(textOf).filter((text) => !own.includes(text));
+  for (const text of foreign) {
+    warnings.push(
+      `warning: target ${text} is no address of this machine: its replies do not pass here`,
+    );
+  }
+  return [...new Set(warnings)];
+}
+
+function clientWarnings(
+  { family, ranges }: Registration,
+  devices: readonly NetworkInterface[],
+): string[] {
+  const [range] = ranges;
+  if (range === undefined) return [];
+  const client = formatAddress(addressAt(range, 0));
+  const route = (ipJson(['route', 'get', client]).value as { dev: string }[] | null)?.at(0);
+  if (route === undefined) {
+    return [
+      `warning: there is no route to client ${client}, so that no reply is made: ` +
+        `ip route add ${formatRange(range)} via ROUTER, or use --mode sink`,
+    ];
+  }
+  return family === 4 ? reversePathWarnings(devices, route.dev) : [];
+}
+
+const textOf = (octets: Uint8Array): string => formatAddress(addressOfBytes(octets));

@@ -441,12 +441,42 @@ export class Replay implements PacketSink {
       }
     }
     if (plays.flags[user] & PlayFlag.FRAMED) {
-      plays.stageBytes[user] = Math.max(0, plays.stageBytes[user] - delivered);
+      this.#fillFramed(user, delivered, arrivedNs);
     } else {
       plays.stageBytes[user] += delivered;
     }
     this.#judgeStage(user, isPushed, arrivedNs);
     if (this.#openStageBytes(user) > 0) this.#tcp.acknowledgeNow(user);
+  }
+
+  /** Octets of an answer that says itself how long it is; what lies beyond it begins the next one. */
+  #fillFramed(user: number, delivered: number, arrivedNs: number): void {
+    const { plays } = this;
+    const missing = plays.stageBytes[user];
+    plays.stageBytes[user] = Math.max(0, missing - delivered);
+    if (delivered <= missing || !this.#isShared(user)) return;
+    this.#completeStage(user, Counter.ANSWER_BY_PROTOCOL, arrivedNs, arrivedNs);
+    this.#carry(user, delivered - missing, arrivedNs);
+  }
+
+  /**
+   * Whether octets beyond the open stage belong to the next one: both sides were talking, or more
+   * has been asked already (open loop).
+   */
+  #isShared(user: number): boolean {
+    const { plays } = this;
+    const stage = plays.openStage[user];
+    return plays.nextStep[user] > stage || !this.#stages.isTurn(plays.session[user], stage);
+  }
+
+  /** The stage that is open now begins with octets that came with the end of the one before. */
+  #carry(user: number, bytes: number, arrivedNs: number): void {
+    const { plays } = this;
+    plays.stageBytes[user] = bytes;
+    plays.flags[user] |= PlayFlag.FIRST_BYTE;
+    if (this.#isTurnOpen(user)) {
+      this.#latency.record(Latency.FIRST_BYTE, Math.max(0, arrivedNs - plays.sentNs[user]));
+    }
   }
 
   /** The answer begins: does its own header say where it ends? */
@@ -504,14 +534,15 @@ export class Replay implements PacketSink {
         this.#completeStage(user, Counter.ANSWER_BY_PROTOCOL, arrivedNs, arrivedNs);
         return;
       }
-      const isTurn = this.#stages.isTurn(plays.session[user], plays.openStage[user]);
-      const isComplete = got === expected || (got > expected && (isPushed || !isTurn));
+      const isShared = this.#isShared(user);
+      const isComplete = got === expected || (got > expected && (isPushed || isShared));
       if (!isComplete) {
         if (isPushed || got > expected) plays.flags[user] |= PlayFlag.QUIET;
         return;
       }
       this.#completeStage(user, Counter.ANSWER_BY_LENGTH, arrivedNs, arrivedNs);
-      if (plays.stageBytes[user] === 0) return;
+      if (!isShared || got === expected) return;
+      this.#carry(user, got - expected, arrivedNs);
     }
   }
 
@@ -533,13 +564,11 @@ export class Replay implements PacketSink {
       this.#latency.record(Latency.SERVICE, Math.max(0, doneNs - plays.sentNs[user]));
       counters[Counter.EXCHANGES_ANSWERED]++;
       counters[rule]++;
-      const isTurn = this.#stages.isTurn(session, stage);
-      if (!isFramed && (got < expected || (got > expected && isTurn))) {
+      if (!isFramed && (got < expected || (got > expected && !this.#isShared(user)))) {
         counters[Counter.EXCHANGES_MISMATCHED]++;
       }
     }
-    const isCarried = !isFramed && got > expected && !this.#stages.isTurn(session, stage);
-    plays.stageBytes[user] = isCarried ? got - expected : 0;
+    plays.stageBytes[user] = 0;
     plays.flags[user] &= ~(PlayFlag.FIRST_BYTE | PlayFlag.QUIET | PlayFlag.FRAMED);
     this.#openNextStage(user);
     if (this.#plan.pace === Pace.SCHEDULE) this.#recallTurn(user);

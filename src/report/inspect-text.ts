@@ -15,6 +15,7 @@ const SERVERS_MAX = 20;
 
 /** What the reasons of the document mean; a reason that is not here is shown as it is. */
 const SESSION_REASONS: ReadonlyMap<string, string> = new Map([
+  ['not-selected', 'left out by the selection'],
   ['no-syn', 'the capture began in their middle'],
   ['one-sided', 'only the client was captured'],
   ['no-syn-ack', 'refused, or never answered'],

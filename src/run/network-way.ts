@@ -5,6 +5,7 @@ import { formatCount } from '../base/units.ts';
 import { findLocalPath, type LocalPath, needsAnswers, requireClients } from '../io/local-path.ts';
 import type { NetworkWay, RunPlan } from './job.ts';
 import type { ReplayOptions } from './options.ts';
+import type { Surroundings } from './plan-run.ts';
 
 /** @throws ReplayError as findLocalPath does */
 export const findPath = (plan: RunPlan, options: ReplayOptions): LocalPath =>
@@ -16,15 +17,37 @@ export const findPath = (plan: RunPlan, options: ReplayOptions): LocalPath =>
     sender: options.sender,
   });
 
+/**
+ * Client addresses that are used on the target's own link where nobody asked for an order: each
+ * takes a place in the target's neighbour table, which on Linux ends at 1,024 (gc_thresh3) and is
+ * cleaned from 512 on.
+ */
+const ON_LINK_ADDRESSES = 256;
+
+/** Whether ARP and NDP are answered for the clients. */
+export const answersFor = (plan: RunPlan, options: ReplayOptions, path: LocalPath): boolean =>
+  options.arp ?? needsAnswers(path, plan.clients.ranges);
+
+/** What the way asks of the plan. */
+export const surroundingsOf = (
+  options: ReplayOptions,
+  path: LocalPath,
+  answers: boolean,
+): Surroundings => ({
+  mtu: path.mtu,
+  inUse: path.inUse,
+  addressesMax: answers && options.order === null ? ON_LINK_ADDRESSES : Number.POSITIVE_INFINITY,
+});
+
 /** @throws ReplayError as requireClients does */
-export function wayOf(plan: RunPlan, options: ReplayOptions, path: LocalPath): NetworkWay {
-  const { ranges } = plan.clients;
-  requireClients(path, targetAddresses(plan), ranges);
-  return {
-    path,
-    sender: options.sender,
-    answersNeighbours: options.arp ?? needsAnswers(path, ranges),
-  };
+export function wayOf(
+  plan: RunPlan,
+  options: ReplayOptions,
+  path: LocalPath,
+  answers: boolean,
+): NetworkWay {
+  requireClients(path, targetAddresses(plan), plan.clients.ranges);
+  return { path, sender: options.sender, answersNeighbours: answers };
 }
 
 export function targetAddresses(plan: RunPlan): readonly IpAddress[] {
@@ -52,7 +75,11 @@ export function describeWay(
   ];
   if (answersNeighbours) {
     const what = plan.clients.family === 4 ? 'ARP' : 'NDP';
-    lines.push(`${what} for ${plan.clients.text} is answered on ${device.name}`);
+    const addresses = plan.clients.ranges.reduce((sum, { count }) => sum + count, 0);
+    lines.push(
+      `${what} for ${plan.clients.text} is answered on ${device.name}; ` +
+        `${formatCount(addresses)} of its addresses are used`,
+    );
   }
   return lines;
 }

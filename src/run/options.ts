@@ -62,8 +62,11 @@ export interface ReplayOptions {
   readonly clients: string;
   /** Source ports, both ends included, 1..65535, first not after last. */
   readonly ports: PortSpan;
-  /** Which runs first: addresses (`ip`) or ports. */
-  readonly order: PoolOrder;
+  /**
+   * Which runs first: addresses (`ip`) or ports. `null`: not given; addresses, but on the target's
+   * own link only as many of them as its neighbour table holds with ease.
+   */
+  readonly order: PoolOrder | null;
   /** Unsigned 32-bit; drawn at random by the command line when it was not given. */
   readonly seed: number;
 

@@ -5,7 +5,7 @@ import { ReplayError } from '../base/errors.ts';
 import { NEVER_NS, NS_PER_SECOND } from '../base/time.ts';
 import { formatCount, formatDuration } from '../base/units.ts';
 import { Close, Pace } from '../replay/replay-plan.ts';
-import { AddressPool, parseClients } from '../schedule/address-pool.ts';
+import { AddressPool, type ClientAddresses, parseClients } from '../schedule/address-pool.ts';
 import { type ArrivalPlan, planArrivals } from '../schedule/arrivals.ts';
 import { WHEEL_RANGE_NS } from '../schedule/timing-wheel.ts';
 import { capGaps } from '../session/max-gap.ts';
@@ -45,9 +45,15 @@ export interface Surroundings {
   readonly mtu: number;
   /** Addresses that no client may have besides the targets'. */
   readonly inUse: readonly IpAddress[];
+  /** As many client addresses as should be used unless the users need more. */
+  readonly addressesMax: number;
 }
 
-const NO_SURROUNDINGS: Surroundings = { mtu: ETHERNET_MTU, inUse: [] };
+const NO_SURROUNDINGS: Surroundings = {
+  mtu: ETHERNET_MTU,
+  inUse: [],
+  addressesMax: Number.POSITIVE_INFINITY,
+};
 
 /**
  * @throws ReplayError usage: families that do not fit, a pool that is too small; capture: nothing
@@ -57,7 +63,7 @@ export function planRun(
   recorded: Scripts,
   options: ReplayOptions,
   epochMs: number,
-  { mtu, inUse }: Surroundings = NO_SURROUNDINGS,
+  { mtu, inUse, addressesMax }: Surroundings = NO_SURROUNDINGS,
 ): PlannedRun {
   const scripts = options.maxGapNs === null ? recorded : capGaps(recorded, options.maxGapNs);
   const mapping = mapEndpoints(scripts, options.target, options.clients);
@@ -65,9 +71,13 @@ export function planRun(
   if (played.length === 0) throw nothingMapped(scripts);
   const users = options.users ?? played.length;
   const addresses = mapping.targets.map(({ address }) => addressOf(address));
-  const clients = parseClients(options.clients, [...addresses, ...inUse]);
-  checkFamilies(clients.family, addresses, options.clients);
-  const pool = new AddressPool(clients, options.ports, options.order);
+  const whole = parseClients(options.clients, [...addresses, ...inUse]);
+  checkFamilies(whole.family, addresses, options.clients);
+  const order = options.order ?? 'ip';
+  const portsPerAddress = options.ports.last - options.ports.first + 1;
+  const needed = Math.ceil((users * (options.iterations ?? 1)) / portsPerAddress);
+  const clients = firstAddresses(whole, Math.max(needed, addressesMax));
+  const pool = new AddressPool(clients, options.ports, order);
   const iterations = iterationsOf(options, users, pool);
   pool.requireCapacity(users * iterations);
 
@@ -91,7 +101,7 @@ export function planRun(
     targetOf: mapping.targetOf,
     clients,
     ports: options.ports,
-    order: options.order,
+    order,
     arrivals,
     users,
     iterations,
@@ -230,6 +240,17 @@ function iterationsOf(options: ReplayOptions, users: number, pool: AddressPool):
   if (options.durationNs === null) return 1;
   // Again and again until the time is up: as often as there are fresh addresses and ports.
   return Math.max(1, Math.min(ITERATIONS_MAX, Math.floor(pool.capacity / users)));
+}
+
+/** The pool's first addresses, at most `count` of them. */
+function firstAddresses(clients: ClientAddresses, count: number): ClientAddresses {
+  let left = count;
+  const ranges = clients.ranges.flatMap((range) => {
+    const taken = Math.min(range.count, left);
+    left -= taken;
+    return taken > 0 ? [{ ...range, count: taken }] : [];
+  });
+  return { ...clients, ranges };
 }
 
 function checkFamilies(family: 4 | 6, targets: readonly IpAddress[], clients: string): void {

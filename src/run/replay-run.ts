@@ -13,7 +13,7 @@ import type { Scripts } from '../session/scripts.ts';
 import { TCB_BYTES_PER_USER } from '../tcp/user-table.ts';
 import { type CaptureIndex, indexCaptures } from './index-captures.ts';
 import type { NetworkWay } from './job.ts';
-import { findPath, warnOfWay, wayOf } from './network-way.ts';
+import { answersFor, findPath, surroundingsOf, warnOfWay, wayOf } from './network-way.ts';
 import type { ReplayOptions, RunHost } from './options.ts';
 import { type PlannedRun, planRun } from './plan-run.ts';
 import { ProgressMeter } from './progress-meter.ts';
@@ -100,8 +100,9 @@ export function planWay(
   requireMemory(planned.plan.users, options.target.kind === 'embedded');
   if (options.target.kind === 'embedded') return { planned, network: null };
   const path = findPath(planned.plan, options);
-  const onWay = planRun(scripts, options, epochMs, path);
-  return { planned: onWay, network: wayOf(onWay.plan, options, path) };
+  const answers = answersFor(planned.plan, options, path);
+  const onWay = planRun(scripts, options, epochMs, surroundingsOf(options, path, answers));
+  return { planned: onWay, network: wayOf(onWay.plan, options, path, answers) };
 }
 
 /** The index of captures that have something to replay. */

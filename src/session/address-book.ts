@@ -47,6 +47,14 @@ export class AddressBook {
     return addressOfBytes(new Uint8Array(octets.buffer));
   }
 
+  /** A hash that is the same in every capture, whatever the seed. */
+  hashOf(number: number, isIpv6: boolean): number {
+    if (!isIpv6) return hash32(number, 4);
+    let hash = 6;
+    for (let i = 0; i < WORDS; i++) hash = hash32(hash, this.#rows.u32[number * WORDS + i]);
+    return hash;
+  }
+
   #hash(a: number, b: number, c: number, d: number): number {
     return hash32(hash32(hash32(hash32(this.#seed, a), b), c), d);
   }

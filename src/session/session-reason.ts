@@ -5,6 +5,8 @@
 export const SessionReason = {
   /** It is replayed. */
   NONE: 0,
+  /** The selection leaves it out. */
+  NOT_SELECTED: 11,
   /** The capture began in its middle. */
   NO_SYN: 1,
   /** The capture saw only what the client sent. */
@@ -41,4 +43,5 @@ export const SESSION_REASON_NAMES: readonly string[] = [
   'server-hole',
   'too-long',
   'too-many-servers',
+  'not-selected',
 ];

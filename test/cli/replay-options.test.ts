@@ -24,7 +24,7 @@ test('a capture alone is a complete command', async () => {
     users: null,
     clients: '198.18.0.0/15',
     ports: { first: 1024, last: 65_535 },
-    order: 'ip',
+    order: null,
     seed: 42,
     accel: 1,
     ratePerSecond: null,

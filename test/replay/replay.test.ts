@@ -71,6 +71,33 @@ describe('pace', () => {
     expect(played.latency.row(Latency.RESPONSE).max).toBeGreaterThan(12_000);
   });
 
+  test.each([
+    { name: 'by length', text: (n: number) => 'x'.repeat(n) },
+    {
+      name: 'by HTTP header',
+      text: (n: number) => `HTTP/1.1 200 OK\r\nContent-Length: ${n}\r\n\r\n${'x'.repeat(n)}`,
+    },
+  ])('in an open loop answers that come together are told apart $name', ({ text }) => {
+    const spec: SessionSpec = {
+      said: Array.from({ length: 10 }, (_, i) => [
+        { from: 'client' as const, text: `GET /${i} HTTP/1.1\r\n\r\n`, afterMs: 10 },
+        { from: 'server' as const, text: text(1500 + i), afterMs: 1 },
+      ]).flat(),
+    };
+    // The first answer is late, all others are there at once: many answers a packet.
+    const stalled: SessionSpec = {
+      said: spec.said.map((said, i) =>
+        said.from === 'server' ? { ...said, afterMs: i === 1 ? 900 : 0 } : said,
+      ),
+    };
+    const played = play([spec], { pace: 'schedule', users: 4, server: [stalled] });
+    expect(named(played.counters)).toMatchObject({ COMPLETED: 4, EXCHANGES_ANSWERED: 40 });
+    expect(played.counters[Counter.EXCHANGES_MISMATCHED]).toBe(0);
+    expect(played.latency.row(Latency.FIRST_BYTE).count).toBe(40);
+    // Coordinated omission would hide it: every request waited for the first one's answer.
+    expect(played.latency.row(Latency.RESPONSE).p50).toBeGreaterThan(800);
+  });
+
   test('the delay between handshake and first request is kept', () => {
     const spec: SessionSpec = {
       said: [

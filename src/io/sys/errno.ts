@@ -11,6 +11,7 @@ export const Errno = {
   ENOMEM: 12,
   EACCES: 13,
   EFAULT: 14,
+  EBUSY: 16,
   ENODEV: 19,
   EINVAL: 22,
   EMSGSIZE: 90,

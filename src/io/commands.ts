@@ -1,0 +1,31 @@
+/** Running the machine's own tools. */
+import { execFileSync } from 'node:child_process';
+
+export type Answer =
+  | { readonly failure: null; readonly stdout: string }
+  | {
+      /** What it wrote to stderr, in one line, or why it did not run. */
+      readonly failure: string;
+      readonly isMissing: boolean;
+    };
+
+/** A tool that takes longer hangs. */
+const COMMAND_MS_MAX = 20_000;
+
+/** Runs a tool to its end, in this thread's network namespace. */
+export function runCommand(tool: string, argv: readonly string[], input = ''): Answer {
+  try {
+    const stdout = execFileSync(tool, argv, {
+      encoding: 'utf8',
+      input,
+      stdio: ['pipe', 'pipe', 'pipe'],
+      timeout: COMMAND_MS_MAX,
+      maxBuffer: 64 << 20,
+    });
+    return { failure: null, stdout };
+  } catch (cause) {
+    const { stderr, message, code } = cause as { stderr?: string; message: string; code?: string };
+    const text = stderr === undefined || stderr === '' ? message : stderr;
+    return { failure: text.trim().split('\n').join('; '), isMissing: code === 'ENOENT' };
+  }
+}

@@ -1,0 +1,174 @@
+/**
+ * `--mode nfqueue`: replies picked up on the target itself, out of netfilter's queues. Rules bring
+ * the packets for registered clients there, where each waits for a verdict: DROP for what somebody
+ * has registered for (so it never leaves the target, though its TCP thinks it has), ACCEPT for all
+ * else, whatever it looks like.
+ *
+ * A batch of packets is answered with one verdict for each run of equal ones, which the kernel
+ * applies to all that wait up to an id: usually one message for a whole batch.
+ */
+import type { InterceptedSink, PacketSource, Registration } from '../intercept/ports.ts';
+import { IpView } from '../wire/ip-view.ts';
+import { TCP_HEADER_BYTES_MIN } from '../wire/tcp.ts';
+import { WireFault } from '../wire/wire-fault.ts';
+import { formatBlock } from './address-blocks.ts';
+import { returnPathWarnings } from './intercept-checks.ts';
+import {
+  describeRegistration,
+  type PassedClients,
+  RegistrationMatcher,
+  snapBytesFor,
+  withoutPassed,
+} from './intercept-registrations.ts';
+import { InterceptRules, ruleLines } from './intercept-rules.ts';
+import { WithheldRegistrations } from './intercept-withheld.ts';
+import { readInterfaces } from './interfaces.ts';
+import { type QueuedPacket, Verdict } from './nfqueue-messages.ts';
+import { NfqueueSocket, type QueueSink } from './nfqueue-socket.ts';
+
+const NO_SINK: InterceptedSink = { onPacket: () => undefined };
+
+/** More than a queue holds: with rules of the operator's own it is never empty for long. */
+const DRAIN_PACKETS = 1_024;
+const DRAIN_BATCHES_MAX = 64;
+
+export interface NfqueueOptions {
+  /** Both ends included. */
+  readonly queues: { readonly first: number; readonly last: number };
+  readonly failOpen: boolean;
+  /** Rules are somebody else's business. */
+  readonly noRules: boolean;
+  readonly passed: readonly PassedClients[];
+  /** Octets of payload handed over with the headers. */
+  readonly prefixBytes: number;
+}
+
+/** Answers every queued packet, and hands over those that somebody has registered for. */
+export class NfqueueSource implements PacketSource, QueueSink {
+  readonly data: DataView;
+  readonly fds: readonly number[];
+  /** Packets let through: well-formed ones of others, and what is no whole TCP packet. */
+  readonly passed = { ofOthers: 0, odd: 0 };
+  readonly #options: NfqueueOptions;
+  readonly #socket: NfqueueSocket;
+  readonly #rules: InterceptRules | null;
+  readonly #ip = new IpView();
+  readonly #removedLeftovers: number;
+  #registrations = new WithheldRegistrations();
+  #wanted = new RegistrationMatcher([]);
+  #withheld = new RegistrationMatcher([]);
+  #warnings: readonly string[] = [];
+  #sink: InterceptedSink = NO_SINK;
+  #handedOver = 0;
+  #isOpen = true;
+
+  /**
+   * @throws ReplayError ERR_IO_NOT_PERMITTED, ERR_IO_NO_IPTABLES, ERR_IO_QUEUE_TAKEN, ERR_IO_QUEUE,
+   * ERR_IO_RULES, ERR_IO_SOCKET (environment)
+   */
+  constructor(options: NfqueueOptions) {
+    this.#options = options;
+    const { queues, failOpen, noRules, prefixBytes } = options;
+    this.#socket = new NfqueueSocket({ queues, failOpen, snapBytes: snapBytesFor(prefixBytes) });
+    this.data = this.#socket.data;
+    this.fds = [this.#socket.fd];
+    this.#rules = noRules ? null : new InterceptRules(options);
+    try {
+      this.#removedLeftovers = this.#rules?.removeLeftovers() ?? 0;
+    } catch (fault) {
+      this.#socket.close();
+      throw fault;
+    }
+  }
+
+  /**
+   * On a fault the former registrations stay in force.
+   * @throws ReplayError ERR_IO_TOO_MANY_RULES (usage); ERR_IO_RULES, ERR_IO_NO_IPTABLES (environment)
+   */
+  setRegistrations(registrations: readonly Registration[]): void {
+    const next = this.#registrations.after(registrations);
+    const { passed } = this.#options;
+    this.#rules?.replace(withoutPassed(next.all, passed));
+    this.#registrations = next;
+    this.#wanted = new RegistrationMatcher(withoutPassed(next.current, passed));
+    this.#withheld = new RegistrationMatcher(withoutPassed(next.former, passed));
+    this.#warnings = returnPathWarnings(registrations, readInterfaces());
+  }
+
+  receive(limit: number, sink: InterceptedSink): number {
+    this.#sink = sink;
+    this.#handedOver = 0;
+    this.#socket.receive(limit, this);
+    return this.#handedOver;
+  }
+
+  onQueued(packet: QueuedPacket): Verdict {
+    const ip = this.#ip;
+    const { start, bytes } = packet;
+    ip.wrap(this.data, start, bytes);
+    if (bytes === 0 || ip.check() !== WireFault.OK) return this.#pass(true);
+    const ports = start + ip.headerBytes;
+    if (Math.min(bytes, ip.totalBytes) < ip.headerBytes + TCP_HEADER_BYTES_MIN) {
+      return this.#pass(true);
+    }
+    const sourcePort = this.data.getUint16(ports);
+    const destinationPort = this.data.getUint16(ports + 2);
+    if (this.#wanted.matches(ip, sourcePort, destinationPort)) {
+      this.#handedOver++;
+      this.#sink.onPacket(start, bytes, packet.seconds, packet.nanoseconds);
+      return Verdict.DROP;
+    }
+    if (this.#withheld.matches(ip, sourcePort, destinationPort)) return Verdict.DROP;
+    return this.#pass(false);
+  }
+
+  readDropped(): number {
+    return this.#socket.readDropped();
+  }
+
+  describe(): readonly string[] {
+    const { queues, failOpen, passed } = this.#options;
+    const { first, last } = queues;
+    const where = first === last ? `queue ${first}` : `queues ${first}-${last}`;
+    const { current } = this.#registrations;
+    const rules = ruleLines(withoutPassed(this.#registrations.all, passed), this.#options);
+    const verb = this.#rules === null ? 'needs' : 'has installed';
+    const left = this.#removedLeftovers;
+    return [
+      ...(left > 0 ? [`removed ${left} rules that a killed intercept had left behind`] : []),
+      ...(current.length === 0
+        ? [`takes nothing from ${where} yet: no replay has registered`]
+        : []),
+      ...current.map((one) => `takes from ${where}: ${describeRegistration(one)}`),
+      ...(failOpen ? ['fails open: packets leave when the intercept cannot take them'] : []),
+      ...passed.map(
+        ({ block, port }) =>
+          `lets through: ${formatBlock(block)}${port === null ? '' : `, port ${port}`}`,
+      ),
+      ...rules.map((line) => `${verb}: ${line}`),
+      ...this.#registrations.describe(),
+      ...this.#warnings,
+    ];
+  }
+
+  /** Rules go first, so that what still waits gets its verdict and nothing comes after it. */
+  close(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#sink = NO_SINK;
+    try {
+      this.#rules?.replace([]);
+      for (let batches = 0; batches < DRAIN_BATCHES_MAX; batches++) {
+        if (this.#socket.receive(DRAIN_PACKETS, this) < DRAIN_PACKETS) break;
+      }
+    } finally {
+      this.#socket.close();
+    }
+  }
+
+  #pass(isOdd: boolean): Verdict {
+    if (isOdd) this.passed.odd++;
+    else this.passed.ofOthers++;
+    return Verdict.ACCEPT;
+  }
+}

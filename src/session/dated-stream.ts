@@ -1,0 +1,205 @@
+/**
+ * One stream of a session, put together, with when each part of it was sent and had arrived.
+ *
+ * - When a stretch was sent is the time of its first copy, or the time of anything after it in the
+ *   stream when that is earlier: who sends in order had sent it by then. (The capture may have
+ *   missed the original and seen only the retransmission.) The same holds for what its sender had
+ *   acknowledged by then.
+ * - When it had arrived is the time at which everything before it had been seen as well.
+ */
+import { seqDiff } from '../base/seq.ts';
+import {
+  DETAIL_WORDS,
+  DetailWord,
+  SEGMENT_WORDS,
+  SegmentFlag,
+  SegmentFloat,
+  type SessionRecords,
+  SegmentWord,
+} from './session-records.ts';
+import { SESSION_WORDS, SessionWord } from './session-records.ts';
+import { StreamResolver } from './stream-resolver.ts';
+
+/** A hole is filled by extents of at most this much: the joined capture's first octets, again. */
+const FILL_BYTES = 4096;
+
+export class DatedStream {
+  /** Extents: `count` rows of each column. Offsets count from `from`, once that has been cut. */
+  count = 0;
+  start = new Float64Array(0);
+  bytes = new Uint32Array(0);
+  offset = new Float64Array(0);
+  /** Row of the segment that an extent is part of. */
+  segment = new Uint32Array(0);
+  sentNs = new Float64Array(0);
+  arrivedNs = new Float64Array(0);
+  /** What its sender had received of the other stream. */
+  acked = new Float64Array(0);
+  /** Octets of the stream. */
+  endOffset = 0;
+  /** Octets that were cut off at its beginning. */
+  from = 0;
+  readonly #records: SessionRecords;
+  readonly #resolver: StreamResolver;
+  /** End of the stream as it was recorded, and the sequence number there. */
+  #recordedEnd = 0;
+  #recordedEndSeq = 0;
+
+  constructor(records: SessionRecords) {
+    this.#records = records;
+    this.#resolver = new StreamResolver(records);
+  }
+
+  /** Puts a direction of a session together. Its parts are not dated yet. */
+  resolve(session: number, direction: number): void {
+    const resolver = this.#resolver;
+    resolver.resolve(session, direction);
+    this.#reserve(resolver.count);
+    this.count = resolver.count;
+    this.start.set(resolver.start.subarray(0, this.count));
+    this.bytes.set(resolver.bytes.subarray(0, this.count));
+    this.offset.set(resolver.offset.subarray(0, this.count));
+    this.segment.set(resolver.segment.subarray(0, this.count));
+    this.endOffset = resolver.endOffset;
+    this.from = 0;
+    this.#recordedEnd = resolver.endOffset;
+    const detail = this.#records.sessions.u32[session * SESSION_WORDS + SessionWord.DETAIL];
+    const nxt = (detail - 1) * DETAIL_WORDS + DetailWord.NXT + direction;
+    this.#recordedEndSeq = detail === 0 ? 0 : this.#records.details.u32[nxt];
+  }
+
+  /** Finds when each extent was sent and had arrived; `peer` has been resolved, and cut if it is. */
+  date(peer: DatedStream): void {
+    const floats = this.#records.segments.f64;
+    let arrivedNs = 0;
+    for (let i = 0; i < this.count; i++) {
+      const at = this.segment[i] * SEGMENT_WORDS;
+      const ns = floats[(at >>> 1) + SegmentFloat.NS];
+      arrivedNs = Math.max(arrivedNs, ns);
+      this.arrivedNs[i] = arrivedNs;
+      this.sentNs[i] = ns;
+      this.acked[i] = this.#ackedBy(at, peer);
+    }
+    for (let i = this.count - 2; i >= 0; i--) {
+      this.sentNs[i] = Math.min(this.sentNs[i], this.sentNs[i + 1]);
+      this.acked[i] = Math.min(this.acked[i], this.acked[i + 1]);
+    }
+  }
+
+  /** Where sequence number `seq` lies in the stream, as it was recorded. */
+  offsetOf(seq: number): number {
+    // Counted from the end, so that streams beyond 2 GiB come out right.
+    return this.#recordedEnd + seqDiff(seq, this.#recordedEndSeq);
+  }
+
+  /** Octets of this stream before sequence number `ack`, clipped to what there is of it. */
+  receivedBy(ack: number): number {
+    return Math.max(0, Math.min(this.endOffset, this.offsetOf(ack) - this.from));
+  }
+
+  /** When the octet before `offset` had arrived; -Infinity for 0. */
+  arrivalOf(offset: number): number {
+    if (offset === 0 || this.count === 0) return Number.NEGATIVE_INFINITY;
+    let low = 0;
+    let high = this.count - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >>> 1;
+      if (this.start[middle] < offset) low = middle;
+      else high = middle - 1;
+    }
+    return this.arrivedNs[low];
+  }
+
+  /** Octets that had arrived by a time. */
+  arrivedBy(ns: number): number {
+    let offset = 0;
+    for (let i = 0; i < this.count && this.arrivedNs[i] <= ns; i++) {
+      offset = this.start[i] + this.bytes[i];
+    }
+    return offset;
+  }
+
+  /** The first offset whose octet the capture does not have; the end when it has all of them. */
+  firstMissing(): number {
+    let reached = 0;
+    for (let i = 0; i < this.count && this.start[i] === reached; i++) reached += this.bytes[i];
+    return reached;
+  }
+
+  /** Keeps only `[from, to)` of the stream, which then begins at 0. */
+  cut(from: number, to: number): void {
+    let kept = 0;
+    for (let i = 0; i < this.count; i++) {
+      const start = Math.max(this.start[i], from);
+      const end = Math.min(this.start[i] + this.bytes[i], to);
+      if (end <= start) continue;
+      this.offset[kept] = this.offset[i] + start - this.start[i];
+      this.start[kept] = start - from;
+      this.bytes[kept] = end - start;
+      this.segment[kept++] = this.segment[i];
+    }
+    this.count = kept;
+    this.from += from;
+    this.endOffset = Math.max(0, Math.min(this.endOffset, to) - from);
+  }
+
+  /**
+   * Fills holes with octets from the beginning of the joined capture: only their number is meant.
+   * @param end where the stream is to end, when more of it is known than the capture has
+   */
+  fill(end: number): void {
+    const { count } = this;
+    const start = this.start.slice(0, count);
+    const bytes = this.bytes.slice(0, count);
+    const offset = this.offset.slice(0, count);
+    const segment = this.segment.slice(0, count);
+    this.count = 0;
+    this.endOffset = Math.max(this.endOffset, end);
+    let reached = 0;
+    for (let i = 0; i <= count; i++) {
+      const next = i < count ? start[i] : this.endOffset;
+      // What is missing was sent with what comes after it.
+      const near = Math.min(i, count - 1);
+      while (count > 0 && reached < next) {
+        const missing = Math.min(FILL_BYTES, next - reached);
+        this.#append(reached, missing, 0, segment[near]);
+        reached += missing;
+      }
+      if (i === count) return;
+      this.#append(start[i], bytes[i], offset[i], segment[i]);
+      reached = start[i] + bytes[i];
+    }
+  }
+
+  #append(start: number, bytes: number, offset: number, segment: number): void {
+    this.#reserve(this.count + 1);
+    this.start[this.count] = start;
+    this.bytes[this.count] = bytes;
+    this.offset[this.count] = offset;
+    this.segment[this.count++] = segment;
+  }
+
+  /** What the segment at word `at` acknowledges of the other stream. */
+  #ackedBy(at: number, peer: DatedStream): number {
+    const words = this.#records.segments.u32;
+    if ((words[at + SegmentWord.FLAGS] & SegmentFlag.HAS_ACK) === 0) return 0;
+    return peer.receivedBy(words[at + SegmentWord.ACK]);
+  }
+
+  #reserve(count: number): void {
+    if (this.start.length >= count) return;
+    const capacity = Math.max(64, count * 2);
+    this.start = grown(this.start, new Float64Array(capacity));
+    this.bytes = grown(this.bytes, new Uint32Array(capacity));
+    this.offset = grown(this.offset, new Float64Array(capacity));
+    this.segment = grown(this.segment, new Uint32Array(capacity));
+    this.sentNs = new Float64Array(capacity);
+    this.arrivedNs = new Float64Array(capacity);
+    this.acked = new Float64Array(capacity);
+  }
+}
+
+function grown<T extends Float64Array | Uint32Array>(old: T, into: T): T {
+  into.set(old);
+  return into;
+}

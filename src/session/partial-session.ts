@@ -1,0 +1,151 @@
+/**
+ * What can be played of a session that is not whole, where that is asked for.
+ *
+ * - `mid-stream`: the capture began after its SYN. It is played from the first client turn that is
+ *   known to be whole: the client speaks, having received all that the server had said.
+ * - `holed`: octets are missing. What the server said is filled up, since only its length counts.
+ *   What the client said is played up to the last turn before the first octet that is missing.
+ */
+import { DatedStream } from './dated-stream.ts';
+import {
+  DETAIL_WORDS,
+  DetailWord,
+  SEGMENT_WORDS,
+  SegmentFlag,
+  SegmentFloat,
+  SegmentWord,
+  SESSION_WORDS,
+  type SessionRecords,
+  SessionWord,
+} from './session-records.ts';
+import { seqAdd, seqAfter, seqBefore } from '../base/seq.ts';
+
+/** Which part of a session is played. Offsets are those of the recorded streams. */
+export interface SessionPart {
+  readonly clientFrom: number;
+  readonly clientTo: number;
+  readonly serverFrom: number;
+  readonly serverTo: number;
+  /** When it begins; NaN: with its SYN. */
+  readonly startNs: number;
+  /** The recorded client went on after `clientTo`. */
+  readonly isCut: boolean;
+}
+
+export class PartFinder {
+  readonly #records: SessionRecords;
+  readonly #client: DatedStream;
+  readonly #server: DatedStream;
+
+  constructor(records: SessionRecords) {
+    this.#records = records;
+    this.#client = new DatedStream(records);
+    this.#server = new DatedStream(records);
+  }
+
+  /**
+   * @param mayHaveHoles whether holes are admitted, too
+   * @returns null where nothing of it can be played
+   */
+  find(
+    session: number,
+    client: 0 | 1,
+    options: { readonly hasSyn: boolean; readonly mayHaveHoles: boolean },
+  ): SessionPart | null {
+    this.#client.resolve(session, client);
+    this.#server.resolve(session, 1 - client);
+    const turn = options.hasSyn ? 0 : this.#firstWholeTurn(session, client);
+    if (turn < 0) return null;
+    const clientFrom = options.hasSyn ? 0 : this.#client.offsetOf(this.#word(turn, SegmentWord.SEQ));
+    const serverFrom = options.hasSyn ? 0 : this.#serverOffset(turn);
+    this.#client.cut(clientFrom, this.#client.endOffset);
+    this.#server.cut(serverFrom, this.#server.endOffset);
+    const isWhole = this.#isTailWhole(session, client) && isComplete(this.#client);
+    const isServerWhole = this.#isTailWhole(session, 1 - client) && isComplete(this.#server);
+    if (!(isWhole && isServerWhole) && !options.mayHaveHoles) return null;
+    const startNs = options.hasSyn ? Number.NaN : this.#startNs(turn);
+    const part = isWhole ? this.#all() : this.#untilHole();
+    if (part === null || part.clientTo === 0) return null;
+    return {
+      clientFrom,
+      clientTo: clientFrom + part.clientTo,
+      serverFrom,
+      serverTo: serverFrom + part.serverTo,
+      startNs,
+      isCut: !isWhole,
+    };
+  }
+
+  #all(): { readonly clientTo: number; readonly serverTo: number } {
+    return { clientTo: this.#client.endOffset, serverTo: this.#server.endOffset };
+  }
+
+  /** Up to where the turn begins in which an octet is missing. */
+  #untilHole(): { readonly clientTo: number; readonly serverTo: number } | null {
+    const client = this.#client;
+    client.date(this.#server);
+    const missing = client.firstMissing();
+    let clientTo = 0;
+    let serverTo = 0;
+    for (let i = 1; i < client.count && client.start[i] <= missing; i++) {
+      if (client.acked[i] <= client.acked[i - 1]) continue;
+      clientTo = client.start[i];
+      serverTo = client.acked[i];
+    }
+    return clientTo === 0 ? null : { clientTo, serverTo };
+  }
+
+  /** Word of the segment with which the client answers all that the server had said; or -1. */
+  #firstWholeTurn(session: number, client: 0 | 1): number {
+    const detail = this.#records.sessions.u32[session * SESSION_WORDS + SessionWord.DETAIL];
+    if (detail === 0) return -1;
+    const first = (detail - 1) * DETAIL_WORDS + DetailWord.FIRST_SEGMENT;
+    const words = this.#records.details.u32;
+    let ours = words[first + client];
+    let theirs = words[first + 1 - client];
+    let serverEnd = -1;
+    let clientEnd = -1;
+    while (ours !== 0) {
+      const isServer = theirs !== 0 && theirs < ours;
+      const at = ((isServer ? theirs : ours) - 1) * SEGMENT_WORDS;
+      const seq = this.#word(at, SegmentWord.SEQ);
+      const end = seqAdd(seq, this.#word(at, SegmentWord.BYTES));
+      if (isServer) {
+        if (serverEnd < 0 || seqAfter(end, serverEnd)) serverEnd = end;
+        theirs = this.#word(at, SegmentWord.NEXT);
+        continue;
+      }
+      const isNew = clientEnd < 0 || !seqBefore(seq, clientEnd);
+      if (serverEnd >= 0 && isNew && this.#acknowledges(at, serverEnd)) return at;
+      if (clientEnd < 0 || seqAfter(end, clientEnd)) clientEnd = end;
+      // What the server said before this counts no more: the client is still in its turn.
+      serverEnd = -1;
+      ours = this.#word(at, SegmentWord.NEXT);
+    }
+    return -1;
+  }
+
+  #acknowledges(at: number, seq: number): boolean {
+    const hasAck = (this.#word(at, SegmentWord.FLAGS) & SegmentFlag.HAS_ACK) !== 0;
+    return hasAck && !seqBefore(this.#word(at, SegmentWord.ACK), seq);
+  }
+
+  #serverOffset(turn: number): number {
+    const offset = this.#server.offsetOf(this.#word(turn, SegmentWord.ACK));
+    return Math.max(0, Math.min(this.#server.endOffset, offset));
+  }
+
+  #startNs(turn: number): number {
+    return this.#records.segments.f64[(turn >>> 1) + SegmentFloat.NS];
+  }
+
+  #isTailWhole(session: number, direction: number): boolean {
+    return !isTailMissing(this.#records, session, direction);
+  }
+
+  #word(at: number, word: number): number {
+    return this.#records.segments.u32[at + word];
+  }
+}
+
+const isComplete = (stream: DatedStream): boolean => stream.firstMissing() === stream.endOffset;

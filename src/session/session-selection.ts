@@ -1,0 +1,60 @@
+/** Which sessions of a capture are wanted, and how their ends are told apart. */
+import type { IpAddress } from '../base/address.ts';
+
+const ADDRESS_BITS_MAX = 128;
+
+/** An address, a port, or both; null stands for any. */
+export interface EndpointPattern {
+  readonly address: IpAddress | null;
+  readonly port: number | null;
+}
+
+/** Addresses with the same first `bits` bits. */
+export interface AddressPrefix {
+  readonly address: IpAddress;
+  readonly bits: number;
+}
+
+/** What may be replayed although it is not whole. */
+export type Incomplete = 'mid-stream' | 'holed';
+
+/** Every part is optional and narrows further. Ranges include both ends unless said otherwise. */
+export interface SessionSelection {
+  /** Only sessions of these servers; an end that is listed is the server, whoever sent the SYN. */
+  readonly servers?: readonly EndpointPattern[];
+  readonly clients?: readonly AddressPrefix[];
+  /** Sessions that begin in this window: seconds since 1970; `until` is not in it any more. */
+  readonly fromSeconds?: number;
+  readonly untilSeconds?: number;
+  /** Sessions by their number in the capture, from 0. */
+  readonly indices?: readonly { readonly first: number; readonly last: number }[];
+  /** Payload of both directions, each octet once. */
+  readonly bytesMin?: number;
+  readonly bytesMax?: number;
+  /** So large a share of the connections, 0..1, picked by a hash of their endpoints. */
+  readonly fraction?: number;
+  readonly include?: readonly Incomplete[];
+}
+
+export function matchesEndpoint(
+  { address, port }: EndpointPattern,
+  ofAddress: IpAddress,
+  ofPort: number,
+): boolean {
+  if (port !== null && port !== ofPort) return false;
+  return address === null || matchesPrefix({ address, bits: ADDRESS_BITS_MAX }, ofAddress);
+}
+
+export function matchesPrefix({ address, bits }: AddressPrefix, other: IpAddress): boolean {
+  if (address.family !== other.family) return false;
+  const prefixBits = address.family === 6 ? 96 : 0;
+  for (let bit = 0; bit < Math.min(bits, prefixBits); bit += 8) {
+    const mask = bits - bit >= 8 ? 0xff : (0xff00 >>> (bits - bit)) & 0xff;
+    const differs = (address.prefix[bit / 8] ^ other.prefix[bit / 8]) & mask;
+    if (differs !== 0) return false;
+  }
+  const lowBits = bits - prefixBits;
+  if (lowBits <= 0) return true;
+  const mask = lowBits >= 32 ? 0xffff_ffff : ~(0xffff_ffff >>> lowBits);
+  return ((address.low ^ other.low) & mask) === 0;
+}

@@ -1,0 +1,108 @@
+/** The documents: links lead somewhere, and every command that they show is one. */
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { parseCommandLine } from '../src/cli/command-line.ts';
+import { COMMANDS } from '../src/cli/main.ts';
+import { readReplayOptions } from '../src/cli/replay-options.ts';
+import { parseThreshold } from '../src/measure/thresholds.ts';
+
+const ROOT = fileURLToPath(new URL('../', import.meta.url));
+const DOCUMENTS = globSync('{*,{docs,bench,fixtures,.ci}/**/*}.md', { cwd: ROOT });
+
+const read = (document: string): string => readFileSync(join(ROOT, document), 'utf8');
+
+const withoutCode = (markdown: string): string =>
+  markdown.replace(/^```[\s\S]*?^```/gm, '').replace(/`[^`\n]*`/g, '');
+
+/** Where a document's relative links and pictures lead, as written. */
+const linksOf = (markdown: string): string[] =>
+  [...withoutCode(markdown).matchAll(/\]\(([^)\s]+)\)/g)]
+    .map(([, link = '']) => link)
+    .filter((link) => !/^[a-z]+:/.test(link));
+
+/** The anchors that a document's headings have where it is shown (github-slugger's rule). */
+const anchorsOf = (markdown: string): string[] =>
+  [...markdown.replace(/^```[\s\S]*?^```/gm, '').matchAll(/^#+ (.+)$/gm)].map(([, title = '']) =>
+    title
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+      .replace(/\s/g, '-'),
+  );
+
+/** Lines of the shell blocks of a document that run gryphon, without what runs them. */
+const commandsOf = (markdown: string): string[] =>
+  [...markdown.matchAll(/^```sh\n([\s\S]*?)^```/gm)]
+    .flatMap(([, block = '']) => block.replace(/\\\n\s*/g, ' ').split('\n'))
+    .flatMap((line) => /(?:^|[\s(])gryphon (.*)$/.exec(line)?.[1] ?? [])
+    .map((args) => args.replace(/\s#.*$/, ''));
+
+/** A command line's words as the shell makes them; quotes are all that is known of it. */
+const wordsOf = (line: string): string[] =>
+  [...line.matchAll(/(?:'([^']*)'|"([^"]*)"|([^\s'"]+))+/g)].map(([word]) =>
+    word.replace(/'([^']*)'|"([^"]*)"/g, '$1$2'),
+  );
+
+async function faultOf(args: readonly string[]): Promise<string> {
+  const context = { args, env: {}, columns: null, version: '0.0.0' };
+  const parsed = parseCommandLine(COMMANDS, context);
+  if ('output' in parsed) return '';
+  const { command, given, faults } = parsed;
+  if (command.name === 'replay') {
+    const lookup = async () => [];
+    const randomUint32 = () => 1;
+    await readReplayOptions({
+      given,
+      faults,
+      context: { args, lookup, randomUint32 },
+      parseThreshold,
+    });
+  }
+  faults.throwIfAny();
+  const missing = given
+    .positionals(command.positional)
+    .filter((path) => path.startsWith('fixtures/') && !existsSync(join(ROOT, path)));
+  return missing.join(', ');
+}
+
+test('there are documents to look at', () => {
+  expect(DOCUMENTS).toEqual(expect.arrayContaining(['README.md', 'ARCHITECTURE.md']));
+});
+
+describe.each(DOCUMENTS)('%s', (document) => {
+  const markdown = read(document);
+
+  test('has only links that lead somewhere', () => {
+    const broken = linksOf(markdown).filter((link) => {
+      const [path = '', anchor] = link.split('#');
+      const to = path === '' ? document : join(dirname(document), path);
+      if (!existsSync(join(ROOT, to))) return true;
+      return anchor !== undefined && !anchorsOf(read(to)).includes(anchor);
+    });
+    expect(broken).toEqual([]);
+  });
+
+  test.each(commandsOf(markdown))('shows a command that is one: gryphon %s', async (line) => {
+    expect(await faultOf(wordsOf(line))).toBe('');
+  });
+});
+
+test('a command with an unknown option would be found', async () => {
+  await expect(faultOf(['replay', 'x.pcap', '--nosuch', '1'])).rejects.toThrow('--nosuch');
+});
+
+test('a broken link and a broken anchor would be found', () => {
+  expect(linksOf('[a](b.md) `[c](d)` [e](#f "g") [h](https://x)')).toEqual(['b.md']);
+  expect(anchorsOf('## `gryphon intercept`\n### A, b & c\n')).toEqual([
+    'gryphon-intercept',
+    'a-b--c',
+  ]);
+});
+
+test('every option of replay, inspect and report is in the README', () => {
+  const readme = read('README.md');
+  const names = COMMANDS.flatMap(({ specs }) => specs.map(({ name }) => name));
+  const unnamed = names.filter((name) => !new RegExp(`--(?:no-)?${name}\\b`).test(readme));
+  expect(unnamed).toEqual([]);
+});
