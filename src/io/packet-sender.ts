@@ -7,10 +7,10 @@ import { SendFaults } from './send-faults.ts';
 import { AF_PACKET, growSendBuffer, packetAddress, SOCK_RAW, Socket } from './sys/socket.ts';
 
 /**
- * What one flush hands over at most: about 0.1 ms, by which send times err. Larger batches gain
- * nothing (measured: 64 to 1024 are alike).
+ * What one flush hands over at most: about 0.15 ms, by which send times err upwards in a full
+ * batch. 64 frames send 8 % fewer packets a second, 1024 no more.
  */
-export const BATCH_FRAMES = 64;
+export const BATCH_FRAMES = 256;
 
 /** Room for a few batches of full frames (each is charged about 2 KB) before the kernel says EAGAIN. */
 export const SEND_BUFFER_BYTES = 4 << 20;
