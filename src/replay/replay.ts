@@ -20,29 +20,19 @@ import { IpView } from '../wire/ip-view.ts';
 import { ACK, FIN, RST, SYN, TCP_HEADER_BYTES_MIN, TcpView } from '../wire/tcp.ts';
 import { TcpOptions } from '../wire/tcp-options.ts';
 import { WireFault } from '../wire/wire-fault.ts';
+import { Answers, type Delivery } from './answers.ts';
 import { FrameOutput } from './frame-output.ts';
-import { answerBytes, UNKNOWN_END } from './http-framing.ts';
+import { Pacer } from './pacer.ts';
 import { PlayFlag, PlayTable } from './play-table.ts';
 import type { CaptureBytes, PacketSink, Receiver, Sender } from './ports.ts';
-import { Close, Pace, type ReplayPlan } from './replay-plan.ts';
+import { Close, type ReplayPlan } from './replay-plan.ts';
 import { Stages } from './stages.ts';
 
-/**
- * An answer that is not as long as recorded is over when nothing has come for this long after a
- * push (or for two round trips, or for twice the longest pause of the recorded answer, where those
- * are longer). Less would cut answers in two that the server writes in pieces, or of which a packet
- * was lost: its repetition takes a server 200 ms. An answer's time is that of its last octet, so
- * this delays what comes next, but no figure.
- */
-const QUIET_MS = 300;
-/** And where the same answer has ended with just as many octets before. */
-const QUIET_LEARNED_MS = 10;
-const US_PER_MS = 1_000;
-/** How long after its recorded time we wait for the server to close before we do. */
-const SERVER_CLOSE_GRACE_NS = 1_000 * NS_PER_MS;
 /** Timers and starts handled in one `onTimeout`: a turn of the loop must stay short. */
 const TIMERS_PER_TURN = 1_024;
 const STARTS_PER_TURN = 256;
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 export class Replay implements PacketSink {
   readonly users: UserTable;
@@ -55,6 +45,8 @@ export class Replay implements PacketSink {
   readonly #output: FrameOutput;
   readonly #tcp: TcpClient;
   readonly #stages: Stages;
+  readonly #pacer: Pacer;
+  readonly #answers: Answers;
   readonly #wheel: TimingWheel;
   readonly #data: DataView;
   readonly #ip = new IpView();
@@ -65,14 +57,12 @@ export class Replay implements PacketSink {
   /** Users of this engine, and the next one to start. */
   readonly #localUsers: number;
   #nextUser = 0;
+  /** Users below this have no live play any more: how far `abortAll` has got. */
+  #abortedUsers = 0;
   /** Users whose frame in the batch is the first of its exchange. */
   readonly #stamped: number[] = [];
-  /** Send times of turns whose answers wait behind the open one; only when a server lags behind. */
-  readonly #laterSentNs = new Map<number, number[]>();
-  /** The payload of the packet at hand: where it begins in `#data`, and how much of it is there. */
-  #payloadBytes = 0;
-  #payloadStart = 0;
-  #payloadCapturedBytes = 0;
+  /** What the packet at hand brought. */
+  readonly #delivery: Mutable<Delivery>;
   #live = 0;
   #nowNs = 0;
   #isInterrupted = false;
@@ -100,6 +90,24 @@ export class Replay implements PacketSink {
     this.#prefix.set(prefix);
     this.#tcp = new TcpClient(this.users, this.#output, this.#output, plan.tcp, family);
     this.#stages = new Stages(plan.scripts, capture);
+    this.#pacer = new Pacer(plan, this.#stages, this.plays);
+    this.#answers = new Answers(
+      this.plays,
+      this.users,
+      this.#stages,
+      this.#pacer,
+      latency,
+      counters,
+    );
+    this.#delivery = {
+      bytes: 0,
+      isPushed: false,
+      arrivedNs: 0,
+      data: receiver.data,
+      payloadBytes: 0,
+      payloadStart: 0,
+      payloadCapturedBytes: 0,
+    };
     this.#wheel = new TimingWheel(localUsers);
   }
 
@@ -172,7 +180,8 @@ export class Replay implements PacketSink {
   abortAll(nowNs: number, limit: number): void {
     this.#isInterrupted = true;
     let aborted = 0;
-    for (let user = 0; user < this.#localUsers && aborted < limit; user++) {
+    while (this.#abortedUsers < this.#localUsers && aborted < limit) {
+      const user = this.#abortedUsers++;
       if (!(this.plays.flags[user] & PlayFlag.LIVE)) continue;
       this.#tcp.abort(user, nowNs);
       this.#finishUser(user, Counter.ABORTED, Counter.ABORTED_INTERRUPTED, nowNs);
@@ -191,17 +200,11 @@ export class Replay implements PacketSink {
     const session = plan.played[connection % plan.played.length];
     plays.session[user] = session;
     plays.nextStep[user] = this.#stages.first(session);
-    plays.openStage[user] = this.#stages.first(session);
-    plays.stageBytes[user] = 0;
     plays.flags[user] = PlayFlag.LIVE;
     plays.intendedNs[user] = startNs;
     plays.sentNs[user] = nowNs;
-    plays.stepDueNs[user] = NEVER_NS;
-    if (this.#stages.bytesOf(session, this.#stages.first(session)) === 0) this.#openNextStage(user);
-    if (plan.pace === Pace.SCHEDULE) {
-      const offsetNs = this.#stages.offsetNs(session, this.#stages.first(session));
-      plays.stepDueNs[user] = startNs + offsetNs / plan.accel;
-    }
+    this.#answers.onStart(user);
+    this.#pacer.onStart(user, startNs);
     this.#progress(user, nowNs);
     this.#live++;
     this.counters[Counter.STARTED]++;
@@ -218,9 +221,11 @@ export class Replay implements PacketSink {
   #finishUser(user: number, end: number, reason: number, nowNs: number): void {
     const { plays, counters } = this;
     if (plays.flags[user] & PlayFlag.CONNECTED) counters[Counter.ESTABLISHED]--;
-    if (this.#plan.pace === Pace.SCHEDULE) this.#countUnsentTurns(user, nowNs);
+    if (this.#pacer.isOpenLoop) {
+      counters[Counter.EXCHANGES_INTENDED] += this.#pacer.countMissedTurns(user, nowNs);
+    }
     plays.flags[user] = 0;
-    this.#laterSentNs.delete(user);
+    this.#answers.forget(user);
     counters[end]++;
     if (reason >= 0) counters[reason]++;
     this.#live--;
@@ -230,18 +235,6 @@ export class Replay implements PacketSink {
     if (nowNs > this.#plan.stopStartingNs) return;
     plays.iteration[user] = again;
     this.#start(user, nowNs, nowNs);
-  }
-
-  /** In an open loop the plan's intentions count even when the user could not act on them. */
-  #countUnsentTurns(user: number, nowNs: number): void {
-    const { plays } = this;
-    const session = plays.session[user];
-    let dueNs = plays.stepDueNs[user];
-    for (let step = plays.nextStep[user]; step < this.#stages.end(session); step++) {
-      if (dueNs > nowNs) return;
-      if (this.#answerOf(session, step) >= 0) this.counters[Counter.EXCHANGES_INTENDED]++;
-      dueNs += this.#gapNs(user, step) / this.#plan.accel;
-    }
   }
 
   // ---- packets ----------------------------------------------------------------------------
@@ -278,11 +271,13 @@ export class Replay implements PacketSink {
     }
     counters[Counter.PACKETS_RECEIVED]++;
     counters[Counter.PAYLOAD_BYTES_RECEIVED] += payloadBytes;
-    this.#payloadBytes = payloadBytes;
-    this.#payloadStart = start + ip.headerBytes + segment.headerBytes;
-    this.#payloadCapturedBytes = Math.min(
+    const delivery = this.#delivery;
+    const headerBytes = ip.headerBytes + segment.headerBytes;
+    delivery.payloadBytes = payloadBytes;
+    delivery.payloadStart = start + headerBytes;
+    delivery.payloadCapturedBytes = Math.min(
       payloadBytes,
-      Math.max(0, capturedBytes - ip.headerBytes - segment.headerBytes),
+      Math.max(0, capturedBytes - headerBytes),
     );
     this.#onSegment(connection, payloadBytes, arrivedNs);
   }
@@ -360,22 +355,15 @@ export class Replay implements PacketSink {
       counters[Counter.PEAK_ESTABLISHED] = counters[Counter.ESTABLISHED];
     }
     this.#latency.record(Latency.CONNECT, Math.max(0, arrivedNs - plays.sentNs[user]));
-    if (this.#plan.pace === Pace.SCHEDULE) return;
-    plays.intendedNs[user] = arrivedNs;
-    this.#schedule(user, arrivedNs);
+    if (!this.#pacer.isOpenLoop) this.#pacer.onTrigger(user, arrivedNs);
   }
 
   #onPeerFin(user: number, arrivedNs: number, nowNs: number): void {
     const { plays } = this;
     plays.flags[user] |= PlayFlag.PEER_FIN;
-    plays.flags[user] &= ~PlayFlag.QUIET;
+    this.#answers.onPeerFin(user, arrivedNs);
     const session = plays.session[user];
     const end = this.#stages.end(session);
-    // An answer that says how long it is, and is cut short, is none.
-    const isCut = (plays.flags[user] & PlayFlag.FRAMED) !== 0;
-    if (plays.openStage[user] <= end && plays.stageBytes[user] > 0 && !isCut) {
-      this.#completeStage(user, Counter.ANSWER_BY_CLOSE, arrivedNs, arrivedNs);
-    }
     // What needs no answer may still be said: a client's goodbye after the server's end.
     if (plays.openStage[user] <= end + 1) plays.flags[user] |= PlayFlag.CLOSED_EARLY;
     if (plays.flags[user] & PlayFlag.ENDED) return;
@@ -384,7 +372,7 @@ export class Replay implements PacketSink {
     } else if (plays.nextStep[user] <= end) {
       const isAwaited =
         plays.nextStep[user] === end && this.#plan.scripts.client.endAfterPeer[session] === 1;
-      if (isAwaited || plays.stepDueNs[user] === NEVER_NS) this.#schedule(user, arrivedNs);
+      if (isAwaited || plays.stepDueNs[user] === NEVER_NS) this.#pacer.onTrigger(user, arrivedNs);
     }
   }
 
@@ -426,206 +414,16 @@ export class Replay implements PacketSink {
     }
   }
 
-  // ---- answers ----------------------------------------------------------------------------
+  // ---- answers and steps ------------------------------------------------------------------
 
   #onData(user: number, arrivedNs: number): void {
-    const { plays } = this;
-    const delivered = this.#tcp.deliveredBytes;
-    const isPushed = this.#tcp.deliveredPush;
-    plays.flags[user] &= ~PlayFlag.QUIET;
-    if (!(plays.flags[user] & PlayFlag.FIRST_BYTE)) {
-      plays.flags[user] |= PlayFlag.FIRST_BYTE;
-      if (this.#isTurnOpen(user)) {
-        this.#latency.record(Latency.FIRST_BYTE, Math.max(0, arrivedNs - plays.sentNs[user]));
-        this.#frameAnswer(user);
-      }
-    }
-    if (plays.flags[user] & PlayFlag.FRAMED) {
-      this.#fillFramed(user, delivered, arrivedNs);
-    } else {
-      plays.stageBytes[user] += delivered;
-    }
-    this.#judgeStage(user, isPushed, arrivedNs);
-    if (this.#openStageBytes(user) > 0) this.#tcp.acknowledgeNow(user);
-  }
-
-  /** Octets of an answer that says itself how long it is; what lies beyond it begins the next one. */
-  #fillFramed(user: number, delivered: number, arrivedNs: number): void {
-    const { plays } = this;
-    const missing = plays.stageBytes[user];
-    plays.stageBytes[user] = Math.max(0, missing - delivered);
-    if (delivered <= missing || !this.#isShared(user)) return;
-    this.#completeStage(user, Counter.ANSWER_BY_PROTOCOL, arrivedNs, arrivedNs);
-    this.#carry(user, delivered - missing, arrivedNs);
-  }
-
-  /**
-   * Whether octets beyond the open stage belong to the next one: both sides were talking, or more
-   * has been asked already (open loop).
-   */
-  #isShared(user: number): boolean {
-    const { plays } = this;
-    const stage = plays.openStage[user];
-    return plays.nextStep[user] > stage || !this.#stages.isTurn(plays.session[user], stage);
-  }
-
-  /** The stage that is open now begins with octets that came with the end of the one before. */
-  #carry(user: number, bytes: number, arrivedNs: number): void {
-    const { plays } = this;
-    plays.stageBytes[user] = bytes;
-    plays.flags[user] |= PlayFlag.FIRST_BYTE;
-    if (this.#isTurnOpen(user)) {
-      this.#latency.record(Latency.FIRST_BYTE, Math.max(0, arrivedNs - plays.sentNs[user]));
-    }
-  }
-
-  /** The answer begins: does its own header say where it ends? */
-  #frameAnswer(user: number): void {
-    const { plays } = this;
-    const session = plays.session[user];
-    const stage = plays.openStage[user];
-    if (plays.stageBytes[user] > 0 || !this.#stages.isHttpAnswer(session, stage)) return;
-    // Only a packet whose payload is all new begins with the answer's first octet.
-    if (this.#tcp.deliveredBytes < this.#payloadBytes) return;
-    const bytes = answerBytes(
-      this.#data,
-      this.#payloadStart,
-      this.#payloadCapturedBytes,
-      this.#stages.isToHead(stage),
-    );
-    if (bytes === UNKNOWN_END) return;
-    plays.flags[user] |= PlayFlag.FRAMED;
-    plays.stageBytes[user] = bytes;
-    if (bytes !== this.#stages.bytesOf(session, stage)) {
-      this.counters[Counter.EXCHANGES_MISMATCHED]++;
-    }
-  }
-
-  /** Whether the open stage is the answer to a turn that has been sent. */
-  #isTurnOpen(user: number): boolean {
-    const { plays } = this;
-    const stage = plays.openStage[user];
-    if (plays.nextStep[user] < stage) return false;
-    return this.#stages.isAnswer(plays.session[user], stage);
-  }
-
-  /** Octets that the open stage should have; 0 when nothing is expected now. */
-  #openStageBytes(user: number): number {
-    const { plays } = this;
-    const session = plays.session[user];
-    const stage = plays.openStage[user];
-    if (stage > this.#stages.end(session) + 1 || stage > plays.nextStep[user]) return 0;
-    return this.#stages.bytesOf(session, stage);
-  }
-
-  /**
-   * Is the answer complete? It is when it has the recorded length; when it is longer, at a push;
-   * when it is shorter, or no push comes, after a while of quiet. Where both sides were talking
-   * pushes mean nothing and the length alone counts.
-   */
-  #judgeStage(user: number, isPushed: boolean, arrivedNs: number): void {
-    const { plays } = this;
-    for (;;) {
-      const expected = this.#openStageBytes(user);
-      if (expected === 0) return;
-      const got = plays.stageBytes[user];
-      if (plays.flags[user] & PlayFlag.FRAMED) {
-        if (got > 0) return;
-        this.#completeStage(user, Counter.ANSWER_BY_PROTOCOL, arrivedNs, arrivedNs);
-        return;
-      }
-      const isShared = this.#isShared(user);
-      const isComplete = got === expected || (got > expected && (isPushed || isShared));
-      if (!isComplete) {
-        if (isPushed || got > expected) plays.flags[user] |= PlayFlag.QUIET;
-        return;
-      }
-      this.#completeStage(user, Counter.ANSWER_BY_LENGTH, arrivedNs, arrivedNs);
-      if (!isShared || got === expected) return;
-      this.#carry(user, got - expected, arrivedNs);
-    }
-  }
-
-  /**
-   * The open stage is over.
-   * @param rule the counter of the rule by which that was seen
-   * @param doneNs when its last octet came
-   * @param seenNs when it was seen to be over: the next step's think time begins here
-   */
-  #completeStage(user: number, rule: number, doneNs: number, seenNs: number): void {
-    const { plays, counters } = this;
-    const session = plays.session[user];
-    const stage = plays.openStage[user];
-    const expected = this.#stages.bytesOf(session, stage);
-    const got = plays.stageBytes[user];
-    const isFramed = (plays.flags[user] & PlayFlag.FRAMED) !== 0;
-    if (this.#isTurnOpen(user)) {
-      this.#latency.record(Latency.RESPONSE, Math.max(0, doneNs - plays.intendedNs[user]));
-      this.#latency.record(Latency.SERVICE, Math.max(0, doneNs - plays.sentNs[user]));
-      counters[Counter.EXCHANGES_ANSWERED]++;
-      counters[rule]++;
-      if (!isFramed && (got < expected || (got > expected && !this.#isShared(user)))) {
-        counters[Counter.EXCHANGES_MISMATCHED]++;
-      }
-    }
-    plays.stageBytes[user] = 0;
-    plays.flags[user] &= ~(PlayFlag.FIRST_BYTE | PlayFlag.QUIET | PlayFlag.FRAMED);
-    this.#openNextStage(user);
-    if (this.#plan.pace === Pace.SCHEDULE) this.#recallTurn(user);
-    else if (plays.nextStep[user] === stage) this.#schedule(user, seenNs);
-  }
-
-  #openNextStage(user: number): void {
-    const { plays } = this;
-    const session = plays.session[user];
-    const last = this.#stages.end(session) + 1;
-    let stage = plays.openStage[user] + 1;
-    while (stage <= last && this.#stages.bytesOf(session, stage) === 0) stage++;
-    plays.openStage[user] = stage;
-  }
-
-  /** Open loop: the next turn's answer is awaited now, and its times are looked up again. */
-  #recallTurn(user: number): void {
-    const { plays } = this;
-    const later = this.#laterSentNs.get(user);
-    if (later === undefined) return;
-    plays.sentNs[user] = later.shift() ?? plays.sentNs[user];
-    if (later.length === 0) this.#laterSentNs.delete(user);
-    const session = plays.session[user];
-    const end = this.#stages.end(session);
-    const next = Math.min(plays.nextStep[user], end);
-    // The step before the open stage was intended this long before the next step is.
-    let backNs = 0;
-    for (let step = plays.openStage[user] - 1; step < next; step++)
-      backNs += this.#gapNs(user, step);
-    if (plays.stepDueNs[user] === NEVER_NS) return;
-    plays.intendedNs[user] = plays.stepDueNs[user] - backNs / this.#plan.accel;
-  }
-
-  // ---- steps ------------------------------------------------------------------------------
-
-  /** The next step may be played: set when, from what it waited for (closed loop). */
-  #schedule(user: number, triggerNs: number): void {
-    const { plays } = this;
-    if (plays.flags[user] & PlayFlag.ENDED) return;
-    const session = plays.session[user];
-    const step = plays.nextStep[user];
-    if (plays.openStage[user] <= step) return;
-    const end = this.#stages.end(session);
-    if (step > end) return;
-    const thinkNs = this.#plan.pace === Pace.NONE ? 0 : this.#stages.thinkNs(session, step);
-    plays.stepDueNs[user] = triggerNs + thinkNs / this.#plan.accel;
-    if (step === end && this.#waitsForServerClose(user)) {
-      const { server } = this.#plan.scripts;
-      const closeNs = this.#plan.pace === Pace.NONE ? 0 : server.endThinkNs[session];
-      plays.stepDueNs[user] += closeNs / this.#plan.accel + SERVER_CLOSE_GRACE_NS;
-    }
-  }
-
-  #waitsForServerClose(user: number): boolean {
-    const { close, scripts } = this.#plan;
-    if (close !== Close.RECORDED || this.plays.flags[user] & PlayFlag.PEER_FIN) return false;
-    return scripts.client.endAfterPeer[this.plays.session[user]] === 1;
+    const delivery = this.#delivery;
+    delivery.bytes = this.#tcp.deliveredBytes;
+    delivery.isPushed = this.#tcp.deliveredPush;
+    delivery.arrivedNs = arrivedNs;
+    this.#answers.onData(user, delivery);
+    // The server may hold the rest back until it has our acknowledgement (Nagle).
+    if (this.#answers.expectedBytes(user) > 0) this.#tcp.acknowledgeNow(user);
   }
 
   /** Play every step that is due. */
@@ -646,61 +444,16 @@ export class Replay implements PacketSink {
 
   #playMessage(user: number, nowNs: number): void {
     const { plays } = this;
-    const session = plays.session[user];
     const step = plays.nextStep[user];
     const dueNs = plays.stepDueNs[user];
     plays.nextStep[user] = step + 1;
-    const answer = this.#answerOf(session, step);
-    if (answer >= 0) this.#openTurn(user, answer, dueNs);
+    const answer = this.#stages.answerOf(plays.session[user], step);
+    if (answer >= 0 && this.#answers.openTurn(user, answer, dueNs, this.#nowNs)) this.#stamp(user);
     this.#progress(user, nowNs);
-    if (this.#plan.pace === Pace.SCHEDULE) {
-      plays.stepDueNs[user] = dueNs + this.#gapNs(user, step) / this.#plan.accel;
-    } else {
-      plays.stepDueNs[user] = NEVER_NS;
-    }
+    this.#pacer.onPlayed(user, step, dueNs);
     // The server may have said it all before it was asked (both sides talking).
-    if (plays.stageBytes[user] > 0) this.#judgeStage(user, false, nowNs);
-    if (this.#plan.pace !== Pace.SCHEDULE && plays.stepDueNs[user] === NEVER_NS) {
-      this.#schedule(user, dueNs);
-    }
-  }
-
-  /** The stage that answers the turn which message `step` completes, or -1: more of it follows. */
-  #answerOf(session: number, step: number): number {
-    if (this.#stages.isAnswer(session, step + 1)) return step + 1;
-    const end = this.#stages.end(session);
-    return step + 1 === end && this.#stages.isAnswer(session, end + 1) ? end + 1 : -1;
-  }
-
-  /** Open loop: recorded time from a step to the next one. */
-  #gapNs(user: number, step: number): number {
-    const session = this.plays.session[user];
-    const gapNs = this.#stages.offsetNs(session, step + 1) - this.#stages.offsetNs(session, step);
-    const isBeforeEnd = step + 1 === this.#stages.end(session);
-    // The accelerated gap must still leave the grace whole.
-    const graceNs = isBeforeEnd && this.#waitsForServerClose(user) ? SERVER_CLOSE_GRACE_NS : 0;
-    return Math.max(0, gapNs) + graceNs * this.#plan.accel;
-  }
-
-  /** A turn's last message goes out: its answer is the stage before step `stage`. */
-  #openTurn(user: number, stage: number, dueNs: number): void {
-    const { plays } = this;
-    this.counters[Counter.EXCHANGES_INTENDED]++;
-    this.counters[Counter.EXCHANGES_SENT]++;
-    if (plays.openStage[user] < stage) {
-      const later = this.#laterSentNs.get(user);
-      if (later === undefined) this.#laterSentNs.set(user, [this.#nowNs]);
-      else later.push(this.#nowNs);
-      this.#latency.record(Latency.LAG, Math.max(0, this.#nowNs - dueNs));
-      return;
-    }
-    plays.intendedNs[user] = dueNs;
-    if (this.#stages.isTurn(plays.session[user], stage - 1)) {
-      // Whatever came before belongs to no answer of ours.
-      plays.stageBytes[user] = 0;
-      plays.flags[user] &= ~(PlayFlag.FIRST_BYTE | PlayFlag.QUIET | PlayFlag.FRAMED);
-    }
-    this.#stamp(user);
+    if (plays.stageBytes[user] > 0) this.#answers.judge(user, false, nowNs);
+    if (plays.stepDueNs[user] === NEVER_NS) this.#pacer.onTrigger(user, dueNs);
   }
 
   /** Our stream ends as the script, or `--close`, wants it. */
@@ -729,7 +482,7 @@ export class Replay implements PacketSink {
     this.#tcp.finish(user);
     if (isEarly) return;
     plays.nextStep[user] = this.#stages.end(session) + 1;
-    if (plays.stageBytes[user] > 0) this.#judgeStage(user, false, nowNs);
+    if (plays.stageBytes[user] > 0) this.#answers.judge(user, false, nowNs);
   }
 
   // ---- time -------------------------------------------------------------------------------
@@ -756,7 +509,8 @@ export class Replay implements PacketSink {
   }
 
   #progress(user: number, nowNs: number): void {
-    this.plays.progressMs[user] = nowNs / NS_PER_MS;
+    // Upwards: an answer's time may be taken from it, and shall not come out too short.
+    this.plays.progressMs[user] = Math.ceil(nowNs / NS_PER_MS);
   }
 
   /** The wheel says that something of the user's is due. */
@@ -773,11 +527,7 @@ export class Replay implements PacketSink {
       );
       return;
     }
-    if (this.#quietDueNs(user) <= nowNs) {
-      const lastNs = plays.progressMs[user] * NS_PER_MS;
-      this.#stages.learn(plays.session[user], plays.openStage[user], plays.stageBytes[user]);
-      this.#completeStage(user, Counter.ANSWER_BY_QUIET, Math.min(lastNs, nowNs), nowNs);
-    }
+    if (this.#answers.quietDueNs(user) <= nowNs) this.#answers.onQuiet(user, nowNs);
     if (this.#timeoutDueNs(user) <= nowNs) {
       this.#onAnswerTimeout(user, nowNs);
       return;
@@ -813,28 +563,12 @@ export class Replay implements PacketSink {
     }
   }
 
-  #quietDueNs(user: number): number {
-    const { plays, users } = this;
-    // What lies behind a hole says that there is more to come.
-    const isHoled = users.outOfOrderFrom[user] !== users.outOfOrderTo[user];
-    if (!(plays.flags[user] & PlayFlag.QUIET) || isHoled) return NEVER_NS;
-    const session = plays.session[user];
-    const stage = plays.openStage[user];
-    const isLearned = this.#stages.isLearned(session, stage, plays.stageBytes[user]);
-    const quietMs = Math.max(
-      isLearned ? QUIET_LEARNED_MS : QUIET_MS,
-      (2 * users.srttUs[user]) / US_PER_MS,
-      isLearned ? 0 : (2 * this.#stages.pauseNs(session, stage)) / NS_PER_MS,
-    );
-    return (plays.progressMs[user] + 1 + quietMs) * NS_PER_MS;
-  }
-
   #timeoutDueNs(user: number): number {
     const { plays } = this;
     const isExpecting =
       !(plays.flags[user] & PlayFlag.CONNECTED) ||
       (plays.flags[user] & PlayFlag.ENDED) !== 0 ||
-      this.#openStageBytes(user) > 0 ||
+      this.#answers.expectedBytes(user) > 0 ||
       this.#tcp.isOutstanding(user);
     if (!isExpecting) return NEVER_NS;
     return plays.progressMs[user] * NS_PER_MS + this.#plan.timeoutNs;
@@ -854,7 +588,7 @@ export class Replay implements PacketSink {
     if (isConnected && plays.stepDueNs[user] < dueNs && !this.#isEndBlocked(user)) {
       dueNs = plays.stepDueNs[user];
     }
-    const quietNs = this.#quietDueNs(user);
+    const quietNs = this.#answers.quietDueNs(user);
     if (quietNs < dueNs) dueNs = quietNs;
     const timeoutNs = this.#timeoutDueNs(user);
     if (timeoutNs < dueNs) dueNs = timeoutNs;

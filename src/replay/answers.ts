@@ -1,0 +1,309 @@
+/**
+ * The stages of the server's stream: which one is open, when it is complete, and what that says of
+ * the exchange whose answer it is. A closed loop has one exchange open at a time; an open loop may
+ * have several, whose answers come one after another.
+ */
+import { NEVER_NS, NS_PER_MS } from '../base/time.ts';
+import { Counter } from '../measure/counters.ts';
+import { Latency, type LatencyRecorder } from '../measure/histograms.ts';
+import type { UserTable } from '../tcp/user-table.ts';
+import { answerBytes, UNKNOWN_END } from './http-framing.ts';
+import type { Pacer } from './pacer.ts';
+import { PlayFlag, type PlayTable } from './play-table.ts';
+import type { Stages } from './stages.ts';
+
+/**
+ * An answer that is not as long as recorded is over when nothing has come for this long after a
+ * push (or for two round trips, or for twice the longest pause of the recorded answer, where those
+ * are longer). Less would cut answers in two that the server writes in pieces, or of which a packet
+ * was lost: its repetition takes a server 200 ms. An answer's time is that of its last octet, so
+ * this delays what comes next, but no figure.
+ */
+const QUIET_MS = 300;
+/** And where the same answer has ended with just as many octets before. */
+const QUIET_LEARNED_MS = 10;
+const US_PER_MS = 1_000;
+
+/** In-order octets that a packet brought, and where they lie. */
+export interface Delivery {
+  /** In-order octets, those that had been waiting behind a hole included. */
+  readonly bytes: number;
+  /** Whether they end with the sender's push flag. */
+  readonly isPushed: boolean;
+  readonly arrivedNs: number;
+  /** The packet's own payload: its length, where it begins in `data`, and how much is there. */
+  readonly data: DataView;
+  readonly payloadBytes: number;
+  readonly payloadStart: number;
+  readonly payloadCapturedBytes: number;
+}
+
+export class Answers {
+  readonly #plays: PlayTable;
+  readonly #users: UserTable;
+  readonly #stages: Stages;
+  readonly #pacer: Pacer;
+  readonly #latency: LatencyRecorder;
+  readonly #counters: Float64Array;
+  /** Send times of turns whose answers wait behind the open one; only when a server lags behind. */
+  readonly #laterSentNs = new Map<number, number[]>();
+
+  constructor(
+    plays: PlayTable,
+    users: UserTable,
+    stages: Stages,
+    pacer: Pacer,
+    latency: LatencyRecorder,
+    counters: Float64Array,
+  ) {
+    this.#plays = plays;
+    this.#users = users;
+    this.#stages = stages;
+    this.#pacer = pacer;
+    this.#latency = latency;
+    this.#counters = counters;
+  }
+
+  /** The user starts: the stage before its first step is open, unless that has nothing to hold. */
+  onStart(user: number): void {
+    const plays = this.#plays;
+    const session = plays.session[user];
+    const first = this.#stages.first(session);
+    plays.openStage[user] = first;
+    plays.stageBytes[user] = 0;
+    if (this.#stages.bytesOf(session, first) === 0) this.#openNext(user);
+  }
+
+  /** The user has ended. */
+  forget(user: number): void {
+    this.#laterSentNs.delete(user);
+  }
+
+  /** Octets of the server's stream have come in. */
+  onData(user: number, delivery: Delivery): void {
+    const plays = this.#plays;
+    const { bytes, arrivedNs } = delivery;
+    plays.flags[user] &= ~PlayFlag.QUIET;
+    if (!(plays.flags[user] & PlayFlag.FIRST_BYTE)) {
+      this.#onFirstByte(user, arrivedNs);
+      if (this.#isTurnOpen(user)) this.#frame(user, delivery);
+    }
+    if (plays.flags[user] & PlayFlag.FRAMED) this.#fillFramed(user, bytes, arrivedNs);
+    else plays.stageBytes[user] += bytes;
+    this.judge(user, delivery.isPushed, arrivedNs);
+  }
+
+  #onFirstByte(user: number, arrivedNs: number): void {
+    const plays = this.#plays;
+    plays.flags[user] |= PlayFlag.FIRST_BYTE;
+    if (!this.#isTurnOpen(user)) return;
+    this.#latency.record(Latency.FIRST_BYTE, Math.max(0, arrivedNs - plays.sentNs[user]));
+  }
+
+  /** Octets of an answer that says itself how long it is; what lies beyond it begins the next one. */
+  #fillFramed(user: number, delivered: number, arrivedNs: number): void {
+    const plays = this.#plays;
+    const missing = plays.stageBytes[user];
+    plays.stageBytes[user] = Math.max(0, missing - delivered);
+    if (delivered <= missing || !this.#isShared(user)) return;
+    this.#complete(user, Counter.ANSWER_BY_PROTOCOL, arrivedNs, arrivedNs);
+    this.#carry(user, delivered - missing, arrivedNs);
+  }
+
+  /**
+   * Whether octets beyond the open stage belong to the next one: both sides were talking, or more
+   * has been asked already (open loop).
+   */
+  #isShared(user: number): boolean {
+    const plays = this.#plays;
+    const stage = plays.openStage[user];
+    return plays.nextStep[user] > stage || !this.#stages.isTurn(plays.session[user], stage);
+  }
+
+  /** The stage that is open now begins with octets that came with the end of the one before. */
+  #carry(user: number, bytes: number, arrivedNs: number): void {
+    const plays = this.#plays;
+    plays.stageBytes[user] = bytes;
+    this.#onFirstByte(user, arrivedNs);
+  }
+
+  /** The answer begins: does its own header say where it ends? */
+  #frame(user: number, delivery: Delivery): void {
+    const plays = this.#plays;
+    const session = plays.session[user];
+    const stage = plays.openStage[user];
+    if (plays.stageBytes[user] > 0 || !this.#stages.isHttpAnswer(session, stage)) return;
+    // Only a packet whose payload is all new begins with the answer's first octet.
+    if (delivery.bytes < delivery.payloadBytes) return;
+    const bytes = answerBytes(
+      delivery.data,
+      delivery.payloadStart,
+      delivery.payloadCapturedBytes,
+      this.#stages.isToHead(stage),
+    );
+    if (bytes === UNKNOWN_END) return;
+    plays.flags[user] |= PlayFlag.FRAMED;
+    plays.stageBytes[user] = bytes;
+    if (bytes !== this.#stages.bytesOf(session, stage)) {
+      this.#counters[Counter.EXCHANGES_MISMATCHED]++;
+    }
+  }
+
+  /** Whether the open stage is the answer to a turn that has been sent. */
+  #isTurnOpen(user: number): boolean {
+    const plays = this.#plays;
+    const stage = plays.openStage[user];
+    if (plays.nextStep[user] < stage) return false;
+    return this.#stages.isAnswer(plays.session[user], stage);
+  }
+
+  /** Octets that the open stage should have; 0 when nothing is expected now. */
+  expectedBytes(user: number): number {
+    const plays = this.#plays;
+    const session = plays.session[user];
+    const stage = plays.openStage[user];
+    if (stage > this.#stages.end(session) + 1 || stage > plays.nextStep[user]) return 0;
+    return this.#stages.bytesOf(session, stage);
+  }
+
+  /**
+   * Is the answer complete? It is when it has the recorded length; when it is longer, at a push;
+   * when it is shorter, or no push comes, after a while of quiet. Where both sides were talking
+   * pushes mean nothing and the length alone counts.
+   */
+  judge(user: number, isPushed: boolean, arrivedNs: number): void {
+    const plays = this.#plays;
+    for (;;) {
+      const expected = this.expectedBytes(user);
+      if (expected === 0) return;
+      const got = plays.stageBytes[user];
+      if (plays.flags[user] & PlayFlag.FRAMED) {
+        if (got > 0) return;
+        this.#complete(user, Counter.ANSWER_BY_PROTOCOL, arrivedNs, arrivedNs);
+        return;
+      }
+      const isShared = this.#isShared(user);
+      const isComplete = got === expected || (got > expected && (isPushed || isShared));
+      if (!isComplete) {
+        if (isPushed || got > expected) plays.flags[user] |= PlayFlag.QUIET;
+        return;
+      }
+      this.#complete(user, Counter.ANSWER_BY_LENGTH, arrivedNs, arrivedNs);
+      if (!isShared || got === expected) return;
+      this.#carry(user, got - expected, arrivedNs);
+    }
+  }
+
+  /**
+   * The open stage is over.
+   * @param rule the counter of the rule by which that was seen
+   * @param doneNs when its last octet came
+   * @param seenNs when it was seen to be over: the next step's think time begins here
+   */
+  #complete(user: number, rule: number, doneNs: number, seenNs: number): void {
+    const plays = this.#plays;
+    const counters = this.#counters;
+    const session = plays.session[user];
+    const stage = plays.openStage[user];
+    const expected = this.#stages.bytesOf(session, stage);
+    const got = plays.stageBytes[user];
+    const isFramed = (plays.flags[user] & PlayFlag.FRAMED) !== 0;
+    if (this.#isTurnOpen(user)) {
+      this.#latency.record(Latency.RESPONSE, Math.max(0, doneNs - plays.intendedNs[user]));
+      this.#latency.record(Latency.SERVICE, Math.max(0, doneNs - plays.sentNs[user]));
+      counters[Counter.EXCHANGES_ANSWERED]++;
+      counters[rule]++;
+      if (!isFramed && (got < expected || (got > expected && !this.#isShared(user)))) {
+        counters[Counter.EXCHANGES_MISMATCHED]++;
+      }
+    }
+    plays.stageBytes[user] = 0;
+    plays.flags[user] &= ~(PlayFlag.FIRST_BYTE | PlayFlag.QUIET | PlayFlag.FRAMED);
+    this.#openNext(user);
+    if (this.#pacer.isOpenLoop) this.#recallTurn(user);
+    else if (plays.nextStep[user] === stage) this.#pacer.onTrigger(user, seenNs);
+  }
+
+  #openNext(user: number): void {
+    const plays = this.#plays;
+    const session = plays.session[user];
+    const last = this.#stages.end(session) + 1;
+    let stage = plays.openStage[user] + 1;
+    while (stage <= last && this.#stages.bytesOf(session, stage) === 0) stage++;
+    plays.openStage[user] = stage;
+  }
+
+  /** Open loop: the next turn's answer is awaited now, and its times are looked up again. */
+  #recallTurn(user: number): void {
+    const plays = this.#plays;
+    const later = this.#laterSentNs.get(user);
+    if (later === undefined) return;
+    plays.sentNs[user] = later.shift() ?? plays.sentNs[user];
+    if (later.length === 0) this.#laterSentNs.delete(user);
+    const intendedNs = this.#pacer.intendedNs(user, plays.openStage[user] - 1);
+    if (intendedNs !== NEVER_NS) plays.intendedNs[user] = intendedNs;
+  }
+
+  /** The server has ended its stream: what it had begun to say is all there is. */
+  onPeerFin(user: number, arrivedNs: number): void {
+    const plays = this.#plays;
+    plays.flags[user] &= ~PlayFlag.QUIET;
+    // An answer that says how long it is, and is cut short, is none.
+    const isCut = (plays.flags[user] & PlayFlag.FRAMED) !== 0;
+    const isExchange = plays.openStage[user] <= this.#stages.end(plays.session[user]);
+    if (isExchange && plays.stageBytes[user] > 0 && !isCut) {
+      this.#complete(user, Counter.ANSWER_BY_CLOSE, arrivedNs, arrivedNs);
+    }
+  }
+
+  /**
+   * A turn's last message goes out.
+   * @param stage the stage that is its answer
+   * @returns whether the turn is the open one, whose send time the flush will tell
+   */
+  openTurn(user: number, stage: number, dueNs: number, nowNs: number): boolean {
+    const plays = this.#plays;
+    this.#counters[Counter.EXCHANGES_INTENDED]++;
+    this.#counters[Counter.EXCHANGES_SENT]++;
+    if (plays.openStage[user] < stage) {
+      const later = this.#laterSentNs.get(user);
+      if (later === undefined) this.#laterSentNs.set(user, [nowNs]);
+      else later.push(nowNs);
+      this.#latency.record(Latency.LAG, Math.max(0, nowNs - dueNs));
+      return false;
+    }
+    plays.intendedNs[user] = dueNs;
+    if (this.#stages.isTurn(plays.session[user], stage - 1)) {
+      // Whatever came before belongs to no answer of ours.
+      plays.stageBytes[user] = 0;
+      plays.flags[user] &= ~(PlayFlag.FIRST_BYTE | PlayFlag.QUIET | PlayFlag.FRAMED);
+    }
+    return true;
+  }
+
+  /** When the open stage counts as complete because nothing more has come. */
+  quietDueNs(user: number): number {
+    const plays = this.#plays;
+    const users = this.#users;
+    // What lies behind a hole says that there is more to come.
+    const isHoled = users.outOfOrderFrom[user] !== users.outOfOrderTo[user];
+    if (!(plays.flags[user] & PlayFlag.QUIET) || isHoled) return NEVER_NS;
+    const session = plays.session[user];
+    const stage = plays.openStage[user];
+    const isLearned = this.#stages.isLearned(session, stage, plays.stageBytes[user]);
+    const quietMs = Math.max(
+      isLearned ? QUIET_LEARNED_MS : QUIET_MS,
+      (2 * users.srttUs[user]) / US_PER_MS,
+      isLearned ? 0 : (2 * this.#stages.pauseNs(session, stage)) / NS_PER_MS,
+    );
+    return (plays.progressMs[user] + quietMs) * NS_PER_MS;
+  }
+
+  /** That time has come. */
+  onQuiet(user: number, nowNs: number): void {
+    const plays = this.#plays;
+    const lastNs = Math.min(plays.progressMs[user] * NS_PER_MS, nowNs);
+    this.#stages.learn(plays.session[user], plays.openStage[user], plays.stageBytes[user]);
+    this.#complete(user, Counter.ANSWER_BY_QUIET, lastNs, nowNs);
+  }
+}
