@@ -1,15 +1,25 @@
 /** The documents: links lead somewhere, and every command that they show is one. */
-import { existsSync, globSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { parseCommandLine } from '../src/cli/command-line.ts';
+import { readInterceptOptions } from '../src/cli/intercept.ts';
 import { COMMANDS } from '../src/cli/main.ts';
 import { readReplayOptions } from '../src/cli/replay-options.ts';
 import { parseThreshold } from '../src/measure/thresholds.ts';
+import { fakeContext } from './cli/fake-context.ts';
+import { FOLDER_RULES } from './helpers/architecture.ts';
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
-const DOCUMENTS = globSync('{*,{docs,bench,fixtures,.ci}/**/*}.md', { cwd: ROOT });
+const DOCUMENTS = [
+  ...readdirSync(ROOT),
+  ...['docs', 'bench', 'fixtures', 'test'].flatMap((folder) =>
+    readdirSync(join(ROOT, folder), { encoding: 'utf8', recursive: true }).map((path) =>
+      join(folder, path),
+    ),
+  ),
+].filter((path) => path.endsWith('.md'));
 
 const read = (document: string): string => readFileSync(join(ROOT, document), 'utf8');
 
@@ -44,24 +54,21 @@ const wordsOf = (line: string): string[] =>
     word.replace(/'([^']*)'|"([^"]*)"/g, '$1$2'),
   );
 
+/** What is wrong with a command line; names are not looked up, secrets are there. */
 async function faultOf(args: readonly string[]): Promise<string> {
-  const context = { args, env: {}, columns: null, version: '0.0.0' };
+  const files = { read: async () => 'a secret that is long enough to be one, or so it looks' };
+  const context = fakeContext({ args, files });
   const parsed = parseCommandLine(COMMANDS, context);
   if ('output' in parsed) return '';
   const { command, given, faults } = parsed;
   if (command.name === 'replay') {
-    const lookup = async () => [];
-    const randomUint32 = () => 1;
-    await readReplayOptions({
-      given,
-      faults,
-      context: { args, lookup, randomUint32 },
-      parseThreshold,
-    });
+    await readReplayOptions({ given, faults, context, parseThreshold });
+  } else if (command.name === 'intercept') {
+    await readInterceptOptions({ given, faults, context });
   }
   faults.throwIfAny();
   const missing = given
-    .positionals(command.positional)
+    .positionals(command.positional ?? '')
     .filter((path) => path.startsWith('fixtures/') && !existsSync(join(ROOT, path)));
   return missing.join(', ');
 }
@@ -100,9 +107,41 @@ test('a broken link and a broken anchor would be found', () => {
   ]);
 });
 
-test('every option of replay, inspect and report is in the README', () => {
+test('every option is in the README', () => {
   const readme = read('README.md');
   const names = COMMANDS.flatMap(({ specs }) => specs.map(({ name }) => name));
   const unnamed = names.filter((name) => !new RegExp(`--(?:no-)?${name}\\b`).test(readme));
+  expect(unnamed).toEqual([]);
+});
+
+test('the table of floors in ARCHITECTURE.md is the one that is held', () => {
+  const rows = read('ARCHITECTURE.md').matchAll(
+    /^\| \d \| `([a-z]+)` \|[^|]*\| ([^|]*) \| ([^|]*)\|[^|]*\|$/gm,
+  );
+  const listed = new Map(
+    [...rows].map(([, folder = '', imports = '', packages = '']) => [
+      folder,
+      { imports, packages },
+    ]),
+  );
+  const named = (text: string): string[] =>
+    text.split(',').flatMap((name) => name.replaceAll('`', '').trim() || []);
+  for (const [folder, rule] of FOLDER_RULES) {
+    const row = listed.get(folder);
+    expect(row, folder).toBeDefined();
+    expect(named(row?.packages ?? ''), folder).toEqual([...(rule.packages ?? [])]);
+    if (row?.imports === 'all of the above') expect(rule.imports.length).toBeGreaterThan(10);
+    else if (row?.imports === 'nothing') expect(rule.imports, folder).toEqual([]);
+    else expect(named(row?.imports ?? ''), folder).toEqual([...rule.imports]);
+  }
+  expect([...listed.keys()].sort()).toEqual([...FOLDER_RULES.keys()].sort());
+});
+
+test('every dependency has its place in ARCHITECTURE.md', () => {
+  const { dependencies, devDependencies, optionalDependencies } = JSON.parse(read('package.json'));
+  const text = read('ARCHITECTURE.md');
+  const all = { ...dependencies, ...devDependencies, ...optionalDependencies };
+  const names = Object.keys(all).map((name) => name.replace(/^@types\/.*/, '@types/…'));
+  const unnamed = names.filter((name) => !text.includes(`**${name.replace('@biomejs/', '')}**`));
   expect(unnamed).toEqual([]);
 });

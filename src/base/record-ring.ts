@@ -56,7 +56,13 @@ export class RecordRing {
    * @param bytes at most `RECORD_BYTES_MAX`
    * @returns false when there was no room for it: it is counted as dropped
    */
-  push(seconds: number, nanoseconds: number, from: DataView, start: number, bytes: number): boolean {
+  push(
+    seconds: number,
+    nanoseconds: number,
+    from: DataView,
+    start: number,
+    bytes: number,
+  ): boolean {
     const at = this.#roomFor(RECORD_HEADER_BYTES + bytes);
     if (at < 0) {
       Atomics.add(this.#control, DROPPED, 1);
@@ -171,13 +177,7 @@ export class RecordRing {
 }
 
 /** Word by word: a `subarray` a record costs more than the copy of its hundred octets. */
-function copyOctets(
-  from: DataView,
-  start: number,
-  to: DataView,
-  at: number,
-  bytes: number,
-): void {
+function copyOctets(from: DataView, start: number, to: DataView, at: number, bytes: number): void {
   const whole = bytes & ~3;
   for (let i = 0; i < whole; i += 4) to.setUint32(at + i, from.getUint32(start + i));
   for (let i = whole; i < bytes; i++) to.setUint8(at + i, from.getUint8(start + i));

@@ -38,6 +38,20 @@ export class Records {
     return this.count++;
   }
 
+  /** What is in use: a view, valid until the table grows. */
+  get used(): Uint32Array {
+    return this.u32.subarray(0, this.count * this.words);
+  }
+
+  /** Takes over records that were saved: `count * words` words from the start of `memory`. */
+  adopt(memory: ArrayBuffer, count: number): void {
+    assert(memory.byteLength >= count * this.words * 4, 'the memory holds the records');
+    this.f64 = new Float64Array(memory, 0, Math.floor(memory.byteLength / 8));
+    this.u32 = new Uint32Array(memory);
+    this.count = count;
+    this.#capacity = Math.floor(memory.byteLength / 4 / this.words);
+  }
+
   /** Octets of memory in use. */
   get bytes(): number {
     return this.count * this.words * Uint32Array.BYTES_PER_ELEMENT;

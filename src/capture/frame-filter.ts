@@ -138,7 +138,8 @@ export class FrameFilter {
     k: number,
     original: number,
   ): boolean {
-    if ((code & MODE_MASK) !== HEADER_LENGTH) return this.#load(data, code, start, end, k, 0, original);
+    if ((code & MODE_MASK) !== HEADER_LENGTH)
+      return this.#load(data, code, start, end, k, 0, original);
     if (start + k >= end) return false;
     this.#loaded = (data.getUint8(start + k) & 0x0f) << 2;
     return true;

@@ -28,6 +28,8 @@ export const Skip = {
   NESTING_LIMIT: 13,
   /** Its payload is encrypted or compressed below TCP (ESP, WEP/WPA, compressed PPP). */
   ENCRYPTED: 14,
+  /** The user's filter leaves it out. */
+  FILTERED: 15,
 } as const;
 export type Skip = (typeof Skip)[keyof typeof Skip];
 
@@ -48,4 +50,5 @@ export const SKIP_NAMES: readonly string[] = [
   'unsupported-link-type',
   'nesting-limit',
   'encrypted',
+  'filtered',
 ];

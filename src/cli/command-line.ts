@@ -29,8 +29,8 @@ export interface CommandInput {
 export interface Command {
   readonly name: string;
   readonly describe: string;
-  /** The name of the arguments that are not options. */
-  readonly positional: string;
+  /** The name of the arguments that are not options; null: there are none. */
+  readonly positional: string | null;
   readonly specs: readonly OptionSpec[];
   /** What to say of options that it does not have but that users may know from elsewhere. */
   readonly elsewhere: ReadonlyMap<string, string>;
@@ -102,7 +102,7 @@ function parse(
     const [example] = command.examples;
     if (example !== undefined) parser = parser.example(...example);
     parser = parser.command(
-      `${command.name} [${command.positional}..]`,
+      command.positional === null ? command.name : `${command.name} [${command.positional}..]`,
       command.describe,
       (args) => declare(args, command),
       () => {
@@ -146,7 +146,8 @@ function declare(parser: Argv, command: Command): Argv {
   }
   // Only its own examples, not those of all commands.
   for (const example of command.examples) parser.example(...example);
-  return parser.usage(`$0 ${command.name} <${command.positional}...>\n\n${command.describe}`);
+  const positional = command.positional === null ? '' : ` <${command.positional}...>`;
+  return parser.usage(`$0 ${command.name}${positional}\n\n${command.describe}`);
 }
 
 /** yargs' words for what it finds itself: an option at the end of the line without its value. */

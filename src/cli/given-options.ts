@@ -120,13 +120,13 @@ export class GivenOptions {
 export function findUnknownOptions(options: {
   readonly parsed: ParsedArguments;
   readonly specs: readonly OptionSpec[];
-  readonly positional: string;
+  readonly positional: string | null;
   readonly elsewhere: ReadonlyMap<string, string>;
   readonly faults: FaultList;
 }): void {
   const names = options.specs.map((spec) => spec.name);
   const letters = options.specs.flatMap(({ letter }) => letter ?? []);
-  const others = [options.positional, '_', '$0', 'help', 'h', 'version'];
+  const others = [options.positional ?? '_', '_', '$0', 'help', 'h', 'version'];
   const known = new Set([...names, ...letters, ...others]);
   for (const key of Object.keys(options.parsed)) {
     if (known.has(key)) continue;

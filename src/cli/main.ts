@@ -7,6 +7,7 @@ import type { Context } from './context.ts';
 import { ExitCode } from './exit-codes.ts';
 import { describeFailure } from './failure.ts';
 import { INSPECT_FLAGS } from './inspect-flags.ts';
+import { INTERCEPT_ELSEWHERE, INTERCEPT_FLAGS } from './intercept-flags.ts';
 import { REPLAY_ELSEWHERE, REPLAY_FLAGS } from './replay-flags.ts';
 import { REPORT_ELSEWHERE, REPORT_FLAGS } from './report-flags.ts';
 
@@ -44,6 +45,24 @@ export const COMMANDS: readonly Command[] = [
       ['$0 inspect x.pcap --json --sessions', 'One document with an entry per session'],
     ],
     run: async (input) => (await import('./inspect.ts')).inspect(input),
+  },
+  {
+    name: 'intercept',
+    describe: "Pick up the target's replies for replays on other machines",
+    positional: null,
+    specs: INTERCEPT_FLAGS,
+    elsewhere: INTERCEPT_ELSEWHERE,
+    examples: [
+      [
+        '$0 intercept --listen 10.0.0.9:36524 --token-file token',
+        "On an auxiliary machine to which the target's route for the clients leads",
+      ],
+      [
+        '$0 intercept --mode sink --listen 10.0.0.5:36524 --token-file token',
+        'On the target itself',
+      ],
+    ],
+    run: async (input) => (await import('./intercept.ts')).intercept(input),
   },
   {
     name: 'report',

@@ -18,6 +18,7 @@ import {
 import { parseRamp } from '../schedule/arrivals.ts';
 import type { Context } from './context.ts';
 import type { GivenOptions } from './given-options.ts';
+import { readIntercepts, readToken, resolveIntercepts } from './intercept-addresses.ts';
 import { parseEndpoint, parseRoute, type RouteSpec, resolveTarget } from './targets.ts';
 import type { FaultList } from './usage-error.ts';
 import {
@@ -29,7 +30,6 @@ import {
   parseStation,
   parseTimeLimitNs,
   parseWhole,
-  valueError,
 } from './values.ts';
 
 const ORDERS = ['ip', 'port'] as const;
@@ -52,7 +52,7 @@ const TIMEOUT_DEFAULT_NS = 30 * NS_PER_SECOND;
 const THREADS_MAX = 1024;
 
 /** Options that mean nothing to the embedded target. */
-const NETWORK_ONLY = ['interface', 'next-hop', 'source-mac', 'sender', 'arp'];
+const NETWORK_ONLY = ['interface', 'next-hop', 'source-mac', 'sender', 'arp', 'intercept'];
 
 /**
  * The options of a replay.
@@ -61,14 +61,14 @@ const NETWORK_ONLY = ['interface', 'next-hop', 'source-mac', 'sender', 'arp'];
  */
 export async function readReplayOptions(from: {
   readonly given: GivenOptions;
-  readonly context: Pick<Context, 'args' | 'lookup' | 'randomUint32'>;
+  readonly context: Pick<Context, 'args' | 'env' | 'files' | 'lookup' | 'randomUint32'>;
   readonly faults: FaultList;
   readonly parseThreshold: (text: string) => unknown;
 }): Promise<ReplayOptions> {
   const { given, context, faults } = from;
   const routes = readRoutes(given, faults);
   const clients = readClients(given, routes, faults);
-  refuseDaemons(given, faults);
+  const interceptSpecs = readIntercepts(given, faults);
   const options = {
     ...readLoad(given, faults),
     ...readPace(given, faults),
@@ -89,10 +89,14 @@ export async function readReplayOptions(from: {
     routes.length === 0
       ? { kind: 'embedded' }
       : await resolveTarget(routes, { family, allowPublic, lookup: context.lookup });
+  const intercepts = await resolveIntercepts(interceptSpecs, context.lookup);
+  const token = intercepts.length === 0 ? null : await readToken(given, context);
   return {
     command: context.args,
     target,
     clients: text,
+    intercepts,
+    token,
     ...options,
     seed: options.seed ?? context.randomUint32(),
   };
@@ -206,16 +210,6 @@ function readThresholds(
   const found = given.texts('threshold');
   for (const { label, text } of found) faults.attempt(label, null, () => parse(text));
   return found.map(({ text }) => text.trim());
-}
-
-function refuseDaemons(given: GivenOptions, faults: FaultList): void {
-  for (const { label, text } of given.texts('intercept')) {
-    faults.attempt(label, undefined, () => {
-      if (text.trim() === 'local') return;
-      const what = `'${text}': intercept daemons are not available in this version`;
-      throw valueError(what, 'write local: replies are picked up on this machine');
-    });
-  }
 }
 
 function refuseContradictions(

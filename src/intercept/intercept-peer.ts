@@ -5,13 +5,13 @@
  */
 import { NEVER_NS, NS_PER_SECOND } from '../base/time.ts';
 import {
+  type ChannelStatus,
   emitFrameHeader,
   emitHello,
   emitJson,
   emitPong,
   emitRefused,
   emitStatus,
-  type ChannelStatus,
   FRAME_HEADER_BYTES,
   FrameReader,
   type FrameSink,

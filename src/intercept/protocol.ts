@@ -114,7 +114,12 @@ export function emitFrame(type: FrameType, payload: Uint8Array): Uint8Array {
 }
 
 /** A frame's header, in front of a payload that is there already. */
-export function emitFrameHeader(into: Uint8Array, at: number, type: FrameType, bytes: number): void {
+export function emitFrameHeader(
+  into: Uint8Array,
+  at: number,
+  type: FrameType,
+  bytes: number,
+): void {
   into[at] = type;
   into[at + 1] = bytes >>> 16;
   into[at + 2] = bytes >>> 8;
@@ -175,7 +180,10 @@ export function emitRefused(code: RefusalCode, text: string): Uint8Array {
   return emitFrame(FrameType.REFUSED, payload);
 }
 
-export function parseRefused(payload: Uint8Array): { readonly code: number; readonly text: string } {
+export function parseRefused(payload: Uint8Array): {
+  readonly code: number;
+  readonly text: string;
+} {
   if (payload.length < 2) return { code: 0, text: 'no reason given' };
   return { code: viewOf(payload).getUint16(0), text: printable(payload.subarray(2)) };
 }

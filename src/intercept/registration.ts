@@ -42,7 +42,11 @@ export const requestDocument = (request: RegistrationRequest): unknown => ({
   name: request.name,
   run: request.run,
   family: request.family,
-  ranges: request.ranges.map(({ prefix, start, count }) => ({ prefix: hexOf(prefix), start, count })),
+  ranges: request.ranges.map(({ prefix, start, count }) => ({
+    prefix: hexOf(prefix),
+    start,
+    count,
+  })),
   ports: request.ports,
   targets: request.targets.map(({ address, port }) => ({ address: hexOf(address), port })),
 });

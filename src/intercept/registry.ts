@@ -63,7 +63,9 @@ export function overlapOf(
 
 export function formatRange(family: 4 | 6, { prefix, start, count }: RegisteredRange): string {
   const first = formatAddress({ family, prefix, low: start });
-  return count === 1 ? first : `${first}-${formatAddress({ family, prefix, low: start + count - 1 })}`;
+  return count === 1
+    ? first
+    : `${first}-${formatAddress({ family, prefix, low: start + count - 1 })}`;
 }
 
 /** Finds owners; made anew when registrations come and go, which is seldom. */

@@ -85,6 +85,11 @@ export class ReplayPeer implements FrameSink {
     host.send(emitJson(FrameType.REGISTER, requestDocument(host.request)));
   }
 
+  /** Whether the other end has shown that it is an intercept. */
+  get hasGreeted(): boolean {
+    return this.#hasGreeted;
+  }
+
   get isLive(): boolean {
     return this.#isRegistered && !this.#isOver;
   }

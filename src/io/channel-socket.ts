@@ -1,6 +1,6 @@
 /** The channel's streams: TCP, with TLS and a pre-shared key around it where there is a secret. */
 import { createServer, connect as netConnect, type Server, type Socket } from 'node:net';
-import { connect as tlsConnect, TLSSocket } from 'node:tls';
+import { TLSSocket, connect as tlsConnect } from 'node:tls';
 import { ReplayError } from '../base/errors.ts';
 import { PSK_IDENTITY, PSK_OPTIONS } from './channel-secret.ts';
 
@@ -121,12 +121,7 @@ function secure(
   });
 }
 
-function serve(
-  socket: Socket,
-  peer: string,
-  welcome: () => void,
-  options: ListenOptions,
-): void {
+function serve(socket: Socket, peer: string, welcome: () => void, options: ListenOptions): void {
   const stream = streamOf(socket, peer, welcome);
   attach(socket, options.onStream(stream));
 }
@@ -169,7 +164,10 @@ function opened(socket: Socket, options: DialOptions): Promise<void> {
       clearTimeout(timer);
       socket.off('error', onError);
       socket.off('close', onClose);
-      if (fault === null) return resolve();
+      if (fault === null) {
+        resolve();
+        return;
+      }
       socket.on('error', () => undefined);
       socket.destroy();
       reject(fault);
@@ -234,8 +232,14 @@ function listen(server: Server, { host, port }: ListenOptions): Promise<void> {
 
 function dialError(options: DialOptions, error: Error): ReplayError {
   const { code = '' } = error as NodeJS.ErrnoException;
-  if (code.startsWith('ERR_SSL') || code === 'EPROTO' || /SSL|TLS|socket disconnected/.test(error.message)) {
-    const isPlain = /WRONG_VERSION|wrong version|UNEXPECTED_MESSAGE/i.test(`${code}${error.message}`);
+  if (
+    code.startsWith('ERR_SSL') ||
+    code === 'EPROTO' ||
+    /SSL|TLS|socket disconnected/.test(error.message)
+  ) {
+    const isPlain = /WRONG_VERSION|wrong version|UNEXPECTED_MESSAGE/i.test(
+      `${code}${error.message}`,
+    );
     return secretError(
       options,
       isPlain ? 'it was started without a secret' : 'it has another secret',
@@ -260,5 +264,4 @@ const secretError = ({ host, port }: DialOptions, why: string): ReplayError =>
     hint: 'give both the same --token-file (or GRYPHON_TOKEN)',
   });
 
-const reasonOf = (error: Error): string =>
-  (error as NodeJS.ErrnoException).code ?? error.message;
+const reasonOf = (error: Error): string => (error as NodeJS.ErrnoException).code ?? error.message;

@@ -24,8 +24,13 @@ export function runCommand(tool: string, argv: readonly string[], input = ''): A
     });
     return { failure: null, stdout };
   } catch (cause) {
-    const { stderr, message, code } = cause as { stderr?: string; message: string; code?: string };
-    const text = stderr === undefined || stderr === '' ? message : stderr;
+    const { stderr, message, code } = cause as {
+      readonly stderr?: string | null;
+      readonly message: string;
+      readonly code?: string;
+    };
+    // A tool that is not there has no stderr either.
+    const text = stderr || message;
     return { failure: text.trim().split('\n').join('; '), isMissing: code === 'ENOENT' };
   }
 }

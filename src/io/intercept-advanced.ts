@@ -10,8 +10,14 @@ import { addressOfBytes, formatAddress } from '../base/address.ts';
 import { ReplayError } from '../base/errors.ts';
 import type { InterceptedSink, PacketSource, Registration } from '../intercept/ports.ts';
 import { forwardingLines, refuseForwarding } from './intercept-checks.ts';
-import { describeRegistration, familiesOf, snapBytesFor } from './intercept-registrations.ts';
+import {
+  describeRegistration,
+  familiesOf,
+  receiveFrom,
+  snapBytesFor,
+} from './intercept-registrations.ts';
 import { findInterface, type NetworkInterface, readInterfaces } from './interfaces.ts';
+import { OperatorFilter } from './operator-filter.ts';
 import { ALL_INTERFACES, PacketRing } from './packet-ring.ts';
 import { NOTHING_FILTER, registrationFilter } from './registration-filter.ts';
 import { routeOf } from './routes.ts';
@@ -24,6 +30,8 @@ export interface AdvancedOptions {
   /** Octets of payload handed over with the headers. */
   readonly prefixBytes: number;
   readonly ringFrames?: number;
+  /** Captures only what this accepts as well, in pcap's language; null: everything. */
+  readonly filter: string | null;
 }
 
 /** Captures what comes in for the registered ranges, with the kernel's timestamps. */
@@ -32,6 +40,7 @@ export class AdvancedSource implements PacketSource {
   readonly fds: readonly number[];
   readonly #ring: PacketRing;
   readonly #snapBytes: number;
+  readonly #operatorFilter: OperatorFilter;
   readonly #force: boolean;
   /** Those named by the operator. */
   readonly #named: readonly NetworkInterface[];
@@ -41,10 +50,12 @@ export class AdvancedSource implements PacketSource {
 
   /**
    * @throws ReplayError ERR_IO_NOT_PERMITTED, ERR_IO_NO_INTERFACE, ERR_IO_INTERFACE_DOWN,
-   * ERR_IO_FORWARDING, ERR_IO_SOCKET, ERR_IO_MMAP (environment)
+   * ERR_IO_FORWARDING, ERR_IO_LIBPCAP, ERR_IO_SOCKET, ERR_IO_MMAP (environment);
+   * ERR_CAPTURE_FILTER (usage)
    */
   constructor(options: AdvancedOptions) {
-    const { interfaces, force, prefixBytes, ringFrames } = options;
+    const { interfaces, force, prefixBytes, ringFrames, filter } = options;
+    this.#operatorFilter = new OperatorFilter(filter);
     this.#named = interfaces.map(findInterface);
     this.#devices = this.#named;
     this.#force = force;
@@ -75,19 +86,14 @@ export class AdvancedSource implements PacketSource {
     }
     const interfaces = this.#isBound ? null : devices.map(({ index }) => index);
     const snapBytes = this.#snapBytes;
-    this.#ring.setFilter(registrationFilter({ registrations, interfaces, snapBytes }));
+    const first = this.#operatorFilter.program;
+    this.#ring.setFilter(registrationFilter({ registrations, interfaces, snapBytes, first }));
     this.#devices = devices;
     this.#registrations = registrations;
   }
 
   receive(limit: number, sink: InterceptedSink): number {
-    const ring = this.#ring;
-    for (let received = 0; received < limit; received++) {
-      if (!ring.hasPacket()) return received;
-      sink.onPacket(ring.start, ring.capturedBytes, ring.seconds, ring.nanoseconds);
-      ring.release();
-    }
-    return limit;
+    return receiveFrom(this.#ring, limit, sink);
   }
 
   readDropped(): number {
@@ -102,7 +108,11 @@ export class AdvancedSource implements PacketSource {
     const forwarding = names
       .filter((name) => forwardingLines(name, familiesOf(this.#registrations)).length > 0)
       .map((name) => `warning: ${name} forwards: what is captured also leaves this machine`);
-    return [...capturing.map((line) => `captures on ${where}: ${line}`), ...forwarding];
+    return [
+      ...capturing.map((line) => `captures on ${where}: ${line}`),
+      ...this.#operatorFilter.describe(),
+      ...forwarding,
+    ];
   }
 
   close(): void {

@@ -1,9 +1,10 @@
 /** What registrations ask of a source: in words, and packet by packet. */
 import { addressBytes } from '../base/address.ts';
-import type { RegisteredTarget, Registration } from '../intercept/ports.ts';
+import type { InterceptedSink, RegisteredTarget, Registration } from '../intercept/ports.ts';
 import type { IpView } from '../wire/ip-view.ts';
 import { type AddressBlock, formatEndpoint, formatRange, withoutBlocks } from './address-blocks.ts';
 import { addressAt } from './client-ranges.ts';
+import type { PacketRing } from './packet-ring.ts';
 
 /** The longest IP header that is looked for (60, IPv4 with options) and TCP's (60). */
 const HEADERS_BYTES_MAX = 120;
@@ -13,6 +14,16 @@ const NAMED_MAX = 4;
 
 /** Octets of a packet to capture, from its IP header, so that `prefixBytes` of payload are there. */
 export const snapBytesFor = (prefixBytes: number): number => HEADERS_BYTES_MAX + prefixBytes;
+
+/** Hands over what a ring holds: `PacketSource.receive`. */
+export function receiveFrom(ring: PacketRing, limit: number, sink: InterceptedSink): number {
+  for (let received = 0; received < limit; received++) {
+    if (!ring.hasPacket()) return received;
+    sink.onPacket(ring.start, ring.capturedBytes, ring.seconds, ring.nanoseconds);
+    ring.release();
+  }
+  return limit;
+}
 
 /** The families that registrations are of. */
 export const familiesOf = (registrations: readonly Registration[]): (4 | 6)[] => [

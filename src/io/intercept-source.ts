@@ -1,7 +1,9 @@
 /** Opens what an intercept picks replies up with, by the mode's name. */
 import type { PacketSource } from '../intercept/ports.ts';
 import { AdvancedSource } from './intercept-advanced.ts';
+import { NfqueueSource } from './intercept-nfqueue.ts';
 import type { PassedClients } from './intercept-registrations.ts';
+import { SinkSource } from './intercept-sink.ts';
 import { PREFIX_BYTES } from './open-local.ts';
 
 /** Where replies are picked up: an auxiliary machine; or the target, by netfilter or by a route. */
@@ -17,6 +19,8 @@ export interface SourceOptions {
   readonly force?: boolean;
   /** advanced, sink: packets that can wait to be received, 65536 by default. */
   readonly ringFrames?: number;
+  /** advanced, sink: capture only what this accepts as well, in pcap's language (libpcap). */
+  readonly filter?: string;
   /** nfqueue: both ends included, 0..65535; queue 0 alone by default. */
   readonly queues?: { readonly first: number; readonly last: number };
   /** nfqueue: packets leave the target when nobody takes them, instead of being dropped. */
@@ -34,8 +38,11 @@ export interface SourceOptions {
  * `SinkSource`
  */
 export function openSource(mode: SourceMode, options: SourceOptions = {}): PacketSource {
-  const { prefixBytes = PREFIX_BYTES, interfaces = [], force = false, ringFrames } = options;
-  const ring = ringFrames === undefined ? {} : { ringFrames };
+  const { prefixBytes = PREFIX_BYTES, interfaces = [], force = false, filter = null } = options;
+  const { ringFrames } = options;
+  const ring = ringFrames === undefined ? { filter } : { filter, ringFrames };
   if (mode === 'advanced') return new AdvancedSource({ interfaces, force, prefixBytes, ...ring });
-  throw new Error(mode);
+  if (mode === 'sink') return new SinkSource({ prefixBytes, ...ring });
+  const { queues = { first: 0, last: 0 }, failOpen = false, noRules = false, pass = [] } = options;
+  return new NfqueueSource({ queues, failOpen, noRules, passed: pass, prefixBytes });
 }

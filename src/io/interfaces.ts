@@ -1,8 +1,8 @@
 /** The machine's network interfaces, as `ip -json` tells them. */
-import { execFileSync } from 'node:child_process';
 import { addressBytes, parseAddress } from '../base/address.ts';
 import { ReplayError } from '../base/errors.ts';
 import { parseMac } from '../wire/ethernet.ts';
+import { runCommand } from './commands.ts';
 
 /** An address of an interface, and how many of its bits its link has in common. */
 export interface InterfaceAddress {
@@ -103,21 +103,18 @@ type IpAnswer =
   /** What `ip` wrote before it failed. */
   | { readonly failure: string; readonly value: null };
 
-/** What `ip -json …` answers, or why it does not. */
+/**
+ * What `ip -json …` answers, or why it does not.
+ * @throws ReplayError ERR_IO_NO_IP_COMMAND
+ */
 export function ipJson(argv: readonly string[]): IpAnswer {
-  try {
-    const text = execFileSync('ip', ['-json', ...argv], {
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: 10_000,
-      maxBuffer: 64 << 20,
-    });
-    return { failure: null, value: text.trim() === '' ? [] : JSON.parse(text) };
-  } catch (cause) {
-    const { stderr, message } = cause as { stderr?: string; message: string };
-    if (stderr === undefined || stderr === '') throw noIpCommand(message);
-    return { failure: stderr.trim().split('\n').join('; '), value: null };
+  const answer = runCommand('ip', ['-json', ...argv]);
+  if (answer.failure === null) {
+    const text = answer.stdout.trim();
+    return { failure: null, value: text === '' ? [] : JSON.parse(text) };
   }
+  if (answer.isMissing) throw noIpCommand(answer.failure);
+  return { failure: answer.failure, value: null };
 }
 
 const noIpCommand = (why: string): ReplayError =>

@@ -2,6 +2,7 @@
 import { assert } from '../base/assert.ts';
 import type { CaptureBytes, Receiver, Sender } from '../replay/ports.ts';
 import { CaptureMap, type MappedFile } from './capture-map.ts';
+import { ChannelReceiver, type ShardInbox } from './channel-receiver.ts';
 import type { ClientRange } from './client-ranges.ts';
 import { IpSender } from './ip-sender.ts';
 import type { LocalPath } from './local-path.ts';
@@ -41,6 +42,8 @@ export interface LocalPlan {
   readonly runStart: string;
   /** Needed by `raw-socket` alone, which has to copy payload. */
   readonly captureBytes?: CaptureBytes;
+  /** Replies come from the channel thread instead of from the path's own device. */
+  readonly inbox?: ShardInbox;
   readonly prefixBytes?: number;
   readonly ringFrames?: number;
   readonly batchFrames?: number;
@@ -80,7 +83,9 @@ export function openLocal(plan: LocalPlan): LocalIo {
   try {
     const clock = openRunClock(plan.runStart);
     const captureMap = keep(new CaptureMap(plan.files));
-    const receiver = keep(openReceiver(plan, clock));
+    const { inbox } = plan;
+    const receiver =
+      inbox === undefined ? keep(openReceiver(plan, clock)) : new ChannelReceiver(inbox, clock);
     const sender = keep(openSender(plan, captureMap, clock));
     const responder = plan.answersNeighbours ? keep(openResponder(plan)) : null;
     const fds = responder === null ? [receiver.fd] : [receiver.fd, responder.fd];

@@ -26,6 +26,8 @@ export interface RegistrationFilterOptions {
   readonly interfaces: readonly number[] | null;
   /** Octets of an accepted packet to hand over, from its IP header. */
   readonly snapBytes: number;
+  /** A program of the operator's that packets have to be accepted by as well. */
+  readonly first?: readonly BpfInstruction[];
 }
 
 const ACCEPT = 'accept';
@@ -38,7 +40,7 @@ export const NOTHING_FILTER: readonly BpfInstruction[] = [{ code: Bpf.RETURN, jt
  * @throws ReplayError ERR_IO_FILTER_TOO_LONG where ranges and targets are too many (about 500 of each)
  */
 export function registrationFilter(options: RegistrationFilterOptions): readonly BpfInstruction[] {
-  const { registrations, interfaces, snapBytes } = options;
+  const { registrations, interfaces, snapBytes, first = [] } = options;
   if (registrations.length === 0) return NOTHING_FILTER;
   const filter = new BpfAssembler();
   if (interfaces !== null) addInterfaces(filter, interfaces);
@@ -53,7 +55,8 @@ export function registrationFilter(options: RegistrationFilterOptions): readonly
   filter.add(Bpf.RETURN, snapBytes);
   const ranges = registrations.reduce((sum, one) => sum + one.ranges.length, 0);
   const targets = registrations.reduce((sum, one) => sum + one.targets.length, 0);
-  return assembleFilter(filter, `${ranges} registered client ranges and ${targets} targets`);
+  const what = `${ranges} registered client ranges and ${targets} targets`;
+  return assembleFilter(filter, what, first);
 }
 
 /** Drops what came in by another interface. */

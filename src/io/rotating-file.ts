@@ -46,7 +46,8 @@ export class RotatingFile {
 
   #rotate(): void {
     try {
-      for (let i = KEPT - 1; i >= 1; i--) renameIfThere(`${this.#path}.${i}`, `${this.#path}.${i + 1}`);
+      for (let i = KEPT - 1; i >= 1; i--)
+        renameIfThere(`${this.#path}.${i}`, `${this.#path}.${i + 1}`);
       renameIfThere(this.#path, `${this.#path}.1`);
       const fd = openSync(this.#path, 'a', 0o640);
       closeSync(this.#fd);

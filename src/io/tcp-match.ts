@@ -94,10 +94,15 @@ export function addTargetMatch(filter: BpfAssembler, match: TargetMatch): void {
 /**
  * The program, which the kernel takes at this length.
  * @param what for the error: what has made it so long
+ * @param first a program that a packet has to be accepted by as well, before
  * @throws ReplayError ERR_IO_FILTER_TOO_LONG (about 500 ranges or targets)
  */
-export function assembleFilter(filter: BpfAssembler, what: string): BpfInstruction[] {
-  const program = filter.assemble();
+export function assembleFilter(
+  filter: BpfAssembler,
+  what: string,
+  first: readonly BpfInstruction[] = [],
+): BpfInstruction[] {
+  const program = [...first.map(goingOn), ...filter.assemble()];
   if (program.length <= BPF_INSTRUCTIONS_MAX) return program;
   throw new ReplayError({
     code: 'ERR_IO_FILTER_TOO_LONG',
@@ -107,6 +112,17 @@ export function assembleFilter(filter: BpfAssembler, what: string): BpfInstructi
       `it takes ${BPF_INSTRUCTIONS_MAX}`,
     hint: 'give the client pool as fewer, longer ranges',
   });
+}
+
+/** Where a program would accept, it goes on behind its last instruction instead. */
+function goingOn(
+  instruction: BpfInstruction,
+  at: number,
+  program: readonly BpfInstruction[],
+): BpfInstruction {
+  const accepts = instruction.code === Bpf.RETURN && instruction.k !== 0;
+  if (!accepts) return instruction;
+  return { code: Bpf.JUMP, jt: 0, jf: 0, k: program.length - at - 1 };
 }
 
 /** Ends with 0 unless A is `value`. */

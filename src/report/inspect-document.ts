@@ -28,6 +28,23 @@ export interface SessionTotals {
   readonly skipped: Readonly<Record<string, number>>;
 }
 
+/** Of recorded times, in milliseconds. */
+export interface Spread {
+  readonly p50: number;
+  readonly p90: number;
+  readonly max: number;
+}
+
+/** Of a server's replayable sessions; null where there is nothing to measure. */
+export interface RecordedTimings {
+  /** How long clients thought before their turns: the servers' own time is not in it. */
+  readonly thinkMs: Spread | null;
+  /** How long the server took to begin to answer. */
+  readonly latencyMs: Spread | null;
+  /** HTTP/1 requests, pipelined ones each. */
+  readonly httpRequests: number;
+}
+
 export interface ServerReport {
   readonly address: string;
   readonly port: number;
@@ -40,6 +57,8 @@ export interface ServerReport {
   /** Payload octets, each once. */
   readonly clientBytes: number;
   readonly serverBytes: number;
+  /** Those of both directions that belong to replayable sessions. */
+  readonly replayableBytes: number;
 }
 
 export interface SessionReport {
@@ -66,6 +85,6 @@ export interface InspectDocument {
   readonly schema: 'gryphon.inspect/1';
   readonly files: readonly FileReport[];
   readonly sessions: SessionTotals;
-  readonly servers: readonly ServerReport[];
+  readonly servers: readonly (ServerReport & Partial<RecordedTimings>)[];
   readonly sessionList?: readonly SessionReport[];
 }

@@ -5,9 +5,9 @@ import { nonZero } from './format.ts';
 import type {
   FileReport,
   InspectDocument,
-  ServerReport,
   SessionReport,
   SessionTotals,
+  Spread,
 } from './inspect-document.ts';
 
 /** More servers than this are summed up in one line; `--json` has them all. */
@@ -74,12 +74,23 @@ function utc(timestamp: string): string {
   return `${text}.${fraction.slice(0, 6)} UTC`;
 }
 
-function sessionLines(sessions: SessionTotals, servers: readonly ServerReport[]): string[] {
+function sessionLines(sessions: SessionTotals, servers: InspectDocument['servers']): string[] {
   const { total, replayable } = sessions;
   const share = total === 0 ? '' : ` (${formatPercentage(replayable / total)})`;
   const lines = [
     `Sessions: ${formatCount(total)}, ${formatCount(replayable)} of them replayable${share}`,
   ];
+  const payload = servers.reduce(
+    (sum, { clientBytes, serverBytes }) => sum + clientBytes + serverBytes,
+    0,
+  );
+  const replayed = servers.reduce((sum, { replayableBytes }) => sum + replayableBytes, 0);
+  if (payload > 0) {
+    const part = `${formatBytes(replayed)} of ${formatBytes(payload)}`;
+    lines.push(
+      `Payload:  ${part} in replayable sessions (${formatPercentage(replayed / payload)})`,
+    );
+  }
   const skipped = nonZero(sessions.skipped);
   const width = Math.max(0, ...skipped.map(([, count]) => formatCount(count).length));
   const nameWidth = Math.max(0, ...skipped.map(([reason]) => reason.length));
@@ -91,7 +102,7 @@ function sessionLines(sessions: SessionTotals, servers: readonly ServerReport[])
   return lines;
 }
 
-function serverLines(servers: readonly ServerReport[]): string[] {
+function serverLines(servers: InspectDocument['servers']): string[] {
   if (servers.length === 0) return [];
   const rows = servers
     .slice(0, SERVERS_MAX)
@@ -103,8 +114,11 @@ function serverLines(servers: readonly ServerReport[]): string[] {
       formatCount(server.clientTurns),
       formatBytes(server.clientBytes),
       formatBytes(server.serverBytes),
+      formatSpread(server.thinkMs),
+      formatSpread(server.latencyMs),
     ]);
-  const head = ['Server', 'sessions', 'replayable', 'speaks first', 'turns', 'sent', 'answered'];
+  const names = ['Server', 'sessions', 'replayable', 'speaks first', 'turns', 'sent', 'answered'];
+  const head = [...names, 'think p50/p90', 'latency p50/p90'];
   const lines = table(head, rows, 1);
   const more = servers.length - SERVERS_MAX;
   if (more > 0) lines.push(`… and ${formatCount(more)} more (--json lists all)`);
@@ -127,6 +141,11 @@ function listLines(sessions: readonly SessionReport[]): string[] {
   const names = ['Client', 'server', 'start', 'duration', 'packets', 'first'];
   return table([...names, 'turns', 'sent', 'answered', 'verdict'], rows, 3);
 }
+
+const formatSpread = (spread: Spread | null | undefined): string =>
+  spread === null || spread === undefined
+    ? '-'
+    : `${formatDuration(spread.p50 * NS_PER_MS)} / ${formatDuration(spread.p90 * NS_PER_MS)}`;
 
 const endpoint = (address: string, port: number): string =>
   address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;

@@ -8,7 +8,10 @@
  */
 
 import type { Epoch } from '../capture/capture-clock.ts';
+import { CaptureError } from '../capture/capture-error.ts';
 import { readerOf } from '../capture/format.ts';
+import { FrameFilter } from '../capture/frame-filter.ts';
+import { LinkType } from '../capture/link-types.ts';
 import { OctetWindow, WINDOW_BYTES } from '../capture/octet-window.ts';
 import { PACKET_BYTES_MAX, type PacketReader, Step } from '../capture/packet-reader.ts';
 import { CaptureFile, openCaptureBytes } from '../io/capture-file.ts';
@@ -19,16 +22,27 @@ import type {
   SessionTotals,
 } from '../report/inspect-document.ts';
 import { CaptureIngest, IngestStep, type Timestamp } from '../session/capture-ingest.ts';
-import { ScriptBuilder } from '../session/script-builder.ts';
+import { findHttpRequests, type HttpRequests } from '../session/http-requests.ts';
+import { type ReadOctets, ScriptBuilder } from '../session/script-builder.ts';
 import type { JoinedFile, Scripts } from '../session/scripts.ts';
 import { SessionCatalog } from '../session/session-catalog.ts';
+import type { SessionSelection } from '../session/session-selection.ts';
 import { SessionTracker } from '../session/session-tracker.ts';
 import { type CaptureSources, named, openSources, type Source } from './capture-sources.ts';
+import { canBeStored, loadIndex, saveIndex } from './index-store.ts';
 import { serverReports, sessionReports, sessionTotals, timestampText } from './session-reports.ts';
 
 export interface IndexOptions {
   /** Seeds the hash tables, so that no capture can be made that slows them down. */
   readonly seed: number;
+  /** Which sessions are wanted; the others are counted as `not-selected`. */
+  readonly selection?: SessionSelection;
+  /** Which frames are wanted, in pcap's language; the others are counted as `filtered`. */
+  readonly filter?: string;
+  /** Whether to use, and else to write, an index beside the first capture. */
+  readonly store?: boolean;
+  /** Whether a damaged file is an error (ERR_CAPTURE_DAMAGED) instead of a warning. */
+  readonly strict?: boolean;
   /** Called now and then with the octets read so far and in all. */
   readonly onProgress?: (bytesRead: number, bytes: number) => void;
   /** Something the user should know that does not end the run. */
@@ -49,6 +63,8 @@ export interface CaptureIndex {
   sessionList(options: { readonly digests: boolean }): Iterable<SessionReport>;
   /** The replayable sessions, in shared memory. Made anew by each call. */
   scripts(): Scripts;
+  /** The HTTP/1 requests in those scripts; reads the headers of all requests and answers. */
+  httpRequests(scripts: Scripts): HttpRequests;
   /** Ends the use of the captures: what was unpacked for reading is removed. */
   close(): void;
 }
@@ -89,13 +105,32 @@ export async function indexCaptures(
     onProgress: (bytesRead, bytes) => turns.take(bytesRead, bytes),
   });
   try {
-    const indexing = new Indexing(sources, turns, options);
+    const filterOf = options.filter === undefined ? undefined : await filters(options.filter);
+    const indexing = new Indexing(sources, turns, { ...options, filterOf });
     await indexing.run();
     return indexing.finish();
   } catch (fault) {
     sources.close();
     throw fault;
   }
+}
+
+/** Filters a link type, compiled when the first frame of one is met. */
+async function filters(text: string): Promise<(linkType: number) => FrameFilter> {
+  const { compileFilter } = await import('../io/sys/libpcap.ts');
+  const known = new Map<number, FrameFilter>();
+  const filterOf = (linkType: number): FrameFilter => {
+    const filter = known.get(linkType) ?? new FrameFilter(compileFilter(text, linkType));
+    known.set(linkType, filter);
+    return filter;
+  };
+  // What is wrong with the text is said before anything is read.
+  filterOf(LinkType.ETHERNET);
+  return filterOf;
+}
+
+interface IndexingOptions extends IndexOptions {
+  readonly filterOf: ((linkType: number) => FrameFilter) | undefined;
 }
 
 /** Gives the event loop its turn now and then. */
@@ -121,7 +156,7 @@ class Indexing {
   readonly #opened: CaptureSources;
   readonly #sources: readonly Source[];
   readonly #turns: Turns;
-  readonly #options: IndexOptions;
+  readonly #options: IndexingOptions;
   readonly #tracker: SessionTracker;
   readonly #epoch: Epoch = { seconds: Number.NaN };
   readonly #reports = new Map<Source, FileReport>();
@@ -129,7 +164,7 @@ class Indexing {
   /** In octets of the files as the user named them; what is packed was half done by unpacking. */
   #bytesRead: number;
 
-  constructor(sources: CaptureSources, turns: Turns, options: IndexOptions) {
+  constructor(sources: CaptureSources, turns: Turns, options: IndexingOptions) {
     this.#opened = sources;
     this.#sources = sources.list;
     this.#turns = turns;
@@ -143,25 +178,55 @@ class Indexing {
   }
 
   async run(): Promise<void> {
+    const isStored = this.#options.store === true && this.#canStore();
+    const filter = this.#options.filter ?? null;
+    if (isStored && this.#load(filter)) return;
+    await this.#read();
+    if (!isStored) return;
+    const reports = this.#sources.flatMap((source) => this.#reports.get(source) ?? []);
+    const stored = { epochSeconds: this.#epoch.seconds, reports };
+    saveIndex(this.#sources, filter, this.#tracker, stored);
+  }
+
+  #canStore(): boolean {
+    if (canBeStored(this.#sources)) return true;
+    this.#warn('--index is for captures that are files, not packed or piped: none is written');
+    return false;
+  }
+
+  #load(filter: string | null): boolean {
+    const stored = loadIndex(this.#sources, filter, this.#tracker);
+    if (stored === null) return false;
+    this.#epoch.seconds = stored.epochSeconds;
+    for (const [i, report] of stored.reports.entries()) {
+      const source = this.#sources.at(i);
+      if (source !== undefined) this.#report(source, { ...report, file: source.name });
+    }
+    return true;
+  }
+
+  async #read(): Promise<void> {
     if (this.#sources.length === 1) await this.#readAll(this.#sources[0]);
     else await this.#merge();
   }
 
   finish(): CaptureIndex {
-    const catalog = new SessionCatalog(this.#tracker);
+    const { seconds } = this.#epoch;
+    const epochSeconds = Number.isNaN(seconds) ? 0 : seconds;
+    const catalog = new SessionCatalog(this.#tracker, this.#options.selection, epochSeconds);
     const joined: JoinedFile[] = this.#sources.map(({ path, base, bytes }) => ({
       path,
       base,
       bytes,
     }));
-    const epochSeconds = this.#epoch.seconds;
     return {
       files: this.#sources.flatMap((source) => this.#reports.get(source) ?? []),
       sessions: sessionTotals(catalog),
       servers: serverReports(catalog),
       indexBytes: this.#tracker.records.bytes,
       sessionList: ({ digests }) => sessionReports(catalog, { digests, epochSeconds, joined }),
-      scripts: () => buildScripts(catalog, joined),
+      scripts: () => withOctets(joined, (read) => new ScriptBuilder(catalog, read).build(joined)),
+      httpRequests: (scripts) => withOctets(joined, (read) => findHttpRequests(scripts, read)),
       close: () => this.#opened.close(),
     };
   }
@@ -230,7 +295,12 @@ class Indexing {
     try {
       const window = new OctetWindow(windowBytes);
       const reader = startReading(source, file, window);
-      const ingest = new CaptureIngest(reader, this.#tracker, this.#epoch, source.base);
+      const { filterOf } = this.#options;
+      const ingest = new CaptureIngest(reader, this.#tracker, {
+        epoch: this.#epoch,
+        fileBase: source.base,
+        ...(filterOf === undefined ? {} : { filterOf }),
+      });
       return { source, file, window, ingest };
     } catch (fault) {
       file.close();
@@ -248,10 +318,14 @@ class Indexing {
 
   #close({ source, file, ingest }: Reading): void {
     file.close();
-    const report = fileReport(source, ingest);
+    this.#report(source, fileReport(source, ingest));
+  }
+
+  #report(source: Source, report: FileReport): void {
     this.#reports.set(source, report);
     if (report.damage !== null) {
       const { offset, reason } = report.damage;
+      if (this.#options.strict === true) throw damaged(source.name, offset, reason);
       this.#warn(
         `${source.name} is damaged at octet ${offset}: ${reason}; what came before is used`,
       );
@@ -319,11 +393,10 @@ function fileReport(source: Source, ingest: CaptureIngest): FileReport {
   };
 }
 
-function buildScripts(catalog: SessionCatalog, joined: readonly JoinedFile[]): Scripts {
+function withOctets<T>(joined: readonly JoinedFile[], use: (read: ReadOctets) => T): T {
   const octets = openCaptureBytes(joined);
   try {
-    const builder = new ScriptBuilder(catalog, (offset, into) => octets.read(offset, into));
-    return builder.build(joined);
+    return use((offset, into) => octets.read(offset, into));
   } finally {
     octets.close();
   }
@@ -339,3 +412,11 @@ const END_OF_TIME: Timestamp = { seconds: Number.POSITIVE_INFINITY, nanos: 0 };
 function earlierOf(a: Timestamp = END_OF_TIME, b: Timestamp = END_OF_TIME): Timestamp {
   return compareTimes(a, b) <= 0 ? a : b;
 }
+
+const damaged = (name: string, offset: number, reason: string): CaptureError =>
+  new CaptureError({
+    code: 'ERR_CAPTURE_DAMAGED',
+    message: `${name} is damaged at octet ${offset}: ${reason}`,
+    hint: 'without --strict, what comes before is used',
+    offset,
+  });

@@ -1,6 +1,7 @@
 /** What `gryphon inspect` shows: reads captures and sends nothing. */
 import type { InspectDocument } from '../report/inspect-document.ts';
-import { type IndexOptions, indexCaptures } from './index-captures.ts';
+import { type CaptureIndex, type IndexOptions, indexCaptures } from './index-captures.ts';
+import { recordedTimings } from './recorded-timings.ts';
 
 export interface InspectOptions extends IndexOptions {
   /** An entry for each session, too. */
@@ -16,7 +17,8 @@ export async function inspectCaptures(
 ): Promise<InspectDocument> {
   const index = await indexCaptures(paths, options);
   try {
-    const { files, sessions, servers } = index;
+    const { files, sessions } = index;
+    const servers = withTimings(index);
     const document: InspectDocument = { schema: 'gryphon.inspect/1', files, sessions, servers };
     if (!options.sessions) return document;
     const sessionList = [...index.sessionList({ digests: options.digests ?? true })];
@@ -24,4 +26,17 @@ export async function inspectCaptures(
   } finally {
     index.close();
   }
+}
+
+/** The servers with what their recorded clients and they themselves took. */
+function withTimings(index: CaptureIndex): InspectDocument['servers'] {
+  const scripts = index.scripts();
+  const timings = recordedTimings(scripts, index.httpRequests(scripts));
+  const byEndpoint = new Map(
+    scripts.endpoints.map(({ address, port }, row) => [`${address} ${port}`, timings.at(row)]),
+  );
+  return index.servers.map((server) => ({
+    ...server,
+    ...byEndpoint.get(`${server.address} ${server.port}`),
+  }));
 }

@@ -1,21 +1,13 @@
 /** An intercept from beginning to end: capture thread, channel, logs; and leaving nothing behind. */
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { ReplayError } from '../base/errors.ts';
 import { TALLIES, Tally } from '../intercept/intercept-core.ts';
-import {
-  BOOT_ID_BYTES,
-  CAPABILITIES,
-  type Hello,
-  PROTOCOL_VERSION,
-  PROTOCOL_VERSION_OLDEST,
-  type Stamp,
-} from '../intercept/protocol.ts';
 import { isLoopback } from '../io/channel-secret.ts';
 import { listenForStreams } from '../io/channel-socket.ts';
 import type { SourceMode, SourceOptions } from '../io/intercept-source.ts';
-import { CLOCK_REALTIME, clockGettime, TIMESPEC_WORDS } from '../io/sys/clock.ts';
 import { closeEventFd, openEventFd, raiseEvent } from '../io/sys/eventfd.ts';
+import { helloOf, wallClock } from './channel-ends.ts';
 import type { CaptureCommand, CaptureJob, CaptureMessage, PostedOwner } from './intercept-job.ts';
 import { openLog } from './intercept-log.ts';
 import { InterceptServer, logLine } from './intercept-server.ts';
@@ -222,40 +214,6 @@ function requireSecret({ host, key }: InterceptOptions): void {
     message: `--listen ${host} can be reached from other machines, but there is no secret`,
     hint: 'openssl rand -hex 32 > token, then --token-file token here and at the replay',
   });
-}
-
-/** What both ends of the channel say of themselves. */
-export function helloOf(version: string): Hello {
-  return {
-    oldest: PROTOCOL_VERSION_OLDEST,
-    newest: PROTOCOL_VERSION,
-    offered: CAPABILITIES,
-    required: CAPABILITIES,
-    bootId: readBootId(),
-    software: `gryphon ${version}`,
-  };
-}
-
-function readBootId(): Uint8Array {
-  try {
-    const text = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1');
-    return Uint8Array.from(Buffer.from(text.replace(/[^0-9a-f]/g, ''), 'hex')).slice(
-      0,
-      BOOT_ID_BYTES,
-    );
-  } catch {
-    // Without /proc nobody shares our clock for certain.
-    return new Uint8Array(BOOT_ID_BYTES);
-  }
-}
-
-/** Reads CLOCK_REALTIME. */
-export function wallClock(): () => Stamp {
-  const timespec = new Uint32Array(TIMESPEC_WORDS);
-  return () => {
-    clockGettime(CLOCK_REALTIME, timespec);
-    return { seconds: timespec[0], nanoseconds: timespec[2] };
-  };
 }
 
 type Log = (

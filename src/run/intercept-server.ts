@@ -16,6 +16,9 @@ import type { PostedFailure } from './job.ts';
 
 /** Octets that may wait in a connection before records are kept in the outbox instead. */
 const PENDING_BYTES_MAX = 1 << 19;
+/** What a replay is told of the source: what is captured, and what may be wrong. */
+const NOTES_MAX = 16;
+const NOTE_CHARACTERS_MAX = 500;
 /** Frames sent to one replay before the next one's turn. */
 const FRAMES_PER_TURN = 32;
 
@@ -169,7 +172,10 @@ export class InterceptServer {
     });
     for (const line of lines) logLine(host, line);
     const { mode, prefixBytes } = host;
-    const notes = lines.slice(0, 16).map((line) => line.replace(/\p{Cc}/gu, ' '));
+    const notes = lines
+      .filter((line) => !line.startsWith('has '))
+      .slice(0, NOTES_MAX)
+      .map((line) => line.replace(/\p{Cc}/gu, ' ').slice(0, NOTE_CHARACTERS_MAX));
     peer.accept({ mode, interfaces: [], prefixBytes, notes }, host.nowNs());
     if (!peer.isLive) {
       this.#remove(added, 'it was gone before it was answered');

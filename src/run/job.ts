@@ -1,5 +1,6 @@
 /** What is posted between the run and its threads: plain data and shared memory. */
 import type { FailureKind } from '../base/errors.ts';
+import type { ShardInbox } from '../io/channel-receiver.ts';
 import type { LocalPath } from '../io/local-path.ts';
 import type { Timeline } from '../measure/intervals.ts';
 import type { Close, Pace } from '../replay/replay-plan.ts';
@@ -8,7 +9,7 @@ import type { ArrivalOptions } from '../schedule/arrivals.ts';
 import type { Scripts } from '../session/scripts.ts';
 import type { TcpSettings } from '../tcp/tcp-client.ts';
 import type { SynOptions } from '../wire/frame-writer.ts';
-import type { SenderName } from './options.ts';
+import type { InterceptAddress, SenderName } from './options.ts';
 
 /** Words of the control memory (Int32Array): written by the main thread, read by the others. */
 export const Control = {
@@ -54,6 +55,18 @@ export interface NetworkWay {
   readonly sender: SenderName;
   /** Whether ARP and NDP are answered for the clients. */
   readonly answersNeighbours: boolean;
+  /** Who picks the replies up; none: this machine. */
+  readonly intercepts: readonly InterceptAddress[];
+  /** Where the intercepts' replies are found, once there is a connection to them. */
+  readonly channel: ChannelEnd | null;
+}
+
+/** What the channel thread shares with the threads that play. */
+export interface ChannelEnd {
+  /** One a shard, in their order. */
+  readonly inboxes: readonly ShardInbox[];
+  /** `ChannelTotal` numbers. */
+  readonly totals: Float64Array<SharedArrayBuffer>;
 }
 
 export interface ThreadJob {

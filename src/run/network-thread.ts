@@ -8,6 +8,7 @@ import { IntervalRecorder } from '../measure/intervals.ts';
 import type { CaptureBytes } from '../replay/ports.ts';
 import { Replay } from '../replay/replay.ts';
 import type { ThreadRun } from './embedded-thread.ts';
+import { ChannelTotal } from './channel-job.ts';
 import { enginePlan } from './engine-plan.ts';
 import type { NetworkWay, ThreadJob } from './job.ts';
 import { networkTurns } from './network-loop.ts';
@@ -36,7 +37,10 @@ export function openNetworkThread(
     answersNeighbours: way.answersNeighbours && shard === 0,
     runStart: runStartsNow(),
     captureBytes: capture,
+    ...(way.channel === null ? {} : { inbox: way.channel.inboxes[shard] }),
   });
+  // What intercepts dropped counts once, whichever thread it was for.
+  const totals = shard === 0 ? way.channel?.totals : undefined;
   try {
     const links = way.path.routes.map(({ linkHeader }) => linkHeader);
     assert(links.length === plan.targets.length, 'every target has a route');
@@ -58,7 +62,7 @@ export function openNetworkThread(
           nowNs: () => io.clock.nowNs(),
           wait: io.wait,
           answerNeighbours: io.answerNeighbours,
-          readCounts: () => readCounts(io, counters),
+          readCounts: () => readCounts(io, counters, totals),
         });
         counters[Counter.CLOCK_NS] = endNs;
         warnOfRefusals(io, onWarning);
@@ -72,13 +76,16 @@ export function openNetworkThread(
   }
 }
 
-function readCounts(io: LocalIo, counters: Float64Array): void {
+function readCounts(io: LocalIo, counters: Float64Array, totals?: Float64Array): void {
   const { faults } = io.sender;
   counters[Counter.UNSENT_NO_BUFFERS] = faults.noBuffers;
   counters[Counter.UNSENT_NOT_PERMITTED] = faults.notPermitted;
   counters[Counter.UNSENT_TOO_LONG] = faults.tooLong;
   counters[Counter.UNSENT_OTHER] = faults.other;
   counters[Counter.RING_DROPPED] = io.readDropped();
+  if (totals === undefined) return;
+  counters[Counter.RING_DROPPED] +=
+    totals[ChannelTotal.DROPPED] + totals[ChannelTotal.KERNEL_DROPPED];
 }
 
 function warnOfRefusals({ sender }: LocalIo, onWarning: (text: string) => void): void {

@@ -26,7 +26,8 @@ const ON_LINK_ADDRESSES = 256;
 
 /** Whether ARP and NDP are answered for the clients. */
 export const answersFor = (plan: RunPlan, options: ReplayOptions, path: LocalPath): boolean =>
-  options.arp ?? needsAnswers(path, plan.clients.ranges);
+  // Nobody asks this machine for clients whose replies somebody else picks up.
+  options.arp ?? (options.intercepts.length === 0 && needsAnswers(path, plan.clients.ranges));
 
 /** What the way asks of the plan. */
 export const surroundingsOf = (
@@ -47,7 +48,8 @@ export function wayOf(
   answers: boolean,
 ): NetworkWay {
   requireClients(path, targetAddresses(plan), plan.clients.ranges);
-  return { path, sender: options.sender, answersNeighbours: answers };
+  const { sender, intercepts } = options;
+  return { path, sender, answersNeighbours: answers, intercepts, channel: null };
 }
 
 export function targetAddresses(plan: RunPlan): readonly IpAddress[] {
@@ -85,11 +87,14 @@ export function describeWay(
 }
 
 /** What may go wrong on this way, though nothing has yet: one line each. */
-export function warnOfWay({ path, answersNeighbours }: NetworkWay, plan: RunPlan): string[] {
+export function warnOfWay(
+  { path, answersNeighbours, intercepts }: NetworkWay,
+  plan: RunPlan,
+): string[] {
   const { device, forwards } = path;
   const family = plan.clients.family === 4 ? 'ipv4' : 'ipv6';
   const warnings: string[] = [];
-  if (forwards) {
+  if (forwards && intercepts.length === 0) {
     warnings.push(
       `this machine forwards packets: replies may be sent on to where its routes lead; ` +
         `sysctl -w net.${family}.conf.${device.name}.forwarding=0`,

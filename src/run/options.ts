@@ -48,6 +48,19 @@ export type CloseName = 'recorded' | 'server' | 'reset';
 /** How frames leave: `--sender`. */
 export type SenderName = 'packet' | 'ip' | 'raw-socket';
 
+/** An intercept daemon, its name already looked up. */
+export interface InterceptAddress {
+  /** Text form of its IPv4 or IPv6 address. */
+  readonly host: string;
+  readonly port: number;
+}
+
+/** The channel's secret, and where it was found (`--token-file F`, `GRYPHON_TOKEN`). */
+export interface ChannelToken {
+  readonly text: string;
+  readonly where: string;
+}
+
 /** Everything `runReplay` needs to know; all fields are always there. */
 export interface ReplayOptions {
   /** The command line as it was typed, without node and the script: for the result. */
@@ -106,6 +119,10 @@ export interface ReplayOptions {
   readonly sender: SenderName;
   /** Whether to answer ARP and NDP for the client pool; `null`: when the pool is on the link. */
   readonly arp: boolean | null;
+  /** Daemons that pick the replies up; none: this machine does. */
+  readonly intercepts: readonly InterceptAddress[];
+  /** `null`: none, which is for daemons on this machine's loopback interface only. */
+  readonly token: ChannelToken | null;
   /** Worker threads, from 1; `null`: by the number of cores. */
   readonly threads: number | null;
   /** Whether the embedded target runs on the clock instead of virtual time. */

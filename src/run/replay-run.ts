@@ -12,6 +12,7 @@ import { TIMER_BYTES_PER_USER } from '../schedule/timing-wheel.ts';
 import type { Scripts } from '../session/scripts.ts';
 import { TCB_BYTES_PER_USER } from '../tcp/user-table.ts';
 import { type CaptureIndex, indexCaptures } from './index-captures.ts';
+import { openIntercepts } from './intercepted-way.ts';
 import type { NetworkWay } from './job.ts';
 import { answersFor, findPath, surroundingsOf, warnOfWay, wayOf } from './network-way.ts';
 import type { ReplayOptions, RunHost } from './options.ts';
@@ -53,18 +54,31 @@ export async function runReplay(
     ];
     for (const warning of warnings) host.onWarning(warning);
     const threads = threadsOf(options, planned.plan.users);
+    const onWarning = (text: string): void => {
+      warnings.push(text);
+      host.onWarning(text);
+    };
+    const intercepts = await openIntercepts(planned.plan, network, {
+      token: options.token,
+      shards: threads,
+      interrupted: host.interrupted,
+      version,
+      onWarning,
+    });
+    let interceptNotes: readonly string[] = [];
     const crew = new ReplayThreads({
       plan: planned.plan,
-      network,
+      network: intercepts?.way ?? network,
       realTime: options.realTime,
       threads,
-      onWarning: (text) => {
-        warnings.push(text);
-        host.onWarning(text);
-      },
+      onWarning,
       onStart: () => meter.begin(planned, () => crew.state),
     });
-    await playUntilDone(crew, meter, host);
+    try {
+      await playUntilDone(crew, meter, host);
+    } finally {
+      interceptNotes = (await intercepts?.close()) ?? [];
+    }
 
     const counters = sumCounters(crew.state.counters);
     const facts = factsOf(options, index, planned, counters, {
@@ -72,12 +86,13 @@ export async function runReplay(
       startedAt: startedAt.toISOString(),
       wallSeconds: (Date.now() - startedAt.getTime()) / 1_000,
       isInterrupted: host.interrupted.aborted,
+      mode: intercepts?.mode ?? null,
       generator: {
         cpuSeconds: cpuSecondsSince(cpuBefore),
         peakRssBytes: process.resourceUsage().maxRSS * 1_024,
         threads,
         warnings,
-        notes: crew.notes,
+        notes: [...crew.notes, ...interceptNotes],
       },
     });
     const record = { counters, latency: crew.latency, timeline: crew.timeline };
@@ -173,7 +188,10 @@ function factsOf(
   index: CaptureIndex,
   planned: PlannedRun,
   counters: Float64Array,
-  known: Pick<RunFacts, 'version' | 'startedAt' | 'wallSeconds' | 'isInterrupted' | 'generator'>,
+  known: Pick<RunFacts, 'version' | 'startedAt' | 'wallSeconds' | 'isInterrupted' | 'generator'> & {
+    /** Of the intercepts; null without. */
+    readonly mode: string | null;
+  },
 ): RunFacts {
   const { plan, unmapped, targetLabels } = planned;
   const isEmbedded = options.target.kind === 'embedded';
@@ -181,8 +199,9 @@ function factsOf(
   const plays = plan.users * plan.iterations;
   // Played again and again until the time was up: what was not begun was never planned.
   const isOpenEnded = options.iterations === null && options.durationNs !== null;
+  const { mode, ...facts } = known;
   return {
-    ...known,
+    ...facts,
     command: options.command,
     durationNs: counters[Counter.CLOCK_NS],
     clock: isEmbedded && !options.realTime ? 'virtual' : 'real',
@@ -201,7 +220,7 @@ function factsOf(
       pace: options.pace,
       clients: options.clients,
       target: isEmbedded ? 'embedded' : targetLabels.join(','),
-      mode: isEmbedded ? 'embedded' : 'local',
+      mode: isEmbedded ? 'embedded' : (mode ?? 'local'),
       seed: options.seed,
       arrivals: planned.arrivals.description,
     },

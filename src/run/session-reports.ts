@@ -44,16 +44,21 @@ export function serverReports(catalog: SessionCatalog): ServerReport[] {
     clientTurns: 0,
     clientBytes: 0,
     serverBytes: 0,
+    replayableBytes: 0,
   }));
   for (let session = 0; session < catalog.total; session++) {
     const server = servers[catalog.endpointOf[session]];
     const side = catalog.serverSideOf(session);
     server.sessions++;
-    if (catalog.reasonOf(session) === SessionReason.NONE) server.replayable++;
     if (catalog.firstSpeakerOf(session) === side) server.serverFirst++;
     server.clientTurns += catalog.turnsOf(session, 1 - side);
-    server.clientBytes += catalog.resolver.measure(session, 1 - side);
-    server.serverBytes += catalog.resolver.measure(session, side);
+    const clientBytes = catalog.resolver.measure(session, 1 - side);
+    const serverBytes = catalog.resolver.measure(session, side);
+    server.clientBytes += clientBytes;
+    server.serverBytes += serverBytes;
+    if (catalog.reasonOf(session) !== SessionReason.NONE) continue;
+    server.replayable++;
+    server.replayableBytes += clientBytes + serverBytes;
   }
   return servers.sort(
     (a, b) =>

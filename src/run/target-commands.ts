@@ -1,10 +1,14 @@
 /** The exact lines that the target's machine needs so that replies come back to this one. */
 import { addressOfBytes, formatAddress } from '../base/address.ts';
-import { parseClients } from '../schedule/address-pool.ts';
+import { type ClientAddresses, parseClients } from '../schedule/address-pool.ts';
 import type { NetworkWay, RunPlan } from './job.ts';
 
 /** Paragraphs of text: what to run where, and why. */
-export function targetCommands(plan: RunPlan, { path, answersNeighbours }: NetworkWay): string[] {
+export function targetCommands(plan: RunPlan, way: NetworkWay): string[] {
+  return way.intercepts.length === 0 ? localCommands(plan, way) : interceptCommands(plan, way);
+}
+
+function localCommands(plan: RunPlan, { path, answersNeighbours }: NetworkWay): string[] {
   const { device } = path;
   const own = device.addresses
     .map(({ address }) => addressOfBytes(address))
@@ -19,8 +23,7 @@ export function targetCommands(plan: RunPlan, { path, answersNeighbours }: Netwo
       `on the target: nothing. Its link asks who has ${plan.clients.text}, and gryphon answers.`,
     ];
   }
-  const pools = plan.clients.text.split(',').map((pool) => pool.trim());
-  const routes = pools.flatMap((pool) => prefixesOf(pool));
+  const routes = poolRoutes(plan.clients);
   return [
     [
       'on the target (replies must come to this machine):',
@@ -35,6 +38,40 @@ export function targetCommands(plan: RunPlan, { path, answersNeighbours }: Netwo
     [
       'afterwards, on the target:',
       ...routes.map((prefix) => `  ${ip} route del ${prefix} via ${gateway}`),
+    ].join('\n'),
+  ];
+}
+
+/** A pool as prefixes that `ip route` takes. */
+export const poolRoutes = ({ text }: ClientAddresses): string[] =>
+  text.split(',').flatMap((pool) => prefixesOf(pool.trim()));
+
+/** Which mode an intercept has is not known before there is a connection: the lines of each. */
+function interceptCommands(plan: RunPlan, { intercepts }: NetworkWay): string[] {
+  const isIpv6 = plan.clients.family === 6;
+  const ip = isIpv6 ? 'ip -6' : 'ip';
+  const [{ host, port }] = intercepts;
+  const listen = `--listen ${host.includes(':') ? `[${host}]` : host}:${port} --token-file token`;
+  const routes = poolRoutes(plan.clients);
+  return [
+    [
+      'where replies are picked up by an auxiliary machine (advanced), on it:',
+      `  sysctl -w net.${isIpv6 ? 'ipv6.conf.all.forwarding' : 'ipv4.ip_forward'}=0`,
+      `  gryphon intercept --mode advanced ${listen}`,
+      'and on the target:',
+      ...routes.map((prefix) => `  ${ip} route add ${prefix} via ${host}`),
+    ].join('\n'),
+    [
+      'where they are picked up on the target itself, on it one of:',
+      `  gryphon intercept --mode sink ${listen}`,
+      `  gryphon intercept --mode nfqueue ${listen}`,
+      ...(isIpv6
+        ? []
+        : ['and where rp_filter is strict there:', '  sysctl -w net.ipv4.conf.all.rp_filter=2']),
+    ].join('\n'),
+    [
+      'afterwards, on the target (advanced; the other modes remove what they install):',
+      ...routes.map((prefix) => `  ${ip} route del ${prefix} via ${host}`),
     ].join('\n'),
   ];
 }

@@ -11,7 +11,8 @@ const SLOTS_MIN = 1024;
 const ADDRESS_BYTES = 16;
 
 export class AddressBook {
-  readonly #rows = new Records(WORDS);
+  /** IPv6 addresses, four words each. */
+  readonly rows = new Records(WORDS);
   readonly #seed: number;
   /** Row + 1, or 0; a power of two of them, at most half in use. */
   #slots = new Uint32Array(SLOTS_MIN);
@@ -27,7 +28,7 @@ export class AddressBook {
     const c = data.getUint32(at + 8);
     const d = data.getUint32(at + 12);
     const mask = this.#slots.length - 1;
-    const words = this.#rows.u32;
+    const words = this.rows.u32;
     let slot = this.#hash(a, b, c, d) & mask;
     for (let row = this.#slots[slot]; row !== 0; row = this.#slots[slot]) {
       const at4 = (row - 1) * WORDS;
@@ -43,7 +44,7 @@ export class AddressBook {
   addressOf(number: number, isIpv6: boolean): IpAddress {
     if (!isIpv6) return { family: 4, prefix: new Uint8Array(0), low: number };
     const octets = new DataView(new ArrayBuffer(ADDRESS_BYTES));
-    for (let i = 0; i < WORDS; i++) octets.setUint32(4 * i, this.#rows.u32[number * WORDS + i]);
+    for (let i = 0; i < WORDS; i++) octets.setUint32(4 * i, this.rows.u32[number * WORDS + i]);
     return addressOfBytes(new Uint8Array(octets.buffer));
   }
 
@@ -51,7 +52,7 @@ export class AddressBook {
   hashOf(number: number, isIpv6: boolean): number {
     if (!isIpv6) return hash32(number, 4);
     let hash = 6;
-    for (let i = 0; i < WORDS; i++) hash = hash32(hash, this.#rows.u32[number * WORDS + i]);
+    for (let i = 0; i < WORDS; i++) hash = hash32(hash, this.rows.u32[number * WORDS + i]);
     return hash;
   }
 
@@ -60,22 +61,22 @@ export class AddressBook {
   }
 
   #add(slot: number, a: number, b: number, c: number, d: number): number {
-    const row = this.#rows.append();
-    const words = this.#rows.u32;
+    const row = this.rows.append();
+    const words = this.rows.u32;
     words[row * WORDS] = a;
     words[row * WORDS + 1] = b;
     words[row * WORDS + 2] = c;
     words[row * WORDS + 3] = d;
     this.#slots[slot] = row + 1;
-    if (this.#rows.count * 2 > this.#slots.length) this.#grow();
+    if (this.rows.count * 2 > this.#slots.length) this.#grow();
     return row;
   }
 
   #grow(): void {
     const slots = new Uint32Array(this.#slots.length * 2);
-    const words = this.#rows.u32;
+    const words = this.rows.u32;
     const mask = slots.length - 1;
-    for (let row = 0; row < this.#rows.count; row++) {
+    for (let row = 0; row < this.rows.count; row++) {
       const at = row * WORDS;
       let slot = this.#hash(words[at], words[at + 1], words[at + 2], words[at + 3]) & mask;
       while (slots[slot] !== 0) slot = (slot + 1) & mask;

@@ -1,5 +1,6 @@
 /** Drives one file's packets through the decoder into sessions, and keeps the file's account. */
 import { CaptureClock, type Epoch } from '../capture/capture-clock.ts';
+import type { FrameFilter } from '../capture/frame-filter.ts';
 import { type PacketReader, Step } from '../capture/packet-reader.ts';
 import { SegmentDecoder } from '../capture/segment-decoder.ts';
 import { SKIP_NAMES, Skip } from '../capture/skip-reason.ts';
@@ -21,6 +22,15 @@ export interface Timestamp {
   readonly nanos: number;
 }
 
+export interface IngestOptions {
+  /** Where time begins for all files of a run. */
+  readonly epoch: Epoch;
+  /** Where the file begins in the joined capture. */
+  readonly fileBase: number;
+  /** Frames that do not pass are counted as filtered; a filter a link type. */
+  readonly filterOf?: (linkType: number) => FrameFilter;
+}
+
 export class CaptureIngest {
   readonly reader: PacketReader;
   packets = 0;
@@ -33,17 +43,19 @@ export class CaptureIngest {
   readonly #skipped = new Float64Array(SKIP_NAMES.length);
   /** Where the file begins in the joined capture. */
   readonly #fileBase: number;
+  readonly #filterOf: ((linkType: number) => FrameFilter) | null;
   #isPending = false;
   #firstSeconds = Number.NaN;
   #firstNanos = 0;
   #lastSeconds = Number.NaN;
   #lastNanos = 0;
 
-  constructor(reader: PacketReader, tracker: SessionTracker, epoch: Epoch, fileBase: number) {
+  constructor(reader: PacketReader, tracker: SessionTracker, options: IngestOptions) {
     this.reader = reader;
     this.#tracker = tracker;
-    this.#clock = new CaptureClock(epoch);
-    this.#fileBase = fileBase;
+    this.#clock = new CaptureClock(options.epoch);
+    this.#fileBase = options.fileBase;
+    this.#filterOf = options.filterOf ?? null;
   }
 
   /** Takes packets that are dated up to a time; those without a time go with the one before. */
@@ -105,7 +117,10 @@ export class CaptureIngest {
     }
     this.#clock.onPacket(seconds, nanos, reader.interfaceIndex);
     if (reader.capturedBytes < reader.originalBytes) this.truncatedPackets++;
-    const verdict = this.#decoder.decode(window.data, window.base, reader);
+    const isWanted = this.#filterOf === null || this.#passes(reader, this.#filterOf);
+    const verdict = isWanted
+      ? this.#decoder.decode(window.data, window.base, reader)
+      : Skip.FILTERED;
     if (verdict !== Skip.NONE) {
       this.#skipped[verdict]++;
       return;
@@ -113,5 +128,10 @@ export class CaptureIngest {
     this.tcpPackets++;
     const fileBase = this.#fileBase;
     this.#tracker.onSegment(this.#decoder, fileBase + window.base, fileBase, this.#clock);
+  }
+
+  #passes(reader: PacketReader, filterOf: (linkType: number) => FrameFilter): boolean {
+    const { window, packetStart, capturedBytes, originalBytes, linkType } = reader;
+    return filterOf(linkType).matches(window.data, packetStart, capturedBytes, originalBytes);
   }
 }

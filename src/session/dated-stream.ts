@@ -12,16 +12,14 @@ import {
   DETAIL_WORDS,
   DetailWord,
   SEGMENT_WORDS,
+  SESSION_WORDS,
   SegmentFlag,
   SegmentFloat,
-  type SessionRecords,
   SegmentWord,
+  type SessionRecords,
+  SessionWord,
 } from './session-records.ts';
-import { SESSION_WORDS, SessionWord } from './session-records.ts';
 import { StreamResolver } from './stream-resolver.ts';
-
-/** A hole is filled by extents of at most this much: the joined capture's first octets, again. */
-const FILL_BYTES = 4096;
 
 export class DatedStream {
   /** Extents: `count` rows of each column. Offsets count from `from`, once that has been cut. */
@@ -146,8 +144,9 @@ export class DatedStream {
   /**
    * Fills holes with octets from the beginning of the joined capture: only their number is meant.
    * @param end where the stream is to end, when more of it is known than the capture has
+   * @param fillBytes so many octets there are, again and again
    */
-  fill(end: number): void {
+  fill(end: number, fillBytes: number): void {
     const { count } = this;
     const start = this.start.slice(0, count);
     const bytes = this.bytes.slice(0, count);
@@ -161,7 +160,7 @@ export class DatedStream {
       // What is missing was sent with what comes after it.
       const near = Math.min(i, count - 1);
       while (count > 0 && reached < next) {
-        const missing = Math.min(FILL_BYTES, next - reached);
+        const missing = Math.min(fillBytes, next - reached);
         this.#append(reached, missing, 0, segment[near]);
         reached += missing;
       }

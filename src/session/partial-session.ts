@@ -6,19 +6,20 @@
  * - `holed`: octets are missing. What the server said is filled up, since only its length counts.
  *   What the client said is played up to the last turn before the first octet that is missing.
  */
+import { seqAdd, seqAfter, seqBefore } from '../base/seq.ts';
 import { DatedStream } from './dated-stream.ts';
 import {
   DETAIL_WORDS,
   DetailWord,
   SEGMENT_WORDS,
+  SESSION_WORDS,
   SegmentFlag,
   SegmentFloat,
   SegmentWord,
-  SESSION_WORDS,
   type SessionRecords,
   SessionWord,
 } from './session-records.ts';
-import { seqAdd, seqAfter, seqBefore } from '../base/seq.ts';
+import { isTailMissing } from './stream-resolver.ts';
 
 /** Which part of a session is played. Offsets are those of the recorded streams. */
 export interface SessionPart {
@@ -56,7 +57,9 @@ export class PartFinder {
     this.#server.resolve(session, 1 - client);
     const turn = options.hasSyn ? 0 : this.#firstWholeTurn(session, client);
     if (turn < 0) return null;
-    const clientFrom = options.hasSyn ? 0 : this.#client.offsetOf(this.#word(turn, SegmentWord.SEQ));
+    const clientFrom = options.hasSyn
+      ? 0
+      : this.#client.offsetOf(this.#word(turn, SegmentWord.SEQ));
     const serverFrom = options.hasSyn ? 0 : this.#serverOffset(turn);
     this.#client.cut(clientFrom, this.#client.endOffset);
     this.#server.cut(serverFrom, this.#server.endOffset);
@@ -80,11 +83,15 @@ export class PartFinder {
     return { clientTo: this.#client.endOffset, serverTo: this.#server.endOffset };
   }
 
-  /** Up to where the turn begins in which an octet is missing. */
+  /** Up to the end of the last turn before the first octet that is missing. */
   #untilHole(): { readonly clientTo: number; readonly serverTo: number } | null {
     const client = this.#client;
-    client.date(this.#server);
+    const server = this.#server;
+    client.date(server);
+    server.date(client);
     const missing = client.firstMissing();
+    const answeredTo = this.#answeredUpTo(missing);
+    if (missing > 0 && answeredTo > 0) return { clientTo: missing, serverTo: answeredTo };
     let clientTo = 0;
     let serverTo = 0;
     for (let i = 1; i < client.count && client.start[i] <= missing; i++) {
@@ -93,6 +100,19 @@ export class PartFinder {
       serverTo = client.acked[i];
     }
     return clientTo === 0 ? null : { clientTo, serverTo };
+  }
+
+  /**
+   * End of what the server said when it had received just `offset` octets: if it spoke then, a turn
+   * of the client ended there. 0 if it did not.
+   */
+  #answeredUpTo(offset: number): number {
+    const { count, acked, start, bytes } = this.#server;
+    let end = 0;
+    for (let i = 0; i < count && acked[i] <= offset; i++) {
+      if (acked[i] === offset) end = start[i] + bytes[i];
+    }
+    return end;
   }
 
   /** Word of the segment with which the client answers all that the server had said; or -1. */
@@ -118,8 +138,8 @@ export class PartFinder {
       const isNew = clientEnd < 0 || !seqBefore(seq, clientEnd);
       if (serverEnd >= 0 && isNew && this.#acknowledges(at, serverEnd)) return at;
       if (clientEnd < 0 || seqAfter(end, clientEnd)) clientEnd = end;
-      // What the server said before this counts no more: the client is still in its turn.
-      serverEnd = -1;
+      // What the server said before counts no more: the client is in the middle of a turn.
+      if (isNew) serverEnd = -1;
       ours = this.#word(at, SegmentWord.NEXT);
     }
     return -1;

@@ -1,22 +1,19 @@
 /**
  * Turns the replayable sessions of a catalog into scripts.
  *
- * A stream's extents come from the resolver. Its messages are found by walking the extents:
- *
- * - When a stretch of the stream was sent is the time of its first copy, or the time of anything
- *   after it in the stream when that is earlier: who sends in order had sent it by then. (The
- *   capture may have missed the original and seen only the retransmission.) The same holds for
- *   what had been acknowledged when it was sent.
- * - When it had arrived is the time at which everything before it had been seen as well.
- * - A new message begins where the sender had received more than before, where the segment before
- *   ended a write (it was shorter than a full one), and after a pause with nothing in flight.
+ * A stream's extents, and when each was sent and had arrived, come from DatedStream. Its messages
+ * are found by walking the extents: a new one begins where the sender had received more than
+ * before, where the segment before ended a write (it was shorter than a full one), and after a
+ * pause with nothing in flight.
  *
  * Within a session the clock never goes back: a packet that the capture dates before the one in
  * front of it gets that one's time.
  */
 import { Float64Column, Uint32Column } from '../base/columns.ts';
 import { seqDiff } from '../base/seq.ts';
+import { DatedStream } from './dated-stream.ts';
 import { isHttpRequest } from './http-request.ts';
+import type { SessionPart } from './partial-session.ts';
 import {
   type JoinedFile,
   Protocol,
@@ -36,41 +33,14 @@ import {
   SessionFlag,
   type SessionRecords,
 } from './session-records.ts';
-import { StreamResolver } from './stream-resolver.ts';
 
 /** Fills `into` with octets of the joined capture from `offset`. */
 export type ReadOctets = (offset: number, into: Uint8Array) => void;
 
 /** How much of a client's stream is looked at to recognise its protocol. */
 const PROTOCOL_PREFIX_BYTES = 8192;
-
-/** One stream of the session at hand, resolved, with times and acknowledgments an extent. */
-class Stream {
-  readonly resolver: StreamResolver;
-  /** When each extent was sent, and when everything up to its end had arrived. */
-  sentNs = new Float64Array(0);
-  arrivedNs = new Float64Array(0);
-  /** What its sender had received of the other stream. */
-  acked = new Float64Array(0);
-
-  constructor(records: SessionRecords) {
-    this.resolver = new StreamResolver(records);
-  }
-
-  /** When the octet before `offset` had arrived; -Infinity for 0. */
-  arrivalOf(offset: number): number {
-    if (offset === 0) return Number.NEGATIVE_INFINITY;
-    const { start, count } = this.resolver;
-    let low = 0;
-    let high = count - 1;
-    while (low < high) {
-      const middle = (low + high + 1) >>> 1;
-      if (start[middle] < offset) low = middle;
-      else high = middle - 1;
-    }
-    return this.arrivedNs[low];
-  }
-}
+/** What a hole in the server's stream is filled with: at most so much of the first file at a time. */
+const FILL_BYTES_MAX = 4096;
 
 /** The columns of one direction while they grow. */
 class StreamColumnsBuilder {
@@ -120,7 +90,7 @@ export class ScriptBuilder {
   readonly #records: SessionRecords;
   readonly #read: ReadOctets;
   /** By direction. */
-  readonly #streams: readonly [Stream, Stream];
+  readonly #streams: readonly [DatedStream, DatedStream];
   readonly #client = new StreamColumnsBuilder();
   readonly #server = new StreamColumnsBuilder();
   readonly #startNs = new Float64Column();
@@ -132,20 +102,23 @@ export class ScriptBuilder {
   /** Start of the first session, and of the last one before the session at hand. */
   #originNs = Number.NaN;
   #latestStartNs = 0;
+  #fillBytes = FILL_BYTES_MAX;
   /** Of the session at hand. */
   #session = 0;
   #detail = 0;
-  #synNs = 0;
+  #part: SessionPart | null = null;
+  #beginNs = 0;
 
   /** @param read is asked for the first octets of client streams, to recognise protocols */
   constructor(catalog: SessionCatalog, read: ReadOctets) {
     this.#catalog = catalog;
     this.#records = catalog.records;
     this.#read = read;
-    this.#streams = [new Stream(catalog.records), new Stream(catalog.records)];
+    this.#streams = [new DatedStream(catalog.records), new DatedStream(catalog.records)];
   }
 
   build(files: readonly JoinedFile[]): Scripts {
+    this.#fillBytes = Math.min(FILL_BYTES_MAX, files.at(0)?.bytes ?? FILL_BYTES_MAX);
     const catalog = this.#catalog;
     for (let session = 0; session < catalog.total; session++) {
       if (catalog.reasonOf(session) === SessionReason.NONE) this.#addSession(session);
@@ -166,34 +139,53 @@ export class ScriptBuilder {
 
   #addSession(session: number): void {
     const catalog = this.#catalog;
-    this.#session = session;
-    this.#detail = catalog.detailOf(session);
-    this.#synNs = this.#float(DetailFloat.SYN_NS);
     const server = catalog.serverSideOf(session);
     const client = 1 - server;
-    for (const direction of [0, 1]) this.#streams[direction].resolver.resolve(session, direction);
+    this.#session = session;
+    this.#detail = catalog.detailOf(session);
+    this.#part = catalog.partOf(session);
     this.#mendClock();
-    for (const direction of [0, 1]) this.#date(direction);
+    this.#beginNs = this.#isMidStream()
+      ? (this.#part?.startNs ?? 0)
+      : this.#float(DetailFloat.SYN_NS);
+    for (const direction of [0, 1]) this.#streams[direction].resolve(session, direction);
+    this.#cut(client, server);
+    this.#streams[client].date(this.#streams[server]);
+    this.#streams[server].date(this.#streams[client]);
     this.#addTimes();
     this.#endpoint.push(catalog.scriptRows.get(catalog.endpointOf[session]) ?? 0);
-    this.#protocol.push(this.#recognise(this.#streams[client].resolver));
-    this.#addStream(this.#client, client, this.#handshakeEndNs());
-    this.#addStream(this.#server, server, this.#float(DetailFloat.SYN_ACK_NS));
+    this.#protocol.push(this.#recognise(this.#streams[client]));
+    this.#addStream(this.#client, client, true);
+    this.#addStream(this.#server, server, false);
+  }
+
+  #isMidStream(): boolean {
+    return this.#part !== null && !Number.isNaN(this.#part.startNs);
+  }
+
+  /** Leaves of the streams what is played, and fills up what the server said. */
+  #cut(client: number, server: number): void {
+    if (this.#part === null) return;
+    const { clientFrom, clientTo, serverFrom, serverTo } = this.#part;
+    this.#streams[client].cut(clientFrom, clientTo);
+    this.#streams[server].cut(serverFrom, serverTo);
+    this.#streams[server].fill(serverTo - serverFrom, this.#fillBytes);
   }
 
   #addTimes(): void {
-    if (Number.isNaN(this.#originNs)) this.#originNs = this.#synNs;
+    if (Number.isNaN(this.#originNs)) this.#originNs = this.#beginNs;
     // Sessions are in the order of the capture; a clock that went back does not reorder them.
-    this.#latestStartNs = Math.max(this.#latestStartNs, this.#synNs - this.#originNs);
+    this.#latestStartNs = Math.max(this.#latestStartNs, this.#beginNs - this.#originNs);
     this.#startNs.push(this.#latestStartNs);
-    this.#connectNs.push(Math.max(0, this.#float(DetailFloat.SYN_ACK_NS) - this.#synNs));
-    this.#durationNs.push(Math.max(0, this.#catalog.lastNsOf(this.#session) - this.#synNs));
+    this.#connectNs.push(Math.max(0, this.#handshakeNs(DetailFloat.SYN_ACK_NS) - this.#beginNs));
+    this.#durationNs.push(Math.max(0, this.#catalog.lastNsOf(this.#session) - this.#beginNs));
   }
 
-  /** The client's first ACK after the SYN-ACK; where it was lost, the SYN-ACK. */
-  #handshakeEndNs(): number {
-    const ackNs = this.#float(DetailFloat.ACK_NS);
-    return Number.isNaN(ackNs) ? this.#float(DetailFloat.SYN_ACK_NS) : ackNs;
+  /** A time of the handshake; the session's start where the capture begins after it. */
+  #handshakeNs(float: number): number {
+    const ns = this.#isMidStream() ? this.#beginNs : this.#float(float);
+    // Where the client's ACK was lost, the SYN-ACK is as near as one gets.
+    return Number.isNaN(ns) ? this.#float(DetailFloat.SYN_ACK_NS) : ns;
   }
 
   /** Lets no segment of the session be earlier than the one captured before it. */
@@ -202,7 +194,7 @@ export class ScriptBuilder {
     const floats = this.#records.segments.f64;
     let a = this.#word(DetailWord.FIRST_SEGMENT);
     let b = this.#word(DetailWord.FIRST_SEGMENT + 1);
-    let latestNs = this.#synNs;
+    let latestNs = Number.NEGATIVE_INFINITY;
     while (a !== 0 || b !== 0) {
       // Rows are numbered as they were captured.
       const isA = b === 0 || (a !== 0 && a < b);
@@ -215,90 +207,48 @@ export class ScriptBuilder {
     }
   }
 
-  /** Finds when each extent of a direction was sent and had arrived. */
-  #date(direction: number): void {
-    const stream = this.#streams[direction];
-    const { count, segment } = stream.resolver;
-    const floats = this.#records.segments.f64;
-    if (stream.sentNs.length < count) {
-      stream.sentNs = new Float64Array(count * 2);
-      stream.arrivedNs = new Float64Array(count * 2);
-      stream.acked = new Float64Array(count * 2);
-    }
-    let arrivedNs = 0;
-    for (let i = 0; i < count; i++) {
-      const at = segment[i] * SEGMENT_WORDS;
-      const ns = floats[(at >>> 1) + SegmentFloat.NS];
-      arrivedNs = Math.max(arrivedNs, ns);
-      stream.arrivedNs[i] = arrivedNs;
-      stream.sentNs[i] = ns;
-      stream.acked[i] = this.#ackedBy(at, 1 - direction);
-    }
-    for (let i = count - 2; i >= 0; i--) {
-      stream.sentNs[i] = Math.min(stream.sentNs[i], stream.sentNs[i + 1]);
-      stream.acked[i] = Math.min(stream.acked[i], stream.acked[i + 1]);
-    }
-  }
-
-  /** Octets of stream `other` that the segment at word `at` acknowledges. */
-  #ackedBy(at: number, other: number): number {
-    const words = this.#records.segments.u32;
-    if ((words[at + SegmentWord.FLAGS] & SegmentFlag.HAS_ACK) === 0) return 0;
-    return this.#received(words[at + SegmentWord.ACK], other);
-  }
-
-  /** Octets of stream `other` before sequence number `ack`, clipped to what there is of it. */
-  #received(ack: number, other: number): number {
-    const { endOffset } = this.#streams[other].resolver;
-    const highSeq = this.#word(DetailWord.NXT + other);
-    // Counted from the end, so that streams beyond 2 GiB come out right.
-    return Math.max(0, Math.min(endOffset, endOffset + seqDiff(ack, highSeq)));
-  }
-
-  #addStream(columns: StreamColumnsBuilder, direction: number, handshakeEndNs: number): void {
+  #addStream(columns: StreamColumnsBuilder, direction: number, isClient: boolean): void {
     const stream = this.#streams[direction];
     const peer = this.#streams[1 - direction];
     columns.beginSession();
-    this.#addExtents(columns, stream.resolver);
-    const lastNs = this.#addMessages(columns, stream, peer, handshakeEndNs);
-    this.#addEnd(columns, direction, peer, lastNs);
-  }
-
-  #addExtents(columns: StreamColumnsBuilder, resolver: StreamResolver): void {
-    for (let i = 0; i < resolver.count; i++) {
-      columns.extentStart.push(resolver.start[i]);
-      columns.extentBytes.push(resolver.bytes[i]);
-      columns.extentOffset.push(resolver.offset[i]);
+    for (let i = 0; i < stream.count; i++) {
+      columns.extentStart.push(stream.start[i]);
+      columns.extentBytes.push(stream.bytes[i]);
+      columns.extentOffset.push(stream.offset[i]);
     }
+    const begunNs = this.#handshakeNs(isClient ? DetailFloat.ACK_NS : DetailFloat.SYN_ACK_NS);
+    const lastNs = this.#addMessages(columns, stream, peer, begunNs);
+    if (this.#part?.isCut === true) this.#addCutEnd(columns, peer, isClient);
+    else this.#addEnd(columns, direction, peer, lastNs);
   }
 
   /** @returns when the last message was begun, or the handshake's end without one */
   #addMessages(
     columns: StreamColumnsBuilder,
-    stream: Stream,
-    peer: Stream,
+    stream: DatedStream,
+    peer: DatedStream,
     handshakeEndNs: number,
   ): number {
-    const { count, start, bytes } = stream.resolver;
+    const { count, start, bytes } = stream;
     let beforeNs = handshakeEndNs;
     for (let i = 0; i < count; ) {
-      const await_ = stream.acked[i];
+      const acked = stream.acked[i];
       const sentNs = stream.sentNs[i];
       let next = i + 1;
-      while (next < count && !this.#beginsMessage(stream, next, await_)) next++;
+      while (next < count && !this.#beginsMessage(stream, next, acked)) next++;
       columns.messageEnd.push(start[next - 1] + bytes[next - 1]);
-      columns.messageAwait.push(await_);
-      columns.messageOffsetNs.push(Math.max(0, sentNs - this.#synNs));
-      columns.messageThinkNs.push(thinkNs(sentNs, beforeNs, peer.arrivalOf(await_)));
+      columns.messageAwait.push(acked);
+      columns.messageOffsetNs.push(Math.max(0, sentNs - this.#beginNs));
+      columns.messageThinkNs.push(thinkNs(sentNs, beforeNs, peer.arrivalOf(acked)));
       beforeNs = sentNs;
       i = next;
     }
     return beforeNs;
   }
 
-  #beginsMessage(stream: Stream, i: number, await_: number): boolean {
-    if (stream.acked[i] > await_) return true;
-    const { segment } = stream.resolver;
+  #beginsMessage(stream: DatedStream, i: number, acked: number): boolean {
+    if (stream.acked[i] > acked) return true;
+    const { segment } = stream;
     if (segment[i] === segment[i - 1]) return false;
     const words = this.#records.segments.u32;
     const before = words[segment[i - 1] * SEGMENT_WORDS + SegmentWord.FLAGS];
@@ -307,13 +257,18 @@ export class ScriptBuilder {
     return (before & SegmentFlag.ENDS_WRITE) !== 0 || (flags & SegmentFlag.AFTER_PAUSE) !== 0;
   }
 
-  #addEnd(columns: StreamColumnsBuilder, direction: number, peer: Stream, lastNs: number): void {
+  #addEnd(
+    columns: StreamColumnsBuilder,
+    direction: number,
+    peer: DatedStream,
+    lastNs: number,
+  ): void {
     const flags = SessionFlag.FIN_0 | SessionFlag.RST_0;
     if (!this.#catalog.hasFlag(this.#session, flags << direction)) {
       columns.end.push(StreamEnd.OPEN);
       columns.endAwait.push(0);
       columns.endAfterPeer.push(0);
-      columns.endOffsetNs.push(this.#catalog.lastNsOf(this.#session) - this.#synNs);
+      columns.endOffsetNs.push(Math.max(0, this.#catalog.lastNsOf(this.#session) - this.#beginNs));
       columns.endThinkNs.push(0);
       return;
     }
@@ -323,7 +278,7 @@ export class ScriptBuilder {
     const ack = this.#word(DetailWord.END_ACK + direction);
     const endNs = this.#float(DetailFloat.END_NS + direction);
     // A RST without an ACK says nothing of what had arrived: then what was captured before counts.
-    const wanted = hasAck ? this.#received(ack, other) : this.#arrivedBy(peer, endNs);
+    const wanted = hasAck ? peer.receivedBy(ack) : peer.arrivedBy(endNs);
     const isAfterPeer = this.#isAfterPeer(direction, hasAck, ack, endNs);
     const peerEndNs = isAfterPeer
       ? this.#float(DetailFloat.END_NS + other)
@@ -332,7 +287,7 @@ export class ScriptBuilder {
     columns.end.push(isRst ? StreamEnd.RST : StreamEnd.FIN);
     columns.endAwait.push(wanted);
     columns.endAfterPeer.push(isAfterPeer ? 1 : 0);
-    columns.endOffsetNs.push(Math.max(0, endNs - this.#synNs));
+    columns.endOffsetNs.push(Math.max(0, endNs - this.#beginNs));
     columns.endThinkNs.push(thinkNs(endNs, lastNs, arrivalNs));
   }
 
@@ -346,15 +301,17 @@ export class ScriptBuilder {
     return this.#float(DetailFloat.END_NS + other) <= endNs;
   }
 
-  /** Octets of a stream that had arrived by a time. */
-  #arrivedBy(stream: Stream, ns: number): number {
-    const { count, start, bytes } = stream.resolver;
-    let offset = 0;
-    for (let i = 0; i < count && stream.arrivedNs[i] <= ns; i++) offset = start[i] + bytes[i];
-    return offset;
+  /** Of a session that is played up to a hole: both sides close when all has been said. */
+  #addCutEnd(columns: StreamColumnsBuilder, peer: DatedStream, isClient: boolean): void {
+    const arrivedNs = peer.count === 0 ? this.#beginNs : peer.arrivedNs[peer.count - 1];
+    columns.end.push(StreamEnd.FIN);
+    columns.endAwait.push(peer.endOffset);
+    columns.endAfterPeer.push(isClient ? 0 : 1);
+    columns.endOffsetNs.push(Math.max(0, arrivedNs - this.#beginNs));
+    columns.endThinkNs.push(0);
   }
 
-  #recognise(client: StreamResolver): Protocol {
+  #recognise(client: DatedStream): Protocol {
     let filled = 0;
     for (let i = 0; i < client.count && filled < PROTOCOL_PREFIX_BYTES; i++) {
       const bytes = Math.min(client.bytes[i], PROTOCOL_PREFIX_BYTES - filled);

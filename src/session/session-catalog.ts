@@ -1,7 +1,9 @@
 /** The sessions of a capture once it has been read: who spoke with whom, and what is replayable. */
 import { formatAddress, type IpAddress } from '../base/address.ts';
-import { seqDiff } from '../base/seq.ts';
+import { hash32 } from '../base/prng.ts';
+import { NS_PER_SECOND } from '../base/time.ts';
 import type { AddressBook } from './address-book.ts';
+import { PartFinder, type SessionPart } from './partial-session.ts';
 import type { Endpoint } from './scripts.ts';
 import { SessionReason } from './session-reason.ts';
 import {
@@ -13,13 +15,25 @@ import {
   type SessionRecords,
   SessionWord,
 } from './session-records.ts';
+import { matchesEndpoint, matchesPrefix, type SessionSelection } from './session-selection.ts';
 import type { SessionTracker } from './session-tracker.ts';
-import { StreamResolver } from './stream-resolver.ts';
+import { isTailMissing, StreamResolver } from './stream-resolver.ts';
 
 /** Stream offsets are unsigned 32-bit numbers in the scripts. */
 const STREAM_BYTES_MAX = 0xffff_ffff;
 /** Rows of servers are unsigned 16-bit numbers in the scripts. */
 const ENDPOINTS_MAX = 0x1_0000;
+
+/** What may be played in part when it is asked for. */
+const ADMISSIBLE: ReadonlySet<SessionReason> = new Set([
+  SessionReason.NO_SYN,
+  SessionReason.TRUNCATED,
+  SessionReason.CLIENT_HOLE,
+  SessionReason.SERVER_HOLE,
+]);
+
+const LISTED_0 = 1;
+const LISTED_1 = 2;
 
 export class SessionCatalog {
   readonly records: SessionRecords;
@@ -34,16 +48,27 @@ export class SessionCatalog {
   readonly scriptRows = new Map<number, number>();
   readonly #addresses: AddressBook;
   readonly #reasons: Uint8Array;
+  readonly #selection: SessionSelection;
+  readonly #epochSeconds: number;
+  /** Of sessions that are played in part. */
+  readonly #parts = new Map<number, SessionPart>();
+  readonly #partFinder: PartFinder;
+  /** Octets of the stream that `#judgeStream` looked at. */
+  #lastBytes = 0;
 
-  constructor(tracker: SessionTracker) {
+  /** @param epochSeconds the second from which the tracker's times count, since 1970 */
+  constructor(tracker: SessionTracker, selection: SessionSelection = {}, epochSeconds = 0) {
     this.records = tracker.records;
     this.resolver = new StreamResolver(tracker.records);
     this.total = tracker.records.sessions.count;
     this.#addresses = tracker.addresses;
+    this.#selection = selection;
+    this.#epochSeconds = epochSeconds;
+    this.#partFinder = new PartFinder(tracker.records);
     this.endpointOf = new Uint32Array(this.total);
     this.#findServers();
     this.#reasons = new Uint8Array(this.total);
-    for (let i = 0; i < this.total; i++) this.#reasons[i] = this.#classify(i);
+    for (let i = 0; i < this.total; i++) this.#reasons[i] = this.#judge(i);
   }
 
   /** Why it is not replayed, or NONE. */
@@ -51,8 +76,16 @@ export class SessionCatalog {
     return this.#reasons[session] as SessionReason;
   }
 
+  /** Which part of a replayable session is played, where it is not the whole. */
+  partOf(session: number): SessionPart | null {
+    return this.#parts.get(session) ?? null;
+  }
+
   /** Direction of what the server sends: 0 or 1. */
   serverSideOf(session: number): 0 | 1 {
+    const listed = this.#listedSides(session);
+    if (listed === LISTED_0) return 0;
+    if (listed === LISTED_1) return 1;
     const flags = this.#flagsOf(session);
     if ((flags & SessionFlag.SERVER_KNOWN) !== 0) return (flags & SessionFlag.SERVER) !== 0 ? 1 : 0;
     const ports = this.#word(session, SessionWord.PORTS);
@@ -124,6 +157,79 @@ export class SessionCatalog {
     }
   }
 
+  /** Which sides the selection lists as servers: bits. */
+  #listedSides(session: number): number {
+    const { servers } = this.#selection;
+    if (servers === undefined) return 0;
+    let listed = 0;
+    for (const side of [0, 1]) {
+      const address = this.#addressOf(session, side);
+      const port = this.#portOf(session, side);
+      if (servers.some((pattern) => matchesEndpoint(pattern, address, port))) listed |= 1 << side;
+    }
+    return listed;
+  }
+
+  #judge(session: number): SessionReason {
+    if (!this.#isSelected(session)) return SessionReason.NOT_SELECTED;
+    const reason = this.#classify(session);
+    const { include } = this.#selection;
+    if (include === undefined || !ADMISSIBLE.has(reason)) return reason;
+    const hasSyn = reason !== SessionReason.NO_SYN;
+    if (!hasSyn && !include.includes('mid-stream')) return reason;
+    const mayHaveHoles = include.includes('holed');
+    if (hasSyn && !mayHaveHoles) return reason;
+    const client = (1 - this.serverSideOf(session)) as 0 | 1;
+    // A TLS session does not become plain in its middle.
+    if (this.hasFlag(session, SessionFlag.TLS_0 << client)) return SessionReason.TLS;
+    const part = this.#partFinder.find(session, client, { hasSyn, mayHaveHoles });
+    if (part === null) return reason;
+    const admitted = this.#admitServer(this.endpointOf[session]);
+    if (admitted === SessionReason.NONE) this.#parts.set(session, part);
+    return admitted;
+  }
+
+  #isSelected(session: number): boolean {
+    const { servers, clients, fromSeconds, untilSeconds, indices } = this.#selection;
+    if (servers !== undefined && this.#listedSides(session) === 0) return false;
+    if (indices !== undefined) {
+      const isListed = indices.some(({ first, last }) => first <= session && session <= last);
+      if (!isListed) return false;
+    }
+    if (clients !== undefined) {
+      const address = this.#addressOf(session, 1 - this.serverSideOf(session));
+      if (!clients.some((prefix) => matchesPrefix(prefix, address))) return false;
+    }
+    const startSeconds = this.#epochSeconds + this.startRawNsOf(session) / NS_PER_SECOND;
+    if (fromSeconds !== undefined && startSeconds < fromSeconds) return false;
+    if (untilSeconds !== undefined && startSeconds >= untilSeconds) return false;
+    return this.#hasWantedSize(session) && this.#isInFraction(session);
+  }
+
+  #hasWantedSize(session: number): boolean {
+    const { bytesMin = 0, bytesMax = Number.POSITIVE_INFINITY } = this.#selection;
+    if (bytesMin === 0 && bytesMax === Number.POSITIVE_INFINITY) return true;
+    const bytes = this.resolver.measure(session, 0) + this.resolver.measure(session, 1);
+    return bytes >= bytesMin && bytes <= bytesMax;
+  }
+
+  /** By the endpoints, so that the same connections are picked from every copy of a capture. */
+  #isInFraction(session: number): boolean {
+    const { fraction } = this.#selection;
+    if (fraction === undefined) return true;
+    const isIpv6 = this.hasFlag(session, SessionFlag.IPV6);
+    let hash = 0;
+    for (const side of [0, 1]) {
+      const address = this.#addresses.hashOf(
+        this.#word(session, SessionWord.ADDRESS + side),
+        isIpv6,
+      );
+      // Added up, so that it does not matter who sent first.
+      hash = (hash + hash32(address, this.#portOf(session, side))) >>> 0;
+    }
+    return hash32(hash, 0) < fraction * 2 ** 32;
+  }
+
   #classify(session: number): SessionReason {
     const flags = this.#flagsOf(session);
     const server = this.serverSideOf(session);
@@ -159,9 +265,6 @@ export class SessionCatalog {
     return this.#admitServer(this.endpointOf[session]);
   }
 
-  /** Octets of the stream that `#judgeStream` looked at. */
-  #lastBytes = 0;
-
   #judgeStream(session: number, direction: number, hole: SessionReason): SessionReason {
     const flags = this.#flagsOf(session);
     const isPlain =
@@ -175,21 +278,7 @@ export class SessionCatalog {
       if (!resolver.isWhole) return SessionReason.TRUNCATED;
     }
     if (this.#lastBytes > STREAM_BYTES_MAX) return SessionReason.TOO_LONG;
-    return this.#isTailMissing(session, direction, flags) ? hole : SessionReason.NONE;
-  }
-
-  /** Whether a FIN or an acknowledgment shows that more was sent than the capture has. */
-  #isTailMissing(session: number, direction: number, flags: number): boolean {
-    const detail = this.detailOf(session);
-    const words = this.records.details.u32;
-    const endSeq = words[detail + DetailWord.NXT + direction];
-    const hasFin = (flags & (SessionFlag.FIN_0 << direction)) !== 0;
-    const isEndedByRst = (flags & (SessionFlag.ENDED_BY_RST_0 << direction)) !== 0;
-    const finSeq = words[detail + DetailWord.END_SEQ + direction];
-    if (hasFin && !isEndedByRst && seqDiff(finSeq, endSeq) > 0) return true;
-    if ((flags & (SessionFlag.HAS_UNA_0 << direction)) === 0) return false;
-    const acked = seqDiff(words[detail + DetailWord.UNA + direction], endSeq);
-    return acked > (hasFin ? 1 : 0);
+    return isTailMissing(this.records, session, direction) ? hole : SessionReason.NONE;
   }
 
   /** Gives a replayable session's server a row in the scripts, as long as there is one. */

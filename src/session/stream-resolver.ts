@@ -26,6 +26,25 @@ import {
 
 const SCRATCH_MIN = 64;
 
+/** Whether a FIN or an acknowledgment shows that more was sent than the capture has. */
+export function isTailMissing(
+  records: SessionRecords,
+  session: number,
+  direction: number,
+): boolean {
+  const { sessions, details } = records;
+  const flags = sessions.u32[session * SESSION_WORDS + SessionWord.FLAGS];
+  const detail = (sessions.u32[session * SESSION_WORDS + SessionWord.DETAIL] - 1) * DETAIL_WORDS;
+  const words = details.u32;
+  const endSeq = words[detail + DetailWord.NXT + direction];
+  const hasFin = (flags & (SessionFlag.FIN_0 << direction)) !== 0;
+  const isEndedByRst = (flags & (SessionFlag.ENDED_BY_RST_0 << direction)) !== 0;
+  const finSeq = words[detail + DetailWord.END_SEQ + direction];
+  if (hasFin && !isEndedByRst && seqDiff(finSeq, endSeq) > 0) return true;
+  if ((flags & (SessionFlag.HAS_UNA_0 << direction)) === 0) return false;
+  return seqDiff(words[detail + DetailWord.UNA + direction], endSeq) > (hasFin ? 1 : 0);
+}
+
 export class StreamResolver {
   /** Extents of the stream last resolved, in stream order, without overlap: `count` of each. */
   count = 0;

@@ -1,4 +1,4 @@
-import { BPF_ETHER_TYPE, type BpfInstruction } from '../../src/io/bpf.ts';
+import { BPF_ETHER_TYPE, BPF_INTERFACE, type BpfInstruction } from '../../src/io/bpf.ts';
 
 /**
  * What a classic-BPF program returns for a packet, step by step as Documentation/networking/filter.rst
@@ -9,6 +9,7 @@ export function runBpf(
   program: readonly BpfInstruction[],
   packet: Uint8Array,
   etherType: number,
+  interfaceIndex = 0,
 ): number {
   const data = new DataView(packet.buffer, packet.byteOffset, packet.byteLength);
   const memory = new Map<number, number>();
@@ -44,6 +45,8 @@ export function runBpf(
       x = 4 * (data.getUint8(k) & 0x0f);
     } else if (kind === 0x00 && mode === 0x20 && k === BPF_ETHER_TYPE) {
       a = etherType;
+    } else if (kind === 0x00 && mode === 0x20 && k === BPF_INTERFACE) {
+      a = interfaceIndex;
     } else if (kind === 0x00 && (mode === 0x20 || mode === 0x40)) {
       const bytes = size === 0x00 ? 4 : size === 0x08 ? 2 : 1;
       const from = mode === 0x20 ? k : x + k;

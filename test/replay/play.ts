@@ -40,6 +40,8 @@ export const OPTIONS: ReplayOptions = {
   arp: null,
   threads: null,
   realTime: false,
+  intercepts: [],
+  token: null,
   thresholds: [],
 };
 

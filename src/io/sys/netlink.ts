@@ -46,13 +46,6 @@ export const ATTRIBUTE_TYPE_MASK = 0x3fff;
 /** Where the next message or attribute begins after one of so many octets. */
 export const alignUp = (bytes: number): number => (bytes + 3) & ~3;
 
-export interface MessageStart {
-  readonly type: number;
-  readonly flags: number;
-  readonly sequence: number;
-  readonly resource: number;
-}
-
 /** Writes messages one behind the other into memory of the caller's. */
 export class NetlinkWriter {
   readonly #data: DataView;

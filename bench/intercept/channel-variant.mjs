@@ -1,0 +1,115 @@
+/**
+ * One measurement of the channel, in a process of its own: an intercept with made-up packets in
+ * another process, the channel thread and one shard here. Prints a line of JSON.
+ *
+ *     node bench/intercept/channel-variant.mjs '{"rate":1000,"seconds":5,"secret":true,"users":1000}'
+ *
+ * `rate` 0: as fast as the channel carries them.
+ */
+import { spawn } from 'node:child_process';
+import { createServer } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { ChannelReceiver } from '../../dist/io/channel-receiver.js';
+import { openRunClock, runStartsNow } from '../../dist/io/run-clock.js';
+import { Waiter } from '../../dist/io/wait.js';
+import { ChannelThread } from '../../dist/run/channel-thread.js';
+import { parseClients } from '../../dist/schedule/address-pool.js';
+import { keyOfToken } from '../../dist/io/channel-secret.js';
+
+const { rate = 0, seconds = 5, secret = true, users = 1000 } = JSON.parse(process.argv[2] ?? '{}');
+const TOKEN = 'a secret for the bench alone';
+const WARM_UP_NS = 500e6;
+
+const port = await new Promise((resolve) => {
+  const server = createServer().listen(0, '127.0.0.1', () => {
+    const { port: free } = server.address();
+    server.close(() => resolve(free));
+  });
+});
+const script = fileURLToPath(new URL('./made-up-intercept.mjs', import.meta.url));
+const child = spawn(process.execPath, [script, String(port), ...(secret ? [TOKEN] : [])], {
+  env: { ...process.env, MADE_UP_RATE: String(rate) },
+  stdio: ['ignore', 'ignore', 'pipe'],
+});
+let said = '';
+child.stderr.setEncoding('utf8');
+child.stderr.on('data', (text) => {
+  said += text;
+});
+const until = async (is) => {
+  while (!is()) await new Promise((resolve) => setTimeout(resolve, 10));
+};
+await until(() => said.includes('ready: '));
+
+/** CPU microseconds and memory of the intercept so far. */
+async function usage() {
+  said = '';
+  child.kill('SIGUSR1');
+  await until(() => /usage: .*\n/.test(said));
+  return JSON.parse(/usage: (.*)\n/.exec(said)[1]);
+}
+
+const clients = parseClients('198.18.0.0/15');
+const plan = {
+  clients,
+  ports: { first: 1024, last: 65_535 },
+  order: 'ip',
+  users,
+  targets: [{ address: '10.77.0.1', port: 80 }],
+};
+const channel = await ChannelThread.open(plan, {
+  intercepts: [{ host: '127.0.0.1', port }],
+  key: secret ? keyOfToken(TOKEN, 'the bench') : null,
+  version: '0.0.0-bench',
+  shards: 1,
+  onWarning: (text) => process.stderr.write(`${text}\n`),
+});
+const clock = openRunClock(runStartsNow());
+const receiver = new ChannelReceiver(channel.inboxes[0], clock);
+const waiter = new Waiter([receiver.fd]);
+const latencies = new Float64Array(4_000_000);
+let received = 0;
+let timed = 0;
+let octets = 0;
+let nowNs = 0;
+let warmNs = WARM_UP_NS;
+const sink = {
+  onPacket: (_, bytes, arrivedNs) => {
+    received++;
+    octets += bytes;
+    if (nowNs > warmNs && timed < latencies.length) latencies[timed++] = nowNs - arrivedNs;
+  },
+};
+function play(forNs) {
+  const endNs = clock.nowNs() + forNs;
+  for (nowNs = clock.nowNs(); nowNs < endNs; nowNs = clock.nowNs()) {
+    if (receiver.receive(256, sink) < 256) waiter.wait(20e6);
+  }
+}
+play(WARM_UP_NS);
+const before = { ...(await usage()), cpu: process.cpuUsage(), received, at: clock.nowNs() };
+warmNs = 0;
+play(seconds * 1e9);
+const took = (clock.nowNs() - before.at) / 1e9;
+const count = received - before.received;
+const own = process.cpuUsage(before.cpu);
+const after = await usage();
+await channel.close();
+child.kill('SIGTERM');
+waiter.close();
+const sorted = latencies.subarray(0, timed).sort();
+const at = (share) => Math.round(sorted[Math.min(timed - 1, Math.floor(timed * share))] / 100) / 10;
+console.log(
+  JSON.stringify({
+    rate,
+    secret,
+    users,
+    recordsPerSecond: Math.round(count / took),
+    bytesPerRecord: Math.round(octets / received),
+    latencyUs: { p50: at(0.5), p99: at(0.99), p999: at(0.999) },
+    interceptCpuUsPerRecord: Math.round(((after.cpuUs - before.cpuUs) / count) * 1000) / 1000,
+    replayCpuUsPerRecord: Math.round(((own.user + own.system) / count) * 1000) / 1000,
+    interceptRssMb: Math.round(after.rss / 1e5) / 10,
+  }),
+);
+process.exit(0);

@@ -1,0 +1,32 @@
+/** An intercept with made-up packets: `node made-up-intercept.mjs PORT [secret]`. */
+import { keyOfToken } from '../../dist/io/channel-secret.js';
+import { runIntercept } from '../../dist/run/intercept-run.js';
+
+const [port, secret] = process.argv.slice(2);
+const controller = new AbortController();
+process.on('SIGTERM', () => controller.abort());
+process.on('SIGUSR1', () => {
+  const { user, system } = process.cpuUsage();
+  const rss = process.memoryUsage().rss;
+  process.stderr.write(`usage: ${JSON.stringify({ cpuUs: user + system, rss })}\n`);
+});
+await runIntercept(
+  {
+    mode: 'sink',
+    host: '127.0.0.1',
+    port: Number(port),
+    key: secret === undefined ? null : keyOfToken(secret, 'the command line'),
+    prefixBytes: 128,
+    source: {},
+    logFile: null,
+    pidFile: null,
+  },
+  {
+    version: '0.0.0-bench',
+    isTerminal: false,
+    write: (text) => process.stderr.write(text),
+    interrupted: controller.signal,
+    worker: new URL('./made-up-worker.mjs', import.meta.url),
+  },
+);
+process.exit(0);

@@ -1,0 +1,105 @@
+/** Where intercepts listen and connect: how addresses are written, and where the secret is found. */
+import { formatAddress, parseAddress } from '../base/address.ts';
+import { ReplayError } from '../base/errors.ts';
+import type { ChannelToken, InterceptAddress } from '../run/options.ts';
+import type { Context } from './context.ts';
+import type { GivenOptions } from './given-options.ts';
+import { parseEndpoint } from './targets.ts';
+import type { FaultList } from './usage-error.ts';
+import { parseWhole, valueError } from './values.ts';
+
+/** Where intercepts listen unless they are told otherwise; their ancestors' port. */
+export const INTERCEPT_PORT = 36_524;
+
+/** The environment variable that holds the secret itself. */
+const TOKEN_VARIABLE = 'GRYPHON_TOKEN';
+
+/** `HOST`, `HOST:PORT`, an IPv6 address bare or in brackets. */
+export function parseInterceptAddress(text: string, defaultPort: number): InterceptAddress {
+  const trimmed = text.trim();
+  const bare = /^\[([^\]]*)\]$/.exec(trimmed)?.[1] ?? trimmed;
+  const address = parseAddress(bare);
+  if (address !== null) return { host: formatAddress(address), port: defaultPort };
+  if (/^[a-z\d_][a-z\d_.-]*$/i.test(trimmed) && !/^[\d.]+$/.test(trimmed)) {
+    return { host: trimmed, port: defaultPort };
+  }
+  const { host, port } = parseEndpoint(trimmed);
+  return { host, port };
+}
+
+/** The intercepts of a replay, names not looked up yet; none: replies are picked up here. */
+export function readIntercepts(given: GivenOptions, faults: FaultList): InterceptAddress[] {
+  const portText = given.text('intercept-port');
+  const defaultPort =
+    portText === null
+      ? INTERCEPT_PORT
+      : faults.attempt(portText.label, INTERCEPT_PORT, () =>
+          parseWhole(portText.text, { min: 1, max: 65_535 }),
+        );
+  const texts = given.texts('intercept');
+  const found: InterceptAddress[] = [];
+  for (const { label, text } of texts) {
+    if (text.trim() === 'local') {
+      if (texts.length > 1)
+        faults.add(`${label}: 'local' stands alone`, 'leave it or the rest out');
+      continue;
+    }
+    const parsed = faults.attempt(label, null, () => parseInterceptAddress(text, defaultPort));
+    if (parsed === null) continue;
+    const isTwice = found.some(({ host, port }) => host === parsed.host && port === parsed.port);
+    if (isTwice) faults.add(`${label}: '${text}' is named twice`, 'name each intercept once');
+    found.push(parsed);
+  }
+  return found;
+}
+
+/** @throws ReplayError ERR_CLI_LOOKUP (unreachable) for a name without an address */
+export async function resolveIntercepts(
+  specs: readonly InterceptAddress[],
+  lookup: Context['lookup'],
+): Promise<readonly InterceptAddress[]> {
+  return await Promise.all(
+    specs.map(async ({ host, port }) => {
+      if (parseAddress(host) !== null) return { host, port };
+      const found = (await lookup(host)).at(0);
+      if (found !== undefined) return { host: found.address, port };
+      throw new ReplayError({
+        code: 'ERR_CLI_LOOKUP',
+        kind: 'unreachable',
+        message: `intercept ${host}: the name has no address`,
+        hint: 'check the spelling, or write the IP address',
+      });
+    }),
+  );
+}
+
+/**
+ * The channel's secret: `--token-file` goes before the environment.
+ * @throws ReplayError as Files.read does
+ */
+export async function readToken(
+  given: GivenOptions,
+  { env, files }: Pick<Context, 'env' | 'files'>,
+): Promise<ChannelToken | null> {
+  const file = given.text('token-file');
+  if (file !== null) return { text: await files.read(file.text), where: file.text };
+  const text = env[TOKEN_VARIABLE];
+  return text === undefined || text === '' ? null : { text, where: TOKEN_VARIABLE };
+}
+
+/** `[HOST:]PORT` to listen on. */
+export function parseListen(text: string): InterceptAddress {
+  const trimmed = text.trim();
+  if (/^\d+$/.test(trimmed)) {
+    return { host: '127.0.0.1', port: parseWhole(trimmed, { min: 0, max: 65_535 }) };
+  }
+  const match = /^(.*):(\d+)$/.exec(trimmed);
+  const host = match?.[1]?.replace(/^\[|\]$/g, '') ?? trimmed.replace(/^\[|\]$/g, '');
+  const address = host === 'localhost' ? parseAddress('127.0.0.1') : parseAddress(host);
+  if (address === null) {
+    throw valueError(`'${text}' is not [HOST:]PORT`, 'write 36524, 10.0.0.9:36524 or [::1]:36524');
+  }
+  const isBare = match === null || parseAddress(trimmed) !== null;
+  const port = isBare ? INTERCEPT_PORT : parseWhole(match[2] ?? '', { min: 0, max: 65_535 });
+  return { host: formatAddress(isBare ? (parseAddress(trimmed) ?? address) : address), port };
+}

@@ -1,0 +1,42 @@
+/** What is posted between a replay and its channel thread. */
+import type { RegistrationAnswer, RegistrationRequest } from '../intercept/registration.ts';
+import type { ShardInbox } from '../io/channel-receiver.ts';
+import type { ClientAddresses, PoolOrder, PortSpan } from '../schedule/address-pool.ts';
+import type { PostedFailure } from './job.ts';
+import type { InterceptAddress } from './options.ts';
+
+/** Numbers of the shared totals, of all intercepts together. */
+export const ChannelTotal = {
+  /** Dropped by an intercept, because this replay or its link was too slow. */
+  DROPPED: 0,
+  /** Dropped by an intercept's kernel, for whomever they were. */
+  KERNEL_DROPPED: 1,
+} as const;
+export const CHANNEL_TOTALS = 2;
+
+export interface ChannelJob {
+  readonly intercepts: readonly InterceptAddress[];
+  readonly key: Uint8Array | null;
+  readonly version: string;
+  readonly request: RegistrationRequest;
+  /** One a shard, in their order. */
+  readonly inboxes: readonly ShardInbox[];
+  readonly clients: ClientAddresses;
+  readonly ports: PortSpan;
+  readonly order: PoolOrder;
+  readonly users: number;
+  readonly totals: Float64Array<SharedArrayBuffer>;
+}
+
+/** To the channel thread: say goodbye and report. */
+export interface ChannelCommand {
+  readonly type: 'close';
+}
+
+export type ChannelMessage =
+  /** All intercepts capture, and their clocks are known. In the order of the job. */
+  | { readonly type: 'ready'; readonly answers: readonly RegistrationAnswer[] }
+  | { readonly type: 'warning'; readonly text: string }
+  | { readonly type: 'failed'; readonly failure: PostedFailure }
+  /** Lines for the summary. */
+  | { readonly type: 'closed'; readonly notes: readonly string[] };

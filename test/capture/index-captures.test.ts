@@ -1,0 +1,355 @@
+/** Captures as files: packed, piped, in folders, several at a time, damaged, with an index beside. */
+import { spawnSync } from 'node:child_process';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { openCaptureBytes } from '../../src/io/capture-file.ts';
+import {
+  type CaptureIndex,
+  type IndexOptions,
+  indexCaptures,
+} from '../../src/run/index-captures.ts';
+import { PCAP_NANOSECONDS, pcap } from '../helpers/packets.ts';
+import { frameOf, handshake, type SentSegment } from '../helpers/recording.ts';
+
+const fixture = (name: string) => new URL(`../../fixtures/${name}`, import.meta.url).pathname;
+const HTTP = fixture('http-short.pcap');
+
+let folder = '';
+const open: CaptureIndex[] = [];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'gryphon-captures-'));
+});
+
+afterEach(() => {
+  for (const index of open.splice(0)) index.close();
+  rmSync(folder, { recursive: true });
+});
+
+async function read(paths: readonly string[], options: Partial<IndexOptions> = {}) {
+  const warnings: string[] = [];
+  const index = await indexCaptures(paths, {
+    seed: 1,
+    onWarning: (text) => warnings.push(text),
+    ...options,
+  });
+  open.push(index);
+  const sessions = [...index.sessionList({ digests: true })];
+  return { index, sessions, warnings, file: index.files[0] };
+}
+
+const write = (name: string, octets: Uint8Array): string => {
+  const path = join(folder, name);
+  writeFileSync(path, octets);
+  return path;
+};
+
+const fault = async (paths: readonly string[], options: Partial<IndexOptions> = {}) =>
+  await read(paths, options).then(
+    () => null,
+    (reason: unknown) => reason,
+  );
+
+describe('a packed capture', () => {
+  const packed = [
+    { name: 'gzip', pack: () => gzipSync(readFileSync(HTTP)), compression: 'gzip' },
+    {
+      name: 'gzip in two members',
+      pack: () => {
+        const octets = readFileSync(HTTP);
+        return Buffer.concat([gzipSync(octets.subarray(0, 1111)), gzipSync(octets.subarray(1111))]);
+      },
+      compression: 'gzip',
+    },
+    {
+      name: 'zstd',
+      pack: () => readFileSync(fixture('http-short.pcap.zst')),
+      compression: 'zstd',
+    },
+  ];
+
+  test.each(packed)('holds what it held before: $name', async ({ pack, compression }) => {
+    const { file, sessions, index } = await read([write('x.bin', pack())]);
+    expect(file).toMatchObject({ format: 'pcap', compression, bytes: pack().length, damage: null });
+    expect(sessions).toEqual((await read([HTTP])).sessions);
+    const scripts = index.scripts();
+    expect(scripts.sessions).toBe(10);
+    const octets = openCaptureBytes(scripts.files);
+    const request = new Uint8Array(4);
+    octets.read(scripts.client.extentOffset[0], request);
+    octets.close();
+    expect(Buffer.from(request).toString()).toBe('GET ');
+  });
+
+  test.each(packed)('leaves nothing behind, even while it is open: $name', async ({ pack }) => {
+    const before = readdirSync(tmpdir()).filter((name) => /^gryphon-[0-9a-f]{24}$/.test(name));
+    await read([write('x.bin', pack())]);
+    const after = readdirSync(tmpdir()).filter((name) => /^gryphon-[0-9a-f]{24}$/.test(name));
+    expect(after).toEqual(before);
+  });
+
+  test.each(packed)('that is cut is read as far as it goes: $name', async ({ pack }) => {
+    const octets = pack();
+    const { file, warnings } = await read([write('x.bin', octets.subarray(0, octets.length - 9))]);
+    expect(file.damage?.reason).toMatch(/data is cut or damaged/);
+    expect(warnings).toHaveLength(1);
+    expect(file.damage?.offset).toBeLessThanOrEqual(readFileSync(HTTP).length);
+  });
+
+  test.each([
+    { name: 'text', octets: gzipSync('hello, world'), code: 'ERR_CAPTURE_FORMAT' },
+    { name: 'nothing', octets: gzipSync(''), code: 'ERR_CAPTURE_EMPTY' },
+    { name: 'something packed again', octets: gzipSync(gzipSync('x')), code: 'ERR_CAPTURE_FORMAT' },
+    {
+      name: 'a zstd frame that wants 256 MiB',
+      octets: Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0x00, 18 << 3, 1, 0, 0),
+      code: 'ERR_CAPTURE_UNPACK',
+    },
+  ])('is no capture when it holds $name', async ({ octets, code }) => {
+    expect(await fault([write('x.bin', octets)])).toMatchObject({ code, kind: 'capture' });
+  });
+});
+
+test('a capture comes in through a pipe', () => {
+  const script = `
+    import { indexCaptures } from ${JSON.stringify(new URL('../../src/run/index-captures.ts', import.meta.url).href)};
+    const index = await indexCaptures(['-'], { seed: 1 });
+    const { file, packets, compression } = index.files[0];
+    console.log(JSON.stringify({ file, packets, compression, sessions: index.scripts().sessions }));`;
+  const hooks = new URL('../helpers/typescript.mjs', import.meta.url).pathname;
+  for (const [input, compression] of [
+    [readFileSync(HTTP), null],
+    [gzipSync(readFileSync(HTTP)), 'gzip'],
+  ]) {
+    const { stdout } = spawnSync(
+      process.execPath,
+      ['--import', hooks, '--input-type=module', '-e', script],
+      { input: input as Uint8Array },
+    );
+    expect(JSON.parse(stdout.toString())).toEqual({
+      file: 'standard input',
+      packets: 100,
+      compression,
+      sessions: 10,
+    });
+  }
+});
+
+describe('several captures are one', () => {
+  /** A session that begins at some time, by its client port. */
+  const session = (startMs: number, clientPort: number): SentSegment[] =>
+    [
+      ...handshake(),
+      { from: 'client' as const, atMs: 30, at: 0, acked: 0, payload: 'ask' },
+      { from: 'server' as const, atMs: 500, at: 0, acked: 3, payload: 'said' },
+    ].map((segment) => ({ ...segment, atMs: segment.atMs + startMs, clientPort }));
+  const file = (name: string, segments: readonly SentSegment[]): string =>
+    write(name, pcap(segments.map(frameOf), { magic: PCAP_NANOSECONDS }));
+  const ports = (sessions: readonly { readonly clientPort: number }[]) =>
+    sessions.map(({ clientPort }) => clientPort);
+
+  test('in the order of their packets, whatever the order of their names', async () => {
+    const paths = [
+      file('a', [...session(5000, 3), ...session(9000, 5)]),
+      file('b', [...session(0, 1), ...session(6000, 4)]),
+      file('c', session(700, 2)),
+    ];
+    const { sessions, index } = await read(paths);
+    expect(ports(sessions)).toEqual([1, 2, 3, 4, 5]);
+    expect([...index.scripts().startNs]).toEqual([0, 0.7e9, 5e9, 6e9, 9e9]);
+    expect(index.files.map(({ file: name }) => name)).toEqual(paths);
+  });
+
+  test('a session that goes on in the next file is whole', async () => {
+    const whole = session(0, 1);
+    const { sessions, index } = await read([
+      file('b', whole.slice(4)),
+      file('a', whole.slice(0, 4)),
+    ]);
+    expect(sessions).toMatchObject([{ replayable: true, clientBytes: 3, serverBytes: 4 }]);
+    const { files, server } = index.scripts();
+    const octets = openCaptureBytes(files);
+    const said = new Uint8Array(4);
+    octets.read(server.extentOffset[0], said);
+    octets.close();
+    expect(Buffer.from(said).toString()).toBe('said');
+  });
+
+  test('each begins at a page of the joined capture', async () => {
+    const { index } = await read([HTTP, file('a', session(0, 1)), HTTP]);
+    const bases = index.scripts().files.map(({ base }) => base);
+    expect(bases.map((base) => base % 4096)).toEqual([0, 0, 0]);
+    expect(bases).toEqual([...bases].sort((a, b) => a - b));
+    expect(new Set(bases).size).toBe(3);
+  });
+
+  test('a folder stands for the captures in it', async () => {
+    mkdirSync(join(folder, 'deeper'));
+    file('rotated.pcap1', session(5000, 2));
+    write(
+      'rotated.pcap0.gz',
+      gzipSync(pcap(session(0, 1).map(frameOf), { magic: PCAP_NANOSECONDS })),
+    );
+    write('notes.txt', Buffer.from('hello'));
+    const { sessions, warnings } = await read([folder]);
+    expect(ports(sessions)).toEqual([1, 2]);
+    expect(warnings).toEqual([`${folder}: 1 files in it are no captures`]);
+  });
+
+  test('more files than may be open at a time', async () => {
+    const paths = Array.from({ length: 150 }, (_, i) => file(`f${i}`, session(i * 1000, 1000 + i)));
+    const { sessions, index } = await read(paths);
+    expect(sessions.filter(({ clientSha256 }) => clientSha256 !== null)).toHaveLength(150);
+    expect(index.scripts().sessions).toBe(150);
+  });
+});
+
+describe('what cannot be read at all is one clear error', () => {
+  test.each([
+    { name: 'no such file', path: () => join(folder, 'none'), code: 'ERR_CAPTURE_NOT_FOUND' },
+    { name: 'a file as a folder', path: () => `${HTTP}/x`, code: 'ERR_CAPTURE_NOT_FOUND' },
+    { name: 'a folder without captures', path: () => folder, code: 'ERR_CAPTURE_IS_FOLDER' },
+    { name: 'an empty file', path: () => write('x', new Uint8Array(0)), code: 'ERR_CAPTURE_EMPTY' },
+    { name: 'text', path: () => write('x', Buffer.from('hello')), code: 'ERR_CAPTURE_FORMAT' },
+    {
+      name: 'an old version',
+      path: () => write('x', pcap([], { version: [1, 0] })),
+      code: 'ERR_CAPTURE_VERSION',
+    },
+  ])('$name', async ({ path, code }) => {
+    const name = path();
+    const found = (await fault([HTTP, name])) as { message: string; hint: string };
+    expect(found).toMatchObject({ code, kind: 'capture' });
+    expect(found.message).toContain(name);
+    expect(found.message).not.toContain('\n');
+    expect(found.hint).toBeTruthy();
+  });
+
+  test('standard input twice is a wrong use', async () => {
+    expect(await fault(['-', '-'])).toMatchObject({
+      code: 'ERR_CAPTURE_STDIN_TWICE',
+      kind: 'usage',
+    });
+  });
+});
+
+describe('a damaged capture', () => {
+  const damaged = () => write('x.pcap', readFileSync(HTTP).subarray(0, 5000));
+
+  test('is read as far as it goes, with a warning', async () => {
+    const path = damaged();
+    const { file, warnings, index } = await read([path]);
+    expect(file.packets).toBeGreaterThan(10);
+    expect(warnings).toEqual([
+      expect.stringMatching(new RegExp(`^${path} is damaged at octet ${file.damage?.offset}: `)),
+    ]);
+    expect(index.sessions.replayable).toBeGreaterThan(0);
+  });
+
+  test('is an error where that is asked for', async () => {
+    expect(await fault([damaged()], { strict: true })).toMatchObject({
+      code: 'ERR_CAPTURE_DAMAGED',
+      kind: 'capture',
+    });
+  });
+
+  test('that shrinks after it was read is an error, not a crash', async () => {
+    const path = join(folder, 'x.pcap');
+    copyFileSync(HTTP, path);
+    const { index } = await read([path]);
+    truncateSync(path, 100);
+    expect(() => index.scripts()).toThrow(expect.objectContaining({ code: 'ERR_CAPTURE_CHANGED' }));
+  });
+});
+
+describe('an index beside the capture', () => {
+  const beside = (path: string) => `${path}.gryphon-index`;
+  const copy = (): string => {
+    const path = join(folder, 'x.pcap');
+    copyFileSync(HTTP, path);
+    return path;
+  };
+
+  test('is written when it is asked for, and gives the same sessions again', async () => {
+    const path = copy();
+    await read([path]);
+    expect(existsSync(beside(path))).toBe(false);
+    const first = await read([path], { store: true });
+    const octets = readFileSync(beside(path));
+    const second = await read([path], { store: true });
+    expect(readFileSync(beside(path))).toEqual(octets);
+    expect(second.sessions).toEqual(first.sessions);
+    expect(second.index.files).toEqual(first.index.files);
+    expect(second.index.scripts()).toEqual(first.index.scripts());
+  });
+
+  test('is really used: the capture is not read again', async () => {
+    const path = copy();
+    await read([path], { store: true });
+    const bytes: number[] = [];
+    await read([path], { store: true, onProgress: (bytesRead) => bytes.push(bytesRead) });
+    expect(bytes).toEqual([]);
+  });
+
+  test.each([
+    {
+      name: 'of other octets',
+      change: (path: string) => writeFileSync(path, readFileSync(fixture('http-short-be.pcap'))),
+    },
+    { name: 'of another time', change: (path: string) => utimesSync(path, 1, 1) },
+    {
+      name: 'that is damaged',
+      change: (path: string) => writeFileSync(beside(path), 'gryphon-index/1\n'),
+    },
+    {
+      name: 'with one bit changed',
+      change: (path: string) => {
+        const octets = readFileSync(beside(path));
+        octets[octets.length - 100] ^= 1;
+        writeFileSync(beside(path), octets);
+      },
+    },
+  ])('is made anew when it is $name', async ({ change }) => {
+    const path = copy();
+    await read([path], { store: true });
+    change(path);
+    const { sessions, file } = await read([path], { store: true });
+    expect(sessions).toHaveLength(10);
+    expect(file.packets).toBe(100);
+    expect(readFileSync(beside(path)).length).toBeGreaterThan(1000);
+  });
+
+  test('is none for what comes packed', async () => {
+    const path = write('x.gz', gzipSync(readFileSync(HTTP)));
+    const { warnings } = await read([path], { store: true });
+    expect(warnings).toHaveLength(1);
+    expect(existsSync(beside(path))).toBe(false);
+  });
+});
+
+test('reading ends when it is told to', async () => {
+  const stop = new AbortController();
+  const path = write(
+    'x.pcap',
+    pcap(Array.from({ length: 200_000 }, () => ({ data: new Uint8Array(60) }))),
+  );
+  const reading = fault([path], {
+    signal: stop.signal,
+    onProgress: () => stop.abort(new Error('enough')),
+  });
+  expect(await reading).toMatchObject({ message: 'enough' });
+});

@@ -1,0 +1,58 @@
+import { describe, expect, test } from 'vitest';
+import { parseAnswer, parseRequest, requestDocument } from '../../src/intercept/registration.ts';
+import { request } from './registrations.ts';
+
+const documentOf = (clients: string): Record<string, unknown> =>
+  JSON.parse(JSON.stringify(requestDocument(request(clients)))) as Record<string, unknown>;
+
+test.each(['198.18.0.0/15', '10.0.0.1,10.0.0.5-10.0.0.9', 'fd77::64:0/112'])(
+  'a request for %s survives the way',
+  (clients) => {
+    expect(parseRequest(documentOf(clients))).toEqual(request(clients));
+  },
+);
+
+describe('a request is refused that has', () => {
+  const range = { prefix: '', start: 1, count: 1 };
+  const target = { address: '0a4d0001', port: 80 };
+  test.each([
+    { name: 'no object', change: null },
+    { name: 'another family', change: { family: 5 } },
+    { name: 'no ranges', change: { ranges: [] } },
+    { name: 'too many ranges', change: { ranges: Array(257).fill(range) } },
+    { name: 'a range of nothing', change: { ranges: [{ ...range, count: 0 }] } },
+    {
+      name: 'a range beyond its end',
+      change: { ranges: [{ ...range, start: 2 ** 32 - 1, count: 2 }] },
+    },
+    { name: 'a broken start', change: { ranges: [{ ...range, start: 1.5 }] } },
+    { name: 'a prefix of the other family', change: { ranges: [{ ...range, prefix: '00' }] } },
+    { name: 'a range that is a number', change: { ranges: [7] } },
+    { name: 'no targets', change: { targets: [] } },
+    { name: 'a target of the other family', change: { targets: [{ ...target, address: '00' }] } },
+    {
+      name: 'a target with octets that are none',
+      change: { targets: [{ ...target, address: '0a4d000g' }] },
+    },
+    { name: 'a target at port 0', change: { targets: [{ ...target, port: 0 }] } },
+    { name: 'ports that end before they begin', change: { ports: { first: 5, last: 4 } } },
+    { name: 'port 0', change: { ports: { first: 0, last: 4 } } },
+    { name: 'a name with control characters', change: { name: 'a\nb' } },
+    { name: 'a run that is no text', change: { run: 7 } },
+    { name: 'a name without end', change: { name: 'x'.repeat(129) } },
+  ])('$name', ({ change }) => {
+    const document = change === null ? [] : { ...documentOf('10.0.0.0/24'), ...change };
+    expect(parseRequest(document)).toBeTypeOf('string');
+  });
+});
+
+test.each([
+  { name: 'a whole one', change: {}, isGood: true },
+  { name: 'no mode', change: { mode: '' }, isGood: false },
+  { name: 'notes that are no list', change: { notes: 'x' }, isGood: false },
+  { name: 'a note with an escape', change: { notes: ['\u001b[2J'] }, isGood: false },
+  { name: 'a broken length', change: { prefixBytes: -1 }, isGood: false },
+])('an answer: $name', ({ change, isGood }) => {
+  const answer = { mode: 'sink', interfaces: [], prefixBytes: 128, notes: ['captures µ'] };
+  expect(parseAnswer({ ...answer, ...change }) !== null).toBe(isGood);
+});

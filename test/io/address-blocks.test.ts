@@ -1,0 +1,110 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { parseAddress } from '../../src/base/address.ts';
+import {
+  type AddressBlock,
+  blocksOf,
+  formatBlock,
+  formatEndpoint,
+  formatRange,
+  withoutBlocks,
+} from '../../src/io/address-blocks.ts';
+import type { ClientRange } from '../../src/io/client-ranges.ts';
+
+function rangeOf(first: string, count: number): ClientRange {
+  const address = parseAddress(first);
+  if (address === null) throw new Error(first);
+  return { prefix: address.prefix, start: address.low, count };
+}
+
+function blockOf(text: string): AddressBlock {
+  const [first = '', bits] = text.split('/');
+  const address = parseAddress(first);
+  if (address === null) throw new Error(text);
+  return { address, prefixBits: Number(bits) };
+}
+
+describe('the blocks of a range', () => {
+  test.each([
+    { first: '198.18.0.0', count: 131_072, blocks: ['198.18.0.0/15'] },
+    { first: '198.18.0.7', count: 1, blocks: ['198.18.0.7/32'] },
+    { first: '198.18.0.1', count: 4, blocks: ['198.18.0.1/32', '198.18.0.2/31', '198.18.0.4/32'] },
+    { first: '0.0.0.0', count: 2 ** 32, blocks: ['0.0.0.0/0'] },
+    { first: '255.255.255.254', count: 2, blocks: ['255.255.255.254/31'] },
+    { first: '0.0.0.1', count: 2 ** 32 - 2, blocks: { length: 62 } },
+    { first: 'fd77:18::', count: 2 ** 32, blocks: ['fd77:18::/96'] },
+    { first: 'fd77:18::ff', count: 2, blocks: ['fd77:18::ff/128', 'fd77:18::100/128'] },
+  ])('$first and $count in all', ({ first, count, blocks }) => {
+    const found = blocksOf(rangeOf(first, count)).map(formatBlock);
+    if (Array.isArray(blocks)) expect(found).toEqual(blocks);
+    else expect(found).toHaveLength(blocks.length);
+  });
+
+  test('hold each address once and no other, as few as there can be', () => {
+    const arbitrary = fc.record({
+      start: fc.integer({ min: 0, max: 300 }),
+      count: fc.integer({ min: 1, max: 300 }),
+    });
+    fc.assert(
+      fc.property(arbitrary, ({ start, count }) => {
+        const blocks = blocksOf({ prefix: new Uint8Array(0), start, count });
+        const held = blocks.flatMap(({ address, prefixBits }) =>
+          Array.from({ length: 2 ** (32 - prefixBits) }, (_, i) => address.low + i),
+        );
+        expect(held).toEqual(Array.from({ length: count }, (_, i) => start + i));
+        // Neighbours of one size that begin at a multiple of twice it would be one block.
+        blocks.slice(1).forEach((block, i) => {
+          const former = blocks[i];
+          const canJoin =
+            former.prefixBits === block.prefixBits &&
+            former.address.low % 2 ** (33 - former.prefixBits) === 0;
+          expect(canJoin).toBe(false);
+        });
+      }),
+    );
+  });
+});
+
+describe('what blocks leave of a range', () => {
+  test.each([
+    {
+      name: 'one in the middle',
+      blocks: ['10.0.0.16/30'],
+      left: ['10.0.0.0/28', '10.0.0.20-10.0.0.31'],
+    },
+    { name: 'one at the start', blocks: ['10.0.0.0/28'], left: ['10.0.0.16/28'] },
+    { name: 'one at the end', blocks: ['10.0.0.16/28'], left: ['10.0.0.0/28'] },
+    { name: 'all of it', blocks: ['10.0.0.0/27'], left: [] },
+    { name: 'more than it', blocks: ['10.0.0.0/8'], left: [] },
+    { name: 'everything', blocks: ['0.0.0.0/0'], left: [] },
+    {
+      name: 'a block named by an address inside it',
+      blocks: ['10.0.0.31/28'],
+      left: ['10.0.0.0/28'],
+    },
+    { name: 'one before it', blocks: ['9.255.255.255/32'], left: ['10.0.0.0/27'] },
+    { name: 'one behind it', blocks: ['10.0.0.32/27'], left: ['10.0.0.0/27'] },
+    { name: 'of the other family', blocks: ['::/0'], left: ['10.0.0.0/27'] },
+    { name: 'two that touch', blocks: ['10.0.0.0/29', '10.0.0.8/29'], left: ['10.0.0.16/28'] },
+  ])('$name', ({ blocks, left }) => {
+    const found = withoutBlocks(rangeOf('10.0.0.0', 32), blocks.map(blockOf));
+    expect(found.map(formatRange)).toEqual(left);
+  });
+
+  test.each([
+    { block: 'fd77:18::4/126', left: ['fd77:18::/126', 'fd77:18::8/125'] },
+    { block: 'fd77:18::/64', left: [] },
+    { block: 'fd77:19::/64', left: ['fd77:18::/124'] },
+    { block: 'fd77:18::1:0:0/96', left: ['fd77:18::/124'] },
+  ])('of IPv6: $block', ({ block, left }) => {
+    const found = withoutBlocks(rangeOf('fd77:18::', 16), [blockOf(block)]);
+    expect(found.map(formatRange)).toEqual(left);
+  });
+});
+
+test('an endpoint of IPv6 has brackets', () => {
+  expect(formatEndpoint(Uint8Array.of(10, 0, 0, 1), 80)).toBe('10.0.0.1:80');
+  const octets = new Uint8Array(16);
+  octets[15] = 1;
+  expect(formatEndpoint(octets, 443)).toBe('[::1]:443');
+});

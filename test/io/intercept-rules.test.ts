@@ -1,0 +1,93 @@
+import { describe, expect, test } from 'vitest';
+import { ruleLines } from '../../src/io/intercept-rules.ts';
+import { WithheldRegistrations } from '../../src/io/intercept-withheld.ts';
+import { bearsDeadMark, ownMark } from '../../src/io/process-mark.ts';
+import { rangeOf, registrationOf, targetOf } from '../helpers/raw-client.ts';
+
+const options = { queues: { first: 0, last: 0 }, failOpen: false };
+const web = targetOf('10.0.0.1', 80);
+
+describe('the rules of registrations', () => {
+  test('are one a target and block, scoped to both', () => {
+    const ranges = [rangeOf('198.18.0.0', 131_072), rangeOf('198.20.0.1', 2)];
+    const targets = [web, targetOf('10.0.0.2', 443)];
+    expect(ruleLines([registrationOf(1, ranges, targets)], options)).toEqual([
+      'iptables -w -I OUTPUT -p tcp -s 10.0.0.1 --sport 80 -d 198.18.0.0/15 -j NFQUEUE --queue-num 0',
+      'iptables -w -I OUTPUT -p tcp -s 10.0.0.1 --sport 80 -d 198.20.0.1/32 -j NFQUEUE --queue-num 0',
+      'iptables -w -I OUTPUT -p tcp -s 10.0.0.1 --sport 80 -d 198.20.0.2/32 -j NFQUEUE --queue-num 0',
+      'iptables -w -I OUTPUT -p tcp -s 10.0.0.2 --sport 443 -d 198.18.0.0/15 -j NFQUEUE --queue-num 0',
+      'iptables -w -I OUTPUT -p tcp -s 10.0.0.2 --sport 443 -d 198.20.0.1/32 -j NFQUEUE --queue-num 0',
+      'iptables -w -I OUTPUT -p tcp -s 10.0.0.2 --sport 443 -d 198.20.0.2/32 -j NFQUEUE --queue-num 0',
+    ]);
+  });
+
+  test('of IPv6 are for the other tool', () => {
+    const one = registrationOf(1, [rangeOf('fd77:18::', 2 ** 32)], [targetOf('fd77::1', 80)]);
+    expect(ruleLines([one], options)).toEqual([
+      'ip6tables -w -I OUTPUT -p tcp -s fd77::1 --sport 80 -d fd77:18::/96 -j NFQUEUE --queue-num 0',
+    ]);
+  });
+
+  test('share packets out over several queues, and let them go where nobody listens', () => {
+    const one = registrationOf(1, [rangeOf('198.18.0.0', 1)], [web]);
+    const lines = ruleLines([one], { queues: { first: 2, last: 5 }, failOpen: true });
+    expect(lines.join()).toMatch(/-j NFQUEUE --queue-balance 2:5 --queue-bypass$/);
+  });
+
+  test('that two registrations ask for are there once', () => {
+    const ports = { first: 1, last: 9 };
+    const one = registrationOf(1, [rangeOf('198.18.0.0', 1)], [web], ports);
+    const two = registrationOf(2, [rangeOf('198.18.0.0', 1)], [web]);
+    expect(ruleLines([one, two], options)).toHaveLength(1);
+  });
+});
+
+describe('what is withheld', () => {
+  const one = registrationOf(1, [rangeOf('198.18.0.0', 1)], [web]);
+  const two = registrationOf(2, [rangeOf('198.18.0.1', 1)], [web]);
+  const start = new WithheldRegistrations();
+
+  test('is what was registered before and is not now', () => {
+    const after = start.after([one, two]).after([two]);
+    expect(after.former).toEqual([one]);
+    expect(after.current).toEqual([two]);
+    expect(after.all).toEqual([two, one]);
+  });
+
+  test('is handed over again to a replay that comes back under another number', () => {
+    const after = start
+      .after([one])
+      .after([])
+      .after([{ ...one, id: 9 }]);
+    expect(after.former).toEqual([]);
+    expect(after.current.map(({ id }) => id)).toEqual([9]);
+  });
+
+  test('has a limit, beyond which the oldest are let go', () => {
+    let withheld = start;
+    for (let i = 0; i < 70; i++) {
+      withheld = withheld.after([registrationOf(i, [rangeOf(`198.18.0.${i}`, 1)], [web])]);
+    }
+    expect(withheld.former).toHaveLength(64);
+    expect(withheld.former.at(-1)?.id).toBe(68);
+  });
+});
+
+describe('a mark', () => {
+  test.each([
+    {
+      name: 'of this process',
+      text: `-A OUTPUT --comment "${ownMark()}" -j NFQUEUE`,
+      isDead: false,
+    },
+    {
+      name: 'of this process id, but of another process',
+      text: ownMark().replace(/\d+$/, '1'),
+      isDead: true,
+    },
+    // Above the largest process id there is (2^22).
+    { name: 'of a process that is gone', text: 'gryphon:4194999:5', isDead: true },
+    { name: 'of somebody else', text: 'griffin:4194999:5', isDead: false },
+    { name: 'that is missing', text: '-A OUTPUT -j ACCEPT', isDead: false },
+  ])('$name', ({ text, isDead }) => expect(bearsDeadMark(text)).toBe(isDead));
+});

@@ -1,0 +1,314 @@
+/**
+ * Replays whose replies come from intercepts: client, target and auxiliary machine in namespaces.
+ * The servers' own accounts say whether the users were real to them.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { packetFields, startCapture } from '../helpers/capture.ts';
+import {
+  type Auxiliary,
+  addAuxiliary,
+  leftovers,
+  makeToken,
+  type RunningIntercept,
+  startIntercept,
+} from '../helpers/intercept.ts';
+import { CLIENTS_ROUTED, inside, type Lab, makeLab, mustInside } from '../helpers/netns.ts';
+import { canRun } from '../helpers/privilege.ts';
+import { run, startProgram } from '../helpers/process.ts';
+import { completed, fixture, type Replayed, replay, withLedger } from '../helpers/replay.ts';
+import {
+  makeFolder,
+  type Nginx,
+  startGreeting,
+  startNginx,
+  startRedis,
+} from '../helpers/servers.ts';
+
+const TOOLS = [
+  'ip',
+  'ethtool',
+  'ss',
+  'nginx',
+  'curl',
+  'iptables',
+  'redis-server',
+  'tcpdump',
+  'tshark',
+];
+const MODES = ['advanced', 'nfqueue', 'sink'] as const;
+type Mode = (typeof MODES)[number];
+
+interface Noted {
+  readonly plan: { readonly mode: string };
+  readonly generator: { readonly notes: readonly string[]; readonly warnings: readonly string[] };
+}
+const notesOf = ({ result }: Replayed): Noted => result as unknown as Noted;
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+describe.runIf(canRun('intercepts', TOOLS))('a replay with intercepts', () => {
+  let lab: Lab;
+  let auxiliary: Auxiliary;
+  let nginx: Nginx;
+  let token: string;
+  const running: RunningIntercept[] = [];
+
+  beforeAll(async () => {
+    lab = await makeLab();
+    auxiliary = await addAuxiliary(lab);
+    nginx = await startNginx(lab.target);
+    token = makeToken();
+    // As targets have: a way for everything that they know nothing of. It leads to the auxiliary.
+    await mustInside(lab.target, ['ip', 'route', 'add', 'default', 'via', auxiliary.gateway]);
+  });
+
+  afterEach(async () => {
+    for (const each of running.splice(0)) await each.stop();
+  });
+
+  afterAll(async () => {
+    await nginx?.stop();
+    await auxiliary?.close();
+    await lab?.close();
+  });
+
+  const hostOf = (mode: Mode) => (mode === 'advanced' ? auxiliary : lab.target);
+
+  async function start(mode: Mode, argv: readonly string[] = [], port?: number) {
+    const at = { token, ...(port === undefined ? {} : { port }) };
+    const started = await startIntercept(hostOf(mode), ['--mode', mode, ...argv], at);
+    running.push(started);
+    return started;
+  }
+
+  const play = (
+    modes: readonly Mode[],
+    argv: readonly string[],
+    options: { capture?: string; port?: number } = {},
+  ): Promise<Replayed> => {
+    const { capture = 'http-keepalive.pcap', port = 80 } = options;
+    const intercepts = modes.map((mode) => hostOf(mode).ipv4).join(',');
+    const target = ['--target', `${lab.target.ipv4}:${port}`, '--token-file', token];
+    return replay(lab.client, [fixture(capture), ...target, '-s', intercepts, ...argv]);
+  };
+
+  describe.each(MODES)('in mode %s', (mode) => {
+    test('nginx gets every request once, and no reply leaves but to the intercept', async () => {
+      await start(mode);
+      const before = nginx.accessLog().length;
+      const path = join(makeFolder('leak').path, 'leak.pcap');
+      // What the client machine sees on both its links, and what the auxiliary passes on.
+      const filter = `tcp and src host ${lab.target.ipv4} and dst net ${CLIENTS_ROUTED.ipv4}`;
+      const leak = await startCapture(lab.client, path, { filter, device: 'any' });
+      const replayed = await play([mode], ['-u', '160', '--accel', '10', '--threads', '2']);
+      const result = completed(replayed, 160);
+      await leak.stop();
+      expect(await packetFields(path, ['ip.dst'])).toEqual([]);
+      const requests = nginx.accessLog().slice(before);
+      expect(requests).toHaveLength(result.exchanges.sent);
+      expect(requests.every(({ status }) => status === 200)).toBe(true);
+      expect(notesOf(replayed).plan.mode).toBe(mode);
+      expect(notesOf(replayed).generator.notes.join('\n')).toMatch(
+        /0 dropped for this replay, 0 by/,
+      );
+    });
+
+    test('redis gets every command', async () => {
+      const redis = await startRedis(lab.target);
+      try {
+        await start(mode);
+        const replayed = await play([mode], ['-u', '42', '-a', '10'], {
+          capture: 'redis.pcap',
+          port: redis.port,
+        });
+        completed(replayed, 42);
+        expect(await redis.connectionsReceived()).toBeGreaterThanOrEqual(42);
+      } finally {
+        await redis.stop();
+      }
+    });
+
+    test('a server that greets first is heard', async () => {
+      const server = await startGreeting(lab.target);
+      try {
+        await start(mode);
+        const options = { capture: 'greeting.pcap', port: server.port };
+        completed(await play([mode], ['-u', '8', '-a', '10'], options), 8);
+        expect(server.connections().filter(({ octets }) => octets.length > 0)).toHaveLength(8);
+      } finally {
+        await server.stop();
+      }
+    });
+
+    test('SIGTERM ends it with 0 and nothing is left behind', async () => {
+      const pidFile = join(makeFolder('pid').path, 'pid');
+      const started = await start(mode, ['--pid-file', pidFile]);
+      expect(Number(readFileSync(pidFile, 'utf8'))).toBeGreaterThan(1);
+      completed(await play([mode], ['-u', '16', '-a', '10']), 16);
+      await started.stop('SIGTERM');
+      expect(started.output()).toContain('"msg":"ending"');
+      expect(existsSync(pidFile)).toBe(false);
+      expect(await leftovers(hostOf(mode))).toEqual([]);
+    });
+
+    test('killed and started again in mid-run: the run goes on and says what was missed', async () => {
+      const first = await start(mode);
+      const replaying = play([mode], ['-u', '64', '-a', '0.3', '--threads', '1']);
+      await pause(3_000);
+      await first.stop('SIGKILL');
+      await pause(700);
+      await start(mode);
+      const replayed = await replaying;
+      const result = withLedger(replayed);
+      expect(result.users).toMatchObject({ planned: 64, completed: 64 });
+      const { notes, warnings } = notesOf(replayed).generator;
+      expect(notes.join('\n')).toMatch(/lost once, replies of .* were missed/);
+      expect(warnings.join('\n')).toContain('is lost');
+      await running.at(-1)?.stop();
+      expect(await leftovers(hostOf(mode))).toEqual([]);
+    });
+  });
+
+  test('strangers on the port change nothing: octets, scans, half-open ends, a wrong secret', async () => {
+    const daemon = await start('sink');
+    const replaying = play(['sink'], ['-u', '160', '-a', '0.5']);
+    await pause(1_500);
+    const { ipv4 } = lab.target;
+    const script = `
+import os, socket, time
+held = []
+for i in range(120):
+    s = socket.socket(); s.settimeout(2)
+    try:
+        s.connect(('${ipv4}', 36524))
+        if i % 3 == 0: s.send(os.urandom(2000))
+        if i % 3 == 1: held.append(s)
+        else: s.close()
+    except OSError: pass
+time.sleep(1.5)
+`;
+    const noise = startProgram(inside(lab.client, ['/usr/bin/python3', '-c', script]));
+    const wrong = makeToken('another secret of more than sixteen octets');
+    const other = await replay(lab.client, [
+      fixture('http-short.pcap'),
+      ...['--target', `${ipv4}:80`, '-s', ipv4, '--token-file', wrong, '-c', '10.99.0.0/24'],
+    ]);
+    expect(other.code).toBe(5);
+    // With 40 of them holding the line a right one may be turned away, but never the running one.
+    expect(other.stderr).toMatch(/secret|cannot be reached/);
+    completed(await replaying, 160);
+    await noise.stop();
+    expect(daemon.hasEnded()).toBe(false);
+    expect(daemon.output()).toContain('connections were turned away');
+    completed(await play(['sink'], ['-u', '16', '-a', '10']), 16);
+  });
+
+  test('two replays on one intercept, each with clients of its own', async () => {
+    await start('nfqueue');
+    const before = nginx.accessLog().length;
+    const [one, other] = await Promise.all([
+      play(['nfqueue'], ['-u', '80', '-a', '2', '-c', '198.18.0.0/24']),
+      play(['nfqueue'], ['-u', '80', '-a', '2', '-c', '198.18.1.0/24']),
+    ]);
+    const sent = completed(one, 80).exchanges.sent + completed(other, 80).exchanges.sent;
+    expect(nginx.accessLog()).toHaveLength(before + sent);
+  });
+
+  test('a second replay that wants the same clients is refused by the name of the first', async () => {
+    await start('sink');
+    const first = play(['sink'], ['-u', '32', '-a', '0.5']);
+    await pause(1_500);
+    const second = await play(['sink'], ['-u', '32']);
+    expect(second.code).toBe(5);
+    expect(second.stderr).toMatch(
+      /has registered clients 198\.18\.0\.1-198\.19\.255\.254 with ports/,
+    );
+    completed(await first, 32);
+  });
+
+  test('two intercepts for one replay', async () => {
+    await start('sink');
+    await start('advanced');
+    const replayed = await play(['sink', 'advanced'], ['-u', '160', '-a', '10']);
+    completed(replayed, 160);
+    expect(notesOf(replayed).plan.mode).toBe('sink+advanced');
+  });
+
+  test('a client of the operator works undisturbed during a run', async () => {
+    await start('nfqueue');
+    const replaying = play(['nfqueue'], ['-u', '160', '-a', '1']);
+    let answered = 0;
+    for (let i = 0; i < 20; i++) {
+      const url = `http://${lab.target.ipv4}/page.html`;
+      const { code } = await run(
+        inside(lab.client, ['curl', '-sSfm', '2', '-o', '/dev/null', url]),
+      );
+      if (code === 0) answered++;
+      await pause(50);
+    }
+    expect(answered).toBe(20);
+    completed(await replaying, 160);
+  });
+
+  describe('before anything is played it is said', () => {
+    test('that nobody listens', async () => {
+      const { code, stderr } = await play(['sink'], []);
+      expect(code).toBe(5);
+      expect(stderr).toContain(
+        `intercept at ${lab.target.ipv4}:36524 cannot be reached: ECONNREFUSED`,
+      );
+    });
+
+    test('that one end has no secret', async () => {
+      await start('sink');
+      const { ipv4 } = lab.target;
+      const argv = ['--target', `${ipv4}:80`, '-s', ipv4];
+      const { code, stderr } = await replay(lab.client, [fixture('http-short.pcap'), ...argv]);
+      expect(code).toBe(5);
+      expect(stderr).toContain('--token-file');
+    });
+
+    test('that nothing listens at the target', async () => {
+      await start('sink');
+      const { code, stderr } = await play(['sink'], [], { port: 81 });
+      expect(code).toBe(5);
+      expect(stderr).toContain("the target's host answered the probe");
+    });
+
+    test.each(['advanced', 'sink'] as const)(
+      'that no answer was seen (%s), with what mends it',
+      async (mode) => {
+        await start(mode);
+        const strict = 'net.ipv4.conf.all.rp_filter';
+        await mustInside(lab.target, ['sysctl', '-qw', `${strict}=1`]);
+        try {
+          const { code, stderr } = await play([mode], []);
+          expect(code).toBe(5);
+          expect(stderr).toContain('no answer to the probe');
+          expect(stderr).toContain(`${strict}=2`);
+          if (mode === 'advanced') expect(stderr).toContain('ip route add 198.18.0.0/15 via');
+        } finally {
+          await mustInside(lab.target, ['sysctl', '-qw', `${strict}=0`]);
+        }
+      },
+    );
+  });
+
+  test('--daemon comes back when it can serve, and the log and the pid are in their files', async () => {
+    const folder = makeFolder('daemon').path;
+    const [log, pid] = [join(folder, 'log'), join(folder, 'pid')];
+    const command = [process.execPath, 'bin/gryphon.js', 'intercept', '--mode', 'sink', '--daemon'];
+    const files = ['--log-file', log, '--pid-file', pid, '--listen', '127.0.0.1:36600'];
+    const { code, stderr } = await run(inside(lab.target, [...command, ...files]));
+    expect({ code, stderr }).toMatchObject({ code: 0 });
+    expect(stderr).toContain('ready: 127.0.0.1:36600, mode sink');
+    const id = Number(readFileSync(pid, 'utf8'));
+    expect(readFileSync(log, 'utf8')).toContain('"msg":"ready"');
+    process.kill(id, 'SIGTERM');
+    for (let i = 0; i < 100 && existsSync(`/proc/${id}`); i++) await pause(50);
+    expect(existsSync(`/proc/${id}`)).toBe(false);
+    expect(await leftovers(lab.target)).toEqual([]);
+  });
+});

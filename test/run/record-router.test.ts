@@ -1,0 +1,128 @@
+import { describe, expect, test } from 'vitest';
+import { createRecordRing, RECORD_HEADER_BYTES, RecordRing } from '../../src/base/record-ring.ts';
+import { ChannelReceiver } from '../../src/io/channel-receiver.ts';
+import { RunClock } from '../../src/io/run-clock.ts';
+import { closeEventFd, openEventFd } from '../../src/io/sys/eventfd.ts';
+import { RecordRouter } from '../../src/run/record-router.ts';
+import { AddressPool, parseClients, shardOf } from '../../src/schedule/address-pool.ts';
+import { packetOf } from '../intercept/packets.ts';
+
+const USERS = 5_000;
+const pool = new AddressPool(parseClients('10.0.0.0/24'), { first: 1024, last: 65_535 }, 'ip');
+
+/** Records side by side, as a frame carries them: one for each connection. */
+function recordsFor(connections: readonly number[], seconds = 100, nanoseconds = 500): DataView {
+  const ring = new RecordRing(createRecordRing(1 << 20));
+  for (const connection of connections) {
+    const packet = packetOf({
+      src: '10.77.0.1',
+      dst: pool.addressOf(connection),
+      srcPort: 80,
+      dstPort: pool.portOf(connection),
+    });
+    ring.push(seconds, nanoseconds, new DataView(packet.buffer), 0, packet.length);
+  }
+  const piece = new Uint8Array(1 << 20);
+  const bytes = ring.take(piece, 0);
+  return new DataView(piece.buffer, 0, bytes);
+}
+
+function withInboxes(
+  shards: number,
+  act: (router: RecordRouter, receivers: ChannelReceiver[]) => void,
+) {
+  const inboxes = Array.from({ length: shards }, () => ({
+    ring: createRecordRing(1 << 20),
+    fd: openEventFd(),
+  }));
+  // The run began at second 90 of the wall clock, and it is second 1000 now.
+  const clock = new RunClock(
+    { monotonicMs: () => 910_000, realtimeNs: () => 1_000e9, realtimeBaseSeconds: 0 },
+    0,
+  );
+  try {
+    act(
+      new RecordRouter(inboxes, pool, USERS),
+      inboxes.map((inbox) => new ChannelReceiver(inbox, clock)),
+    );
+  } finally {
+    for (const { fd } of inboxes) closeEventFd(fd);
+  }
+}
+
+/** The connections whose replies a shard receives, and when they arrived. */
+function received(receiver: ChannelReceiver | undefined) {
+  const connections: number[] = [];
+  const times: number[] = [];
+  receiver?.receive(1_000, {
+    onPacket: (start, _, arrivedNs) => {
+      const { data } = receiver;
+      connections.push(pool.connectionOf(data.getUint32(start + 16), data.getUint16(start + 22)));
+      times.push(arrivedNs);
+    },
+  });
+  return { connections, times };
+}
+
+test.each([1, 2, 3])('with %d shards each gets the replies of its users, in order', (shards) => {
+  const connections = Array.from({ length: 400 }, (_, i) => i * 37 + (i % 3) * USERS);
+  withInboxes(shards, (router, receivers) => {
+    const data = recordsFor(connections);
+    expect(router.route(data, 0, data.byteLength, 0)).toBe(true);
+    for (let shard = 0; shard < shards; shard++) {
+      expect(received(receivers[shard]).connections).toEqual(
+        connections.filter((connection) => shardOf(connection, USERS, shards) === shard),
+      );
+    }
+    expect(router.routed).toBe(400);
+  });
+});
+
+test.each([
+  { name: 'as it is', aheadNs: 0, arrivedNs: 10e9 + 500 },
+  { name: 'ahead', aheadNs: 2e9 + 400, arrivedNs: 8e9 + 100 },
+  { name: 'ahead, with a borrow', aheadNs: 600, arrivedNs: 10e9 - 100 },
+  { name: 'behind', aheadNs: -3e9 - 700, arrivedNs: 13e9 + 1200 },
+])("the other machine's clock is $name", ({ aheadNs, arrivedNs }) => {
+  withInboxes(1, (router, [receiver]) => {
+    const data = recordsFor([1]);
+    router.route(data, 0, data.byteLength, aheadNs);
+    expect(received(receiver).times).toEqual([arrivedNs]);
+  });
+});
+
+describe('waking', () => {
+  test('a receiver that found nothing is woken once by what follows', () => {
+    withInboxes(1, (router, [receiver]) => {
+      const data = recordsFor([1]);
+      for (let i = 0; i < 3; i++) {
+        expect(received(receiver).connections).toEqual([]);
+        router.route(data, 0, data.byteLength, 0);
+        router.route(data, 0, data.byteLength, 0);
+        expect(received(receiver).connections).toEqual([1, 1]);
+      }
+    });
+  });
+});
+
+test('records that are cut are not read beyond their end', () => {
+  withInboxes(2, (router) => {
+    const data = recordsFor([1, 2]);
+    for (let end = 0; end < data.byteLength; end++) {
+      const isWhole = end === 0 || end === RECORD_HEADER_BYTES + 40;
+      expect(router.route(data, 0, end, 0), `cut at ${end}`).toBe(isWhole);
+    }
+  });
+});
+
+test('replies to nobody of the pool are counted', () => {
+  withInboxes(2, (router) => {
+    const stray = packetOf({ src: '10.77.0.1', dst: '10.0.9.9', srcPort: 80, dstPort: 2000 });
+    const ring = new RecordRing(createRecordRing(1));
+    ring.push(1, 1, new DataView(stray.buffer), 0, stray.length);
+    const piece = new Uint8Array(100);
+    const bytes = ring.take(piece, 0);
+    router.route(new DataView(piece.buffer), 0, bytes, 0);
+    expect(router.foreign).toBe(1);
+  });
+});
