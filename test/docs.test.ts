@@ -8,6 +8,7 @@ import { readInterceptOptions } from '../src/cli/intercept.ts';
 import { COMMANDS } from '../src/cli/main.ts';
 import { readReplayOptions } from '../src/cli/replay-options.ts';
 import { parseThreshold } from '../src/measure/thresholds.ts';
+import { SESSION_REASON_NAMES } from '../src/session/session-reason.ts';
 import { fakeContext } from './cli/fake-context.ts';
 import { FOLDER_RULES } from './helpers/architecture.ts';
 
@@ -144,4 +145,10 @@ test('every dependency has its place in ARCHITECTURE.md', () => {
   const names = Object.keys(all).map((name) => name.replace(/^@types\/.*/, '@types/…'));
   const unnamed = names.filter((name) => !text.includes(`**${name.replace('@biomejs/', '')}**`));
   expect(unnamed).toEqual([]);
+});
+
+test('every reason for which a session is not replayed is in the README', () => {
+  const readme = read('README.md');
+  const reasons = SESSION_REASON_NAMES.filter((reason) => reason !== 'none');
+  expect(reasons.filter((reason) => !readme.includes(`\`${reason}\``))).toEqual([]);
 });

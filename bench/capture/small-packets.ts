@@ -52,7 +52,7 @@ const ANSWER = Buffer.from('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n'.slice(0, A
 export function writeSmallPackets(path: string, packets: number = PACKETS): number {
   const fd = openSync(path, 'w');
   const chunk = Buffer.alloc(1 << 20);
-  let filled = chunk.writeUInt32LE(0xa1b2_3c4d, 0);
+  let filled = chunk.writeUInt32LE(0xa1b2_c3d4, 0);
   filled = chunk.writeUInt16LE(2, filled);
   filled = chunk.writeUInt16LE(4, filled);
   filled = chunk.fill(0, filled, filled + 8) && filled + 8;
@@ -80,7 +80,7 @@ function writePacket(chunk: Buffer, at: number, packet: number): number {
   const bytes = HEADERS_BYTES + step.bytes;
   const ns = packet * NS_PER_PACKET;
   chunk.writeUInt32LE(START_SECONDS + Math.floor(ns / 1e9), at);
-  chunk.writeUInt32LE(ns % 1e9, at + 4);
+  chunk.writeUInt32LE((ns % 1e9) / 1e3, at + 4);
   chunk.writeUInt32LE(bytes, at + 8);
   chunk.writeUInt32LE(bytes, at + 12);
   writeHeaders(chunk, at + RECORD_BYTES, session, step);

@@ -31,6 +31,7 @@ const ACK = 0x10;
 const { NONE } = OptionsKind;
 if (route.device.name !== device) throw new Error(`the target is reached by ${route.device.name}`);
 
+const cpuBefore = process.cpuUsage();
 const startedNs = clock.nowNs();
 for (let sent = 0; sent < packets; ) {
   while (batch.count < batch.capacity && sent < packets) {
@@ -58,6 +59,8 @@ for (let sent = 0; sent < packets; ) {
   while (clock.nowNs() - startedNs < sent * nsPerPacket);
 }
 const seconds = (clock.nowNs() - startedNs) / 1e9;
+const cpu = process.cpuUsage(cpuBefore);
+const cpuSeconds = (cpu.user + cpu.system) / 1e6;
 if (sender.faults.total > 0) throw new Error(JSON.stringify(sender.faults));
-console.log(JSON.stringify({ sent: packets, seconds }));
+console.log(JSON.stringify({ sent: packets, seconds, cpuSeconds }));
 process.exit(0);

@@ -13,6 +13,7 @@ const PACKET_BYTES = 20 + 32 + PAYLOAD_BYTES;
 const libc = koffi.load(null);
 const timerfdCreate = libc.func('timerfd_create', 'int', ['int', 'int']);
 const timerfdSettime = libc.func('timerfd_settime', 'int', ['int', 'int', 'void *', 'void *']);
+const eventfd = libc.func('eventfd', 'int', ['uint32_t', 'int']);
 const read = libc.func('read', 'intptr_t', ['int', 'void *', 'size_t']);
 const clockGettime = libc.func('clock_gettime', 'int', ['int', 'void *']);
 
@@ -51,7 +52,8 @@ function makeUpPackets() {
   };
   return {
     data,
-    fds: timer < 0 ? [] : [timer],
+    // An eventfd that is never taken: always ready.
+    fds: [timer < 0 ? eventfd(1, 0) : timer],
     setRegistrations: (list) => {
       registrations = list;
     },
@@ -80,7 +82,8 @@ if (RATE > 0) {
   // As fast as they are taken: between turns the thread looks for messages.
   let turns = 0;
   const receive = source.receive;
-  source.receive = (limit, sink) => (++turns % 8 === 0 ? Math.min(receive(limit, sink), 255) : receive(limit, sink));
+  source.receive = (limit, sink) =>
+    ++turns % 8 === 0 ? Math.min(receive(limit, sink), 255) : receive(limit, sink);
   runCapture(job, port, () => source);
 }
 port.close();

@@ -73,6 +73,8 @@ export class PcapngReader implements PacketReader {
   /** What is left of a block that is stepped over: where its second length stands, and the first. */
   #tailBytes = 0;
   #isSkipping = false;
+  /** Length of the block whose packet was handed over, where it has yet to be stepped over. */
+  #skipNext = 0;
   #hasEnded = false;
 
   constructor(window: OctetWindow) {
@@ -84,6 +86,10 @@ export class PcapngReader implements PacketReader {
   }
 
   next(): Step {
+    if (this.#skipNext > 0) {
+      this.#skip(this.#skipNext);
+      this.#skipNext = 0;
+    }
     for (;;) {
       if (this.#isSkipping && !this.#finishSkip()) return this.#more('a block is cut');
       if (this.damage !== null) return Step.END;
@@ -240,7 +246,8 @@ export class PcapngReader implements PacketReader {
     }
     // A block larger than the window has options without end: its packet is taken on trust.
     if (total <= PACKET_BYTES_MAX) return this.#more('a packet is cut');
-    this.#skip(total);
+    // Only afterwards: to step over it moves the window on, and the packet is still in there.
+    this.#skipNext = total;
     return Step.PACKET;
   }
 

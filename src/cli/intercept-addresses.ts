@@ -87,19 +87,22 @@ export async function readToken(
   return text === undefined || text === '' ? null : { text, where: TOKEN_VARIABLE };
 }
 
-/** `[HOST:]PORT` to listen on. */
+/** `[HOST:]PORT` to listen on: an address of this machine, an IPv6 one bare or in brackets. */
 export function parseListen(text: string): InterceptAddress {
   const trimmed = text.trim();
-  if (/^\d+$/.test(trimmed)) {
-    return { host: '127.0.0.1', port: parseWhole(trimmed, { min: 0, max: 65_535 }) };
-  }
-  const match = /^(.*):(\d+)$/.exec(trimmed);
-  const host = match?.[1]?.replace(/^\[|\]$/g, '') ?? trimmed.replace(/^\[|\]$/g, '');
-  const address = host === 'localhost' ? parseAddress('127.0.0.1') : parseAddress(host);
-  if (address === null) {
-    throw valueError(`'${text}' is not [HOST:]PORT`, 'write 36524, 10.0.0.9:36524 or [::1]:36524');
-  }
-  const isBare = match === null || parseAddress(trimmed) !== null;
-  const port = isBare ? INTERCEPT_PORT : parseWhole(match[2] ?? '', { min: 0, max: 65_535 });
-  return { host: formatAddress(isBare ? (parseAddress(trimmed) ?? address) : address), port };
+  const parsePort = (port: string): number => parseWhole(port, { min: 0, max: 65_535 });
+  if (/^\d+$/.test(trimmed)) return { host: '127.0.0.1', port: parsePort(trimmed) };
+  const bare = addressOf(trimmed);
+  if (bare !== null) return { host: bare, port: INTERCEPT_PORT };
+  const [, host = '', port = ''] = /^(.*):(\d+)$/.exec(trimmed) ?? [];
+  const address = addressOf(host);
+  if (address !== null) return { host: address, port: parsePort(port) };
+  throw valueError(`'${text}' is not [HOST:]PORT`, 'write 36524, 10.0.0.9:36524 or [::1]:36524');
+}
+
+/** The text form of an address, an IPv6 one perhaps in brackets; null where it is none. */
+function addressOf(text: string): string | null {
+  if (text === 'localhost') return '127.0.0.1';
+  const address = parseAddress(/^\[(.*)\]$/.exec(text)?.[1] ?? text);
+  return address === null ? null : formatAddress(address);
 }

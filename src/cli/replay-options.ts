@@ -52,7 +52,7 @@ const TIMEOUT_DEFAULT_NS = 30 * NS_PER_SECOND;
 const THREADS_MAX = 1024;
 
 /** Options that mean nothing to the embedded target. */
-const NETWORK_ONLY = ['interface', 'next-hop', 'source-mac', 'sender', 'arp', 'intercept'];
+const NETWORK_ONLY = ['interface', 'next-hop', 'source-mac', 'sender', 'arp'];
 
 /**
  * The options of a replay.
@@ -81,6 +81,9 @@ export async function readReplayOptions(from: {
     thresholds: readThresholds(given, faults, from.parseThreshold),
   };
   refuseContradictions(given, routes, faults);
+  if (routes.length === 0 && given.isFlag('intercept') && interceptSpecs.length > 0) {
+    faults.add('--intercept means nothing to the embedded target', 'add --target HOST:PORT');
+  }
   const allowPublic = given.switch('allow-public') ?? false;
   faults.throwIfAny();
 

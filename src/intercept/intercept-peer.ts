@@ -55,8 +55,9 @@ type PeerState = (typeof PeerState)[keyof typeof PeerState];
 
 export class InterceptPeer implements FrameSink {
   readonly #host: InterceptPeerHost;
-  /** Small until the peer has shown that it is a replay. */
   readonly #reader = new FrameReader();
+  /** Where frames of records are put together; only a replay gets one. */
+  #frame = new Uint8Array(0);
   #state: PeerState = PeerState.GREETING;
   #dueNs: number;
   #nowNs: number;
@@ -113,6 +114,7 @@ export class InterceptPeer implements FrameSink {
   accept(answer: RegistrationAnswer, nowNs: number): void {
     if (this.#state !== PeerState.ASKING) return;
     this.#state = PeerState.LIVE;
+    this.#frame = new Uint8Array(FRAME_HEADER_BYTES + RECORDS_BYTES_MAX);
     this.#dueNs = nowNs + SILENCE_NS;
     this.#host.send(emitJson(FrameType.REGISTERED, answer));
   }
@@ -133,11 +135,12 @@ export class InterceptPeer implements FrameSink {
    */
   flushRecords(): boolean {
     if (this.#state !== PeerState.LIVE) return false;
-    const frame = new Uint8Array(FRAME_HEADER_BYTES + RECORDS_BYTES_MAX);
+    const frame = this.#frame;
     const bytes = this.#host.takeRecords(frame, FRAME_HEADER_BYTES);
     if (bytes === 0) return false;
     emitFrameHeader(frame, 0, FrameType.RECORDS, bytes);
-    this.#host.send(frame.subarray(0, FRAME_HEADER_BYTES + bytes));
+    // A copy of what there is: a new frame of full length each time would keep the collector busy.
+    this.#host.send(frame.slice(0, FRAME_HEADER_BYTES + bytes));
     return true;
   }
 

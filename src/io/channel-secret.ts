@@ -1,6 +1,5 @@
 /** The channel's shared secret: where it comes from, and the key that TLS is given. */
 import { scryptSync } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import type { SecureContextOptions } from 'node:tls';
 import { ReplayError } from '../base/errors.ts';
@@ -37,22 +36,6 @@ export function keyOfToken(token: string, where: string): Uint8Array {
     message: `the secret in ${where} has ${octets.length} octets, at least ${TOKEN_BYTES_MIN} are needed`,
     hint: 'openssl rand -hex 32 > token, and the same file on both machines',
   });
-}
-
-/** @throws ReplayError ERR_CHANNEL_TOKEN (usage; environment: not permitted) */
-export function readTokenFile(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    const isDenied = code === 'EACCES' || code === 'EPERM';
-    throw new ReplayError({
-      code: 'ERR_CHANNEL_TOKEN',
-      kind: isDenied ? 'environment' : 'usage',
-      message: `--token-file ${path} cannot be read: ${code ?? String(cause)}`,
-      cause,
-    });
-  }
 }
 
 /** Whether an address is this machine's own and reached by nobody else. */

@@ -10,6 +10,8 @@ const HANDSHAKE_MS = 3_000;
 const CONNECT_MS = 3_000;
 /** Connections that may be open at once before their peers have registered. */
 const STRANGERS_MAX = 64;
+/** Octets that may wait for a peer that does not read. */
+const UNREAD_BYTES_MAX = 4 << 20;
 /** What was sent last must leave within this time when a connection is closed. */
 const LINGER_MS = 1_000;
 
@@ -200,7 +202,10 @@ function streamOf(socket: Socket, peer: string, welcome: () => void): ChannelStr
     peer,
     pendingBytes: () => socket.writableLength,
     send: (octets) => {
-      if (socket.writable) socket.write(octets);
+      if (!socket.writable) return;
+      // Records are held back long before; whoever asks and never reads gets no more memory.
+      if (socket.writableLength > UNREAD_BYTES_MAX) socket.destroy(new Error('it does not read'));
+      else socket.write(octets);
     },
     close: () => {
       socket.end();

@@ -37,6 +37,7 @@ export class ChannelThread {
   readonly #worker: Worker;
   readonly #onMessage = new Set<(message: ChannelMessage) => void>();
   #fault: Error | null = null;
+  #isClosing = false;
 
   constructor(plan: RunPlan, options: ChannelOptions) {
     const { intercepts, key, version, shards, onWarning } = options;
@@ -76,7 +77,8 @@ export class ChannelThread {
       for (const each of this.#onMessage) each(message);
     });
     const vanish = (error: Error): void => {
-      this.#fault = error;
+      this.#fault ??= error;
+      if (!this.#isClosing) onWarning(`the channel to the intercepts is gone: ${error.message}`);
       for (const each of this.#onMessage) each({ type: 'closed', notes: [] });
     };
     this.#worker.on('error', vanish);
@@ -108,6 +110,7 @@ export class ChannelThread {
 
   /** Says goodbye to the intercepts. Nobody may touch the inboxes afterwards. @returns notes */
   async close(): Promise<readonly string[]> {
+    this.#isClosing = true;
     let notes: readonly string[] = [];
     if (this.#fault === null) {
       const closed = this.#next(({ type }) => type === 'closed');

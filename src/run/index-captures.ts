@@ -78,6 +78,8 @@ const MERGE_WINDOW_BYTES = 2 * PACKET_BYTES_MAX + 4096;
 /** The smallest packets with their headers: how many there are is guessed from the files' sizes. */
 const PACKET_BYTES_MIN = 70;
 
+const END_OF_TIME: Timestamp = { seconds: Number.POSITIVE_INFINITY, nanos: 0 };
+
 /** A source that is being read. */
 interface Reading {
   readonly source: Source;
@@ -99,6 +101,7 @@ export async function indexCaptures(
 ): Promise<CaptureIndex> {
   const turns = new Turns(options);
   const { signal, onWarning } = options;
+  signal?.throwIfAborted();
   const sources = await openSources(paths, {
     ...(signal === undefined ? {} : { signal }),
     ...(onWarning === undefined ? {} : { onWarning }),
@@ -234,7 +237,7 @@ class Indexing {
   async #readAll(source: Source): Promise<void> {
     const reading = this.#open(source, WINDOW_BYTES);
     try {
-      while (reading.ingest.run(Number.POSITIVE_INFINITY, 0) !== IngestStep.END) {
+      while (takePackets(reading, END_OF_TIME) !== IngestStep.END) {
         this.#fill(reading);
         await this.#turns.take(this.#bytesRead, this.#bytes);
       }
@@ -275,11 +278,11 @@ class Indexing {
 
   /** Reads a file up to a time, and puts it back in its place among the active ones. */
   async #advance(reading: Reading, active: Reading[], limit: Timestamp): Promise<void> {
-    let step: IngestStep = reading.ingest.run(limit.seconds, limit.nanos);
+    let step: IngestStep = takePackets(reading, limit);
     while (step === IngestStep.MORE) {
       this.#fill(reading);
       await this.#turns.take(this.#bytesRead, this.#bytes);
-      step = reading.ingest.run(limit.seconds, limit.nanos);
+      step = takePackets(reading, limit);
     }
     if (step === IngestStep.END) {
       this.#close(reading);
@@ -294,7 +297,7 @@ class Indexing {
     const file = new CaptureFile(source.path);
     try {
       const window = new OctetWindow(windowBytes);
-      const reader = startReading(source, file, window);
+      const reader = startReading(file, window);
       const { filterOf } = this.#options;
       const ingest = new CaptureIngest(reader, this.#tracker, {
         epoch: this.#epoch,
@@ -304,7 +307,7 @@ class Indexing {
       return { source, file, window, ingest };
     } catch (fault) {
       file.close();
-      throw fault;
+      throw named(source.name, fault);
     }
   }
 
@@ -342,7 +345,7 @@ class Indexing {
     const file = new CaptureFile(source.path);
     try {
       const window = new OctetWindow(MERGE_WINDOW_BYTES);
-      const reader = startReading(source, file, window);
+      const reader = startReading(file, window);
       for (;;) {
         const step = reader.next();
         if (step === Step.END) return { seconds: Number.NEGATIVE_INFINITY, nanos: 0 };
@@ -355,6 +358,8 @@ class Indexing {
           window.added(count);
         }
       }
+    } catch (fault) {
+      throw named(source.name, fault);
     } finally {
       file.close();
     }
@@ -365,14 +370,19 @@ class Indexing {
   }
 }
 
-/** @throws ReplayError (capture) that names the file, where its beginning is no capture's */
-function startReading(source: Source, file: CaptureFile, window: OctetWindow): PacketReader {
-  window.added(file.read(window.room(), 0));
+/** @throws CaptureError that names the file, where it is of a version that is not read */
+function takePackets({ source, ingest }: Reading, limit: Timestamp): IngestStep {
   try {
-    return readerOf(window);
+    return ingest.run(limit.seconds, limit.nanos);
   } catch (fault) {
     throw named(source.name, fault);
   }
+}
+
+/** @throws CaptureError where the file's beginning is no capture's */
+function startReading(file: CaptureFile, window: OctetWindow): PacketReader {
+  window.added(file.read(window.room(), 0));
+  return readerOf(window);
 }
 
 function fileReport(source: Source, ingest: CaptureIngest): FileReport {
@@ -406,8 +416,6 @@ function compareTimes(a: Timestamp, b: Timestamp): number {
   if (a.seconds !== b.seconds) return a.seconds < b.seconds ? -1 : 1;
   return a.nanos - b.nanos;
 }
-
-const END_OF_TIME: Timestamp = { seconds: Number.POSITIVE_INFINITY, nanos: 0 };
 
 function earlierOf(a: Timestamp = END_OF_TIME, b: Timestamp = END_OF_TIME): Timestamp {
   return compareTimes(a, b) <= 0 ? a : b;

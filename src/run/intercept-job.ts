@@ -3,6 +3,15 @@ import type { Registration } from '../intercept/ports.ts';
 import type { SourceMode, SourceOptions } from '../io/intercept-source.ts';
 import type { PostedFailure } from './job.ts';
 
+/** Words by which an intercept's threads tell each other that there is something to look at. */
+export const Wake = {
+  /** The main thread has been woken and has not looked yet. */
+  MAIN: 0,
+  /** There are commands that the capture thread has not looked at yet. */
+  COMMANDS: 1,
+} as const;
+export const WAKE_WORDS = 2;
+
 /** A registered replay as the capture thread sees it. */
 export interface PostedOwner {
   readonly registration: Registration;
@@ -18,7 +27,7 @@ export interface CaptureJob {
   readonly prefixBytes: number;
   /** `TALLIES` numbers. */
   readonly tally: Float64Array<SharedArrayBuffer>;
-  /** One word: whether the main thread has been woken and has not looked yet. */
+  /** `Wake` words. */
   readonly wake: Int32Array<SharedArrayBuffer>;
   /** An eventfd that tells of messages. */
   readonly fd: number;

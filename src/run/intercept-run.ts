@@ -8,7 +8,14 @@ import { listenForStreams } from '../io/channel-socket.ts';
 import type { SourceMode, SourceOptions } from '../io/intercept-source.ts';
 import { closeEventFd, openEventFd, raiseEvent } from '../io/sys/eventfd.ts';
 import { helloOf, wallClock } from './channel-ends.ts';
-import type { CaptureCommand, CaptureJob, CaptureMessage, PostedOwner } from './intercept-job.ts';
+import {
+  type CaptureCommand,
+  type CaptureJob,
+  type CaptureMessage,
+  type PostedOwner,
+  WAKE_WORDS,
+  Wake,
+} from './intercept-job.ts';
 import { openLog } from './intercept-log.ts';
 import { InterceptServer, logLine } from './intercept-server.ts';
 import type { PostedFailure } from './job.ts';
@@ -79,6 +86,7 @@ async function serve(
     hello: helloOf(host.version),
     mode: options.mode,
     prefixBytes: options.prefixBytes,
+    interfaces: options.source.interfaces ?? [],
     tally: capture.tally,
     nowNs: () => performance.now() * 1e6,
     now: wallClock(),
@@ -124,7 +132,7 @@ class CaptureThread {
   /** Rejects when the thread fails; else it never settles. */
   readonly failed: Promise<never>;
   onWake: () => void = () => undefined;
-  readonly #wake = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+  readonly #wake = new Int32Array(new SharedArrayBuffer(WAKE_WORDS * Int32Array.BYTES_PER_ELEMENT));
   readonly #fd = openEventFd();
   readonly #port: MessagePort;
   readonly #worker: Worker;
@@ -196,12 +204,14 @@ class CaptureThread {
 
   #post(command: CaptureCommand): void {
     this.#port.postMessage(command);
+    // The word last: whoever has seen it finds the event raised, and can take it.
     raiseEvent(this.#fd);
+    Atomics.store(this.#wake, Wake.COMMANDS, 1);
   }
 
   /** First the flag, then the look: what comes in between wakes us again. */
   #onWake(): void {
-    Atomics.store(this.#wake, 0, 0);
+    Atomics.store(this.#wake, Wake.MAIN, 0);
     this.onWake();
   }
 }

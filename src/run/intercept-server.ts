@@ -27,6 +27,8 @@ export interface InterceptServerHost {
   readonly hello: Hello;
   readonly mode: string;
   readonly prefixBytes: number;
+  /** Those that the operator has named. */
+  readonly interfaces: readonly string[];
   readonly tally: Float64Array;
   nowNs(): number;
   now(): Stamp;
@@ -171,12 +173,12 @@ export class InterceptServer {
       ports: `${registration.ports.first}-${registration.ports.last}`,
     });
     for (const line of lines) logLine(host, line);
-    const { mode, prefixBytes } = host;
+    const { mode, prefixBytes, interfaces } = host;
     const notes = lines
       .filter((line) => !line.startsWith('has '))
       .slice(0, NOTES_MAX)
       .map((line) => line.replace(/\p{Cc}/gu, ' ').slice(0, NOTE_CHARACTERS_MAX));
-    peer.accept({ mode, interfaces: [], prefixBytes, notes }, host.nowNs());
+    peer.accept({ mode, interfaces, prefixBytes, notes }, host.nowNs());
     if (!peer.isLive) {
       this.#remove(added, 'it was gone before it was answered');
       return null;

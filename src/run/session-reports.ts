@@ -23,44 +23,19 @@ export function timestampText({ seconds, nanos }: Timestamp): string {
 const digits = (seconds: number, nanos: number): string =>
   `${seconds}.${nanos.toString().padStart(9, '0')}`;
 
-export function sessionTotals(catalog: SessionCatalog): SessionTotals {
-  const counts = new Float64Array(SESSION_REASON_NAMES.length);
-  for (let session = 0; session < catalog.total; session++) counts[catalog.reasonOf(session)]++;
+export function sessionTotals({ total, reasonCounts }: SessionCatalog): SessionTotals {
   const skipped: Record<string, number> = {};
-  for (const [reason, count] of counts.entries()) {
+  for (const [reason, count] of reasonCounts.entries()) {
     const name = SESSION_REASON_NAMES.at(reason);
     if (reason !== SessionReason.NONE && count > 0 && name !== undefined) skipped[name] = count;
   }
-  return { total: catalog.total, replayable: counts[SessionReason.NONE], skipped };
+  return { total, replayable: reasonCounts[SessionReason.NONE], skipped };
 }
 
 /** One entry a server: most sessions first, then most octets, then the lower port. */
-export function serverReports(catalog: SessionCatalog): ServerReport[] {
-  const servers = catalog.endpoints.map((endpoint) => ({
-    ...endpoint,
-    sessions: 0,
-    replayable: 0,
-    serverFirst: 0,
-    clientTurns: 0,
-    clientBytes: 0,
-    serverBytes: 0,
-    replayableBytes: 0,
-  }));
-  for (let session = 0; session < catalog.total; session++) {
-    const server = servers[catalog.endpointOf[session]];
-    const side = catalog.serverSideOf(session);
-    server.sessions++;
-    if (catalog.firstSpeakerOf(session) === side) server.serverFirst++;
-    server.clientTurns += catalog.turnsOf(session, 1 - side);
-    const clientBytes = catalog.resolver.measure(session, 1 - side);
-    const serverBytes = catalog.resolver.measure(session, side);
-    server.clientBytes += clientBytes;
-    server.serverBytes += serverBytes;
-    if (catalog.reasonOf(session) !== SessionReason.NONE) continue;
-    server.replayable++;
-    server.replayableBytes += clientBytes + serverBytes;
-  }
-  return servers.sort(
+export function serverReports({ endpoints, servers }: SessionCatalog): ServerReport[] {
+  const reports = endpoints.map((endpoint, row) => ({ ...endpoint, ...servers[row] }));
+  return reports.sort(
     (a, b) =>
       b.sessions - a.sessions ||
       b.clientBytes + b.serverBytes - a.clientBytes - a.serverBytes ||

@@ -48,7 +48,7 @@ export async function unpackCapture(path: string, options: UnpackOptions): Promi
   const sink = new Sink(file);
   try {
     const reason = await unpack(format, input.pieces(), sink);
-    sink.end();
+    sink.end(reason);
     const damage = reason === null ? null : { offset: file.bytes, reason };
     const compression = format === 'gzip' || format === 'zstd' ? format : null;
     return { file, compression, packedBytes: input.bytes, damage };
@@ -165,8 +165,10 @@ class Sink {
     this.#file.append(piece);
   }
 
-  end(): void {
-    if (this.#head.length < MAGIC_BYTES) throw notACapture(this.#head);
+  /** @param reason why there is no more, where something went wrong */
+  end(reason: string | null): void {
+    if (this.#head.length === MAGIC_BYTES) return;
+    throw reason === null ? notACapture(this.#head) : unreadableData(reason);
   }
 
   #takeHead(piece: Uint8Array): void {
@@ -177,6 +179,14 @@ class Sink {
     if (format !== 'pcap' && format !== 'pcapng') throw notACapture(this.#head);
   }
 }
+
+const unreadableData = (reason: string): CaptureError =>
+  new CaptureError({
+    code: 'ERR_CAPTURE_UNPACK',
+    message: reason,
+    hint: 'copy it again from where it came',
+    offset: 0,
+  });
 
 const tooLarge = (): CaptureError =>
   new CaptureError({

@@ -42,6 +42,8 @@ export class DatedStream {
   /** End of the stream as it was recorded, and the sequence number there. */
   #recordedEnd = 0;
   #recordedEndSeq = 0;
+  /** Row + 1 of the direction's first segment, or 0. */
+  #firstSegment = 0;
 
   constructor(records: SessionRecords) {
     this.#records = records;
@@ -64,6 +66,8 @@ export class DatedStream {
     const detail = this.#records.sessions.u32[session * SESSION_WORDS + SessionWord.DETAIL];
     const nxt = (detail - 1) * DETAIL_WORDS + DetailWord.NXT + direction;
     this.#recordedEndSeq = detail === 0 ? 0 : this.#records.details.u32[nxt];
+    const first = (detail - 1) * DETAIL_WORDS + DetailWord.FIRST_SEGMENT + direction;
+    this.#firstSegment = detail === 0 ? 0 : this.#records.details.u32[first];
   }
 
   /** Finds when each extent was sent and had arrived; `peer` has been resolved, and cut if it is. */
@@ -157,11 +161,11 @@ export class DatedStream {
     let reached = 0;
     for (let i = 0; i <= count; i++) {
       const next = i < count ? start[i] : this.endOffset;
-      // What is missing was sent with what comes after it.
-      const near = Math.min(i, count - 1);
-      while (count > 0 && reached < next) {
+      // What is missing was sent with what comes after it; of some streams nothing is there.
+      const near = count === 0 ? this.#firstSegment - 1 : segment[Math.min(i, count - 1)];
+      while (near >= 0 && reached < next) {
         const missing = Math.min(fillBytes, next - reached);
-        this.#append(reached, missing, 0, segment[near]);
+        this.#append(reached, missing, 0, near);
         reached += missing;
       }
       if (i === count) return;

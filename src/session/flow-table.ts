@@ -17,15 +17,18 @@ export class FlowTable {
   readonly #sessions: Records;
   readonly #seed: number;
   /** Pairs of hash and session + 1. */
-  #slots = new Uint32Array(2 * SLOTS_MIN);
+  #slots: Uint32Array;
   #used = 0;
   /** Where the last search ended: the session's slot, or a free one. */
   #slot = 0;
   #hash = 0;
 
-  constructor(sessions: Records, seed: number) {
+  /** @param expected about how many sessions are to come */
+  constructor(sessions: Records, seed: number, expected = 0) {
     this.#sessions = sessions;
     this.#seed = seed;
+    const slots = 2 ** Math.ceil(Math.log2(Math.max(SLOTS_MIN, 2 * expected)));
+    this.#slots = new Uint32Array(2 * slots);
   }
 
   /**

@@ -5,7 +5,7 @@ import { NS_PER_SECOND } from '../base/time.ts';
 import type { AddressBook } from './address-book.ts';
 import { PartFinder, type SessionPart } from './partial-session.ts';
 import type { Endpoint } from './scripts.ts';
-import { SessionReason } from './session-reason.ts';
+import { SESSION_REASON_NAMES, SessionReason } from './session-reason.ts';
 import {
   DETAIL_WORDS,
   DetailWord,
@@ -35,6 +35,20 @@ const ADMISSIBLE: ReadonlySet<SessionReason> = new Set([
 const LISTED_0 = 1;
 const LISTED_1 = 2;
 
+/** Sums over the sessions of one server; octets are payload, each once. */
+export interface ServerCounts {
+  sessions: number;
+  replayable: number;
+  /** Sessions in which the server spoke first. */
+  serverFirst: number;
+  /** Changes of speaker towards the client. */
+  clientTurns: number;
+  clientBytes: number;
+  serverBytes: number;
+  /** Of both directions of replayable sessions. */
+  replayableBytes: number;
+}
+
 export class SessionCatalog {
   readonly records: SessionRecords;
   readonly resolver: StreamResolver;
@@ -44,6 +58,10 @@ export class SessionCatalog {
   readonly endpointOf: Uint32Array;
   /** Every server of the capture, in the order in which they were first met. */
   readonly endpoints: Endpoint[] = [];
+  /** What was counted of each of them. */
+  readonly servers: ServerCounts[] = [];
+  /** Sessions by reason. */
+  readonly reasonCounts = new Float64Array(SESSION_REASON_NAMES.length);
   /** Of the replayable sessions' servers: their row in the scripts, by row in `endpoints`. */
   readonly scriptRows = new Map<number, number>();
   readonly #addresses: AddressBook;
@@ -66,9 +84,8 @@ export class SessionCatalog {
     this.#epochSeconds = epochSeconds;
     this.#partFinder = new PartFinder(tracker.records);
     this.endpointOf = new Uint32Array(this.total);
-    this.#findServers();
     this.#reasons = new Uint8Array(this.total);
-    for (let i = 0; i < this.total; i++) this.#reasons[i] = this.#judge(i);
+    this.#survey();
   }
 
   /** Why it is not replayed, or NONE. */
@@ -140,21 +157,60 @@ export class SessionCatalog {
     return (this.#word(session, SessionWord.DETAIL) - 1) * DETAIL_WORDS;
   }
 
-  #findServers(): void {
+  /** One pass over the records, which are far larger than the processor's cache. */
+  #survey(): void {
     const rows = new Map<string, number>();
+    let lastRow = -1;
+    let lastNumber = 0;
+    let lastPort = 0;
+    let lastFamily = 0;
     for (let session = 0; session < this.total; session++) {
       const side = this.serverSideOf(session);
-      const isIpv6 = this.hasFlag(session, SessionFlag.IPV6);
+      const family = this.#flagsOf(session) & SessionFlag.IPV6;
       const number = this.#word(session, SessionWord.ADDRESS + side);
-      const key = `${isIpv6 ? 6 : 4} ${number} ${this.#portOf(session, side)}`;
-      let row = rows.get(key);
-      if (row === undefined) {
-        row = this.endpoints.length;
-        rows.set(key, row);
-        this.endpoints.push(this.endpoint(session, side));
+      const port = this.#portOf(session, side);
+      const isSame = number === lastNumber && port === lastPort && family === lastFamily;
+      if (lastRow < 0 || !isSame) {
+        const key = `${family} ${number} ${port}`;
+        lastRow = rows.get(key) ?? this.#addServer(session, side);
+        rows.set(key, lastRow);
+        lastNumber = number;
+        lastPort = port;
+        lastFamily = family;
       }
-      this.endpointOf[session] = row;
+      this.endpointOf[session] = lastRow;
+      const reason = this.#judge(session);
+      this.#reasons[session] = reason;
+      this.reasonCounts[reason]++;
+      this.#count(session, side, this.servers[lastRow], reason === SessionReason.NONE);
     }
+  }
+
+  #addServer(session: number, side: 0 | 1): number {
+    this.endpoints.push(this.endpoint(session, side));
+    this.servers.push({
+      sessions: 0,
+      replayable: 0,
+      serverFirst: 0,
+      clientTurns: 0,
+      clientBytes: 0,
+      serverBytes: 0,
+      replayableBytes: 0,
+    });
+    return this.servers.length - 1;
+  }
+
+  #count(session: number, side: 0 | 1, server: ServerCounts, isReplayable: boolean): void {
+    const clientBytes = this.resolver.measure(session, 1 - side);
+    const serverBytes = this.resolver.measure(session, side);
+    server.sessions++;
+    if (this.firstSpeakerOf(session) === side) server.serverFirst++;
+    server.clientTurns += this.turnsOf(session, 1 - side);
+    server.clientBytes += clientBytes;
+    server.serverBytes += serverBytes;
+    if (!isReplayable) return;
+    server.replayable++;
+    server.replayableBytes += clientBytes + serverBytes;
   }
 
   /** Which sides the selection lists as servers: bits. */

@@ -136,12 +136,15 @@ export class SessionRecords {
   readonly sessions: Records;
   readonly details: Records;
   readonly segments: Records;
+  /** About how many sessions are to come. */
+  readonly expectedSessions: number;
 
   /** @param packets about how many are to come: sizes the tables, so that they seldom grow */
   constructor(packets = 0) {
     const expected = Math.min(packets, PACKETS_EXPECTED_MAX);
-    this.sessions = new Records(SESSION_WORDS, expected / PACKETS_PER_SESSION);
-    this.details = new Records(DETAIL_WORDS, expected / PACKETS_PER_SESSION);
+    this.expectedSessions = Math.ceil(expected / PACKETS_PER_SESSION);
+    this.sessions = new Records(SESSION_WORDS, this.expectedSessions);
+    this.details = new Records(DETAIL_WORDS, this.expectedSessions);
     this.segments = new Records(SEGMENT_WORDS, expected / PACKETS_PER_SEGMENT);
   }
 

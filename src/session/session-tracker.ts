@@ -6,6 +6,7 @@
  * has payload, and otherwise only what it changes in its session (session-records.ts): pure ACKs
  * leave no record. Everything here is done once a packet, so there is no allocation.
  */
+import type { Records } from '../base/records.ts';
 import { seqAdd, seqDiff } from '../base/seq.ts';
 import { NS_PER_MS, NS_PER_US } from '../base/time.ts';
 import type { SegmentDecoder } from '../capture/segment-decoder.ts';
@@ -47,6 +48,10 @@ export class SessionTracker {
   readonly records: SessionRecords;
   readonly addresses: AddressBook;
   readonly #flows: FlowTable;
+  /** The tables of `records`, one step nearer. */
+  readonly #sessions: Records;
+  readonly #details: Records;
+  readonly #segments: Records;
   /**
    * Of the segment at hand: when it was captured, and where position 0 of its data and its file lie
    * in the joined capture. Fields, since a float that is an argument is put on the heap.
@@ -62,7 +67,11 @@ export class SessionTracker {
   constructor(seed: number, packets = 0) {
     this.records = new SessionRecords(packets);
     this.addresses = new AddressBook(seed);
-    this.#flows = new FlowTable(this.records.sessions, seed);
+    const { sessions, details, segments, expectedSessions } = this.records;
+    this.#sessions = sessions;
+    this.#details = details;
+    this.#segments = segments;
+    this.#flows = new FlowTable(sessions, seed, expectedSessions);
   }
 
   /**
@@ -82,10 +91,10 @@ export class SessionTracker {
     this.#fileBase = fileBase;
     const session = this.#sessionOf(segment, at);
     const direction = this.#flows.direction;
-    const words = this.records.sessions.u32;
+    const words = this.#sessions.u32;
     const row = session * SESSION_WORDS;
     words[row + SessionWord.PACKETS]++;
-    this.records.sessions.f64[(row >>> 1) + SessionFloat.LAST_NS] = this.#ns;
+    this.#sessions.f64[(row >>> 1) + SessionFloat.LAST_NS] = this.#ns;
     const { flags } = segment;
     if ((flags & (SYN | ACK)) === SYN) this.#spreadSyn(row);
     const isLoneSyn = (flags & (SYN | ACK | FIN | RST)) === SYN && segment.payloadBytes === 0;
@@ -124,14 +133,14 @@ export class SessionTracker {
       if ((segment.flags & (SYN | ACK)) !== SYN) return found;
       if (!this.#isNewSyn(found * SESSION_WORDS, this.#flows.direction, segment)) return found;
     }
-    const session = this.records.sessions.append();
+    const session = this.#sessions.append();
     const row = session * SESSION_WORDS;
-    const words = this.records.sessions.u32;
+    const words = this.#sessions.u32;
     words[row + SessionWord.ADDRESS] = source;
     words[row + SessionWord.ADDRESS + 1] = destination;
     words[row + SessionWord.PORTS] = ports;
     words[row + SessionWord.FLAGS] = family;
-    const floats = this.records.sessions.f64;
+    const floats = this.#sessions.f64;
     floats[(row >>> 1) + SessionFloat.FIRST_NS] = at.ns;
     floats[(row >>> 1) + SessionFloat.FIRST_RAW_NS] = at.rawNs;
     if (found === NO_SESSION) this.#flows.enter(session);
@@ -141,7 +150,7 @@ export class SessionTracker {
   }
 
   #isNewSyn(row: number, direction: number, segment: SegmentDecoder): boolean {
-    const words = this.records.sessions.u32;
+    const words = this.#sessions.u32;
     const hasBase =
       (words[row + SessionWord.FLAGS] & (SessionFlag.HAS_BASE_SEQ_0 << direction)) !== 0;
     return hasBase && words[row + SessionWord.BASE_SEQ + direction] !== segment.seq >>> 0;
@@ -149,16 +158,15 @@ export class SessionTracker {
 
   /** A retransmitted SYN: the handshake's round trip counts from the last. */
   #spreadSyn(row: number): void {
-    const us =
-      (this.#ns - this.records.sessions.f64[(row >>> 1) + SessionFloat.FIRST_NS]) / NS_PER_US;
-    this.records.sessions.u32[row + SessionWord.SYN_SPREAD_US] = Math.max(0, us);
+    const us = (this.#ns - this.#sessions.f64[(row >>> 1) + SessionFloat.FIRST_NS]) / NS_PER_US;
+    this.#sessions.u32[row + SessionWord.SYN_SPREAD_US] = Math.max(0, us);
   }
 
   /** A SYN and nothing else of a connection needs no detail. */
   #onLoneSyn(row: number, direction: number, segment: SegmentDecoder): void {
     this.#learnBaseSeq(row, direction, segment);
     this.#learnServer(row, direction, segment.flags);
-    const words = this.records.sessions.u32;
+    const words = this.#sessions.u32;
     const seen = SessionFlag.SYN_0 << direction;
     // The offer of the first counts; a retransmitted SYN may leave options out.
     if ((words[row + SessionWord.FLAGS] & seen) === 0) {
@@ -169,9 +177,10 @@ export class SessionTracker {
 
   /** Word where the session's detail begins. */
   #detailOf(row: number): number {
-    const known = this.records.sessions.u32[row + SessionWord.DETAIL];
+    const known = this.#sessions.u32[row + SessionWord.DETAIL];
     if (known !== 0) return (known - 1) * DETAIL_WORDS;
-    const { sessions, details } = this.records;
+    const sessions = this.#sessions;
+    const details = this.#details;
     const index = details.append();
     sessions.u32[row + SessionWord.DETAIL] = index + 1;
     const detail = index * DETAIL_WORDS;
@@ -188,7 +197,8 @@ export class SessionTracker {
 
   /** Moves what a lone SYN left in the session's record into its new detail. */
   #adoptSyn(row: number, detail: number, direction: number): void {
-    const { sessions, details } = this.records;
+    const sessions = this.#sessions;
+    const details = this.#details;
     const isn = sessions.u32[row + SessionWord.BASE_SEQ + direction];
     details.f64[(detail >>> 1) + DetailFloat.SYN_NS] =
       sessions.f64[(row >>> 1) + SessionFloat.FIRST_NS];
@@ -198,7 +208,7 @@ export class SessionTracker {
 
   /** As Wireshark: the first number of a direction, or what the other acknowledges of it. */
   #learnBaseSeq(row: number, direction: number, segment: SegmentDecoder): void {
-    const words = this.records.sessions.u32;
+    const words = this.#sessions.u32;
     const own = SessionFlag.HAS_BASE_SEQ_0 << direction;
     const others = SessionFlag.HAS_BASE_SEQ_0 << (1 - direction);
     if ((words[row + SessionWord.FLAGS] & own) === 0) {
@@ -214,7 +224,7 @@ export class SessionTracker {
 
   /** The first SYN's destination is the server; until there is one, the first SYN-ACK's source. */
   #learnServer(row: number, direction: number, flags: number): void {
-    const words = this.records.sessions.u32;
+    const words = this.#sessions.u32;
     const known = words[row + SessionWord.FLAGS];
     const synSeen = SessionFlag.SYN_0 | (SessionFlag.SYN_0 << 1);
     const isSyn = (flags & ACK) === 0;
@@ -229,7 +239,8 @@ export class SessionTracker {
   #onSyn(row: number, detail: number, direction: number, segment: SegmentDecoder): void {
     this.#learnServer(row, direction, segment.flags);
     const ns = this.#ns;
-    const { details, sessions } = this.records;
+    const details = this.#details;
+    const sessions = this.#sessions;
     const floats = details.f64;
     const half = detail >>> 1;
     const isSynAck = (segment.flags & ACK) !== 0;
@@ -246,8 +257,8 @@ export class SessionTracker {
 
   /** The last SYN's number counts: an earlier one was not accepted. */
   #setIsn(row: number, detail: number, direction: number, isn: number): void {
-    const words = this.records.sessions.u32;
-    const details = this.records.details.u32;
+    const words = this.#sessions.u32;
+    const details = this.#details.u32;
     const flags = words[row + SessionWord.FLAGS];
     const has = SessionFlag.HAS_ISN_0 << direction;
     if ((flags & has) !== 0 && details[detail + DetailWord.ISN + direction] === isn) return;
@@ -265,9 +276,9 @@ export class SessionTracker {
   /** `ack` acknowledges what the other direction sent. */
   #onAck(row: number, detail: number, direction: number, ack: number): void {
     const ns = this.#ns;
-    const words = this.records.sessions.u32;
-    const details = this.records.details.u32;
-    const floats = this.records.details.f64;
+    const words = this.#sessions.u32;
+    const details = this.#details.u32;
+    const floats = this.#details.f64;
     const half = detail >>> 1;
     const other = 1 - direction;
     const has = SessionFlag.HAS_UNA_0 << other;
@@ -283,7 +294,7 @@ export class SessionTracker {
     if (!isAfterSynAck) return;
     floats[half + DetailFloat.ACK_NS] = ns;
     const lastSynNs =
-      this.records.sessions.f64[(row >>> 1) + SessionFloat.FIRST_NS] +
+      this.#sessions.f64[(row >>> 1) + SessionFloat.FIRST_NS] +
       words[row + SessionWord.SYN_SPREAD_US] * NS_PER_US;
     floats[half + DetailFloat.RTT_NS] = Math.max(0, ns - lastSynNs);
   }
@@ -293,14 +304,14 @@ export class SessionTracker {
     const seq = (segment.seq + ((segment.flags & SYN) !== 0 ? 1 : 0)) >>> 0;
     this.#onSpeaker(row, detail, direction);
     if (segment.payloadCaptured < bytes) {
-      this.records.sessions.u32[row + SessionWord.FLAGS] |= SessionFlag.TRUNCATED_0 << direction;
+      this.#sessions.u32[row + SessionWord.FLAGS] |= SessionFlag.TRUNCATED_0 << direction;
     }
     if (isTlsHello(segment)) {
-      this.records.sessions.u32[row + SessionWord.FLAGS] |= SessionFlag.TLS_0 << direction;
+      this.#sessions.u32[row + SessionWord.FLAGS] |= SessionFlag.TLS_0 << direction;
     }
     const flags = this.#segmentFlags(row, detail, direction, segment);
     this.#advance(row, detail, direction, seq, bytes);
-    this.records.details.f64[(detail >>> 1) + DetailFloat.ACTIVE_NS + direction] = this.#ns;
+    this.#details.f64[(detail >>> 1) + DetailFloat.ACTIVE_NS + direction] = this.#ns;
     if (segment.pieces === null) {
       const added = this.#append(detail, direction, seq, bytes);
       this.#place(added, this.#base + segment.payloadStart);
@@ -312,7 +323,7 @@ export class SessionTracker {
 
   /** A change of speaker begins a turn of the one who speaks now. */
   #onSpeaker(row: number, detail: number, direction: number): void {
-    const words = this.records.sessions.u32;
+    const words = this.#sessions.u32;
     let flags = words[row + SessionWord.FLAGS];
     const last = (flags & SessionFlag.LAST_SPEAKER) !== 0 ? 1 : 0;
     if ((flags & SessionFlag.SPOKE) !== 0 && last === direction) return;
@@ -322,12 +333,12 @@ export class SessionTracker {
     }
     flags = direction === 1 ? flags | SessionFlag.LAST_SPEAKER : flags & ~SessionFlag.LAST_SPEAKER;
     words[row + SessionWord.FLAGS] = flags;
-    this.records.details.u32[detail + DetailWord.TURNS + direction]++;
+    this.#details.u32[detail + DetailWord.TURNS + direction]++;
   }
 
   #segmentFlags(row: number, detail: number, direction: number, segment: SegmentDecoder): number {
-    const words = this.records.details.u32;
-    const floats = this.records.details.f64;
+    const words = this.#details.u32;
+    const floats = this.#details.f64;
     const half = detail >>> 1;
     let flags = (segment.flags & ACK) !== 0 ? SegmentFlag.HAS_ACK : 0;
     const fullBytes = this.#fullSegmentBytes(row, detail);
@@ -342,9 +353,9 @@ export class SessionTracker {
 
   /** Payload of a full segment between these two: what both offered, less the timestamps. */
   #fullSegmentBytes(row: number, detail: number): number {
-    const a = this.records.details.u32[detail + DetailWord.OFFER];
-    const b = this.records.details.u32[detail + DetailWord.OFFER + 1];
-    const isIpv6 = (this.records.sessions.u32[row + SessionWord.FLAGS] & SessionFlag.IPV6) !== 0;
+    const a = this.#details.u32[detail + DetailWord.OFFER];
+    const b = this.#details.u32[detail + DetailWord.OFFER + 1];
+    const isIpv6 = (this.#sessions.u32[row + SessionWord.FLAGS] & SessionFlag.IPV6) !== 0;
     const fallback = isIpv6 ? MSS_DEFAULT_IPV6 : MSS_DEFAULT_IPV4;
     const mss = Math.min(a & 0xffff || fallback, b & 0xffff || fallback);
     const areTimestampsOn = (a & b & OFFERED_TIMESTAMPS) !== 0;
@@ -353,8 +364,8 @@ export class SessionTracker {
 
   /** Counts the octets and moves the stream's end. */
   #advance(row: number, detail: number, direction: number, seq: number, bytes: number): void {
-    const words = this.records.sessions.u32;
-    const details = this.records.details.u32;
+    const words = this.#sessions.u32;
+    const details = this.#details.u32;
     const has = SessionFlag.HAS_NXT_0 << direction;
     const nxt = detail + DetailWord.NXT + direction;
     if ((words[row + SessionWord.FLAGS] & has) === 0) {
@@ -363,7 +374,7 @@ export class SessionTracker {
     }
     const end = seqAdd(seq, bytes);
     if (details[nxt] === seq) {
-      this.records.details.f64[(detail >>> 1) + DetailFloat.UNIQUE_BYTES + direction] += bytes;
+      this.#details.f64[(detail >>> 1) + DetailFloat.UNIQUE_BYTES + direction] += bytes;
       details[nxt] = end;
       return;
     }
@@ -373,14 +384,14 @@ export class SessionTracker {
 
   /** Adds a segment's record and returns the word where it begins. */
   #append(detail: number, direction: number, seq: number, bytes: number): number {
-    const { segments } = this.records;
+    const segments = this.#segments;
     const index = segments.append();
     const at = index * SEGMENT_WORDS;
     const words = segments.u32;
     segments.f64[(at >>> 1) + SegmentFloat.NS] = this.#ns;
     words[at + SegmentWord.SEQ] = seq;
     words[at + SegmentWord.BYTES] = bytes;
-    const details = this.records.details.u32;
+    const details = this.#details.u32;
     const last = details[detail + DetailWord.LAST_SEGMENT + direction];
     if (last === 0) details[detail + DetailWord.FIRST_SEGMENT + direction] = index + 1;
     else words[(last - 1) * SEGMENT_WORDS + SegmentWord.NEXT] = index + 1;
@@ -390,11 +401,11 @@ export class SessionTracker {
 
   /** Where its first octet lies in the joined capture. */
   #place(at: number, offset: number): void {
-    this.records.segments.f64[(at >>> 1) + SegmentFloat.OFFSET] = offset;
+    this.#segments.f64[(at >>> 1) + SegmentFloat.OFFSET] = offset;
   }
 
   #describe(at: number, ack: number, captured: number, flags: number): void {
-    const { segments } = this.records;
+    const segments = this.#segments;
     segments.u32[at + SegmentWord.ACK] = ack;
     segments.u32[at + SegmentWord.CAPTURED] = captured;
     segments.u32[at + SegmentWord.FLAGS] = flags;
@@ -422,19 +433,23 @@ export class SessionTracker {
       this.#describe(added, segment.ack, to - from, first | last | (flags & SegmentFlag.HAS_ACK));
       isFirst = false;
     }
+    const missing = segment.payloadBytes - segment.payloadCaptured;
+    if (missing <= 0) return;
+    const rest = this.#append(detail, direction, seqAdd(seq, segment.payloadCaptured), missing);
+    this.#describe(rest, segment.ack, 0, flags);
   }
 
   /** The first FIN or RST of a direction ends it; a RST after a FIN changes nothing. */
   #onEnd(row: number, detail: number, direction: number, segment: SegmentDecoder): void {
-    const words = this.records.sessions.u32;
+    const words = this.#sessions.u32;
     const isRst = (segment.flags & RST) !== 0;
     const ended = (SessionFlag.FIN_0 | SessionFlag.RST_0) << direction;
     const isFirst = (words[row + SessionWord.FLAGS] & ended) === 0;
     words[row + SessionWord.FLAGS] |= (isRst ? SessionFlag.RST_0 : SessionFlag.FIN_0) << direction;
     if (!isFirst) return;
-    const details = this.records.details.u32;
+    const details = this.#details.u32;
     const payload = isRst ? 0 : segment.payloadBytes;
-    this.records.details.f64[(detail >>> 1) + DetailFloat.END_NS + direction] = this.#ns;
+    this.#details.f64[(detail >>> 1) + DetailFloat.END_NS + direction] = this.#ns;
     details[detail + DetailWord.END_SEQ + direction] = seqAdd(segment.seq, payload);
     details[detail + DetailWord.END_ACK + direction] = segment.ack;
     if (isRst) words[row + SessionWord.FLAGS] |= SessionFlag.ENDED_BY_RST_0 << direction;

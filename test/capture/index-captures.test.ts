@@ -15,7 +15,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { openCaptureBytes } from '../../src/io/capture-file.ts';
 import {
   type CaptureIndex,
@@ -343,13 +343,28 @@ describe('an index beside the capture', () => {
 
 test('reading ends when it is told to', async () => {
   const stop = new AbortController();
-  const path = write(
-    'x.pcap',
-    pcap(Array.from({ length: 200_000 }, () => ({ data: new Uint8Array(60) }))),
-  );
+  const records = Buffer.from(pcap([{ data: new Uint8Array(60) }])).subarray(24);
+  const path = write('x.pcap', Buffer.concat([pcap([]), Buffer.alloc(8_000_000, records)]));
+  // Each look at the clock finds it a tenth of a second later: time for the event loop's turn.
+  let nowMs = 0;
+  vi.spyOn(performance, 'now').mockImplementation(() => {
+    nowMs += 100;
+    return nowMs;
+  });
+  const seen: number[] = [];
   const reading = fault([path], {
     signal: stop.signal,
-    onProgress: () => stop.abort(new Error('enough')),
+    onProgress: (bytesRead, bytes) => {
+      seen.push(bytesRead / bytes);
+      stop.abort(new Error('enough'));
+    },
   });
   expect(await reading).toMatchObject({ message: 'enough' });
+  expect(seen).toEqual([expect.closeTo(0.13, 1)]);
+  vi.restoreAllMocks();
+});
+
+test('nothing is read when it has been told to end before', async () => {
+  const signal = AbortSignal.abort(new Error('never'));
+  expect(await fault([HTTP], { signal })).toMatchObject({ message: 'never' });
 });

@@ -1,5 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { readerOf } from '../../src/capture/format.ts';
+import { OctetWindow } from '../../src/capture/octet-window.ts';
+import { Step } from '../../src/capture/packet-reader.ts';
 import {
   block,
   concat,
@@ -209,4 +212,28 @@ describe('damage', () => {
     const octets = concat(section(true, 7), interfaceBlock());
     expect(() => readAll(octets)).toThrow(expect.objectContaining({ code: 'ERR_CAPTURE_VERSION' }));
   });
+});
+
+test('a packet with options longer than the window is where it says, and so is what follows', () => {
+  const le = (value: number) => u32(value).reverse();
+  const head = [le(0), le(0), le(0), le(5), le(5)];
+  const long = block(6, concat(...head, DATA, [0, 0, 0], new Uint8Array(1_200_000)));
+  const window = new OctetWindow();
+  const octets = file(interfaceBlock(), long, enhancedPacket({ data: DATA }));
+  const found: number[] = [];
+  const fill = () => {
+    const room = window.room();
+    const piece = octets.subarray(window.nextOffset, window.nextOffset + room.length);
+    room.set(piece);
+    window.added(piece.length);
+  };
+  fill();
+  const reader = readerOf(window);
+  for (let step = reader.next(); step !== Step.END; step = reader.next()) {
+    if (step === Step.PACKET) found.push(window.base + reader.packetStart);
+    else if (window.nextOffset >= octets.length) reader.end();
+    else fill();
+  }
+  expect(found.map((at) => [...octets.subarray(at, at + 5)])).toEqual([[...DATA], [...DATA]]);
+  expect(reader.damage).toBeNull();
 });

@@ -133,8 +133,11 @@ describe('signals', () => {
       const out = join(folder, signal);
       const { code, stdout, stderr } = await gryphon([...LONG, '--out', out], {
         onStart: async (child) => {
-          // The folder is made after the signals are watched and before the run begins.
+          // The folder is made after the signals are watched; its users start a moment later, which
+          // nothing outside shows. Earlier there is nothing to report yet.
           await until('the folder for the reports', () => existsSync(out));
+          const startedMs = Date.now();
+          await until('users at work', () => Date.now() - startedMs > 2_000);
           child.kill(signal);
         },
       });

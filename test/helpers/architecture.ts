@@ -46,7 +46,7 @@ export const FOLDER_RULES: ReadonlyMap<string, FolderRule> = new Map<string, Fol
     },
   ],
   ['report', { imports: ['base', 'measure'] }],
-  ['run', { imports: [...BELOW_IO, 'io', 'report'], outsideWorld: 'all' }],
+  ['run', { imports: [...BELOW_IO, 'io', 'report'], packages: ['pino'], outsideWorld: 'all' }],
   [
     'cli',
     {

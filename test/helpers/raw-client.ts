@@ -29,6 +29,7 @@ export class RawClients {
   readonly #socket: Socket;
   readonly #link: readonly [Uint8Array, Uint8Array];
   readonly #to: Host;
+  readonly #opened: ClientPacket[] = [];
 
   constructor(from: Host, to: Host) {
     const mac = (host: Host) =>
@@ -46,7 +47,9 @@ export class RawClients {
     });
   }
 
-  send({ client, port, flags, seq, ack = 0, payload = '', targetPort = 80 }: ClientPacket): void {
+  send(packet: ClientPacket): void {
+    const { client, port, flags, seq, ack = 0, payload = '', targetPort = 80 } = packet;
+    if (flags === TcpFlag.SYN) this.#opened.push(packet);
     const source = octetsOf(client);
     const family = source.length === 4 ? 4 : 6;
     const target = octetsOf(family === 4 ? this.#to.ipv4 : this.#to.ipv6);
@@ -77,6 +80,13 @@ export class RawClients {
     );
     const frame = Buffer.concat([batch.headers.subarray(0, batch.headerBytes[0]), octets]);
     if (!this.#socket.trySend(frame)) throw new Error('the frame was not sent');
+  }
+
+  /** Ends connections that got no further than their SYN: else the target answers again for minutes. */
+  forget(): void {
+    for (const packet of this.#opened.splice(0)) {
+      this.send({ ...packet, flags: TcpFlag.RST, seq: packet.seq + 1 });
+    }
   }
 
   close(): void {

@@ -171,6 +171,23 @@ describe.runIf(canRun('intercepts', TOOLS))('a replay with intercepts', () => {
     });
   });
 
+  test.each(['nfqueue', 'sink'] as const)('IPv6 goes the same way (%s)', async (mode) => {
+    await start(mode);
+    const clients = CLIENTS_ROUTED.ipv6;
+    const route = ['ip', '-6', 'route', 'replace', clients, 'via', lab.client.ipv6];
+    if (mode === 'nfqueue') await mustInside(lab.target, route);
+    try {
+      const replayed = await replay(lab.client, [
+        fixture('http-ipv6.pcap'),
+        ...['--target', `[${lab.target.ipv6}]:80`, '-c', clients, '-u', '60', '-a', '10'],
+        ...['-s', lab.target.ipv4, '--token-file', token],
+      ]);
+      completed(replayed, 60);
+    } finally {
+      if (mode === 'nfqueue') await mustInside(lab.target, ['ip', '-6', 'route', 'del', clients]);
+    }
+  });
+
   test('strangers on the port change nothing: octets, scans, half-open ends, a wrong secret', async () => {
     const daemon = await start('sink');
     const replaying = play(['sink'], ['-u', '160', '-a', '0.5']);

@@ -43,6 +43,7 @@ beforeAll(async () => {
 
 afterEach(() => {
   for (const one of opened.splice(0).reverse()) one.close();
+  if (isReady) clients.forget();
 });
 
 afterAll(async () => {

@@ -54,6 +54,7 @@ beforeAll(async () => {
 
 afterEach(() => {
   for (const one of opened.splice(0).reverse()) one.close();
+  if (isReady) clients.forget();
 });
 
 afterAll(async () => {
@@ -170,7 +171,8 @@ const registration = (family: Family, id = family): Registration => {
 function exchange(source: SourceIn, client: string, port: number): Taken[] {
   const seq = 1_000;
   clients.send({ client, port, flags: TcpFlag.SYN, seq });
-  const [synAck] = source.collect((taken) => taken.length > 0);
+  const isOurs = ({ to, toPort }: Taken) => to === client && toPort === port;
+  const synAck = source.collect((taken) => taken.some(isOurs)).find(isOurs);
   if (synAck === undefined) return [];
   const ack = (synAck.seq + 1) >>> 0;
   clients.send({ client, port, flags: TcpFlag.PSH_ACK, seq: seq + 1, ack, payload: REQUEST });

@@ -1,0 +1,53 @@
+/**
+ * What the channel carries and what it adds: an intercept with made-up packets and a replay's
+ * channel thread, in two processes over loopback. Variants take turns; of each the best and the
+ * median round are shown, since whatever else runs on the machine only makes rounds worse.
+ *
+ *     npm run bench -- intercept/channel
+ */
+import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+const isSmoke = process.argv.includes('--smoke');
+const ROUNDS = isSmoke ? 1 : 7;
+const SECONDS = isSmoke ? 0.2 : 3;
+const VARIANT = fileURLToPath(new URL('./channel-variant.mjs', import.meta.url));
+
+const VARIANTS = [
+  { name: 'as fast as it goes, TLS', rate: 0, secret: true },
+  { name: 'as fast as it goes, plain', rate: 0, secret: false },
+  { name: '1,000/s, TLS', rate: 1_000, secret: true },
+  { name: '50,000/s, TLS', rate: 50_000, secret: true },
+  { name: '1,000/s, TLS, 1,000,000 users', rate: 1_000, secret: true, users: 1_000_000 },
+];
+
+const results = new Map(VARIANTS.map(({ name }) => [name, []]));
+for (let round = 0; round < ROUNDS; round++) {
+  for (const { name, ...options } of VARIANTS) {
+    const argument = JSON.stringify({ ...options, seconds: SECONDS });
+    const text = execFileSync(process.execPath, [VARIANT, argument], { encoding: 'utf8' });
+    results.get(name).push(JSON.parse(text));
+  }
+}
+
+/** Best and median of a figure over the rounds. */
+function show(rounds, figure, best) {
+  const sorted = rounds.map(figure).sort((a, b) => a - b);
+  const median = sorted[Math.floor(sorted.length / 2)];
+  return `${best === 'most' ? sorted.at(-1) : sorted[0]} (${median})`;
+}
+
+process.stdout.write(`best (median) of ${ROUNDS} rounds of ${SECONDS} s\n`);
+for (const [name, rounds] of results) {
+  const rows = [
+    ['records/s', show(rounds, (each) => each.recordsPerSecond, 'most')],
+    ['latency p50 µs', show(rounds, (each) => each.latencyUs.p50)],
+    ['latency p99 µs', show(rounds, (each) => each.latencyUs.p99)],
+    ['timer lateness p99 µs', show(rounds, (each) => each.latenessP99Us)],
+    ['CPU µs/record, intercept', show(rounds, (each) => each.interceptCpuUsPerRecord)],
+    ['CPU µs/record, replay', show(rounds, (each) => each.replayCpuUsPerRecord)],
+    ['memory MB, intercept', show(rounds, (each) => each.interceptRssMb)],
+  ];
+  process.stdout.write(`${name}\n`);
+  for (const [label, text] of rows) process.stdout.write(`  ${label.padEnd(26)}${text}\n`);
+}

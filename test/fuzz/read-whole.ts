@@ -1,0 +1,159 @@
+/** Reads a file in memory as a run does, and checks everything that must hold whatever is in it. */
+import { createHash } from 'node:crypto';
+import type { Prng } from '../../src/base/prng.ts';
+import { readerOf } from '../../src/capture/format.ts';
+import { OctetWindow } from '../../src/capture/octet-window.ts';
+import { PACKET_BYTES_MAX } from '../../src/capture/packet-reader.ts';
+import { CaptureIngest, IngestStep } from '../../src/session/capture-ingest.ts';
+import { findHttpRequests } from '../../src/session/http-requests.ts';
+import { ScriptBuilder } from '../../src/session/script-builder.ts';
+import type { Scripts, StreamColumns } from '../../src/session/scripts.ts';
+import { SessionCatalog } from '../../src/session/session-catalog.ts';
+import type { SessionSelection } from '../../src/session/session-selection.ts';
+import { SessionTracker } from '../../src/session/session-tracker.ts';
+
+/** A session with everything costs this much, a segment 40 octets; no packet makes more of both. */
+const INDEX_BYTES_PER_PACKET_MAX = 64 + 160 + 40;
+/** A reassembled packet leaves a segment for each of its pieces, of eight octets at least. */
+const INDEX_BYTES_PER_OCTET_MAX = 40;
+
+const window = new OctetWindow(2 * PACKET_BYTES_MAX);
+
+/** @throws Error on the first thing that does not hold; CaptureError where the file is refused */
+export function readWhole(
+  file: Uint8Array,
+  prng: Prng,
+): { readonly packets: number; readonly sessions: number } {
+  const tracker = new SessionTracker(prng.nextUint32());
+  const ingest = readPackets(file, tracker, 1 + (prng.nextUint32() % 3000));
+  checkAccount(ingest);
+  const { bytes } = tracker.records;
+  const allowed =
+    INDEX_BYTES_PER_PACKET_MAX * ingest.packets + INDEX_BYTES_PER_OCTET_MAX * file.length;
+  must(bytes <= allowed, `${bytes} octets of index for ${ingest.packets} packets`);
+  const isGreedy = (prng.nextUint32() & 1) === 1;
+  const selection: SessionSelection = isGreedy ? { include: ['mid-stream', 'holed'] } : {};
+  const catalog = new SessionCatalog(tracker, selection);
+  checkSessions(catalog);
+  const read = (offset: number, into: Uint8Array): void => {
+    must(offset >= 0 && offset + into.length <= file.length, 'an extent outside the file');
+    into.set(file.subarray(offset, offset + into.length));
+  };
+  const builder = new ScriptBuilder(catalog, read);
+  const scripts = builder.build([{ path: '', base: 0, bytes: file.length }]);
+  checkScripts(scripts, file.length);
+  const requests = findHttpRequests(scripts, read);
+  must(requests.first.length === scripts.sessions + 1, 'requests of every session');
+  return { packets: ingest.packets, sessions: catalog.total };
+}
+
+function readPackets(file: Uint8Array, tracker: SessionTracker, pieceBytes: number): CaptureIngest {
+  window.start = 0;
+  window.end = 0;
+  window.base = 0;
+  const fill = (): number => {
+    const from = window.nextOffset;
+    const room = window.room();
+    const octets = file.subarray(from, from + Math.min(pieceBytes + 3, room.length));
+    room.set(octets);
+    window.added(octets.length);
+    return octets.length;
+  };
+  fill();
+  const reader = readerOf(window);
+  const ingest = new CaptureIngest(reader, tracker, {
+    epoch: { seconds: Number.NaN },
+    fileBase: 0,
+  });
+  // Each call makes headway, or the file ends.
+  for (let calls = 0; ingest.run(Number.POSITIVE_INFINITY, 0) !== IngestStep.END; calls++) {
+    must(calls <= file.length + 2, 'reading does not end');
+    if (fill() === 0) reader.end();
+  }
+  return ingest;
+}
+
+function checkAccount(ingest: CaptureIngest): void {
+  let sum = ingest.tcpPackets;
+  for (const count of ingest.skipped().values()) sum += count;
+  must(sum === ingest.packets, `${ingest.packets} packets, ${sum} accounted for`);
+  must(ingest.truncatedPackets <= ingest.packets, 'more cut packets than packets');
+}
+
+function checkSessions(catalog: SessionCatalog): void {
+  const hash = createHash('sha256');
+  for (let session = 0; session < catalog.total; session++) {
+    for (const direction of [0, 1]) {
+      const { resolver } = catalog;
+      resolver.resolve(session, direction);
+      must(resolver.uniqueBytes === resolver.measure(session, direction), 'two counts of octets');
+      must(resolver.uniqueBytes <= resolver.endOffset, 'more octets than the stream is long');
+      const isFull = resolver.uniqueBytes === resolver.endOffset;
+      must(isFull !== resolver.hasHole, 'a hole that is none');
+      hash.update(`${resolver.count}`);
+    }
+    const { address, port } = catalog.endpoint(session, catalog.serverSideOf(session));
+    must(address.length > 0 && port >= 0 && port <= 0xffff, 'an endpoint');
+  }
+}
+
+function checkScripts(scripts: Scripts, fileBytes: number): void {
+  const { sessions, client, server } = scripts;
+  for (const [name, column] of Object.entries({
+    start: scripts.startNs,
+    connect: scripts.connectNs,
+  })) {
+    for (const ns of column) must(ns >= 0 && Number.isFinite(ns), `${name} ${ns}`);
+  }
+  for (let session = 0; session < sessions; session++) {
+    const clientBytes = checkStream(client, session, fileBytes);
+    const serverBytes = checkStream(server, session, fileBytes);
+    must(clientBytes > 0, 'a session without a word from the client');
+    checkAwaits(client, session, serverBytes);
+    checkAwaits(server, session, clientBytes);
+    must(scripts.endpoint[session] < scripts.endpoints.length, 'a server without an entry');
+  }
+}
+
+/** @returns octets of the stream */
+function checkStream(stream: StreamColumns, session: number, fileBytes: number): number {
+  let end = 0;
+  for (let row = stream.firstExtent[session]; row < stream.firstExtent[session + 1]; row++) {
+    must(stream.extentStart[row] === end, 'extents with a gap or an overlap');
+    must(stream.extentBytes[row] > 0, 'an empty extent');
+    end += stream.extentBytes[row];
+    const offset = stream.extentOffset[row];
+    must(
+      offset >= 0 && offset + stream.extentBytes[row] <= fileBytes,
+      'an extent outside the file',
+    );
+  }
+  let said = 0;
+  for (let row = stream.firstMessage[session]; row < stream.firstMessage[session + 1]; row++) {
+    must(stream.messageEnd[row] > said, 'an empty message');
+    said = stream.messageEnd[row];
+  }
+  must(said === end, `messages of ${said} octets over extents of ${end}`);
+  return end;
+}
+
+function checkAwaits(stream: StreamColumns, session: number, otherBytes: number): void {
+  let awaited = 0;
+  let atNs = 0;
+  for (let row = stream.firstMessage[session]; row < stream.firstMessage[session + 1]; row++) {
+    must(stream.messageAwait[row] >= awaited, 'a message that waits for less than the one before');
+    awaited = stream.messageAwait[row];
+    must(stream.messageOffsetNs[row] >= atNs, 'a message before the one before it');
+    atNs = stream.messageOffsetNs[row];
+    const think = stream.messageThinkNs[row];
+    must(think >= 0 && Number.isFinite(think), `a think time of ${think}`);
+  }
+  must(awaited <= otherBytes, 'a wait for what was never said');
+  must(stream.endAwait[session] <= otherBytes, 'an end that waits for what was never said');
+  must(stream.endThinkNs[session] >= 0, 'an end that thinks backwards');
+  must(Number.isFinite(stream.endOffsetNs[session]), 'an end without a time');
+}
+
+function must(holds: boolean, what: string): void {
+  if (!holds) throw new Error(`does not hold: ${what}`);
+}
