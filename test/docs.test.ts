@@ -152,3 +152,11 @@ test('every reason for which a session is not replayed is in the README', () => 
   const reasons = SESSION_REASON_NAMES.filter((reason) => reason !== 'none');
   expect(reasons.filter((reason) => !readme.includes(`\`${reason}\``))).toEqual([]);
 });
+
+test('every bench has its place in bench/README.md', () => {
+  const text = read('bench/README.md');
+  const benches = readdirSync(join(ROOT, 'bench'), { encoding: 'utf8', recursive: true })
+    .filter((path) => path.endsWith('.bench.mjs'))
+    .map((path) => path.replace('.bench.mjs', ''));
+  expect(benches.filter((name) => !text.includes(name))).toEqual([]);
+});

@@ -15,7 +15,12 @@ const STEP_BACK_NS_MAX = NS_PER_SECOND;
 export interface Epoch {
   /** Since 1970; NaN until there is a packet. */
   seconds: number;
+  /** What the first packet has beyond that second. */
+  nanos: number;
 }
+
+/** Of captures that have not been begun yet. */
+export const newEpoch = (): Epoch => ({ seconds: Number.NaN, nanos: 0 });
 
 export class CaptureClock {
   /** Of the packet last taken: mended, and as recorded. */
@@ -33,7 +38,10 @@ export class CaptureClock {
   /** @param seconds since 1970; NaN where the packet has no time: then it has the last one's */
   onPacket(seconds: number, nanos: number, interfaceIndex: number): void {
     if (Number.isNaN(seconds)) return;
-    if (Number.isNaN(this.#epoch.seconds)) this.#epoch.seconds = seconds;
+    if (Number.isNaN(this.#epoch.seconds)) {
+      this.#epoch.seconds = seconds;
+      this.#epoch.nanos = nanos;
+    }
     while (this.#lastNs.length <= interfaceIndex) {
       this.#lastNs.push(Number.NEGATIVE_INFINITY);
       this.#shiftNs.push(0);

@@ -1,4 +1,5 @@
 /** The options of `gryphon inspect`, as `--help` shows them. */
+import { CAPTURE_FLAGS } from './capture-flags.ts';
 import type { OptionSpec } from './given-options.ts';
 import { COMMON_FLAGS } from './replay-flags.ts';
 
@@ -12,5 +13,6 @@ export const INSPECT_FLAGS: readonly OptionSpec[] = [
     describe: 'One JSON document instead of a table',
   },
   { name: 'sessions', takes: 'switch', group: OUTPUT, describe: 'Each session, too' },
+  ...CAPTURE_FLAGS,
   ...COMMON_FLAGS,
 ];

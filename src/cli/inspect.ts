@@ -2,6 +2,7 @@
 import type { InspectDocument } from '../report/inspect-document.ts';
 import { inspectText } from '../report/inspect-text.ts';
 import { inspectCaptures } from '../run/inspect-captures.ts';
+import { readCaptureOptions } from './capture-options.ts';
 import type { CommandInput } from './command-line.ts';
 import { ExitCode } from './exit-codes.ts';
 
@@ -17,8 +18,10 @@ export async function inspect({ given, faults, context }: CommandInput): Promise
   const isJson = given.switch('json') ?? false;
   const sessions = given.switch('sessions') ?? false;
   if (captures.length === 0) faults.add('no capture given', 'gryphon inspect FILE…');
+  const choice = readCaptureOptions(given, faults);
   faults.throwIfAny();
   const document = await inspectCaptures(captures, {
+    ...choice,
     sessions,
     // The table does not show them, and they cost another reading.
     digests: isJson,

@@ -1,4 +1,5 @@
 /** The options of `gryphon replay`, as `--help` shows them. */
+import { CAPTURE_FLAGS } from './capture-flags.ts';
 import type { OptionSpec } from './given-options.ts';
 
 const LOAD = 'Who plays what:';
@@ -61,6 +62,8 @@ export const REPLAY_FLAGS: readonly OptionSpec[] = [
     fallback: 'ip',
   }),
   value(LOAD, { name: 'seed', describe: 'N for everything random', fallback: 'random, shown' }),
+
+  ...CAPTURE_FLAGS,
 
   value(PACE, {
     name: 'accel',
@@ -179,7 +182,6 @@ export const REPLAY_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ['config', `${LATER}: give options as flags or as GRYPHON_* environment variables`],
   ['m', 'is the old spelling: write --order ip or --order port'],
   ['e', 'is the old spelling: write --seed N'],
-  ['F', `${LATER}: filter the capture beforehand, or choose servers with --map`],
   ['M', 'is the old spelling: write --mss N'],
   ['S', 'is the old spelling: write --mss N'],
   ['A', 'is the old spelling: write --rate R, which is the rate that is reached'],

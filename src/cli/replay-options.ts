@@ -16,6 +16,7 @@ import {
   parsePorts,
 } from '../schedule/address-pool.ts';
 import { parseRamp } from '../schedule/arrivals.ts';
+import { readCaptureOptions } from './capture-options.ts';
 import type { Context } from './context.ts';
 import type { GivenOptions } from './given-options.ts';
 import { readIntercepts, readToken, resolveIntercepts } from './intercept-addresses.ts';
@@ -71,6 +72,7 @@ export async function readReplayOptions(from: {
   const interceptSpecs = readIntercepts(given, faults);
   const options = {
     ...readLoad(given, faults),
+    choice: readCaptureOptions(given, faults),
     ...readPace(given, faults),
     ...readConnection(given, faults),
     ...readNetwork(given, faults),

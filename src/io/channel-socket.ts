@@ -1,6 +1,6 @@
 /** The channel's streams: TCP, with TLS and a pre-shared key around it where there is a secret. */
 import { createServer, connect as netConnect, type Server, type Socket } from 'node:net';
-import { TLSSocket, connect as tlsConnect } from 'node:tls';
+import { TLSSocket, type TLSSocketOptions, connect as tlsConnect } from 'node:tls';
 import { ReplayError } from '../base/errors.ts';
 import { PSK_IDENTITY, PSK_OPTIONS } from './channel-secret.ts';
 
@@ -104,7 +104,8 @@ function secure(
     isServer: true,
     ...PSK_OPTIONS,
     pskCallback: (_socket: unknown, identity: string) => (identity === PSK_IDENTITY ? key : null),
-  } as never);
+    // Taken at run time, as by tls.createServer; the types leave it out here.
+  } as TLSSocketOptions);
   const timer = setTimeout(() => {
     options.onStranger(peer, 'it did not get through the handshake in time');
     socket.destroy();

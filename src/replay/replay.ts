@@ -448,7 +448,7 @@ export class Replay implements PacketSink {
     const dueNs = plays.stepDueNs[user];
     plays.nextStep[user] = step + 1;
     const answer = this.#stages.answerOf(plays.session[user], step);
-    if (answer >= 0 && this.#answers.openTurn(user, answer, dueNs, this.#nowNs)) this.#stamp(user);
+    if (answer >= 0 && this.#answers.openTurn(user, answer, dueNs, nowNs)) this.#stamp(user);
     this.#progress(user, nowNs);
     this.#pacer.onPlayed(user, step, dueNs);
     // The server may have said it all before it was asked (both sides talking).

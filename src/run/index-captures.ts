@@ -7,7 +7,7 @@
  * costs no more memory than two of them.
  */
 
-import type { Epoch } from '../capture/capture-clock.ts';
+import { type Epoch, newEpoch } from '../capture/capture-clock.ts';
 import { CaptureError } from '../capture/capture-error.ts';
 import { readerOf } from '../capture/format.ts';
 import { FrameFilter } from '../capture/frame-filter.ts';
@@ -50,6 +50,9 @@ export interface IndexOptions {
   /** Ends the reading: the promise is then rejected with the signal's reason. */
   readonly signal?: AbortSignal;
 }
+
+/** Which packets and sessions of the captures are wanted, and how strictly they are read. */
+export type CaptureChoice = Pick<IndexOptions, 'filter' | 'selection' | 'strict' | 'store'>;
 
 /** What a set of captures holds. */
 export interface CaptureIndex {
@@ -161,7 +164,7 @@ class Indexing {
   readonly #turns: Turns;
   readonly #options: IndexingOptions;
   readonly #tracker: SessionTracker;
-  readonly #epoch: Epoch = { seconds: Number.NaN };
+  readonly #epoch: Epoch = newEpoch();
   readonly #reports = new Map<Source, FileReport>();
   readonly #bytes: number;
   /** In octets of the files as the user named them; what is packed was half done by unpacking. */
@@ -187,7 +190,7 @@ class Indexing {
     await this.#read();
     if (!isStored) return;
     const reports = this.#sources.flatMap((source) => this.#reports.get(source) ?? []);
-    const stored = { epochSeconds: this.#epoch.seconds, reports };
+    const stored = { epoch: this.#epoch, reports };
     saveIndex(this.#sources, filter, this.#tracker, stored);
   }
 
@@ -200,7 +203,8 @@ class Indexing {
   #load(filter: string | null): boolean {
     const stored = loadIndex(this.#sources, filter, this.#tracker);
     if (stored === null) return false;
-    this.#epoch.seconds = stored.epochSeconds;
+    this.#epoch.seconds = stored.epoch.seconds;
+    this.#epoch.nanos = stored.epoch.nanos;
     for (const [i, report] of stored.reports.entries()) {
       const source = this.#sources.at(i);
       if (source !== undefined) this.#report(source, { ...report, file: source.name });
@@ -216,7 +220,7 @@ class Indexing {
   finish(): CaptureIndex {
     const { seconds } = this.#epoch;
     const epochSeconds = Number.isNaN(seconds) ? 0 : seconds;
-    const catalog = new SessionCatalog(this.#tracker, this.#options.selection, epochSeconds);
+    const catalog = new SessionCatalog(this.#tracker, this.#options.selection ?? {}, this.#epoch);
     const joined: JoinedFile[] = this.#sources.map(({ path, base, bytes }) => ({
       path,
       base,

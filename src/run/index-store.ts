@@ -10,6 +10,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Records } from '../base/records.ts';
+import { type Epoch, newEpoch } from '../capture/capture-clock.ts';
 import {
   type FileIdentity,
   identityOf,
@@ -32,7 +33,8 @@ interface Head {
   readonly captures: readonly FileIdentity[];
   readonly filter: string | null;
   readonly isLittleEndian: boolean;
-  readonly epochSeconds: number | null;
+  /** Null: no packet has a time. */
+  readonly epoch: Epoch | null;
   readonly reports: readonly FileReport[];
   /** Records of each table, and words of a record. */
   readonly tables: readonly { readonly count: number; readonly words: number }[];
@@ -41,7 +43,7 @@ interface Head {
 
 /** What an index file gives back, besides the tracker's tables. */
 export interface StoredIndex {
-  readonly epochSeconds: number;
+  readonly epoch: Epoch;
   readonly reports: readonly FileReport[];
 }
 
@@ -65,7 +67,7 @@ export function loadIndex(
   }
   if (JSON.stringify(head.captures) !== JSON.stringify(identities(sources))) return null;
   if (!adoptTables(memory, head, tracker)) return null;
-  return { epochSeconds: head.epochSeconds ?? Number.NaN, reports: head.reports };
+  return { epoch: head.epoch ?? newEpoch(), reports: head.reports };
 }
 
 /** @throws ReplayError ERR_CAPTURE_INDEX (environment) */
@@ -73,7 +75,7 @@ export function saveIndex(
   sources: readonly Source[],
   filter: string | null,
   tracker: SessionTracker,
-  { epochSeconds, reports }: StoredIndex,
+  { epoch, reports }: StoredIndex,
 ): void {
   const tables = tablesOf(tracker);
   const words = tables.map(octetsOf);
@@ -83,7 +85,7 @@ export function saveIndex(
     captures: identities(sources),
     filter,
     isLittleEndian: IS_LITTLE_ENDIAN,
-    epochSeconds: Number.isNaN(epochSeconds) ? null : epochSeconds,
+    epoch: Number.isNaN(epoch.seconds) ? null : epoch,
     reports,
     tables: tables.map((table) => ({ count: table.count, words: table.words })),
     sha256: hash.digest('hex'),

@@ -103,6 +103,7 @@ async function serve(
     onStranger: strangers.onStranger,
   });
   if (options.pidFile !== null) writePidFile(options.pidFile);
+  const crash = watchForCrash();
   const timer = setInterval(() => server.onTick(), TICK_MS);
   const rates = setInterval(rateLog(capture.tally, server, log), RATES_EVERY_MS);
   const secret = options.key === null ? 'without a secret' : 'with a secret';
@@ -110,9 +111,10 @@ async function serve(
     for (const line of lines) logLine({ log }, line);
     log('info', 'ready', { address: channel.address, mode: options.mode, channel: secret });
     host.write(`ready: ${channel.address}, mode ${options.mode}, ${secret}\n`);
-    await Promise.race([aborted(host.interrupted), capture.failed]);
+    await Promise.race([aborted(host.interrupted), capture.failed, crash.happened]);
     log('info', 'ending');
   } finally {
+    crash.stop();
     clearInterval(timer);
     clearInterval(rates);
     strangers.stop();
@@ -224,6 +226,22 @@ function requireSecret({ host, key }: InterceptOptions): void {
     message: `--listen ${host} can be reached from other machines, but there is no secret`,
     hint: 'openssl rand -hex 32 > token, then --token-file token here and at the replay',
   });
+}
+
+/** A fault of our own must not leave rules behind: it ends the intercept in the ordinary way. */
+function watchForCrash() {
+  let onCrash: (error: unknown) => void = () => undefined;
+  const happened = new Promise<never>((_, reject) => {
+    onCrash = reject;
+  });
+  happened.catch(() => undefined);
+  process.on('uncaughtException', onCrash);
+  process.on('unhandledRejection', onCrash);
+  const stop = (): void => {
+    process.off('uncaughtException', onCrash);
+    process.off('unhandledRejection', onCrash);
+  };
+  return { happened, stop };
 }
 
 type Log = (

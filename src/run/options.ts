@@ -8,6 +8,7 @@
  */
 import type { PoolOrder, PortSpan } from '../schedule/address-pool.ts';
 import type { RampStage } from '../schedule/arrivals.ts';
+import type { CaptureChoice } from './index-captures.ts';
 
 /**
  * Which recorded server endpoint is played where. A route matches when both its recorded parts do;
@@ -67,6 +68,8 @@ export interface ReplayOptions {
   readonly command: readonly string[];
   /** Paths of the captures, at least one, in the order given. */
   readonly captures: readonly string[];
+  /** Which of their packets and sessions; all of them when not given. */
+  readonly choice?: CaptureChoice;
   readonly target: ReplayTarget;
 
   /** Virtual users, 1..2^31, with a `ramp` its last stage's; `null`: one for each replayable session. */

@@ -127,6 +127,7 @@ export async function indexForReplay(
   meter: ProgressMeter,
 ): Promise<CaptureIndex> {
   const index = await indexCaptures(options.captures, {
+    ...options.choice,
     seed: options.seed,
     onProgress: (bytesRead, bytes) => meter.onIndexing(bytesRead, bytes),
     onWarning: (text) => host.onWarning(text),

@@ -2,6 +2,7 @@
 import { formatAddress, type IpAddress } from '../base/address.ts';
 import { hash32 } from '../base/prng.ts';
 import { NS_PER_SECOND } from '../base/time.ts';
+import type { Epoch } from '../capture/capture-clock.ts';
 import type { AddressBook } from './address-book.ts';
 import { PartFinder, type SessionPart } from './partial-session.ts';
 import type { Endpoint } from './scripts.ts';
@@ -67,21 +68,21 @@ export class SessionCatalog {
   readonly #addresses: AddressBook;
   readonly #reasons: Uint8Array;
   readonly #selection: SessionSelection;
-  readonly #epochSeconds: number;
+  readonly #epoch: Epoch;
   /** Of sessions that are played in part. */
   readonly #parts = new Map<number, SessionPart>();
   readonly #partFinder: PartFinder;
   /** Octets of the stream that `#judgeStream` looked at. */
   #lastBytes = 0;
 
-  /** @param epochSeconds the second from which the tracker's times count, since 1970 */
-  constructor(tracker: SessionTracker, selection: SessionSelection = {}, epochSeconds = 0) {
+  /** @param epoch from which the tracker's times count */
+  constructor(tracker: SessionTracker, selection: SessionSelection, epoch: Epoch) {
     this.records = tracker.records;
     this.resolver = new StreamResolver(tracker.records);
     this.total = tracker.records.sessions.count;
     this.#addresses = tracker.addresses;
     this.#selection = selection;
-    this.#epochSeconds = epochSeconds;
+    this.#epoch = epoch;
     this.#partFinder = new PartFinder(tracker.records);
     this.endpointOf = new Uint32Array(this.total);
     this.#reasons = new Uint8Array(this.total);
@@ -246,7 +247,7 @@ export class SessionCatalog {
   }
 
   #isSelected(session: number): boolean {
-    const { servers, clients, fromSeconds, untilSeconds, indices } = this.#selection;
+    const { servers, clients, indices } = this.#selection;
     if (servers !== undefined && this.#listedSides(session) === 0) return false;
     if (indices !== undefined) {
       const isListed = indices.some(({ first, last }) => first <= session && session <= last);
@@ -256,10 +257,20 @@ export class SessionCatalog {
       const address = this.#addressOf(session, 1 - this.serverSideOf(session));
       if (!clients.some((prefix) => matchesPrefix(prefix, address))) return false;
     }
-    const startSeconds = this.#epochSeconds + this.startRawNsOf(session) / NS_PER_SECOND;
+    return (
+      this.#beginsInWindow(session) && this.#hasWantedSize(session) && this.#isInFraction(session)
+    );
+  }
+
+  #beginsInWindow(session: number): boolean {
+    const { fromSeconds, untilSeconds, fromAfterNs, untilAfterNs } = this.#selection;
+    const { seconds, nanos } = this.#epoch;
+    const afterNs = this.startRawNsOf(session) - nanos;
+    const startSeconds = (Number.isNaN(seconds) ? 0 : seconds) + (afterNs + nanos) / NS_PER_SECOND;
     if (fromSeconds !== undefined && startSeconds < fromSeconds) return false;
     if (untilSeconds !== undefined && startSeconds >= untilSeconds) return false;
-    return this.#hasWantedSize(session) && this.#isInFraction(session);
+    if (fromAfterNs !== undefined && afterNs < fromAfterNs) return false;
+    return untilAfterNs === undefined || afterNs < untilAfterNs;
   }
 
   #hasWantedSize(session: number): boolean {

@@ -26,6 +26,9 @@ export interface SessionSelection {
   /** Sessions that begin in this window: seconds since 1970; `until` is not in it any more. */
   readonly fromSeconds?: number;
   readonly untilSeconds?: number;
+  /** The same, counted from the capture's first packet. */
+  readonly fromAfterNs?: number;
+  readonly untilAfterNs?: number;
   /** Sessions by their number in the capture, from 0. */
   readonly indices?: readonly { readonly first: number; readonly last: number }[];
   /** Payload of both directions, each octet once. */

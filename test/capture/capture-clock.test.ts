@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { CaptureClock } from '../../src/capture/capture-clock.ts';
+import { CaptureClock, newEpoch } from '../../src/capture/capture-clock.ts';
 
 /** The mended times, in milliseconds, of packets at these times, all of interface 0. */
 function mended(timesMs: readonly number[], lanes: readonly number[] = []): number[] {
-  const clock = new CaptureClock({ seconds: Number.NaN });
+  const clock = new CaptureClock(newEpoch());
   return timesMs.map((ms, i) => {
     const ns = ms * 1e6;
     clock.onPacket(
@@ -43,7 +43,7 @@ test('interfaces have clocks of their own', () => {
 });
 
 test('a packet without a time has the one before it', () => {
-  const clock = new CaptureClock({ seconds: Number.NaN });
+  const clock = new CaptureClock(newEpoch());
   clock.onPacket(Number.NaN, 0, 0);
   expect(clock.ns).toBe(0);
   clock.onPacket(5, 7, 0);

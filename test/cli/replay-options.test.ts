@@ -20,6 +20,7 @@ test('a capture alone is a complete command', async () => {
   expect(await read('')).toEqual({
     command: ['replay', 'x.pcap'],
     captures: ['x.pcap'],
+    choice: { selection: {} },
     target: { kind: 'embedded' },
     users: null,
     clients: '198.18.0.0/15',

@@ -1,6 +1,7 @@
 /** Reads a file in memory as a run does, and checks everything that must hold whatever is in it. */
 import { createHash } from 'node:crypto';
 import type { Prng } from '../../src/base/prng.ts';
+import { newEpoch } from '../../src/capture/capture-clock.ts';
 import { readerOf } from '../../src/capture/format.ts';
 import { OctetWindow } from '../../src/capture/octet-window.ts';
 import { PACKET_BYTES_MAX } from '../../src/capture/packet-reader.ts';
@@ -33,7 +34,7 @@ export function readWhole(
   must(bytes <= allowed, `${bytes} octets of index for ${ingest.packets} packets`);
   const isGreedy = (prng.nextUint32() & 1) === 1;
   const selection: SessionSelection = isGreedy ? { include: ['mid-stream', 'holed'] } : {};
-  const catalog = new SessionCatalog(tracker, selection);
+  const catalog = new SessionCatalog(tracker, selection, newEpoch());
   checkSessions(catalog);
   const read = (offset: number, into: Uint8Array): void => {
     must(offset >= 0 && offset + into.length <= file.length, 'an extent outside the file');
@@ -62,7 +63,7 @@ function readPackets(file: Uint8Array, tracker: SessionTracker, pieceBytes: numb
   fill();
   const reader = readerOf(window);
   const ingest = new CaptureIngest(reader, tracker, {
-    epoch: { seconds: Number.NaN },
+    epoch: newEpoch(),
     fileBase: 0,
   });
   // Each call makes headway, or the file ends.

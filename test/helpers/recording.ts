@@ -1,5 +1,5 @@
 /** A conversation written down by hand, read as if it had been recorded. */
-import type { Epoch } from '../../src/capture/capture-clock.ts';
+import { newEpoch } from '../../src/capture/capture-clock.ts';
 import { readerOf } from '../../src/capture/format.ts';
 import { OctetWindow } from '../../src/capture/octet-window.ts';
 import { CaptureIngest, IngestStep } from '../../src/session/capture-ingest.ts';
@@ -114,13 +114,12 @@ export function readCapture(
   };
   fill(Math.max(4, pieceBytes));
   const tracker = new SessionTracker(1);
-  const epoch: Epoch = { seconds: Number.NaN };
+  const epoch = newEpoch();
   const ingest = new CaptureIngest(readerOf(window), tracker, { epoch, fileBase: 0 });
   while (ingest.run(Number.POSITIVE_INFINITY, 0) !== IngestStep.END) {
     if (fill(pieceBytes) === 0) ingest.reader.end();
   }
-  const epochSeconds = Number.isNaN(epoch.seconds) ? 0 : epoch.seconds;
-  const catalog = new SessionCatalog(tracker, selection, epochSeconds);
+  const catalog = new SessionCatalog(tracker, selection, epoch);
   const read = (offset: number, into: Uint8Array): void => {
     into.set(file.subarray(offset, offset + into.length));
   };
