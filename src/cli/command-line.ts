@@ -112,17 +112,29 @@ function parse(
   }
   const [first, ...rest] = context.args;
   refuseForeignNames(context.args);
-  const args = first === 'help' ? [...rest, '--help'] : [...context.args];
+  const typed = first === 'help' ? [...rest, '--help'] : [...context.args];
+  const args = typed.map((arg) => (arg === '-' ? DASH : arg));
   let parsed: ParsedArguments = {};
   let output: string | null = null;
   // Nothing here waits, so it has all happened when `parse` returns; asked for completions, yargs
   // calls back twice, and says them the second time.
   parser.parse(args, {}, (error, found, text) => {
     if (error) throw new UsageError([{ what: reworded(error.message), hint: 'see --help' }]);
-    parsed = found;
+    parsed = withDashes(found);
     if (text !== '') output = text;
   });
   return { command: chosen, parsed, output };
+}
+
+/** Stands for `-` (standard input or output) while yargs reads: it loses a bare one as an argument. */
+const DASH = '\u0001dash';
+
+function withDashes(parsed: ParsedArguments): ParsedArguments {
+  const restored = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(restored);
+    return value === DASH ? '-' : value;
+  };
+  return Object.fromEntries(Object.entries(parsed).map(([name, value]) => [name, restored(value)]));
 }
 
 /** yargs looks options up in plain objects, where `constructor` is found without being there. */

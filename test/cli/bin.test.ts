@@ -109,6 +109,12 @@ describe('exit codes', () => {
     if (code === 2 || code === 3) expect(finished.stdout).toBe('');
   });
 
+  test('a capture can come from standard input', async () => {
+    const { code, stdout } = await shell(`gryphon inspect - --json < ${CAPTURE}; exit $?`);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout).sessions.total).toBe(16);
+  });
+
   test('a reader that leaves early is no fault', async () => {
     const { stdout, stderr } = await shell(
       `gryphon replay ${CAPTURE} --json - --quiet | head -c 1; echo " \${PIPESTATUS[0]}"`,
