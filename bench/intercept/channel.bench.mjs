@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 const isSmoke = process.argv.includes('--smoke');
 const ROUNDS = isSmoke ? 1 : 7;
 const SECONDS = isSmoke ? 0.2 : 3;
+const BRIEF = isSmoke ? { warmUpNs: 50e6, wakeUps: 20 } : {};
 const VARIANT = fileURLToPath(new URL('./channel-variant.mjs', import.meta.url));
 
 const VARIANTS = [
@@ -24,7 +25,7 @@ const VARIANTS = [
 const results = new Map(VARIANTS.map(({ name }) => [name, []]));
 for (let round = 0; round < ROUNDS; round++) {
   for (const { name, ...options } of VARIANTS) {
-    const argument = JSON.stringify({ ...options, seconds: SECONDS });
+    const argument = JSON.stringify({ ...options, ...BRIEF, seconds: SECONDS });
     const text = execFileSync(process.execPath, [VARIANT, argument], { encoding: 'utf8' });
     results.get(name).push(JSON.parse(text));
   }

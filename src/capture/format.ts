@@ -1,7 +1,7 @@
 /** Which format a file has: by what is in it, never by its name. */
 import { CaptureError } from './capture-error.ts';
 import type { OctetWindow } from './octet-window.ts';
-import type { PacketReader } from './packet-reader.ts';
+import type { LargePackets, PacketReader } from './packet-reader.ts';
 import { isPcapMagic, PcapReader } from './pcap-reader.ts';
 import { isPcapngMagic, PcapngReader } from './pcapng-reader.ts';
 
@@ -36,11 +36,11 @@ export function formatOf(head: Uint8Array): FileFormat | null {
  * A reader for the file whose first octets are in the window.
  * @throws CaptureError ERR_CAPTURE_EMPTY, ERR_CAPTURE_FORMAT
  */
-export function readerOf(window: OctetWindow): PacketReader {
+export function readerOf(window: OctetWindow, large?: LargePackets): PacketReader {
   const head = window.bytes.subarray(window.start, window.end);
   const format = formatOf(head);
-  if (format === 'pcap') return new PcapReader(window);
-  if (format === 'pcapng') return new PcapngReader(window);
+  if (format === 'pcap') return new PcapReader(window, large);
+  if (format === 'pcapng') return new PcapngReader(window, large);
   throw notACapture(head);
 }
 

@@ -17,6 +17,8 @@ export class OctetWindow {
   end = 0;
   /** Where `bytes[0]` lies in the file. */
   base = 0;
+  /** Length of the file, where it is known. */
+  fileBytes = Number.POSITIVE_INFINITY;
 
   constructor(capacity: number = WINDOW_BYTES) {
     const memory = new ArrayBuffer(capacity);

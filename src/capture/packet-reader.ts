@@ -25,13 +25,28 @@ export interface Damage {
  */
 export const PACKET_BYTES_MAX = 262_144;
 
+/**
+ * Of large packets only the beginning is looked at, and the rest is not read from the file: a
+ * capture of super-frames, or a sparse one, is mostly payload.
+ */
+export interface LargePackets {
+  /** Longer packets are large. */
+  readonly bytes: number;
+  /** So much of their beginning: more than the headers of any real stack of protocols. */
+  readonly headBytes: number;
+}
+
+export const LARGE_PACKETS: LargePackets = { bytes: 32_768, headBytes: 4096 };
+
 /** Pulls packets out of the octets of its window. One object a file, the same fields throughout. */
 export interface PacketReader {
   readonly format: 'pcap' | 'pcapng';
   readonly window: OctetWindow;
-  /** The packet is `window.bytes[packetStart .. packetStart + capturedBytes)`. */
+  /** The packet begins at `window.bytes[packetStart]`. */
   packetStart: number;
   capturedBytes: number;
+  /** How much of that is in the window: less only in a large packet. */
+  presentBytes: number;
   /** What it had on the wire, as the file says; less than `capturedBytes` only in damaged files. */
   originalBytes: number;
   /** Seconds since 1970, a whole number; NaN where the packet has no time. */
@@ -45,7 +60,11 @@ export interface PacketReader {
   /** LINKTYPE_ numbers of all interfaces, in the order of the file. */
   readonly linkTypes: readonly number[];
   readonly damage: Damage | null;
+  /** How much to add to the window at a time: what follows in large packets is stepped over. */
+  readonly fillBytes: number;
   next(): Step;
+  /** The beginning of the packet at hand was not enough: the next `next` hands over all of it. */
+  wantWhole(): void;
   /** The window holds the rest of the file. Harmless when said again. */
   end(): void;
 }

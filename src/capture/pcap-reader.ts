@@ -9,7 +9,14 @@
  */
 import { CaptureError } from './capture-error.ts';
 import type { OctetWindow } from './octet-window.ts';
-import { type Damage, PACKET_BYTES_MAX, type PacketReader, Step } from './packet-reader.ts';
+import {
+  type Damage,
+  LARGE_PACKETS,
+  type LargePackets,
+  PACKET_BYTES_MAX,
+  type PacketReader,
+  Step,
+} from './packet-reader.ts';
 
 const MAGIC_MICROSECONDS = 0xa1b2_c3d4;
 const MAGIC_NANOSECONDS = 0xa1b2_3c4d;
@@ -49,6 +56,7 @@ export class PcapReader implements PacketReader {
   readonly window: OctetWindow;
   packetStart = 0;
   capturedBytes = 0;
+  presentBytes = 0;
   originalBytes = 0;
   seconds = 0;
   nanos = 0;
@@ -63,10 +71,15 @@ export class PcapReader implements PacketReader {
   #mayLengthsBeSwapped = false;
   #hasHeader = false;
   #hasEnded = false;
+  /** Octets of the record whose packet was handed over in part, yet to be stepped over. */
+  #skipNext = 0;
+  #wantsWhole = false;
+  readonly #large: LargePackets;
 
   /** @param window holds at least the first four octets, and `isPcapMagic` holds for them */
-  constructor(window: OctetWindow) {
+  constructor(window: OctetWindow, large: LargePackets = LARGE_PACKETS) {
     this.window = window;
+    this.#large = large;
     this.#isLittleEndian = byteOrderOf(window.data.getUint32(window.start)) === true;
     const magic = window.data.getUint32(window.start, this.#isLittleEndian);
     this.#nanosPerUnit = magic === MAGIC_NANOSECONDS ? 1 : 1000;
@@ -77,7 +90,22 @@ export class PcapReader implements PacketReader {
     this.#hasEnded = true;
   }
 
+  get fillBytes(): number {
+    return this.capturedBytes > this.#large.bytes && !this.#wantsWhole
+      ? this.#recordBytes + this.#large.headBytes
+      : Number.POSITIVE_INFINITY;
+  }
+
+  wantWhole(): void {
+    this.#skipNext = 0;
+    this.#wantsWhole = true;
+  }
+
   next(): Step {
+    if (this.#skipNext > 0) {
+      this.window.skip(this.#skipNext);
+      this.#skipNext = 0;
+    }
     if (!this.#hasHeader && !this.#readHeader()) return this.damage === null ? Step.MORE : Step.END;
     const { window } = this;
     const { data, start } = window;
@@ -90,13 +118,27 @@ export class PcapReader implements PacketReader {
       [captured, original] = [original, captured];
     }
     if (captured > PACKET_BYTES_MAX) return this.#damaged(`a record of ${captured} octets`);
-    if (captured > available) return this.#needMore();
+    if (captured > available && !this.#isHeadEnough(captured, available)) return this.#needMore();
     this.capturedBytes = captured;
+    this.presentBytes = Math.min(available, captured);
     this.originalBytes = original;
     this.packetStart = start + this.#recordBytes;
-    window.start = this.packetStart + captured;
+    this.#wantsWhole = false;
+    if (available < captured) this.#skipNext = this.#recordBytes + captured;
+    else window.start = this.packetStart + captured;
     this.#readTime(data.getUint32(start, little), data.getUint32(start + 4, little));
     return Step.PACKET;
+  }
+
+  /** Whether a packet may be handed over before all of it is there. */
+  #isHeadEnough(captured: number, available: number): boolean {
+    if (captured <= this.#large.bytes || available < this.#large.headBytes || this.#wantsWhole) {
+      // The next fill is for this packet: all of it, or just its beginning.
+      this.capturedBytes = captured;
+      return false;
+    }
+    // A cut record is no packet, though its beginning is there.
+    return this.window.offset + this.#recordBytes + captured <= this.window.fileBytes;
   }
 
   #readTime(seconds: number, fraction: number): void {

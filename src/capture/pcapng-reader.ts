@@ -14,7 +14,14 @@
  */
 import { CaptureError } from './capture-error.ts';
 import type { OctetWindow } from './octet-window.ts';
-import { type Damage, PACKET_BYTES_MAX, type PacketReader, Step } from './packet-reader.ts';
+import {
+  type Damage,
+  LARGE_PACKETS,
+  type LargePackets,
+  PACKET_BYTES_MAX,
+  type PacketReader,
+  Step,
+} from './packet-reader.ts';
 import { INTERFACE_OPTIONS_MAX_BYTES, TimestampUnit } from './timestamp-unit.ts';
 
 const BlockType = {
@@ -60,6 +67,7 @@ export class PcapngReader implements PacketReader {
   readonly window: OctetWindow;
   packetStart = 0;
   capturedBytes = 0;
+  presentBytes = 0;
   originalBytes = 0;
   seconds = Number.NaN;
   nanos = 0;
@@ -75,14 +83,28 @@ export class PcapngReader implements PacketReader {
   #isSkipping = false;
   /** Length of the block whose packet was handed over, where it has yet to be stepped over. */
   #skipNext = 0;
+  #wantsWhole = false;
+  readonly #large: LargePackets;
   #hasEnded = false;
 
-  constructor(window: OctetWindow) {
+  constructor(window: OctetWindow, large: LargePackets = LARGE_PACKETS) {
     this.window = window;
+    this.#large = large;
   }
 
   end(): void {
     this.#hasEnded = true;
+  }
+
+  get fillBytes(): number {
+    return this.capturedBytes > this.#large.bytes && !this.#wantsWhole
+      ? BLOCK_HEAD_BYTES + PACKET_HEAD_BYTES + this.#large.headBytes
+      : Number.POSITIVE_INFINITY;
+  }
+
+  wantWhole(): void {
+    this.#skipNext = 0;
+    this.#wantsWhole = true;
   }
 
   next(): Step {
@@ -232,22 +254,28 @@ export class PcapngReader implements PacketReader {
     if (captured > room) {
       return this.#damaged(`a packet of ${captured} octets in a block that has room for ${room}`);
     }
-    const needed = BLOCK_HEAD_BYTES + headBytes + captured;
-    if (available < needed) return this.#more('a packet is cut');
+    const headEnd = BLOCK_HEAD_BYTES + headBytes;
     const { data, start } = this.window;
-    this.packetStart = start + BLOCK_HEAD_BYTES + headBytes;
+    // The next fill is for this packet: all of it, or just its beginning.
     this.capturedBytes = captured;
     // The usual block is here as a whole; its end is checked before the packet is believed.
     if (available >= total) {
       const again = data.getUint32(start + total - BLOCK_TAIL_BYTES, this.#isLittleEndian);
       if (again !== total) return this.#mismatch(total, again);
       this.window.start = start + total;
-      return Step.PACKET;
+    } else {
+      // Of a large one the beginning is enough, if the file has the rest.
+      const isCut = this.window.offset + total > this.window.fileBytes;
+      const wanted =
+        captured > this.#large.bytes && !this.#wantsWhole ? this.#large.headBytes : captured;
+      const isLarge = total > this.#large.bytes && available >= headEnd + wanted;
+      if (isCut || !isLarge) return this.#more('a packet is cut');
+      // Only afterwards: to step over it moves the window on, and the packet is still in there.
+      this.#skipNext = total;
     }
-    // A block larger than the window has options without end: its packet is taken on trust.
-    if (total <= PACKET_BYTES_MAX) return this.#more('a packet is cut');
-    // Only afterwards: to step over it moves the window on, and the packet is still in there.
-    this.#skipNext = total;
+    this.packetStart = start + headEnd;
+    this.presentBytes = Math.min(captured, available - headEnd);
+    this.#wantsWhole = false;
     return Step.PACKET;
   }
 

@@ -8,7 +8,8 @@
  * are wrong in every capture of the sender.
  *
  * Each `#…` method takes the position of one header and hands on to the next; what it returns is
- * the verdict on the frame.
+ * the verdict on the frame. They all move the same few fields on, once a packet, which is why they
+ * are one class however many protocols there are.
  */
 import { IPV4_FRAGMENT_MASK, IPV4_HEADER_BYTES_MIN } from '../wire/ipv4.ts';
 import { IPV6_HEADER_BYTES } from '../wire/ipv6.ts';
@@ -60,6 +61,9 @@ const UdpPort = {
 /** Octets of a TCP header up to and with its window. */
 const TCP_WINDOW_END = 16;
 
+/** As much of a payload is looked at while it is decoded, to recognise TLS. */
+const PAYLOAD_LOOK_BYTES = 16;
+
 const NO_DATA = new DataView(new ArrayBuffer(0));
 
 export class SegmentDecoder {
@@ -92,6 +96,10 @@ export class SegmentDecoder {
   /** End of what is captured, and of what was on the wire, of the header at hand. */
   #end = 0;
   #wireEnd = 0;
+  /** End of what the file has of the frame; what is at hand ends before it in a large one. */
+  #capturedEnd = 0;
+  /** The frame goes on in the file behind what is at hand. */
+  #isHeadOnly = false;
   #depth = 0;
   /** The IPv6 packet at hand declares more than is there. */
   #isCut = false;
@@ -120,6 +128,7 @@ export class SegmentDecoder {
     frame: {
       readonly packetStart: number;
       readonly capturedBytes: number;
+      readonly presentBytes: number;
       readonly originalBytes: number;
       readonly linkType: number;
     },
@@ -129,15 +138,36 @@ export class SegmentDecoder {
     this.pieces = null;
     this.#base = base;
     this.#depth = 0;
-    this.#end = start + frame.capturedBytes;
+    this.#capturedEnd = start + frame.capturedBytes;
+    this.#end = start + frame.presentBytes;
     // Some writers give no original length, or a wrong one: the frame had at least what is there.
-    this.#wireEnd = Math.max(this.#end, start + frame.originalBytes);
+    this.#wireEnd = Math.max(this.#capturedEnd, start + frame.originalBytes);
+    this.#isHeadOnly = frame.presentBytes < frame.capturedBytes;
+    if (this.#isHeadOnly) return this.#decodeHead(start, frame.linkType);
     if (frame.linkType === LinkType.ETHERNET) return this.#ethernet(start);
     return this.#link(start, frame.linkType);
   }
 
+  /** Decodes a frame whose beginning alone is at hand. */
+  #decodeHead(start: number, linkType: number): Skip {
+    const headEnd = this.#end;
+    const verdict = this.#link(start, linkType);
+    // Any other verdict may come of what is not at hand; and whoever looks at how the payload
+    // begins must find that.
+    if (verdict !== Skip.NONE || this.payloadStart + PAYLOAD_LOOK_BYTES > headEnd) {
+      return Skip.NEEDS_WHOLE;
+    }
+    // Payload that goes on behind the beginning is captured, if not present.
+    if (this.#end === headEnd && this.payloadCaptured > 0) {
+      this.payloadCaptured = Math.min(this.#capturedEnd, this.#wireEnd) - this.payloadStart;
+    }
+    return Skip.NONE;
+  }
+
   #link(at: number, linkType: number): Skip {
     switch (linkType) {
+      case LinkType.ETHERNET:
+        return this.#ethernet(at);
       case LinkType.LINUX_SLL:
         return this.#sll(at);
       case LinkType.LINUX_SLL2:
@@ -476,6 +506,7 @@ export class SegmentDecoder {
   ): Skip {
     const bytes = this.#end - at;
     if (bytes < 0) return this.#cut(at, Skip.BAD_IP_HEADER);
+    if (this.#isHeadOnly) return Skip.NEEDS_WHOLE;
     if (place.isCut) return this.#cutFragment(protocol, at, place.offset);
     const octets = new Uint8Array(this.data.buffer, at, bytes);
     const total = this.#fragments.add(key, place, octets, this.#piecesOf(at, bytes));

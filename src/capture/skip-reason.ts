@@ -30,6 +30,8 @@ export const Skip = {
   ENCRYPTED: 14,
   /** The user's filter leaves it out. */
   FILTERED: 15,
+  /** No verdict yet: more of the frame is needed than was handed over. */
+  NEEDS_WHOLE: 16,
 } as const;
 export type Skip = (typeof Skip)[keyof typeof Skip];
 

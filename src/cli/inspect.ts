@@ -2,9 +2,11 @@
 import type { InspectDocument } from '../report/inspect-document.ts';
 import { inspectText } from '../report/inspect-text.ts';
 import { inspectCaptures } from '../run/inspect-captures.ts';
+import type { ProgressSnapshot } from '../run/options.ts';
 import { readCaptureOptions } from './capture-options.ts';
 import type { CommandInput } from './command-line.ts';
 import { ExitCode } from './exit-codes.ts';
+import { openProgress, type Progress, type ProgressContext } from './progress.ts';
 
 /** Sessions of the document that are written at once. */
 const SESSIONS_PER_PIECE = 1000;
@@ -20,17 +22,68 @@ export async function inspect({ given, faults, context }: CommandInput): Promise
   if (captures.length === 0) faults.add('no capture given', 'gryphon inspect FILE…');
   const choice = readCaptureOptions(given, faults);
   faults.throwIfAny();
+  const progress = new ReadingProgress(context);
   const document = await inspectCaptures(captures, {
     ...choice,
     sessions,
     // The table does not show them, and they cost another reading.
     digests: isJson,
     seed: context.randomUint32(),
-    onWarning: (text) => context.log(`gryphon: ${text}\n`),
-  });
+    onProgress: (bytesRead, bytes, elapsedMs) =>
+      progress.onReading({ bytesRead, bytes, elapsedMs }),
+    onWarning: (text) => progress.note(text),
+  }).finally(() => progress.stop());
   if (!isJson) await context.print(inspectText(document));
   else for (const piece of jsonPieces(document)) await context.print(piece);
   return ExitCode.OK;
+}
+
+/** Opened when there is something to show: most captures are read before that. */
+class ReadingProgress {
+  readonly #context: ProgressContext;
+  #opening: Promise<void> | null = null;
+  #opened: Progress | null = null;
+  #isStopped = false;
+
+  constructor(context: ProgressContext) {
+    this.#context = context;
+  }
+
+  onReading(capture: ProgressSnapshot['capture']): void {
+    this.#opening ??= this.#open();
+    this.#opened?.onSnapshot(readingSnapshot(capture));
+  }
+
+  note(text: string): void {
+    if (this.#opened === null) this.#context.log(`gryphon: ${text}\n`);
+    else this.#opened.note(text);
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#opened?.stop();
+  }
+
+  async #open(): Promise<void> {
+    const progress = await openProgress(this.#context, { isQuiet: false, isShown: true });
+    if (this.#isStopped) progress.stop();
+    else this.#opened = progress;
+  }
+}
+
+/** A snapshot of which only the reading is looked at. */
+function readingSnapshot(capture: ProgressSnapshot['capture']): ProgressSnapshot {
+  const users = { planned: 0, waiting: 0, live: 0, completed: 0, refused: 0, reset: 0 };
+  return {
+    phase: 'indexing',
+    elapsedNs: 0,
+    expectedNs: null,
+    capture,
+    users: { ...users, timedOut: 0, aborted: 0 },
+    exchanges: { intended: 0, sent: 0, answered: 0 },
+    rates: null,
+    responseNsP99: null,
+  };
 }
 
 /** The document as JSON, in pieces: millions of sessions are more than one string can hold. */

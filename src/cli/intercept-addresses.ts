@@ -89,15 +89,30 @@ export async function readToken(
 
 /** `[HOST:]PORT` to listen on: an address of this machine, an IPv6 one bare or in brackets. */
 export function parseListen(text: string): InterceptAddress {
+  const bare = addressOf(text.trim());
+  return bare === null
+    ? parsePortToListen(text, { example: INTERCEPT_PORT, min: 0 })
+    : { host: bare, port: INTERCEPT_PORT };
+}
+
+/** `[HOST:]PORT` for Prometheus, which has to know the port. */
+export const parseMetrics = (text: string): InterceptAddress =>
+  parsePortToListen(text, { example: 9_100, min: 1 });
+
+/** @param port one for the fault's text, and the least that may be asked for */
+function parsePortToListen(
+  text: string,
+  { example, min }: { readonly example: number; readonly min: number },
+): InterceptAddress {
   const trimmed = text.trim();
-  const parsePort = (port: string): number => parseWhole(port, { min: 0, max: 65_535 });
+  const parsePort = (port: string): number => parseWhole(port, { min, max: 65_535 });
   if (/^\d+$/.test(trimmed)) return { host: '127.0.0.1', port: parsePort(trimmed) };
-  const bare = addressOf(trimmed);
-  if (bare !== null) return { host: bare, port: INTERCEPT_PORT };
   const [, host = '', port = ''] = /^(.*):(\d+)$/.exec(trimmed) ?? [];
   const address = addressOf(host);
-  if (address !== null) return { host: address, port: parsePort(port) };
-  throw valueError(`'${text}' is not [HOST:]PORT`, 'write 36524, 10.0.0.9:36524 or [::1]:36524');
+  const isBareIpv6 = host.includes(':') && !host.startsWith('[');
+  if (address !== null && !isBareIpv6) return { host: address, port: parsePort(port) };
+  const forms = `write ${example}, 10.0.0.9:${example} or [::1]:${example}`;
+  throw valueError(`'${text}' is not [HOST:]PORT`, forms);
 }
 
 /** The text form of an address, an IPv6 one perhaps in brackets; null where it is none. */

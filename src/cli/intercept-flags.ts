@@ -29,6 +29,13 @@ export const INTERCEPT_FLAGS: readonly OptionSpec[] = [
     describe: 'Capture although this machine forwards packets (advanced)',
   },
   {
+    name: 'filter',
+    letter: 'F',
+    takes: 'value',
+    group: WHERE,
+    describe: "EXPR in tcpdump's language: of the replies only these (advanced, sink)",
+  },
+  {
     name: 'prefix-bytes',
     takes: 'value',
     group: WHERE,
@@ -89,6 +96,12 @@ export const INTERCEPT_FLAGS: readonly OptionSpec[] = [
     describe: 'FILE for the process id, while it can serve',
   },
   {
+    name: 'metrics',
+    takes: 'value',
+    group: RUNNING,
+    describe: '[HOST:]PORT that serves /metrics to Prometheus; 127.0.0.1 without a HOST',
+  },
+  {
     name: 'daemon',
     takes: 'switch',
     group: RUNNING,
@@ -97,13 +110,8 @@ export const INTERCEPT_FLAGS: readonly OptionSpec[] = [
   ...COMMON_FLAGS,
 ];
 
-const LATER = 'is not available in this version';
-
-/** What to say of options that later versions and this tool's ancestors have, by name or letter. */
+/** What to say of options that this tool's ancestors have, by letter. */
 export const INTERCEPT_ELSEWHERE: ReadonlyMap<string, string> = new Map([
-  ['metrics', `${LATER}: rates and drops are in the log`],
-  ['filter', `${LATER}: replies are filtered by the ranges that replays register`],
-  ['F', `${LATER}: replies are filtered by the ranges that replays register`],
   ['i', 'is the old spelling: write --interface DEV'],
   ['o', 'is the old spelling: write --interface DEV'],
   ['p', 'is the old spelling: write --listen PORT'],

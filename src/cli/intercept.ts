@@ -8,7 +8,7 @@ import type { CommandInput } from './command-line.ts';
 import type { Context } from './context.ts';
 import { ExitCode } from './exit-codes.ts';
 import type { GivenOptions } from './given-options.ts';
-import { INTERCEPT_PORT, parseListen, readToken } from './intercept-addresses.ts';
+import { INTERCEPT_PORT, parseListen, parseMetrics, readToken } from './intercept-addresses.ts';
 import type { FaultList } from './usage-error.ts';
 import { parseChoice, parseInterfaceName, parseWhole, valueError } from './values.ts';
 
@@ -79,6 +79,7 @@ export async function readInterceptOptions({
     .texts('pass')
     .flatMap(({ label, text }) => faults.attempt(label, [], () => [parsePassed(text)]));
   const queues = read(given, faults, 'queue', parseQueues);
+  const filter = given.text('filter')?.text ?? null;
   const options = {
     mode,
     host: listen?.host ?? '127.0.0.1',
@@ -92,10 +93,18 @@ export async function readInterceptOptions({
       failOpen: given.switch('fail-open') ?? false,
       noRules: !(given.switch('rules') ?? true),
       ...(queues === null ? {} : { queues }),
+      ...(filter === null ? {} : { filter }),
     },
     logFile: given.text('log-file')?.text ?? null,
     pidFile: given.text('pid-file')?.text ?? null,
+    metrics: read(given, faults, 'metrics', parseMetrics),
   };
+  if (filter !== null && mode === 'nfqueue') {
+    faults.add(
+      '--filter is for --mode advanced and sink',
+      'in mode nfqueue the rules name what is taken: narrow the clients of the replay instead',
+    );
+  }
   for (const [name, only] of MODE_OF_OPTION) {
     if (given.isFlag(name) && mode !== only) {
       faults.add(`--${name} is for --mode ${only}`, `the mode is ${mode}`);

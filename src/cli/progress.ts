@@ -69,7 +69,7 @@ function detailText(snapshot: ProgressSnapshot): string {
   const { phase, capture, users, rates, responseNsP99 } = snapshot;
   if (phase === 'preparing' || (phase === 'indexing' && capture.bytes === 0)) return '';
   if (phase === 'indexing') {
-    return `${formatBytes(capture.bytesRead)} of ${formatBytes(capture.bytes)}`;
+    return readingText(capture);
   }
   const failed = users.refused + users.reset + users.timedOut + users.aborted;
   const parts = [
@@ -83,6 +83,15 @@ function detailText(snapshot: ProgressSnapshot): string {
   }
   if (responseNsP99 !== null) parts.push(`p99 ${formatDuration(responseNsP99)}`);
   return parts.join(', ');
+}
+
+function readingText({ bytesRead, bytes, elapsedMs }: ProgressSnapshot['capture']): string {
+  const amount = `${formatBytes(bytesRead)} of ${formatBytes(bytes)}`;
+  if (elapsedMs <= 0 || bytesRead === 0) return amount;
+  const bytesPerMs = bytesRead / elapsedMs;
+  const leftNs = Math.round((bytes - bytesRead) / bytesPerMs / 100) * 100 * NS_PER_MS;
+  const rate = `${formatBytes(bytesPerMs * 1000)}/s`;
+  return `${amount}, ${rate}, about ${formatDuration(leftNs)} left`;
 }
 
 function timeText({ elapsedNs, expectedNs }: ProgressSnapshot): string {

@@ -163,6 +163,10 @@ export const REPLAY_FLAGS: readonly OptionSpec[] = [
 
   value(OUTPUT, { name: 'out', describe: 'DIR for all reports' }),
   value(OUTPUT, { name: 'json', describe: 'FILE for the result, or - for stdout' }),
+  value(OUTPUT, {
+    name: 'metrics',
+    describe: '[HOST:]PORT that serves /metrics to Prometheus; 127.0.0.1 without a HOST',
+  }),
   onOff(OUTPUT, { name: 'quiet', describe: 'No progress and no notes, only the results' }),
   onOff(OUTPUT, {
     name: 'progress',
@@ -176,7 +180,6 @@ const LATER = 'is not available in this version';
 
 /** What to say of options that later versions and this tool's ancestors have, by name or letter. */
 export const REPLAY_ELSEWHERE: ReadonlyMap<string, string> = new Map([
-  ['metrics', `${LATER}: write the result with --json or --out`],
   ['per', `${LATER}: a user is one connection that plays one session`],
   ['baseline', `${LATER}: use thresholds with fixed limits`],
   ['config', `${LATER}: give options as flags or as GRYPHON_* environment variables`],

@@ -19,7 +19,12 @@ import { parseRamp } from '../schedule/arrivals.ts';
 import { readCaptureOptions } from './capture-options.ts';
 import type { Context } from './context.ts';
 import type { GivenOptions } from './given-options.ts';
-import { readIntercepts, readToken, resolveIntercepts } from './intercept-addresses.ts';
+import {
+  parseMetrics,
+  readIntercepts,
+  readToken,
+  resolveIntercepts,
+} from './intercept-addresses.ts';
 import { parseEndpoint, parseRoute, type RouteSpec, resolveTarget } from './targets.ts';
 import type { FaultList } from './usage-error.ts';
 import {
@@ -79,6 +84,7 @@ export async function readReplayOptions(from: {
     threads: readText(given, faults, 'threads', (text) =>
       parseWhole(text, { min: 1, max: THREADS_MAX }),
     ),
+    metrics: readText(given, faults, 'metrics', parseMetrics),
     realTime: given.switch('real-time') ?? false,
     thresholds: readThresholds(given, faults, from.parseThreshold),
   };

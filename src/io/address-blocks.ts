@@ -32,6 +32,29 @@ export function blocksOf(range: ClientRange): AddressBlock[] {
   return blocks;
 }
 
+/** Blocks that are worth a line each. */
+const ROUTES_MAX = 4;
+
+/**
+ * What to route so that a range's addresses are: its blocks where they are few, else the smallest
+ * block that holds them all, and a few others with them.
+ */
+export function routesOf(range: ClientRange): AddressBlock[] {
+  const blocks = blocksOf(range);
+  return blocks.length > ROUTES_MAX ? [holdingBlock(range)] : blocks;
+}
+
+function holdingBlock(range: ClientRange): AddressBlock {
+  const { prefix, start, count } = range;
+  const bits = familyOf(range) === 4 ? LOW_BITS : COMMON_BITS + LOW_BITS;
+  let sizeBits = 0;
+  while (Math.floor(start / 2 ** sizeBits) !== Math.floor((start + count - 1) / 2 ** sizeBits)) {
+    sizeBits++;
+  }
+  const low = start - (start % 2 ** sizeBits);
+  return { address: { family: familyOf(range), prefix, low }, prefixBits: bits - sizeBits };
+}
+
 const isBlock = (low: number, sizeBits: number, left: number): boolean =>
   low % 2 ** sizeBits === 0 && 2 ** sizeBits <= left;
 

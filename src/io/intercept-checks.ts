@@ -2,7 +2,7 @@
 import { addressOfBytes, formatAddress } from '../base/address.ts';
 import { ReplayError } from '../base/errors.ts';
 import type { RegisteredRange, Registration } from '../intercept/ports.ts';
-import { formatRange } from './address-blocks.ts';
+import { formatBlock, routesOf } from './address-blocks.ts';
 import { addressAt, isInRange } from './client-ranges.ts';
 import { ipJson, type NetworkInterface } from './interfaces.ts';
 import { readSetting, settingName } from './sysctl.ts';
@@ -123,9 +123,13 @@ function clientWarnings(
   const client = formatAddress(addressAt(range, 0));
   const route = (ipJson(['route', 'get', client]).value as { dev: string }[] | null)?.at(0);
   if (route === undefined) {
+    const ip = family === 6 ? 'ip -6' : 'ip';
+    const lines = routesOf(range).map(
+      (block) => `${ip} route add ${formatBlock(block)} via ROUTER`,
+    );
     return [
       `warning: there is no route to client ${client}, so that no reply is made: ` +
-        `ip route add ${formatRange(range)} via ROUTER, or use --mode sink`,
+        `${lines.join('; ')} (or use --mode sink)`,
     ];
   }
   return family === 4 ? reversePathWarnings(devices, route.dev) : [];

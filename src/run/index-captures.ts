@@ -43,8 +43,8 @@ export interface IndexOptions {
   readonly store?: boolean;
   /** Whether a damaged file is an error (ERR_CAPTURE_DAMAGED) instead of a warning. */
   readonly strict?: boolean;
-  /** Called now and then with the octets read so far and in all. */
-  readonly onProgress?: (bytesRead: number, bytes: number) => void;
+  /** Called now and then with the octets read so far and in all, and how long that took. */
+  readonly onProgress?: (bytesRead: number, bytes: number, elapsedMs: number) => void;
   /** Something the user should know that does not end the run. */
   readonly onWarning?: (text: string) => void;
   /** Ends the reading: the promise is then rejected with the signal's reason. */
@@ -89,6 +89,8 @@ interface Reading {
   readonly file: CaptureFile;
   readonly window: OctetWindow;
   readonly ingest: CaptureIngest;
+  /** How far it has been read. */
+  offset: number;
 }
 
 /**
@@ -142,7 +144,8 @@ interface IndexingOptions extends IndexOptions {
 /** Gives the event loop its turn now and then. */
 class Turns {
   readonly #options: IndexOptions;
-  #turnMs = performance.now();
+  readonly #startMs = performance.now();
+  #turnMs = this.#startMs;
 
   constructor(options: IndexOptions) {
     this.#options = options;
@@ -151,7 +154,7 @@ class Turns {
   async take(bytesRead: number, bytes: number): Promise<void> {
     const nowMs = performance.now();
     if (nowMs - this.#turnMs < TURN_MS) return;
-    this.#options.onProgress?.(bytesRead, bytes);
+    this.#options.onProgress?.(bytesRead, bytes, nowMs - this.#startMs);
     await new Promise<void>((resolve) => setImmediate(resolve));
     this.#options.signal?.throwIfAborted();
     this.#turnMs = performance.now();
@@ -308,19 +311,25 @@ class Indexing {
         fileBase: source.base,
         ...(filterOf === undefined ? {} : { filterOf }),
       });
-      return { source, file, window, ingest };
+      return { source, file, window, ingest, offset: 0 };
     } catch (fault) {
       file.close();
       throw named(source.name, fault);
     }
   }
 
-  #fill({ source, file, window, ingest }: Reading): void {
-    const count = file.read(window.room(), window.nextOffset);
+  #fill(reading: Reading): void {
+    const { source, file, window, ingest } = reading;
+    const room = window.room();
+    const { fillBytes } = ingest.reader;
+    const into = fillBytes < room.length ? room.subarray(0, fillBytes) : room;
+    const count = file.read(into, window.nextOffset);
     if (count === 0) ingest.reader.end();
     window.added(count);
+    // By how far the file has been read: what is stepped over is work done, too.
     const share = (source.namedBytes * (1 - source.unpackedShare)) / Math.max(1, source.bytes);
-    this.#bytesRead += count * share;
+    this.#bytesRead += (window.nextOffset - reading.offset) * share;
+    reading.offset = window.nextOffset;
   }
 
   #close({ source, file, ingest }: Reading): void {
@@ -385,6 +394,7 @@ function takePackets({ source, ingest }: Reading, limit: Timestamp): IngestStep 
 
 /** @throws CaptureError where the file's beginning is no capture's */
 function startReading(file: CaptureFile, window: OctetWindow): PacketReader {
+  window.fileBytes = file.bytes;
   window.added(file.read(window.room(), 0));
   return readerOf(window);
 }

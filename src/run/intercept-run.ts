@@ -6,6 +6,7 @@ import { TALLIES, Tally } from '../intercept/intercept-core.ts';
 import { isLoopback } from '../io/channel-secret.ts';
 import { listenForStreams } from '../io/channel-socket.ts';
 import type { SourceMode, SourceOptions } from '../io/intercept-source.ts';
+import { type MetricsServer, serveMetrics } from '../io/metrics-server.ts';
 import { closeEventFd, openEventFd, raiseEvent } from '../io/sys/eventfd.ts';
 import { helloOf, wallClock } from './channel-ends.ts';
 import {
@@ -17,6 +18,7 @@ import {
   Wake,
 } from './intercept-job.ts';
 import { openLog } from './intercept-log.ts';
+import type { InterceptCounts } from './intercept-metrics.ts';
 import { InterceptServer, logLine } from './intercept-server.ts';
 import type { PostedFailure } from './job.ts';
 import { errorFrom } from './posted-failure.ts';
@@ -37,6 +39,8 @@ export interface InterceptOptions {
   readonly source: SourceOptions;
   readonly logFile: string | null;
   readonly pidFile: string | null;
+  /** Where Prometheus finds the counts, or null: nowhere. */
+  readonly metrics: { readonly host: string; readonly port: number } | null;
 }
 
 export interface InterceptHost {
@@ -52,7 +56,8 @@ export interface InterceptHost {
 
 /**
  * Runs until it is interrupted. Writes one line `ready …` when it can serve.
- * @throws ReplayError what the mode's source or the channel's address refuse; ERR_INTERCEPT_TOKEN
+ * @throws ReplayError what the mode's source or the channel's address refuse; ERR_INTERCEPT_TOKEN,
+ * ERR_METRICS_LISTEN
  */
 export async function runIntercept(options: InterceptOptions, host: InterceptHost): Promise<void> {
   requireSecret(options);
@@ -102,6 +107,16 @@ async function serve(
     onStream: (stream) => server.onStream(stream),
     onStranger: strangers.onStranger,
   });
+  const metrics = await metricsOf(options, {
+    version: host.version,
+    tally: capture.tally,
+    replays: () => server.replays,
+    dropped: () => server.droppedEver,
+  }).catch((error: unknown) => {
+    strangers.stop();
+    channel.close();
+    throw error;
+  });
   if (options.pidFile !== null) writePidFile(options.pidFile);
   const crash = watchForCrash();
   const timer = setInterval(() => server.onTick(), TICK_MS);
@@ -110,6 +125,7 @@ async function serve(
   try {
     for (const line of lines) logLine({ log }, line);
     log('info', 'ready', { address: channel.address, mode: options.mode, channel: secret });
+    if (metrics !== null) log('info', 'metrics are served', { url: metrics.url });
     host.write(`ready: ${channel.address}, mode ${options.mode}, ${secret}\n`);
     await Promise.race([aborted(host.interrupted), capture.failed, crash.happened]);
     log('info', 'ending');
@@ -118,10 +134,21 @@ async function serve(
     clearInterval(timer);
     clearInterval(rates);
     strangers.stop();
+    metrics?.close();
     server.close();
     channel.close();
     if (options.pidFile !== null) rmSync(options.pidFile, { force: true });
   }
+}
+
+/** Loads Prometheus's client only where it is asked for. */
+async function metricsOf(
+  { metrics }: InterceptOptions,
+  counts: InterceptCounts,
+): Promise<MetricsServer | null> {
+  if (metrics === null) return null;
+  const { interceptMetrics } = await import('./intercept-metrics.ts');
+  return await serveMetrics(metrics, interceptMetrics(counts));
 }
 
 /** The capture thread as the main thread sees it. */

@@ -53,6 +53,7 @@ export class InterceptServer {
   readonly #host: InterceptServerHost;
   readonly #peers = new Set<InterceptPeer>();
   #registered: Registered[] = [];
+  #droppedOfGone = 0;
   #ids = 0;
   /** Registrations change one after another. */
   #turn: Promise<void> = Promise.resolve();
@@ -69,6 +70,11 @@ export class InterceptServer {
   /** Records that replays have lost because they were slow, since they registered. */
   get dropped(): number {
     return this.#registered.reduce((sum, { ring }) => sum + ring.dropped, 0);
+  }
+
+  /** The same since the intercept began, with those that are gone. */
+  get droppedEver(): number {
+    return this.#droppedOfGone + this.dropped;
   }
 
   onStream(stream: ChannelStream): StreamEvents {
@@ -211,6 +217,7 @@ export class InterceptServer {
     one.isEnded = true;
     this.#registered = this.#registered.filter((each) => each !== one);
     const { forwarded, dropped } = this.#statusOf(one);
+    this.#droppedOfGone += dropped;
     const replay = one.request.name;
     this.#host.log('info', 'a replay is gone', { replay, reason, forwarded, dropped });
     this.#turn = this.#turn.then(async () => {

@@ -128,6 +128,8 @@ export interface ReplayOptions {
   readonly token: ChannelToken | null;
   /** Worker threads, from 1; `null`: by the number of cores. */
   readonly threads: number | null;
+  /** Where Prometheus finds the counts during the run; `null`: nowhere. */
+  readonly metrics?: { readonly host: string; readonly port: number } | null;
   /** Whether the embedded target runs on the clock instead of virtual time. */
   readonly realTime: boolean;
 
@@ -145,8 +147,12 @@ export interface ProgressSnapshot {
   readonly elapsedNs: number;
   /** Expected end on that clock; `null` while unknown. */
   readonly expectedNs: number | null;
-  /** While indexing: octets of the captures read so far, and in all. */
-  readonly capture: { readonly bytesRead: number; readonly bytes: number };
+  /** While indexing: octets of the captures read so far, and in all, and how long that took. */
+  readonly capture: {
+    readonly bytesRead: number;
+    readonly bytes: number;
+    readonly elapsedMs: number;
+  };
   /** `planned` is the sum of the others, always. */
   readonly users: {
     readonly planned: number;

@@ -17,7 +17,7 @@ import { ACK, RST, SYN, TcpView } from '../wire/tcp.ts';
 import { WireFault } from '../wire/wire-fault.ts';
 import type { ChannelEnd, NetworkWay, RunPlan } from './job.ts';
 import { targetAddresses } from './network-way.ts';
-import { poolRoutes } from './target-commands.ts';
+import { auxiliaryRoutes } from './target-commands.ts';
 
 /** When the SYN is sent again, and when nothing more is expected, after the first one. */
 const REPEAT_AT_MS: readonly number[] = [300, 1_000, 2_000];
@@ -241,6 +241,6 @@ function noAnswerHint(
       `(tcpdump -ni any 'tcp[tcpflags] & tcp-syn != 0')${strict}`
     );
   }
-  const routes = poolRoutes(plan.clients).map((prefix) => `${ip} route add ${prefix} via ${host}`);
+  const routes = auxiliaryRoutes(plan.clients, host);
   return `on the target: ${routes.slice(0, 3).join('; ')}${strict}`;
 }

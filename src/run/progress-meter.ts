@@ -13,6 +13,7 @@ export class ProgressMeter {
   #phase: RunPhase = 'indexing';
   #bytesRead = 0;
   #bytes = 0;
+  #readingMs = 0;
   #planned: PlannedRun | null = null;
   #state: () => ThreadsState = () => ({ counters: [], latencies: [] });
   /** How things stood at the snapshot before. */
@@ -25,9 +26,10 @@ export class ProgressMeter {
     this.#host = host;
   }
 
-  onIndexing(bytesRead: number, bytes: number): void {
+  onIndexing(bytesRead: number, bytes: number, elapsedMs: number): void {
     this.#bytesRead = bytesRead;
     this.#bytes = bytes;
+    this.#readingMs = elapsedMs;
     if (bytesRead >= bytes) this.#phase = 'preparing';
     this.report();
   }
@@ -49,7 +51,7 @@ export class ProgressMeter {
       phase: this.#phase,
       elapsedNs: counters[Counter.CLOCK_NS],
       expectedNs: this.#expectedNs(),
-      capture: { bytesRead: this.#bytesRead, bytes: this.#bytes },
+      capture: { bytesRead: this.#bytesRead, bytes: this.#bytes, elapsedMs: this.#readingMs },
       users: this.#users(counters),
       exchanges: {
         intended: counters[Counter.EXCHANGES_INTENDED],

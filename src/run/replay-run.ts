@@ -4,6 +4,7 @@ import { ReplayError } from '../base/errors.ts';
 import { NS_PER_SECOND } from '../base/time.ts';
 import { formatBytes, formatCount } from '../base/units.ts';
 import { EMBEDDED_BYTES_PER_USER } from '../embedded/embedded-target.ts';
+import { type MetricsServer, serveMetrics } from '../io/metrics-server.ts';
 import { Counter, sumCounters } from '../measure/counters.ts';
 import { buildResult, type RunFacts, type RunResult } from '../measure/result.ts';
 import { parseThresholds } from '../measure/thresholds.ts';
@@ -18,7 +19,7 @@ import { answersFor, findPath, surroundingsOf, warnOfWay, wayOf } from './networ
 import type { ReplayOptions, RunHost } from './options.ts';
 import { type PlannedRun, planRun } from './plan-run.ts';
 import { ProgressMeter } from './progress-meter.ts';
-import { ReplayThreads } from './replay-threads.ts';
+import { ReplayThreads, type ThreadsState } from './replay-threads.ts';
 
 /** What the engine keeps for each user. */
 export const STATE_BYTES_PER_USER = TCB_BYTES_PER_USER + PLAY_BYTES_PER_USER + TIMER_BYTES_PER_USER;
@@ -40,6 +41,40 @@ export async function runReplay(
   options: ReplayOptions,
   host: RunHost,
   version: string,
+): Promise<RunResult> {
+  const live: Live = { state: () => ({ counters: [], latencies: [] }) };
+  const metrics = await serveLive(options, version, live);
+  try {
+    return await playAndReport(options, host, version, live);
+  } finally {
+    metrics?.close();
+  }
+}
+
+/** What there is to look at while the run goes on. */
+interface Live {
+  state: () => ThreadsState;
+}
+
+/** Loads Prometheus's client only where it is asked for; before anything else, so that it fails early. */
+async function serveLive(
+  { metrics }: ReplayOptions,
+  version: string,
+  live: Live,
+): Promise<MetricsServer | null> {
+  if (metrics === null || metrics === undefined) return null;
+  const { replayMetrics } = await import('./replay-metrics.ts');
+  return await serveMetrics(
+    metrics,
+    replayMetrics(version, () => live.state()),
+  );
+}
+
+async function playAndReport(
+  options: ReplayOptions,
+  host: RunHost,
+  version: string,
+  live: Live,
 ): Promise<RunResult> {
   const startedAt = new Date();
   const cpuBefore = process.cpuUsage();
@@ -74,6 +109,7 @@ export async function runReplay(
       onWarning,
       onStart: () => meter.begin(planned, () => crew.state),
     });
+    live.state = () => crew.state;
     try {
       await playUntilDone(crew, meter, host);
     } finally {
@@ -129,7 +165,7 @@ export async function indexForReplay(
   const index = await indexCaptures(options.captures, {
     ...options.choice,
     seed: options.seed,
-    onProgress: (bytesRead, bytes) => meter.onIndexing(bytesRead, bytes),
+    onProgress: (bytesRead, bytes, elapsedMs) => meter.onIndexing(bytesRead, bytes, elapsedMs),
     onWarning: (text) => host.onWarning(text),
     signal: host.interrupted,
   });

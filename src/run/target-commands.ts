@@ -1,4 +1,5 @@
 /** The exact lines that the target's machine needs so that replies come back to this one. */
+import { isIP } from 'node:net';
 import { addressOfBytes, formatAddress } from '../base/address.ts';
 import { type ClientAddresses, parseClients } from '../schedule/address-pool.ts';
 import type { NetworkWay, RunPlan } from './job.ts';
@@ -43,23 +44,32 @@ function localCommands(plan: RunPlan, { path, answersNeighbours }: NetworkWay): 
 }
 
 /** A pool as prefixes that `ip route` takes. */
-export const poolRoutes = ({ text }: ClientAddresses): string[] =>
+const poolRoutes = ({ text }: ClientAddresses): string[] =>
   text.split(',').flatMap((pool) => prefixesOf(pool.trim()));
+
+/**
+ * The lines that lead a pool's replies to an auxiliary machine. Its address on the target's link is
+ * taken to be the one that replays reach it by, where that can be a next hop of the pool's family.
+ */
+export function auxiliaryRoutes(clients: ClientAddresses, host: string): string[] {
+  const ip = clients.family === 6 ? 'ip -6' : 'ip';
+  const via = isIP(host) === clients.family ? host : 'AUXILIARY';
+  return poolRoutes(clients).map((prefix) => `${ip} route add ${prefix} via ${via}`);
+}
 
 /** Which mode an intercept has is not known before there is a connection: the lines of each. */
 function interceptCommands(plan: RunPlan, { intercepts }: NetworkWay): string[] {
   const isIpv6 = plan.clients.family === 6;
-  const ip = isIpv6 ? 'ip -6' : 'ip';
   const [{ host, port }] = intercepts;
   const listen = `--listen ${host.includes(':') ? `[${host}]` : host}:${port} --token-file token`;
-  const routes = poolRoutes(plan.clients);
+  const routes = auxiliaryRoutes(plan.clients, host);
   return [
     [
       'where replies are picked up by an auxiliary machine (advanced), on it:',
       `  sysctl -w net.${isIpv6 ? 'ipv6.conf.all.forwarding' : 'ipv4.ip_forward'}=0`,
       `  gryphon intercept --mode advanced ${listen}`,
       'and on the target:',
-      ...routes.map((prefix) => `  ${ip} route add ${prefix} via ${host}`),
+      ...routes.map((line) => `  ${line}`),
     ].join('\n'),
     [
       'where they are picked up on the target itself, on it one of:',
@@ -71,7 +81,7 @@ function interceptCommands(plan: RunPlan, { intercepts }: NetworkWay): string[] 
     ].join('\n'),
     [
       'afterwards, on the target (advanced; the other modes remove what they install):',
-      ...routes.map((prefix) => `  ${ip} route del ${prefix} via ${host}`),
+      ...routes.map((line) => `  ${line.replace(' add ', ' del ')}`),
     ].join('\n'),
   ];
 }

@@ -106,6 +106,15 @@ export class CaptureIngest {
 
   #take(reader: PacketReader): void {
     const { window, seconds, nanos } = reader;
+    const isWanted = this.#filterOf === null || this.#passes(reader, this.#filterOf);
+    const verdict = isWanted
+      ? this.#decoder.decode(window.data, window.base, reader)
+      : Skip.FILTERED;
+    const isInPart = reader.presentBytes < reader.capturedBytes;
+    if (verdict === Skip.NEEDS_WHOLE || (verdict === Skip.FILTERED && isInPart)) {
+      reader.wantWhole();
+      return;
+    }
     this.packets++;
     if (!Number.isNaN(seconds)) {
       if (this.packets === 1 || Number.isNaN(this.#firstSeconds)) {
@@ -117,10 +126,6 @@ export class CaptureIngest {
     }
     this.#clock.onPacket(seconds, nanos, reader.interfaceIndex);
     if (reader.capturedBytes < reader.originalBytes) this.truncatedPackets++;
-    const isWanted = this.#filterOf === null || this.#passes(reader, this.#filterOf);
-    const verdict = isWanted
-      ? this.#decoder.decode(window.data, window.base, reader)
-      : Skip.FILTERED;
     if (verdict !== Skip.NONE) {
       this.#skipped[verdict]++;
       return;
@@ -131,7 +136,7 @@ export class CaptureIngest {
   }
 
   #passes(reader: PacketReader, filterOf: (linkType: number) => FrameFilter): boolean {
-    const { window, packetStart, capturedBytes, originalBytes, linkType } = reader;
-    return filterOf(linkType).matches(window.data, packetStart, capturedBytes, originalBytes);
+    const { window, packetStart, presentBytes, originalBytes, linkType } = reader;
+    return filterOf(linkType).matches(window.data, packetStart, presentBytes, originalBytes);
   }
 }

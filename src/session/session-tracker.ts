@@ -463,7 +463,8 @@ const offerOf = (segment: SegmentDecoder): number =>
   segment.mss | (segment.hasTimestamps ? OFFERED_TIMESTAMPS : 0);
 
 function isTlsHello({ data, payloadStart, payloadCaptured }: SegmentDecoder): boolean {
-  if (payloadCaptured < TLS_PREFIX_BYTES || data.getUint16(payloadStart) !== TLS_HANDSHAKE) {
+  const isThere = payloadCaptured >= TLS_PREFIX_BYTES;
+  if (!isThere || data.getUint16(payloadStart) !== TLS_HANDSHAKE) {
     return false;
   }
   const type = data.getUint8(payloadStart + 5);

@@ -30,6 +30,7 @@ function decode(
   const verdict = decoder.decode(new DataView(memory.buffer), 1000, {
     packetStart: 32,
     capturedBytes: captured,
+    presentBytes: captured,
     originalBytes: original,
     linkType,
   });

@@ -35,6 +35,7 @@ test('without options an intercept listens on loopback, in mode advanced, withou
     },
     logFile: null,
     pidFile: null,
+    metrics: null,
   });
 });
 
@@ -44,6 +45,10 @@ test.each([
   { line: '--mode nfqueue --queue 0-3 --fail-open', expected: { mode: 'nfqueue' } },
   { line: '--log-file log --pid-file pid', expected: { logFile: 'log', pidFile: 'pid' } },
   { line: '--prefix-bytes 0', expected: { prefixBytes: 0 } },
+  { line: '--metrics 9100', expected: { metrics: { host: '127.0.0.1', port: 9_100 } } },
+  { line: '--metrics 0.0.0.0:9100', expected: { metrics: { host: '0.0.0.0', port: 9_100 } } },
+  { line: '--metrics localhost:1', expected: { metrics: { host: '127.0.0.1', port: 1 } } },
+  { line: '--metrics [::1]:9100', expected: { metrics: { host: '::1', port: 9_100 } } },
 ])('$line is understood', async ({ line, expected }) => {
   expect(await read(line)).toMatchObject(expected);
 });
@@ -53,6 +58,8 @@ test('options of a mode reach its source', async () => {
   expect(source).toMatchObject({ queues: { first: 2, last: 3 }, noRules: true });
   expect(source.pass).toHaveLength(1);
   expect((await read('--interface eth0,eth1')).source.interfaces).toEqual(['eth0', 'eth1']);
+  expect((await read('-F tcp')).source.filter).toBe('tcp');
+  expect((await read('--mode sink --filter tcp')).source.filter).toBe('tcp');
 });
 
 describe('wrong use is said', () => {
@@ -67,8 +74,14 @@ describe('wrong use is said', () => {
     ['--mode sink --interface eth0', '--interface is for --mode advanced'],
     ['--daemon', '--daemon needs --log-file'],
     ['x.pcap', "unexpected argument 'x.pcap'"],
-    ['--filter tcp', '--filter is not available in this version'],
-    ['--metrics 9100', '--metrics is not available in this version'],
+    ['--mode nfqueue --filter tcp', '--filter is for --mode advanced and sink'],
+    ['--mode nfqueue -F tcp', '--filter is for --mode advanced and sink'],
+    ['--metrics lab:9100', "--metrics: 'lab:9100' is not [HOST:]PORT"],
+    ['--metrics 10.0.0.9', "--metrics: '10.0.0.9' is not [HOST:]PORT"],
+    ['--metrics fd00::1', "--metrics: 'fd00::1' is not [HOST:]PORT"],
+    ['--metrics ::1:9100', "--metrics: '::1:9100' is not [HOST:]PORT"],
+    ['--metrics 70000', "--metrics: '70000' is not a whole number from 1 to 65,535"],
+    ['--metrics localhost:0', "--metrics: '0' is not a whole number from 1 to 65,535"],
     ['--nosuch', 'unknown option --nosuch'],
   ])('%s', async (line, fault) => {
     await expect(read(line)).rejects.toThrow(fault);

@@ -15,7 +15,7 @@ const snapshot = (part: Partial<ProgressSnapshot> = {}): ProgressSnapshot => ({
   phase: 'replaying',
   elapsedNs: 12 * SECOND,
   expectedNs: 300 * SECOND,
-  capture: { bytesRead: 0, bytes: 0 },
+  capture: { bytesRead: 0, bytes: 0, elapsedMs: 0 },
   users: {
     planned: 10_000,
     waiting: 7000,
@@ -71,9 +71,13 @@ describe('the line', () => {
   });
 
   test('of indexing is about the capture', () => {
-    const capture = { bytesRead: 250_000_000, bytes: 500_000_000 };
+    const capture = { bytesRead: 250_000_000, bytes: 500_000_000, elapsedMs: 2000 };
     expect(progressText(snapshot({ phase: 'indexing', capture }))).toBe(
-      'indexing 250 MB of 500 MB',
+      'indexing 250 MB of 500 MB, 125 MB/s, about 2 s left',
+    );
+    const begun = { ...capture, bytesRead: 0, elapsedMs: 0 };
+    expect(progressText(snapshot({ phase: 'indexing', capture: begun }))).toBe(
+      'indexing 0 B of 500 MB',
     );
     expect(progressShare(snapshot({ phase: 'indexing', capture }))).toBe(0.5);
   });

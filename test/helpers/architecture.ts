@@ -46,7 +46,14 @@ export const FOLDER_RULES: ReadonlyMap<string, FolderRule> = new Map<string, Fol
     },
   ],
   ['report', { imports: ['base', 'measure'] }],
-  ['run', { imports: [...BELOW_IO, 'io', 'report'], packages: ['pino'], outsideWorld: 'all' }],
+  [
+    'run',
+    {
+      imports: [...BELOW_IO, 'io', 'report'],
+      packages: ['pino', 'prom-client'],
+      outsideWorld: 'all',
+    },
+  ],
   [
     'cli',
     {

@@ -9,18 +9,31 @@ import { makeFolder } from './servers.ts';
 const COMMAND = fileURLToPath(new URL('../../bin/gryphon.js', import.meta.url));
 
 /** Where the auxiliary machine meets the target, and where it meets the client. */
-const TO_TARGET = { device: 'link0', ipv4: '10.79.0.3', peer: '10.79.0.1' } as const;
-const TO_CLIENT = { device: 'link1', ipv4: '10.80.0.3', peer: '10.80.0.2' } as const;
+const TO_TARGET = {
+  device: 'link0',
+  ipv4: '10.79.0.3',
+  peer: '10.79.0.1',
+  ipv6: 'fd79::3',
+  peer6: 'fd79::1',
+} as const;
+const TO_CLIENT = {
+  device: 'link1',
+  ipv4: '10.80.0.3',
+  peer: '10.80.0.2',
+  ipv6: 'fd80::3',
+  peer6: 'fd80::2',
+} as const;
 
 export interface Auxiliary extends Host {
-  /** Its address on the link to the target: the next hop of the target's routes. */
+  /** Its addresses on the link to the target: the next hops of the target's routes. */
   readonly gateway: string;
+  readonly gateway6: string;
   readonly close: () => Promise<void>;
 }
 
 /**
- * A third machine: `link0` leads to the target (10.79.0.0/16), `link1` to the client
- * (10.80.0.0/16), by which replays reach its intercept. It forwards nothing.
+ * A third machine: `link0` leads to the target (10.79.0.0/16, fd79::/64), `link1` to the client
+ * (10.80.0.0/16, fd80::/64), by which replays reach its intercept. It forwards nothing.
  */
 export async function addAuxiliary(lab: Lab): Promise<Auxiliary> {
   const name = lab.client.name.replace(/client$/, 'auxiliary');
@@ -31,7 +44,7 @@ export async function addAuxiliary(lab: Lab): Promise<Auxiliary> {
   await must(['ip', 'netns', 'add', name]);
   const forget = undoAtExit(remove);
   await must(['ip', '-n', name, 'link', 'set', 'lo', 'up']);
-  for (const [{ device, ipv4, peer }, other, otherDevice] of [
+  for (const [{ device, ipv4, peer, ipv6, peer6 }, other, otherDevice] of [
     [TO_TARGET, lab.target, 'aux0'],
     [TO_CLIENT, lab.client, 'aux0'],
   ] as const) {
@@ -39,19 +52,27 @@ export async function addAuxiliary(lab: Lab): Promise<Auxiliary> {
     await must(['ip', 'link', 'add', device, 'netns', name, 'type', 'veth', ...end]);
     await must(['ip', '-n', name, 'address', 'add', `${ipv4}/16`, 'dev', device]);
     await must(['ip', '-n', other.name, 'address', 'add', `${peer}/16`, 'dev', otherDevice]);
+    for (const [where, address, dev] of [
+      [name, ipv6, device],
+      [other.name, peer6, otherDevice],
+    ] as const) {
+      await must(['ip', '-n', where, 'address', 'add', `${address}/64`, 'dev', dev, 'nodad']);
+    }
     await must(['ip', '-n', name, 'link', 'set', device, 'up']);
     await must(['ip', '-n', other.name, 'link', 'set', otherDevice, 'up']);
   }
   const home = ['route', 'add', '10.77.0.0/16', 'via', TO_TARGET.peer, 'dev', TO_TARGET.device];
+  const home6 = ['-6', 'route', 'add', 'fd77::/64', 'via', TO_TARGET.peer6];
   await must(['ip', '-n', name, ...home]);
+  await must(['ip', '-n', name, ...home6]);
   const off = ['net.ipv4.ip_forward=0', 'net.ipv6.conf.all.forwarding=0'];
   await must(['ip', 'netns', 'exec', name, 'sysctl', '-qw', ...off]);
   const close = async () => {
     remove();
     forget();
   };
-  const { device, ipv4 } = TO_CLIENT;
-  return { name, device, ipv4, ipv6: '', gateway: TO_TARGET.ipv4, close };
+  const { device, ipv4, ipv6 } = TO_CLIENT;
+  return { name, device, ipv4, ipv6, gateway: TO_TARGET.ipv4, gateway6: TO_TARGET.ipv6, close };
 }
 
 /** A file with a secret for both ends, removed with the tests. */

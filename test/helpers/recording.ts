@@ -97,19 +97,23 @@ export const record = (segments: readonly SentSegment[], selection?: SessionSele
 /**
  * Reads a capture.
  * @param pieceBytes so many octets are handed over at a time
+ * @param onRead told how many they were
  */
 export function readCapture(
   file: Uint8Array,
   selection: SessionSelection = {},
   pieceBytes = Number.POSITIVE_INFINITY,
+  onRead: (octets: number) => void = () => undefined,
 ): Recording {
   const window = new OctetWindow();
+  window.fileBytes = file.length;
   const fill = (limit: number): number => {
     const room = window.room();
     const from = window.nextOffset;
     const octets = file.subarray(from, from + Math.min(limit, room.length));
     room.set(octets);
     window.added(octets.length);
+    onRead(octets.length);
     return octets.length;
   };
   fill(Math.max(4, pieceBytes));
@@ -117,7 +121,7 @@ export function readCapture(
   const epoch = newEpoch();
   const ingest = new CaptureIngest(readerOf(window), tracker, { epoch, fileBase: 0 });
   while (ingest.run(Number.POSITIVE_INFINITY, 0) !== IngestStep.END) {
-    if (fill(pieceBytes) === 0) ingest.reader.end();
+    if (fill(Math.min(pieceBytes, ingest.reader.fillBytes)) === 0) ingest.reader.end();
   }
   const catalog = new SessionCatalog(tracker, selection, epoch);
   const read = (offset: number, into: Uint8Array): void => {

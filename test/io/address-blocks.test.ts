@@ -7,6 +7,7 @@ import {
   formatBlock,
   formatEndpoint,
   formatRange,
+  routesOf,
   withoutBlocks,
 } from '../../src/io/address-blocks.ts';
 import type { ClientRange } from '../../src/io/client-ranges.ts';
@@ -107,4 +108,25 @@ test('an endpoint of IPv6 has brackets', () => {
   const octets = new Uint8Array(16);
   octets[15] = 1;
   expect(formatEndpoint(octets, 443)).toBe('[::1]:443');
+});
+
+test.each([
+  { first: '198.18.0.0', count: 131_072, routes: ['198.18.0.0/15'], why: 'a block' },
+  {
+    first: '198.18.0.1',
+    count: 4,
+    routes: ['198.18.0.1/32', '198.18.0.2/31', '198.18.0.4/32'],
+    why: 'few blocks',
+  },
+  {
+    first: '198.18.0.1',
+    count: 131_070,
+    routes: ['198.18.0.0/15'],
+    why: 'thirty blocks, all but two addresses of one',
+  },
+  { first: '0.0.0.1', count: 2 ** 32 - 2, routes: ['0.0.0.0/0'], why: 'sixty-two blocks' },
+  { first: '127.255.255.241', count: 30, routes: ['0.0.0.0/0'], why: 'across the middle' },
+  { first: 'fd77:18::1', count: 254, routes: ['fd77:18::/120'], why: 'IPv6' },
+])('$count clients from $first are routed by $routes: $why', ({ first, count, routes }) => {
+  expect(routesOf(rangeOf(first, count)).map(formatBlock)).toEqual(routes);
 });

@@ -309,10 +309,11 @@ describe.runIf(isReady)('nfqueue', () => {
   test('says that a client has no route, and that a target is not here', () => {
     const source = openIn(lab.target, 'nfqueue');
     source.setRegistrations([
-      registrationOf(1, [rangeOf('203.0.113.0', 4)], [targetOf('10.99.0.1', 80)]),
+      registrationOf(1, [rangeOf('203.0.113.1', 254)], [targetOf('10.99.0.1', 80)]),
     ]);
     const text = source.describe().join('\n');
-    expect(text).toContain('warning: there is no route to client 203.0.113.0');
+    expect(text).toContain('warning: there is no route to client 203.0.113.1');
+    expect(text).toContain(': ip route add 203.0.113.0/24 via ROUTER');
     expect(text).toContain('warning: target 10.99.0.1 is no address of this machine');
   });
 });

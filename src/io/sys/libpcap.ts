@@ -110,5 +110,5 @@ const unavailable = (reason: string): ReplayError =>
     code: 'ERR_IO_LIBPCAP',
     kind: 'environment',
     message: `filters are compiled by libpcap, and ${reason}`,
-    hint: 'install libpcap (Debian: apt-get install libpcap0.8), or select by --server and --client',
+    hint: 'install libpcap (Debian: apt-get install libpcap0.8), or do without --filter',
   });

@@ -1,0 +1,46 @@
+/**
+ * The server that whole replays are measured against, and a capture of what is asked of it: nginx
+ * with one worker and a page of 1 KB, in a namespace beside the client's.
+ */
+import { join } from 'node:path';
+import '../../test/helpers/typescript.mjs';
+
+const { startCapture } = await import('../../test/helpers/capture.ts');
+const { makeLab, mustInside } = await import('../../test/helpers/netns.ts');
+const { makeFolder, startNginx } = await import('../../test/helpers/servers.ts');
+
+const RECORDED_SESSIONS = 4;
+
+/**
+ * Makes client and server, gives them to `measure`, and removes them whatever comes of it.
+ * @param requestsPerUser how many GETs each connection of the capture has
+ * @param measure `async ({ lab, capture })`: the namespaces, and the capture's path
+ */
+export async function withPageServer(requestsPerUser, measure) {
+  const folder = makeFolder('bench');
+  // Offloads stay on, as on any machine: wrk would pay for their absence, the replay would not.
+  const lab = await makeLab({ offload: true });
+  try {
+    await mustInside(lab.target, ['sysctl', '-qw', 'net.core.somaxconn=4096']);
+    await mustInside(lab.target, ['sysctl', '-qw', 'net.ipv4.tcp_max_syn_backlog=8192']);
+    const nginx = await startNginx(lab.target, 'nginx-bench');
+    const path = join(folder.path, 'curl.pcap');
+    await recordSessions(lab, path, requestsPerUser);
+    await measure({ lab, capture: path });
+    await nginx.stop();
+  } finally {
+    await lab.close();
+    folder.remove();
+  }
+}
+
+/** Some connections with as many GETs as a user is to send, of the same octets as wrk's. */
+async function recordSessions({ client, target }, path, requestsPerUser) {
+  const recording = await startCapture(target, path, { filter: 'tcp port 80' });
+  const bare = ['-H', 'User-Agent:', '-H', 'Accept:', '-o', '/dev/null'];
+  const url = `http://${target.ipv4}/page.html#[1-${requestsPerUser}]`;
+  for (let session = 0; session < RECORDED_SESSIONS; session++) {
+    await mustInside(client, ['curl', '-sS', ...bare, url]);
+  }
+  await recording.stop();
+}

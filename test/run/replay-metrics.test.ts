@@ -1,0 +1,65 @@
+import { expect, test } from 'vitest';
+import { Counter, createCounters } from '../../src/measure/counters.ts';
+import { Latency, LatencyRecorder } from '../../src/measure/histograms.ts';
+import { replayMetrics } from '../../src/run/replay-metrics.ts';
+
+const MS = 1e6;
+
+/** Two threads that have counted something. */
+function recorded() {
+  const counters = [createCounters(), createCounters()];
+  const recorders = [new LatencyRecorder(), new LatencyRecorder()];
+  for (const row of counters) {
+    row[Counter.STARTED] = 10;
+    row[Counter.COMPLETED] = 6;
+    row[Counter.TIMED_OUT] = 1;
+    row[Counter.PACKETS_SENT] = 70;
+    row[Counter.EXCHANGES_ANSWERED] = 20;
+  }
+  recorders[0]?.record(Latency.RESPONSE, 3 * MS);
+  recorders[1]?.record(Latency.RESPONSE, 40 * MS);
+  recorders[1]?.record(Latency.RESPONSE, 60_000 * MS);
+  recorders[1]?.record(Latency.LAG, 0);
+  return { counters, latencies: recorders.map(({ columns }) => columns) };
+}
+
+async function scrape(state = recorded()): Promise<Map<string, number>> {
+  const text = await replayMetrics('1.2.3', () => state).render();
+  const lines = text.split('\n').filter((line) => line.startsWith('gryphon_'));
+  return new Map(
+    lines.map((line) => {
+      const space = line.lastIndexOf(' ');
+      return [line.slice(0, space), Number(line.slice(space + 1))];
+    }),
+  );
+}
+
+test('the threads are added up', async () => {
+  expect(Object.fromEntries(await scrape())).toMatchObject({
+    'gryphon_build_info{version="1.2.3"}': 1,
+    'gryphon_users{state="live"}': 6,
+    'gryphon_users{state="completed"}': 12,
+    'gryphon_users{state="timed_out"}': 2,
+    'gryphon_users{state="refused"}': 0,
+    gryphon_packets_sent_total: 140,
+    gryphon_exchanges_total: 40,
+  });
+});
+
+test('a histogram counts from below, and all of it in its last bucket', async () => {
+  const found = await scrape();
+  const bucket = (le: string) => found.get(`gryphon_response_seconds_bucket{le="${le}"}`);
+  expect(['0.0025', '0.005', '0.025', '0.05', '30', '+Inf'].map(bucket)).toEqual([
+    0, 1, 1, 2, 2, 3,
+  ]);
+  expect(found.get('gryphon_response_seconds_count')).toBe(3);
+  expect(found.get('gryphon_response_seconds_sum')).toBeCloseTo(60.043, 6);
+  expect(found.get('gryphon_schedule_lag_seconds_bucket{le="0.0001"}')).toBe(1);
+});
+
+test('before the run begins everything is 0', async () => {
+  const found = await scrape({ counters: [], latencies: [] });
+  expect(found.delete('gryphon_build_info{version="1.2.3"}')).toBe(true);
+  expect(found.size).toBeGreaterThan(40);
+  expect(new Set(found.values())).toEqual(new Set([0]));
+});
