@@ -33,6 +33,10 @@ const child = spawn(process.execPath, [script, String(port), ...(secret ? [TOKEN
   env: { ...process.env, MADE_UP_RATE: String(rate) },
   stdio: ['ignore', 'ignore', 'pipe'],
 });
+child.once('exit', (code) => {
+  process.stderr.write(`the made-up intercept ended with ${code}: ${said}\n`);
+  process.exit(1);
+});
 let said = '';
 child.stderr.setEncoding('utf8');
 child.stderr.on('data', (text) => {
@@ -110,6 +114,7 @@ const count = received - before.received;
 const own = process.cpuUsage(before.cpu);
 const after = await usage();
 await channel.close();
+child.removeAllListeners('exit');
 child.kill('SIGTERM');
 waiter.close();
 const sorted = latencies.subarray(0, timed).sort();

@@ -20,6 +20,7 @@ await runIntercept(
     source: {},
     logFile: null,
     pidFile: null,
+    metrics: null,
   },
   {
     version: '0.0.0-bench',

@@ -39,6 +39,9 @@ export class DatedStream {
   from = 0;
   readonly #records: SessionRecords;
   readonly #resolver: StreamResolver;
+  /** Of what was filled in: what it answers, and when; NaN for what was recorded. */
+  #filledAck = new Float64Array(0);
+  #filledNs = new Float64Array(0);
   /** End of the stream as it was recorded, and the sequence number there. */
   #recordedEnd = 0;
   #recordedEndSeq = 0;
@@ -60,6 +63,7 @@ export class DatedStream {
     this.bytes.set(resolver.bytes.subarray(0, this.count));
     this.offset.set(resolver.offset.subarray(0, this.count));
     this.segment.set(resolver.segment.subarray(0, this.count));
+    this.#filledAck.fill(Number.NaN, 0, this.count);
     this.endOffset = resolver.endOffset;
     this.from = 0;
     this.#recordedEnd = resolver.endOffset;
@@ -76,11 +80,12 @@ export class DatedStream {
     let arrivedNs = 0;
     for (let i = 0; i < this.count; i++) {
       const at = this.segment[i] * SEGMENT_WORDS;
-      const ns = floats[(at >>> 1) + SegmentFloat.NS];
+      const isFilled = !Number.isNaN(this.#filledAck[i]);
+      const ns = isFilled ? this.#filledNs[i] : floats[(at >>> 1) + SegmentFloat.NS];
       arrivedNs = Math.max(arrivedNs, ns);
       this.arrivedNs[i] = arrivedNs;
       this.sentNs[i] = ns;
-      this.acked[i] = this.#ackedBy(at, peer);
+      this.acked[i] = isFilled ? this.#filledAck[i] : this.#ackedBy(at, peer);
     }
     for (let i = this.count - 2; i >= 0; i--) {
       this.sentNs[i] = Math.min(this.sentNs[i], this.sentNs[i + 1]);
@@ -146,31 +151,49 @@ export class DatedStream {
   }
 
   /**
-   * Fills holes with octets from the beginning of the joined capture: only their number is meant.
-   * @param end where the stream is to end, when more of it is known than the capture has
+   * Fills holes of what a server said with octets from the beginning of the joined capture: only
+   * their number is meant. When they were said is told by the client, who had received so much of
+   * them when it spoke next: so they answer all that it had said before.
+   * @param client dated; `date` this stream afterwards
    * @param fillBytes so many octets there are, again and again
    */
-  fill(end: number, fillBytes: number): void {
+  fill(client: DatedStream, fillBytes: number): void {
     const { count } = this;
     const start = this.start.slice(0, count);
     const bytes = this.bytes.slice(0, count);
     const offset = this.offset.slice(0, count);
     const segment = this.segment.slice(0, count);
     this.count = 0;
-    this.endOffset = Math.max(this.endOffset, end);
     let reached = 0;
     for (let i = 0; i <= count; i++) {
       const next = i < count ? start[i] : this.endOffset;
-      // What is missing was sent with what comes after it; of some streams nothing is there.
+      // Of some streams nothing at all is there, though it is known that something was.
       const near = count === 0 ? this.#firstSegment - 1 : segment[Math.min(i, count - 1)];
-      while (near >= 0 && reached < next) {
-        const missing = Math.min(fillBytes, next - reached);
-        this.#append(reached, missing, 0, near);
-        reached += missing;
-      }
+      if (near >= 0) this.#fillGap(reached, next, near, client, fillBytes);
       if (i === count) return;
       this.#append(start[i], bytes[i], offset[i], segment[i]);
       reached = start[i] + bytes[i];
+    }
+  }
+
+  #fillGap(
+    from: number,
+    to: number,
+    segment: number,
+    client: DatedStream,
+    fillBytes: number,
+  ): void {
+    let turn = 0;
+    for (let at = from; at < to; ) {
+      while (turn < client.count && client.acked[turn] <= at) turn++;
+      const isLast = turn === client.count;
+      const said = isLast ? client.endOffset : client.start[turn];
+      const limit = isLast ? to : Math.min(to, client.acked[turn]);
+      const missing = Math.min(fillBytes, limit - at);
+      this.#append(at, missing, 0, segment);
+      this.#filledAck[this.count - 1] = said;
+      this.#filledNs[this.count - 1] = Math.max(0, client.arrivalOf(said));
+      at += missing;
     }
   }
 
@@ -179,6 +202,7 @@ export class DatedStream {
     this.start[this.count] = start;
     this.bytes[this.count] = bytes;
     this.offset[this.count] = offset;
+    this.#filledAck[this.count] = Number.NaN;
     this.segment[this.count++] = segment;
   }
 
@@ -199,6 +223,8 @@ export class DatedStream {
     this.sentNs = new Float64Array(capacity);
     this.arrivedNs = new Float64Array(capacity);
     this.acked = new Float64Array(capacity);
+    this.#filledAck = grown(this.#filledAck, new Float64Array(capacity).fill(Number.NaN));
+    this.#filledNs = grown(this.#filledNs, new Float64Array(capacity));
   }
 }
 

@@ -151,6 +151,7 @@ export class ScriptBuilder {
     for (const direction of [0, 1]) this.#streams[direction].resolve(session, direction);
     this.#cut(client, server);
     this.#streams[client].date(this.#streams[server]);
+    if (this.#part !== null) this.#streams[server].fill(this.#streams[client], this.#fillBytes);
     this.#streams[server].date(this.#streams[client]);
     this.#addTimes();
     this.#endpoint.push(catalog.scriptRows.get(catalog.endpointOf[session]) ?? 0);
@@ -163,13 +164,12 @@ export class ScriptBuilder {
     return this.#part !== null && !Number.isNaN(this.#part.startNs);
   }
 
-  /** Leaves of the streams what is played, and fills up what the server said. */
+  /** Leaves of the streams what is played. */
   #cut(client: number, server: number): void {
     if (this.#part === null) return;
     const { clientFrom, clientTo, serverFrom, serverTo } = this.#part;
     this.#streams[client].cut(clientFrom, clientTo);
     this.#streams[server].cut(serverFrom, serverTo);
-    this.#streams[server].fill(serverTo - serverFrom, this.#fillBytes);
   }
 
   #addTimes(): void {

@@ -411,6 +411,19 @@ describe('what is not whole is played in part where that is asked for', () => {
     expect(recording.text('server').slice(0, 6)).toBe('this i');
   });
 
+  test('lost answers answer what the client had said before it spoke again', () => {
+    const recording = record(
+      talk.filter((_, i) => i !== 4 && i !== 6),
+      { include: ['holed'] },
+    );
+    expect(recording.reasons()).toEqual([null]);
+    expect(messagesOf(recording.scripts().server)).toMatchObject([
+      { end: 20, awaits: 10 },
+      { end: 40, awaits: 20 },
+      { end: 60, awaits: 30 },
+    ]);
+  });
+
   test('but not what was never answered, or is encrypted', () => {
     const include = ['mid-stream', 'holed'] as const;
     expect(record([{ from: 'client', atMs: 0, flags: SYN }], { include }).reasons()).toEqual([
