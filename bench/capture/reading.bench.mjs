@@ -1,6 +1,6 @@
 /**
- * Reading a capture of small packets to the index of its sessions, beside what others do with the
- * same file: `npm run build && node bench/capture/reading.bench.mjs [--smoke] [--rounds N]`.
+ * Reading captures of small and of large packets to the index of their sessions, beside what others
+ * do with the same files: `npm run build && node bench/capture/reading.bench.mjs [--smoke] [--rounds N]`.
  *
  * tcpdump copies every packet to /dev/null, tshark makes its table of conversations, pcap-parser
  * only emits its events (it reads no nanoseconds, so the file's are microseconds). One process each,
@@ -28,6 +28,14 @@ const { values } = parseArgs({
     file: { type: 'string' },
   },
 });
+
+/** What each program does with the file. */
+const WHAT = {
+  gryphon: 'gryphon: decode, sessions, index',
+  'pcap-parser': 'pcap-parser: bare read',
+  tcpdump: 'tcpdump -r … -w /dev/null',
+  tshark: 'tshark -q -z conv,tcp',
+};
 
 /** What runs in a process of its own, by name. */
 const CHILDREN = {
@@ -70,35 +78,42 @@ async function runChild(name, file) {
 
 async function run() {
   await import('../../test/helpers/typescript.mjs');
-  const { PACKETS, writeSmallPackets } = await import('./small-packets.ts');
+  const { LARGE_PACKETS, SMALL_PACKETS } = await import('./made-capture.ts');
+  await compare('small packets', SMALL_PACKETS, ['gryphon', 'pcap-parser', 'tcpdump', 'tshark']);
+  await compare('large packets', LARGE_PACKETS, ['gryphon', 'pcap-parser', 'tcpdump', 'tshark']);
+}
+
+/** Each of some programs reads a made capture, taking turns. */
+async function compare(title, shape, programs) {
+  const { writeCapture } = await import('./made-capture.ts');
   const { findTool } = await import('../../test/helpers/process.ts');
   const folder = mkdtempSync(join(tmpdir(), 'gryphon-bench-'));
   try {
-    const file = join(folder, 'small.pcap');
-    const packets = values.smoke ? SMOKE_PACKETS : PACKETS;
-    writeSmallPackets(file, packets);
+    const file = join(folder, 'made.pcap');
+    const packets = values.smoke ? SMOKE_PACKETS : shape.packets;
+    writeCapture(file, { ...shape, packets });
     const child = (name) => [process.execPath, HERE, '--child', name, '--file', file];
-    const variants = {
-      'gryphon: decode, sessions, index': child('gryphon'),
-      'pcap-parser: bare read': child('pcap-parser'),
-      'tcpdump -r … -w /dev/null': ['tcpdump', '-r', file, '-w', '/dev/null'],
-      'tshark -q -z conv,tcp': ['tshark', '-n', '-r', file, '-q', '-z', 'conv,tcp'],
+    const commands = {
+      gryphon: child('gryphon'),
+      'pcap-parser': child('pcap-parser'),
+      tcpdump: ['tcpdump', '-r', file, '-w', '/dev/null'],
+      tshark: ['tshark', '-n', '-r', file, '-q', '-z', 'conv,tcp'],
     };
-    const results = new Map(Object.keys(variants).map((name) => [name, []]));
+    const results = new Map(programs.map((name) => [name, []]));
     const rounds = values.smoke ? 1 : Number(values.rounds);
     for (let round = 0; round < rounds; round++) {
-      for (const [name, command] of Object.entries(variants)) {
+      for (const name of programs) {
         // tshark keeps every conversation and takes minutes: once is enough.
-        if (round > 0 && name.startsWith('tshark')) continue;
+        if (round > 0 && name === 'tshark') continue;
+        const command = commands[name];
         if (findTool(command[0]) === null) {
-          process.stdout.write(`${command[0]} is not installed: left out\n`);
+          process.stdout.write(`${name} is not installed: left out\n`);
           continue;
         }
-        const measured = await measure(command);
-        results.get(name).push(measured);
+        results.get(name).push(await measure(command));
       }
     }
-    report(results, packets, statSync(file).size, rounds);
+    report(title, results, packets, statSync(file).size, rounds);
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -138,15 +153,16 @@ function peakOf(pid) {
   }
 }
 
-function report(results, packets, bytes, rounds) {
+function report(title, results, packets, bytes, rounds) {
   const write = (text) => process.stdout.write(`${text}\n`);
   const date = new Date().toISOString().slice(0, 10);
   write(`${date}, ${cpus().length} × ${cpus()[0]?.model.trim()}, Node ${process.version}`);
-  write(`${packets} packets, ${(bytes / 1e6).toFixed(0)} MB; ${rounds} rounds\n`);
+  write(`${title}: ${packets}, ${(bytes / 1e6).toFixed(0)} MB; ${rounds} rounds\n`);
   write('| what | seconds best | median | M packets/s, median | peak memory MB |');
   write('|---|---|---|---|---|');
-  for (const [name, measured] of results) {
+  for (const [program, measured] of results) {
     if (measured.length === 0) continue;
+    const name = WHAT[program];
     const seconds = measured.map((each) => each.seconds).sort((a, b) => a - b);
     const median = seconds[seconds.length >>> 1];
     write(
@@ -155,6 +171,6 @@ function report(results, packets, bytes, rounds) {
         `${(Math.max(...measured.map((each) => each.peakBytes)) / 1e6).toFixed(0)} |`,
     );
   }
-  const ours = results.get('gryphon: decode, sessions, index').at(0);
-  if (ours !== undefined) write(`\ngryphon found ${ours.stdout}`);
+  const ours = results.get('gryphon').at(0);
+  if (ours !== undefined) write(`\ngryphon found ${ours.stdout}\n`);
 }

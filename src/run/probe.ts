@@ -91,6 +91,8 @@ class Probe implements PacketSink {
   readonly #ip = new IpView();
   readonly #segment = new TcpView();
   #verdict: Verdict = 'waiting';
+  /** What the target acknowledged of an older connection of this address and port: a failed probe's. */
+  #olderAck: number | null = null;
 
   constructor(
     plan: RunPlan,
@@ -131,12 +133,21 @@ class Probe implements PacketSink {
       }
       this.#io.wait(WAIT_NS);
       this.#io.receiver.receive(RECEIVE_LIMIT, this);
+      this.#endOlder();
       await new Promise<void>((resolve) => setImmediate(resolve));
       interrupted.throwIfAborted();
     }
     // The target forgets it: no connection was made.
     if (this.#verdict === 'answered') this.#send(RST, seqAdd(this.#iss, 1));
     return this.#verdict;
+  }
+
+  /** RFC 9293, section 3.10.7.3: the connection that the target remembers is ended, and asked anew. */
+  #endOlder(): void {
+    if (this.#olderAck === null || this.#verdict !== 'waiting') return;
+    this.#send(RST, this.#olderAck);
+    this.#olderAck = null;
+    this.#send(SYN, this.#iss);
   }
 
   onPacket(start: number, capturedBytes: number): void {
@@ -149,7 +160,11 @@ class Probe implements PacketSink {
     if (segment.check() !== WireFault.OK) return;
     const isOurs = ip.dstLow32 === this.#low && segment.dstPort === this.#port;
     if (!isOurs || segment.srcPort !== this.#targetPort) return;
-    if (!ip.srcMatches(this.#targetAddress) || segment.ack !== seqAdd(this.#iss, 1)) return;
+    if (!ip.srcMatches(this.#targetAddress)) return;
+    if (segment.ack !== seqAdd(this.#iss, 1)) {
+      if ((segment.flags & (RST | ACK)) === ACK) this.#olderAck = segment.ack;
+      return;
+    }
     if (segment.flags & RST) this.#verdict = 'reset';
     else if ((segment.flags & (SYN | ACK)) === (SYN | ACK)) this.#verdict = 'answered';
   }
