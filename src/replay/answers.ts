@@ -89,7 +89,7 @@ export class Answers {
       if (this.#isTurnOpen(user)) this.#frame(user, delivery);
     }
     if (plays.flags[user] & PlayFlag.FRAMED) this.#fillFramed(user, bytes, arrivedNs);
-    else plays.stageBytes[user] += bytes;
+    else this.#fill(user, bytes, arrivedNs);
     this.judge(user, delivery.isPushed, arrivedNs);
   }
 
@@ -122,9 +122,34 @@ export class Answers {
 
   /** The stage that is open now begins with octets that came with the end of the one before. */
   #carry(user: number, bytes: number, arrivedNs: number): void {
-    const plays = this.#plays;
-    plays.stageBytes[user] = bytes;
     this.#onFirstByte(user, arrivedNs);
+    this.#fill(user, bytes, arrivedNs);
+  }
+
+  /** More octets of the open stage; of pipelined requests each has an exchange of its own. */
+  #fill(user: number, bytes: number, arrivedNs: number): void {
+    const plays = this.#plays;
+    const before = plays.stageBytes[user];
+    const after = before + bytes;
+    plays.stageBytes[user] = after;
+    const ends = this.#stages.innerEnds(plays.session[user], plays.openStage[user]);
+    if (ends.length === 0 || !this.#isTurnOpen(user)) return;
+    for (const end of ends) {
+      if (before < end && end <= after) {
+        this.#recordAnswer(user, Counter.ANSWER_BY_LENGTH, arrivedNs);
+      }
+      if (before <= end && end < after) {
+        this.#latency.record(Latency.FIRST_BYTE, Math.max(0, arrivedNs - plays.sentNs[user]));
+      }
+    }
+  }
+
+  #recordAnswer(user: number, rule: number, doneNs: number): void {
+    const plays = this.#plays;
+    this.#latency.record(Latency.RESPONSE, Math.max(0, doneNs - plays.intendedNs[user]));
+    this.#latency.record(Latency.SERVICE, Math.max(0, doneNs - plays.sentNs[user]));
+    this.#counters[Counter.EXCHANGES_ANSWERED]++;
+    this.#counters[rule]++;
   }
 
   /** The answer begins: does its own header say where it ends? */
@@ -209,10 +234,11 @@ export class Answers {
     const got = plays.stageBytes[user];
     const isFramed = (plays.flags[user] & PlayFlag.FRAMED) !== 0;
     if (this.#isTurnOpen(user)) {
-      this.#latency.record(Latency.RESPONSE, Math.max(0, doneNs - plays.intendedNs[user]));
-      this.#latency.record(Latency.SERVICE, Math.max(0, doneNs - plays.sentNs[user]));
-      counters[Counter.EXCHANGES_ANSWERED]++;
-      counters[rule]++;
+      // Of pipelined requests those that have not been answered yet are so now, all at once.
+      for (const end of this.#stages.innerEnds(session, stage)) {
+        if (end > got) this.#recordAnswer(user, rule, doneNs);
+      }
+      this.#recordAnswer(user, rule, doneNs);
       if (!isFramed && (got < expected || (got > expected && !this.#isShared(user)))) {
         counters[Counter.EXCHANGES_MISMATCHED]++;
       }
@@ -263,8 +289,9 @@ export class Answers {
    */
   openTurn(user: number, stage: number, dueNs: number, nowNs: number): boolean {
     const plays = this.#plays;
-    this.#counters[Counter.EXCHANGES_INTENDED]++;
-    this.#counters[Counter.EXCHANGES_SENT]++;
+    const exchanges = 1 + this.#stages.innerEnds(plays.session[user], stage).length;
+    this.#counters[Counter.EXCHANGES_INTENDED] += exchanges;
+    this.#counters[Counter.EXCHANGES_SENT] += exchanges;
     if (plays.openStage[user] < stage) {
       const later = this.#laterSentNs.get(user);
       if (later === undefined) this.#laterSentNs.set(user, [nowNs]);

@@ -2,6 +2,7 @@
  * What a session's script says about its steps and stages (see PlayTable): arithmetic over the
  * columns of Scripts, the same for every user of the session.
  */
+import { findHttpRequests, NO_ANSWER } from '../session/http-requests.ts';
 import { Protocol, type Scripts, StreamEnd } from '../session/scripts.ts';
 import { requestBytes } from './http-framing.ts';
 import type { CaptureBytes } from './ports.ts';
@@ -17,6 +18,8 @@ const MessageMark = {
   HTTP: 2,
   /** And that request is HEAD. */
   HEAD: 4,
+  /** Several HTTP/1 requests in one go, whose answers can be told apart: see `innerEnds`. */
+  PIPELINED: 8,
 } as const;
 
 /** As much of a message as is looked at for an HTTP header. */
@@ -31,6 +34,8 @@ export class Stages {
   readonly #learnedBytes: Uint32Array;
   /** A row a stage: the longest recorded pause within the server's answer. */
   readonly #pauseNs: Float64Array;
+  /** By the message that holds several requests: where their answers end, but for the last one. */
+  readonly #innerEnds: ReadonlyMap<number, Uint32Array>;
 
   constructor(scripts: Scripts, capture: CaptureBytes) {
     this.#scripts = scripts;
@@ -39,6 +44,7 @@ export class Stages {
     const stages = scripts.client.messageEnd.length + STAGES_WITHOUT_MESSAGE * scripts.sessions;
     this.#learnedBytes = new Uint32Array(stages);
     this.#pauseNs = longestPauses(scripts, stages);
+    this.#innerEnds = this.#findPipelines(capture);
   }
 
   /** The session's first step. */
@@ -115,6 +121,63 @@ export class Stages {
     return isAfterMessage && (this.#marks[stage - 1] & needed) === needed;
   }
 
+  /**
+   * Where within the stage the answers to pipelined HTTP requests end, in octets from the stage's
+   * start, ascending; without the last one, which ends with the stage. Empty for other stages.
+   */
+  innerEnds(session: number, stage: number): Uint32Array {
+    const isAfterMessage = stage > this.first(session) && stage <= this.end(session);
+    if (!isAfterMessage || (this.#marks[stage - 1] & MessageMark.PIPELINED) === 0) return NONE;
+    return this.#innerEnds.get(stage - 1) ?? NONE;
+  }
+
+  /** Marks the messages that hold several HTTP requests, all of which the recording answers. */
+  #findPipelines(capture: CaptureBytes): Map<number, Uint32Array> {
+    const scripts = this.#scripts;
+    const { client } = scripts;
+    const found = new Map<number, Uint32Array>();
+    // Where every message is one request there is nothing to look for.
+    const protocol = scripts.protocol.slice();
+    for (let session = 0; session < scripts.sessions; session++) {
+      const rows = this.#marks.subarray(this.first(session), this.end(session));
+      if (rows.every((marks) => marks & MessageMark.HTTP)) protocol[session] = Protocol.UNKNOWN;
+    }
+    const read = (offset: number, into: Uint8Array): void => capture.read(offset, into);
+    const requests = findHttpRequests({ ...scripts, protocol }, read);
+    for (let session = 0; session < scripts.sessions; session++) {
+      let request = requests.first[session];
+      const last = requests.first[session + 1];
+      for (let row = this.first(session); row < this.end(session) && request < last; row++) {
+        const ends: number[] = [];
+        for (
+          ;
+          request < last && requests.requestEnd[request] <= client.messageEnd[row];
+          request++
+        ) {
+          ends.push(requests.answerEnd[request]);
+        }
+        const inner = this.#innerOf(session, row, ends);
+        if (inner === null) continue;
+        this.#marks[row] |= MessageMark.PIPELINED;
+        found.set(row, inner);
+      }
+    }
+    return found;
+  }
+
+  /** @param ends where the answers to a message's requests end in the server's stream */
+  #innerOf(session: number, row: number, ends: readonly number[]): Uint32Array | null {
+    const stageBytes = this.bytesOf(session, row + 1);
+    const isTurn = (this.#marks[row] & MessageMark.TURN) !== 0;
+    if (ends.length < 2 || stageBytes === 0 || !isTurn || ends.includes(NO_ANSWER)) return null;
+    const start = this.awaitOf(session, row);
+    const inner = ends.slice(0, -1).map((end) => end - start);
+    const isWithin = inner.every(
+      (end, i) => end > (i === 0 ? 0 : inner[i - 1]) && end < stageBytes,
+    );
+    return isWithin ? Uint32Array.from(inner) : null;
+  }
+
   /** Of an HTTP answer: whether the request was HEAD. */
   isToHead(stage: number): boolean {
     return (this.#marks[stage - 1] & MessageMark.HEAD) !== 0;
@@ -135,6 +198,8 @@ export class Stages {
     return this.#learnedBytes[rowOf(session, stage)] === bytes;
   }
 }
+
+const NONE = new Uint32Array(0);
 
 /** A session has a stage before its end and one behind it besides those before its messages. */
 const STAGES_WITHOUT_MESSAGE = 2;

@@ -362,6 +362,50 @@ describe('answers that are not as recorded', () => {
     expect(played.latency.row(Latency.RESPONSE).max).toBeCloseTo(10, 1);
   });
 
+  /** `count` requests in one go, their answers so many milliseconds apart. */
+  const pipelined = (count: number, apartMs: number): SessionSpec => ({
+    said: [
+      {
+        from: 'client',
+        text: Array.from({ length: count }, (_, i) => `GET /${i} HTTP/1.1\r\n\r\n`).join(''),
+      },
+      ...Array.from({ length: count }, (_, i) => ({
+        from: 'server' as const,
+        text: page(500 + i, long),
+        afterMs: apartMs,
+      })),
+      { from: 'client', text: 'GET /last HTTP/1.1\r\n\r\n', afterMs: 5 },
+      { from: 'server', text: page(20), afterMs: 1 },
+    ],
+  });
+
+  test.each([
+    { name: 'one after another', apartMs: 10 },
+    { name: 'all at once', apartMs: 0 },
+  ])('HTTP: pipelined requests are an exchange each, answered $name', ({ apartMs }) => {
+    const played = play([pipelined(4, apartMs)], { users: 3 });
+    expect(named(played.counters)).toMatchObject({
+      COMPLETED: 3,
+      EXCHANGES_SENT: 15,
+      EXCHANGES_INTENDED: 15,
+      EXCHANGES_ANSWERED: 15,
+    });
+    expect(played.counters[Counter.EXCHANGES_MISMATCHED]).toBe(0);
+    expect(played.latency.row(Latency.FIRST_BYTE).count).toBe(15);
+    const response = played.latency.row(Latency.RESPONSE);
+    expect(response.count).toBe(15);
+    expect(response.max).toBeCloseTo(Math.max(4 * apartMs, 1), 1);
+    expect(response.p50).toBeCloseTo(apartMs === 0 ? 0 : 20, 1);
+  });
+
+  test('HTTP: pipelined requests whose answers come shorter are all answered, once', () => {
+    const played = play([pipelined(3, 5)], {
+      server: [{ ...pipelined(3, 5), said: pipelined(3, 5).said.filter((_, i) => i !== 3) }],
+    });
+    expect(named(played.counters)).toMatchObject({ COMPLETED: 1, EXCHANGES_ANSWERED: 4 });
+    expect(played.counters[Counter.EXCHANGES_MISMATCHED]).toBe(1);
+  });
+
   test('HTTP: an answer that is cut short by the server’s end is none', () => {
     const cut: SessionSpec = {
       said: [
