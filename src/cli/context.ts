@@ -87,11 +87,24 @@ async function printToStdout(text: string): Promise<void> {
   });
 }
 
+/**
+ * One Ctrl-C often comes twice: from the terminal, and passed on by what started us (npx, sudo,
+ * timeout). Within this time it is one, and not the second that leaves everything lying.
+ */
+const SAME_INTERRUPT_MS = 500;
+
 function onInterrupt(listener: () => void): () => void {
-  process.on('SIGINT', listener);
-  process.on('SIGTERM', listener);
+  let lastMs = Number.NEGATIVE_INFINITY;
+  const onSignal = (): void => {
+    const nowMs = performance.now();
+    if (nowMs - lastMs < SAME_INTERRUPT_MS) return;
+    lastMs = nowMs;
+    listener();
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
   return () => {
-    process.off('SIGINT', listener);
-    process.off('SIGTERM', listener);
+    process.off('SIGINT', onSignal);
+    process.off('SIGTERM', onSignal);
   };
 }
