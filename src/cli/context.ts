@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
 import { readFileSync } from 'node:fs';
 import { ReplayError } from '../base/errors.ts';
+import type { ExitCode } from './exit-codes.ts';
 import { type Files, kernelFiles } from './files.ts';
 
 /** An address that a name stands for. */
@@ -39,10 +40,16 @@ export interface Context {
   randomUint32(): number;
   /** The addresses of a host name; none when it has none or nobody knows. */
   lookup(host: string): Promise<readonly FoundAddress[]>;
-  /** Calls `listener` at each SIGINT and SIGTERM until the function that it returns is called. */
+  /**
+   * Calls `listener` at each signal that asks for the end (Ctrl-C, `kill`, a terminal that is closed,
+   * Ctrl-\\) until the function that it returns is called.
+   */
   onInterrupt(listener: () => void): () => void;
-  /** Ends the process at once. */
-  exitNow(code: number): void;
+  /**
+   * Ends the process at once, whatever it waits for; listeners of its `exit` event are called. The
+   * shell sees INTERRUPTED, other programs that SIGINT ended it.
+   */
+  exitNow(code: typeof ExitCode.INTERRUPTED): void;
 }
 
 /** The context of this process. */
@@ -63,7 +70,7 @@ export function processContext(): Context {
     randomUint32: () => randomBytes(4).readUInt32LE(),
     lookup: async (host) => await lookup(host, { all: true }).catch(() => []),
     onInterrupt,
-    exitNow: (code) => process.exit(code),
+    exitNow,
   };
 }
 
@@ -87,6 +94,9 @@ async function printToStdout(text: string): Promise<void> {
   });
 }
 
+/** SIGHUP: the terminal (or the ssh that it came by) is gone. SIGQUIT: Ctrl-\. */
+const END_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
+
 /**
  * One Ctrl-C often comes twice: from the terminal, and passed on by what started us (npx, sudo,
  * timeout). Within this time it is one, and not the second that leaves everything lying.
@@ -101,10 +111,18 @@ function onInterrupt(listener: () => void): () => void {
     lastMs = nowMs;
     listener();
   };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
+  for (const signal of END_SIGNALS) process.on(signal, onSignal);
   return () => {
-    process.off('SIGINT', onSignal);
-    process.off('SIGTERM', onSignal);
+    for (const signal of END_SIGNALS) process.off(signal, onSignal);
   };
+}
+
+function exitNow(code: typeof ExitCode.INTERRUPTED): void {
+  // process.exit waits for libuv's threads, and one of them may sit in a read that never returns.
+  // The signal's own effect does not wait, and to a shell it is the same code: 128 + SIGINT.
+  process.once('exit', () => {
+    process.removeAllListeners('SIGINT');
+    process.kill(process.pid, 'SIGINT');
+  });
+  process.exit(code);
 }

@@ -9,6 +9,7 @@ import type { Context } from './context.ts';
 import { ExitCode } from './exit-codes.ts';
 import type { GivenOptions } from './given-options.ts';
 import { INTERCEPT_PORT, parseListen, parseMetrics, readToken } from './intercept-addresses.ts';
+import { watchInterrupts } from './interruption.ts';
 import type { FaultList } from './usage-error.ts';
 import { parseChoice, parseInterfaceName, parseWhole, valueError } from './values.ts';
 
@@ -37,21 +38,17 @@ export async function intercept(input: CommandInput): Promise<ExitCode> {
     return ExitCode.OK;
   }
   const { runIntercept } = await import('../run/intercept-run.ts');
-  const controller = new AbortController();
-  const stop = context.onInterrupt(() => {
-    if (controller.signal.aborted) context.exitNow(ExitCode.INTERRUPTED);
-    controller.abort();
-  });
+  const interruption = watchInterrupts(context);
   try {
     await runIntercept(options, {
       version: context.version,
       isTerminal: context.terminal !== null,
       write: (text) => context.log(text),
-      interrupted: controller.signal,
+      interrupted: interruption.signal,
     });
     return ExitCode.OK;
   } finally {
-    stop();
+    interruption.stop();
   }
 }
 

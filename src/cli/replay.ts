@@ -1,13 +1,12 @@
 /** `gryphon replay`: read the options, run, write every report, say how it went. */
-import { ReplayError } from '../base/errors.ts';
 import { parseThreshold } from '../measure/thresholds.ts';
 import type { RunHost } from '../run/options.ts';
 import type { CommandInput } from './command-line.ts';
-import type { Context } from './context.ts';
 import { ExitCode } from './exit-codes.ts';
+import { watchInterrupts } from './interruption.ts';
 import { outcomeOf } from './outcome.ts';
 import { checkOutputs, readOutputs, writeOutputs } from './outputs.ts';
-import { openProgress, type Progress } from './progress.ts';
+import { openProgress } from './progress.ts';
 import { readReplayOptions } from './replay-options.ts';
 import { publicClientsWarning } from './targets.ts';
 
@@ -17,7 +16,13 @@ export async function replay({ given, faults, context }: CommandInput): Promise<
   const isDry = given.switch('dry-run') ?? false;
   const options = await readReplayOptions({ given, faults, context, parseThreshold });
   const progress = await openProgress(context, outputs);
-  const interruption = watchInterrupts(context, progress);
+  const interruption = watchInterrupts(context, {
+    first: () =>
+      progress.note(
+        'interrupted: closing what is open, then reporting; once more to leave at once',
+      ),
+    second: () => progress.stop(),
+  });
   const host: RunHost = {
     onProgress: (snapshot) => progress.onSnapshot(snapshot),
     onWarning: (text) => progress.note(text),
@@ -46,30 +51,4 @@ export async function replay({ given, faults, context }: CommandInput): Promise<
     progress.stop();
     interruption.stop();
   }
-}
-
-/** What a run throws that was interrupted while there was nothing to report yet. */
-const interruptedEarly = (): ReplayError =>
-  new ReplayError({
-    code: 'ERR_CLI_INTERRUPTED',
-    kind: 'interrupted',
-    message: 'interrupted before anything was sent',
-  });
-
-/** The first interrupt asks the run to end, the second one ends the process. */
-function watchInterrupts(
-  context: Context,
-  progress: Progress,
-): { readonly signal: AbortSignal; stop(): void } {
-  const controller = new AbortController();
-  const stop = context.onInterrupt(() => {
-    if (controller.signal.aborted) {
-      progress.stop();
-      context.exitNow(ExitCode.INTERRUPTED);
-      return;
-    }
-    controller.abort(interruptedEarly());
-    progress.note('interrupted: closing what is open, then reporting; once more to leave at once');
-  });
-  return { signal: controller.signal, stop };
 }

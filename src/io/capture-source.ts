@@ -1,6 +1,18 @@
 /** Where captures come from: files, folders of files, pipes, standard input. */
-import { closeSync, createReadStream, openSync, readdirSync, readSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  createReadStream,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readSync,
+  statSync,
+} from 'node:fs';
+import { Socket } from 'node:net';
 import { join } from 'node:path';
+import { addAbortSignal, type Readable } from 'node:stream';
+import { isatty, ReadStream as TtyStream } from 'node:tty';
 import { unreadable } from './capture-file.ts';
 
 /** The name that stands for standard input. */
@@ -49,18 +61,35 @@ export function headOf(path: string, bytes: number): Uint8Array {
   }
 }
 
-/** All octets of a file or a stream, from its start, piece by piece; a piece is the receiver's. */
+/**
+ * All octets of a file or a stream, from its start, piece by piece; a piece is the receiver's.
+ * @throws the signal's reason at once when it is aborted, even while a pipe says nothing
+ */
 export async function* octetsOf(path: string, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
-  const source = path === STANDARD_INPUT ? { fd: 0, autoClose: false } : {};
-  const stream = createReadStream(path === STANDARD_INPUT ? '' : path, {
-    ...source,
-    highWaterMark: PIECE_BYTES,
-    ...(signal === undefined ? {} : { signal }),
-  });
   try {
+    const stream = streamOf(path);
+    if (signal !== undefined) addAbortSignal(signal, stream);
     for await (const piece of stream) yield piece as Uint8Array;
   } catch (cause) {
     signal?.throwIfAborted();
     throw unreadable(path === STANDARD_INPUT ? 'standard input' : path, cause);
   }
+}
+
+/**
+ * Pipes and terminals are waited for by poll, and read when they have something: a read that waits
+ * would hold a thread of libuv's pool, for which even the end of the process waits.
+ */
+function streamOf(path: string): Readable {
+  const isStandardInput = path === STANDARD_INPUT;
+  const stat = isStandardInput ? fstatSync(0) : statSync(path);
+  if (isStandardInput && isatty(0)) return new TtyStream(0);
+  if (stat.isFIFO() || stat.isSocket()) {
+    // Not to wait in open(2) for somebody who writes.
+    const fd = isStandardInput ? 0 : openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    return new Socket({ fd, readable: true, writable: false });
+  }
+  const options = { highWaterMark: PIECE_BYTES };
+  if (isStandardInput) return createReadStream('', { ...options, fd: 0, autoClose: false });
+  return createReadStream(path, options);
 }

@@ -21,9 +21,12 @@ afterAll(() => {
 const gryphon = (args: readonly string[], options: RunOptions = {}) =>
   run([process.execPath, join(ROOT, 'bin/gryphon.js'), ...args], { cwd: folder, ...options });
 
-const shell = (line: string) =>
-  run(['bash', '-c', line.replaceAll('gryphon', `${process.execPath} ${ROOT}bin/gryphon.js`)], {
+/** A line of bash in which `gryphon` is the program; paths may hold that word, too. */
+const shell = (line: string, options: RunOptions = {}) =>
+  run(['bash', '-c', `gryphon() { "$NODE" "$GRYPHON_JS" "$@"; }; ${line}`], {
     cwd: folder,
+    env: { ...process.env, NODE: process.execPath, GRYPHON_JS: join(ROOT, 'bin/gryphon.js') },
+    ...options,
   });
 
 test('--version says the version of the package, on stdout', async () => {
@@ -133,7 +136,7 @@ describe('signals', () => {
   /** Long enough to be interrupted: 16 sessions of about a second, a twentieth as fast. */
   const LONG = ['replay', CAPTURE, '--users', '2000', '--real-time', '--accel', '0.05'];
 
-  test.each(['SIGINT', 'SIGTERM'] as const)(
+  test.each(['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const)(
     'the first %s drains, reports, and ends with 130',
     async (signal) => {
       const out = join(folder, signal);
@@ -159,4 +162,63 @@ describe('signals', () => {
       expect(waiting + completed + refused + reset + timedOut + aborted).toBe(planned);
     },
   );
+
+  test.each(['- <&9', 'silent'])(
+    'the first one ends the reading of a pipe that says nothing: replay %s',
+    async (capture) => {
+      // The shell holds a writing end, so that the reader waits; then it becomes gryphon.
+      const line = `rm -f silent; mkfifo silent; exec 9<>silent; exec "$NODE" "$GRYPHON_JS" replay ${capture}`;
+      const finished = await shell(line, {
+        onStart: async (child) => {
+          await until('the signals to be watched', () => catchesSighup(child.pid ?? 0));
+          // It reads a moment later, which nothing outside shows.
+          await new Promise((resolve) => setTimeout(resolve, 1_000));
+          child.kill('SIGINT');
+        },
+      });
+      expect(finished).toMatchObject({ code: 130, stdout: '' });
+      expect(finished.stderr).toContain('interrupted before anything was sent');
+      expect(finished.elapsedMs).toBeLessThan(20_000);
+    },
+  );
+
+  test('the second one ends the process whatever it waits for', async () => {
+    // A read that never returns, in a thread for which process.exit waits.
+    const program = `
+      import { read } from 'node:fs';
+      import { processContext } from ${JSON.stringify(join(ROOT, 'dist/cli/context.js'))};
+      const context = processContext();
+      let signals = 0;
+      read(9, Buffer.alloc(1), 0, 1, null, () => undefined);
+      process.on('exit', () => console.log('listeners of the end are called'));
+      context.onInterrupt(() => {
+        signals++;
+        console.log(signals);
+        if (signals === 2) context.exitNow(130);
+      });`;
+    writeFileSync(join(folder, 'waits.mjs'), program);
+    const line = 'mkfifo waits; exec 9<>waits; exec "$NODE" waits.mjs';
+    const { signal, stdout } = await shell(line, {
+      onStart: async (child) => {
+        await until('the signals to be watched', () => catchesSighup(child.pid ?? 0));
+        while (child.exitCode === null && child.signalCode === null) {
+          child.kill('SIGINT');
+          // Two signals closer together than half a second are one.
+          await new Promise((resolve) => setTimeout(resolve, 600));
+        }
+      },
+    });
+    // As a shell has it: 130.
+    expect({ signal, stdout }).toEqual({
+      signal: 'SIGINT',
+      stdout: '1\n2\nlisteners of the end are called\n',
+    });
+  });
 });
+
+/** Whether a process has a handler of its own for SIGHUP (bit 0 of the mask: proc(5)). */
+function catchesSighup(pid: number): boolean {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const [, mask = '0'] = /^SigCgt:\s*([0-9a-f]+)$/m.exec(status) ?? [];
+  return (BigInt(`0x${mask}`) & 1n) === 1n && status.startsWith('Name:\tnode');
+}
