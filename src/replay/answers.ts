@@ -6,7 +6,7 @@
 import { NEVER_NS, NS_PER_MS } from '../base/time.ts';
 import { Counter } from '../measure/counters.ts';
 import { Latency, type LatencyRecorder } from '../measure/histograms.ts';
-import type { UserTable } from '../tcp/user-table.ts';
+import type { TcpClient } from '../tcp/tcp-client.ts';
 import { answerBytes, UNKNOWN_END } from './http-framing.ts';
 import type { Pacer } from './pacer.ts';
 import { PlayFlag, type PlayTable } from './play-table.ts';
@@ -40,7 +40,7 @@ export interface Delivery {
 
 export class Answers {
   readonly #plays: PlayTable;
-  readonly #users: UserTable;
+  readonly #tcp: TcpClient;
   readonly #stages: Stages;
   readonly #pacer: Pacer;
   readonly #latency: LatencyRecorder;
@@ -50,14 +50,14 @@ export class Answers {
 
   constructor(
     plays: PlayTable,
-    users: UserTable,
+    tcp: TcpClient,
     stages: Stages,
     pacer: Pacer,
     latency: LatencyRecorder,
     counters: Float64Array,
   ) {
     this.#plays = plays;
-    this.#users = users;
+    this.#tcp = tcp;
     this.#stages = stages;
     this.#pacer = pacer;
     this.#latency = latency;
@@ -311,16 +311,13 @@ export class Answers {
   /** When the open stage counts as complete because nothing more has come. */
   quietDueNs(user: number): number {
     const plays = this.#plays;
-    const users = this.#users;
-    // What lies behind a hole says that there is more to come.
-    const isHoled = users.outOfOrderFrom[user] !== users.outOfOrderTo[user];
-    if (!(plays.flags[user] & PlayFlag.QUIET) || isHoled) return NEVER_NS;
+    if (!(plays.flags[user] & PlayFlag.QUIET) || this.#tcp.hasHole(user)) return NEVER_NS;
     const session = plays.session[user];
     const stage = plays.openStage[user];
     const isLearned = this.#stages.isLearned(session, stage, plays.stageBytes[user]);
     const quietMs = Math.max(
       isLearned ? QUIET_LEARNED_MS : QUIET_MS,
-      (2 * users.srttUs[user]) / US_PER_MS,
+      (2 * this.#tcp.roundTripUs(user)) / US_PER_MS,
       isLearned ? 0 : (2 * this.#stages.pauseNs(session, stage)) / NS_PER_MS,
     );
     return (plays.progressMs[user] + quietMs) * NS_PER_MS;

@@ -2,7 +2,6 @@
  * Segments to frames: takes a segment's octets and checksum from the session's segment plan, its
  * address and port from the user's index, and writes the frame into the sender's batch.
  */
-import { assert } from '../base/assert.ts';
 import { hash32 } from '../base/prng.ts';
 import { type Seq, seqBefore } from '../base/seq.ts';
 import { NS_PER_MS } from '../base/time.ts';
@@ -18,8 +17,11 @@ import type { PlayTable } from './play-table.ts';
 import type { CaptureBytes, Sender } from './ports.ts';
 import type { ReplayPlan } from './replay-plan.ts';
 
-/** Different segment sizes that peers may agree to in one run; each has its own cuts. */
-const SEGMENT_PLANS_MAX = 64;
+/**
+ * Segment sizes that have cuts of their own in one run: peers and paths name them, and each takes
+ * memory. Sizes beyond these share the cuts of the power of two below them.
+ */
+const EXACT_SEGMENT_PLANS_MAX = 32;
 const WINDOW_FIELD_MAX = 0xffff;
 
 export class FrameOutput implements SegmentOutput, StreamSource {
@@ -104,14 +106,22 @@ export class FrameOutput implements SegmentOutput, StreamSource {
     if (mss === this.#segmentsMss && this.#segments !== null) return this.#segments;
     let segments = this.#segmentPlans.get(mss);
     if (segments === undefined) {
-      assert(this.#segmentPlans.size < SEGMENT_PLANS_MAX, 'peers agree to few segment sizes');
-      segments = new SegmentPlan(this.#client, this.#plan.scripts.sessions, mss, (offset, into) =>
-        this.#capture.read(offset, into),
-      );
-      this.#segmentPlans.set(mss, segments);
+      const isExact = this.#segmentPlans.size < EXACT_SEGMENT_PLANS_MAX;
+      segments = this.#plannedFor(isExact ? mss : 2 ** Math.floor(Math.log2(mss)));
     }
     this.#segments = segments;
     this.#segmentsMss = mss;
+    return segments;
+  }
+
+  #plannedFor(mss: number): SegmentPlan {
+    const known = this.#segmentPlans.get(mss);
+    if (known !== undefined) return known;
+    const { sessions } = this.#plan.scripts;
+    const segments = new SegmentPlan(this.#client, sessions, mss, (offset, into) =>
+      this.#capture.read(offset, into),
+    );
+    this.#segmentPlans.set(mss, segments);
     return segments;
   }
 

@@ -93,7 +93,7 @@ export class Replay implements PacketSink {
     this.#pacer = new Pacer(plan, this.#stages, this.plays);
     this.#answers = new Answers(
       this.plays,
-      this.users,
+      this.#tcp,
       this.#stages,
       this.#pacer,
       latency,

@@ -39,6 +39,10 @@ export const TcpEvent = {
   OUT_OF_WINDOW: 0x100,
   /** Payload beyond the one out-of-order interval that is kept: the peer will send it again. */
   OUT_OF_ORDER_LOST: 0x200,
+  /** A connection of an earlier run answered our SYN; it was reset, the SYN comes again. Once a user. */
+  OLD_CONNECTION: 0x400,
+  /** Full-sized segments vanish without a word: from now on smaller ones are sent (RFC 4821). */
+  MSS_LOWERED: 0x800,
 } as const;
 
 /** Where segments go. */
@@ -89,6 +93,12 @@ const DEFAULT_SEND_MSS_IPV6 = 1220;
 /** A smaller MSS is taken for nonsense: headers would outweigh payload (Linux' TCP_MIN_SND_MSS). */
 const MIN_SEND_MSS = 48;
 const TIMESTAMP_OPTION_BYTES = 12;
+/** Timeouts in a row of a full-sized segment after which its size is suspected. */
+const BLACK_HOLE_RETRIES = 2;
+/** Payload octets that get through where anything does (Linux' tcp_base_mss), and below it. */
+const PROBED_MSS = 1024;
+/** What 576 octets leave with all headers and options (Linux' floor for IPv4); IPv6 has 1280. */
+const MSS_FLOOR = 512;
 /** RFC 7323, section 2.3. */
 const WINDOW_SHIFT_MAX = 14;
 /** RFC 6298 says one second; Linux has used 200 ms for decades, and so do the recorded clients. */
@@ -123,6 +133,7 @@ export class TcpClient {
   readonly #source: StreamSource;
   readonly #settings: TcpSettings;
   readonly #defaultSendMss: number;
+  readonly #mssFloor: number;
   #challengeSecond = -1;
   #challenges = 0;
 
@@ -138,6 +149,7 @@ export class TcpClient {
     this.#output = output;
     this.#settings = settings;
     this.#defaultSendMss = family === 4 ? DEFAULT_SEND_MSS : DEFAULT_SEND_MSS_IPV6;
+    this.#mssFloor = family === 4 ? MSS_FLOOR : PROBED_MSS;
   }
 
   /** Open a connection: CLOSED to SYN-SENT (RFC 9293, section 3.10.1). */
@@ -196,10 +208,49 @@ export class TcpClient {
     return this.#users.sndUna[user] !== this.#users.sndMax[user];
   }
 
-  /** Octets of our stream that are acknowledged. */
-  ackedBytes(user: number): number {
-    const { sndUna, iss } = this.#users;
-    return sndUna[user] === iss[user] ? 0 : seqAdd(sndUna[user], -iss[user] - 1);
+  /**
+   * Whether octets of ours (or our FIN) are not acknowledged although they were sent again: who
+   * gives the user up now gives it up for want of an acknowledgement, not of an answer.
+   */
+  isRetransmitting(user: number): boolean {
+    const { state, retries } = this.#users;
+    return state[user] !== State.SYN_SENT && retries[user] > 0 && this.isOutstanding(user);
+  }
+
+  /** Whether something of the peer's is kept that lies behind a hole: there is more to come. */
+  hasHole(user: number): boolean {
+    const { outOfOrderFrom, outOfOrderTo } = this.#users;
+    return outOfOrderFrom[user] !== outOfOrderTo[user];
+  }
+
+  /** The smoothed round trip in microseconds; 0 before the first is measured. */
+  roundTripUs(user: number): number {
+    return this.#users.srttUs[user];
+  }
+
+  /**
+   * A router says that a packet of ours was too large (ICMP "fragmentation needed", ICMPv6 "packet
+   * too big"): send smaller segments from now on, and at once again what was lost. That is no sign
+   * of congestion. Set the user's timer anew afterwards: `dueNs` may have changed.
+   * @param seq the sequence number that the message quotes; unless it is of octets that are in
+   *   flight the message is not believed (RFC 5927, section 4)
+   * @param mss octets that a packet may have less those of IP and TCP headers without options, as
+   *   in the MSS option (RFC 6691); the caller sees to it that it is not below what 576 or 1280 leave
+   * @returns whether segments are smaller now; false for a size that is no news
+   */
+  onPathMtu(user: number, seq: Seq, mss: number, nowNs: number): boolean {
+    const users = this.#users;
+    const state = users.state[user];
+    if (state === State.CLOSED || state === State.SYN_SENT) return false;
+    if (seqBefore(seq, users.sndUna[user]) || !seqBefore(seq, users.sndMax[user])) return false;
+    const hasTimestamps = (users.flags[user] & UserFlag.TIMESTAMPS) !== 0;
+    const payloadMss = hasTimestamps ? mss - TIMESTAMP_OPTION_BYTES : mss;
+    if (payloadMss >= users.sendMss[user]) return false;
+    users.sendMss[user] = Math.max(payloadMss, MIN_SEND_MSS);
+    users.sndNxt[user] = users.sndUna[user];
+    users.dueNs[user] = nowNs + this.#rtoNs(user);
+    this.emit(user, nowNs);
+    return true;
   }
 
   /**
@@ -549,7 +600,8 @@ export class TcpClient {
 
   /**
    * The user's timer is due.
-   * @returns bits of TcpEvent: NONE or GAVE_UP (then the user is to be ended; `abort` says goodbye)
+   * @returns bits of TcpEvent: NONE, MSS_LOWERED or GAVE_UP (then the user is to be ended; `abort`
+   *   says goodbye)
    */
   onTimeout(user: number, nowNs: number): number {
     const users = this.#users;
@@ -590,9 +642,29 @@ export class TcpClient {
     users.sndNxt[user] = users.sndUna[user];
     users.dueNs[user] = nowNs + this.#rtoNs(user);
     const offset = this.#offsetOf(user, users.sndUna[user]);
-    if (isProbe && offset < this.#source.streamLimit(user)) this.#probe(user, nowNs);
-    else this.emit(user, nowNs);
-    return TcpEvent.NONE;
+    if (isProbe && offset < this.#source.streamLimit(user)) {
+      this.#probe(user, nowNs);
+      return TcpEvent.NONE;
+    }
+    const isLowered = this.#suspectBlackHole(user, offset);
+    this.emit(user, nowNs);
+    return isLowered ? TcpEvent.MSS_LOWERED : TcpEvent.NONE;
+  }
+
+  /**
+   * RFC 4821, section 7.7, in the form of Linux' tcp_mtu_probing = 1: a full-sized segment that is
+   * lost twice in a row may be too large for the path, and the message that would say so filtered.
+   * @returns whether segments are smaller now
+   */
+  #suspectBlackHole(user: number, offset: number): boolean {
+    const users = this.#users;
+    const sendMss = users.sendMss[user];
+    const lowered = sendMss > PROBED_MSS ? PROBED_MSS : this.#mssFloor;
+    if (users.retries[user] < BLACK_HOLE_RETRIES || lowered >= sendMss) return false;
+    if (offset >= this.#source.streamLimit(user)) return false;
+    if (this.#source.segmentEnd(user, offset, sendMss) - offset <= lowered) return false;
+    users.sendMss[user] = lowered;
+    return true;
   }
 
   /** One octet into a window that does not admit it: its acknowledgement tells the window now. */

@@ -19,6 +19,8 @@ export interface Faults {
   readonly jitterNs?: number;
   /** Decides before chance does: `true` loses the packet. */
   readonly drop?: (packet: { readonly index: number; readonly atNs: number }) => boolean;
+  /** May write over the octets that the link sees, from the IP header on. */
+  readonly alter?: (octets: Uint8Array, index: number) => void;
 }
 
 interface Flying {
@@ -132,6 +134,7 @@ class Direction {
   send(octets: Uint8Array, extents: Flying['extents'], atNs: number): void {
     const { loss = 0, duplicate = 0, corrupt = 0, delayNs = 0, jitterNs = 0, drop } = this.#faults;
     const index = this.#sent++;
+    this.#faults.alter?.(octets, index);
     // Chance is asked as often whatever the answers: runs with other rates stay comparable.
     const isLost = this.#prng.nextUnit() < loss;
     const copies = this.#prng.nextUnit() < duplicate ? 2 : 1;

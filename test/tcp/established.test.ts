@@ -53,7 +53,7 @@ describe('sending', () => {
 
 describe('retransmission', () => {
   test('what is not acknowledged is sent again, with doubled waits, from the first octet on', () => {
-    const h = new Harness().establish().write(2000);
+    const h = new Harness({ mss: 500 }).establish().write(700);
     const startNs = h.nowNs;
     h.take();
     const waits: number[] = [];
@@ -62,12 +62,12 @@ describe('retransmission', () => {
       h.timeout();
       waits.push((h.nowNs - beforeNs) / MS);
       beforeNs = h.nowNs;
-      expect(offsets(h.take())).toEqual([[0, 1460]]);
+      expect(offsets(h.take())).toEqual([[0, 500]]);
     }
     expect(waits).toEqual([200, 400, 800, 1600]);
-    h.receive({ ack: h.ours(1460) });
-    expect(offsets(h.take())).toEqual([[1460, 540]]);
-    h.receive({ ack: h.ours(2000) });
+    h.receive({ ack: h.ours(500) });
+    expect(offsets(h.take())).toEqual([[500, 200]]);
+    h.receive({ ack: h.ours(700) });
     expect(h.client.isOutstanding(USER)).toBe(false);
     expect(h.users.dueNs[USER]).toBe(Number.POSITIVE_INFINITY);
   });
