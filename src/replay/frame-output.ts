@@ -8,7 +8,7 @@ import { NS_PER_MS } from '../base/time.ts';
 import { Counter } from '../measure/counters.ts';
 import type { StreamColumns } from '../session/scripts.ts';
 import { SegmentPlan } from '../session/segment-plan.ts';
-import type { SegmentOutput, StreamSource } from '../tcp/tcp-client.ts';
+import type { SegmentOutput, StreamSource } from '../tcp/ports.ts';
 import { UserFlag, type UserTable } from '../tcp/user-table.ts';
 import { EXTENTS_PER_FRAME } from '../wire/frame-batch.ts';
 import { FrameWriter, OptionsKind } from '../wire/frame-writer.ts';

@@ -2,7 +2,7 @@
 import type { AddressPool } from '../schedule/address-pool.ts';
 import type { ArrivalPlan } from '../schedule/arrivals.ts';
 import type { Scripts } from '../session/scripts.ts';
-import type { TcpSettings } from '../tcp/tcp-client.ts';
+import type { TcpSettings } from '../tcp/ports.ts';
 import type { SynOptions } from '../wire/frame-writer.ts';
 
 export const Pace = { THINK: 0, SCHEDULE: 1, NONE: 2 } as const;

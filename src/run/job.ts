@@ -7,7 +7,7 @@ import type { Close, Pace } from '../replay/replay-plan.ts';
 import type { ClientAddresses, PoolOrder, PortSpan } from '../schedule/address-pool.ts';
 import type { ArrivalOptions } from '../schedule/arrivals.ts';
 import type { Scripts } from '../session/scripts.ts';
-import type { TcpSettings } from '../tcp/tcp-client.ts';
+import type { TcpSettings } from '../tcp/ports.ts';
 import type { SynOptions } from '../wire/frame-writer.ts';
 import type { InterceptAddress, SenderName } from './options.ts';
 

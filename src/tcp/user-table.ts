@@ -4,6 +4,8 @@
  * Names are those of RFC 9293, section 3.3.1. Sequence numbers are unsigned 32-bit integers.
  */
 
+import { NEVER_NS } from '../base/time.ts';
+
 /** RFC 9293, section 3.3.2. LISTEN and SYN-RECEIVED do not occur: our users only open actively. */
 export const State = {
   CLOSED: 0,
@@ -104,4 +106,10 @@ export class UserTable {
     this.cwnd = new Uint16Array(users);
     this.ssthresh = new Uint16Array(users);
   }
+}
+
+/** The connection is gone: CLOSED, with no timer. */
+export function closeUser(users: UserTable, user: number): void {
+  users.state[user] = State.CLOSED;
+  users.dueNs[user] = NEVER_NS;
 }

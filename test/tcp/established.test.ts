@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { seqAdd } from '../../src/base/seq.ts';
-import { TcpEvent } from '../../src/tcp/tcp-client.ts';
+import { TcpEvent } from '../../src/tcp/tcp-event.ts';
 import { State } from '../../src/tcp/user-table.ts';
 import { ACK, FIN, PSH, RST, SYN } from '../../src/wire/tcp.ts';
 import { Harness, IRS, MS, USER, WINDOW_BYTES } from './harness.ts';

@@ -1,6 +1,7 @@
 /** One user's TCP with everything around it in plain sight: what leaves is a list. */
 import { seqAdd } from '../../src/base/seq.ts';
-import { TcpClient, type TcpSettings } from '../../src/tcp/tcp-client.ts';
+import type { TcpSettings } from '../../src/tcp/ports.ts';
+import { TcpClient } from '../../src/tcp/tcp-client.ts';
 import { State, UserTable } from '../../src/tcp/user-table.ts';
 import { ACK, SYN, TcpView } from '../../src/wire/tcp.ts';
 import { TcpOptions } from '../../src/wire/tcp-options.ts';

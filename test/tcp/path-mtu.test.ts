@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { seqAdd } from '../../src/base/seq.ts';
-import { TcpEvent } from '../../src/tcp/tcp-client.ts';
+import { TcpEvent } from '../../src/tcp/tcp-event.ts';
 import { Harness, USER } from './harness.ts';
 
 const offsets = (sent: readonly { offset: number; payloadBytes: number }[]) =>

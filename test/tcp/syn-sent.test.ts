@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { TcpEvent } from '../../src/tcp/tcp-client.ts';
+import { TcpEvent } from '../../src/tcp/tcp-event.ts';
 import { State } from '../../src/tcp/user-table.ts';
 import { ACK, FIN, RST, SYN } from '../../src/wire/tcp.ts';
 import { Harness, IRS, ISS, MS, SECOND, USER } from './harness.ts';

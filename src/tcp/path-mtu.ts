@@ -1,0 +1,70 @@
+/** Segments that are too large for the path: RFC 1191, 4821, 5927, 8201. */
+import { type Seq, seqBefore } from '../base/seq.ts';
+import type { StreamSource } from './ports.ts';
+import { rtoNs } from './round-trip.ts';
+import type { Transmitter } from './transmitter.ts';
+import { State, UserFlag, type UserTable } from './user-table.ts';
+
+/** A smaller MSS is taken for nonsense: headers would outweigh payload (Linux' TCP_MIN_SND_MSS). */
+export const MIN_SEND_MSS = 48;
+export const TIMESTAMP_OPTION_BYTES = 12;
+/** Timeouts in a row of a full-sized segment after which its size is suspected. */
+const BLACK_HOLE_RETRIES = 2;
+/** Payload octets that get through where anything does (Linux' tcp_base_mss), and below it. */
+const PROBED_MSS = 1024;
+/** What 576 octets leave with all headers and options (Linux' floor for IPv4); IPv6 has 1280. */
+const MSS_FLOOR = 512;
+export class PathMtu {
+  readonly #users: UserTable;
+  readonly #source: StreamSource;
+  readonly #transmitter: Transmitter;
+  readonly #mssFloor: number;
+
+  constructor(users: UserTable, source: StreamSource, transmitter: Transmitter, family: 4 | 6) {
+    this.#users = users;
+    this.#source = source;
+    this.#transmitter = transmitter;
+    this.#mssFloor = family === 4 ? MSS_FLOOR : PROBED_MSS;
+  }
+
+  /**
+   * A router says that a packet of ours was too large (ICMP "fragmentation needed", ICMPv6 "packet
+   * too big"): send smaller segments from now on, and at once again what was lost. That is no sign
+   * of congestion. Set the user's timer anew afterwards: `dueNs` may have changed.
+   * @param seq the sequence number that the message quotes; unless it is of octets that are in
+   *   flight the message is not believed (RFC 5927, section 4)
+   * @param mss octets that a packet may have less those of IP and TCP headers without options, as
+   *   in the MSS option (RFC 6691); the caller sees to it that it is not below what 576 or 1280 leave
+   * @returns whether segments are smaller now; false for a size that is no news
+   */
+  onMessage(user: number, seq: Seq, mss: number, nowNs: number): boolean {
+    const users = this.#users;
+    const state = users.state[user];
+    if (state === State.CLOSED || state === State.SYN_SENT) return false;
+    if (seqBefore(seq, users.sndUna[user]) || !seqBefore(seq, users.sndMax[user])) return false;
+    const hasTimestamps = (users.flags[user] & UserFlag.TIMESTAMPS) !== 0;
+    const payloadMss = hasTimestamps ? mss - TIMESTAMP_OPTION_BYTES : mss;
+    if (payloadMss >= users.sendMss[user]) return false;
+    users.sendMss[user] = Math.max(payloadMss, MIN_SEND_MSS);
+    users.sndNxt[user] = users.sndUna[user];
+    users.dueNs[user] = nowNs + rtoNs(users, user);
+    this.#transmitter.emit(user, nowNs);
+    return true;
+  }
+
+  /**
+   * RFC 4821, section 7.7, in the form of Linux' tcp_mtu_probing = 1: a full-sized segment that is
+   * lost twice in a row may be too large for the path, and the message that would say so filtered.
+   * @returns whether segments are smaller now
+   */
+  suspectBlackHole(user: number, offset: number): boolean {
+    const users = this.#users;
+    const sendMss = users.sendMss[user];
+    const lowered = sendMss > PROBED_MSS ? PROBED_MSS : this.#mssFloor;
+    if (users.retries[user] < BLACK_HOLE_RETRIES || lowered >= sendMss) return false;
+    if (offset >= this.#source.streamLimit(user)) return false;
+    if (this.#source.segmentEnd(user, offset, sendMss) - offset <= lowered) return false;
+    users.sendMss[user] = lowered;
+    return true;
+  }
+}

@@ -1,0 +1,44 @@
+/** What TCP needs from outside: where segments go, what there is to say, how it shall behave. */
+import type { Seq } from '../base/seq.ts';
+
+/** Where segments go. */
+export interface SegmentOutput {
+  /**
+   * Send one segment now.
+   * @param offset stream offset of its payload (of no meaning when `payloadBytes` is 0)
+   */
+  emitSegment(
+    user: number,
+    seq: Seq,
+    ack: Seq,
+    flags: number,
+    offset: number,
+    payloadBytes: number,
+    nowNs: number,
+  ): void;
+}
+
+/** What each user has to say. */
+export interface StreamSource {
+  /** Stream offset up to which the user may send now. */
+  streamLimit(user: number): number;
+  /**
+   * Stream offset at which the segment that begins at or contains `offset` ends: the planned cut,
+   * so that its checksum is known. Above `offset`, not above the limit, at most `mss` octets on.
+   */
+  segmentEnd(user: number, offset: number, mss: number): number;
+}
+
+export interface TcpSettings {
+  /** First SYN retransmission; doubles with each. */
+  readonly synRtoNs: number;
+  /** SYN retransmissions before giving up. */
+  readonly synRetriesMax: number;
+  /** Retransmissions of the same octets before giving up (Linux' tcp_retries2). */
+  readonly dataRetriesMax: number;
+  /** Our receive window in octets. */
+  readonly windowBytes: number;
+  /** Payload octets a segment may have by our own choice (`--mss`, the route's MTU). */
+  readonly mss: number;
+  readonly timestamps: boolean;
+}
