@@ -36,6 +36,10 @@ const PING_EVERY_NS = 500 * NS_PER_MS;
 /** The first pings come quickly, so that the clock is known before the run begins. */
 const FIRST_PINGS = 10;
 const FIRST_PING_EVERY_NS = 15 * NS_PER_MS;
+/** Two pings without an answer: the other end, or the way to it, stands still. */
+const PAUSE_NS = NS_PER_SECOND;
+/** Whoever is called so much too late has stood still itself: that time proves nothing. */
+const STALL_NS = 250 * NS_PER_MS;
 
 /** Why a connection ended: `isFinal` when trying again would bring the same. */
 export interface PeerFault {
@@ -74,6 +78,7 @@ export class ReplayPeer implements FrameSink {
   #pongs = 0;
   #pingDueNs = NEVER_NS;
   #heardNs: number;
+  #silentBeforeNs = 0;
   #nowNs: number;
 
   /** Says hello and registers at once; the intercept's own hello decides what becomes of it. */
@@ -94,9 +99,27 @@ export class ReplayPeer implements FrameSink {
     return this.#isRegistered && !this.#isOver;
   }
 
+  /** When the other end was heard last. */
+  get heardNs(): number {
+    return this.#heardNs;
+  }
+
+  /** How long it was silent, over all pauses that are over and longer than two pings. */
+  get silentBeforeNs(): number {
+    return this.#silentBeforeNs;
+  }
+
+  /** The same, with a pause that lasts. */
+  silentNs(nowNs: number): number {
+    const pauseNs = nowNs - this.#heardNs;
+    return this.#silentBeforeNs + (this.isLive && pauseNs > PAUSE_NS ? pauseNs : 0);
+  }
+
   onOctets(chunk: Uint8Array, nowNs: number): void {
     if (this.#isOver) return;
+    this.#forgiveStall(nowNs);
     this.#nowNs = nowNs;
+    this.#silentBeforeNs = this.silentNs(nowNs);
     this.#heardNs = nowNs;
     if (this.#reader.push(chunk, this) || this.#isOver) return;
     const isTls = this.#reader.looksLikeTls;
@@ -114,6 +137,7 @@ export class ReplayPeer implements FrameSink {
   /** Pings, and gives a silent connection up; a spurious call is harmless. */
   onTimeout(nowNs: number): void {
     if (this.#isOver) return;
+    this.#forgiveStall(nowNs);
     this.#nowNs = nowNs;
     if (nowNs >= this.#heardNs + this.#patienceNs()) {
       const text = `nothing was heard for ${Math.round(this.#patienceNs() / NS_PER_SECOND)} s`;
@@ -155,6 +179,12 @@ export class ReplayPeer implements FrameSink {
     else if (type === FrameType.STATUS) this.status = parseStatus(payload) ?? this.status;
     else return false;
     return true;
+  }
+
+  /** Answers may wait unread: the time in which nobody was here to read them does not count. */
+  #forgiveStall(nowNs: number): void {
+    const lateNs = nowNs - this.nextDueNs();
+    if (lateNs > STALL_NS) this.#heardNs = Math.min(nowNs, this.#heardNs + lateNs);
   }
 
   #patienceNs(): number {

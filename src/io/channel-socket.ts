@@ -135,13 +135,17 @@ export interface DialOptions {
   readonly key: Uint8Array | null;
 }
 
+/** A stream that is open; nothing is lost before `attach`, which is called once. */
+export interface DialledStream {
+  readonly stream: ChannelStream;
+  attach(events: StreamEvents): void;
+}
+
 /**
  * Connects to an intercept.
  * @throws ReplayError ERR_CHANNEL_UNREACHABLE, ERR_CHANNEL_SECRET (unreachable)
  */
-export async function dialStream(
-  options: DialOptions,
-): Promise<{ readonly stream: ChannelStream; attach(events: StreamEvents): void }> {
+export async function dialStream(options: DialOptions): Promise<DialledStream> {
   const { host, port, key } = options;
   const socket: Socket =
     key === null

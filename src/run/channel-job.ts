@@ -11,8 +11,14 @@ export const ChannelTotal = {
   DROPPED: 0,
   /** Dropped by an intercept's kernel, for whomever they were. */
   KERNEL_DROPPED: 1,
+  /**
+   * Nanoseconds in which nothing was heard of an intercept, over all pauses of more than a second
+   * (losses among them); of several intercepts the one that was silent longest. What a replay was
+   * late in that time is not the replay's fault.
+   */
+  SILENT_NS: 2,
 } as const;
-export const CHANNEL_TOTALS = 2;
+export const CHANNEL_TOTALS = 3;
 
 export interface ChannelJob {
   readonly intercepts: readonly InterceptAddress[];
@@ -38,5 +44,7 @@ export type ChannelMessage =
   | { readonly type: 'ready'; readonly answers: readonly RegistrationAnswer[] }
   | { readonly type: 'warning'; readonly text: string }
   | { readonly type: 'failed'; readonly failure: PostedFailure }
+  /** In mid-run: an intercept will not come back. */
+  | { readonly type: 'gone'; readonly failure: PostedFailure }
   /** Lines for the summary. */
   | { readonly type: 'closed'; readonly notes: readonly string[] };

@@ -12,6 +12,7 @@ import {
   type ChannelCommand,
   type ChannelJob,
   type ChannelMessage,
+  ChannelTotal,
 } from './channel-job.ts';
 import type { RunPlan } from './job.ts';
 import { targetAddresses } from './network-way.ts';
@@ -35,6 +36,7 @@ export class ChannelThread {
   /** What the intercepts have answered, in their order. */
   answers: readonly RegistrationAnswer[] = [];
   readonly #worker: Worker;
+  readonly #gone = new AbortController();
   readonly #onMessage = new Set<(message: ChannelMessage) => void>();
   #fault: Error | null = null;
   #isClosing = false;
@@ -74,11 +76,12 @@ export class ChannelThread {
     this.#worker = new Worker(new URL('./channel-worker.js', import.meta.url), { workerData: job });
     this.#worker.on('message', (message: ChannelMessage) => {
       if (message.type === 'warning') onWarning(message.text);
+      else if (message.type === 'gone') this.#gone.abort(errorFrom(message.failure));
       for (const each of this.#onMessage) each(message);
     });
     const vanish = (error: Error): void => {
       this.#fault ??= error;
-      if (!this.#isClosing) onWarning(`the channel to the intercepts is gone: ${error.message}`);
+      if (!this.#isClosing) this.#gone.abort(this.#fault);
       for (const each of this.#onMessage) each({ type: 'closed', notes: [] });
     };
     this.#worker.on('error', vanish);
@@ -93,7 +96,7 @@ export class ChannelThread {
     const thread = new ChannelThread(plan, options);
     try {
       const message = await thread.#next((each) => each.type !== 'warning');
-      if (message.type === 'failed') throw errorFrom(message.failure);
+      if (message.type === 'failed' || message.type === 'gone') throw errorFrom(message.failure);
       if (message.type !== 'ready') throw thread.#fault ?? new Error('the channel was closed');
       thread.answers = message.answers;
       return thread;
@@ -101,6 +104,19 @@ export class ChannelThread {
       await thread.close();
       throw error;
     }
+  }
+
+  /**
+   * Aborted in mid-run when an intercept will not come back, or when the channel's own thread has
+   * failed: no more replies will come. Its reason is the error that the run ends with.
+   */
+  get gone(): AbortSignal {
+    return this.#gone.signal;
+  }
+
+  /** Nanoseconds in which an intercept stood still or was lost (`ChannelTotal.SILENT_NS`). */
+  get silentNs(): number {
+    return this.totals[ChannelTotal.SILENT_NS];
   }
 
   /** The intercepts' modes, each once. */

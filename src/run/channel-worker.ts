@@ -1,6 +1,8 @@
 /** The entry of a replay's channel thread: holds the connections, sorts replies to the shards. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { assert } from '../base/assert.ts';
+import { NS_PER_MS } from '../base/time.ts';
+import { dialStream } from '../io/channel-socket.ts';
 import { AddressPool } from '../schedule/address-pool.ts';
 import { helloOf, wallClock } from './channel-ends.ts';
 import {
@@ -9,7 +11,7 @@ import {
   type ChannelMessage,
   ChannelTotal,
 } from './channel-job.ts';
-import { ChannelLink } from './channel-link.ts';
+import { ChannelLink, type LinkWorld } from './channel-link.ts';
 import { failureOf } from './posted-failure.ts';
 import { RecordRouter } from './record-router.ts';
 
@@ -24,6 +26,14 @@ const { inboxes, clients, ports, order, users, intercepts, key, request, totals 
 const router = new RecordRouter(inboxes, new AddressPool(clients, ports, order), users);
 const hello = helloOf(job.version);
 const now = wallClock();
+const world: LinkWorld = {
+  nowNs: () => performance.now() * NS_PER_MS,
+  after: (ms, callback) => {
+    const timer = setTimeout(callback, ms);
+    return () => clearTimeout(timer);
+  },
+  dial: dialStream,
+};
 const links = intercepts.map(
   (address) =>
     new ChannelLink({
@@ -33,12 +43,15 @@ const links = intercepts.map(
       request,
       router,
       now,
+      world,
       onWarning: (text) => post({ type: 'warning', text }),
+      onGone: (error) => post({ type: 'gone', failure: failureOf(error) }),
     }),
 );
 const countTotals = (): void => {
   totals[ChannelTotal.DROPPED] = links.reduce((sum, { dropped }) => sum + dropped, 0);
   totals[ChannelTotal.KERNEL_DROPPED] = links.reduce((sum, link) => sum + link.kernelDropped, 0);
+  totals[ChannelTotal.SILENT_NS] = links.reduce((most, link) => Math.max(most, link.silentNs), 0);
 };
 const timer = setInterval(countTotals, TOTALS_EVERY_MS);
 

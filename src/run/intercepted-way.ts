@@ -10,6 +10,10 @@ export interface InterceptedWay {
   readonly way: NetworkWay;
   /** `advanced`, `nfqueue`, `sink`; with intercepts of several modes joined by `+`. */
   readonly mode: string;
+  /** Aborted when no more replies will come (`ChannelThread.gone`). */
+  readonly gone: AbortSignal;
+  /** Nanoseconds in which an intercept stood still or was lost, so far. */
+  silentNs(): number;
   /** After the threads that play have ended. @returns lines for the summary */
   close(): Promise<readonly string[]>;
 }
@@ -43,7 +47,13 @@ export async function openIntercepts(
     } finally {
       captureBytes.close();
     }
-    return { way, mode, close: () => channel.close() };
+    return {
+      way,
+      mode,
+      gone: channel.gone,
+      silentNs: () => channel.silentNs,
+      close: () => channel.close(),
+    };
   } catch (error) {
     await channel.close();
     throw error;

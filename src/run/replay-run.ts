@@ -111,10 +111,12 @@ async function playAndReport(
     });
     live.state = () => crew.state;
     try {
-      await playUntilDone(crew, meter, host);
+      await playUntilDone(crew, meter, host, intercepts?.gone ?? null);
     } finally {
       interceptNotes = (await intercepts?.close()) ?? [];
     }
+    // Whoever still waited for answers then waited in vain: no figure of this run is worth telling.
+    intercepts?.gone.throwIfAborted();
 
     const counters = sumCounters(crew.state.counters);
     const facts = factsOf(options, index, planned, counters, {
@@ -178,19 +180,21 @@ async function playUntilDone(
   crew: ReplayThreads,
   meter: ProgressMeter,
   host: RunHost,
+  gone: AbortSignal | null,
 ): Promise<void> {
   const drain = (): void => {
     meter.onDraining();
     crew.drain();
   };
-  if (host.interrupted.aborted) drain();
-  host.interrupted.addEventListener('abort', drain, { once: true });
+  const ends = AbortSignal.any(gone === null ? [host.interrupted] : [host.interrupted, gone]);
+  if (ends.aborted) drain();
+  ends.addEventListener('abort', drain, { once: true });
   const timer = setInterval(() => meter.report(), PROGRESS_EVERY_MS);
   try {
     await crew.play();
   } finally {
     clearInterval(timer);
-    host.interrupted.removeEventListener('abort', drain);
+    ends.removeEventListener('abort', drain);
   }
   meter.report();
 }

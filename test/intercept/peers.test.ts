@@ -105,6 +105,16 @@ function register(pair: ReturnType<typeof makePair>, bytes?: number): void {
   pair.pass(0, bytes);
 }
 
+/** Calls the replay whenever it is due, up to that time. @returns how often */
+function untilOver(replay: ReplayPeer, endNs: number): number {
+  let calls = 0;
+  for (let nowNs = replay.nextDueNs(); nowNs <= endNs; nowNs = replay.nextDueNs()) {
+    replay.onTimeout(nowNs);
+    calls++;
+  }
+  return calls;
+}
+
 test.each([1, 2, 3, 7, 1_000])('a replay registers and gets records, in pieces of %d', (bytes) => {
   const pair = makePair();
   register(pair, bytes);
@@ -229,10 +239,41 @@ describe('silence', () => {
   test('of the intercept is a lost connection for the replay after three seconds', () => {
     const pair = makePair();
     register(pair);
-    pair.replay.onTimeout(3 * SECOND - 1);
+    const calls = untilOver(pair.replay, 3 * SECOND - 1);
+    expect(calls).toBeGreaterThan(5);
     expect(pair.faults).toEqual([]);
-    pair.replay.onTimeout(3 * SECOND);
+    expect(pair.replay.silentNs(3 * SECOND - 1)).toBe(3 * SECOND - 1);
+    untilOver(pair.replay, 3 * SECOND);
     expect(pair.faults).toMatchObject([{ kind: 'lost', isFinal: false }]);
+  });
+
+  test('in which the replay itself stood still proves nothing', () => {
+    const pair = makePair();
+    register(pair);
+    untilOver(pair.replay, SECOND / 10);
+    pair.pass(SECOND / 10);
+    // Stopped for a minute: the timer is the first to be heard, though answers lie in the socket.
+    pair.replay.onTimeout(60 * SECOND);
+    expect(pair.faults).toEqual([]);
+    pair.pass(60 * SECOND);
+    expect(pair.replay.silentNs(60 * SECOND)).toBe(0);
+    expect(pair.replay.isLive).toBe(true);
+    untilOver(pair.replay, 64 * SECOND);
+    expect(pair.faults).toMatchObject([{ kind: 'lost' }]);
+  });
+
+  test('of the intercept that ends in time is a pause, whose length is known', () => {
+    const pair = makePair();
+    register(pair);
+    untilOver(pair.replay, SECOND / 5);
+    pair.pass(SECOND / 5);
+    untilOver(pair.replay, 2 * SECOND);
+    pair.pass(2 * SECOND);
+    expect(pair.replay.silentBeforeNs).toBe(1.8 * SECOND);
+    // An answer that is merely late is none.
+    untilOver(pair.replay, 2.9 * SECOND);
+    pair.pass(2.9 * SECOND);
+    expect(pair.replay.silentNs(2.9 * SECOND)).toBe(1.8 * SECOND);
   });
 });
 
