@@ -1,13 +1,17 @@
 import { defineConfig } from 'vitest/config';
+import { ClosingLines } from './test/helpers/closing-lines.ts';
 
 export default defineConfig({
   test: {
+    reporters: ['default', new ClosingLines()],
     projects: [
       {
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
           exclude: ['test/privileged/**'],
+          // A busy machine may keep a test from its core for long.
+          testTimeout: 30_000,
         },
       },
       {

@@ -1,5 +1,7 @@
 /** Running the machine's own tools. */
 import { execFileSync } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
+import { join } from 'node:path';
 
 export type Answer =
   | { readonly failure: null; readonly stdout: string }
@@ -31,6 +33,24 @@ export function runCommand(tool: string, argv: readonly string[], input = ''): A
     };
     // A tool that is not there has no stderr either.
     const text = stderr || message;
-    return { failure: text.trim().split('\n').join('; '), isMissing: code === 'ENOENT' };
+    return {
+      failure: text.trim().split('\n').join('; '),
+      isMissing: code === 'ENOENT' || (code === 'EACCES' && !isOnPath(tool)),
+    };
   }
+}
+
+/**
+ * Whether PATH leads to the tool: a folder of it that cannot be read makes the kernel answer EACCES
+ * for a tool that is nowhere, as for one that must not be run.
+ */
+function isOnPath(tool: string): boolean {
+  return (process.env.PATH ?? '').split(':').some((folder) => {
+    try {
+      accessSync(join(folder, tool), constants.F_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
 }

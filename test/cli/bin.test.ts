@@ -113,20 +113,20 @@ describe('exit codes', () => {
   });
 
   test('a capture can come from standard input', async () => {
-    const { code, stdout } = await shell(`gryphon inspect - --json < ${CAPTURE}; exit $?`);
+    const { code, stdout } = await shell(`gryphon inspect - --json < '${CAPTURE}'`);
     expect(code).toBe(0);
     expect(JSON.parse(stdout).sessions.total).toBe(16);
   });
 
   test('a reader that leaves early is no fault', async () => {
     const { stdout, stderr } = await shell(
-      `gryphon replay ${CAPTURE} --json - --quiet | head -c 1; echo " \${PIPESTATUS[0]}"`,
+      `gryphon replay '${CAPTURE}' --json - --quiet | head -c 1; echo " \${PIPESTATUS[0]}"`,
     );
     expect({ stdout, stderr }).toEqual({ stdout: '{ 0\n', stderr: '' });
   });
 
   test('a result that stdout does not take is one', async () => {
-    const { code, stderr } = await shell(`gryphon replay ${CAPTURE} > /dev/full`);
+    const { code, stderr } = await shell(`gryphon replay '${CAPTURE}' > /dev/full`);
     expect(code).toBe(4);
     expect(stderr).toMatch(/^gryphon: the result cannot be written to stdout/);
   });

@@ -1,4 +1,8 @@
-import { describe, expect, test } from 'vitest';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { runCommand } from '../../src/io/commands.ts';
 import { readSetting, settingName } from '../../src/io/sysctl.ts';
 
@@ -24,6 +28,44 @@ describe('a tool', () => {
       failure: expect.stringContaining('no-such-tool-anywhere'),
       isMissing: true,
     });
+  });
+});
+
+describe('a PATH with a folder that cannot be read', () => {
+  let folder: string;
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'gryphon-path-'));
+    chmodSync(folder, 0o755);
+    mkdirSync(join(folder, 'closed'), { mode: 0 });
+    mkdirSync(join(folder, 'open'));
+    writeFileSync(join(folder, 'open/not-for-you'), '', { mode: 0o644 });
+  });
+  afterAll(() => {
+    chmodSync(join(folder, 'closed'), 0o700);
+    rmSync(folder, { recursive: true });
+  });
+
+  /** Run as an ordinary user where the test is root's: root reads every folder. */
+  const answerOf = (tool: string): unknown => {
+    const script = `
+      await import('./test/helpers/typescript.mjs');
+      const { runCommand } = await import('./src/io/commands.ts');
+      const isRoot = process.getuid() === 0;
+      if (isRoot) process.setegid(65534), process.seteuid(65534);
+      process.env.PATH = '${folder}/closed:${folder}/open:/usr/bin:/bin';
+      console.log(JSON.stringify(runCommand('${tool}', [])));`;
+    const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+      encoding: 'utf8',
+    });
+    expect(stderr).toBe('');
+    return JSON.parse(stdout);
+  };
+
+  test.each([
+    { tool: 'no-such-tool-anywhere', isMissing: true },
+    { tool: 'not-for-you', isMissing: false },
+  ])('$tool is missing: $isMissing', ({ tool, isMissing }) => {
+    expect(answerOf(tool)).toEqual({ failure: expect.stringContaining(tool), isMissing });
   });
 });
 

@@ -6,6 +6,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { packetFields, startCapture } from '../helpers/capture.ts';
+import { keepGround } from '../helpers/ground.ts';
 import {
   type Auxiliary,
   addAuxiliary,
@@ -63,6 +64,8 @@ describe.runIf(canRun('intercepts', TOOLS))('a replay with intercepts', () => {
     // As targets have: a way for everything that they know nothing of. It leads to the auxiliary.
     await mustInside(lab.target, ['ip', 'route', 'add', 'default', 'via', auxiliary.gateway]);
   });
+
+  keepGround(() => [lab.client, lab.target]);
 
   afterEach(async () => {
     for (const each of running.splice(0)) await each.stop();

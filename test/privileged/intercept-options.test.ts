@@ -1,5 +1,6 @@
 /** What the operator of an intercept asks of it: a filter of their own, counts for Prometheus. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { keepGround } from '../helpers/ground.ts';
 import {
   leftovers,
   makeToken,
@@ -28,6 +29,8 @@ describe.runIf(canRun('options of intercepts', ['ip', 'ethtool', 'nginx', 'curl'
       nginx = await startNginx(lab.target);
       token = makeToken();
     });
+
+    keepGround(() => [lab.client, lab.target]);
 
     afterEach(async () => {
       for (const each of running.splice(0)) await each.stop();

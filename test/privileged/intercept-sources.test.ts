@@ -12,6 +12,7 @@ import { Waiter } from '../../src/io/wait.ts';
 import { IpView } from '../../src/wire/ip-view.ts';
 import { TcpView } from '../../src/wire/tcp.ts';
 import { WireFault } from '../../src/wire/wire-fault.ts';
+import { keepGround } from '../helpers/ground.ts';
 import {
   type Host,
   type Lab,
@@ -51,6 +52,8 @@ beforeAll(async () => {
   nginx = await startNginx(lab.target);
   clients = new RawClients(lab.client, lab.target);
 });
+
+keepGround(() => (isReady ? [lab.client, lab.target] : []));
 
 afterEach(() => {
   for (const one of opened.splice(0).reverse()) one.close();

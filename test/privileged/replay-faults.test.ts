@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { keepGround } from '../helpers/ground.ts';
 import {
   CLIENTS_ROUTED,
   connectionsWith,
@@ -41,6 +42,8 @@ describe.runIf(canRun('replay that fails', TOOLS))('replay that fails', () => {
     folder = mkdtempSync(join(tmpdir(), 'gryphon-faults-'));
   });
 
+  keepGround(() => [lab.client, lab.target]);
+
   afterAll(async () => {
     await nginx?.stop();
     await lab?.close();
@@ -70,7 +73,8 @@ describe.runIf(canRun('replay that fails', TOOLS))('replay that fails', () => {
     expect(withLedger(replayed).users).toMatchObject({ planned: 50, timedOut: 50, completed: 0 });
     expect(replayed.code).toBe(5);
     expect(replayed.result?.durationSeconds).toBeGreaterThan(2);
-    expect(replayed.elapsedMs).toBeLessThan(8_000);
+    // Not the default of 30 s; how much above 2 s is the machine's business.
+    expect(replayed.elapsedMs).toBeLessThan(25_000);
   });
 
   test('a target that falls silent half way times the users out that it left waiting', async () => {
@@ -94,7 +98,7 @@ describe.runIf(canRun('replay that fails', TOOLS))('replay that fails', () => {
       expect(users).toMatchObject({ planned: 32, timedOut: 32, peakEstablished: 32 });
       expect(exchanges.answered).toBe(0);
       expect(replayed.code).not.toBe(0);
-      expect(replayed.elapsedMs).toBeLessThan(10_000);
+      expect(replayed.elapsedMs).toBeLessThan(25_000);
     } finally {
       await mustInside(lab.target, ['iptables', '-D', ...drop, 'DROP']);
     }
@@ -175,7 +179,7 @@ describe.runIf(canRun('replay that fails', TOOLS))('replay that fails', () => {
     expect(users).toMatchObject({ planned: 160, live: 0, completed: 0 });
     expect(users.aborted).toBeGreaterThanOrEqual(100);
     expect(replayed.stdout).not.toBe('');
-    expect(replayed.elapsedMs).toBeLessThan(10_000);
+    expect(replayed.elapsedMs).toBeLessThan(25_000);
     await connectionsGone(lab.target, RANGE);
     await until('nginx idle', async () => (await nginx.stubStatus()).active === 0);
   });

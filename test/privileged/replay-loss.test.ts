@@ -2,13 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { clientStreams } from '../helpers/capture.ts';
-import {
-  CLIENTS_ROUTED,
-  type Lab,
-  loseAtGateway,
-  makeLab,
-  routeClients,
-} from '../helpers/netns.ts';
+import { keepGround } from '../helpers/ground.ts';
+import { type Lab, loseAtGateway, makeLab, routeClients } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { completed, connectionsGone, fixture, replay } from '../helpers/replay.ts';
 import { httpRequests } from '../helpers/requests.ts';
@@ -25,7 +20,10 @@ const TOOLS = [
   'tshark',
   '/usr/bin/python3',
 ];
-const RANGE = CLIENTS_ROUTED.ipv4;
+
+/** A range of its own for each case, so that none finds the connections that another left. */
+let cases = 0;
+const ownRange = (): string => `198.18.${++cases}.0/24`;
 
 describe.runIf(canRun('replay across a lossy path', TOOLS))('replay across a lossy path', () => {
   let lab: Lab;
@@ -39,6 +37,8 @@ describe.runIf(canRun('replay across a lossy path', TOOLS))('replay across a los
     nginx = await startNginx(lab.target);
   });
 
+  keepGround(() => [lab.gateway]);
+
   afterAll(async () => {
     await greeting?.stop();
     await nginx?.stop();
@@ -51,15 +51,16 @@ describe.runIf(canRun('replay across a lossy path', TOOLS))('replay across a los
     { lost: '5 %', share: 0.05 },
   ])('every octet arrives once and in order with $lost loss', async ({ share }) => {
     const users = 100;
+    const range = ownRange();
     await loseAtGateway(lab, share);
     const before = greeting.connections().length;
     const recorded = await clientStreams(fixture('greeting.pcap'), 7000);
     const argv = [fixture('greeting.pcap'), '--target', `${lab.target.ipv4}:7000`];
 
-    const value = await replay(lab.client, [...argv, '--clients', RANGE, '--users', `${users}`]);
+    const value = await replay(lab.client, [...argv, '--clients', range, '--users', `${users}`]);
 
     const result = completed(value, users);
-    await connectionsGone(lab.target, RANGE);
+    await connectionsGone(lab.target, range);
     const received = greeting.connections().slice(before);
     const sent = playedInTurn(recorded, users).map((octets) => octets.toString('latin1'));
     expect(tally(received.map(({ octets }) => octets.toString('latin1')))).toEqual(tally(sent));
@@ -73,15 +74,16 @@ describe.runIf(canRun('replay across a lossy path', TOOLS))('replay across a los
     { lost: '5 %', share: 0.05 },
   ])('every octet of 20 KB bodies arrives with $lost loss', async ({ share }) => {
     const users = 50;
+    const range = ownRange();
     await loseAtGateway(lab, share);
     const before = nginx.accessLog().length;
     const streams = await clientStreams(fixture('http-post-gso.pcap'), 80);
     const argv = [fixture('http-post-gso.pcap'), '--target', `${lab.target.ipv4}:80`];
 
-    const value = await replay(lab.client, [...argv, '--clients', RANGE, '--users', `${users}`]);
+    const value = await replay(lab.client, [...argv, '--clients', range, '--users', `${users}`]);
 
     completed(value, users);
-    await connectionsGone(lab.target, RANGE);
+    await connectionsGone(lab.target, range);
     const bodies = nginx
       .accessLog()
       .slice(before)

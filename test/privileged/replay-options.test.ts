@@ -1,5 +1,6 @@
 /** What the options of a replay change, as nginx and tshark see it; what they must not change. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { keepGround } from '../helpers/ground.ts';
 import {
   CLIENTS_ON_LINK,
   CLIENTS_ROUTED,
@@ -38,6 +39,8 @@ describe.runIf(canRun('options of a replay', TOOLS))('options of a replay', () =
     nginx = await startNginx(lab.target);
     redis = await startRedis(lab.target);
   });
+
+  keepGround(() => [lab.client, lab.target]);
 
   afterAll(async () => {
     await redis?.stop();
