@@ -154,10 +154,13 @@ function mapEndpoints(scripts: Scripts, target: ReplayTarget, clients: string): 
   const targets: TargetAddress[] = [];
   const labels: string[] = [];
   const targetOf = new Uint16Array(scripts.endpoints.length).fill(NO_TARGET);
+  // A capture of passive FTP has tens of thousands of ports: each is looked up, never searched for.
+  const rows = new Map<string, number>();
   const rowOf = (address: string, port: number, label: string): number => {
-    const known = targets.findIndex((each) => each.address === address && each.port === port);
-    if (known >= 0) return known;
+    const known = rows.get(`${address} ${port}`);
+    if (known !== undefined) return known;
     assert(targets.length < NO_TARGET, 'endpoints fit 16 bits');
+    rows.set(`${address} ${port}`, targets.length);
     labels.push(label);
     return targets.push({ address, port }) - 1;
   };
@@ -185,11 +188,11 @@ function warnOfMixtures(
   labels: readonly string[],
 ): string[] {
   if (target.kind === 'embedded') return [];
+  const portsOf = labels.map(() => new Set<number>());
+  for (const [i, { port }] of scripts.endpoints.entries()) portsOf.at(targetOf[i])?.add(port);
   return labels.flatMap((label, row) => {
-    const ports = new Set(
-      scripts.endpoints.filter((_, i) => targetOf[i] === row).map(({ port }) => port),
-    );
-    if (ports.size < 2) return [];
+    const ports = portsOf.at(row);
+    if (ports === undefined || ports.size < 2) return [];
     const list = [...ports].slice(0, 8).join(', ') + (ports.size > 8 ? ', …' : '');
     return [
       `sessions of ${ports.size} recorded ports (${list}) are all played to ${label}; ` +

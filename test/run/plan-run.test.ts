@@ -1,0 +1,51 @@
+/** From scripts and options to a plan. */
+import { expect, test } from 'vitest';
+import { planRun } from '../../src/run/plan-run.ts';
+import { handMade } from '../helpers/scripts.ts';
+import { OPTIONS } from '../replay/play.ts';
+
+/** Passive FTP opens another port for each transfer. */
+const manyPorts = (ports: number) => {
+  const { scripts } = handMade([{ said: [{ from: 'client', text: 'x' }] }]);
+  const endpoints = Array.from({ length: ports }, (_, i) => ({
+    address: '10.0.0.1',
+    port: 1 + i,
+  }));
+  return { ...scripts, endpoints };
+};
+
+test('targets of many ports are told apart, each once', () => {
+  const scripts = manyPorts(3);
+  const twice = { ...scripts, endpoints: [...scripts.endpoints, ...scripts.endpoints] };
+  const { plan } = planRun(twice, OPTIONS, 0);
+  expect(plan.targets.map(({ port }) => port)).toEqual([1, 2, 3]);
+  expect([...plan.targetOf]).toEqual([0, 1, 2, 0, 1, 2]);
+});
+
+test('ten times the ports take no hundred times as long', () => {
+  const few = manyPorts(6_000);
+  const many = manyPorts(60_000);
+  const msOf = (scripts: typeof few): number => {
+    const startMs = performance.now();
+    planRun(scripts, OPTIONS, 0);
+    return performance.now() - startMs;
+  };
+  msOf(few);
+  const fewMs = Math.max(5, msOf(few));
+  expect(msOf(many)).toBeLessThan(30 * fewMs);
+});
+
+test('which ports go to one target is said, in the order of the capture', () => {
+  const route = { recordedAddress: null, label: 'web:80', address: '192.0.2.7', port: 80 };
+  const first = { ...route, recordedPort: 3, label: 'other:81', port: 81 };
+  const routes = [first, { ...route, recordedPort: null }];
+  const { warnings } = planRun(
+    manyPorts(4),
+    { ...OPTIONS, target: { kind: 'network', routes } },
+    0,
+  );
+  expect(warnings).toEqual([
+    'sessions of 3 recorded ports (1, 2, 4) are all played to web:80; ' +
+      'choose with -x, for example -x 1-web:80',
+  ]);
+});
