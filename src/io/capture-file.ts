@@ -8,8 +8,12 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { ReplayError } from '../base/errors.ts';
 import type { CaptureBytes } from '../replay/ports.ts';
 
-/** Files begin at multiples of this in the joined capture, so that they can be mapped there. */
-export const JOIN_BYTES = 4096;
+/**
+ * Files begin at multiples of this in the joined capture, so that they can be mapped there: the
+ * largest page that Linux has on the machines it is run on (arm64, loong64, ppc64), so that an index
+ * does not depend on the machine.
+ */
+export const JOIN_BYTES = 65_536;
 
 /** A file's place in the joined capture. */
 interface PlacedFile {
@@ -26,10 +30,11 @@ export class CaptureFile {
   #fd: number | null;
 
   /**
+   * @param bytesMax what lies beyond is left alone: a capture may have grown since it was looked at
    * @throws ReplayError (capture) ERR_CAPTURE_NOT_FOUND, ERR_CAPTURE_IS_FOLDER,
    * ERR_CAPTURE_UNREADABLE
    */
-  constructor(path: string) {
+  constructor(path: string, bytesMax = Number.POSITIVE_INFINITY) {
     this.path = path;
     try {
       this.#fd = openSync(path, 'r');
@@ -37,7 +42,7 @@ export class CaptureFile {
       throw unreadable(path, cause);
     }
     const stat = fstatSync(this.#fd);
-    this.bytes = stat.size;
+    this.bytes = Math.min(stat.size, bytesMax);
     if (!stat.isDirectory()) return;
     this.close();
     throw unreadable(path, { code: 'EISDIR' });

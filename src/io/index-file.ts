@@ -1,13 +1,18 @@
-/** The file beside a capture in which its index is kept. */
-import { createHash } from 'node:crypto';
+/**
+ * The file beside a capture in which its index is kept.
+ *
+ * What it says is believed, and root may be the one who reads it: so it is only read where nobody
+ * else can have written it, and no link that somebody put in its place is followed.
+ */
+import { createHash, randomBytes } from 'node:crypto';
 import {
   closeSync,
+  constants,
   fstatSync,
   openSync,
   readSync,
   renameSync,
   rmSync,
-  statSync,
   writeSync,
 } from 'node:fs';
 import { ReplayError } from '../base/errors.ts';
@@ -15,10 +20,16 @@ import { ReplayError } from '../base/errors.ts';
 /** As much of the beginning and of the end of a capture as is looked at to know it again. */
 const EDGE_BYTES = 65_536;
 const PIECE_BYTES = 1 << 28;
+/** Octets of the name that a draft gets, so that nobody can know it before. */
+const DRAFT_NAME_BYTES = 9;
+const WRITABLE_BY_OTHERS = 0o022;
+const MODE = 0o600;
 
-export const indexPathOf = (capture: string): string => `${capture}.gryphon-index`;
+export const INDEX_SUFFIX = '.gryphon-index';
 
-/** What tells a file from another one of the same name. */
+export const indexPathOf = (capture: string): string => `${capture}${INDEX_SUFFIX}`;
+
+/** What tells a file from another one of the same name, and from itself when it has changed. */
 export interface FileIdentity {
   readonly bytes: number;
   readonly modifiedMs: number;
@@ -41,45 +52,75 @@ export function identityOf(path: string): FileIdentity {
   }
 }
 
-/** All of a file, or null where there is none that can be read. */
-export function readWhole(path: string): ArrayBuffer | null {
+/** An index as it was found: its octets, or why it is not used; neither where there is none. */
+export interface FoundIndex {
+  readonly memory: ArrayBuffer | null;
+  readonly refusal: string | null;
+}
+
+const NO_INDEX: FoundIndex = { memory: null, refusal: null };
+
+/** Reads all of an index, if there is one that only this user (or root) can have written. */
+export function readIndex(path: string): FoundIndex {
+  let fd: number;
   try {
-    const bytes = statSync(path).size;
-    const memory = new Uint8Array(bytes);
-    const fd = openSync(path, 'r');
-    try {
-      let done = 0;
-      while (done < bytes) {
-        const count = readSync(fd, memory, done, Math.min(PIECE_BYTES, bytes - done), done);
-        if (count === 0) return null;
-        done += count;
-      }
-      return memory.buffer;
-    } finally {
-      closeSync(fd);
+    // Not blocking: what lies there may be a pipe.
+    fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (cause) {
+    const isLink = (cause as NodeJS.ErrnoException).code === 'ELOOP';
+    // No index yet, or one of somebody else that cannot be read: it is made anew.
+    return isLink ? refused(path, 'a link, which is not followed') : NO_INDEX;
+  }
+  try {
+    const stat = fstatSync(fd);
+    if (!stat.isFile()) return refused(path, 'no file');
+    if (stat.uid !== 0 && stat.uid !== process.geteuid?.()) {
+      return refused(path, `of another user (${stat.uid})`);
     }
+    if ((stat.mode & WRITABLE_BY_OTHERS) !== 0) return refused(path, 'writable by others');
+    return { memory: readAll(fd, stat.size), refusal: null };
   } catch {
-    // No index yet, or one of somebody else: it is made anew.
-    return null;
+    return NO_INDEX;
+  } finally {
+    closeSync(fd);
   }
 }
 
+const refused = (path: string, what: string): FoundIndex => ({
+  memory: null,
+  refusal: `the index ${path} is ${what}: it is not used`,
+});
+
+/** Null where the file is shorter than it was. */
+function readAll(fd: number, bytes: number): ArrayBuffer | null {
+  const memory = new Uint8Array(bytes);
+  for (let done = 0; done < bytes; ) {
+    const count = readSync(fd, memory, done, Math.min(PIECE_BYTES, bytes - done), done);
+    if (count === 0) return null;
+    done += count;
+  }
+  return memory.buffer;
+}
+
 /**
- * Writes a file whole or not at all.
+ * Writes an index whole or not at all, in the place of whatever has its name.
  * @throws ReplayError ERR_CAPTURE_INDEX (environment)
  */
-export function writeWhole(path: string, parts: readonly Uint8Array[]): void {
-  const draft = `${path}.${process.pid}`;
+export function writeIndex(path: string, parts: readonly Uint8Array[]): void {
+  const draft = `${path}.${randomBytes(DRAFT_NAME_BYTES).toString('base64url')}`;
   try {
-    const fd = openSync(draft, 'w', 0o600);
+    // Made anew or not at all: what is there, link or file, is somebody else's.
+    const fd = openSync(draft, 'wx', MODE);
     try {
       for (const part of parts) writeAll(fd, part);
+    } catch (fault) {
+      rmSync(draft, { force: true });
+      throw fault;
     } finally {
       closeSync(fd);
     }
-    renameSync(draft, path);
+    moveInto(path, draft);
   } catch (cause) {
-    rmSync(draft, { force: true });
     throw new ReplayError({
       code: 'ERR_CAPTURE_INDEX',
       kind: 'environment',
@@ -87,6 +128,15 @@ export function writeWhole(path: string, parts: readonly Uint8Array[]): void {
       hint: 'leave out --index, or copy the capture to where there is room and permission',
       cause,
     });
+  }
+}
+
+function moveInto(path: string, draft: string): void {
+  try {
+    renameSync(draft, path);
+  } catch (fault) {
+    rmSync(draft, { force: true });
+    throw fault;
   }
 }
 

@@ -8,6 +8,7 @@ import { formatOf, MAGIC_BYTES } from '../capture/format.ts';
 import type { Damage } from '../capture/packet-reader.ts';
 import { CaptureFile, JOIN_BYTES } from '../io/capture-file.ts';
 import { filesIn, headOf, kindOf, STANDARD_INPUT } from '../io/capture-source.ts';
+import { INDEX_SUFFIX } from '../io/index-file.ts';
 import type { JoinedFile } from '../session/scripts.ts';
 import { type Compression, unpackCapture } from './unpack-capture.ts';
 
@@ -26,6 +27,8 @@ export interface Source extends JoinedFile {
 
 export interface SourceOptions {
   readonly signal?: AbortSignal;
+  /** Whether what is no capture is an error among others, too. */
+  readonly strict?: boolean;
   readonly onWarning?: (text: string) => void;
   /** Octets of packed files that have been read, and of all files that are to be read. */
   readonly onProgress: (bytesRead: number, bytes: number) => Promise<void>;
@@ -67,6 +70,8 @@ class Opening {
   readonly #list: Source[] = [];
   readonly #unnamed: { close(): void }[] = [];
   #base = 0;
+  /** Of what was left out. */
+  #firstFault: unknown = null;
   #bytesRead = 0;
   #bytes: number;
 
@@ -87,13 +92,22 @@ class Opening {
       for (const [i, name] of this.#names.entries()) {
         const file = this.#plain.at(i);
         if (file) this.#addPlain(name, file);
-        else await this.#addUnpacked(name);
+        else await this.#addUnpacked(name).catch((fault: unknown) => this.#leaveOut(fault));
       }
+      if (this.#list.length === 0) throw this.#firstFault;
       return new CaptureSources(this.#list, this.#unnamed);
     } catch (fault) {
       for (const file of this.#unnamed) file.close();
       throw fault;
     }
+  }
+
+  /** What is no capture among others is no reason to do without them. */
+  #leaveOut(fault: unknown): void {
+    const isAlone = this.#names.length === 1;
+    if (!(fault instanceof CaptureError) || isAlone || this.#options.strict === true) throw fault;
+    this.#firstFault ??= fault;
+    this.#options.onWarning?.(`${fault.message}; it is left out`);
   }
 
   #addPlain(name: string, { path, bytes }: CaptureFile): void {
@@ -140,8 +154,9 @@ class Opening {
 /** A folder stands for the captures in it. */
 function expand(path: string, options: SourceOptions): string[] {
   if (kindOf(path) !== 'folder') return [path];
-  const files = filesIn(path);
-  const captures = files.filter((file) => formatOf(headOf(file, MAGIC_BYTES)) !== null);
+  const files = filesIn(path).filter((file) => !file.endsWith(INDEX_SUFFIX));
+  const isCapture = (file: string) => formatOf(headOf(file, MAGIC_BYTES)) !== null;
+  const captures = files.filter(isCapture);
   if (captures.length === 0) {
     throw new ReplayError({
       code: 'ERR_CAPTURE_IS_FOLDER',
@@ -150,8 +165,12 @@ function expand(path: string, options: SourceOptions): string[] {
       hint: 'name a capture, or a folder of captures',
     });
   }
+  // With them all, the first that is none says so.
+  if (options.strict === true) return files;
   const others = files.length - captures.length;
-  if (others > 0) options.onWarning?.(`${path}: ${others} files in it are no captures`);
+  const which =
+    others === 1 ? '1 file in it is no capture' : `${others} files in it are no captures`;
+  if (others > 0) options.onWarning?.(`${path}: ${which}`);
   return captures;
 }
 

@@ -1,36 +1,31 @@
 /**
  * Reads captures once and keeps an index of their sessions: where each octet lies, never the octets
  * themselves.
- *
- * Several files are read as one capture: whichever has the earliest next packet is read on, and a
- * file is only opened when the others have come to its first packet, so that a day of rotated files
- * costs no more memory than two of them.
  */
 
 import { type Epoch, newEpoch } from '../capture/capture-clock.ts';
 import { CaptureError } from '../capture/capture-error.ts';
-import { readerOf } from '../capture/format.ts';
 import { FrameFilter } from '../capture/frame-filter.ts';
 import { LinkType } from '../capture/link-types.ts';
-import { OctetWindow, WINDOW_BYTES } from '../capture/octet-window.ts';
-import { PACKET_BYTES_MAX, type PacketReader, Step } from '../capture/packet-reader.ts';
-import { CaptureFile, openCaptureBytes } from '../io/capture-file.ts';
+import { openCaptureBytes } from '../io/capture-file.ts';
 import type {
   FileReport,
   ServerReport,
   SessionReport,
   SessionTotals,
 } from '../report/inspect-document.ts';
-import { CaptureIngest, IngestStep, type Timestamp } from '../session/capture-ingest.ts';
+import type { CaptureIngest } from '../session/capture-ingest.ts';
 import { findHttpRequests, type HttpRequests } from '../session/http-requests.ts';
 import { type ReadOctets, ScriptBuilder } from '../session/script-builder.ts';
 import type { JoinedFile, Scripts } from '../session/scripts.ts';
 import { SessionCatalog } from '../session/session-catalog.ts';
 import type { SessionSelection } from '../session/session-selection.ts';
 import { SessionTracker } from '../session/session-tracker.ts';
-import { type CaptureSources, named, openSources, type Source } from './capture-sources.ts';
-import { canBeStored, loadIndex, saveIndex } from './index-store.ts';
+import { type CaptureSources, openSources, type Source } from './capture-sources.ts';
+import { canBeStored, type IndexKey, identitiesOf, loadIndex, saveIndex } from './index-store.ts';
+import { CaptureReading, type DatedSource, dateSource } from './read-captures.ts';
 import { serverReports, sessionReports, sessionTotals, timestampText } from './session-reports.ts';
+import { Turns } from './turns.ts';
 
 export interface IndexOptions {
   /** Seeds the hash tables, so that no capture can be made that slows them down. */
@@ -72,26 +67,8 @@ export interface CaptureIndex {
   close(): void;
 }
 
-/** The event loop gets a turn this often, so that Ctrl-C and progress are served. */
-const TURN_MS = 50;
-
-/** Half of it is enough for two of the largest packets, and many files may be open at a time. */
-const MERGE_WINDOW_BYTES = 2 * PACKET_BYTES_MAX + 4096;
-
 /** The smallest packets with their headers: how many there are is guessed from the files' sizes. */
 const PACKET_BYTES_MIN = 70;
-
-const END_OF_TIME: Timestamp = { seconds: Number.POSITIVE_INFINITY, nanos: 0 };
-
-/** A source that is being read. */
-interface Reading {
-  readonly source: Source;
-  readonly file: CaptureFile;
-  readonly window: OctetWindow;
-  readonly ingest: CaptureIngest;
-  /** How far it has been read. */
-  offset: number;
-}
 
 /**
  * Reads captures.
@@ -110,6 +87,7 @@ export async function indexCaptures(
   const sources = await openSources(paths, {
     ...(signal === undefined ? {} : { signal }),
     ...(onWarning === undefined ? {} : { onWarning }),
+    strict: options.strict === true,
     onProgress: (bytesRead, bytes) => turns.take(bytesRead, bytes),
   });
   try {
@@ -141,29 +119,10 @@ interface IndexingOptions extends IndexOptions {
   readonly filterOf: ((linkType: number) => FrameFilter) | undefined;
 }
 
-/** Gives the event loop its turn now and then. */
-class Turns {
-  readonly #options: IndexOptions;
-  readonly #startMs = performance.now();
-  #turnMs = this.#startMs;
-
-  constructor(options: IndexOptions) {
-    this.#options = options;
-  }
-
-  async take(bytesRead: number, bytes: number): Promise<void> {
-    const nowMs = performance.now();
-    if (nowMs - this.#turnMs < TURN_MS) return;
-    this.#options.onProgress?.(bytesRead, bytes, nowMs - this.#startMs);
-    await new Promise<void>((resolve) => setImmediate(resolve));
-    this.#options.signal?.throwIfAborted();
-    this.#turnMs = performance.now();
-  }
-}
-
 class Indexing {
   readonly #opened: CaptureSources;
-  readonly #sources: readonly Source[];
+  /** Those that are captures. */
+  #sources: readonly Source[];
   readonly #turns: Turns;
   readonly #options: IndexingOptions;
   readonly #tracker: SessionTracker;
@@ -187,24 +146,61 @@ class Indexing {
   }
 
   async run(): Promise<void> {
-    const isStored = this.#options.store === true && this.#canStore();
-    const filter = this.#options.filter ?? null;
-    if (isStored && this.#load(filter)) return;
-    await this.#read();
-    if (!isStored) return;
-    const reports = this.#sources.flatMap((source) => this.#reports.get(source) ?? []);
-    const stored = { epoch: this.#epoch, reports };
-    saveIndex(this.#sources, filter, this.#tracker, stored);
+    const dated = this.#dateSources();
+    if (dated.length > 0) this.#sources = dated.map(({ source }) => source);
+    const key = this.#options.store === true ? this.#storeKey() : null;
+    if (key !== null && this.#load(key)) return;
+    const reading = this.#reading();
+    if (dated.length > 0) await reading.merge(dated);
+    else await reading.readAll(this.#sources[0]);
+    if (key !== null) this.#save(key);
   }
 
-  #canStore(): boolean {
-    if (canBeStored(this.#sources)) return true;
+  /**
+   * Of several sources, those that are captures, with the times of their first packets; none of a
+   * single one, which needs no date. What is no capture among others is left out.
+   */
+  #dateSources(): DatedSource[] {
+    if (this.#sources.length === 1) return [];
+    let firstFault: unknown = null;
+    const dated = this.#sources.flatMap((source) => {
+      try {
+        return [dateSource(source)];
+      } catch (fault) {
+        if (!(fault instanceof CaptureError) || this.#options.strict === true) throw fault;
+        firstFault ??= fault;
+        this.#warn(`${fault.message}; it is left out`);
+        return [];
+      }
+    });
+    if (dated.length === 0) throw firstFault;
+    return dated;
+  }
+
+  #reading(): CaptureReading {
+    return new CaptureReading({
+      tracker: this.#tracker,
+      epoch: this.#epoch,
+      filterOf: this.#options.filterOf,
+      onRead: async (bytes) => {
+        this.#bytesRead += bytes;
+        await this.#turns.take(this.#bytesRead, this.#bytes);
+      },
+      onClose: (source, ingest) => this.#report(source, fileReport(source, ingest)),
+    });
+  }
+
+  #storeKey(): IndexKey | null {
+    const sources = this.#sources;
+    if (canBeStored(sources)) {
+      return { sources, identities: identitiesOf(sources), filter: this.#options.filter ?? null };
+    }
     this.#warn('--index is for captures that are files, not packed or piped: none is written');
-    return false;
+    return null;
   }
 
-  #load(filter: string | null): boolean {
-    const stored = loadIndex(this.#sources, filter, this.#tracker);
+  #load(key: IndexKey): boolean {
+    const stored = loadIndex(key, this.#tracker, (text) => this.#warn(text));
     if (stored === null) return false;
     this.#epoch.seconds = stored.epoch.seconds;
     this.#epoch.nanos = stored.epoch.nanos;
@@ -215,9 +211,10 @@ class Indexing {
     return true;
   }
 
-  async #read(): Promise<void> {
-    if (this.#sources.length === 1) await this.#readAll(this.#sources[0]);
-    else await this.#merge();
+  #save(key: IndexKey): void {
+    const reports = this.#sources.flatMap((source) => this.#reports.get(source) ?? []);
+    if (saveIndex(key, this.#tracker, { epoch: this.#epoch, reports })) return;
+    this.#warn('a capture changed while it was read: no index of it is kept');
   }
 
   finish(): CaptureIndex {
@@ -241,102 +238,6 @@ class Indexing {
     };
   }
 
-  async #readAll(source: Source): Promise<void> {
-    const reading = this.#open(source, WINDOW_BYTES);
-    try {
-      while (takePackets(reading, END_OF_TIME) !== IngestStep.END) {
-        this.#fill(reading);
-        await this.#turns.take(this.#bytesRead, this.#bytes);
-      }
-      this.#close(reading);
-    } finally {
-      reading.file.close();
-    }
-  }
-
-  /** Files wait in the order of their first packets until their time has come. */
-  async #merge(): Promise<void> {
-    const waiting = this.#sources.map((source) => ({ source, first: this.#firstTime(source) }));
-    waiting.sort((a, b) => compareTimes(a.first, b.first));
-    const active: Reading[] = [];
-    try {
-      while (active.length > 0 || waiting.length > 0) {
-        const next = waiting.at(0);
-        const earliest = active.at(0);
-        const opensNext =
-          earliest === undefined ||
-          (next !== undefined && compareTimes(next.first, earliest.ingest.pending) <= 0);
-        if (opensNext && next !== undefined) {
-          waiting.shift();
-          const reading = this.#open(next.source, MERGE_WINDOW_BYTES);
-          // Nothing is dated before the beginning of time: this only finds the first packet.
-          await this.#advance(reading, active, { seconds: Number.NEGATIVE_INFINITY, nanos: 0 });
-          continue;
-        }
-        const reading = active.shift();
-        if (reading === undefined) break;
-        const limit = earlierOf(active.at(0)?.ingest.pending, next?.first);
-        await this.#advance(reading, active, limit);
-      }
-    } finally {
-      for (const { file } of active) file.close();
-    }
-  }
-
-  /** Reads a file up to a time, and puts it back in its place among the active ones. */
-  async #advance(reading: Reading, active: Reading[], limit: Timestamp): Promise<void> {
-    let step: IngestStep = takePackets(reading, limit);
-    while (step === IngestStep.MORE) {
-      this.#fill(reading);
-      await this.#turns.take(this.#bytesRead, this.#bytes);
-      step = takePackets(reading, limit);
-    }
-    if (step === IngestStep.END) {
-      this.#close(reading);
-      return;
-    }
-    const { pending } = reading.ingest;
-    const at = active.findIndex((other) => compareTimes(pending, other.ingest.pending) < 0);
-    active.splice(at < 0 ? active.length : at, 0, reading);
-  }
-
-  #open(source: Source, windowBytes: number): Reading {
-    const file = new CaptureFile(source.path);
-    try {
-      const window = new OctetWindow(windowBytes);
-      const reader = startReading(file, window);
-      const { filterOf } = this.#options;
-      const ingest = new CaptureIngest(reader, this.#tracker, {
-        epoch: this.#epoch,
-        fileBase: source.base,
-        ...(filterOf === undefined ? {} : { filterOf }),
-      });
-      return { source, file, window, ingest, offset: 0 };
-    } catch (fault) {
-      file.close();
-      throw named(source.name, fault);
-    }
-  }
-
-  #fill(reading: Reading): void {
-    const { source, file, window, ingest } = reading;
-    const room = window.room();
-    const { fillBytes } = ingest.reader;
-    const into = fillBytes < room.length ? room.subarray(0, fillBytes) : room;
-    const count = file.read(into, window.nextOffset);
-    if (count === 0) ingest.reader.end();
-    window.added(count);
-    // By how far the file has been read: what is stepped over is work done, too.
-    const share = (source.namedBytes * (1 - source.unpackedShare)) / Math.max(1, source.bytes);
-    this.#bytesRead += (window.nextOffset - reading.offset) * share;
-    reading.offset = window.nextOffset;
-  }
-
-  #close({ source, file, ingest }: Reading): void {
-    file.close();
-    this.#report(source, fileReport(source, ingest));
-  }
-
   #report(source: Source, report: FileReport): void {
     this.#reports.set(source, report);
     if (report.damage !== null) {
@@ -353,50 +254,9 @@ class Indexing {
     }
   }
 
-  /** When a file's first packet is dated; the beginning of time for a file without any. */
-  #firstTime(source: Source): Timestamp {
-    const file = new CaptureFile(source.path);
-    try {
-      const window = new OctetWindow(MERGE_WINDOW_BYTES);
-      const reader = startReading(file, window);
-      for (;;) {
-        const step = reader.next();
-        if (step === Step.END) return { seconds: Number.NEGATIVE_INFINITY, nanos: 0 };
-        if (step === Step.PACKET && !Number.isNaN(reader.seconds)) {
-          return { seconds: reader.seconds, nanos: reader.nanos };
-        }
-        if (step === Step.MORE) {
-          const count = file.read(window.room(), window.nextOffset);
-          if (count === 0) reader.end();
-          window.added(count);
-        }
-      }
-    } catch (fault) {
-      throw named(source.name, fault);
-    } finally {
-      file.close();
-    }
-  }
-
   #warn(text: string): void {
     this.#options.onWarning?.(text);
   }
-}
-
-/** @throws CaptureError that names the file, where it is of a version that is not read */
-function takePackets({ source, ingest }: Reading, limit: Timestamp): IngestStep {
-  try {
-    return ingest.run(limit.seconds, limit.nanos);
-  } catch (fault) {
-    throw named(source.name, fault);
-  }
-}
-
-/** @throws CaptureError where the file's beginning is no capture's */
-function startReading(file: CaptureFile, window: OctetWindow): PacketReader {
-  window.fileBytes = file.bytes;
-  window.added(file.read(window.room(), 0));
-  return readerOf(window);
 }
 
 function fileReport(source: Source, ingest: CaptureIngest): FileReport {
@@ -424,15 +284,6 @@ function withOctets<T>(joined: readonly JoinedFile[], use: (read: ReadOctets) =>
   } finally {
     octets.close();
   }
-}
-
-function compareTimes(a: Timestamp, b: Timestamp): number {
-  if (a.seconds !== b.seconds) return a.seconds < b.seconds ? -1 : 1;
-  return a.nanos - b.nanos;
-}
-
-function earlierOf(a: Timestamp = END_OF_TIME, b: Timestamp = END_OF_TIME): Timestamp {
-  return compareTimes(a, b) <= 0 ? a : b;
 }
 
 const damaged = (name: string, offset: number, reason: string): CaptureError =>

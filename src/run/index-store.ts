@@ -15,16 +15,16 @@ import {
   type FileIdentity,
   identityOf,
   indexPathOf,
-  readWhole,
-  writeWhole,
+  readIndex,
+  writeIndex,
 } from '../io/index-file.ts';
 import type { FileReport } from '../report/inspect-document.ts';
-import { SEGMENT_WORDS, SegmentWord } from '../session/session-records.ts';
-import type { SessionTracker } from '../session/session-tracker.ts';
+import { areRecordsSound } from '../session/check-records.ts';
+import { SessionTracker } from '../session/session-tracker.ts';
 import type { Source } from './capture-sources.ts';
 
 /** Changes whenever the tables do. */
-const MAGIC = 'gryphon-index/1\n';
+const MAGIC = 'gryphon-index/2\n';
 const MAGIC_BYTES = 16;
 const HEAD_BYTES = 24;
 const ALIGNMENT = 8;
@@ -53,36 +53,59 @@ const IS_LITTLE_ENDIAN = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
 export const canBeStored = (sources: readonly Source[]): boolean =>
   sources.every(({ name, path }) => name === path);
 
-/** Fills the tracker's tables from the index of these captures; null where there is none for them. */
+/** What the captures are now; taken before they are read, so that a change meanwhile shows. */
+export const identitiesOf = (sources: readonly Source[]): FileIdentity[] =>
+  sources.map(({ path }) => identityOf(path));
+
+/** What an index is for: the captures as they were when they were opened, and the filter. */
+export interface IndexKey {
+  readonly sources: readonly Source[];
+  readonly identities: readonly FileIdentity[];
+  readonly filter: string | null;
+}
+
+/**
+ * Fills the tracker's tables from the index of these captures.
+ * @returns null where there is none for them
+ */
 export function loadIndex(
-  sources: readonly Source[],
-  filter: string | null,
+  { sources, identities, filter }: IndexKey,
   tracker: SessionTracker,
+  onWarning: (text: string) => void,
 ): StoredIndex | null {
-  const memory = readWhole(indexPathOf(sources[0].path));
+  const { memory, refusal } = readIndex(indexPathOf(sources[0].path));
+  if (refusal !== null) onWarning(refusal);
   if (memory === null) return null;
   const head = parseHead(memory);
   if (head === null || head.filter !== filter || head.isLittleEndian !== IS_LITTLE_ENDIAN) {
     return null;
   }
-  if (JSON.stringify(head.captures) !== JSON.stringify(identities(sources))) return null;
-  if (!adoptTables(memory, head, tracker)) return null;
+  if (JSON.stringify(head.captures) !== JSON.stringify(identities)) return null;
+  const { base, bytes } = sources[sources.length - 1];
+  if (!adoptTables(memory, head, tracker, base + bytes)) return null;
   return { epoch: head.epoch ?? newEpoch(), reports: head.reports };
 }
 
-/** @throws ReplayError ERR_CAPTURE_INDEX (environment) */
+/**
+ * Keeps the tables beside the first capture.
+ * @returns false where a capture has changed since it was opened: then nothing is kept
+ * @throws ReplayError ERR_CAPTURE_INDEX (environment)
+ */
 export function saveIndex(
-  sources: readonly Source[],
-  filter: string | null,
+  { sources, identities, filter }: IndexKey,
   tracker: SessionTracker,
   { epoch, reports }: StoredIndex,
-): void {
+): boolean {
+  const isAsOpened = sources.every(({ bytes }, i) => identities[i].bytes === bytes);
+  if (!isAsOpened || JSON.stringify(identitiesOf(sources)) !== JSON.stringify(identities)) {
+    return false;
+  }
   const tables = tablesOf(tracker);
   const words = tables.map(octetsOf);
   const hash = createHash('sha256');
   for (const part of words) hash.update(part);
   const head: Head = {
-    captures: identities(sources),
+    captures: identities,
     filter,
     isLittleEndian: IS_LITTLE_ENDIAN,
     epoch: Number.isNaN(epoch.seconds) ? null : epoch,
@@ -90,7 +113,8 @@ export function saveIndex(
     tables: tables.map((table) => ({ count: table.count, words: table.words })),
     sha256: hash.digest('hex'),
   };
-  writeWhole(indexPathOf(sources[0].path), [emitHead(head), ...words]);
+  writeIndex(indexPathOf(sources[0].path), [emitHead(head), ...words]);
+  return true;
 }
 
 const tablesOf = ({ records, addresses }: SessionTracker): Records[] => [
@@ -102,9 +126,6 @@ const tablesOf = ({ records, addresses }: SessionTracker): Records[] => [
 
 const octetsOf = ({ used }: Records): Uint8Array =>
   new Uint8Array(used.buffer, used.byteOffset, used.byteLength);
-
-const identities = (sources: readonly Source[]): FileIdentity[] =>
-  sources.map(({ path }) => identityOf(path));
 
 function emitHead(head: Head): Uint8Array {
   const text = Buffer.from(JSON.stringify(head));
@@ -123,35 +144,84 @@ function parseHead(memory: ArrayBuffer): Head | null {
   const bytes = octets.readDoubleLE(MAGIC_BYTES);
   if (!Number.isInteger(bytes) || bytes < 0 || HEAD_BYTES + bytes > octets.length) return null;
   try {
-    return JSON.parse(octets.toString('utf8', HEAD_BYTES, HEAD_BYTES + bytes)) as Head;
+    const head: unknown = JSON.parse(octets.toString('utf8', HEAD_BYTES, HEAD_BYTES + bytes));
+    return isHead(head) ? head : null;
   } catch {
     // Damaged: as good as absent.
     return null;
   }
 }
 
-function adoptTables(memory: ArrayBuffer, head: Head, tracker: SessionTracker): boolean {
+/** Whether it has the parts of a head, as the code that uses them takes them. */
+function isHead(value: unknown): value is Head {
+  if (!isObject(value)) return false;
+  const { captures, epoch, reports, tables } = value;
+  return (
+    Array.isArray(captures) &&
+    (epoch === null ||
+      (isObject(epoch) && isFiniteNumber(epoch.seconds) && isFiniteNumber(epoch.nanos))) &&
+    Array.isArray(reports) &&
+    reports.length === captures.length &&
+    reports.every(isReport) &&
+    Array.isArray(tables) &&
+    tables.every((table) => isObject(table) && isCount(table.count) && isCount(table.words))
+  );
+}
+
+function isReport(value: unknown): value is FileReport {
+  if (!isObject(value)) return false;
+  const { skippedPackets, linkTypes, damage, firstTimestamp, lastTimestamp } = value;
+  return (
+    (value.format === 'pcap' || value.format === 'pcapng') &&
+    value.compression === null &&
+    [value.bytes, value.packets, value.tcpPackets, value.truncatedPackets].every(isCount) &&
+    [firstTimestamp, lastTimestamp].every((text) => text === null || typeof text === 'string') &&
+    Array.isArray(linkTypes) &&
+    linkTypes.every(isCount) &&
+    isObject(skippedPackets) &&
+    Object.values(skippedPackets).every(isCount) &&
+    (damage === null ||
+      (isObject(damage) && isCount(damage.offset) && typeof damage.reason === 'string'))
+  );
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const isFiniteNumber = (value: unknown): value is number => Number.isFinite(value);
+
+const isCount = (value: unknown): value is number =>
+  typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+
+/** @param captureBytes where the joined capture ends */
+function adoptTables(
+  memory: ArrayBuffer,
+  head: Head,
+  tracker: SessionTracker,
+  captureBytes: number,
+): boolean {
   const tables = tablesOf(tracker);
   const headBytes = Buffer.from(memory).readDoubleLE(MAGIC_BYTES);
   const body = new Uint8Array(memory, HEAD_BYTES + headBytes);
   if (createHash('sha256').update(body).digest('hex') !== head.sha256) return false;
+  if (head.tables.length !== tables.length) return false;
+  const sizes = head.tables.map(({ count, words }) => count * words * 4);
+  if (sizes.reduce((sum, bytes) => sum + bytes, 0) !== body.length) return false;
+  if (tables.some(({ words }, i) => head.tables[i].words !== words)) return false;
   let at = 0;
-  for (const [i, table] of tables.entries()) {
-    const stored = head.tables.at(i);
-    if (stored === undefined || stored.words !== table.words) return false;
-    const bytes = stored.count * stored.words * Uint32Array.BYTES_PER_ELEMENT;
-    // A copy a table: each must begin where its floats can be read.
-    table.adopt(body.slice(at, at + bytes).buffer, stored.count);
+  const parts = sizes.map((bytes) => {
     at += bytes;
-  }
-  return at === body.length && areLinksForward(tracker);
-}
-
-/** Chains of segments only lead on, so that following one ends. */
-function areLinksForward({ records: { segments } }: SessionTracker): boolean {
-  for (let row = 0; row < segments.count; row++) {
-    const next = segments.u32[row * SEGMENT_WORDS + SegmentWord.NEXT];
-    if (next !== 0 && (next <= row + 1 || next > segments.count)) return false;
-  }
+    // A copy a table: each must begin where its floats can be read.
+    return body.slice(at - bytes, at).buffer;
+  });
+  const adopt = (into: readonly Records[]): void => {
+    for (const [i, table] of into.entries()) table.adopt(parts[i], head.tables[i].count);
+  };
+  // Looked at before the tracker has them: it may have to read the capture instead.
+  const found = new SessionTracker(0);
+  adopt(tablesOf(found));
+  const addresses = found.addresses.rows.count;
+  if (!areRecordsSound(found.records, { addresses, captureBytes })) return false;
+  adopt(tables);
   return true;
 }

@@ -2,14 +2,12 @@
 import { spawnSync } from 'node:child_process';
 import {
   copyFileSync,
-  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   truncateSync,
-  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -23,7 +21,7 @@ import {
   type IndexOptions,
   indexCaptures,
 } from '../../src/run/index-captures.ts';
-import { PCAP_NANOSECONDS, pcap } from '../helpers/packets.ts';
+import { PCAP_NANOSECONDS, pcap, section } from '../helpers/packets.ts';
 import { frameOf, handshake, type SentSegment } from '../helpers/recording.ts';
 
 const fixture = (name: string) => new URL(`../../fixtures/${name}`, import.meta.url).pathname;
@@ -185,10 +183,10 @@ describe('several captures are one', () => {
     expect(Buffer.from(said).toString()).toBe('said');
   });
 
-  test('each begins at a page of the joined capture', async () => {
+  test.each([4096, 16_384, 65_536])('each begins at a page of %i octets', async (pageBytes) => {
     const { index } = await read([HTTP, file('a', session(0, 1)), HTTP]);
     const bases = index.scripts().files.map(({ base }) => base);
-    expect(bases.map((base) => base % 4096)).toEqual([0, 0, 0]);
+    expect(bases.map((base) => base % pageBytes)).toEqual([0, 0, 0]);
     expect(bases).toEqual([...bases].sort((a, b) => a - b));
     expect(new Set(bases).size).toBe(3);
   });
@@ -203,7 +201,7 @@ describe('several captures are one', () => {
     write('notes.txt', Buffer.from('hello'));
     const { sessions, warnings } = await read([folder]);
     expect(ports(sessions)).toEqual([1, 2]);
-    expect(warnings).toEqual([`${folder}: 1 files in it are no captures`]);
+    expect(warnings).toEqual([`${folder}: 1 file in it is no capture`]);
   });
 
   test('more files than may be open at a time', async () => {
@@ -228,11 +226,22 @@ describe('what cannot be read at all is one clear error', () => {
     },
   ])('$name', async ({ path, code }) => {
     const name = path();
-    const found = (await fault([HTTP, name])) as { message: string; hint: string };
+    const found = (await fault([name])) as { message: string; hint: string };
     expect(found).toMatchObject({ code, kind: 'capture' });
     expect(found.message).toContain(name);
     expect(found.message).not.toContain('\n');
     expect(found.hint).toBeTruthy();
+  });
+
+  test.each([
+    { name: 'a pcap header that is cut', octets: readFileSync(HTTP).subarray(0, 20) },
+    { name: 'a pcapng header that is cut', octets: Buffer.from(section()).subarray(0, 20) },
+    { name: 'the same, packed', octets: gzipSync(readFileSync(HTTP).subarray(0, 20)) },
+  ])('nothing came before the damage: $name', async ({ octets }) => {
+    const name = write('x.pcap', octets);
+    const found = (await fault([name])) as { message: string };
+    expect(found).toMatchObject({ code: 'ERR_CAPTURE_DAMAGED', kind: 'capture' });
+    expect(found.message).toMatch(new RegExp(`^${name}: damaged from its first octet on: `));
   });
 
   test('standard input twice is a wrong use', async () => {
@@ -240,6 +249,61 @@ describe('what cannot be read at all is one clear error', () => {
       code: 'ERR_CAPTURE_STDIN_TWICE',
       kind: 'usage',
     });
+  });
+});
+
+describe('what is no capture among others', () => {
+  const foreign = [
+    { name: 'empty', octets: () => new Uint8Array(0) },
+    { name: 'text', octets: () => Buffer.from('hello, world') },
+    { name: 'of an old version', octets: () => pcap([], { version: [1, 0] }) },
+    { name: 'a cut header', octets: () => readFileSync(HTTP).subarray(0, 20) },
+    { name: 'packed with xz', octets: () => Buffer.from('fd377a585a000004', 'hex') },
+    { name: 'packed and no capture', octets: () => gzipSync('hello, world') },
+    { name: 'packed and damaged', octets: () => gzipSync(readFileSync(HTTP)).subarray(0, 15) },
+  ];
+
+  test.each(foreign)('is left out with a note: $name', async ({ octets }) => {
+    const path = write('b', octets());
+    for (const paths of [
+      [path, HTTP],
+      [HTTP, path],
+    ]) {
+      const { index, warnings } = await read(paths);
+      expect(index.files.map(({ file }) => file)).toEqual([HTTP]);
+      expect(index.sessions.replayable).toBe(10);
+      expect(warnings).toEqual([
+        expect.stringMatching(new RegExp(`^${path}: .*; it is left out$`)),
+      ]);
+    }
+  });
+
+  test.each(foreign)('is an error where that is asked for: $name', async ({ octets }) => {
+    const path = write('b', octets());
+    expect(await fault([HTTP, path], { strict: true })).toMatchObject({ kind: 'capture' });
+  });
+
+  test.each(foreign)('is an error where there is nothing else: $name', async ({ octets }) => {
+    const paths = [write('a', octets()), write('b', octets())];
+    const found = await fault(paths);
+    expect(found).toMatchObject({ kind: 'capture' });
+    expect((found as Error).message).toContain(paths[0]);
+  });
+
+  test('in a folder, too; an index in it is nothing to speak of', async () => {
+    const path = write('x.pcap', readFileSync(HTTP));
+    await read([path], { store: true });
+    expect(await read([folder], { strict: true })).toMatchObject({ warnings: [] });
+    write('empty.pcap', new Uint8Array(0));
+    const { warnings } = await read([folder]);
+    expect(warnings).toEqual([`${folder}: 1 file in it is no capture`]);
+    expect(await fault([folder], { strict: true })).toMatchObject({ code: 'ERR_CAPTURE_EMPTY' });
+  });
+
+  test('the octets of the others are where they belong', async () => {
+    const { index } = await read([write('a', Buffer.from('hello')), HTTP]);
+    const alone = await read([HTTP]);
+    expect([...index.sessionList({ digests: true })]).toEqual(alone.sessions);
   });
 });
 
@@ -269,71 +333,6 @@ describe('a damaged capture', () => {
     const { index } = await read([path]);
     truncateSync(path, 100);
     expect(() => index.scripts()).toThrow(expect.objectContaining({ code: 'ERR_CAPTURE_CHANGED' }));
-  });
-});
-
-describe('an index beside the capture', () => {
-  const beside = (path: string) => `${path}.gryphon-index`;
-  const copy = (): string => {
-    const path = join(folder, 'x.pcap');
-    copyFileSync(HTTP, path);
-    return path;
-  };
-
-  test('is written when it is asked for, and gives the same sessions again', async () => {
-    const path = copy();
-    await read([path]);
-    expect(existsSync(beside(path))).toBe(false);
-    const first = await read([path], { store: true });
-    const octets = readFileSync(beside(path));
-    const second = await read([path], { store: true });
-    expect(readFileSync(beside(path))).toEqual(octets);
-    expect(second.sessions).toEqual(first.sessions);
-    expect(second.index.files).toEqual(first.index.files);
-    expect(second.index.scripts()).toEqual(first.index.scripts());
-  });
-
-  test('is really used: the capture is not read again', async () => {
-    const path = copy();
-    await read([path], { store: true });
-    const bytes: number[] = [];
-    await read([path], { store: true, onProgress: (bytesRead) => bytes.push(bytesRead) });
-    expect(bytes).toEqual([]);
-  });
-
-  test.each([
-    {
-      name: 'of other octets',
-      change: (path: string) => writeFileSync(path, readFileSync(fixture('http-short-be.pcap'))),
-    },
-    { name: 'of another time', change: (path: string) => utimesSync(path, 1, 1) },
-    {
-      name: 'that is damaged',
-      change: (path: string) => writeFileSync(beside(path), 'gryphon-index/1\n'),
-    },
-    {
-      name: 'with one bit changed',
-      change: (path: string) => {
-        const octets = readFileSync(beside(path));
-        octets[octets.length - 100] ^= 1;
-        writeFileSync(beside(path), octets);
-      },
-    },
-  ])('is made anew when it is $name', async ({ change }) => {
-    const path = copy();
-    await read([path], { store: true });
-    change(path);
-    const { sessions, file } = await read([path], { store: true });
-    expect(sessions).toHaveLength(10);
-    expect(file.packets).toBe(100);
-    expect(readFileSync(beside(path)).length).toBeGreaterThan(1000);
-  });
-
-  test('is none for what comes packed', async () => {
-    const path = write('x.gz', gzipSync(readFileSync(HTTP)));
-    const { warnings } = await read([path], { store: true });
-    expect(warnings).toHaveLength(1);
-    expect(existsSync(beside(path))).toBe(false);
   });
 });
 
