@@ -27,6 +27,8 @@ export interface Context {
   readonly terminal: NodeJS.WriteStream | null;
   /** Columns of stdout where it is a terminal, else `null`. */
   readonly columns: number | null;
+  /** Its rows, likewise. */
+  readonly rows: number | null;
   /**
    * Writes results to stdout and resolves when they are written. Once the reader has gone
    * (`gryphon … | head`), what is written is dropped: that is the reader's choice and no fault.
@@ -64,6 +66,7 @@ export function processContext(): Context {
     files: kernelFiles,
     terminal: process.stderr.isTTY === true ? process.stderr : null,
     columns: process.stdout.isTTY === true ? process.stdout.columns : null,
+    rows: process.stdout.isTTY === true ? process.stdout.rows : null,
     print: printToStdout,
     log: (text) => void process.stderr.write(text),
     nowMs: () => performance.now(),

@@ -2,7 +2,7 @@
 import type { RunResult } from '../measure/result.ts';
 import { jsonReport } from '../report/json.ts';
 import { outputFiles } from '../report/output-files.ts';
-import { textReport } from '../report/text.ts';
+import { type TextOptions, textReport } from '../report/text.ts';
 import type { Context } from './context.ts';
 import type { Files } from './files.ts';
 import type { GivenOptions } from './given-options.ts';
@@ -19,27 +19,37 @@ export interface Outputs {
   readonly isQuiet: boolean;
   /** Whether progress is shown. */
   readonly isShown: boolean;
-  /** Whether the summary may have colours. */
-  readonly color: boolean;
+  /** How the summary is written. */
+  readonly summary: TextOptions;
 }
 
 /** Reads the options about outputs. */
 export function readOutputs(
   given: GivenOptions,
-  context: Pick<Context, 'env' | 'columns'>,
+  context: Pick<Context, 'env' | 'columns' | 'rows'>,
 ): Outputs {
   return {
     folder: given.text('out')?.text ?? null,
     json: given.text('json')?.text ?? null,
     isQuiet: given.switch('quiet') ?? false,
     isShown: given.switch('progress') ?? true,
-    color: wantsColor(context),
+    summary: summaryOptions(given, context),
   };
 }
 
-/** Whether what goes to stdout may have colours: on a terminal, unless the environment says no. */
-export const wantsColor = ({ env, columns }: Pick<Context, 'env' | 'columns'>): boolean =>
-  columns !== null && !wantsPlainText(env);
+/**
+ * How a summary is written to stdout: for its terminal where it is one, and with colours there unless
+ * the environment says no.
+ */
+export const summaryOptions = (
+  given: GivenOptions,
+  { env, columns, rows }: Pick<Context, 'env' | 'columns' | 'rows'>,
+): TextOptions => ({
+  color: columns !== null && !wantsPlainText(env),
+  columns,
+  rows,
+  explain: given.switch('explain') ?? false,
+});
 
 /**
  * Makes the folder, and sees that everything can be written.
@@ -57,15 +67,15 @@ export async function checkOutputs({ folder, json }: Outputs, files: Files): Pro
  */
 export async function writeOutputs(
   result: RunResult,
-  { folder, json, isQuiet, color }: Outputs,
+  { folder, json, isQuiet, summary }: Outputs,
   context: Pick<Context, 'files' | 'print' | 'log'>,
 ): Promise<void> {
   const writes: Promise<void>[] = [];
   if (json === STDOUT) {
     writes.push(context.print(jsonReport(result)));
-    if (!isQuiet) context.log(textReport(result, { color: false }));
+    if (!isQuiet) context.log(textReport(result, { ...summary, color: false }));
   } else {
-    writes.push(context.print(textReport(result, { color })));
+    writes.push(context.print(textReport(result, summary)));
     if (json !== null) writes.push(context.files.write(json, jsonReport(result)));
   }
   if (folder !== null) {

@@ -30,6 +30,11 @@ export const COMMON_FLAGS: readonly OptionSpec[] = [
   onOff(OUTPUT, { name: 'verbose', describe: 'Say the cause of a failure, too' }),
 ];
 
+/** What the summary of a run can have, when it is made and when it is made again. */
+export const SUMMARY_FLAGS: readonly OptionSpec[] = [
+  onOff(OUTPUT, { name: 'explain', describe: 'Say below the summary what each of its rows means' }),
+];
+
 export const REPLAY_FLAGS: readonly OptionSpec[] = [
   value(LOAD, {
     name: 'target',
@@ -173,6 +178,7 @@ export const REPLAY_FLAGS: readonly OptionSpec[] = [
     describe: 'Show progress on stderr, or not: --no-progress',
     fallback: 'on',
   }),
+  ...SUMMARY_FLAGS,
   ...COMMON_FLAGS,
 ];
 

@@ -1,6 +1,6 @@
 /** The options of `gryphon report`, as `--help` shows them. */
 import type { OptionSpec } from './given-options.ts';
-import { COMMON_FLAGS } from './replay-flags.ts';
+import { COMMON_FLAGS, SUMMARY_FLAGS } from './replay-flags.ts';
 
 const FORMAT = 'Instead of the summary (FILE, or - for stdout):';
 
@@ -24,6 +24,7 @@ export const REPORT_FLAGS: readonly OptionSpec[] = [
     fallback: 'response',
   },
   { name: 'out', takes: 'value', group: 'Output:', describe: 'DIR for all of them' },
+  ...SUMMARY_FLAGS,
   ...COMMON_FLAGS,
 ];
 

@@ -10,7 +10,7 @@ import { outputFiles } from '../report/output-files.ts';
 import { textReport } from '../report/text.ts';
 import type { CommandInput } from './command-line.ts';
 import { ExitCode } from './exit-codes.ts';
-import { STDOUT, wantsColor } from './outputs.ts';
+import { STDOUT, summaryOptions } from './outputs.ts';
 import { parseChoice } from './values.ts';
 
 /**
@@ -41,6 +41,7 @@ export async function report({ given, faults, context }: CommandInput): Promise<
   if (asked.filter(({ to }) => to === STDOUT).length > 1) {
     faults.add('more than one report is to go to stdout', 'give the others a file');
   }
+  const summary = summaryOptions(given, context);
   faults.throwIfAny();
 
   const result = parseResult(await context.files.read(path ?? ''), path ?? '');
@@ -55,7 +56,7 @@ export async function report({ given, faults, context }: CommandInput): Promise<
     }
   }
   if (asked.length === 0 && folder === null) {
-    await context.print(textReport(result, { color: wantsColor(context) }));
+    await context.print(textReport(result, summary));
   }
   return ExitCode.OK;
 }

@@ -1,22 +1,12 @@
 /** Figures of a result as people read them. */
 import { NS_PER_MS } from '../base/time.ts';
 import { formatCount, formatDuration, formatPercentage, formatRate } from '../base/units.ts';
-import type { LatencyRow } from '../measure/histograms.ts';
 import type { RunResult } from '../measure/result.ts';
 import type { ThresholdOutcome, ThresholdUnit } from '../measure/thresholds.ts';
-
-/** The columns of a latency table. */
-export const LATENCY_COLUMNS = ['min', 'mean', 'p50', 'p90', 'p95', 'p99', 'p99.9', 'max'] as const;
 
 /** A latency with its unit, `-` where nothing was measured. */
 export const formatMs = (ms: number | null): string =>
   ms === null ? '-' : formatDuration(ms * NS_PER_MS);
-
-/** The count and the columns of a latency table's row. */
-export const latencyCells = (row: LatencyRow): readonly string[] => [
-  formatCount(row.count),
-  ...LATENCY_COLUMNS.map((column) => formatMs(row[column])),
-];
 
 /** What a threshold was held against, or what was found. */
 export function formatMeasured(value: number | null, unit: ThresholdUnit): string {
@@ -33,9 +23,35 @@ export function outcomeText({ expression, actual, limit, unit }: ThresholdOutcom
   return isRelative ? `${found} (limit ${formatMeasured(limit, unit)})` : found;
 }
 
-/** The target, and how it is reached where that is not said already. */
+/** The target, and who picks its replies up where this machine does not. */
 export const targetText = ({ target, mode }: RunResult['plan']): string =>
-  target === mode ? target : `${target} (${mode})`;
+  mode === 'local' || mode === target ? target : `${target} (replies by intercept, ${mode})`;
+
+const PACES: ReadonlyMap<string, string> = new Map([
+  ['think', 'think (closed loop)'],
+  ['schedule', 'schedule (open loop)'],
+  ['none', 'none (as answers come)'],
+]);
+
+/** The pace, and what kind of load it makes. */
+export const paceText = (pace: string): string => PACES.get(pace) ?? pace;
+
+const REASONS: ReadonlyMap<string, string> = new Map([
+  ['beforeAnswer', 'before an answer'],
+  ['duringAnswer', 'during an answer'],
+  ['afterAnswer', 'after the last answer'],
+  ['connecting', 'connecting (no SYN-ACK)'],
+  ['waiting', 'waiting for an answer'],
+  ['retransmitting', 'sending again in vain'],
+  ['closedEarly', 'closed early by the server'],
+  ['interrupted', 'interrupted by you'],
+]);
+
+/** Why users ended in a state, the most frequent reason first: `3 during an answer, 1 connecting …`. */
+export const reasonsText = (reasons: Readonly<Record<string, number>>): string =>
+  nonZero(reasons)
+    .map(([reason, count]) => `${formatCount(count)} ${REASONS.get(reason) ?? words(reason)}`)
+    .join(', ');
 
 /** `closedEarly` as `closed early`. */
 export const words = (name: string): string =>

@@ -3,14 +3,8 @@ import { NS_PER_SECOND } from '../base/time.ts';
 import { formatCount, formatDuration, formatRate } from '../base/units.ts';
 import { LATENCY_MEANINGS, LATENCY_NAMES } from '../measure/histograms.ts';
 import type { RunResult } from '../measure/result.ts';
-import {
-  LATENCY_COLUMNS,
-  latencyCells,
-  nonZero,
-  outcomeText,
-  targetText,
-  words,
-} from './format.ts';
+import { nonZero, outcomeText, shareText, targetText, words } from './format.ts';
+import { latencyTable } from './latency-figures.ts';
 import { verdictOf } from './verdict.ts';
 
 const MARKS = { good: '✅', mixed: '⚠️', bad: '❌' } as const;
@@ -22,8 +16,8 @@ export function markdownReport(result: RunResult): string {
     [`## ${MARKS[level]} gryphon: ${plain(headline)}`],
     caveat === null ? [] : [`> ⚠️ ${plain(caveat)}`],
     thresholdTable(result),
+    factTable(result),
     figureTable(result),
-    latencyTable(result),
     LATENCY_NAMES.map((name, i) => `- **${words(name)}**: ${LATENCY_MEANINGS[i]}`),
     result.generator.warnings.map((warning) => `> ⚠️ ${plain(warning)}`),
   ];
@@ -43,7 +37,7 @@ function thresholdTable({ thresholds }: RunResult): string[] {
   return table(['', 'threshold', 'found'], rows, TEXT);
 }
 
-function figureTable({
+function factTable({
   capture,
   plan,
   rates,
@@ -71,12 +65,13 @@ function figureTable({
       ],
       ['target', targetText(plan)],
       ['duration', `${formatDuration(rest.durationSeconds * NS_PER_SECOND)} (${rest.clock} time)`],
-      ['exchanges offered', formatRate(rates.offered)],
+      ['due', `${formatCount(exchanges.intended)} requests, ${formatRate(rates.offered)}`],
       [
-        'exchanges achieved',
-        `${formatRate(rates.achieved)}, ${formatCount(exchanges.answered)} in all`,
+        'answered',
+        `${formatCount(exchanges.answered)}, ${formatRate(rates.achieved)}` +
+          ` (${shareText(rates.achieved, rates.offered)} of those due)`,
       ],
-      ['new connections', formatRate(rates.connections)],
+      ['connected', `${formatCount(rates.connected)}, ${formatRate(rates.connections)}`],
       [`users (${formatCount(users.planned)} planned)`, ended.join(', ') || 'none'],
       ['lost or sent again (packets)', losses.join(', ') || 'none'],
     ],
@@ -84,12 +79,10 @@ function figureTable({
   );
 }
 
-const latencyTable = ({ latency }: RunResult): string[] =>
-  table(
-    ['latency', 'count', ...LATENCY_COLUMNS],
-    LATENCY_NAMES.map((name) => [words(name), ...latencyCells(latency[name])]),
-    FIGURES,
-  );
+function figureTable({ latency }: RunResult): string[] {
+  const [head = [], ...rows] = latencyTable(latency);
+  return table(head, rows, FIGURES);
+}
 
 /** How the cells after the first are aligned. */
 const TEXT = ' --- |';

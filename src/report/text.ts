@@ -1,52 +1,70 @@
 /** The summary that a run ends with on the terminal. */
-
 import { NS_PER_SECOND } from '../base/time.ts';
 import {
   formatBytes,
   formatCount,
   formatDuration,
-  formatPercentage,
+  formatNumber,
   formatRate,
 } from '../base/units.ts';
-import { LATENCY_MEANINGS, LATENCY_NAMES } from '../measure/histograms.ts';
 import type { RunResult } from '../measure/result.ts';
+import { EXPLANATIONS } from './explanations.ts';
 import {
-  LATENCY_COLUMNS,
-  latencyCells,
   nonZero,
   outcomeText,
+  paceText,
+  reasonsText,
   shareText,
   targetText,
   words,
 } from './format.ts';
+import { latencyLines } from './latency-figures.ts';
+import { columnsOf, hanging, row, whole, wrap } from './layout.ts';
+import { lossRows } from './losses.ts';
 import { type Verdict, verdictOf } from './verdict.ts';
 
 export interface TextOptions {
   /** Whether the terminal is to be asked for colours. */
   readonly color: boolean;
+  /** Of the terminal; without one 80, which is never exceeded. */
+  readonly columns?: number | null;
+  /** Of the terminal: where the summary is longer, its verdict is said once more at its end. */
+  readonly rows?: number | null;
+  /** Whether every row is explained below the summary. */
+  readonly explain?: boolean;
 }
 
 type Color = 'red' | 'green' | 'yellow' | 'bold';
 type Paint = (text: string, color: Color) => string;
 
-/** The summary, several lines, each ended by a newline. */
+/** More warnings than this stand at the end, so that the first lines stay a first look. */
+const WARNINGS_MAX = 3;
+/** A day of rotated files is hundreds. */
+const FILES_SHOWN = 3;
+
+/** The summary, several lines of at most 80 characters, each ended by a newline. */
 export function textReport(result: RunResult, options: TextOptions): string {
   const paint = painter(options);
+  const width = columnsOf(options.columns);
+  const verdict = verdictLines(result, paint, width);
+  const warnings = result.generator.warnings.map((text) => warningLines(text, paint, width));
   const blocks = [
-    verdictBlock(result, paint),
-    whatBlock(result),
-    ratesBlock(result),
-    usersBlock(result),
-    exchangesBlock(result),
-    latencyBlock(result),
-    lossesBlock(result),
-    generatorBlock(result),
-    warningsBlock(result, paint),
-  ];
-  return blocks
-    .filter((lines) => lines.length > 0)
-    .map((lines) => lines.map((line) => `${line.trimEnd()}\n`).join(''))
-    .join('\n');
+    [
+      ...verdict,
+      ...thresholdLines(result, paint, width),
+      ...warnings.slice(0, WARNINGS_MAX).flat(),
+    ],
+    whatBlock(result, width),
+    ...loadBlocks(result, width),
+    latencyLines(result.latency, width),
+    [...lossRows(result, width), ...generatorRows(result, width)],
+    warnings.slice(WARNINGS_MAX).flat(),
+    options.explain === true ? explanationBlock(result, width) : [],
+  ].filter((lines) => lines.length > 0);
+  const rows = blocks.reduce((sum, lines) => sum + lines.length + 1, 0);
+  // The prompt stands below.
+  if (rows > (options.rows || Number.POSITIVE_INFINITY)) blocks.push(verdict);
+  return blocks.map((lines) => lines.map((line) => `${line.trimEnd()}\n`).join('')).join('\n');
 }
 
 const MARKS: Readonly<Record<Verdict['level'], readonly [mark: string, color: Color]>> = {
@@ -55,163 +73,147 @@ const MARKS: Readonly<Record<Verdict['level'], readonly [mark: string, color: Co
   bad: ['✗', 'red'],
 };
 
-function verdictBlock(result: RunResult, paint: Paint): string[] {
+function verdictLines(result: RunResult, paint: Paint, width: number): string[] {
   const { level, headline, caveat } = verdictOf(result);
-  const mark = paint(...MARKS[level]);
-  const end = caveat === null ? '' : paint(` - BUT ${caveat}`, 'yellow');
-  const width = Math.max(0, ...result.thresholds.map(({ expression }) => expression.length));
-  const outcomes = result.thresholds.map((outcome) => {
-    const own = paint(...MARKS[outcome.ok ? 'good' : 'bad']);
-    return `  ${own} ${outcome.expression.padEnd(width)}  ${outcomeText(outcome)}`;
+  const text = caveat === null ? headline : `${headline} - BUT ${caveat}`;
+  let at = 0;
+  return wrap(text, width - 2).map((line, i) => {
+    const bold = line.slice(0, Math.max(0, headline.length - at));
+    const rest = line.slice(bold.length);
+    at += line.length + 1;
+    const head = i === 0 ? paint(...MARKS[level]) : ' ';
+    return `${head} ${bold && paint(bold, 'bold')}${rest && paint(rest, 'yellow')}`;
   });
-  return [`${mark} ${paint(headline, 'bold')}${end}`, ...outcomes];
 }
 
-function whatBlock({ capture, plan, clock, durationSeconds, ...result }: RunResult): string[] {
-  const { sessions } = capture;
-  const skipped = nonZero(sessions.skipped).map(
-    ([reason, count]) => `${reason} ${formatCount(count)}`,
-  );
-  const duration = formatDuration(durationSeconds * NS_PER_SECOND);
-  const wall = formatDuration(result.wallSeconds * NS_PER_SECOND);
-  const times = clock === 'virtual' ? `${duration} of virtual time in ${wall}` : duration;
+function thresholdLines({ thresholds }: RunResult, paint: Paint, width: number): string[] {
+  const expressionWidth = Math.max(0, ...thresholds.map(({ expression }) => expression.length));
+  return thresholds.flatMap((outcome) => {
+    const text = `${outcome.expression.padEnd(expressionWidth)}  ${outcomeText(outcome)}`;
+    const mark = MARKS[outcome.ok ? 'good' : 'bad'];
+    // Two spaces side by side are kept where the line need not be broken.
+    const lines = text.length + 4 <= width ? [text] : wrap(text, width - 4);
+    return lines.map((line, i) => `  ${i === 0 ? paint(...mark) : ' '} ${line}`);
+  });
+}
+
+const warningLines = (text: string, paint: Paint, width: number): string[] =>
+  wrap(text, width - 2).map((line, i) => `${i === 0 ? paint(...MARKS.mixed) : ' '} ${line}`);
+
+function whatBlock(result: RunResult, width: number): string[] {
+  const { capture, plan } = result;
   const iterations = plan.iterations === 1 ? '' : `, ${formatCount(plan.iterations)} times each`;
   return [
-    `capture    ${capture.files.join(', ')}: ${formatCount(sessions.total)} sessions, ` +
-      `${formatCount(sessions.replayable)} of them replayable` +
-      (skipped.length > 0 ? ` (skipped: ${skipped.join(', ')})` : ''),
-    `played     by ${formatCount(plan.users)} users${iterations} from ${plan.clients} to ` +
-      `${targetText(plan)}, pace ${plan.pace}, accel ${plan.accel}, seed ${plan.seed}`,
-    `arrivals   ${plan.arrivals}`,
-    `duration   ${times}`,
+    ...row('capture', `${filesText(capture.files)}: ${sessionsText(capture.sessions)}`, width),
+    ...row(
+      'played',
+      `by ${formatCount(plan.users)} users${iterations} from ${plan.clients} to ` +
+        `${targetText(plan)}, ${whole(`pace ${paceText(plan.pace)}`)}, accel ${plan.accel}, seed ${plan.seed}`,
+      width,
+    ),
+    ...row('arrivals', plan.arrivals, width),
+    ...row('duration', durationText(result), width),
   ];
 }
 
-function ratesBlock({ rates, exchanges, users }: RunResult): string[] {
-  const reached = shareText(rates.achieved, rates.offered);
-  return [
-    `offered    ${formatRate(rates.offered)} exchanges asked for by the plan ` +
-      `(${formatCount(exchanges.intended)} came due)`,
-    `achieved   ${formatRate(rates.achieved)} exchanges answered (${reached} of offered)`,
-    `connected  ${formatRate(rates.connections)} new connections ` +
-      `(${formatCount(rates.connected)}; at most ${formatCount(users.peakEstablished)} at once)`,
-  ];
+function filesText(files: readonly string[]): string {
+  if (files.length <= FILES_SHOWN) return files.join(', ');
+  const more = formatCount(files.length - FILES_SHOWN + 1);
+  return `${files.slice(0, FILES_SHOWN - 1).join(', ')} and ${more} more`;
 }
 
-function usersBlock({ users }: RunResult): string[] {
-  const reasons = new Map(Object.entries(users.reasons));
-  const states = [
-    'completed',
-    'refused',
-    'reset',
-    'timedOut',
-    'aborted',
-    'live',
-    'waiting',
-  ] as const;
-  const shown = states.filter((state) => state === 'completed' || users[state] !== 0);
-  const width = formatCount(users.planned).length;
-  return [
-    `users, by how they ended (${formatCount(users.planned)} planned)`,
-    ...shown.map((state) => {
-      const why = nonZero(reasons.get(state) ?? {}).map(
-        ([reason, n]) => `${words(reason)} ${formatCount(n)}`,
-      );
-      const share = shareText(users[state], users.planned).padStart(7);
-      const count = formatCount(users[state]).padStart(width);
-      return `  ${words(state).padEnd(9)}  ${count} ${share}  ${why.join(', ')}`;
-    }),
-  ];
+function sessionsText({ total, replayable, skipped }: RunResult['capture']['sessions']): string {
+  const reasons = nonZero(skipped).map(([reason, count]) => `${formatCount(count)} ${reason}`);
+  const left = reasons.length > 0 ? ` (skipped: ${reasons.join(', ')})` : '';
+  return `${formatCount(total)} sessions, ${formatCount(replayable)} of them replayable${left}`;
 }
 
-function exchangesBlock({ exchanges, answerRules, bytes, packets, embedded }: RunResult): string[] {
-  const rules = nonZero(answerRules).map(([rule, count]) => `${rule} ${formatCount(count)}`);
-  const lines = [
-    `exchanges  ${formatCount(exchanges.sent)} requests sent, ` +
-      `${formatCount(exchanges.answered)} answered, ${formatCount(exchanges.unanswered)} not, ` +
-      `${formatCount(exchanges.mismatched)} answers unlike the recorded ones`,
+function durationText({ durationSeconds, wallSeconds, clock }: RunResult): string {
+  const duration = formatDuration(durationSeconds * NS_PER_SECOND);
+  if (clock === 'real') return duration;
+  return `${duration} of virtual time in ${formatDuration(wallSeconds * NS_PER_SECOND)}`;
+}
+
+/** Where every user completed they need no block of their own. */
+function loadBlocks(result: RunResult, width: number): string[][] {
+  const { planned, completed } = result.users;
+  const load = loadRows(result, width);
+  if (completed < planned) return [load, usersBlock(result, width)];
+  return [[...load, ...row('users', `${formatCount(planned)}, all of them completed`, width)]];
+}
+
+function loadRows(result: RunResult, width: number): string[] {
+  const { rates, exchanges, users, bytes, packets, embedded } = result;
+  const rows: (readonly [string, string])[] = [
+    ['due', `${formatCount(exchanges.intended)} requests, ${formatRate(rates.offered)}`],
+    ['answered', answersText(result)],
+    [
+      'connected',
+      `${formatCount(rates.connected)} times, ${formatRate(rates.connections)}, at most ` +
+        `${formatCount(users.peakEstablished)} at once`,
+    ],
+    [
+      'payload',
+      `${formatBytes(bytes.sent)} sent in ${formatCount(packets.sent)} packets, ` +
+        `${formatBytes(bytes.received)} received in ${formatCount(packets.received)}`,
+    ],
   ];
-  if (rules.length > 0) lines.push(`           end of an answer told by: ${rules.join(', ')}`);
-  lines.push(
-    `payload    ${formatBytes(bytes.sent)} sent, ${formatBytes(bytes.received)} received, in ` +
-      `${formatCount(packets.sent)} and ${formatCount(packets.received)} packets`,
-  );
   if (embedded !== null) {
-    lines.push(
-      `checked    ${formatCount(embedded.octetsChecked)} octets received by the embedded target: ` +
-        `${formatCount(embedded.badOctets)} wrong, ${formatCount(embedded.badChecksums)} bad checksums`,
-    );
+    rows.push([
+      'checked',
+      `${formatBytes(embedded.octetsChecked)} at the embedded target: ` +
+        `${formatCount(embedded.badOctets)} bytes wrong, ` +
+        `${formatCount(embedded.badChecksums)} bad checksums`,
+    ]);
   }
-  return lines;
+  return rows.flatMap(([label, text]) => row(label, text, width));
 }
 
-function latencyBlock({ latency }: RunResult): string[] {
-  const rows = LATENCY_NAMES.map((name) => [words(name), ...latencyCells(latency[name])]);
-  const table = alignRight([['latency', 'count', ...LATENCY_COLUMNS], ...rows]);
-  const meanings = LATENCY_NAMES.map(
-    (name, i) => `  ${words(name).padEnd(11)} ${LATENCY_MEANINGS[i]}`,
-  );
-  return [...table, ...meanings];
+/** How many, which part of those due, how fast; and what is unlike the recording. */
+function answersText({ exchanges, rates }: RunResult): string {
+  const { answered, unanswered, mismatched } = exchanges;
+  const parts = [
+    `${formatCount(answered)} (${shareText(rates.achieved, rates.offered)} of those due)`,
+    formatRate(rates.achieved),
+  ];
+  if (unanswered > 0) parts.push(`${formatCount(unanswered)} sent and not answered`);
+  if (mismatched > 0) parts.push(`${formatCount(mismatched)} not as long as recorded`);
+  return parts.map(whole).join(', ');
 }
 
-function lossesBlock({ packets }: RunResult): string[] {
-  const reasons = nonZero({
-    retransmitted: packets.retransmitted,
-    synRetransmitted: packets.synRetransmitted,
-    ...packets.dropped,
-  });
-  if (reasons.length === 0)
-    return ['losses     no packet was sent again, unsent, lost or of no use'];
-  const width = Math.max(...reasons.map(([, count]) => formatCount(count).length));
+const STATES = ['completed', 'refused', 'reset', 'timedOut', 'aborted', 'live', 'waiting'] as const;
+
+function usersBlock({ users }: RunResult, width: number): string[] {
+  const planned = formatCount(users.planned);
+  const reasons = new Map(Object.entries(users.reasons));
+  const shown = STATES.filter((state) => state === 'completed' || users[state] !== 0);
   return [
-    'losses, in packets by reason',
-    ...reasons.map(([reason, n]) => {
-      const meaning = LOSS_MEANINGS.get(reason) ?? words(reason);
-      return `  ${formatCount(n).padStart(width)}  ${meaning}`;
+    ...wrap(`users, by how they ended (${planned} planned)`, width),
+    ...shown.flatMap((state) => {
+      const share = shareText(users[state], users.planned).padStart(7);
+      const count = formatCount(users[state]).padStart(planned.length);
+      const head = `  ${words(state).padEnd(9)}  ${count} ${share}  `;
+      return hanging(head, reasonsText(reasons.get(state) ?? {}), width);
     }),
   ];
 }
 
-const LOSS_MEANINGS: ReadonlyMap<string, string> = new Map([
-  ['retransmitted', 'data or FIN sent again'],
-  ['synRetransmitted', 'SYN sent again'],
-  ['malformed', 'received: malformed'],
-  ['notOurs', 'received: not for a user'],
-  ['stale', 'received: for a connection that is over'],
-  ['outOfWindow', 'received: outside the window'],
-  ['outOfOrder', 'received: out of order and not kept'],
-  ['ringFull', "lost: no room in the kernel's ring (received and not read in time)"],
-  ['unsentNoBuffers', 'not sent: the kernel had no buffers'],
-  ['unsentNotPermitted', 'not sent: not permitted'],
-  ['unsentTooLong', 'not sent: longer than the interface allows'],
-  ['unsentOther', 'not sent: other errors'],
-]);
-
-function generatorBlock({ generator, stateBytesPerUser, wallSeconds }: RunResult): string[] {
+function generatorRows({ generator, wallSeconds }: RunResult, width: number): string[] {
   const threads = generator.threads === 1 ? '1 thread' : `${generator.threads} threads`;
-  const load = wallSeconds > 0 ? formatPercentage(generator.cpuSeconds / wallSeconds) : '-';
-  const cpu = formatDuration(generator.cpuSeconds * NS_PER_SECOND);
+  const busy = wallSeconds > 0 ? formatNumber(generator.cpuSeconds / wallSeconds) : '-';
+  const memory = formatBytes(generator.peakRssBytes);
   return [
-    `generator  ${threads}, ${cpu} of CPU (${load} of a core), ` +
-      `${formatBytes(generator.peakRssBytes)} of memory at most, ` +
-      `${formatCount(stateBytesPerUser)} bytes of state per user`,
-    ...generator.notes.map((note) => `           ${note}`),
+    ...row(
+      'generator',
+      `${threads} and the main one: ${busy} cores busy, ${memory} of memory`,
+      width,
+    ),
+    ...generator.notes.flatMap((note) => row('', note, width)),
   ];
 }
 
-const warningsBlock = ({ generator }: RunResult, paint: Paint): string[] =>
-  generator.warnings.map((warning) => `${paint('warning', 'yellow')}    ${warning}`);
-
-/** Rows of equal length; the first column to the left. */
-function alignRight(rows: readonly (readonly string[])[]): string[] {
-  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
-  return rows.map((row) =>
-    row
-      .map((cell, i) => (i === 0 ? cell.padEnd(widths[i] + 2) : cell.padStart(widths[i])))
-      .join('  ')
-      .replace(/^(?!latency)/, '  ')
-      .replace(/^latency {2}/, 'latency  '),
-  );
+function explanationBlock(result: RunResult, width: number): string[] {
+  return EXPLANATIONS.flatMap(({ name, text }) => row(name, text(result), width));
 }
 
 const CODES = { red: 31, green: 32, yellow: 33, bold: 1 } as const;

@@ -73,7 +73,7 @@ export function planArrivals(options: ArrivalOptions): ArrivalPlan {
     return describe(users, startNs, `users start ${speed}, ${which} once`);
   }
   const share = formatCount(users / sessions);
-  const text = `users start ${speed}, each recorded arrival spread over about ${share} users`;
+  const text = `${speed}, about ${share} users for each recorded one`;
   return describe(users, startNs, text);
 }
 

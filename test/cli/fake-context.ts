@@ -40,6 +40,7 @@ export function fakeContext(world: FakeWorld = {}): FakeContext {
     version: '0.0.0-test',
     terminal: world.terminal ?? null,
     columns: null,
+    rows: null,
     files: {
       read: async (path) => {
         const content = written.get(path);

@@ -8,7 +8,13 @@ import { checkOutputs, type Outputs, writeOutputs } from '../../src/cli/outputs.
 import { sampleResult } from '../measure/sample-run.ts';
 import { fakeContext } from './fake-context.ts';
 
-const NOWHERE: Outputs = { folder: null, json: null, isQuiet: false, isShown: true, color: false };
+const NOWHERE: Outputs = {
+  folder: null,
+  json: null,
+  isQuiet: false,
+  isShown: true,
+  summary: { color: false },
+};
 const RESULT = sampleResult(['response:max<1h']);
 
 describe('what is written where', () => {
