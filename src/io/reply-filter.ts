@@ -5,9 +5,10 @@
  * A reply is a whole TCP packet from one of the targets to an address of the client ranges and a
  * port of the span. Its connection number is computed as the engine computes it,
  *
- *     order ip:   (port - first port) * addresses + index of the address
- *     order port: index of the address * ports + (port - first port)
+ *     order ip:   (port - first port mod ports) * addresses + index of the address
+ *     order port: index of the address * ports + (port - first port mod ports)
  *
+ * (the first port is the one that connections begin with, anywhere in the span),
  * and it belongs to user `number % users`, who lives in shard `user % shards`. Connection numbers
  * are below 2^32, so the kernel's 32-bit arithmetic is exact.
  *
@@ -31,6 +32,8 @@ import {
 /** How connections are numbered and shared out. */
 export interface Sharding {
   readonly order: 'ip' | 'port';
+  /** The port of the span that connections begin with. */
+  readonly firstPort: number;
   /** Virtual users of the whole run, 1..2^32 - 1. */
   readonly users: number;
   readonly shards: number;
@@ -124,11 +127,12 @@ function addRanges(
 
 /** A is the index of the client's address. */
 function addShard(filter: BpfAssembler, options: ReplyFilterOptions): void {
-  const { order, users, shards, shard } = options.sharding;
+  const { order, firstPort, users, shards, shard } = options.sharding;
   if (shards > 1) {
     const addresses = options.ranges.reduce((sum, { count }) => sum + count, 0);
     const ports = options.ports.last - options.ports.first + 1;
     filter.add(Bpf.STORE, CLIENT_INDEX);
+    addPortIndex(filter, firstPort - options.ports.first, ports);
     filter.add(Bpf.LOAD_MEMORY, order === 'ip' ? CLIENT_PORT : CLIENT_INDEX);
     filter.add(Bpf.MULTIPLY, order === 'ip' ? addresses : ports);
     filter.add(Bpf.LOAD_X_MEMORY, order === 'ip' ? CLIENT_INDEX : CLIENT_PORT);
@@ -141,4 +145,15 @@ function addShard(filter: BpfAssembler, options: ReplyFilterOptions): void {
     filter.label(ACCEPT);
   }
   filter.add(Bpf.RETURN, options.snapBytes);
+}
+
+/** Turns the port's distance from the span's first into that from the port that connections begin with. */
+function addPortIndex(filter: BpfAssembler, shift: number, ports: number): void {
+  if (shift === 0) return;
+  filter.add(Bpf.LOAD_MEMORY, CLIENT_PORT);
+  filter.jump(Bpf.JUMP_GREATER_EQUAL, shift, 'not before the first port', null);
+  filter.add(Bpf.ADD, ports);
+  filter.label('not before the first port');
+  filter.add(Bpf.SUBTRACT, shift);
+  filter.add(Bpf.STORE, CLIENT_PORT);
 }

@@ -1,7 +1,7 @@
 /** What is posted between a replay and its channel thread. */
 import type { RegistrationAnswer, RegistrationRequest } from '../intercept/registration.ts';
 import type { ShardInbox } from '../io/channel-receiver.ts';
-import type { ClientAddresses, PoolOrder, PortSpan } from '../schedule/address-pool.ts';
+import type { PoolShape } from '../schedule/address-pool.ts';
 import type { PostedFailure } from './job.ts';
 import type { InterceptAddress } from './options.ts';
 
@@ -27,9 +27,7 @@ export interface ChannelJob {
   readonly request: RegistrationRequest;
   /** One a shard, in their order. */
   readonly inboxes: readonly ShardInbox[];
-  readonly clients: ClientAddresses;
-  readonly ports: PortSpan;
-  readonly order: PoolOrder;
+  readonly pool: PoolShape;
   readonly users: number;
   readonly totals: Float64Array<SharedArrayBuffer>;
 }

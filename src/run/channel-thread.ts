@@ -47,16 +47,14 @@ export class ChannelThread {
       ring: createRecordRing(INBOX_BYTES),
       fd: openEventFd(),
     }));
-    const { clients, ports, order, users } = plan;
+    const { clients, ports, order, firstPort, users } = plan;
     const addresses = targetAddresses(plan);
     const job: ChannelJob = {
       intercepts,
       key,
       version,
       inboxes: this.inboxes,
-      clients,
-      ports,
-      order,
+      pool: { clients, ports, order, firstPort },
       users,
       totals: this.totals,
       request: {

@@ -22,8 +22,8 @@ assert(port !== null, 'this file is the entry of a worker thread');
 const post = (message: ChannelMessage): void => port.postMessage(message);
 
 const job = workerData as ChannelJob;
-const { inboxes, clients, ports, order, users, intercepts, key, request, totals } = job;
-const router = new RecordRouter(inboxes, new AddressPool(clients, ports, order), users);
+const { inboxes, pool, users, intercepts, key, request, totals } = job;
+const router = new RecordRouter(inboxes, new AddressPool(pool), users);
 const hello = helloOf(job.version);
 const now = wallClock();
 const world: LinkWorld = {

@@ -71,7 +71,7 @@ export function playThrough<T>(turns: Generator<void, T>): T {
 
 /** Whose connection an address and port are: the plan's own arithmetic. */
 export function clientDirectory(plan: RunPlan) {
-  const pool = new AddressPool(plan.clients, plan.ports, plan.order);
+  const pool = new AddressPool(plan);
   const connections = plan.users * plan.iterations;
   const connectionOf = (low: number, port: number): number => {
     const connection = pool.connectionOf(low, port);

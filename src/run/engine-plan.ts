@@ -17,7 +17,7 @@ export function enginePlan(
     ...plan,
     shard,
     shards,
-    pool: new AddressPool(plan.clients, plan.ports, plan.order),
+    pool: new AddressPool(plan),
     arrivals: planArrivals(plan.arrivals),
     targets: plan.targets.map(({ address, port }, row) => {
       const parsed = parseAddress(address);

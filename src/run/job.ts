@@ -4,7 +4,7 @@ import type { ShardInbox } from '../io/channel-receiver.ts';
 import type { LocalPath } from '../io/local-path.ts';
 import type { Timeline } from '../measure/intervals.ts';
 import type { Close, Pace } from '../replay/replay-plan.ts';
-import type { ClientAddresses, PoolOrder, PortSpan } from '../schedule/address-pool.ts';
+import type { PoolShape } from '../schedule/address-pool.ts';
 import type { ArrivalOptions } from '../schedule/arrivals.ts';
 import type { Scripts } from '../session/scripts.ts';
 import type { TcpSettings } from '../tcp/ports.ts';
@@ -27,14 +27,11 @@ export interface TargetAddress {
 }
 
 /** The same for all threads of a run. */
-export interface RunPlan {
+export interface RunPlan extends PoolShape {
   readonly scripts: Scripts;
   readonly played: Uint32Array;
   readonly targets: readonly TargetAddress[];
   readonly targetOf: Uint16Array;
-  readonly clients: ClientAddresses;
-  readonly ports: PortSpan;
-  readonly order: PoolOrder;
   readonly arrivals: ArrivalOptions;
   readonly users: number;
   readonly iterations: number;

@@ -33,7 +33,7 @@ export function openNetworkThread(
     targets: plan.targets.map(({ port }, row) => ({ address: addresses[row], port })),
     ranges: plan.clients.ranges,
     ports: plan.ports,
-    sharding: { order: plan.order, users: plan.users, shards, shard },
+    sharding: { order: plan.order, firstPort: plan.firstPort, users: plan.users, shards, shard },
     answersNeighbours: way.answersNeighbours && shard === 0,
     runStart: runStartsNow(),
     captureBytes: capture,

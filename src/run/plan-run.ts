@@ -5,7 +5,13 @@ import { ReplayError } from '../base/errors.ts';
 import { NEVER_NS, NS_PER_SECOND } from '../base/time.ts';
 import { formatCount, formatDuration } from '../base/units.ts';
 import { Close, Pace } from '../replay/replay-plan.ts';
-import { AddressPool, type ClientAddresses, parseClients } from '../schedule/address-pool.ts';
+import {
+  AddressPool,
+  type ClientAddresses,
+  firstPortOf,
+  type PoolShape,
+  parseClients,
+} from '../schedule/address-pool.ts';
 import { type ArrivalPlan, planArrivals } from '../schedule/arrivals.ts';
 import { WHEEL_RANGE_NS } from '../schedule/timing-wheel.ts';
 import { capGaps } from '../session/max-gap.ts';
@@ -77,7 +83,9 @@ export function planRun(
   const portsPerAddress = options.ports.last - options.ports.first + 1;
   const needed = Math.ceil((users * (options.iterations ?? 1)) / portsPerAddress);
   const clients = firstAddresses(whole, Math.max(needed, addressesMax));
-  const pool = new AddressPool(clients, options.ports, order);
+  const firstPort = firstPortOf(options.ports, options.seed);
+  const shape: PoolShape = { clients, ports: options.ports, order, firstPort };
+  const pool = new AddressPool(shape);
   const iterations = iterationsOf(options, users, pool);
   pool.requireCapacity(users * iterations);
 
@@ -99,9 +107,7 @@ export function planRun(
     played,
     targets: mapping.targets,
     targetOf: mapping.targetOf,
-    clients,
-    ports: options.ports,
-    order,
+    ...shape,
     arrivals,
     users,
     iterations,

@@ -46,7 +46,7 @@ export async function probePath(
     readonly interrupted: AbortSignal;
   },
 ): Promise<void> {
-  const pool = new AddressPool(plan.clients, plan.ports, plan.order);
+  const pool = new AddressPool(plan);
   const shards = channel.inboxes.length;
   for (let row = 0; row < Math.min(plan.targets.length, TARGETS_MAX); row++) {
     // From the pool's end: most runs never get there.
@@ -60,7 +60,7 @@ export async function probePath(
       targets: plan.targets.map(({ port }, i) => ({ address: addresses[i], port })),
       ranges: plan.clients.ranges,
       ports: plan.ports,
-      sharding: { order: plan.order, users: plan.users, shards, shard },
+      sharding: { order: plan.order, firstPort: plan.firstPort, users: plan.users, shards, shard },
       answersNeighbours: false,
       runStart: runStartsNow(),
       captureBytes: context.captureBytes,

@@ -5,10 +5,14 @@
  * port, then through all addresses with the next one; with order `port` through all ports of the
  * first address first. Both ways are arithmetic over at most 256 ranges of addresses, so that a
  * reply finds its connection without a table.
+ *
+ * "First" is the port that the seed names, and behind the last port of the span comes its first: a
+ * run seldom meets connections of an earlier one that the target still remembers (TIME-WAIT).
  */
 import { formatAddress, type IpAddress, isSamePrefix, parseAddress } from '../base/address.ts';
 import { assert } from '../base/assert.ts';
 import { ReplayError } from '../base/errors.ts';
+import { hash32 } from '../base/prng.ts';
 import { formatCount } from '../base/units.ts';
 
 /** The benchmarking range of RFC 2544 (reserved by RFC 6890). */
@@ -44,6 +48,25 @@ export interface PortSpan {
 }
 
 export type PoolOrder = 'ip' | 'port';
+
+/** What decides which address and port each connection has. */
+export interface PoolShape {
+  readonly clients: ClientAddresses;
+  readonly ports: PortSpan;
+  readonly order: PoolOrder;
+  /** The port of the span that connections begin with. */
+  readonly firstPort: number;
+}
+
+/** Tells this use of the seed from others. */
+const FIRST_PORT_SALT = 0x706f_7274;
+
+/** The port of the span that a run with this seed begins with. */
+export const firstPortOf = ({ first, last }: PortSpan, seed: number): number =>
+  first + (hash32(seed, FIRST_PORT_SALT) % (last - first + 1));
+
+/** Connection numbers have 32 bits, since the kernel's filter computes with them. */
+const CONNECTIONS_MAX = LOW_END;
 
 /**
  * Reads a pool: addresses, `first-last`, CIDR prefixes, `a.b.c.x` and `a.b.c.*`, with commas between.
@@ -116,9 +139,11 @@ export class AddressPool {
   readonly order: PoolOrder;
   readonly addresses: number;
   readonly portsPerAddress: number;
-  /** How many connections there can be, each with an address and port of its own. */
+  /** How many connections there can be, each with an address and port of its own: at most 2^32. */
   readonly capacity: number;
 
+  /** How far behind the span's first port connections begin. */
+  readonly #portShift: number;
   /** The only range, or the first of several. */
   readonly #start: number;
   readonly #isSingle: boolean;
@@ -129,7 +154,8 @@ export class AddressPool {
   readonly #sortedCount: Float64Array;
   readonly #sortedPosition: Float64Array;
 
-  constructor(clients: ClientAddresses, ports: PortSpan, order: PoolOrder) {
+  constructor({ clients, ports, order, firstPort }: PoolShape) {
+    assert(firstPort >= ports.first && firstPort <= ports.last, 'connections begin in the span');
     const { ranges } = clients;
     this.clients = clients;
     this.ports = ports;
@@ -150,15 +176,18 @@ export class AddressPool {
     this.#sortedPosition = Float64Array.from(sorted, (range) => range.position);
     this.addresses = position;
     this.portsPerAddress = ports.last - ports.first + 1;
-    this.capacity = this.addresses * this.portsPerAddress;
+    this.#portShift = firstPort - ports.first;
+    this.capacity = Math.min(CONNECTIONS_MAX, this.addresses * this.portsPerAddress);
   }
 
   /**
    * Refuses a plan that needs more connections than there are addresses and ports.
-   * @throws ReplayError ERR_POOL_TOO_SMALL (usage), which says how many addresses are needed
+   * @throws ReplayError ERR_POOL_TOO_SMALL (usage), which says how many addresses are needed;
+   * ERR_POOL_CONNECTIONS (usage) for more than any pool can have
    */
   requireCapacity(connections: number): void {
     if (connections <= this.capacity) return;
+    if (connections > CONNECTIONS_MAX) throw tooManyConnections(connections);
     const needed = Math.ceil(connections / this.portsPerAddress);
     throw new ReplayError({
       code: 'ERR_POOL_TOO_SMALL',
@@ -187,7 +216,7 @@ export class AddressPool {
       this.order === 'ip'
         ? Math.floor(connection / this.addresses)
         : connection % this.portsPerAddress;
-    return this.ports.first + index;
+    return this.ports.first + ((index + this.#portShift) % this.portsPerAddress);
   }
 
   /** The text form of the connection's address. */
@@ -201,13 +230,17 @@ export class AddressPool {
    * @param low the address's last 32 bits; of an IPv6 address the caller compares the prefix
    */
   connectionOf(low: number, port: number): number {
-    const portIndex = port - this.ports.first;
-    if (portIndex < 0 || portIndex >= this.portsPerAddress) return -1;
+    const { first, last } = this.ports;
+    if (port < first || port > last) return -1;
+    const behindFirst = port - first - this.#portShift;
+    const portIndex = behindFirst < 0 ? behindFirst + this.portsPerAddress : behindFirst;
     const position = this.#positionOf(low);
     if (position < 0) return -1;
-    return this.order === 'ip'
-      ? portIndex * this.addresses + position
-      : position * this.portsPerAddress + portIndex;
+    const connection =
+      this.order === 'ip'
+        ? portIndex * this.addresses + position
+        : position * this.portsPerAddress + portIndex;
+    return connection < this.capacity ? connection : -1;
   }
 
   #positionOf(low: number): number {
@@ -349,6 +382,16 @@ function lastNotAfter(sorted: Float64Array, value: number): number {
   }
   return low - 1;
 }
+
+const tooManyConnections = (connections: number): ReplayError =>
+  new ReplayError({
+    code: 'ERR_POOL_CONNECTIONS',
+    kind: 'usage',
+    message:
+      `${formatCount(connections)} connections are planned; ` +
+      `a run has at most ${formatCount(CONNECTIONS_MAX)}`,
+    hint: 'give fewer users or iterations, or share them out among runs',
+  });
 
 const poolError = (text: string, faults: readonly string[]): ReplayError =>
   new ReplayError({

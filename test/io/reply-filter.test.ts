@@ -62,7 +62,7 @@ const PLAN: ReplyFilterOptions = {
   ranges: [rangeOf('198.18.0.0', 256)],
   targets: [{ address: addressOf('10.0.0.1'), port: 80 }],
   ports: { first: 1024, last: 2047 },
-  sharding: { order: 'ip', users: 1000, shards: 1, shard: 0 },
+  sharding: { order: 'ip', firstPort: 1024, users: 1000, shards: 1, shard: 0 },
   snapBytes: SNAP_BYTES,
 };
 
@@ -160,13 +160,19 @@ test('as many ranges as a pool may have fit', () => {
 /** The shard that a packet belongs to, computed the long way round; null for no client's packet. */
 function shardOf(options: ReplyFilterOptions, { destination, dstPort }: Packet): number | null {
   const { ranges, ports, sharding } = options;
-  const { order, users, shards } = sharding;
+  const { order, firstPort, users, shards } = sharding;
   let index = 0n;
   for (const range of ranges) {
     const offset = destination.low - range.start;
     if (isSamePrefix(destination, addressAt(range, 0)) && offset >= 0 && offset < range.count) {
-      const port = BigInt(dstPort - ports.first);
-      if (port < 0n || dstPort > ports.last) return null;
+      if (dstPort < ports.first || dstPort > ports.last) return null;
+      const ascending = Array.from(
+        { length: ports.last - ports.first + 1 },
+        (_, i) => ports.first + i,
+      );
+      const behind = firstPort - ports.first;
+      const inTurn = [...ascending.slice(behind), ...ascending.slice(0, behind)];
+      const port = BigInt(inTurn.indexOf(dstPort));
       const addresses = ranges.reduce((sum, { count }) => sum + BigInt(count), 0n);
       const span = BigInt(ports.last - ports.first + 1);
       const address = index + BigInt(offset);
@@ -208,6 +214,7 @@ const planArbitrary = fc.constantFrom<4 | 6>(4, 6).chain((family) => {
     low: fc.nat(1_000),
     port: fc.integer({ min: 0, max: 65_535 }),
     rangeNumber: fc.nat(),
+    shift: fc.nat(),
     isInside: fc.boolean(),
   });
 });
@@ -233,12 +240,14 @@ test('every reply goes to exactly the shard of its connection, every other packe
         destination: addressAt(range, Math.max(-range.start, near)),
         dstPort,
       };
+      const span = ports.last - ports.first + 1;
+      const firstPort = ports.first + (plan.shift % span);
       const verdicts = Array.from({ length: shards }, (_, shard) => {
-        const sharding = { order, users, shards, shard };
+        const sharding = { order, firstPort, users, shards, shard };
         const options = { ranges, targets: [target], ports, sharding, snapBytes: SNAP_BYTES };
         return runBpf(replyFilter(options), packetOf(packet), ETHER_TYPE[family]);
       });
-      const sharding = { order, users, shards, shard: 0 };
+      const sharding = { order, firstPort, users, shards, shard: 0 };
       const wanted = shardOf({ ...PLAN, ranges, ports, sharding }, packet);
       if (wanted !== null) inside++;
       expect(verdicts).toEqual(verdicts.map((_, i) => (i === wanted ? SNAP_BYTES : 0)));

@@ -98,7 +98,7 @@ function openReceiver(options: Partial<ReplyFilterOptions> = {}, ringFrames = 1_
       port: CLIENT_PORT,
     })),
     ports: { first: TARGET_PORT, last: TARGET_PORT },
-    sharding: { order: 'ip', users: 1, shards: 1, shard: 0 },
+    sharding: { order: 'ip', firstPort: TARGET_PORT, users: 1, shards: 1, shard: 0 },
     ...options,
     snapBytes,
   });
@@ -434,12 +434,13 @@ describe.runIf(isReady)('packets through the kernel', () => {
     const [users, shards] = [7, 3];
     const ports = { first: 80, last: 179 };
     const receivers = Array.from({ length: shards }, (_, shard) =>
-      openReceiver({ ports, sharding: { order: 'port', users, shards, shard } }),
+      openReceiver({ ports, sharding: { order: 'port', firstPort: 150, users, shards, shard } }),
     );
     const out = new Frames(openPacketSender(4), 4, linkHeader(4));
     const wanted: string[][] = receivers.map(() => []);
     for (let connection = 0; connection < 100; connection++) {
-      const packet = out.write([], { dstPort: ports.first + connection, seq: connection });
+      const dstPort = ports.first + ((70 + connection) % 100);
+      const packet = out.write([], { dstPort, seq: connection });
       wanted[(connection % users) % shards].push(packet);
       if (out.sender.batch.count === BATCH_FRAMES) out.sender.flush();
     }

@@ -218,7 +218,7 @@ describe.runIf(isReady)('the way to the targets', () => {
   const PLAN = {
     sender: 'packet',
     ports: { first: 1024, last: 65_535 },
-    sharding: { order: 'ip', users: 1, shards: 1, shard: 0 },
+    sharding: { order: 'ip', firstPort: 1024, users: 1, shards: 1, shard: 0 },
   } as const;
 
   const ANYHOW = { interfaceName: null, nextHop: null, sourceMac: null };

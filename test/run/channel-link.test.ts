@@ -133,7 +133,8 @@ beforeEach(async () => {
   warnings = [];
   gone = [];
   const clients = parseClients('198.18.0.0/24');
-  const pool = new AddressPool(clients, { first: 1024, last: 65_535 }, 'ip');
+  const ports = { first: 1024, last: 65_535 };
+  const pool = new AddressPool({ clients, ports, order: 'ip', firstPort: 1024 });
   link = new ChannelLink({
     address: { host: '10.0.0.9', port: 36_524 },
     key: null,

@@ -8,7 +8,12 @@ import { AddressPool, parseClients, shardOf } from '../../src/schedule/address-p
 import { packetOf } from '../intercept/packets.ts';
 
 const USERS = 5_000;
-const pool = new AddressPool(parseClients('10.0.0.0/24'), { first: 1024, last: 65_535 }, 'ip');
+const pool = new AddressPool({
+  clients: parseClients('10.0.0.0/24'),
+  ports: { first: 1024, last: 65_535 },
+  order: 'ip',
+  firstPort: 65_535,
+});
 
 /** Records side by side, as a frame carries them: one for each connection. */
 function recordsFor(connections: readonly number[], seconds = 100, nanoseconds = 500): DataView {

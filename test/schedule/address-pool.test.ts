@@ -6,7 +6,9 @@ import {
   AddressPool,
   DEFAULT_CLIENTS_IPV4,
   DEFAULT_CLIENTS_IPV6,
+  firstPortOf,
   type PoolOrder,
+  type PortSpan,
   parseClients,
   parsePorts,
   shardOf,
@@ -38,8 +40,15 @@ const ranges = (text: string, excluded: string[] = []): string[] => {
   });
 };
 
+const poolOf = (
+  text: string,
+  order: PoolOrder,
+  ports: PortSpan = PORTS,
+  firstPort = ports.first,
+): AddressPool => new AddressPool({ clients: parseClients(text), ports, order, firstPort });
+
 const tuples = (text: string, count: number, order: PoolOrder = 'ip'): string[] => {
-  const pool = new AddressPool(parseClients(text), PORTS, order);
+  const pool = poolOf(text, order);
   return Array.from({ length: count }, (_, c) => `${pool.addressOf(c)} ${pool.portOf(c)}`);
 };
 
@@ -149,7 +158,7 @@ test('order port uses all ports of an address first', () => {
 
 describe.each<PoolOrder>(['ip', 'port'])('with order %s', (order) => {
   test('a million connections have addresses and ports of their own', () => {
-    const pool = new AddressPool(parseClients('10.0.0.0/27,10.9.0.0/28'), PORTS, order);
+    const pool = poolOf('10.0.0.0/27,10.9.0.0/28', order);
     const seen = new Set<number>();
     for (let c = 0; c < 1_000_000; c++) {
       seen.add(pool.lowOf(c) * 65_536 + pool.portOf(c));
@@ -167,8 +176,9 @@ describe.each<PoolOrder>(['ip', 'port'])('with order %s', (order) => {
       .tuple(fc.integer({ min: 1, max: 65_535 }), fc.nat(50))
       .map(([first, more]) => ({ first, last: Math.min(first + more, 65_535) }));
     fc.assert(
-      fc.property(items, span, (texts, ports) => {
-        const pool = new AddressPool(parseClients(texts.join(',')), ports, order);
+      fc.property(items, span, fc.nat(), (texts, ports, seed) => {
+        const pool = poolOf(texts.join(','), order, ports, firstPortOf(ports, seed));
+        expect(pool.portOf(0)).toBe(firstPortOf(ports, seed));
         const owned = new Map<string, number>();
         for (let c = 0; c < pool.capacity; c++) {
           const low = pool.lowOf(c);
@@ -189,7 +199,7 @@ describe.each<PoolOrder>(['ip', 'port'])('with order %s', (order) => {
 
   test('the ends of the largest pools come back', () => {
     for (const text of ['1.0.0.0-223.255.255.255', DEFAULT_CLIENTS_IPV6]) {
-      const pool = new AddressPool(parseClients(text), PORTS, order);
+      const pool = poolOf(text, order, PORTS, 60_000);
       for (const c of [0, 1, pool.capacity - 1]) {
         expect(pool.connectionOf(pool.lowOf(c), pool.portOf(c))).toBe(c);
       }
@@ -197,14 +207,42 @@ describe.each<PoolOrder>(['ip', 'port'])('with order %s', (order) => {
   });
 });
 
+describe('the first port', () => {
+  test('is the same for the same seed and lies within the span', () => {
+    const span = { first: 5_000, last: 5_009 };
+    const drawn = Array.from({ length: 1_000 }, (_, seed) => firstPortOf(span, seed));
+    expect(new Set(drawn)).toEqual(new Set(Array.from({ length: 10 }, (_, i) => 5_000 + i)));
+    expect(firstPortOf(span, 7)).toBe(firstPortOf(span, 7));
+    expect(firstPortOf({ first: 80, last: 80 }, 7)).toBe(80);
+  });
+
+  test('behind the last port of the span comes its first', () => {
+    const pool = poolOf('10.0.0.1', 'port', { first: 1, last: 3 }, 3);
+    expect([0, 1, 2].map((c) => pool.portOf(c))).toEqual([3, 1, 2]);
+  });
+});
+
+test('there are at most 2^32 connections, whatever the pool has', () => {
+  const pool = poolOf('198.18.0.0/15', 'ip', PORTS, 40_000);
+  expect(pool.capacity).toBe(2 ** 32);
+  expect(pool.connectionOf(pool.lowOf(0), 39_999)).toBe(-1);
+  expect(pool.connectionOf(pool.lowOf(0), 40_000)).toBe(0);
+});
+
 test('a pool that is too small says how many addresses are needed', () => {
-  const pool = new AddressPool(parseClients('10.0.0.1'), PORTS, 'ip');
+  const pool = poolOf('10.0.0.1', 'ip');
   expect(() => pool.requireCapacity(64_512)).not.toThrow();
   const error = refusal(() => pool.requireCapacity(1_000_000));
   expect([error.code, error.kind]).toEqual(['ERR_POOL_TOO_SMALL', 'usage']);
   expect(error.message).toBe(
     "1,000,000 connections need 16 client addresses with 64,512 ports each; '10.0.0.1' has 1",
   );
+});
+
+test('more connections than any pool can have are refused as such', () => {
+  const error = refusal(() => poolOf('198.18.0.0/15', 'ip').requireCapacity(2 ** 32 + 1));
+  expect([error.code, error.kind]).toEqual(['ERR_POOL_CONNECTIONS', 'usage']);
+  expect(error.message).toContain('4,294,967,297 connections are planned');
 });
 
 test.each([

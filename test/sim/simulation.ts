@@ -57,7 +57,12 @@ export function makeEnds(options: SimulationOptions): Ends {
   const { scripts, capture } = recorded;
   const counters = createCounters();
   const clients = parseClients(family === 4 ? '198.18.0.0/22' : '2001:2::/118');
-  const pool = new AddressPool(clients, parsePorts('1024-65535'), 'ip');
+  const pool = new AddressPool({
+    clients,
+    ports: parsePorts('1024-65535'),
+    order: 'ip',
+    firstPort: 1024,
+  });
   const iterations = options.plan?.iterations ?? 1;
   const played = Uint32Array.from(options.sessions, (_, session) => session);
   const target = new EmbeddedTarget({
