@@ -5,7 +5,8 @@
  * together that were taken at different times. A step back of more than a second moves everything
  * after it on that interface forwards again by as much, so that the mended clock goes on where it
  * was. A smaller one is left as it is: packets of different queues and processors come out of
- * order by so much, and adding those up would make the clock run fast.
+ * order by so much, and adding those up would make the clock run fast. Single time stamps that are
+ * far off never come here as they were (stray-times.ts).
  */
 import { NS_PER_SECOND } from '../base/time.ts';
 
@@ -26,6 +27,8 @@ export class CaptureClock {
   /** Of the packet last taken: mended, and as recorded. */
   ns = 0;
   rawNs = 0;
+  /** How often it was set back by more than a second. */
+  stepsBack = 0;
   readonly #epoch: Epoch;
   /** A lane an interface: last recorded time, and how much is added. */
   readonly #lastNs: number[] = [];
@@ -33,6 +36,22 @@ export class CaptureClock {
 
   constructor(epoch: Epoch) {
     this.#epoch = epoch;
+  }
+
+  /** Since 1970: what recorded times are counted from; NaN before the first packet. */
+  get epochSeconds(): number {
+    return this.#epoch.seconds;
+  }
+
+  /** The recorded time of an interface's last packet; -Infinity before its first. */
+  lastNsOf(interfaceIndex: number): number {
+    return this.#lastNs.at(interfaceIndex) ?? Number.NEGATIVE_INFINITY;
+  }
+
+  /** From an interface's last packet to a time; NaN where either is missing. */
+  stepNs(seconds: number, nanos: number, interfaceIndex: number): number {
+    const stepNs = this.#rawNs(seconds, nanos) - this.lastNsOf(interfaceIndex);
+    return Number.isFinite(stepNs) ? stepNs : Number.NaN;
   }
 
   /** @param seconds since 1970; NaN where the packet has no time: then it has the last one's */
@@ -46,11 +65,18 @@ export class CaptureClock {
       this.#lastNs.push(Number.NEGATIVE_INFINITY);
       this.#shiftNs.push(0);
     }
-    const rawNs = (seconds - this.#epoch.seconds) * NS_PER_SECOND + nanos;
+    const rawNs = this.#rawNs(seconds, nanos);
     const stepBackNs = this.#lastNs[interfaceIndex] - rawNs;
-    if (stepBackNs > STEP_BACK_NS_MAX) this.#shiftNs[interfaceIndex] += stepBackNs;
+    if (stepBackNs > STEP_BACK_NS_MAX) {
+      this.#shiftNs[interfaceIndex] += stepBackNs;
+      this.stepsBack++;
+    }
     this.#lastNs[interfaceIndex] = rawNs;
     this.rawNs = rawNs;
     this.ns = rawNs + this.#shiftNs[interfaceIndex];
+  }
+
+  #rawNs(seconds: number, nanos: number): number {
+    return (seconds - this.#epoch.seconds) * NS_PER_SECOND + nanos;
   }
 }

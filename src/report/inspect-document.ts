@@ -14,6 +14,10 @@ export interface FileReport {
   readonly lastTimestamp: string | null;
   /** LINKTYPE_ numbers. */
   readonly linkTypes: readonly number[];
+  /** Packets whose time stamp is far from those before and after: they are dated between them. */
+  readonly strayTimestamps: number;
+  /** How often the clock was set back by more than a second: what follows is moved forward. */
+  readonly clockStepsBack: number;
   /** Frames of which the snap length cut something. */
   readonly truncatedPackets: number;
   readonly skippedPackets: Readonly<Record<string, number>>;

@@ -51,6 +51,16 @@ function fileLines(file: FileReport): string[] {
     const seconds = Number(file.lastTimestamp) - Number(file.firstTimestamp);
     lines.push(`  recorded  ${span} (${formatDuration(Math.max(0, seconds) * 1e9)})`);
   }
+  const times = [
+    [file.strayTimestamps, 'far from those around them'],
+    [file.clockStepsBack, 'steps back of the clock'],
+  ] as const;
+  const odd = times.filter(([count]) => count > 0);
+  if (odd.length > 0) {
+    lines.push(
+      `  times     ${odd.map(([count, what]) => `${formatCount(count)} ${what}`).join(', ')}`,
+    );
+  }
   const skipped = nonZero(file.skippedPackets);
   if (skipped.length > 0) {
     const reasons = skipped.map(([reason, count]) => `${reason} ${formatCount(count)}`);

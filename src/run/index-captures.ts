@@ -247,6 +247,7 @@ class Indexing {
         `${source.name} is damaged at octet ${offset}: ${reason}; what came before is used`,
       );
     }
+    for (const text of timeWarnings(report)) this.#warn(`${source.name}: ${text}`);
     const unread = report.skippedPackets['unsupported-link-type'];
     if (unread !== undefined) {
       const types = report.linkTypes.join(', ');
@@ -271,10 +272,26 @@ function fileReport(source: Source, ingest: CaptureIngest): FileReport {
     firstTimestamp: first === null ? null : timestampText(first),
     lastTimestamp: last === null ? null : timestampText(last),
     linkTypes: [...new Set(reader.linkTypes)],
+    strayTimestamps: ingest.strayTimestamps,
+    clockStepsBack: ingest.clockStepsBack,
     truncatedPackets: ingest.truncatedPackets,
     skippedPackets: Object.fromEntries(ingest.skipped()),
     damage: source.damage ?? reader.damage,
   };
+}
+
+/** What was done about the times of a file, because they cannot be right. */
+function timeWarnings({ strayTimestamps, clockStepsBack }: FileReport): string[] {
+  const strays = strayTimestamps === 1 ? '1 time stamp is' : `${strayTimestamps} time stamps are`;
+  const steps = clockStepsBack === 1 ? 'once' : `${clockStepsBack} times`;
+  return [
+    ...(strayTimestamps === 0
+      ? []
+      : [`${strays} far from those before and after, and taken to lie between them`]),
+    ...(clockStepsBack === 0
+      ? []
+      : [`its clock was set back ${steps}; what follows is moved forward by as much`]),
+  ];
 }
 
 function withOctets<T>(joined: readonly JoinedFile[], use: (read: ReadOctets) => T): T {

@@ -175,6 +175,7 @@ function isReport(value: unknown): value is FileReport {
     (value.format === 'pcap' || value.format === 'pcapng') &&
     value.compression === null &&
     [value.bytes, value.packets, value.tcpPackets, value.truncatedPackets].every(isCount) &&
+    [value.strayTimestamps, value.clockStepsBack].every(isCount) &&
     [firstTimestamp, lastTimestamp].every((text) => text === null || typeof text === 'string') &&
     Array.isArray(linkTypes) &&
     linkTypes.every(isCount) &&

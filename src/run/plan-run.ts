@@ -14,7 +14,7 @@ import {
 } from '../schedule/address-pool.ts';
 import { type ArrivalPlan, planArrivals } from '../schedule/arrivals.ts';
 import { WHEEL_RANGE_NS } from '../schedule/timing-wheel.ts';
-import { capGaps } from '../session/max-gap.ts';
+import { capArrivals, capGaps } from '../session/max-gap.ts';
 import type { Scripts } from '../session/scripts.ts';
 import type { RunPlan, TargetAddress } from './job.ts';
 import type { ReplayOptions, ReplayTarget } from './options.ts';
@@ -89,9 +89,10 @@ export function planRun(
   const iterations = iterationsOf(options, users, pool);
   pool.requireCapacity(users * iterations);
 
+  const startsNs =
+    played.length === scripts.sessions ? scripts.startNs : pick(scripts.startNs, played);
   const arrivals = {
-    sessionStartsNs:
-      played.length === scripts.sessions ? scripts.startNs : pick(scripts.startNs, played),
+    sessionStartsNs: options.maxGapNs === null ? startsNs : capArrivals(startsNs, options.maxGapNs),
     sessionDurationNs: meanOf(scripts.durationNs, played),
     users,
     accel: options.accel,

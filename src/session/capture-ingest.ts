@@ -1,9 +1,11 @@
 /** Drives one file's packets through the decoder into sessions, and keeps the file's account. */
+import { NS_PER_SECOND } from '../base/time.ts';
 import { CaptureClock, type Epoch } from '../capture/capture-clock.ts';
 import type { FrameFilter } from '../capture/frame-filter.ts';
 import { type PacketReader, Step } from '../capture/packet-reader.ts';
 import { SegmentDecoder } from '../capture/segment-decoder.ts';
 import { SKIP_NAMES, Skip } from '../capture/skip-reason.ts';
+import { Doubt, FAR_NS, type Frame, StrayTimes } from '../capture/stray-times.ts';
 import type { SessionTracker } from './session-tracker.ts';
 
 /** What `run` came to. */
@@ -22,6 +24,9 @@ export interface Timestamp {
   readonly nanos: number;
 }
 
+/** A time of so many whole seconds after another one may be far from it. */
+const FAR_SECONDS = FAR_NS / NS_PER_SECOND;
+
 export interface IngestOptions {
   /** Where time begins for all files of a run. */
   readonly epoch: Epoch;
@@ -39,12 +44,15 @@ export class CaptureIngest {
   truncatedPackets = 0;
   readonly #tracker: SessionTracker;
   readonly #clock: CaptureClock;
+  readonly #strays: StrayTimes;
   readonly #decoder = new SegmentDecoder();
   readonly #skipped = new Float64Array(SKIP_NAMES.length);
   /** Where the file begins in the joined capture. */
   readonly #fileBase: number;
   readonly #filterOf: ((linkType: number) => FrameFilter) | null;
+  /** The reader's packet is to be taken yet; and it has been offered to `#strays`. */
   #isPending = false;
+  #isOffered = false;
   #firstSeconds = Number.NaN;
   #firstNanos = 0;
   #lastSeconds = Number.NaN;
@@ -54,6 +62,7 @@ export class CaptureIngest {
     this.reader = reader;
     this.#tracker = tracker;
     this.#clock = new CaptureClock(options.epoch);
+    this.#strays = new StrayTimes(this.#clock);
     this.#fileBase = options.fileBase;
     this.#filterOf = options.filterOf ?? null;
   }
@@ -61,23 +70,48 @@ export class CaptureIngest {
   /** Takes packets that are dated up to a time; those without a time go with the one before. */
   run(untilSeconds: number, untilNanos: number): IngestStep {
     const { reader } = this;
+    const { released } = this.#strays;
     for (;;) {
+      if (released.length > 0 && !this.#takeReleased(untilSeconds, untilNanos)) {
+        return IngestStep.AHEAD;
+      }
       if (!this.#isPending) {
         const step = reader.next();
+        if (step === Step.END && this.#strays.isHolding) {
+          this.#strays.release();
+          continue;
+        }
         if (step !== Step.PACKET) return step;
+        this.#isPending = true;
+        this.#isOffered = false;
       }
-      const { seconds } = reader;
-      const isLater =
-        seconds > untilSeconds || (seconds === untilSeconds && reader.nanos > untilNanos);
-      this.#isPending = isLater;
-      if (isLater) return IngestStep.AHEAD;
-      this.#take(reader);
+      if (!this.#isOffered) {
+        const doubt = this.#mayBeFar(reader.seconds) ? this.#strays.offer(reader) : Doubt.NONE;
+        if (doubt === Doubt.HELD) this.#isPending = false;
+        if (doubt !== Doubt.NONE) continue;
+        this.#isOffered = true;
+      }
+      if (isLater(reader, untilSeconds, untilNanos)) return IngestStep.AHEAD;
+      const { window } = reader;
+      if (!this.#take(window.data, window.base, reader)) reader.wantWhole();
+      this.#isPending = false;
     }
   }
 
   /** When the packet is dated that `run` stopped before. */
   get pending(): Timestamp {
-    return { seconds: this.reader.seconds, nanos: this.reader.nanos };
+    const { seconds, nanos } = this.#strays.released.at(0) ?? this.reader;
+    return { seconds, nanos };
+  }
+
+  /** Packets whose time stamps were far from those around them. */
+  get strayTimestamps(): number {
+    return this.#strays.count;
+  }
+
+  /** How often the clock was set back by more than a second. */
+  get clockStepsBack(): number {
+    return this.#clock.stepsBack;
   }
 
   /** First and last packet that have a time, in the order of the file; null without any. */
@@ -104,17 +138,31 @@ export class CaptureIngest {
     return named;
   }
 
-  #take(reader: PacketReader): void {
-    const { window, seconds, nanos } = reader;
-    const isWanted = this.#filterOf === null || this.#passes(reader, this.#filterOf);
-    const verdict = isWanted
-      ? this.#decoder.decode(window.data, window.base, reader)
-      : Skip.FILTERED;
-    const isInPart = reader.presentBytes < reader.capturedBytes;
-    if (verdict === Skip.NEEDS_WHOLE || (verdict === Skip.FILTERED && isInPart)) {
-      reader.wantWhole();
-      return;
+  /** Asked for every packet: whether it is worth to be looked at closer. */
+  #mayBeFar(seconds: number): boolean {
+    const step = seconds - this.#lastSeconds;
+    return step >= FAR_SECONDS || step < 0 || this.#strays.isHolding;
+  }
+
+  /** @returns false where one of them is later than that */
+  #takeReleased(untilSeconds: number, untilNanos: number): boolean {
+    const { released } = this.#strays;
+    while (released.length > 0) {
+      const frame = released[0];
+      if (isLater(frame, untilSeconds, untilNanos)) return false;
+      this.#take(frame.data, frame.base, frame);
+      released.shift();
     }
+    return true;
+  }
+
+  /** @returns false where more of the packet is needed than is there */
+  #take(data: DataView, base: number, frame: Frame): boolean {
+    const { seconds, nanos } = frame;
+    const isWanted = this.#filterOf === null || this.#passes(data, frame, this.#filterOf);
+    const verdict = isWanted ? this.#decoder.decode(data, base, frame) : Skip.FILTERED;
+    const isInPart = frame.presentBytes < frame.capturedBytes;
+    if (verdict === Skip.NEEDS_WHOLE || (verdict === Skip.FILTERED && isInPart)) return false;
     this.packets++;
     if (!Number.isNaN(seconds)) {
       if (this.packets === 1 || Number.isNaN(this.#firstSeconds)) {
@@ -124,19 +172,23 @@ export class CaptureIngest {
       this.#lastSeconds = seconds;
       this.#lastNanos = nanos;
     }
-    this.#clock.onPacket(seconds, nanos, reader.interfaceIndex);
-    if (reader.capturedBytes < reader.originalBytes) this.truncatedPackets++;
+    this.#clock.onPacket(seconds, nanos, frame.interfaceIndex);
+    if (frame.capturedBytes < frame.originalBytes) this.truncatedPackets++;
     if (verdict !== Skip.NONE) {
       this.#skipped[verdict]++;
-      return;
+      return true;
     }
     this.tcpPackets++;
     const fileBase = this.#fileBase;
-    this.#tracker.onSegment(this.#decoder, fileBase + window.base, fileBase, this.#clock);
+    this.#tracker.onSegment(this.#decoder, fileBase + base, fileBase, this.#clock);
+    return true;
   }
 
-  #passes(reader: PacketReader, filterOf: (linkType: number) => FrameFilter): boolean {
-    const { window, packetStart, presentBytes, originalBytes, linkType } = reader;
-    return filterOf(linkType).matches(window.data, packetStart, presentBytes, originalBytes);
+  #passes(data: DataView, frame: Frame, filterOf: (linkType: number) => FrameFilter): boolean {
+    const { packetStart, presentBytes, originalBytes, linkType } = frame;
+    return filterOf(linkType).matches(data, packetStart, presentBytes, originalBytes);
   }
 }
+
+const isLater = (frame: Frame, untilSeconds: number, untilNanos: number): boolean =>
+  frame.seconds > untilSeconds || (frame.seconds === untilSeconds && frame.nanos > untilNanos);

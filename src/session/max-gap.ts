@@ -1,4 +1,7 @@
-/** Cutting recorded idle gaps: the client's think times, never the server's latencies. */
+/**
+ * Cutting recorded idle gaps: the client's think times and the gaps between the arrivals of
+ * clients, never the server's latencies.
+ */
 import type { Scripts, StreamColumns } from './scripts.ts';
 
 /**
@@ -33,4 +36,17 @@ export function capGaps(scripts: Scripts, maxGapNs: number): Scripts {
     endOffsetNs,
   };
   return { ...scripts, durationNs, client: capped };
+}
+
+/**
+ * The same arrivals with none later than `maxGapNs` after the one before it: what is cut out moves
+ * everything after it forward.
+ * @param startsNs in order
+ */
+export function capArrivals(startsNs: Float64Array, maxGapNs: number): Float64Array {
+  const capped = startsNs.slice();
+  for (let i = 1; i < capped.length; i++) {
+    capped[i] = capped[i - 1] + Math.min(startsNs[i] - startsNs[i - 1], maxGapNs);
+  }
+  return capped;
 }

@@ -168,6 +168,30 @@ describe('several captures are one', () => {
     expect(index.files.map(({ file: name }) => name)).toEqual(paths);
   });
 
+  test('a time stamp that is far off keeps no file waiting', async () => {
+    const astray = session(0, 1).map((segment, i) =>
+      i === 3 ? { ...segment, atMs: 1e8 } : segment,
+    );
+    const paths = [file('a', [...astray, ...session(3000, 3)]), file('b', session(1000, 2))];
+    const { sessions, warnings, index } = await read(paths);
+    expect(ports(sessions)).toEqual([1, 2, 3]);
+    expect([...index.scripts().startNs]).toEqual([0, 1e9, 3e9]);
+    expect(index.files.map(({ strayTimestamps }) => strayTimestamps)).toEqual([1, 0]);
+    expect(warnings).toEqual([
+      `${paths[0]}: 1 time stamp is far from those before and after, and taken to lie between them`,
+    ]);
+  });
+
+  test('a clock that was set back is told of', async () => {
+    const { warnings, file: report } = await read([
+      file('a', [...session(5000, 1), ...session(0, 2)]),
+    ]);
+    expect(report).toMatchObject({ clockStepsBack: 1, strayTimestamps: 0 });
+    expect(warnings).toEqual([
+      expect.stringMatching(/: its clock was set back once; what follows/),
+    ]);
+  });
+
   test('a session that goes on in the next file is whole', async () => {
     const whole = session(0, 1);
     const { sessions, index } = await read([

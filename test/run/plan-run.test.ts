@@ -1,5 +1,5 @@
 /** From scripts and options to a plan. */
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { planRun } from '../../src/run/plan-run.ts';
 import { handMade } from '../helpers/scripts.ts';
 import { OPTIONS } from '../replay/play.ts';
@@ -33,6 +33,42 @@ test('ten times the ports take no hundred times as long', () => {
   msOf(few);
   const fewMs = Math.max(5, msOf(few));
   expect(msOf(many)).toBeLessThan(30 * fewMs);
+});
+
+describe('--max-gap', () => {
+  const YEAR_MS = 365 * 86_400_000;
+  const starts = [0, 100, YEAR_MS, YEAR_MS + 3000, 12 * YEAR_MS];
+  const { scripts } = handMade(
+    starts.map((startMs) => ({ startMs, said: [{ from: 'client' as const, text: 'x' }] })),
+  );
+
+  test('cuts the gaps between arrivals, too', () => {
+    const { plan, arrivals } = planRun(scripts, { ...OPTIONS, maxGapNs: 1e9 }, 0);
+    expect([...plan.arrivals.sessionStartsNs]).toEqual([0, 0.1e9, 1.1e9, 2.1e9, 3.1e9]);
+    expect(arrivals.lastStartNs).toBe(3.1e9);
+  });
+
+  test('counts only what is played', () => {
+    const endpoint = Uint16Array.of(0, 0, 1, 0, 0);
+    const endpoints = [
+      { address: '10.0.0.1', port: 80 },
+      { address: '10.0.0.1', port: 81 },
+    ];
+    const route = { recordedAddress: null, recordedPort: 80, label: 'web:80', port: 80 };
+    const target = { kind: 'network' as const, routes: [{ ...route, address: '192.0.2.7' }] };
+    const options = { ...OPTIONS, target, maxGapNs: 1e9 };
+    const { plan } = planRun({ ...scripts, endpoint, endpoints }, options, 0);
+    expect([...plan.arrivals.sessionStartsNs]).toEqual([0, 0.1e9, 1.1e9, 2.1e9]);
+  });
+
+  test('is needed for what is years apart, and says so', () => {
+    expect(() => planRun(scripts, OPTIONS, 0)).toThrow(
+      expect.objectContaining({
+        code: 'ERR_RUN_TOO_LONG',
+        hint: expect.stringContaining('--max-gap'),
+      }),
+    );
+  });
 });
 
 test('which ports go to one target is said, in the order of the capture', () => {

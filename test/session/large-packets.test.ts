@@ -5,6 +5,7 @@ import {
   concat,
   enhancedPacket,
   ethernet,
+  type FrameSpec,
   interfaceBlock,
   ipv4,
   PCAP_NANOSECONDS,
@@ -25,18 +26,20 @@ const TALK: SentSegment[] = [
 const SAID = `${text(60_000)}${text(50_000)}end`;
 
 const asPcap = pcap(TALK.map(frameOf), { magic: PCAP_NANOSECONDS });
-const asPcapng = concat(
-  section(),
-  interfaceBlock({ resolution: 9 }),
-  ...TALK.map(frameOf).map(({ data, seconds = 0, fraction = 0 }) =>
-    enhancedPacket({ data, units: BigInt(seconds) * 1_000_000_000n + BigInt(fraction) }),
-  ),
-);
+const pcapngOf = (frames: readonly FrameSpec[]): Uint8Array =>
+  concat(
+    section(),
+    interfaceBlock({ resolution: 9 }),
+    ...frames.map(({ data, seconds = 0, fraction = 0 }) =>
+      enhancedPacket({ data, units: BigInt(seconds) * 1_000_000_000n + BigInt(fraction) }),
+    ),
+  );
+const asPcapng = pcapngOf(TALK.map(frameOf));
 
 describe.each([
   { name: 'pcap', file: asPcap },
   { name: 'pcapng', file: asPcapng },
-])('a stream of large frames in $name', ({ file }) => {
+])('a stream of large frames in $name', ({ name, file }) => {
   test.each([1, 70, 1000, 5000, 40_000, 1_000_000])(
     'is whole, read %i octets at a time',
     (bytes) => {
@@ -54,6 +57,16 @@ describe.each([
     });
     expect(recording.text('server')).toBe(SAID);
     expect(octets).toBeLessThan(30_000);
+  });
+
+  test('with a time stamp that is far off is the same', () => {
+    const far = TALK.map((segment, i) => (i === 4 ? { ...segment, atMs: 1e8 } : segment));
+    const frames = far.map(frameOf);
+    const again = name === 'pcap' ? pcap(frames, { magic: PCAP_NANOSECONDS }) : pcapngOf(frames);
+    const recording = readCapture(again, {}, 5000);
+    expect(recording.text('server')).toBe(SAID);
+    expect(recording.ingest.strayTimestamps).toBe(1);
+    expect([...recording.scripts().durationNs]).toEqual([42e6]);
   });
 
   test('that is cut within a large frame has no such frame', () => {
