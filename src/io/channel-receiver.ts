@@ -3,7 +3,7 @@
  * stamped in this machine's wall clock.
  */
 import { RECORD_HEADER_BYTES, RecordRing } from '../base/record-ring.ts';
-import type { PacketSink, Receiver } from '../replay/ports.ts';
+import type { PacketSink, QueueingReceiver } from '../replay/ports.ts';
 import type { RunClock } from './run-clock.ts';
 import { takeEvent } from './sys/eventfd.ts';
 
@@ -13,10 +13,11 @@ export interface ShardInbox {
   readonly fd: number;
 }
 
-export class ChannelReceiver implements Receiver {
+export class ChannelReceiver implements QueueingReceiver {
   readonly data: DataView;
   /** To wait on. */
   readonly fd: number;
+  lastArrivedNs = 0;
   readonly #ring: RecordRing;
   readonly #clock: RunClock;
 
@@ -42,6 +43,7 @@ export class ChannelReceiver implements Receiver {
         nowNs,
         Number.NEGATIVE_INFINITY,
       );
+      this.lastArrivedNs = arrivedNs;
       sink.onPacket(at + RECORD_HEADER_BYTES, data.getUint16(at + 8), arrivedNs);
       received++;
     }

@@ -1,6 +1,6 @@
 /** Everything a thread of `local` mode needs of the kernel, opened together and closed together. */
 import { assert } from '../base/assert.ts';
-import type { CaptureBytes, Receiver, Sender } from '../replay/ports.ts';
+import type { CaptureBytes, QueueingReceiver, Sender } from '../replay/ports.ts';
 import { CaptureMap, type MappedFile } from './capture-map.ts';
 import { ChannelReceiver, type ShardInbox } from './channel-receiver.ts';
 import type { ClientRange } from './client-ranges.ts';
@@ -52,7 +52,7 @@ export interface LocalPlan {
 /** A thread's end of the kernel. Nothing of it may be touched after `close`. */
 export interface LocalIo {
   readonly sender: Sender & { readonly faults: SendFaults };
-  readonly receiver: Receiver;
+  readonly receiver: QueueingReceiver;
   readonly clock: RunClock;
   /** Blocks until something has arrived, or for `timeoutNs` (at most 100 ms). */
   readonly wait: (timeoutNs: number) => void;

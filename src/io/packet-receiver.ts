@@ -1,4 +1,4 @@
-import type { PacketSink, Receiver } from '../replay/ports.ts';
+import type { PacketSink, QueueingReceiver } from '../replay/ports.ts';
 import { PacketRing, type PacketRingOptions } from './packet-ring.ts';
 import type { RunClock } from './run-clock.ts';
 
@@ -7,11 +7,12 @@ export interface PacketReceiverOptions extends PacketRingOptions {
 }
 
 /** Receives what the filter accepts, with the kernel's timestamps in run time. */
-export class PacketReceiver implements Receiver {
+export class PacketReceiver implements QueueingReceiver {
   /** The ring; it must not be touched after `close`. */
   readonly data: DataView;
   /** To wait on: it can be read when a packet is in the ring. */
   readonly fd: number;
+  lastArrivedNs = 0;
   readonly #ring: PacketRing;
   readonly #clock: RunClock;
   /** When the ring was last seen empty. */
@@ -37,6 +38,7 @@ export class PacketReceiver implements Receiver {
         return received;
       }
       const arrivedNs = clock.arrivedNs(ring.seconds, ring.nanoseconds, nowNs, this.#emptyNs);
+      this.lastArrivedNs = arrivedNs;
       sink.onPacket(ring.start, ring.capturedBytes, arrivedNs);
       ring.release();
     }

@@ -30,6 +30,12 @@ export interface Receiver {
   receive(limit: number, sink: PacketSink): number;
 }
 
+/** A receiver whose packets wait in a queue while nobody takes them. */
+export interface QueueingReceiver extends Receiver {
+  /** When the packet that was handed over last had arrived, in ns since the start of the run. */
+  readonly lastArrivedNs: number;
+}
+
 /** Reads octets of the joined capture: for checksums and for the embedded target, not for sending. */
 export interface CaptureBytes {
   /** Fills `into` from `offset`; throws a ReplayError where the capture is shorter than it was. */

@@ -66,6 +66,8 @@ export class Replay implements PacketSink {
   readonly #delivery: Mutable<Delivery>;
   #live = 0;
   #nowNs = 0;
+  /** What had arrived by then has been handed over. */
+  #heardNs = 0;
   #isInterrupted = false;
 
   constructor(
@@ -139,11 +141,21 @@ export class Replay implements PacketSink {
     return startNs > stopStartingNs ? NEVER_NS : startNs;
   }
 
-  /** Timers that are due and users that are to start; at most some hundreds a call. */
-  onTimeout(nowNs: number): void {
+  /** What packets bring about from here on happens now, whenever they had arrived. */
+  beginTurn(nowNs: number): void {
     this.#nowNs = nowNs;
+  }
+
+  /**
+   * Timers that are due and users that are to start; at most some hundreds a call.
+   * @param heardNs what had arrived by then has been handed over; where later packets still wait to
+   *   be, a timer that is due later may wait for what lies among them
+   */
+  onTimeout(nowNs: number, heardNs: number = nowNs): void {
+    this.#nowNs = nowNs;
+    this.#heardNs = heardNs;
     this.counters[Counter.CLOCK_NS] = nowNs;
-    this.#wheel.advance(nowNs, TIMERS_PER_TURN, this);
+    this.#wheel.advance(heardNs, TIMERS_PER_TURN, this);
     for (let started = 0; started < STARTS_PER_TURN; started++) {
       const startNs = this.#nextStartNs();
       if (startNs > nowNs) break;
@@ -517,9 +529,10 @@ export class Replay implements PacketSink {
   /** The wheel says that something of the user's is due. */
   onDue(user: number): void {
     const nowNs = this.#nowNs;
+    const heardNs = this.#heardNs;
     const { plays } = this;
     if (!(plays.flags[user] & PlayFlag.LIVE)) return;
-    if (this.users.dueNs[user] <= nowNs && this.#tcp.onTimeout(user, nowNs) & TcpEvent.GAVE_UP) {
+    if (this.users.dueNs[user] <= heardNs && this.#tcp.onTimeout(user, nowNs) & TcpEvent.GAVE_UP) {
       const isConnecting = this.users.state[user] === State.SYN_SENT;
       this.#timeOut(
         user,
@@ -528,8 +541,8 @@ export class Replay implements PacketSink {
       );
       return;
     }
-    if (this.#answers.quietDueNs(user) <= nowNs) this.#answers.onQuiet(user, nowNs);
-    if (this.#timeoutDueNs(user) <= nowNs) {
+    if (this.#answers.quietDueNs(user) <= heardNs) this.#answers.onQuiet(user, nowNs);
+    if (this.#timeoutDueNs(user) <= heardNs) {
       this.#onAnswerTimeout(user, nowNs);
       return;
     }

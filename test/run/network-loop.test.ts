@@ -1,0 +1,201 @@
+/** The loop of a real run, in virtual time, with a process that stands still for a while. */
+import { describe, expect, test } from 'vitest';
+import { NS_PER_MS, NS_PER_SECOND } from '../../src/base/time.ts';
+import { Counter } from '../../src/measure/counters.ts';
+import { LatencyRecorder } from '../../src/measure/histograms.ts';
+import { IntervalRecorder, type Timeline } from '../../src/measure/intervals.ts';
+import type { PacketSink, QueueingReceiver } from '../../src/replay/ports.ts';
+import { Replay } from '../../src/replay/replay.ts';
+import { CONTROL_WORDS } from '../../src/run/job.ts';
+import { networkTurns } from '../../src/run/network-loop.ts';
+import { type RecordedMessage, randomOctets } from '../helpers/recorded.ts';
+import { FaultyLink } from '../sim/faulty-link.ts';
+import { makeEnds, type SimulationOptions } from '../sim/simulation.ts';
+
+/** Every look at the clock takes this long, so that time passes within a turn. */
+const LOOK_NS = 1_000;
+const ONE_WAY_NS = 2 * NS_PER_MS;
+const TURNS_MAX = 1_000_000;
+
+interface Stall {
+  readonly atNs: number;
+  readonly forNs: number;
+  /** How long afterwards the receiver is still empty: another thread has to bring the replies. */
+  readonly relayNs: number;
+}
+
+interface Target {
+  nextDueNs(): number;
+  onTimeout(nowNs: number): void;
+}
+
+/** Target and network, which go on whatever the process does; what they send lies in a ring. */
+class World implements QueueingReceiver {
+  readonly #slot = new Uint8Array(256);
+  readonly data = new DataView(this.#slot.buffer);
+  lastArrivedNs = 0;
+  nowNs = 0;
+  /** Called when the process stops. */
+  onStall: () => void = () => undefined;
+  /** The most packets that ever lay in the ring. */
+  backlog = 0;
+  #isRelayedNs = 0;
+  #hasStalled = false;
+  readonly #ring: { readonly octets: Uint8Array; readonly arrivedNs: number }[] = [];
+  readonly #link: FaultyLink;
+  readonly #target: Target;
+  readonly #stall: Stall;
+
+  constructor(link: FaultyLink, target: Target, stall: Stall) {
+    this.#link = link;
+    this.#target = target;
+    this.#stall = stall;
+  }
+
+  look(): number {
+    this.goOn(this.nowNs + LOOK_NS);
+    return this.nowNs;
+  }
+
+  wait(timeoutNs: number): void {
+    if (!this.#hasStalled && this.nowNs >= this.#stall.atNs) {
+      this.#hasStalled = true;
+      this.onStall();
+      this.goOn(this.nowNs + this.#stall.forNs);
+      this.#isRelayedNs = this.nowNs + this.#stall.relayNs;
+    }
+    const untilNs = this.nowNs + timeoutNs;
+    while (this.nowNs < untilNs && (this.#ring.length === 0 || this.nowNs < this.#isRelayedNs)) {
+      this.goOn(Math.min(untilNs, Math.max(this.#nextNs(), this.nowNs + LOOK_NS)));
+    }
+  }
+
+  receive(limit: number, sink: PacketSink): number {
+    if (this.nowNs < this.#isRelayedNs) return 0;
+    const packets = this.#ring.splice(0, limit);
+    for (const { octets, arrivedNs } of packets) {
+      this.#slot.set(octets);
+      this.lastArrivedNs = arrivedNs;
+      sink.onPacket(0, octets.length, arrivedNs);
+    }
+    return packets.length;
+  }
+
+  goOn(untilNs: number): void {
+    for (let nextNs = this.#nextNs(); nextNs <= untilNs; nextNs = this.#nextNs()) {
+      this.#step(nextNs);
+    }
+    this.#step(untilNs);
+  }
+
+  #nextNs(): number {
+    return Math.min(this.#target.nextDueNs(), this.#link.nextDueNs());
+  }
+
+  #step(atNs: number): void {
+    this.nowNs = Math.max(this.nowNs, atNs);
+    this.#target.onTimeout(this.nowNs);
+    this.#link.onTimeout(this.nowNs);
+    this.#link.receive(Number.POSITIVE_INFINITY, {
+      onPacket: (start, bytes, arrivedNs) => {
+        const octets = new Uint8Array(this.#link.data.buffer, start, bytes).slice();
+        this.#ring.push({ octets, arrivedNs });
+      },
+    });
+    this.backlog = Math.max(this.backlog, this.#ring.length);
+  }
+}
+
+interface Played {
+  readonly counters: Float64Array;
+  readonly timeline: Timeline;
+  readonly backlog: number;
+  /** Exchanges that had been answered when the process stopped. */
+  readonly answeredBefore: number;
+}
+
+function play(options: SimulationOptions, stall: Stall, settleNs = 0): Played {
+  const ends = makeEnds(options);
+  const { plan, target, recorded, counters } = ends;
+  const delay = { delayNs: ONE_WAY_NS };
+  const link = new FaultyLink(target, options.seed, delay, delay);
+  const world = new World(link, target, stall);
+  let answeredBefore = 0;
+  world.onStall = () => {
+    answeredBefore = counters[Counter.EXCHANGES_ANSWERED];
+  };
+  const latency = new LatencyRecorder();
+  const replay = new Replay(plan, link, world, recorded.capture, latency, counters);
+  const intervals = new IntervalRecorder(latency, counters);
+  const turns = networkTurns({
+    replay,
+    receiver: world,
+    intervals,
+    control: new Int32Array(new SharedArrayBuffer(4 * CONTROL_WORDS)),
+    settleNs,
+    nowNs: () => world.look(),
+    wait: (timeoutNs) => world.wait(timeoutNs),
+    answerNeighbours: () => undefined,
+    readCounts: () => undefined,
+  });
+  for (let turn = 0; turn < TURNS_MAX; turn++) {
+    const { done, value } = turns.next();
+    if (done === true) {
+      const timeline = intervals.finish(value);
+      return { counters, timeline, backlog: world.backlog, answeredBefore };
+    }
+  }
+  throw new Error('the loop does not end');
+}
+
+const USERS = 800;
+const EXCHANGES = 30;
+
+/** One request after the other, each answered 10 ms later: every user's is under way in a stall. */
+const KEEPALIVE: SimulationOptions = {
+  sessions: [
+    {
+      messages: Array.from({ length: EXCHANGES }, (_, i): RecordedMessage[] => [
+        { from: 'client', octets: randomOctets(200, i) },
+        { from: 'server', octets: randomOctets(300, 100 + i), thinkNs: 6 * NS_PER_MS },
+      ]).flat(),
+    },
+  ],
+  users: USERS,
+  seed: 7,
+  ratePerSecond: 10_000,
+};
+
+const STALL: Stall = { atNs: 200 * NS_PER_MS, forNs: 400 * NS_PER_MS, relayNs: 0 };
+
+describe('a process that stands still for longer than a retransmission timeout', () => {
+  test('repeats nothing whose acknowledgement lies in the ring', () => {
+    const { counters, backlog } = play(KEEPALIVE, STALL);
+    // More than two turns take, or the test says nothing.
+    expect(backlog).toBeGreaterThan(512);
+    expect(counters[Counter.COMPLETED]).toBe(USERS);
+    expect(counters[Counter.RETRANSMITTED]).toBe(0);
+  });
+
+  test('repeats nothing whose acknowledgement another thread has still to bring', () => {
+    const { counters, backlog } = play(
+      KEEPALIVE,
+      { ...STALL, relayNs: 5 * NS_PER_MS },
+      10 * NS_PER_MS,
+    );
+    expect(backlog).toBeGreaterThan(512);
+    expect(counters[Counter.COMPLETED]).toBe(USERS);
+    expect(counters[Counter.RETRANSMITTED]).toBe(0);
+  });
+
+  test('handles what it finds then in the second in which it does, not in the one it left', () => {
+    const { timeline, counters, answeredBefore } = play(KEEPALIVE, {
+      ...STALL,
+      forNs: 2_500 * NS_PER_MS,
+    });
+    const [first, second] = timeline.intervals;
+    expect([first.endNs, second.startNs]).toEqual([NS_PER_SECOND, 2 * NS_PER_SECOND]);
+    expect(first.counters[Counter.EXCHANGES_ANSWERED]).toBe(answeredBefore);
+    expect(counters[Counter.EXCHANGES_ANSWERED]).toBe(USERS * EXCHANGES);
+  });
+});
