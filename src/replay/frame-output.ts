@@ -9,7 +9,7 @@ import { Counter } from '../measure/counters.ts';
 import type { StreamColumns } from '../session/scripts.ts';
 import { SegmentPlan } from '../session/segment-plan.ts';
 import type { SegmentOutput, StreamSource } from '../tcp/ports.ts';
-import { UserFlag, type UserTable } from '../tcp/user-table.ts';
+import { Count, UserFlag, type UserTable } from '../tcp/user-table.ts';
 import { EXTENTS_PER_FRAME } from '../wire/frame-batch.ts';
 import { FrameWriter, OptionsKind } from '../wire/frame-writer.ts';
 import { ACK, FIN, RST, SYN } from '../wire/tcp.ts';
@@ -204,6 +204,10 @@ export class FrameOutput implements SegmentOutput, StreamSource {
     return Math.min(windowBytes >>> shift, WINDOW_FIELD_MAX);
   }
 
+  timestampOf(user: number, nowNs: number): number {
+    return this.#tsVal(this.connectionOf(user), nowNs);
+  }
+
   /** Milliseconds, moved by a hash: rises within a connection and from run to run. */
   #tsVal(connection: number, nowNs: number): number {
     const ms = Math.floor(this.#plan.epochMs + nowNs / NS_PER_MS);
@@ -241,7 +245,7 @@ export class FrameOutput implements SegmentOutput, StreamSource {
     counters[Counter.PACKETS_SENT]++;
     counters[Counter.PAYLOAD_BYTES_SENT] += payloadBytes;
     if (flags & SYN) {
-      if (this.#users.retries[user] > 0) counters[Counter.SYN_RETRANSMITTED]++;
+      if (this.#users.count(user, Count.RETRIES) > 0) counters[Counter.SYN_RETRANSMITTED]++;
     } else if (payloadBytes > 0 || flags & FIN) {
       if (seqBefore(seq, this.#users.sndMax[user])) counters[Counter.RETRANSMITTED]++;
     }

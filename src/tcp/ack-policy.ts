@@ -32,13 +32,18 @@ export class Challenges {
   }
 
   challenge(user: number, nowNs: number): void {
+    if (this.mayAnswer(nowNs)) this.#users.flags[user] |= UserFlag.ACK_NOW;
+  }
+
+  /** Whether this second has room for one more answer to nonsense; it counts. */
+  mayAnswer(nowNs: number): boolean {
     const second = Math.floor(nowNs / NS_PER_SECOND);
     if (second !== this.#second) {
       this.#second = second;
       this.#count = 0;
     }
-    if (this.#count >= CHALLENGE_ACKS_PER_SECOND) return;
+    if (this.#count >= CHALLENGE_ACKS_PER_SECOND) return false;
     this.#count += 1;
-    this.#users.flags[user] |= UserFlag.ACK_NOW;
+    return true;
   }
 }

@@ -1,23 +1,80 @@
-/** The congestion window: RFC 5681, with the initial window of RFC 6928. */
+/**
+ * The congestion window: RFC 5681 with the initial window of RFC 6928.
+ *
+ * It counts octets that are acknowledged (RFC 3465), not acknowledgements, so that a peer whose kernel
+ * merges segments and acknowledges many at once slows nobody down. It grows only while it is used
+ * (RFC 7661), and decays while a user is idle.
+ */
 import { seqDiff } from '../base/seq.ts';
-import type { UserTable } from './user-table.ts';
+import { NS_PER_US } from '../base/time.ts';
+import { rtoNs, toMicroseconds } from './round-trip.ts';
+import { UserFlag, type UserTable } from './user-table.ts';
 
+/** The window is in sixteenths of a segment. */
 export const CWND_UNIT = 16;
 export const CWND_INITIAL = 10 * CWND_UNIT;
 export const CWND_MAX = 4_000 * CWND_UNIT;
+const CWND_MIN_AFTER_LOSS = 2 * CWND_UNIT;
 
-export function growCwnd(users: UserTable, user: number, advance: number): void {
-  const cwnd = users.cwnd[user];
-  const segments = Math.min(2, Math.ceil(advance / Math.max(1, users.sendMss[user])));
-  const grown =
-    cwnd < users.ssthresh[user]
-      ? cwnd + segments * CWND_UNIT
-      : cwnd + Math.max(1, Math.floor((CWND_UNIT * CWND_UNIT) / cwnd));
-  users.cwnd[user] = Math.min(grown, CWND_MAX);
+/** The window in octets. */
+export function cwndBytes(users: UserTable, user: number): number {
+  return Math.floor((users.cwnd[user] * users.sendMss[user]) / CWND_UNIT);
 }
 
-export function halveCwnd(users: UserTable, user: number): void {
+/** Octets in sixteenths of a segment, rounded up. */
+export function toCwndUnits(users: UserTable, user: number, octets: number): number {
+  return Math.ceil((octets * CWND_UNIT) / Math.max(1, users.sendMss[user]));
+}
+
+/**
+ * `acked` octets are acknowledged outside fast recovery.
+ * @param flight octets that were outstanding before
+ * @param isRoundOver whether a round trip has ended: congestion avoidance adds a segment in each
+ */
+export function growCwnd(
+  users: UserTable,
+  user: number,
+  acked: number,
+  flight: number,
+  isRoundOver: boolean,
+): void {
+  const cwnd = users.cwnd[user];
+  // RFC 7661, section 4.3: less than half of it was used, which says nothing about the path.
+  if (2 * flight <= cwndBytes(users, user)) return;
+  const ssthresh = users.ssthresh[user];
+  if (cwnd >= ssthresh) {
+    if (isRoundOver) users.cwnd[user] = Math.min(cwnd + CWND_UNIT, CWND_MAX);
+    return;
+  }
+  // After a timeout one acknowledgement may cover much that had arrived before (RFC 3465, 2.3).
+  const isAfterTimeout = (users.flags[user] & UserFlag.LOSS) !== 0;
+  const units = toCwndUnits(users, user, acked);
+  const grown = cwnd + (isAfterTimeout ? Math.min(units, CWND_UNIT) : units);
+  users.cwnd[user] = Math.min(grown, ssthresh, CWND_MAX);
+}
+
+/** A loss: RFC 5681, equation 4. The caller sets the window. */
+export function lowerSsthresh(users: UserTable, user: number): void {
   const flight = seqDiff(users.sndMax[user], users.sndUna[user]);
-  const half = Math.floor((flight * CWND_UNIT) / (2 * Math.max(1, users.sendMss[user])));
-  users.ssthresh[user] = Math.min(Math.max(half, 2 * CWND_UNIT), CWND_MAX);
+  const half = Math.floor(toCwndUnits(users, user, flight) / 2);
+  users.ssthresh[user] = Math.min(Math.max(half, CWND_MIN_AFTER_LOSS), CWND_MAX);
+}
+
+/** Everything is acknowledged: remember since when, for `restartAfterIdle`. */
+export function onAllAcked(users: UserTable, user: number, nowNs: number): void {
+  if (users.cwnd[user] > CWND_INITIAL) users.mark[user] = toMicroseconds(nowNs);
+}
+
+/**
+ * Something is about to be sent while nothing is outstanding: the window of a user that was idle
+ * halves for each retransmission timeout, down to the initial window (RFC 5681, 4.1, as Linux does it).
+ */
+export function restartAfterIdle(users: UserTable, user: number, nowNs: number): void {
+  const cwnd = users.cwnd[user];
+  if (cwnd <= CWND_INITIAL) return;
+  const idleNs = ((toMicroseconds(nowNs) - users.mark[user]) >>> 0) * NS_PER_US;
+  const timeouts = Math.floor(idleNs / rtoNs(users, user));
+  if (timeouts === 0) return;
+  users.ssthresh[user] = Math.max(users.ssthresh[user], Math.floor((3 * cwnd) / 4));
+  users.cwnd[user] = Math.max(CWND_INITIAL, Math.floor(cwnd / 2 ** timeouts));
 }

@@ -1,11 +1,26 @@
-/** What is lost comes again: RFC 6298 (the timer) and RFC 6582 (duplicate acknowledgements). */
-import { CWND_UNIT, halveCwnd } from './congestion.ts';
+/**
+ * What is lost comes again: RFC 6298 (the timer) and RFC 6582 (NewReno: duplicate acknowledgements).
+ *
+ * Both remember in `mark` how much had been sent when the loss was seen, the `recover` of RFC 6582,
+ * and last until that is acknowledged. In fast recovery each partial acknowledgement brings one
+ * repetition, of the next hole; after a timeout sending begins again at the first octet, in slow start,
+ * and stops repeating wherever an acknowledgement says that the peer has more.
+ */
+import { type Seq, seqAfter, seqBefore } from '../base/seq.ts';
+import {
+  CWND_MAX,
+  CWND_UNIT,
+  growCwnd,
+  lowerSsthresh,
+  onAllAcked,
+  toCwndUnits,
+} from './congestion.ts';
 import type { PathMtu } from './path-mtu.ts';
 import type { StreamSource, TcpSettings } from './ports.ts';
 import { rtoNs } from './round-trip.ts';
 import { TcpEvent } from './tcp-event.ts';
 import type { Transmitter } from './transmitter.ts';
-import { UserFlag, type UserTable } from './user-table.ts';
+import { Count, UserFlag, type UserTable } from './user-table.ts';
 
 const DUPLICATE_ACKS = 3;
 
@@ -30,37 +45,101 @@ export class LossRecovery {
     this.#settings = settings;
   }
 
+  /** The third in a row says that the first unacknowledged segment is lost. */
   onDuplicateAck(user: number, nowNs: number): void {
     const users = this.#users;
-    const count = users.duplicateAcks[user] + 1;
-    users.duplicateAcks[user] = Math.min(count, 255);
-    if (count !== DUPLICATE_ACKS || users.flags[user] & UserFlag.RECOVERY) return;
-    users.flags[user] |= UserFlag.RECOVERY;
-    halveCwnd(users, user);
-    users.cwnd[user] = users.ssthresh[user];
+    const flags = users.flags[user];
+    if (flags & UserFlag.RECOVERY) {
+      // It says that a segment has left the network: another may enter.
+      users.cwnd[user] = Math.min(users.cwnd[user] + CWND_UNIT, CWND_MAX);
+      return;
+    }
+    // Until `recover` is passed they may come from our own repetitions (RFC 6582, section 3.2, 1).
+    if (flags & UserFlag.LOSS) return;
+    const count = users.count(user, Count.DUPLICATE_ACKS) + 1;
+    users.setCount(user, Count.DUPLICATE_ACKS, count);
+    if (count !== DUPLICATE_ACKS) return;
+    this.#begin(user, UserFlag.RECOVERY);
+    lowerSsthresh(users, user);
     this.#transmitter.retransmitFirst(user, nowNs);
+    users.cwnd[user] = Math.min(users.ssthresh[user] + DUPLICATE_ACKS * CWND_UNIT, CWND_MAX);
   }
 
-  /** RFC 6298, section 5.4 to 5.6; with a zero window this is the probe's repetition. */
+  /**
+   * Something new is acknowledged; `sndUna` says it already.
+   * @param acked how many octets
+   * @param flight how many were outstanding before
+   */
+  onNewAck(
+    user: number,
+    ack: Seq,
+    acked: number,
+    flight: number,
+    isRoundOver: boolean,
+    nowNs: number,
+  ): void {
+    const users = this.#users;
+    const flags = users.flags[user];
+    const isAll = ack === users.sndMax[user];
+    if (flags & UserFlag.RECOVERY) {
+      if (isAll || !seqBefore(ack, users.mark[user])) {
+        users.flags[user] = flags & ~UserFlag.RECOVERY;
+        users.cwnd[user] = Math.min(users.cwnd[user], users.ssthresh[user]);
+      } else {
+        this.#onPartialAck(user, acked, nowNs);
+      }
+    } else {
+      growCwnd(users, user, acked, flight, isRoundOver);
+      if (flags & UserFlag.LOSS && (isAll || seqAfter(ack, users.mark[user]))) {
+        users.flags[user] = flags & ~UserFlag.LOSS;
+      }
+    }
+    if (isAll) onAllAcked(users, user, nowNs);
+  }
+
+  /** RFC 6582, section 3.2, step 3: the acknowledgement points at the next hole. */
+  #onPartialAck(user: number, acked: number, nowNs: number): void {
+    const users = this.#users;
+    this.#transmitter.retransmitFirst(user, nowNs);
+    const isSegment = acked >= users.sendMss[user];
+    const deflated = users.cwnd[user] - toCwndUnits(users, user, acked);
+    users.cwnd[user] = Math.max(CWND_UNIT, deflated + (isSegment ? CWND_UNIT : 0));
+  }
+
+  /**
+   * Nothing was acknowledged in time: RFC 6298, section 5.4 to 5.6; with a zero window this is the
+   * probe's repetition.
+   * @returns bits of TcpEvent: NONE, MSS_LOWERED or GAVE_UP
+   */
   onTimeout(user: number, nowNs: number): number {
     const users = this.#users;
-    const isProbe = users.sndWnd[user] === 0;
+    const retries = users.count(user, Count.RETRIES);
+    const offset = this.#transmitter.offsetOf(user, users.sndUna[user]);
+    const isShut = users.sndWnd[user] === 0;
     // RFC 9293, section 3.8.6.1: a window that stays shut is no reason to give up.
-    if (users.retries[user] >= this.#settings.dataRetriesMax && !isProbe) return TcpEvent.GAVE_UP;
-    if (users.retries[user] === 0) halveCwnd(users, user);
-    users.retries[user] = Math.min(users.retries[user] + 1, 255);
-    users.cwnd[user] = CWND_UNIT;
-    users.duplicateAcks[user] = 0;
-    users.flags[user] &= ~UserFlag.RECOVERY;
+    if (retries >= this.#settings.dataRetriesMax && !isShut) return TcpEvent.GAVE_UP;
+    users.setCount(user, Count.RETRIES, retries + 1);
+    users.setCount(user, Count.BACKOFF, users.count(user, Count.BACKOFF) + 1);
     users.sndNxt[user] = users.sndUna[user];
     users.dueNs[user] = nowNs + rtoNs(users, user);
-    const offset = this.#transmitter.offsetOf(user, users.sndUna[user]);
-    if (isProbe && offset < this.#source.streamLimit(user)) {
+    if (isShut && offset < this.#source.streamLimit(user)) {
+      users.flags[user] &= ~UserFlag.TIMED;
       this.#transmitter.probe(user, nowNs);
       return TcpEvent.NONE;
     }
+    if (retries === 0) lowerSsthresh(users, user);
+    users.cwnd[user] = CWND_UNIT;
+    this.#begin(user, UserFlag.LOSS);
     const isLowered = this.#pathMtu.suspectBlackHole(user, offset);
     this.#transmitter.emit(user, nowNs);
     return isLowered ? TcpEvent.MSS_LOWERED : TcpEvent.NONE;
+  }
+
+  #begin(user: number, which: number): void {
+    const users = this.#users;
+    const others = UserFlag.RECOVERY | UserFlag.LOSS | UserFlag.TIMED;
+    users.flags[user] = (users.flags[user] & ~others) | which;
+    users.setCount(user, Count.DUPLICATE_ACKS, 0);
+    users.mark[user] = users.sndMax[user];
   }
 }

@@ -3,7 +3,7 @@ import { type Seq, seqBefore } from '../base/seq.ts';
 import type { StreamSource } from './ports.ts';
 import { rtoNs } from './round-trip.ts';
 import type { Transmitter } from './transmitter.ts';
-import { State, UserFlag, type UserTable } from './user-table.ts';
+import { Count, State, UserFlag, type UserTable } from './user-table.ts';
 
 /** A smaller MSS is taken for nonsense: headers would outweigh payload (Linux' TCP_MIN_SND_MSS). */
 export const MIN_SEND_MSS = 48;
@@ -14,6 +14,7 @@ const BLACK_HOLE_RETRIES = 2;
 const PROBED_MSS = 1024;
 /** What 576 octets leave with all headers and options (Linux' floor for IPv4); IPv6 has 1280. */
 const MSS_FLOOR = 512;
+
 export class PathMtu {
   readonly #users: UserTable;
   readonly #source: StreamSource;
@@ -46,6 +47,11 @@ export class PathMtu {
     const payloadMss = hasTimestamps ? mss - TIMESTAMP_OPTION_BYTES : mss;
     if (payloadMss >= users.sendMss[user]) return false;
     users.sendMss[user] = Math.max(payloadMss, MIN_SEND_MSS);
+    // As after a timeout, but with the window as it is: duplicates say nothing until all is repaired.
+    const others = UserFlag.RECOVERY | UserFlag.TIMED;
+    users.flags[user] = (users.flags[user] & ~others) | UserFlag.LOSS;
+    users.setCount(user, Count.DUPLICATE_ACKS, 0);
+    users.mark[user] = users.sndMax[user];
     users.sndNxt[user] = users.sndUna[user];
     users.dueNs[user] = nowNs + rtoNs(users, user);
     this.#transmitter.emit(user, nowNs);
@@ -61,7 +67,7 @@ export class PathMtu {
     const users = this.#users;
     const sendMss = users.sendMss[user];
     const lowered = sendMss > PROBED_MSS ? PROBED_MSS : this.#mssFloor;
-    if (users.retries[user] < BLACK_HOLE_RETRIES || lowered >= sendMss) return false;
+    if (users.count(user, Count.RETRIES) < BLACK_HOLE_RETRIES || lowered >= sendMss) return false;
     if (offset >= this.#source.streamLimit(user)) return false;
     if (this.#source.segmentEnd(user, offset, sendMss) - offset <= lowered) return false;
     users.sendMss[user] = lowered;

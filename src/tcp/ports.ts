@@ -16,6 +16,8 @@ export interface SegmentOutput {
     payloadBytes: number,
     nowNs: number,
   ): void;
+  /** The timestamp (TSval) that a segment of the user's bears when it leaves at `nowNs`; in ms. */
+  timestampOf(user: number, nowNs: number): number;
 }
 
 /** What each user has to say. */

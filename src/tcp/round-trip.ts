@@ -1,19 +1,88 @@
-/** The round trip, and how long to wait for an acknowledgement: RFC 6298. */
-import { NEVER_NS, NS_PER_MS, NS_PER_SECOND, NS_PER_US } from '../base/time.ts';
-import { UserFlag, type UserTable } from './user-table.ts';
+/**
+ * The round trip, and how long to wait for an acknowledgement: RFC 6298, with timestamps RFC 7323.
+ *
+ * One octet a round trip is timed, from when it leaves to the first acknowledgement that covers it;
+ * if anything is sent again meanwhile the measurement is dropped (Karn). With timestamps the
+ * acknowledgement itself tells what it answers, so that repetitions can be measured as well. The
+ * back-off is kept until there is a valid sample.
+ */
+import { type Seq, seqBefore } from '../base/seq.ts';
+import { NS_PER_SECOND, NS_PER_US } from '../base/time.ts';
+import type { TcpOptions } from '../wire/tcp-options.ts';
+import type { SegmentOutput } from './ports.ts';
+import { Count, UserFlag, type UserTable } from './user-table.ts';
 
-/** RFC 6298 says one second; Linux has used 200 ms for decades, and so do the recorded clients. */
-const RTO_NS_MIN = 200 * NS_PER_MS;
-const RTO_NS_INITIAL = NS_PER_SECOND;
+/**
+ * The least that is waited beyond the smoothed round trip. RFC 6298 says one second in all; Linux has
+ * used this for decades, and so do the recorded clients. It has room for a delayed acknowledgement.
+ */
+const VARIATION_US_MIN = 200_000;
+/** RFC 6298, section 5.7: when the SYN had to be repeated and nothing is known of the round trip. */
+const RTO_NS_UNKNOWN = 3 * NS_PER_SECOND;
 const RTO_NS_MAX = 60 * NS_PER_SECOND;
-const BACKOFF_SHIFT_MAX = 8;
-/** Clock granularity G of RFC 6298. */
-const RTT_GRANULARITY_US = 1_000;
+/** A larger sample is not one: the peer echoes what we never sent. */
+const SAMPLE_MS_MAX = 120_000;
+const US_PER_MS = 1_000;
+/** No sample. */
+export const NO_SAMPLE = -1;
 
-/** RFC 6298, section 2, with a sample that began when the timer was last set. */
-export function measureRtt(users: UserTable, user: number, rttNs: number): void {
-  if (!(rttNs >= 0) || rttNs === NEVER_NS) return;
-  const sampleUs = Math.min(Math.round(rttNs / NS_PER_US), 0x7fff_ffff);
+/** `nowNs` in microseconds modulo 2^32. */
+export const toMicroseconds = (nowNs: number): number => (nowNs / NS_PER_US) >>> 0;
+
+/** Octets never sent before leave, the last of them before `end`: time them unless others are timed. */
+export function startTiming(users: UserTable, user: number, end: Seq, nowNs: number): void {
+  const flags = users.flags[user];
+  if (flags & (UserFlag.TIMED | UserFlag.RECOVERY | UserFlag.LOSS)) return;
+  users.flags[user] = flags | UserFlag.TIMED;
+  users.mark[user] = end;
+  if (!(flags & UserFlag.TIMESTAMPS)) users.tsRecent[user] = toMicroseconds(nowNs);
+}
+
+/**
+ * An acknowledgement of something new has come: take a sample where it gives one.
+ * @param options of the segment that brought it
+ * @returns whether the timed octet is acknowledged: a round trip is over
+ */
+export function onTimedAck(
+  users: UserTable,
+  output: SegmentOutput,
+  user: number,
+  ack: Seq,
+  options: TcpOptions,
+  nowNs: number,
+): boolean {
+  const flags = users.flags[user];
+  const isRoundOver = (flags & UserFlag.TIMED) !== 0 && !seqBefore(ack, users.mark[user]);
+  const isRepairing = (flags & (UserFlag.RECOVERY | UserFlag.LOSS)) !== 0;
+  const hasTimestamps = (flags & UserFlag.TIMESTAMPS) !== 0;
+  if (!isRoundOver && !(isRepairing && hasTimestamps)) return false;
+  const sampleUs = hasTimestamps
+    ? echoedUs(output, user, options, nowNs)
+    : (toMicroseconds(nowNs) - users.tsRecent[user]) >>> 0;
+  if (isRoundOver) users.flags[user] &= ~UserFlag.TIMED;
+  if (sampleUs !== NO_SAMPLE) measureRtt(users, user, sampleUs);
+  // What was sent once is acknowledged, whatever its timestamp says.
+  if (sampleUs !== NO_SAMPLE || isRoundOver) users.setCount(user, Count.BACKOFF, 0);
+  return isRoundOver;
+}
+
+/**
+ * Time since the segment left whose timestamp these options echo, in microseconds; NO_SAMPLE where
+ * there is none, or nonsense.
+ */
+export function echoedUs(
+  output: SegmentOutput,
+  user: number,
+  options: TcpOptions,
+  nowNs: number,
+): number {
+  if (!options.hasTimestamps) return NO_SAMPLE;
+  const ms = (output.timestampOf(user, nowNs) - options.tsEcr) >>> 0;
+  return ms > SAMPLE_MS_MAX ? NO_SAMPLE : ms * US_PER_MS;
+}
+
+/** RFC 6298, section 2. */
+export function measureRtt(users: UserTable, user: number, sampleUs: number): void {
   if (!(users.flags[user] & UserFlag.RTT_KNOWN)) {
     users.flags[user] |= UserFlag.RTT_KNOWN;
     users.srttUs[user] = sampleUs;
@@ -25,12 +94,12 @@ export function measureRtt(users: UserTable, user: number, rttNs: number): void 
   users.srttUs[user] = srttUs + (sampleUs - srttUs) / 8;
 }
 
+/** How long to wait for an acknowledgement, back-off included, in nanoseconds. */
 export function rtoNs(users: UserTable, user: number): number {
-  let rtoNs = RTO_NS_INITIAL;
+  let baseNs = RTO_NS_UNKNOWN;
   if (users.flags[user] & UserFlag.RTT_KNOWN) {
-    const variationUs = Math.max(RTT_GRANULARITY_US, 4 * users.rttvarUs[user]);
-    rtoNs = Math.max(RTO_NS_MIN, (users.srttUs[user] + variationUs) * NS_PER_US);
+    const variationUs = Math.max(VARIATION_US_MIN, 4 * users.rttvarUs[user]);
+    baseNs = (users.srttUs[user] + variationUs) * NS_PER_US;
   }
-  const shift = Math.min(users.retries[user], BACKOFF_SHIFT_MAX);
-  return Math.min(rtoNs * 2 ** shift, RTO_NS_MAX);
+  return Math.min(baseNs * 2 ** users.count(user, Count.BACKOFF), RTO_NS_MAX);
 }

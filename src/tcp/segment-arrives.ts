@@ -1,17 +1,18 @@
 /** What comes in: RFC 9293, section 3.10.7, for the states that a client can be in. */
 import { type Seq, seqAdd, seqAfter, seqBefore, seqDiff } from '../base/seq.ts';
-import { NEVER_NS, NS_PER_MS } from '../base/time.ts';
+import { NEVER_NS, NS_PER_MS, NS_PER_US } from '../base/time.ts';
 import { ACK, FIN, PSH, RST, SYN, type TcpView } from '../wire/tcp.ts';
 import type { TcpOptions } from '../wire/tcp-options.ts';
 import { Challenges, oweAck } from './ack-policy.ts';
-import { CWND_UNIT, growCwnd } from './congestion.ts';
+import { CWND_UNIT } from './congestion.ts';
 import type { LossRecovery } from './loss-recovery.ts';
 import { MIN_SEND_MSS, TIMESTAMP_OPTION_BYTES } from './path-mtu.ts';
 import type { SegmentOutput, TcpSettings } from './ports.ts';
-import { measureRtt, rtoNs } from './round-trip.ts';
+import type { Reassembly } from './reassembly.ts';
+import { echoedUs, measureRtt, NO_SAMPLE, onTimedAck, rtoNs } from './round-trip.ts';
 import { TcpEvent } from './tcp-event.ts';
 import type { Transmitter } from './transmitter.ts';
-import { closeUser, State, UserFlag, type UserTable } from './user-table.ts';
+import { ACKED_COUNTS, Count, State, UserFlag, type UserTable } from './user-table.ts';
 
 /** RFC 9293, section 3.7.1: assumed when the peer's SYN has no MSS option. */
 const DEFAULT_SEND_MSS = 536;
@@ -20,6 +21,8 @@ const DEFAULT_SEND_MSS_IPV6 = 1220;
 const WINDOW_SHIFT_MAX = 14;
 /** Soon, so that the peer has read our RST before the SYN comes again. */
 const SYN_AGAIN_NS = NS_PER_MS;
+/** Timestamps are in milliseconds. */
+const TIMESTAMP_UNIT_US = 1_000;
 
 export class SegmentArrives {
   /** In-order octets that the last `onSegment` delivered. */
@@ -31,6 +34,7 @@ export class SegmentArrives {
   readonly #output: SegmentOutput;
   readonly #transmitter: Transmitter;
   readonly #lossRecovery: LossRecovery;
+  readonly #reassembly: Reassembly;
   readonly #challenges: Challenges;
   readonly #settings: TcpSettings;
   readonly #defaultSendMss: number;
@@ -40,6 +44,7 @@ export class SegmentArrives {
     output: SegmentOutput,
     transmitter: Transmitter,
     lossRecovery: LossRecovery,
+    reassembly: Reassembly,
     settings: TcpSettings,
     family: 4 | 6,
   ) {
@@ -47,6 +52,7 @@ export class SegmentArrives {
     this.#output = output;
     this.#transmitter = transmitter;
     this.#lossRecovery = lossRecovery;
+    this.#reassembly = reassembly;
     this.#challenges = new Challenges(users);
     this.#settings = settings;
     this.#defaultSendMss = family === 4 ? DEFAULT_SEND_MSS : DEFAULT_SEND_MSS_IPV6;
@@ -72,6 +78,17 @@ export class SegmentArrives {
     return this.#onSegmentSynchronised(user, segment, options, payloadBytes, nowNs);
   }
 
+  /** The connection is gone: CLOSED, with no timer. */
+  close(user: number): void {
+    const users = this.#users;
+    users.state[user] = State.CLOSED;
+    users.dueNs[user] = NEVER_NS;
+    if (users.flags[user] & UserFlag.HOLE) {
+      this.#reassembly.forget(user);
+      users.flags[user] &= ~UserFlag.HOLE;
+    }
+  }
+
   /** RFC 9293, section 3.10.7.3. */
   #onSegmentSynSent(user: number, segment: TcpView, options: TcpOptions, nowNs: number): number {
     const users = this.#users;
@@ -79,38 +96,63 @@ export class SegmentArrives {
     const acked = (flags & ACK) !== 0;
     const acceptable = acked && segment.ack === users.sndNxt[user];
     if (acked && !acceptable) {
-      if (flags & RST) return TcpEvent.OUT_OF_WINDOW;
-      // The peer remembers an older connection of these ports: end that one, then ask again.
-      this.#output.emitSegment(user, segment.ack, 0, RST, 0, 0, nowNs);
-      users.dueNs[user] = Math.min(users.dueNs[user], nowNs + SYN_AGAIN_NS);
-      return TcpEvent.OUT_OF_WINDOW;
+      return flags & RST ? TcpEvent.OUT_OF_WINDOW : this.#onOldConnection(user, segment.ack, nowNs);
     }
     if (flags & RST) {
       if (!acceptable) return TcpEvent.OUT_OF_WINDOW;
-      closeUser(users, user);
+      this.close(user);
       return TcpEvent.REFUSED;
     }
     // A simultaneous open (SYN without ACK) cannot come from a replayed server: drop it.
     if (!(flags & SYN) || !acceptable) return TcpEvent.OUT_OF_WINDOW;
 
     users.rcvNxt[user] = seqAdd(segment.seq, 1);
-    users.outOfOrderFrom[user] = users.rcvNxt[user];
-    users.outOfOrderTo[user] = users.rcvNxt[user];
     users.sndUna[user] = segment.ack;
     // The window of a SYN is never scaled (RFC 7323, section 2.2).
     users.sndWnd[user] = segment.window;
+    users.sndWl1[user] = segment.seq;
     this.#agreeOptions(user, options);
-    if (users.retries[user] === 0) {
-      measureRtt(users, user, nowNs - (users.dueNs[user] - this.#settings.synRtoNs));
-    } else {
-      // RFC 6298, section 5.7: a lost SYN says that the path is bad; begin with one segment.
-      users.cwnd[user] = CWND_UNIT;
-    }
-    users.retries[user] = 0;
+    this.#onSynAcked(user, options, nowNs);
     users.dueNs[user] = NEVER_NS;
     users.state[user] = State.ESTABLISHED;
     users.flags[user] |= UserFlag.ACK_NOW;
     return TcpEvent.CONNECTED;
+  }
+
+  /**
+   * The peer remembers an older connection of these ports: end that one, and ask again at once, once.
+   * A peer that does not listen to resets in TIME-WAIT (RFC 1337) is asked as often as any other.
+   */
+  #onOldConnection(user: number, ack: Seq, nowNs: number): number {
+    const users = this.#users;
+    if (this.#challenges.mayAnswer(nowNs)) {
+      this.#output.emitSegment(user, ack, 0, RST, 0, 0, nowNs);
+    }
+    if (users.flags[user] & UserFlag.OLD_CONNECTION) return TcpEvent.OUT_OF_WINDOW;
+    users.flags[user] |= UserFlag.OLD_CONNECTION;
+    users.dueNs[user] = Math.min(users.dueNs[user], nowNs + SYN_AGAIN_NS);
+    return TcpEvent.OUT_OF_WINDOW | TcpEvent.OLD_CONNECTION;
+  }
+
+  /** The first round trip; and if the SYN was lost the path is bad: begin with one segment. */
+  #onSynAcked(user: number, options: TcpOptions, nowNs: number): void {
+    const users = this.#users;
+    const retries = users.count(user, Count.RETRIES);
+    const lastSynNs = users.dueNs[user] - this.#settings.synRtoNs * 2 ** retries;
+    const sinceLastUs = Math.max(0, (nowNs - lastSynNs) / NS_PER_US);
+    // The SYN after a reset is the first that counts: the one before it was answered.
+    const firsts = users.flags[user] & UserFlag.OLD_CONNECTION ? 1 : 0;
+    users.setCount(user, Count.RETRIES, 0);
+    if (retries <= firsts) {
+      measureRtt(users, user, sinceLastUs);
+      return;
+    }
+    const hasTimestamps = (users.flags[user] & UserFlag.TIMESTAMPS) !== 0;
+    const sampleUs = hasTimestamps ? echoedUs(this.#output, user, options, nowNs) : NO_SAMPLE;
+    if (sampleUs !== NO_SAMPLE) measureRtt(users, user, sampleUs);
+    // The answer to an earlier SYN: none was lost, the path is only longer than a second.
+    if (sampleUs > sinceLastUs + TIMESTAMP_UNIT_US) return;
+    users.cwnd[user] = CWND_UNIT;
   }
 
   #agreeOptions(user: number, options: TcpOptions): void {
@@ -119,7 +161,7 @@ export class SegmentArrives {
     let sendMss = Math.max(options.mss === 0 ? this.#defaultSendMss : options.mss, MIN_SEND_MSS);
     sendMss = Math.min(sendMss, mss);
     if (options.windowScale >= 0) {
-      users.sndWndShift[user] = Math.min(options.windowScale, WINDOW_SHIFT_MAX);
+      users.setCount(user, Count.WINDOW_SHIFT, Math.min(options.windowScale, WINDOW_SHIFT_MAX));
       users.flags[user] |= UserFlag.SCALED;
     }
     if (timestamps && options.hasTimestamps) {
@@ -154,7 +196,7 @@ export class SegmentArrives {
         return TcpEvent.OUT_OF_WINDOW;
       }
       const wasDone = users.state[user] === State.TIME_WAIT;
-      closeUser(users, user);
+      this.close(user);
       return wasDone ? TcpEvent.NONE : TcpEvent.RESET;
     }
     if (flags & SYN) {
@@ -163,10 +205,9 @@ export class SegmentArrives {
     }
     if (!(flags & ACK)) return TcpEvent.OUT_OF_WINDOW;
 
-    let events = this.#onAck(user, segment, segLen, nowNs);
+    let events = this.#onAck(user, segment, options, segLen, nowNs);
     if (events & TcpEvent.OUT_OF_WINDOW) return events;
-    // TS.Recent follows what we have acknowledged (RFC 7323, section 4.3).
-    if (options.hasTimestamps && !seqAfter(seq, users.rcvNxt[user])) {
+    if (options.hasTimestamps && this.#isAtLastAckSent(user, seq)) {
       users.tsRecent[user] = options.tsVal;
     }
     if (segLen > 0) events |= this.#onText(user, seq, payloadBytes, flags);
@@ -180,6 +221,19 @@ export class SegmentArrives {
     return seqBefore(options.tsVal, this.#users.tsRecent[user]);
   }
 
+  /**
+   * TS.Recent is taken from segments that begin at or before Last.ACK.sent (RFC 7323, section 4.3).
+   * That is RCV.NXT unless an acknowledgement is owed; then it lies before, and what is new begins
+   * behind it: so the peer's measurement includes how long the acknowledgement was delayed.
+   */
+  #isAtLastAckSent(user: number, seq: Seq): boolean {
+    const users = this.#users;
+    const wanted = UserFlag.TIMESTAMPS;
+    const owed = UserFlag.ACK_OWED | UserFlag.ACK_NOW;
+    if ((users.flags[user] & (wanted | owed)) !== wanted) return false;
+    return !seqAfter(seq, users.rcvNxt[user]);
+  }
+
   /** RFC 9293, section 3.4, the four cases; our window is never zero. */
   #isInWindow(user: number, seq: Seq, segLen: number): boolean {
     const before = seqDiff(seq, this.#users.rcvNxt[user]);
@@ -188,7 +242,13 @@ export class SegmentArrives {
     return before < windowBytes && before + segLen > 0;
   }
 
-  #onAck(user: number, segment: TcpView, segLen: number, nowNs: number): number {
+  #onAck(
+    user: number,
+    segment: TcpView,
+    options: TcpOptions,
+    segLen: number,
+    nowNs: number,
+  ): number {
     const users = this.#users;
     const ack = segment.ack;
     if (seqAfter(ack, users.sndMax[user])) {
@@ -197,37 +257,42 @@ export class SegmentArrives {
     }
     const advance = seqDiff(ack, users.sndUna[user]);
     if (advance < 0) return TcpEvent.NONE;
-    const sndWnd = segment.window << users.sndWndShift[user];
-    const sameWindow = sndWnd === users.sndWnd[user];
-    // A shut window has opened: the probe's octet was not taken, begin with it.
-    if (users.sndWnd[user] === 0 && sndWnd > 0) users.sndNxt[user] = users.sndUna[user];
-    users.sndWnd[user] = sndWnd;
-    if (advance > 0) return this.#onNewAck(user, ack, advance, nowNs);
-    if (segLen === 0 && sameWindow && this.#transmitter.isOutstanding(user))
+    const sndWnd = segment.window << users.count(user, Count.WINDOW_SHIFT);
+    const isSameWindow = sndWnd === users.sndWnd[user];
+    if (advance > 0 || this.#isNewerWindow(user, segment.seq, sndWnd)) {
+      if (users.sndWnd[user] === 0 && sndWnd > 0) this.#transmitter.onWindowOpened(user, nowNs);
+      users.sndWnd[user] = sndWnd;
+      users.sndWl1[user] = segment.seq;
+    }
+    if (advance > 0) return this.#onNewAck(user, ack, advance, options, nowNs);
+    const isDuplicate = segLen === 0 && isSameWindow && sndWnd > 0;
+    if (isDuplicate && this.#transmitter.isOutstanding(user)) {
       this.#lossRecovery.onDuplicateAck(user, nowNs);
+    }
     return TcpEvent.NONE;
   }
 
-  #onNewAck(user: number, ack: Seq, advance: number, nowNs: number): number {
+  /**
+   * SND.WL1 and SND.WL2 of RFC 9293: an older segment that was overtaken does not take a window back.
+   * What acknowledges nothing new has SND.WL2's number; if it has SND.WL1's as well nobody can say which
+   * of the two is newer, and only a larger window is believed (as by Linux' tcp_may_update_window).
+   */
+  #isNewerWindow(user: number, seq: Seq, sndWnd: number): boolean {
+    const after = seqDiff(seq, this.#users.sndWl1[user]);
+    return after > 0 || (after === 0 && sndWnd > this.#users.sndWnd[user]);
+  }
+
+  #onNewAck(user: number, ack: Seq, acked: number, options: TcpOptions, nowNs: number): number {
     const users = this.#users;
-    // Karn: octets sent twice say nothing about the round trip.
-    if (users.retries[user] === 0 && !(users.flags[user] & UserFlag.RECOVERY)) {
-      measureRtt(users, user, nowNs - (users.dueNs[user] - rtoNs(users, user)));
-    }
-    const isPartial = ack !== users.sndMax[user];
+    const isRoundOver = onTimedAck(users, this.#output, user, ack, options, nowNs);
+    const flight = seqDiff(users.sndMax[user], users.sndUna[user]);
+    const isAll = acked === flight;
     users.sndUna[user] = ack;
     if (seqBefore(users.sndNxt[user], ack)) users.sndNxt[user] = ack;
-    users.retries[user] = 0;
-    users.duplicateAcks[user] = 0;
-    users.dueNs[user] = isPartial ? nowNs + rtoNs(users, user) : NEVER_NS;
-    if (users.flags[user] & UserFlag.RECOVERY) {
-      // A partial acknowledgement points at the next hole (RFC 6582, section 3.2, step 3).
-      if (isPartial) this.#transmitter.retransmitFirst(user, nowNs);
-      else users.flags[user] &= ~UserFlag.RECOVERY;
-    } else {
-      growCwnd(users, user, advance);
-    }
-    return TcpEvent.ACKED | (isPartial ? 0 : this.#onAllAcked(user));
+    users.flags[user] &= ~ACKED_COUNTS;
+    users.dueNs[user] = isAll ? NEVER_NS : nowNs + rtoNs(users, user);
+    this.#lossRecovery.onNewAck(user, ack, acked, flight, isRoundOver, nowNs);
+    return TcpEvent.ACKED | (isAll ? this.#onAllAcked(user) : 0);
   }
 
   /** Everything sent is acknowledged; if that includes our FIN, the state moves on. */
@@ -241,7 +306,7 @@ export class SegmentArrives {
         users.state[user] = State.TIME_WAIT;
         return TcpEvent.CLOSED;
       case State.LAST_ACK:
-        closeUser(users, user);
+        this.close(user);
         return TcpEvent.CLOSED;
       default:
         return TcpEvent.NONE;
@@ -265,49 +330,30 @@ export class SegmentArrives {
 
     let reached = seqAfter(end, rcvNxt) ? end : rcvNxt;
     let finReached = hasFin && end === reached;
-    const { outOfOrderFrom, outOfOrderTo } = users;
-    const hadInterval = outOfOrderFrom[user] !== outOfOrderTo[user];
-    const intervalFin = (users.flags[user] & UserFlag.OUT_OF_ORDER_FIN) !== 0;
-    let filled = false;
     let isPushed = (flags & PSH) !== 0;
-    if ((hadInterval || intervalFin) && !seqAfter(outOfOrderFrom[user], reached)) {
-      filled = hadInterval;
-      if (!seqBefore(outOfOrderTo[user], reached)) {
-        reached = outOfOrderTo[user];
-        finReached = finReached || intervalFin;
-        isPushed = (users.flags[user] & UserFlag.OUT_OF_ORDER_PUSH) !== 0;
-      }
-      users.flags[user] &= ~(UserFlag.OUT_OF_ORDER_FIN | UserFlag.OUT_OF_ORDER_PUSH);
-      outOfOrderFrom[user] = reached;
-      outOfOrderTo[user] = reached;
+    const isFilling = (users.flags[user] & UserFlag.HOLE) !== 0;
+    if (isFilling) {
+      const reassembly = this.#reassembly;
+      reached = reassembly.take(user, reached);
+      isPushed = reassembly.isPushed ?? isPushed;
+      finReached ||= reassembly.isFin;
+      if (!reassembly.has(user)) users.flags[user] &= ~UserFlag.HOLE;
     }
     this.deliveredBytes = seqDiff(reached, rcvNxt);
     this.deliveredPush = isPushed;
     users.rcvNxt[user] = reached;
-    if (this.deliveredBytes > 0 && !filled && !finReached) oweAck(users, user, this.deliveredBytes);
+    if (this.deliveredBytes > 0 && !isFilling && !finReached)
+      oweAck(users, user, this.deliveredBytes);
     const events = this.deliveredBytes > 0 ? TcpEvent.DATA : TcpEvent.NONE;
     return finReached ? events | this.#onFin(user) : events;
   }
 
   #keepOutOfOrder(user: number, seq: Seq, end: Seq, flags: number): number {
-    const users = this.#users;
-    const from = users.outOfOrderFrom[user];
-    const to = users.outOfOrderTo[user];
-    const isEmpty = from === to && !(users.flags[user] & UserFlag.OUT_OF_ORDER_FIN);
-    if (isEmpty) {
-      users.outOfOrderFrom[user] = seq;
-      users.outOfOrderTo[user] = end;
-    } else if (seqAfter(seq, to) || seqBefore(end, from)) {
+    const isPushed = (flags & PSH) !== 0;
+    if (!this.#reassembly.keep(user, seq, end, isPushed, (flags & FIN) !== 0)) {
       return TcpEvent.OUT_OF_ORDER_LOST;
-    } else {
-      if (seqBefore(seq, from)) users.outOfOrderFrom[user] = seq;
-      if (seqAfter(end, to)) users.outOfOrderTo[user] = end;
     }
-    if (flags & FIN) users.flags[user] |= UserFlag.OUT_OF_ORDER_FIN;
-    if (end === users.outOfOrderTo[user]) {
-      const others = users.flags[user] & ~UserFlag.OUT_OF_ORDER_PUSH;
-      users.flags[user] = flags & PSH ? others | UserFlag.OUT_OF_ORDER_PUSH : others;
-    }
+    this.#users.flags[user] |= UserFlag.HOLE;
     return TcpEvent.NONE;
   }
 

@@ -18,10 +18,11 @@ import { CWND_INITIAL, CWND_MAX } from './congestion.ts';
 import { LossRecovery } from './loss-recovery.ts';
 import { PathMtu } from './path-mtu.ts';
 import type { SegmentOutput, StreamSource, TcpSettings } from './ports.ts';
+import { Reassembly } from './reassembly.ts';
 import { SegmentArrives } from './segment-arrives.ts';
 import { TcpEvent } from './tcp-event.ts';
 import { Transmitter } from './transmitter.ts';
-import { closeUser, State, UserFlag, type UserTable } from './user-table.ts';
+import { Count, State, UserFlag, type UserTable } from './user-table.ts';
 
 export class TcpClient {
   readonly #users: UserTable;
@@ -31,6 +32,7 @@ export class TcpClient {
   readonly #segmentArrives: SegmentArrives;
   readonly #lossRecovery: LossRecovery;
   readonly #pathMtu: PathMtu;
+  readonly #reassembly = new Reassembly();
 
   constructor(
     users: UserTable,
@@ -53,6 +55,7 @@ export class TcpClient {
       output,
       transmitter,
       lossRecovery,
+      this.#reassembly,
       settings,
       family,
     );
@@ -71,6 +74,7 @@ export class TcpClient {
   /** Open a connection: CLOSED to SYN-SENT (RFC 9293, section 3.10.1). */
   open(user: number, iss: Seq, nowNs: number): void {
     const users = this.#users;
+    if (this.hasHole(user)) this.#reassembly.forget(user);
     users.state[user] = State.SYN_SENT;
     users.flags[user] = 0;
     users.iss[user] = iss;
@@ -79,14 +83,11 @@ export class TcpClient {
     users.sndMax[user] = seqAdd(iss, 1);
     users.sndWnd[user] = 0;
     users.rcvNxt[user] = 0;
-    users.outOfOrderFrom[user] = 0;
-    users.outOfOrderTo[user] = 0;
+    users.sndWl1[user] = 0;
     users.tsRecent[user] = 0;
     users.srttUs[user] = 0;
     users.rttvarUs[user] = 0;
-    users.retries[user] = 0;
-    users.duplicateAcks[user] = 0;
-    users.sndWndShift[user] = 0;
+    users.mark[user] = 0;
     users.sendMss[user] = 0;
     users.cwnd[user] = CWND_INITIAL;
     users.ssthresh[user] = CWND_MAX;
@@ -116,7 +117,7 @@ export class TcpClient {
       // A half-open peer, if there is one, is rid of us; without ACK since we have seen none.
       this.#output.emitSegment(user, users.sndNxt[user], 0, RST, 0, 0, nowNs);
     }
-    closeUser(this.#users, user);
+    this.#segmentArrives.close(user);
   }
 
   /** Whether something of ours is not acknowledged yet (data, SYN or FIN). */
@@ -129,14 +130,14 @@ export class TcpClient {
    * gives the user up now gives it up for want of an acknowledgement, not of an answer.
    */
   isRetransmitting(user: number): boolean {
-    const { state, retries } = this.#users;
-    return state[user] !== State.SYN_SENT && retries[user] > 0 && this.isOutstanding(user);
+    const users = this.#users;
+    if (users.state[user] === State.SYN_SENT || !this.isOutstanding(user)) return false;
+    return users.count(user, Count.RETRIES) > 0 || (users.flags[user] & UserFlag.RECOVERY) !== 0;
   }
 
   /** Whether something of the peer's is kept that lies behind a hole: there is more to come. */
   hasHole(user: number): boolean {
-    const { outOfOrderFrom, outOfOrderTo } = this.#users;
-    return outOfOrderFrom[user] !== outOfOrderTo[user];
+    return (this.#users.flags[user] & UserFlag.HOLE) !== 0;
   }
 
   /** The smoothed round trip in microseconds; 0 before the first is measured. */
@@ -196,9 +197,10 @@ export class TcpClient {
   #onSynTimeout(user: number, nowNs: number): number {
     const users = this.#users;
     const { synRtoNs, synRetriesMax } = this.#settings;
-    if (users.retries[user] >= synRetriesMax) return TcpEvent.GAVE_UP;
-    users.retries[user] += 1;
-    users.dueNs[user] = nowNs + synRtoNs * 2 ** users.retries[user];
+    const retries = users.count(user, Count.RETRIES) + 1;
+    if (retries > synRetriesMax) return TcpEvent.GAVE_UP;
+    users.setCount(user, Count.RETRIES, retries);
+    users.dueNs[user] = nowNs + synRtoNs * 2 ** retries;
     this.#output.emitSegment(user, users.iss[user], 0, SYN, 0, 0, nowNs);
     return TcpEvent.NONE;
   }

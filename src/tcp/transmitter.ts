@@ -3,10 +3,10 @@ import { type Seq, seqAdd, seqAfter } from '../base/seq.ts';
 import { NEVER_NS } from '../base/time.ts';
 import { ACK, FIN, PSH } from '../wire/tcp.ts';
 import { DELAYED_ACK_NS } from './ack-policy.ts';
-import { CWND_UNIT } from './congestion.ts';
+import { cwndBytes, restartAfterIdle } from './congestion.ts';
 import type { SegmentOutput, StreamSource } from './ports.ts';
-import { rtoNs } from './round-trip.ts';
-import { State, UserFlag, type UserTable } from './user-table.ts';
+import { rtoNs, startTiming } from './round-trip.ts';
+import { Count, State, UserFlag, type UserTable } from './user-table.ts';
 
 export class Transmitter {
   readonly #users: UserTable;
@@ -25,13 +25,18 @@ export class Transmitter {
     const state = users.state[user];
     if (state === State.CLOSED || state === State.SYN_SENT) return;
     const wasOutstanding = this.isOutstanding(user);
-    let sent = false;
-    if (state !== State.TIME_WAIT && state !== State.FIN_WAIT_2)
-      sent = this.#emitStream(user, nowNs);
+    const sent = this.#hasUnsentStream(user, state) && this.#emitStream(user, nowNs);
     if (!sent && users.flags[user] & UserFlag.ACK_NOW) {
       this.#emitAck(user, nowNs);
     }
     this.#setTimer(user, wasOutstanding, nowNs);
+  }
+
+  /** Not so when our FIN has left, unless a timeout has put sndNxt back. */
+  #hasUnsentStream(user: number, state: number): boolean {
+    if (state === State.ESTABLISHED || state === State.CLOSE_WAIT) return true;
+    if (state === State.TIME_WAIT || state === State.FIN_WAIT_2) return false;
+    return this.#users.sndNxt[user] !== this.#users.sndMax[user];
   }
 
   #setTimer(user: number, wasOutstanding: boolean, nowNs: number): void {
@@ -54,12 +59,12 @@ export class Transmitter {
   #emitStream(user: number, nowNs: number): boolean {
     const users = this.#users;
     const limit = this.#source.streamLimit(user);
-    const sendMss = users.sendMss[user];
-    const cwndBytes = Math.floor((users.cwnd[user] * sendMss) / CWND_UNIT);
-    const usableBytes = Math.min(users.sndWnd[user], Math.max(cwndBytes, sendMss));
     const firstOffset = this.offsetOf(user, users.sndUna[user]);
     let offset = this.offsetOf(user, users.sndNxt[user]);
     let sent = false;
+    if (offset < limit && !this.isOutstanding(user)) restartAfterIdle(users, user, nowNs);
+    const sendMss = users.sendMss[user];
+    const usableBytes = this.#usableBytes(user, sendMss);
     while (offset < limit) {
       let end = this.#source.segmentEnd(user, offset, sendMss);
       const room = firstOffset + usableBytes - offset;
@@ -72,20 +77,21 @@ export class Transmitter {
       offset = end;
       sent = true;
     }
-    if (offset === limit && this.#mayEmitFin(user)) {
+    if (offset === limit && users.flags[user] & UserFlag.FIN_QUEUED) {
       this.#emitFin(user, users.sndNxt[user], nowNs);
       sent = true;
     }
     return sent;
   }
 
-  #mayEmitFin(user: number): boolean {
+  /** Octets from sndUna on that the windows admit. */
+  #usableBytes(user: number, sendMss: number): number {
     const users = this.#users;
-    if (!(users.flags[user] & UserFlag.FIN_QUEUED)) return false;
-    const state = users.state[user];
-    if (state === State.ESTABLISHED || state === State.CLOSE_WAIT) return true;
-    // Sent before: only again when a timeout has put sndNxt back in front of it.
-    return users.sndNxt[user] !== users.sndMax[user];
+    const isRepairing = (users.flags[user] & (UserFlag.RECOVERY | UserFlag.LOSS)) !== 0;
+    // Limited transmit (RFC 3042): each of the first two says that a segment has arrived.
+    const duplicates = isRepairing ? 0 : users.count(user, Count.DUPLICATE_ACKS);
+    const congestion = Math.max(cwndBytes(users, user), sendMss) + duplicates * sendMss;
+    return Math.min(users.sndWnd[user], congestion);
   }
 
   #emitData(user: number, offset: number, end: number, nowNs: number): void {
@@ -94,24 +100,28 @@ export class Transmitter {
     const flags = end === this.#source.streamLimit(user) ? ACK | PSH : ACK;
     users.flags[user] &= ~(UserFlag.ACK_NOW | UserFlag.ACK_OWED);
     this.#output.emitSegment(user, seq, users.rcvNxt[user], flags, offset, end - offset, nowNs);
-    this.#advanceSndNxt(user, seq, end - offset);
+    this.#advanceSndNxt(user, seq, end - offset, nowNs);
   }
 
   #emitFin(user: number, seq: Seq, nowNs: number): void {
     const users = this.#users;
     users.flags[user] &= ~(UserFlag.ACK_NOW | UserFlag.ACK_OWED);
     this.#output.emitSegment(user, seq, users.rcvNxt[user], FIN | ACK, 0, 0, nowNs);
-    this.#advanceSndNxt(user, seq, 1);
+    this.#advanceSndNxt(user, seq, 1, nowNs);
     if (users.state[user] === State.ESTABLISHED) users.state[user] = State.FIN_WAIT_1;
     else if (users.state[user] === State.CLOSE_WAIT) users.state[user] = State.LAST_ACK;
   }
 
   /** Sequence space `[seq, seq + octets)` has been sent. */
-  #advanceSndNxt(user: number, seq: Seq, octets: number): void {
+  #advanceSndNxt(user: number, seq: Seq, octets: number, nowNs: number): void {
     const users = this.#users;
     const end = seqAdd(seq, octets);
-    if (seq === users.sndNxt[user]) users.sndNxt[user] = end;
-    if (seqAfter(end, users.sndMax[user])) users.sndMax[user] = end;
+    if (!seqAfter(seq, users.sndNxt[user]) && seqAfter(end, users.sndNxt[user])) {
+      users.sndNxt[user] = end;
+    }
+    if (!seqAfter(end, users.sndMax[user])) return;
+    if (seq === users.sndMax[user]) startTiming(users, user, end, nowNs);
+    users.sndMax[user] = end;
   }
 
   #emitAck(user: number, nowNs: number): void {
@@ -127,14 +137,22 @@ export class Transmitter {
     if (offset >= this.#source.streamLimit(user)) {
       this.#emitFin(user, users.sndUna[user], nowNs);
     } else {
-      this.#emitData(
-        user,
-        offset,
-        this.#source.segmentEnd(user, offset, users.sendMss[user]),
-        nowNs,
-      );
+      const planned = this.#source.segmentEnd(user, offset, users.sendMss[user]);
+      const isBeyond = seqAfter(seqAdd(users.iss[user], planned + 1), users.sndMax[user]);
+      const end = isBeyond ? this.offsetOf(user, users.sndMax[user]) : planned;
+      this.#emitData(user, offset, end, nowNs);
     }
     users.dueNs[user] = nowNs + rtoNs(users, user);
+  }
+
+  /** A shut window has opened: the probe's octet was not taken, begin with it, and wait as usual. */
+  onWindowOpened(user: number, nowNs: number): void {
+    const users = this.#users;
+    users.sndNxt[user] = users.sndUna[user];
+    users.flags[user] &= ~UserFlag.TIMED;
+    users.setCount(user, Count.RETRIES, 0);
+    users.setCount(user, Count.BACKOFF, 0);
+    if (this.isOutstanding(user)) users.dueNs[user] = nowNs + rtoNs(users, user);
   }
 
   /** One octet into a window that does not admit it: its acknowledgement tells the window now. */

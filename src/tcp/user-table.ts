@@ -1,7 +1,8 @@
 /**
  * The transmission control blocks of all virtual users: a column a variable, a user is an index.
  *
- * Names are those of RFC 9293, section 3.3.1. Sequence numbers are unsigned 32-bit integers.
+ * Names are those of RFC 9293, section 3.3.1. Sequence numbers are unsigned 32-bit integers. A column
+ * that a segment touches costs a cache miss, so small counts stand in one column with the flags.
  */
 
 import { NEVER_NS } from '../base/time.ts';
@@ -20,35 +21,65 @@ export const State = {
 } as const;
 export type State = (typeof State)[keyof typeof State];
 
-/** Bits of the `flags` column. */
+/** Bits of the `flags` column; the counts of `Count` stand above them. */
 export const UserFlag = {
   /** Both sides offered timestamps: every segment carries them. */
-  TIMESTAMPS: 0x01,
+  TIMESTAMPS: 0x001,
   /** The peer understands window scaling: our window is sent scaled. */
-  SCALED: 0x02,
+  SCALED: 0x002,
   /** In-order data has come in whose acknowledgement is still owed, but may wait. */
-  ACK_OWED: 0x04,
+  ACK_OWED: 0x004,
   /** An acknowledgement must leave with the next `emit`. */
-  ACK_NOW: 0x08,
-  /** Fast retransmit has happened; ends when everything sent by then is acknowledged. */
-  RECOVERY: 0x10,
-  /** The stream ends at its limit: a FIN follows the last octet. */
-  FIN_QUEUED: 0x20,
-  /** The out-of-order interval ends with the peer's FIN. */
-  OUT_OF_ORDER_FIN: 0x40,
+  ACK_NOW: 0x008,
+  /** Fast recovery (RFC 6582); ends when what had been sent by then, up to `mark`, is acknowledged. */
+  RECOVERY: 0x010,
+  /** After a retransmission timeout, until what had been sent by then, up to `mark`, is acknowledged. */
+  LOSS: 0x020,
+  /** The round trip of the octet before `mark` is being timed; it has been sent once. */
+  TIMED: 0x040,
   /** A round trip has been measured; `srttUs` and `rttvarUs` hold. */
-  RTT_KNOWN: 0x80,
-  /** The out-of-order interval ends with a push. */
-  OUT_OF_ORDER_PUSH: 0x100,
+  RTT_KNOWN: 0x080,
+  /** The stream ends at its limit: a FIN follows the last octet. */
+  FIN_QUEUED: 0x100,
+  /** Something lies behind a hole in the peer's stream: see Reassembly. */
+  HOLE: 0x200,
+  /** A connection of an earlier run has answered our SYN. */
+  OLD_CONNECTION: 0x400,
 } as const;
 
-/** Octets that one user takes in this table. */
+/** Counts in the `flags` column, each as the number of its first bit; `COUNT_MAX` is its largest. */
+export const Count = {
+  /** Shift of the peer's window field. */
+  WINDOW_SHIFT: 12,
+  /** Doublings of the retransmission timeout (Karn: kept until there is a valid sample). */
+  BACKOFF: 16,
+  /** Duplicate acknowledgements in a row. */
+  DUPLICATE_ACKS: 20,
+  /** Retransmission timeouts in a row without anything acknowledged. */
+  RETRIES: 22,
+} as const;
+export type Count = (typeof Count)[keyof typeof Count];
+
+const COUNT_MAX = {
+  [Count.WINDOW_SHIFT]: 0xf,
+  [Count.BACKOFF]: 0xf,
+  [Count.DUPLICATE_ACKS]: 0x3,
+  [Count.RETRIES]: 0xff,
+} as const;
+
+/** All bits of the counts that an acknowledgement of something new sets to 0. */
+export const ACKED_COUNTS =
+  (COUNT_MAX[Count.DUPLICATE_ACKS] << Count.DUPLICATE_ACKS) |
+  (COUNT_MAX[Count.RETRIES] << Count.RETRIES);
+
+/** Octets that one user takes in this table (63, and the next multiple of 8 for what is to come). */
 export const TCB_BYTES_PER_USER = 64;
 
 export class UserTable {
   readonly users: number;
   readonly state: Uint8Array;
-  readonly flags: Uint16Array;
+  /** Bits of UserFlag, and above them the numbers of `Count`. */
+  readonly flags: Uint32Array;
   /** Initial send sequence number. */
   readonly iss: Uint32Array;
   readonly sndUna: Uint32Array;
@@ -56,14 +87,21 @@ export class UserTable {
   readonly sndNxt: Uint32Array;
   /** One past the highest sequence number ever sent. */
   readonly sndMax: Uint32Array;
-  /** The peer's window, scaled to octets. */
+  /** The peer's window, scaled to octets, and the sequence number of the segment that told it. */
   readonly sndWnd: Uint32Array;
+  readonly sndWl1: Uint32Array;
   readonly rcvNxt: Uint32Array;
-  /** The one out-of-order interval that is kept, `[from, to)`; empty when both are equal. */
-  readonly outOfOrderFrom: Uint32Array;
-  readonly outOfOrderTo: Uint32Array;
-  /** TS.Recent of RFC 7323, section 4.3. */
+  /**
+   * TS.Recent of RFC 7323, section 4.3; without timestamps, while TIMED: when the timed octet left,
+   * in microseconds modulo 2^32.
+   */
   readonly tsRecent: Uint32Array;
+  /**
+   * A point in the stream, one past an octet: with RECOVERY or LOSS the `recover` of RFC 6582; with
+   * TIMED the octet that is timed. With none of them, while nothing is outstanding: when the last
+   * acknowledgement came, in microseconds modulo 2^32.
+   */
+  readonly mark: Uint32Array;
   /** Smoothed round trip and its variation, in microseconds (RFC 6298). */
   readonly srttUs: Uint32Array;
   readonly rttvarUs: Uint32Array;
@@ -72,11 +110,6 @@ export class UserTable {
    * acknowledgement; NEVER_NS when there is nothing to wait for.
    */
   readonly dueNs: Float64Array;
-  /** Retransmissions in a row without an acknowledgement. */
-  readonly retries: Uint8Array;
-  readonly duplicateAcks: Uint8Array;
-  /** Shift of the peer's window field. */
-  readonly sndWndShift: Uint8Array;
   /** Payload octets that fit a segment to the peer, options deducted. */
   readonly sendMss: Uint16Array;
   /** Congestion window and slow start threshold, in sixteenths of a segment. */
@@ -86,30 +119,32 @@ export class UserTable {
   constructor(users: number) {
     this.users = users;
     this.state = new Uint8Array(users);
-    this.flags = new Uint16Array(users);
+    this.flags = new Uint32Array(users);
     this.iss = new Uint32Array(users);
     this.sndUna = new Uint32Array(users);
     this.sndNxt = new Uint32Array(users);
     this.sndMax = new Uint32Array(users);
     this.sndWnd = new Uint32Array(users);
+    this.sndWl1 = new Uint32Array(users);
     this.rcvNxt = new Uint32Array(users);
-    this.outOfOrderFrom = new Uint32Array(users);
-    this.outOfOrderTo = new Uint32Array(users);
     this.tsRecent = new Uint32Array(users);
+    this.mark = new Uint32Array(users);
     this.srttUs = new Uint32Array(users);
     this.rttvarUs = new Uint32Array(users);
-    this.dueNs = new Float64Array(users).fill(Number.POSITIVE_INFINITY);
-    this.retries = new Uint8Array(users);
-    this.duplicateAcks = new Uint8Array(users);
-    this.sndWndShift = new Uint8Array(users);
+    this.dueNs = new Float64Array(users).fill(NEVER_NS);
     this.sendMss = new Uint16Array(users);
     this.cwnd = new Uint16Array(users);
     this.ssthresh = new Uint16Array(users);
   }
-}
 
-/** The connection is gone: CLOSED, with no timer. */
-export function closeUser(users: UserTable, user: number): void {
-  users.state[user] = State.CLOSED;
-  users.dueNs[user] = NEVER_NS;
+  /** One of the counts in the `flags` column. */
+  count(user: number, which: Count): number {
+    return (this.flags[user] >>> which) & COUNT_MAX[which];
+  }
+
+  /** Sets it; what is larger than it can be becomes the largest. */
+  setCount(user: number, which: Count, value: number): void {
+    const max = COUNT_MAX[which];
+    this.flags[user] = (this.flags[user] & ~(max << which)) | (Math.min(value, max) << which);
+  }
 }

@@ -64,7 +64,8 @@ describe('retransmission', () => {
       beforeNs = h.nowNs;
       expect(offsets(h.take())).toEqual([[0, 500]]);
     }
-    expect(waits).toEqual([200, 400, 800, 1600]);
+    // A round trip of 10 ms and 200 ms more.
+    expect(waits).toEqual([210, 420, 840, 1680]);
     h.receive({ ack: h.ours(500) });
     expect(offsets(h.take())).toEqual([[500, 200]]);
     h.receive({ ack: h.ours(700) });
@@ -197,12 +198,19 @@ describe('receiving', () => {
     expect(h.users.rcvNxt[USER]).toBe(h.peer(2000));
   });
 
-  test('what lies beyond a second hole is left to the peer’s retransmission', () => {
+  test('what lies behind a fifth hole is left to the peer’s retransmission', () => {
     const h = new Harness().establish();
-    h.receive({ seq: h.peer(1000), payloadBytes: 500 });
-    expect(h.receive({ seq: h.peer(3000), payloadBytes: 500 })).toBe(TcpEvent.OUT_OF_ORDER_LOST);
-    h.receive({ seq: h.peer(0), payloadBytes: 1000 });
-    expect(h.users.rcvNxt[USER]).toBe(h.peer(1500));
+    for (const at of [1000, 3000, 5000, 7000]) {
+      expect(h.receive({ seq: h.peer(at), payloadBytes: 500 })).toBe(TcpEvent.NONE);
+    }
+    expect(h.receive({ seq: h.peer(9000), payloadBytes: 500 })).toBe(TcpEvent.OUT_OF_ORDER_LOST);
+    const reached: number[] = [];
+    for (const at of [0, 1500, 3500, 5500, 7500]) {
+      h.receive({ seq: h.peer(at), payloadBytes: at === 0 ? 1000 : 1500 });
+      reached.push(seqAdd(h.users.rcvNxt[USER], -h.peer(0)));
+    }
+    expect(reached).toEqual([1500, 3500, 5500, 7500, 9000]);
+    expect(h.client.hasHole(USER)).toBe(false);
   });
 
   test('an overlap is delivered once', () => {

@@ -63,6 +63,7 @@ export class Harness {
         emitSegment: (_user, seq, ack, flags, offset, payloadBytes) => {
           this.sent.push({ seq, ack, flags, offset, payloadBytes });
         },
+        timestampOf: (_user, nowNs) => Math.floor(nowNs / MS),
       },
       { ...SETTINGS, ...settings },
       4,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { TcpEvent } from '../../src/tcp/tcp-event.ts';
-import { State } from '../../src/tcp/user-table.ts';
+import { Count, State } from '../../src/tcp/user-table.ts';
 import { ACK, FIN, RST, SYN } from '../../src/wire/tcp.ts';
 import { Harness, IRS, ISS, MS, SECOND, USER } from './harness.ts';
 
@@ -47,7 +47,7 @@ describe('SYN-SENT', () => {
     expect(h.users.sendMss[USER]).toBe(1000);
     // The window of a SYN is not scaled.
     expect(h.users.sndWnd[USER]).toBe(500);
-    expect(h.users.sndWndShift[USER]).toBe(7);
+    expect(h.users.count(USER, Count.WINDOW_SHIFT)).toBe(7);
     expect(h.users.dueNs[USER]).toBe(Number.POSITIVE_INFINITY);
   });
 
@@ -108,7 +108,9 @@ describe('SYN-SENT', () => {
     const h = new Harness().open();
     h.take();
     h.nowNs = 3 * MS;
-    expect(h.receive({ seq: IRS, ack: 12_345, flags: ACK })).toBe(TcpEvent.OUT_OF_WINDOW);
+    expect(h.receive({ seq: IRS, ack: 12_345, flags: ACK })).toBe(
+      TcpEvent.OUT_OF_WINDOW | TcpEvent.OLD_CONNECTION,
+    );
     expect(h.take()).toEqual([{ seq: 12_345, ack: 0, flags: RST, offset: 0, payloadBytes: 0 }]);
     expect(h.state).toBe(State.SYN_SENT);
     h.timeout();
