@@ -5,9 +5,10 @@
  * (send what may be sent now), and the column `dueNs` (when to call `onTimeout`). What leaves goes
  * to a SegmentOutput; what there is to say is asked of a StreamSource. Spurious calls are harmless.
  *
- * Loss recovery is that of RFC 6298 (timer) and RFC 6582 (three duplicate acknowledgements; a
- * partial acknowledgement retransmits the next hole). The congestion window starts at ten segments
- * (RFC 6928), doubles a round trip up to ssthresh and then grows by one (RFC 5681).
+ * This is its face; behind it there is a file a subject: what comes in (segment-arrives), what leaves
+ * (transmitter), what is lost (loss-recovery: RFC 6298, 6582), for how long to wait (round-trip: RFC
+ * 6298, 7323), how much may be under way (congestion: RFC 5681, 6928, 3465, 7661), when to acknowledge
+ * (ack-policy), what lies behind a hole (reassembly), and what fits the path (path-mtu: RFC 1191, 4821).
  */
 
 import { type Seq, seqAdd } from '../base/seq.ts';

@@ -1,0 +1,133 @@
+/**
+ * What a transfer costs: how long it takes and what is sent twice. That everything arrives says
+ * nothing of either, so each run here is held against the least that the path allows.
+ */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { NS_PER_MS } from '../../src/base/time.ts';
+import {
+  ACK_POLICIES,
+  type AckPolicyName,
+  idealRoundTrips,
+  MSS,
+  type Upload,
+  upload,
+} from './upload.ts';
+
+const SIZES = [10_000, 100_000, 1_000_000];
+const POLICIES = Object.keys(ACK_POLICIES) as AckPolicyName[];
+
+function expectDelivered(result: Upload): void {
+  expect({ completed: result.completed, wrong: result.wrongOctets }).toEqual({
+    completed: 1,
+    wrong: 0,
+  });
+}
+
+describe.each(SIZES)('%i octets, nothing is lost', (bytes) => {
+  test.each(
+    [1, 10, 40, 100, 300, 600, 900].flatMap((rttMs) =>
+      POLICIES.flatMap((ack) => [true, false].map((timestamps) => ({ rttMs, ack, timestamps }))),
+    ),
+  )('$rttMs ms, acknowledged: $ack, timestamps: $timestamps', ({ rttMs, ack, timestamps }) => {
+    const result = upload({ bytes, rttMs, ack, timestamps });
+    expectDelivered(result);
+    expect([result.repeats, result.synRepeats, result.sentBytes]).toEqual([0, 0, bytes]);
+    const roundTrips = idealRoundTrips(bytes);
+    // Each round trip may end with an acknowledgement that the peer holds back.
+    const heldMs = (roundTrips * ACK_POLICIES[ack].delayNs) / NS_PER_MS;
+    expect(result.ms).toBeLessThanOrEqual(1.01 * roundTrips * rttMs + heldMs);
+  });
+
+  test.each(POLICIES)('2 s, longer than the SYN waits, acknowledged: %s', (ack) => {
+    const withTimestamps = upload({ bytes, rttMs: 2_000, ack });
+    // The second SYN was not needed, and the timestamp says so: the window is a whole one.
+    expect([withTimestamps.repeats, withTimestamps.synRepeats]).toEqual([0, 1]);
+    expect(withTimestamps.ms).toBeLessThanOrEqual(2_000 * idealRoundTrips(bytes) + 300);
+    const without = upload({ bytes, rttMs: 2_000, ack, timestamps: false });
+    expectDelivered(without);
+    expect([without.repeats, without.synRepeats]).toEqual([0, 1]);
+  });
+});
+
+describe('segments are lost', () => {
+  test.each(
+    [1, 40, 300].flatMap((rttMs) =>
+      POLICIES.flatMap((ack) => [true, false].map((timestamps) => ({ rttMs, ack, timestamps }))),
+    ),
+  )(
+    'one in the middle of 1 MB costs one repetition: $rttMs ms, $ack, timestamps: $timestamps',
+    ({ rttMs, ack, timestamps }) => {
+      const lost = new Set([200]);
+      const drop = ({ index }: { index: number }): boolean => lost.has(index);
+      const result = upload({ bytes: 1_000_000, rttMs, ack, timestamps, toServer: { drop } });
+      expectDelivered(result);
+      expect(result.repeats).toBe(1);
+    },
+  );
+
+  test.each([
+    { name: 'two side by side', lost: [200, 201] },
+    { name: 'two of a window', lost: [200, 230] },
+    { name: 'five of a window', lost: [200, 210, 220, 230, 240] },
+    // The first in a window of 40, whose half then grows by a segment a round trip.
+    { name: 'two of different windows', lost: [50, 400], roundTrips: 20 },
+  ])('$name cost as many repetitions, and no timeout', ({ lost, roundTrips = 8 }) => {
+    const drop = ({ index }: { index: number }): boolean => lost.includes(index);
+    const result = upload({ bytes: 1_000_000, rttMs: 40, toServer: { drop } });
+    expectDelivered(result);
+    expect(result.repeats).toBe(lost.length);
+    // Each loss takes a round trip more; the window is half of what it was from the first on.
+    expect(result.ms).toBeLessThan(40 * (idealRoundTrips(1_000_000) + lost.length + roundTrips));
+  });
+
+  test('the last segment costs one timeout and one repetition', () => {
+    const segments = Math.ceil(100_000 / (MSS - 12));
+    // The SYN, and the acknowledgement of the SYN-ACK that goes with the first segment or before it.
+    const drop = ({ index }: { index: number }): boolean => index === segments + 1;
+    const result = upload({ bytes: 100_000, rttMs: 40, toServer: { drop } });
+    expectDelivered(result);
+    expect(result.lost).toEqual([1, 0]);
+    expect(result.repeats).toBeLessThanOrEqual(2);
+    expect(result.ms).toBeLessThan(40 * idealRoundTrips(100_000) + 500);
+  });
+
+  test('acknowledgements that are lost cost nothing while later ones come', () => {
+    const drop = ({ index }: { index: number }): boolean => index > 2 && index % 2 === 0;
+    const result = upload({ bytes: 1_000_000, rttMs: 40, ack: 'each', toClient: { drop } });
+    expectDelivered(result);
+    expect(result.repeats).toBeLessThanOrEqual(1);
+  });
+
+  test('whatever is lost: few repetitions more than losses, and every octet once', () => {
+    fc.assert(
+      fc.property(
+        fc.record({
+          bytes: fc.constantFrom(...SIZES),
+          rttMs: fc.constantFrom(1, 20, 100, 300),
+          ack: fc.constantFrom(...POLICIES),
+          timestamps: fc.boolean(),
+          seed: fc.integer({ min: 1, max: 1_000_000 }),
+          loss: fc.constantFrom(0, 0.001, 0.01, 0.05),
+          ackLoss: fc.constantFrom(0, 0.01, 0.05),
+        }),
+        ({ bytes, rttMs, ack, timestamps, seed, loss, ackLoss }) => {
+          const result = upload({
+            bytes,
+            rttMs,
+            ack,
+            timestamps,
+            seed,
+            toServer: { loss },
+            toClient: { loss: ackLoss },
+          });
+          expectDelivered(result);
+          const [lost, lostAcks] = result.lost;
+          if (lost + lostAcks === 0) expect(result.repeats).toBe(0);
+          expect(result.repeats).toBeLessThanOrEqual(2 * lost + lostAcks + 3);
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+});
