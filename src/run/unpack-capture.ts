@@ -65,11 +65,8 @@ async function unpack(
   sink: Sink,
 ): Promise<string | null> {
   if (format === 'gzip') return await through(zlib.createGunzip(), pieces, sink, 'gzip');
-  if (format === 'zstd') {
-    const native = (zlib as { createZstdDecompress?: () => Transform }).createZstdDecompress?.();
-    if (native !== undefined) return await through(native, pieces, sink, 'zstd');
-    return await unzstd(pieces, sink);
-  }
+  // Not by node:zlib, where that has it: it ends at the first frame of several without a word.
+  if (format === 'zstd') return await unzstd(pieces, sink);
   for await (const piece of pieces) sink.write(piece);
   return null;
 }
