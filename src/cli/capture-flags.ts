@@ -1,4 +1,5 @@
 /** Options about captures, which every command that reads them has. */
+import { INCOMPLETE } from './choices.ts';
 import type { OptionSpec } from './given-options.ts';
 
 const GROUP = 'Which sessions:';
@@ -40,6 +41,7 @@ export const CAPTURE_FLAGS: readonly OptionSpec[] = [
   }),
   flag('list', {
     name: 'include',
+    choices: INCOMPLETE,
     describe: 'mid-stream,holed: play what there is of sessions that are not whole',
   }),
   flag('switch', { name: 'strict', describe: 'A damaged capture is an error, not a warning' }),

@@ -5,14 +5,13 @@ import type { CaptureChoice } from '../run/index-captures.ts';
 import type {
   AddressPrefix,
   EndpointPattern,
-  Incomplete,
   SessionSelection,
 } from '../session/session-selection.ts';
+import { INCOMPLETE } from './choices.ts';
 import type { GivenOptions } from './given-options.ts';
 import type { FaultList } from './usage-error.ts';
 import { parseChoice, parseWhole, valueError } from './values.ts';
 
-const INCOMPLETE: readonly Incomplete[] = ['mid-stream', 'holed'];
 const PORT_MAX = 65_535;
 
 /** Reads the options of CAPTURE_FLAGS; what is wrong with them goes to `faults`. */

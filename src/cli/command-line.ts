@@ -1,9 +1,10 @@
 /**
- * What a command line says: which command, and its options. yargs takes the line apart, writes
- * `--help` and the completion script; values are checked by the commands, so that everything that is
- * wrong with them is said at once.
+ * What a command line says: which command, and its options. yargs takes the line apart and writes
+ * `--help`; values are checked by the commands, so that everything that is wrong with them is said at
+ * once.
  */
 import yargs, { type Argv } from 'yargs';
+import { COMPLETE, completionScript, completions } from './completion.ts';
 import type { Context } from './context.ts';
 import type { ExitCode } from './exit-codes.ts';
 import {
@@ -44,6 +45,8 @@ export type CommandLine =
   | { readonly command: Command; readonly given: GivenOptions; readonly faults: FaultList }
   | { readonly output: string };
 
+const COMPLETION = 'Print a script that completes command lines in bash or zsh';
+
 /** Wide enough for the examples; a terminal's own width where that is less. */
 const HELP_COLUMNS = 100;
 
@@ -55,6 +58,8 @@ export function parseCommandLine(
   commands: readonly Command[],
   context: Pick<Context, 'args' | 'env' | 'columns' | 'version'>,
 ): CommandLine {
+  const asked = completionOf(commands, context);
+  if (asked !== null) return { output: asked };
   const { command, parsed, output } = parse(commands, context);
   if (output !== null) return { output: `${output}\n` };
   if (command === null) throw noCommand(commands, parsed, context.args);
@@ -63,6 +68,20 @@ export function parseCommandLine(
   findUnknownOptions({ parsed, specs, positional, elsewhere, faults });
   findSwitchValues(context.args, specs, faults);
   return { command, faults, given: new GivenOptions({ specs, parsed, env: context.env, faults }) };
+}
+
+/** What shells ask for: their script, then what may come next. */
+function completionOf(
+  commands: readonly Command[],
+  { args, env }: Pick<Context, 'args' | 'env'>,
+): string | null {
+  const [first, second, ...more] = args;
+  if (first === COMPLETE) return completions(commands, args.slice(1));
+  if (first !== 'completion' || args.some((arg) => arg.startsWith('-'))) return null;
+  const [unexpected] = more;
+  if (unexpected === undefined) return completionScript(second, env);
+  const hint = 'gryphon completion bash, or zsh';
+  throw new UsageError([{ what: `unexpected argument '${unexpected}'`, hint }]);
 }
 
 interface Parsed {
@@ -92,7 +111,6 @@ function parse(
     .help('help', 'Show this')
     .alias('h', 'help')
     .version('version', 'Show the version', context.version)
-    .completion('completion', 'Print a script that completes commands and options in bash or zsh')
     .epilogue(
       `Every option can be given as an environment variable, too: ${environmentName('max-gap')} ` +
         'for --max-gap.\nExit codes: 0 done, 2 wrong use, 3 capture, 4 machine, 5 target, ' +
@@ -110,14 +128,14 @@ function parse(
       },
     );
   }
+  parser = parser.command('completion [shell]', COMPLETION);
   const [first, ...rest] = context.args;
   refuseForeignNames(context.args);
   const typed = first === 'help' ? [...rest, '--help'] : [...context.args];
   const args = typed.map((arg) => (arg === '-' ? DASH : arg));
   let parsed: ParsedArguments = {};
   let output: string | null = null;
-  // Nothing here waits, so it has all happened when `parse` returns; asked for completions, yargs
-  // calls back twice, and says them the second time.
+  // Nothing here waits, so it has all happened when `parse` returns.
   parser.parse(args, {}, (error, found, text) => {
     if (error) throw new UsageError([{ what: reworded(error.message), hint: 'see --help' }]);
     parsed = withDashes(found);

@@ -9,7 +9,9 @@ export interface OptionSpec {
   readonly letter?: string;
   /** `list` may be given several times and takes commas; of a repeated `value` the last counts. */
   readonly takes: 'value' | 'list' | 'switch';
-  /** For `--help`: begins with the form of the value, in capitals. */
+  /** The words that its value, or each of its values, is one of. */
+  readonly choices?: readonly string[];
+  /** For `--help`: begins with the form of the value, in capitals (FILE, DIR: completed as such). */
   readonly describe: string;
   readonly group: string;
   /** What happens when it is not given, for `--help`. */

@@ -1,4 +1,5 @@
 /** The options of `gryphon intercept`, as `--help` shows them. */
+import { MODES } from './choices.ts';
 import type { OptionSpec } from './given-options.ts';
 import { COMMON_FLAGS } from './replay-flags.ts';
 
@@ -10,6 +11,7 @@ const RUNNING = 'Running it:';
 export const INTERCEPT_FLAGS: readonly OptionSpec[] = [
   {
     name: 'mode',
+    choices: MODES,
     takes: 'value',
     group: WHERE,
     describe: 'advanced (auxiliary machine), nfqueue or sink (on the target)',

@@ -4,6 +4,7 @@ import { keyOfToken } from '../io/channel-secret.ts';
 import type { PassedClients } from '../io/intercept-registrations.ts';
 import type { SourceMode } from '../io/intercept-source.ts';
 import type { InterceptOptions } from '../run/intercept-run.ts';
+import { MODES } from './choices.ts';
 import type { CommandInput } from './command-line.ts';
 import type { Context } from './context.ts';
 import { ExitCode } from './exit-codes.ts';
@@ -13,7 +14,6 @@ import { watchInterrupts } from './interruption.ts';
 import type { FaultList } from './usage-error.ts';
 import { parseChoice, parseInterfaceName, parseWhole, valueError } from './values.ts';
 
-const MODES: readonly SourceMode[] = ['advanced', 'nfqueue', 'sink'];
 const PREFIX_BYTES_DEFAULT = 128;
 /** What the sources take. */
 const PREFIX_BYTES_MAX = 1_024;

@@ -1,5 +1,6 @@
 /** The options of `gryphon replay`, as `--help` shows them. */
 import { CAPTURE_FLAGS } from './capture-flags.ts';
+import { CLOSES, ORDERS, PACES, SENDERS } from './choices.ts';
 import type { OptionSpec } from './given-options.ts';
 
 const LOAD = 'Who plays what:';
@@ -38,6 +39,7 @@ export const SUMMARY_FLAGS: readonly OptionSpec[] = [
 export const REPLAY_FLAGS: readonly OptionSpec[] = [
   value(LOAD, {
     name: 'target',
+    choices: ['embedded'],
     describe: 'HOST:PORT that every session is played to, or "embedded": inside this process',
     fallback: 'embedded',
   }),
@@ -63,8 +65,9 @@ export const REPLAY_FLAGS: readonly OptionSpec[] = [
   value(LOAD, { name: 'ports', describe: 'A-B Source ports', fallback: '1024-65535' }),
   value(LOAD, {
     name: 'order',
+    choices: ORDERS,
     describe: 'ip or port: which runs first through the pool',
-    fallback: 'ip',
+    fallback: 'ip; with clients on the link few addresses',
   }),
   value(LOAD, { name: 'seed', describe: 'N for everything random', fallback: 'random, shown' }),
 
@@ -87,6 +90,7 @@ export const REPLAY_FLAGS: readonly OptionSpec[] = [
   value(PACE, { name: 'duration', describe: 'T after which nothing is started: 30s, 2m' }),
   value(PACE, {
     name: 'pace',
+    choices: PACES,
     describe: 'think (closed loop), schedule (open loop) or none (as answers come)',
     fallback: 'think',
   }),
@@ -100,6 +104,7 @@ export const REPLAY_FLAGS: readonly OptionSpec[] = [
 
   value(TCP, {
     name: 'close',
+    choices: CLOSES,
     describe: 'recorded, server or reset: who ends a connection',
     fallback: 'recorded',
   }),
@@ -129,11 +134,13 @@ export const REPLAY_FLAGS: readonly OptionSpec[] = [
   }),
   value(NETWORK, {
     name: 'sender',
+    choices: SENDERS,
     describe: 'packet, ip or raw-socket: how frames leave',
     fallback: 'packet',
   }),
   list(NETWORK, {
     name: 'intercept',
+    choices: ['local'],
     letter: 's',
     describe: 'HOST[:PORT],… Intercepts that pick replies up, or "local": this machine does',
     fallback: 'local',

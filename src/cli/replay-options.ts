@@ -1,14 +1,7 @@
 /** From options as given to what a replay needs to know, checked: all faults at once. */
 import { NS_PER_SECOND } from '../base/time.ts';
 import { parseRatePerSecond } from '../base/units.ts';
-import type {
-  CloseName,
-  NextHop,
-  PaceName,
-  ReplayOptions,
-  ReplayTarget,
-  SenderName,
-} from '../run/options.ts';
+import type { NextHop, ReplayOptions, ReplayTarget } from '../run/options.ts';
 import {
   DEFAULT_CLIENTS_IPV4,
   DEFAULT_CLIENTS_IPV6,
@@ -17,6 +10,7 @@ import {
 } from '../schedule/address-pool.ts';
 import { parseRamp } from '../schedule/arrivals.ts';
 import { readCaptureOptions } from './capture-options.ts';
+import { CLOSES, ORDERS, PACES, SENDERS } from './choices.ts';
 import type { Context } from './context.ts';
 import type { GivenOptions } from './given-options.ts';
 import {
@@ -37,11 +31,6 @@ import {
   parseTimeLimitNs,
   parseWhole,
 } from './values.ts';
-
-const ORDERS = ['ip', 'port'] as const;
-const PACES: readonly PaceName[] = ['think', 'schedule', 'none'];
-const CLOSES: readonly CloseName[] = ['recorded', 'server', 'reset'];
-const SENDERS: readonly SenderName[] = ['packet', 'ip', 'raw-socket'];
 
 /** More users than this have no index of 31 bits. */
 const USERS_MAX = 2 ** 31;

@@ -1,4 +1,5 @@
 /** The options of `gryphon report`, as `--help` shows them. */
+import { LATENCY_NAMES } from '../measure/histograms.ts';
 import type { OptionSpec } from './given-options.ts';
 import { COMMON_FLAGS, SUMMARY_FLAGS } from './replay-flags.ts';
 
@@ -18,6 +19,7 @@ export const REPORT_FLAGS: readonly OptionSpec[] = [
   format('hlog', "with all latencies over time, for HdrHistogram's log tools"),
   {
     name: 'latency',
+    choices: LATENCY_NAMES,
     takes: 'value',
     group: FORMAT,
     describe: 'NAME of the latency for --hgrm',

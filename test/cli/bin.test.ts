@@ -87,6 +87,33 @@ describe('a replay', () => {
   });
 });
 
+describe('completion in bash', () => {
+  /** What TAB offers behind a line, and what it writes into the prompt. */
+  async function offered(line: string) {
+    const words = line.split(' ').map((word) => `'${word}'`);
+    return await shell(
+      `source <(gryphon completion bash) && COMP_WORDS=(${words.join(' ')}) &&
+      COMP_CWORD=${words.length - 1} && _gryphon_completion && printf '%s\\n' "\${COMPREPLY[@]}"`,
+    );
+  }
+
+  test.each([
+    { line: 'gryphon replay x.pcap --pace ', words: 'think\nschedule\nnone\n' },
+    { line: 'gryphon intercept --mode s', words: 'sink\n' },
+    { line: 'gryphon ins', words: 'inspect\n' },
+    // Nothing: the shell goes on with names of files.
+    { line: `gryphon replay ${CAPTURE.slice(0, -3)}`, words: '\n' },
+    { line: 'gryphon replay it’s "odd" $(false) ', words: '\n' },
+  ])('$line', async ({ line, words }) => {
+    expect(await offered(line)).toMatchObject({ code: 0, stdout: words, stderr: '' });
+  });
+
+  test('leaves names of files to the shell', async () => {
+    const { stdout } = await shell('source <(gryphon completion bash) && complete -p gryphon');
+    expect(stdout).toBe('complete -o bashdefault -o default -F _gryphon_completion gryphon\n');
+  });
+});
+
 describe('exit codes', () => {
   test.each([
     { args: ['replay', CAPTURE, '-u', '0'], code: 2, says: /^gryphon: --users: '0' is not/ },

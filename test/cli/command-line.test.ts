@@ -212,13 +212,6 @@ describe('what needs no command', () => {
     expect(found).toMatchObject({ output: expect.stringMatching(/-u, --users +N users/) });
     expect(found).toMatchObject({ output: expect.stringContaining('gryphon play x  Plays x') });
   });
-
-  test('completion prints a script, which asks for names of commands and options', async () => {
-    const script = await line(['completion']);
-    expect(script).toMatchObject({ output: expect.stringContaining('--get-yargs-completions') });
-    const asked = await line(['--get-yargs-completions', 'gryphon', 'play', '--']);
-    expect(asked).toMatchObject({ output: expect.stringContaining('--max-gap') });
-  });
 });
 
 describe('the real commands', () => {
