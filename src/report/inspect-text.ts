@@ -17,9 +17,11 @@ const SERVERS_MAX = 20;
 const SESSION_REASONS: ReadonlyMap<string, string> = new Map([
   ['not-selected', 'left out by the selection'],
   ['no-syn', 'the capture began in their middle'],
+  ['server-only', 'only the server was captured: there is nothing to play'],
   ['one-sided', 'only the client was captured'],
   ['no-syn-ack', 'refused, or never answered'],
   ['no-client-data', 'the client sent nothing'],
+  ['ssh', 'encrypted with SSH: cannot be replayed'],
   ['tls', 'encrypted with TLS: cannot be replayed'],
   ['truncated', 'payload was cut by the snap length'],
   ['client-hole', "some of the client's octets were not captured"],

@@ -3,7 +3,7 @@
  * once.
  *
  *   magic, 16 octets | length of the head, 8 octets | head: JSON, padded with spaces to 8 octets
- *   | sessions | details | segments | addresses: the words of each table as they are in memory
+ *   | sessions | details | segments | lanes | addresses: the words of each table as they are in memory
  *
  * The head names the captures by size, time and digest of both ends, the filter they were read
  * with, and the digest of the tables. Whatever does not fit makes the index as good as absent.
@@ -121,6 +121,7 @@ const tablesOf = ({ records, addresses }: SessionTracker): Records[] => [
   records.sessions,
   records.details,
   records.segments,
+  records.lanes,
   addresses.rows,
 ];
 

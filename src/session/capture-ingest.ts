@@ -50,6 +50,8 @@ export class CaptureIngest {
   /** Where the file begins in the joined capture. */
   readonly #fileBase: number;
   readonly #filterOf: ((linkType: number) => FrameFilter) | null;
+  /** Of each of its interfaces: the number under which the tracker knows it. */
+  readonly #lanes: number[] = [];
   /** The reader's packet is to be taken yet; and it has been offered to `#strays`. */
   #isPending = false;
   #isOffered = false;
@@ -180,8 +182,16 @@ export class CaptureIngest {
     }
     this.tcpPackets++;
     const fileBase = this.#fileBase;
+    this.#tracker.enterLane(this.#laneOf(frame.interfaceIndex));
     this.#tracker.onSegment(this.#decoder, fileBase + base, fileBase, this.#clock);
     return true;
+  }
+
+  #laneOf(interfaceIndex: number): number {
+    while (this.#lanes.length <= interfaceIndex) {
+      this.#lanes.push(this.#tracker.addLane(this.#fileBase, this.#lanes.length));
+    }
+    return this.#lanes[interfaceIndex];
   }
 
   #passes(data: DataView, frame: Frame, filterOf: (linkType: number) => FrameFilter): boolean {

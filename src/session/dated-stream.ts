@@ -45,6 +45,7 @@ export class DatedStream {
   /** End of the stream as it was recorded, and the sequence number there. */
   #recordedEnd = 0;
   #recordedEndSeq = 0;
+  #shiftNs = 0;
   /** Row + 1 of the direction's first segment, or 0. */
   #firstSegment = 0;
 
@@ -53,8 +54,17 @@ export class DatedStream {
     this.#resolver = new StreamResolver(records);
   }
 
-  /** Puts a direction of a session together. Its parts are not dated yet. */
-  resolve(session: number, direction: number): void {
+  /** The sequence number behind the last octet, as it was recorded. */
+  get endSeq(): number {
+    return this.#recordedEndSeq;
+  }
+
+  /**
+   * Puts a direction of a session together. Its parts are not dated yet.
+   * @param shiftNs what is taken off its times
+   */
+  resolve(session: number, direction: number, shiftNs = 0): void {
+    this.#shiftNs = shiftNs;
     const resolver = this.#resolver;
     resolver.resolve(session, direction);
     this.#reserve(resolver.count);
@@ -68,8 +78,7 @@ export class DatedStream {
     this.from = 0;
     this.#recordedEnd = resolver.endOffset;
     const detail = this.#records.sessions.u32[session * SESSION_WORDS + SessionWord.DETAIL];
-    const nxt = (detail - 1) * DETAIL_WORDS + DetailWord.NXT + direction;
-    this.#recordedEndSeq = detail === 0 ? 0 : this.#records.details.u32[nxt];
+    this.#recordedEndSeq = resolver.endSeq;
     const first = (detail - 1) * DETAIL_WORDS + DetailWord.FIRST_SEGMENT + direction;
     this.#firstSegment = detail === 0 ? 0 : this.#records.details.u32[first];
   }
@@ -81,7 +90,9 @@ export class DatedStream {
     for (let i = 0; i < this.count; i++) {
       const at = this.segment[i] * SEGMENT_WORDS;
       const isFilled = !Number.isNaN(this.#filledAck[i]);
-      const ns = isFilled ? this.#filledNs[i] : floats[(at >>> 1) + SegmentFloat.NS];
+      const ns = isFilled
+        ? this.#filledNs[i]
+        : floats[(at >>> 1) + SegmentFloat.NS] - this.#shiftNs;
       arrivedNs = Math.max(arrivedNs, ns);
       this.arrivedNs[i] = arrivedNs;
       this.sentNs[i] = ns;

@@ -63,8 +63,9 @@ export class PartFinder {
     const serverFrom = options.hasSyn ? 0 : this.#serverOffset(turn);
     this.#client.cut(clientFrom, this.#client.endOffset);
     this.#server.cut(serverFrom, this.#server.endOffset);
-    const isWhole = this.#isTailWhole(session, client) && isComplete(this.#client);
-    const isServerWhole = this.#isTailWhole(session, 1 - client) && isComplete(this.#server);
+    const isWhole = this.#isTailWhole(session, client, this.#client) && isComplete(this.#client);
+    const isServerWhole =
+      this.#isTailWhole(session, 1 - client, this.#server) && isComplete(this.#server);
     if (!(isWhole && isServerWhole) && !options.mayHaveHoles) return null;
     const startNs = options.hasSyn ? Number.NaN : this.#startNs(turn);
     const part = isWhole ? this.#all() : this.#untilHole();
@@ -159,8 +160,8 @@ export class PartFinder {
     return this.#records.segments.f64[(turn >>> 1) + SegmentFloat.NS];
   }
 
-  #isTailWhole(session: number, direction: number): boolean {
-    return !isTailMissing(this.#records, session, direction);
+  #isTailWhole(session: number, direction: number, { endSeq }: DatedStream): boolean {
+    return !isTailMissing(this.#records, session, direction, endSeq);
   }
 
   #word(at: number, word: number): number {

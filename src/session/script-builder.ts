@@ -6,8 +6,9 @@
  * before, where the segment before ended a write (it was shorter than a full one), and after a
  * pause with nothing in flight.
  *
- * Within a session the clock never goes back: a packet that the capture dates before the one in
- * front of it gets that one's time.
+ * Within a direction the clock never goes back: a packet that the capture dates before the one in
+ * front of it gets that one's time. By how much the server's clock differs from the client's, where
+ * two taps captured them, is taken off its times.
  */
 import { Float64Column, Uint32Column } from '../base/columns.ts';
 import { seqDiff } from '../base/seq.ts';
@@ -91,8 +92,8 @@ export class ScriptBuilder {
   readonly #read: ReadOctets;
   /** By direction. */
   readonly #streams: readonly [DatedStream, DatedStream];
-  readonly #client = new StreamColumnsBuilder();
-  readonly #server = new StreamColumnsBuilder();
+  readonly #clients = new StreamColumnsBuilder();
+  readonly #servers = new StreamColumnsBuilder();
   readonly #startNs = new Float64Column();
   readonly #connectNs = new Float64Column();
   readonly #durationNs = new Float64Column();
@@ -107,6 +108,9 @@ export class ScriptBuilder {
   #session = 0;
   #detail = 0;
   #part: SessionPart | null = null;
+  #server = 0;
+  /** So much is the clock of the server's packets ahead of the client's. */
+  #skewNs = 0;
   #beginNs = 0;
 
   /** @param read is asked for the first octets of client streams, to recognise protocols */
@@ -132,8 +136,8 @@ export class ScriptBuilder {
       endpoint: this.#endpoint.toSharedUint16(),
       endpoints: [...catalog.scriptRows.keys()].map((row) => catalog.endpoints[row]),
       protocol: this.#protocol.toSharedOctets(),
-      client: this.#client.finish(),
-      server: this.#server.finish(),
+      client: this.#clients.finish(),
+      server: this.#servers.finish(),
     };
   }
 
@@ -144,11 +148,15 @@ export class ScriptBuilder {
     this.#session = session;
     this.#detail = catalog.detailOf(session);
     this.#part = catalog.partOf(session);
-    this.#mendClock();
+    this.#server = server;
+    this.#skewNs = catalog.skews.of(session);
     this.#beginNs = this.#isMidStream()
       ? (this.#part?.startNs ?? 0)
       : this.#float(DetailFloat.SYN_NS);
-    for (const direction of [0, 1]) this.#streams[direction].resolve(session, direction);
+    for (const direction of [0, 1]) {
+      this.#mendClock(direction);
+      this.#streams[direction].resolve(session, direction, this.#shiftOf(direction));
+    }
     this.#cut(client, server);
     this.#streams[client].date(this.#streams[server]);
     if (this.#part !== null) this.#streams[server].fill(this.#streams[client], this.#fillBytes);
@@ -156,8 +164,13 @@ export class ScriptBuilder {
     this.#addTimes();
     this.#endpoint.push(catalog.scriptRows.get(catalog.endpointOf[session]) ?? 0);
     this.#protocol.push(this.#recognise(this.#streams[client]));
-    this.#addStream(this.#client, client, true);
-    this.#addStream(this.#server, server, false);
+    this.#addStream(this.#clients, client, true);
+    this.#addStream(this.#servers, server, false);
+  }
+
+  /** What is taken off the times of a direction's packets. */
+  #shiftOf(direction: number): number {
+    return direction === this.#server ? this.#skewNs : 0;
   }
 
   #isMidStream(): boolean {
@@ -178,32 +191,51 @@ export class ScriptBuilder {
     this.#latestStartNs = Math.max(this.#latestStartNs, this.#beginNs - this.#originNs);
     this.#startNs.push(this.#latestStartNs);
     this.#connectNs.push(Math.max(0, this.#handshakeNs(DetailFloat.SYN_ACK_NS) - this.#beginNs));
-    this.#durationNs.push(Math.max(0, this.#catalog.lastNsOf(this.#session) - this.#beginNs));
+    this.#durationNs.push(Math.max(0, this.#lastNs() - this.#beginNs));
   }
 
-  /** A time of the handshake; the session's start where the capture begins after it. */
-  #handshakeNs(float: number): number {
-    const ns = this.#isMidStream() ? this.#beginNs : this.#float(float);
+  /** When the handshake was over for the client, or for the server. */
+  #handshakeNs(float: typeof DetailFloat.ACK_NS | typeof DetailFloat.SYN_ACK_NS): number {
+    if (this.#isMidStream()) return this.#beginNs;
+    const synAckNs = this.#float(DetailFloat.SYN_ACK_NS) - this.#skewNs;
+    if (float === DetailFloat.SYN_ACK_NS) return synAckNs;
+    const ackNs = this.#float(DetailFloat.ACK_NS);
     // Where the client's ACK was lost, the SYN-ACK is as near as one gets.
-    return Number.isNaN(ns) ? this.#float(DetailFloat.SYN_ACK_NS) : ns;
+    return Number.isNaN(ackNs) ? synAckNs : ackNs;
   }
 
-  /** Lets no segment of the session be earlier than the one captured before it. */
-  #mendClock(): void {
+  /** When a direction ended, on the client's clock. */
+  #endNs(direction: number): number {
+    return this.#float(DetailFloat.END_NS + direction) - this.#shiftOf(direction);
+  }
+
+  /** The last packet; with clocks that differ, the last one that is known to be of which. */
+  #lastNs(): number {
+    if (this.#skewNs === 0) return this.#catalog.lastNsOf(this.#session);
+    let lastNs = this.#beginNs;
+    for (const direction of [0, 1]) {
+      const { count, arrivedNs } = this.#streams[direction];
+      if (count > 0) lastNs = Math.max(lastNs, arrivedNs[count - 1]);
+      const ends = SessionFlag.FIN_0 | SessionFlag.RST_0;
+      if (this.#has(ends, direction)) lastNs = Math.max(lastNs, this.#endNs(direction));
+    }
+    return lastNs;
+  }
+
+  /**
+   * Lets no segment be earlier than the one of its direction captured before it. Between the
+   * directions acknowledgments tell the order, and a clock of another tap proves nothing.
+   */
+  #mendClock(direction: number): void {
     const words = this.#records.segments.u32;
     const floats = this.#records.segments.f64;
-    let a = this.#word(DetailWord.FIRST_SEGMENT);
-    let b = this.#word(DetailWord.FIRST_SEGMENT + 1);
     let latestNs = Number.NEGATIVE_INFINITY;
-    while (a !== 0 || b !== 0) {
-      // Rows are numbered as they were captured.
-      const isA = b === 0 || (a !== 0 && a < b);
-      const at = ((isA ? a : b) - 1) * SEGMENT_WORDS;
+    for (let next = this.#word(DetailWord.FIRST_SEGMENT + direction); next !== 0; ) {
+      const at = (next - 1) * SEGMENT_WORDS;
       const ns = (at >>> 1) + SegmentFloat.NS;
       latestNs = Math.max(latestNs, floats[ns]);
       floats[ns] = latestNs;
-      if (isA) a = words[at + SegmentWord.NEXT];
-      else b = words[at + SegmentWord.NEXT];
+      next = words[at + SegmentWord.NEXT];
     }
   }
 
@@ -268,7 +300,7 @@ export class ScriptBuilder {
       columns.end.push(StreamEnd.OPEN);
       columns.endAwait.push(0);
       columns.endAfterPeer.push(0);
-      columns.endOffsetNs.push(Math.max(0, this.#catalog.lastNsOf(this.#session) - this.#beginNs));
+      columns.endOffsetNs.push(Math.max(0, this.#lastNs() - this.#beginNs));
       columns.endThinkNs.push(0);
       return;
     }
@@ -276,13 +308,11 @@ export class ScriptBuilder {
     const isRst = this.#has(SessionFlag.ENDED_BY_RST_0, direction);
     const hasAck = this.#has(SessionFlag.END_HAS_ACK_0, direction);
     const ack = this.#word(DetailWord.END_ACK + direction);
-    const endNs = this.#float(DetailFloat.END_NS + direction);
+    const endNs = this.#endNs(direction);
     // A RST without an ACK says nothing of what had arrived: then what was captured before counts.
     const wanted = hasAck ? peer.receivedBy(ack) : peer.arrivedBy(endNs);
     const isAfterPeer = this.#isAfterPeer(direction, hasAck, ack, endNs);
-    const peerEndNs = isAfterPeer
-      ? this.#float(DetailFloat.END_NS + other)
-      : Number.NEGATIVE_INFINITY;
+    const peerEndNs = isAfterPeer ? this.#endNs(other) : Number.NEGATIVE_INFINITY;
     const arrivalNs = Math.max(peer.arrivalOf(wanted), peerEndNs);
     columns.end.push(isRst ? StreamEnd.RST : StreamEnd.FIN);
     columns.endAwait.push(wanted);
@@ -298,7 +328,7 @@ export class ScriptBuilder {
       return false;
     }
     if (hasAck) return seqDiff(ack, this.#word(DetailWord.END_SEQ + other)) > 0;
-    return this.#float(DetailFloat.END_NS + other) <= endNs;
+    return this.#endNs(other) <= endNs;
   }
 
   /** Of a session that is played up to a hole: both sides close when all has been said. */

@@ -4,11 +4,13 @@ import { hash32 } from '../base/prng.ts';
 import { NS_PER_SECOND } from '../base/time.ts';
 import type { Epoch } from '../capture/capture-clock.ts';
 import type { AddressBook } from './address-book.ts';
+import { ClockSkews } from './clock-skew.ts';
 import { PartFinder, type SessionPart } from './partial-session.ts';
 import type { Endpoint } from './scripts.ts';
 import { SESSION_REASON_NAMES, SessionReason } from './session-reason.ts';
 import {
   DETAIL_WORDS,
+  DetailMark,
   DetailWord,
   SESSION_WORDS,
   SessionFlag,
@@ -19,6 +21,7 @@ import {
 import { matchesEndpoint, matchesPrefix, type SessionSelection } from './session-selection.ts';
 import type { SessionTracker } from './session-tracker.ts';
 import { isTailMissing, StreamResolver } from './stream-resolver.ts';
+import { TurnCount } from './turn-count.ts';
 
 /** Stream offsets are unsigned 32-bit numbers in the scripts. */
 const STREAM_BYTES_MAX = 0xffff_ffff;
@@ -63,6 +66,8 @@ export class SessionCatalog {
   readonly servers: ServerCounts[] = [];
   /** Sessions by reason. */
   readonly reasonCounts = new Float64Array(SESSION_REASON_NAMES.length);
+  /** How far the clocks are apart that dated the two directions. */
+  readonly skews: ClockSkews;
   /** Of the replayable sessions' servers: their row in the scripts, by row in `endpoints`. */
   readonly scriptRows = new Map<number, number>();
   readonly #addresses: AddressBook;
@@ -86,6 +91,8 @@ export class SessionCatalog {
     this.#partFinder = new PartFinder(tracker.records);
     this.endpointOf = new Uint32Array(this.total);
     this.#reasons = new Uint8Array(this.total);
+    this.skews = new ClockSkews(tracker.records, (session) => this.serverSideOf(session));
+    if (this.skews.hasUnsorted) this.#countTurns();
     this.#survey();
   }
 
@@ -153,9 +160,23 @@ export class SessionCatalog {
     return (this.#flagsOf(session) & flag) !== 0;
   }
 
-  /** Word where its detail begins, or -1. */
+  /** Word where its detail begins; negative without one. */
   detailOf(session: number): number {
     return (this.#word(session, SessionWord.DETAIL) - 1) * DETAIL_WORDS;
+  }
+
+  /** Of sessions in which the order of capture does not tell who spoke when. */
+  #countTurns(): void {
+    const turns = new TurnCount(this.records);
+    for (let session = 0; session < this.total; session++) {
+      if (!this.#hasMark(session, DetailMark.UNSORTED)) continue;
+      turns.count(session, this.serverSideOf(session), this.skews.of(session));
+    }
+  }
+
+  #hasMark(session: number, mark: number): boolean {
+    const detail = this.detailOf(session);
+    return detail >= 0 && (this.records.details.u32[detail + DetailWord.MARKS] & mark) !== 0;
   }
 
   /** One pass over the records, which are far larger than the processor's cache. */
@@ -237,8 +258,9 @@ export class SessionCatalog {
     const mayHaveHoles = include.includes('holed');
     if (hasSyn && !mayHaveHoles) return reason;
     const client = (1 - this.serverSideOf(session)) as 0 | 1;
-    // A TLS session does not become plain in its middle.
+    // What is encrypted does not become plain in its middle.
     if (this.hasFlag(session, SessionFlag.TLS_0 << client)) return SessionReason.TLS;
+    if (this.#hasMark(session, DetailMark.SSH)) return SessionReason.SSH;
     const part = this.#partFinder.find(session, client, { hasSyn, mayHaveHoles });
     if (part === null) return reason;
     const admitted = this.#admitServer(this.endpointOf[session]);
@@ -301,13 +323,14 @@ export class SessionCatalog {
     const flags = this.#flagsOf(session);
     const server = this.serverSideOf(session);
     const client = 1 - server;
-    if ((flags & (SessionFlag.SYN_0 << client)) === 0) return SessionReason.NO_SYN;
+    if ((flags & (SessionFlag.SYN_0 << client)) === 0) {
+      const isClientSeen = this.#hasMark(session, DetailMark.HAS_LANE_0 << client);
+      return isClientSeen ? SessionReason.NO_SYN : SessionReason.SERVER_ONLY;
+    }
     if ((flags & (SessionFlag.SYN_ACK_0 << server)) === 0) {
       const hasSpoken = (flags & SessionFlag.SPOKE) !== 0;
-      const serverSeen =
-        SessionFlag.FIN_0 | SessionFlag.RST_0 | SessionFlag.HAS_NXT_0 | SessionFlag.SYN_0;
-      const isOneSided = hasSpoken && (flags & (serverSeen << server)) === 0;
-      return isOneSided ? SessionReason.ONE_SIDED : SessionReason.NO_SYN_ACK;
+      const isServerSeen = this.#hasMark(session, DetailMark.HAS_LANE_0 << server);
+      return hasSpoken && !isServerSeen ? SessionReason.ONE_SIDED : SessionReason.NO_SYN_ACK;
     }
     const detail = this.detailOf(session);
     const words = this.records.details.u32;
@@ -315,6 +338,7 @@ export class SessionCatalog {
       return SessionReason.NO_CLIENT_DATA;
     }
     if ((flags & (SessionFlag.TLS_0 << client)) !== 0) return SessionReason.TLS;
+    if (this.#hasMark(session, DetailMark.SSH)) return SessionReason.SSH;
     return this.#judgeStreams(session, client);
   }
 
@@ -345,7 +369,8 @@ export class SessionCatalog {
       if (!resolver.isWhole) return SessionReason.TRUNCATED;
     }
     if (this.#lastBytes > STREAM_BYTES_MAX) return SessionReason.TOO_LONG;
-    return isTailMissing(this.records, session, direction) ? hole : SessionReason.NONE;
+    const endSeq = isPlain ? undefined : resolver.endSeq;
+    return isTailMissing(this.records, session, direction, endSeq) ? hole : SessionReason.NONE;
   }
 
   /** Gives a replayable session's server a row in the scripts, as long as there is one. */

@@ -7,6 +7,8 @@ export const SessionReason = {
   NONE: 0,
   /** The selection leaves it out. */
   NOT_SELECTED: 11,
+  /** The capture saw only what the server sent. */
+  SERVER_ONLY: 12,
   /** The capture began in its middle. */
   NO_SYN: 1,
   /** The capture saw only what the client sent. */
@@ -17,7 +19,9 @@ export const SessionReason = {
   NO_CLIENT_DATA: 4,
   /** Encrypted with keys that another handshake would not yield again. */
   TLS: 5,
-  /** The snap length cut payload. */
+  /** SSH: as TLS. */
+  SSH: 13,
+  /** The snap length cut what the client sent. */
   TRUNCATED: 6,
   /** The capture lost some of what the client sent. */
   CLIENT_HOLE: 7,
@@ -44,4 +48,6 @@ export const SESSION_REASON_NAMES: readonly string[] = [
   'too-long',
   'too-many-servers',
   'not-selected',
+  'server-only',
+  'ssh',
 ];

@@ -65,7 +65,38 @@ export const DetailWord = {
   END_ACK: 34,
   /** What the SYN offered: MSS in the low half, and `OFFERED_TIMESTAMPS`. */
   OFFER: 36,
+  /** No pair: `DetailMark` bits, and the lane of each direction's first packet. */
+  MARKS: 38,
+  /** No pair: the session before it of the same addresses and ports, + 1, or 0. */
+  PREVIOUS: 39,
 } as const;
+
+/** What few sessions have: bits of `DetailWord.MARKS`; those with a `_0` have a twin as above. */
+export const DetailMark = {
+  /** A side began with SSH's banner. */
+  SSH: 1 << 0,
+  /** Who spoke when is not told by the order of capture: its turns are counted at the end. */
+  UNSORTED: 1 << 1,
+  /** SYN-ACKs of several sequence numbers came, and none has been acknowledged so far. */
+  SEVERAL_ISNS_0: 1 << 2,
+  /** Some segments may be padding. */
+  PADDED_0: 1 << 4,
+  /** `LANE` of this direction is known. */
+  HAS_LANE_0: 1 << 6,
+} as const;
+
+/** Lanes of both directions lie above the marks, so many bits each; further lanes share the last. */
+export const LANE_SHIFT_0 = 8;
+export const LANE_BITS = 12;
+export const LANE_MAX = (1 << LANE_BITS) - 1;
+
+/** Words of a lane: an interface of a capture file, which has a clock of its own. */
+export const LANE_WORDS = 4;
+export const LaneFloat = {
+  /** Where the file begins in the joined capture. */
+  FILE_BASE: 0,
+} as const;
+export const LaneWord = { INTERFACE: 2 } as const;
 
 export const OFFERED_TIMESTAMPS = 0x1_0000;
 
@@ -124,6 +155,8 @@ export const SegmentFlag = {
   AFTER_PAUSE: 4,
   /** A further piece of the segment before it, which lay in several fragments. */
   CONTINUES: 8,
+  /** A bare acknowledgement whose octets may be a short frame's padding. */
+  MAY_BE_PADDING: 16,
 } as const;
 
 /** Few sessions are shorter, and about half of all packets carry payload. */
@@ -136,6 +169,8 @@ export class SessionRecords {
   readonly sessions: Records;
   readonly details: Records;
   readonly segments: Records;
+  /** One record for each interface of each file, in the order in which they were met. */
+  readonly lanes = new Records(LANE_WORDS);
   /** About how many sessions are to come. */
   readonly expectedSessions: number;
 

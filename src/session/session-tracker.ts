@@ -13,10 +13,19 @@ import type { SegmentDecoder } from '../capture/segment-decoder.ts';
 import { ACK, FIN, RST, SYN } from '../wire/tcp.ts';
 import { AddressBook } from './address-book.ts';
 import { FlowTable, NO_SESSION } from './flow-table.ts';
+import { isSshBanner, isTlsHello, mayBePadding, PADDING_BYTES_MAX } from './payload-kind.ts';
+import { PortReuse } from './port-reuse.ts';
 import {
   DETAIL_WORDS,
   DetailFloat,
+  DetailMark,
   DetailWord,
+  LANE_BITS,
+  LANE_MAX,
+  LANE_SHIFT_0,
+  LANE_WORDS,
+  LaneFloat,
+  LaneWord,
   OFFERED_TIMESTAMPS,
   SEGMENT_WORDS,
   SESSION_WORDS,
@@ -36,13 +45,10 @@ const MSS_DEFAULT_IPV6 = 1220;
 const TIMESTAMPS_BYTES = 12;
 /** A pause longer than two round trips and this was not the network's doing. */
 const PAUSE_NS_MIN = 10 * NS_PER_MS;
-
-/** TLS record header (RFC 8446, section 5.1): handshake, version 3.x; then the message type. */
-const TLS_HANDSHAKE = 0x1603;
-const TLS_VERSION_MINOR_MAX = 4;
-const TLS_PREFIX_BYTES = 6;
-const TLS_CLIENT_HELLO = 1;
-const TLS_SERVER_HELLO = 2;
+/** Data that a SYN may carry, and its SYN-ACK acknowledge. */
+const SYN_OCTETS_MAX = 0xffff;
+/** What was captured behind a RST, but sent before it, lies not further than a window before it. */
+const RST_AHEAD_MAX = 1 << 24;
 
 export class SessionTracker {
   readonly records: SessionRecords;
@@ -52,6 +58,9 @@ export class SessionTracker {
   readonly #sessions: Records;
   readonly #details: Records;
   readonly #segments: Records;
+  readonly #reuse: PortReuse;
+  /** Lane of the packets to come. */
+  #lane = 0;
   /**
    * Of the segment at hand: when it was captured, and where position 0 of its data and its file lie
    * in the joined capture. Fields, since a float that is an argument is put on the heap.
@@ -72,6 +81,24 @@ export class SessionTracker {
     this.#details = details;
     this.#segments = segments;
     this.#flows = new FlowTable(sessions, seed, expectedSessions);
+    this.#reuse = new PortReuse(this.records);
+  }
+
+  /**
+   * A number for an interface of a capture file.
+   * @param fileBase where the file begins in the joined capture
+   */
+  addLane(fileBase: number, interfaceIndex: number): number {
+    const { lanes } = this.records;
+    const lane = lanes.append();
+    lanes.f64[(lane * LANE_WORDS) / 2 + LaneFloat.FILE_BASE] = fileBase;
+    lanes.u32[lane * LANE_WORDS + LaneWord.INTERFACE] = interfaceIndex;
+    return lane;
+  }
+
+  /** The segments to come were captured in this lane. */
+  enterLane(lane: number): void {
+    this.#lane = Math.min(lane, LANE_MAX);
   }
 
   /**
@@ -103,9 +130,12 @@ export class SessionTracker {
       return;
     }
     const detail = this.#detailOf(row);
+    if (!this.#answersSyn(row, direction, segment)) return;
     this.#learnBaseSeq(row, direction, segment);
+    const marks = this.#details.u32[detail + DetailWord.MARKS];
+    if ((marks & (DetailMark.HAS_LANE_0 << direction)) === 0) this.#learnLane(detail, direction);
     if ((flags & SYN) !== 0) this.#onSyn(row, detail, direction, segment);
-    if ((flags & ACK) !== 0) this.#onAck(row, detail, direction, segment.ack);
+    if ((flags & ACK) !== 0) this.#onAck(row, detail, direction, segment);
     if ((flags & RST) !== 0) this.#onEnd(row, detail, direction, segment);
     else {
       if (segment.payloadBytes > 0) {
@@ -130,8 +160,8 @@ export class SessionTracker {
     const family = segment.isIpv6 ? SessionFlag.IPV6 : 0;
     const found = this.#flows.find(source, destination, ports, family);
     if (found !== NO_SESSION) {
-      if ((segment.flags & (SYN | ACK)) !== SYN) return found;
-      if (!this.#isNewSyn(found * SESSION_WORDS, this.#flows.direction, segment)) return found;
+      const owner = this.#ownerOf(found, segment);
+      if (owner !== NO_SESSION) return owner;
     }
     const session = this.#sessions.append();
     const row = session * SESSION_WORDS;
@@ -143,10 +173,40 @@ export class SessionTracker {
     const floats = this.#sessions.f64;
     floats[(row >>> 1) + SessionFloat.FIRST_NS] = at.ns;
     floats[(row >>> 1) + SessionFloat.FIRST_RAW_NS] = at.rawNs;
-    if (found === NO_SESSION) this.#flows.enter(session);
-    else this.#flows.replace(session);
     this.#flows.direction = 0;
+    if (found === NO_SESSION) this.#flows.enter(session);
+    else {
+      this.#flows.replace(session);
+      const detail = this.#detailOf(row);
+      this.#details.u32[detail + DetailWord.PREVIOUS] = found + 1;
+    }
     return session;
+  }
+
+  /**
+   * Of the sessions that used these ports, the last of which is `latest`: the one that a segment
+   * belongs to; `NO_SESSION` where it begins another. Sets the direction, too.
+   */
+  #ownerOf(latest: number, segment: SegmentDecoder): number {
+    const reuse = this.#reuse;
+    const { direction } = this.#flows;
+    const isSyn = (segment.flags & SYN) !== 0;
+    if (!isSyn && !this.#isReused(latest)) return latest;
+    let owner: number;
+    if (!isSyn) owner = reuse.ownerOf(latest, direction, segment);
+    else if ((segment.flags & ACK) !== 0) {
+      owner = reuse.ownerOfSynAck(latest, direction, segment.ack);
+    } else if (this.#isNewSyn(latest * SESSION_WORDS, direction, segment)) {
+      owner = reuse.ownerOfSyn(latest, direction, segment.seq);
+    } else return latest;
+    this.#flows.direction = reuse.direction;
+    return owner;
+  }
+
+  #isReused(session: number): boolean {
+    const detail = this.#sessions.u32[session * SESSION_WORDS + SessionWord.DETAIL];
+    if (detail === 0) return false;
+    return this.#details.u32[(detail - 1) * DETAIL_WORDS + DetailWord.PREVIOUS] !== 0;
   }
 
   #isNewSyn(row: number, direction: number, segment: SegmentDecoder): boolean {
@@ -173,6 +233,12 @@ export class SessionTracker {
       words[row + SessionWord.OFFER] = offerOf(segment);
     }
     words[row + SessionWord.FLAGS] |= seen;
+  }
+
+  #learnLane(detail: number, direction: number): void {
+    const shift = LANE_SHIFT_0 + direction * LANE_BITS;
+    const lane = (DetailMark.HAS_LANE_0 << direction) | (this.#lane << shift);
+    this.#details.u32[detail + DetailWord.MARKS] |= lane;
   }
 
   /** Word where the session's detail begins. */
@@ -252,10 +318,48 @@ export class SessionTracker {
       details.u32[detail + DetailWord.OFFER + direction] = offerOf(segment);
     }
     words[row + SessionWord.FLAGS] |= seen;
-    this.#setIsn(row, detail, direction, segment.seq >>> 0);
+    this.#learnIsn(row, detail, direction, segment.seq >>> 0);
+    this.#revive(row, detail, direction, segment.seq);
   }
 
-  /** The last SYN's number counts: an earlier one was not accepted. */
+  /** Whether a segment is none of those SYN-ACKs that acknowledge something else than the SYN. */
+  #answersSyn(row: number, direction: number, { flags, ack }: SegmentDecoder): boolean {
+    if ((flags & (SYN | ACK)) !== (SYN | ACK)) return true;
+    const words = this.#sessions.u32;
+    const other = 1 - direction;
+    if ((words[row + SessionWord.FLAGS] & (SessionFlag.SYN_0 << other)) === 0) return true;
+    // A SYN may carry data, which may be acknowledged or not.
+    const beyond = seqDiff(ack, words[row + SessionWord.BASE_SEQ + other]) - 1;
+    return beyond >= 0 && beyond <= SYN_OCTETS_MAX;
+  }
+
+  /**
+   * A SYN repeated may be answered with another number. The one that the client goes on with counts:
+   * that which lies next before what it acknowledges, or before what the server goes on with.
+   */
+  #learnIsn(row: number, detail: number, direction: number, isn: number): void {
+    const flags = this.#sessions.u32[row + SessionWord.FLAGS];
+    const details = this.#details.u32;
+    const known = details[detail + DetailWord.ISN + direction];
+    if ((flags & (SessionFlag.HAS_ISN_0 << direction)) !== 0 && known !== isn) {
+      const first = details[detail + DetailWord.FIRST_SEGMENT + direction];
+      const isAcked = (flags & (SessionFlag.HAS_UNA_0 << direction)) !== 0;
+      if (isAcked || first !== 0) {
+        const next = isAcked
+          ? details[detail + DetailWord.UNA + direction]
+          : this.#segments.u32[(first - 1) * SEGMENT_WORDS + SegmentWord.SEQ];
+        if ((next - 1 - known) >>> 0 <= (next - 1 - isn) >>> 0) return;
+      } else details[detail + DetailWord.MARKS] |= DetailMark.SEVERAL_ISNS_0 << direction;
+    }
+    this.#setIsn(row, detail, direction, isn);
+  }
+
+  /** Of several SYN-ACKs the one with this number has turned out to count. */
+  #decideIsn(row: number, detail: number, direction: number, isn: number): void {
+    this.#details.u32[detail + DetailWord.MARKS] &= ~(DetailMark.SEVERAL_ISNS_0 << direction);
+    this.#setIsn(row, detail, direction, isn);
+  }
+
   #setIsn(row: number, detail: number, direction: number, isn: number): void {
     const words = this.#sessions.u32;
     const details = this.#details.u32;
@@ -263,6 +367,7 @@ export class SessionTracker {
     const has = SessionFlag.HAS_ISN_0 << direction;
     if ((flags & has) !== 0 && details[detail + DetailWord.ISN + direction] === isn) return;
     details[detail + DetailWord.ISN + direction] = isn;
+    words[row + SessionWord.BASE_SEQ + direction] = isn;
     words[row + SessionWord.FLAGS] |= has;
     if (details[detail + DetailWord.FIRST_SEGMENT + direction] === 0) {
       details[detail + DetailWord.NXT + direction] = seqAdd(isn, 1);
@@ -273,8 +378,8 @@ export class SessionTracker {
     }
   }
 
-  /** `ack` acknowledges what the other direction sent. */
-  #onAck(row: number, detail: number, direction: number, ack: number): void {
+  /** The segment acknowledges what the other direction sent. */
+  #onAck(row: number, detail: number, direction: number, { ack, flags }: SegmentDecoder): void {
     const ns = this.#ns;
     const words = this.#sessions.u32;
     const details = this.#details.u32;
@@ -284,14 +389,19 @@ export class SessionTracker {
     const has = SessionFlag.HAS_UNA_0 << other;
     const una = detail + DetailWord.UNA + other;
     if ((words[row + SessionWord.FLAGS] & has) === 0 || seqDiff(ack, details[una]) > 0) {
+      const isSeveral = DetailMark.SEVERAL_ISNS_0 << other;
+      if ((details[detail + DetailWord.MARKS] & isSeveral) !== 0 && (flags & RST) === 0) {
+        this.#decideIsn(row, detail, other, (ack - 1) >>> 0);
+      }
       details[una] = ack;
       words[row + SessionWord.FLAGS] |= has;
       floats[half + DetailFloat.ACTIVE_NS + other] = ns;
+      this.#lookAhead(row, detail, other, ack);
     }
     if (!Number.isNaN(floats[half + DetailFloat.ACK_NS])) return;
-    // The handshake's end: the first ACK, from the side that did not send the SYN-ACK.
-    const isAfterSynAck = (words[row + SessionWord.FLAGS] & (SessionFlag.SYN_ACK_0 << other)) !== 0;
-    if (!isAfterSynAck) return;
+    // The handshake's end: the first ACK of the side that sent the SYN.
+    const isOfClient = (words[row + SessionWord.FLAGS] & (SessionFlag.SYN_0 << direction)) !== 0;
+    if (!isOfClient || (flags & (SYN | RST)) !== 0) return;
     floats[half + DetailFloat.ACK_NS] = ns;
     const lastSynNs =
       this.#sessions.f64[(row >>> 1) + SessionFloat.FIRST_NS] +
@@ -299,19 +409,38 @@ export class SessionTracker {
     floats[half + DetailFloat.RTT_NS] = Math.max(0, ns - lastSynNs);
   }
 
+  /** What is acknowledged was sent before: where it has not been seen, the capture's order is wrong. */
+  #lookAhead(row: number, detail: number, direction: number, ack: number): void {
+    const details = this.#details.u32;
+    const flags = this.#sessions.u32[row + SessionWord.FLAGS];
+    if ((flags & (SessionFlag.HAS_NXT_0 << direction)) !== 0) {
+      const beyond = seqDiff(ack, details[detail + DetailWord.NXT + direction]);
+      if (beyond <= ((flags & (SessionFlag.FIN_0 << direction)) !== 0 ? 1 : 0)) return;
+    } else if ((flags & (SessionFlag.SYN_0 | (SessionFlag.SYN_0 << 1))) === 0) return;
+    details[detail + DetailWord.MARKS] |= DetailMark.UNSORTED;
+  }
+
   #onPayload(row: number, detail: number, direction: number, segment: SegmentDecoder): void {
     const bytes = segment.payloadBytes;
     const seq = (segment.seq + ((segment.flags & SYN) !== 0 ? 1 : 0)) >>> 0;
-    this.#onSpeaker(row, detail, direction);
+    const marks = this.#details.u32[detail + DetailWord.MARKS];
+    if ((marks & (DetailMark.SEVERAL_ISNS_0 << direction)) !== 0) {
+      this.#decideIsn(row, detail, direction, (seq - 1) >>> 0);
+    }
+    if (this.#isRepeated(row, detail, direction, seq, bytes)) return;
     if (segment.payloadCaptured < bytes) {
       this.#sessions.u32[row + SessionWord.FLAGS] |= SessionFlag.TRUNCATED_0 << direction;
     }
-    if (isTlsHello(segment)) {
-      this.#sessions.u32[row + SessionWord.FLAGS] |= SessionFlag.TLS_0 << direction;
+    this.#recognise(row, detail, direction, segment);
+    let flags = this.#segmentFlags(row, detail, direction, segment);
+    if (bytes <= PADDING_BYTES_MAX && mayBePadding(segment)) {
+      flags |= SegmentFlag.MAY_BE_PADDING;
+      this.#onPadding(row, detail, direction);
+    } else if (this.#advance(row, detail, direction, seq, bytes)) {
+      this.#onSpeaker(row, detail, direction);
+      this.#details.f64[(detail >>> 1) + DetailFloat.ACTIVE_NS + direction] = this.#ns;
+      this.#revive(row, detail, direction, seqAdd(seq, bytes));
     }
-    const flags = this.#segmentFlags(row, detail, direction, segment);
-    this.#advance(row, detail, direction, seq, bytes);
-    this.#details.f64[(detail >>> 1) + DetailFloat.ACTIVE_NS + direction] = this.#ns;
     if (segment.pieces === null) {
       const added = this.#append(detail, direction, seq, bytes);
       this.#place(added, this.#base + segment.payloadStart);
@@ -319,6 +448,50 @@ export class SessionTracker {
       return;
     }
     this.#appendPieces(detail, direction, segment, seq, flags);
+  }
+
+  /**
+   * Whether all of it has come before: a retransmission in a stream without holes, or a keep-alive
+   * probe, which has the octet before those to come, with whatever in it.
+   */
+  #isRepeated(row: number, detail: number, direction: number, seq: number, bytes: number): boolean {
+    const flags = this.#sessions.u32[row + SessionWord.FLAGS];
+    const details = this.#details.u32;
+    if ((flags & (SessionFlag.HAS_NXT_0 << direction)) === 0) return false;
+    const beyond = seqDiff(seqAdd(seq, bytes), details[detail + DetailWord.NXT + direction]);
+    if (beyond > 0) return false;
+    const isPadded =
+      (details[detail + DetailWord.MARKS] & (DetailMark.PADDED_0 << direction)) !== 0;
+    if (bytes === 1 && beyond === 0 && !isPadded) return true;
+    const notPlain = SessionFlag.DISORDERED_0 | SessionFlag.TRUNCATED_0;
+    if ((flags & (notPlain << direction)) !== 0) return false;
+    // Without its SYN a stream may begin before what was seen of it first.
+    if ((flags & (SessionFlag.HAS_ISN_0 << direction)) !== 0) return true;
+    const first = details[detail + DetailWord.FIRST_SEGMENT + direction] - 1;
+    if (first < 0) return false;
+    return seqDiff(seq, this.#segments.u32[first * SEGMENT_WORDS + SegmentWord.SEQ]) >= 0;
+  }
+
+  #recognise(row: number, detail: number, direction: number, segment: SegmentDecoder): void {
+    if (isTlsHello(segment)) {
+      this.#sessions.u32[row + SessionWord.FLAGS] |= SessionFlag.TLS_0 << direction;
+    }
+    const isFirst = this.#details.u32[detail + DetailWord.FIRST_SEGMENT + direction] === 0;
+    if (isFirst && isSshBanner(segment)) {
+      this.#details.u32[detail + DetailWord.MARKS] |= DetailMark.SSH;
+    }
+  }
+
+  /** What may be padding moves nothing on; what follows tells whether it is. */
+  #onPadding(row: number, detail: number, direction: number): void {
+    this.#sessions.u32[row + SessionWord.FLAGS] |= SessionFlag.DISORDERED_0 << direction;
+    this.#details.u32[detail + DetailWord.MARKS] |=
+      (DetailMark.PADDED_0 << direction) | DetailMark.UNSORTED;
+    const has = SessionFlag.HAS_NXT_0 << direction;
+    if ((this.#sessions.u32[row + SessionWord.FLAGS] & has) !== 0) return;
+    const base = this.#sessions.u32[row + SessionWord.BASE_SEQ + direction];
+    this.#details.u32[detail + DetailWord.NXT + direction] = seqAdd(base, 1);
+    this.#sessions.u32[row + SessionWord.FLAGS] |= has;
   }
 
   /** A change of speaker begins a turn of the one who speaks now. */
@@ -362,8 +535,8 @@ export class SessionTracker {
     return Math.max(1, areTimestampsOn ? mss - TIMESTAMPS_BYTES : mss);
   }
 
-  /** Counts the octets and moves the stream's end. */
-  #advance(row: number, detail: number, direction: number, seq: number, bytes: number): void {
+  /** Counts the octets and moves the stream's end. @returns whether it moved */
+  #advance(row: number, detail: number, direction: number, seq: number, bytes: number): boolean {
     const words = this.#sessions.u32;
     const details = this.#details.u32;
     const has = SessionFlag.HAS_NXT_0 << direction;
@@ -376,10 +549,12 @@ export class SessionTracker {
     if (details[nxt] === seq) {
       this.#details.f64[(detail >>> 1) + DetailFloat.UNIQUE_BYTES + direction] += bytes;
       details[nxt] = end;
-      return;
+      return true;
     }
     words[row + SessionWord.FLAGS] |= SessionFlag.DISORDERED_0 << direction;
-    if (seqDiff(end, details[nxt]) > 0) details[nxt] = end;
+    if (seqDiff(end, details[nxt]) <= 0) return false;
+    details[nxt] = end;
+    return true;
   }
 
   /** Adds a segment's record and returns the word where it begins. */
@@ -439,10 +614,14 @@ export class SessionTracker {
     this.#describe(rest, segment.ack, 0, flags);
   }
 
-  /** The first FIN or RST of a direction ends it; a RST after a FIN changes nothing. */
+  /**
+   * The first FIN or RST of a direction ends it. A RST after a FIN changes nothing, nor does one
+   * after which its sender went on: it was for another connection, or for a SYN-ACK come twice.
+   */
   #onEnd(row: number, detail: number, direction: number, segment: SegmentDecoder): void {
     const words = this.#sessions.u32;
     const isRst = (segment.flags & RST) !== 0;
+    if (!isRst) this.#revive(row, detail, direction, seqAdd(segment.seq, segment.payloadBytes + 1));
     const ended = (SessionFlag.FIN_0 | SessionFlag.RST_0) << direction;
     const isFirst = (words[row + SessionWord.FLAGS] & ended) === 0;
     words[row + SessionWord.FLAGS] |= (isRst ? SessionFlag.RST_0 : SessionFlag.FIN_0) << direction;
@@ -457,17 +636,18 @@ export class SessionTracker {
       words[row + SessionWord.FLAGS] |= SessionFlag.END_HAS_ACK_0 << direction;
     }
   }
+
+  /** The direction has sent up to `end`: a RST that lies before that, or far off, has not ended it. */
+  #revive(row: number, detail: number, direction: number, end: number): void {
+    const words = this.#sessions.u32;
+    if ((words[row + SessionWord.FLAGS] & (SessionFlag.ENDED_BY_RST_0 << direction)) === 0) return;
+    const rstSeq = this.#details.u32[detail + DetailWord.END_SEQ + direction];
+    const ahead = seqDiff(rstSeq, end);
+    if (ahead >= 0 && ahead <= RST_AHEAD_MAX) return;
+    const ends = SessionFlag.RST_0 | SessionFlag.ENDED_BY_RST_0 | SessionFlag.END_HAS_ACK_0;
+    words[row + SessionWord.FLAGS] &= ~(ends << direction);
+  }
 }
 
 const offerOf = (segment: SegmentDecoder): number =>
   segment.mss | (segment.hasTimestamps ? OFFERED_TIMESTAMPS : 0);
-
-function isTlsHello({ data, payloadStart, payloadCaptured }: SegmentDecoder): boolean {
-  const isThere = payloadCaptured >= TLS_PREFIX_BYTES;
-  if (!isThere || data.getUint16(payloadStart) !== TLS_HANDSHAKE) {
-    return false;
-  }
-  const type = data.getUint8(payloadStart + 5);
-  const isKnownVersion = data.getUint8(payloadStart + 2) <= TLS_VERSION_MINOR_MAX;
-  return isKnownVersion && (type === TLS_CLIENT_HELLO || type === TLS_SERVER_HELLO);
-}

@@ -2,47 +2,60 @@
  * Puts one direction of a session together: which octets of the capture, in which order.
  *
  * Segments may be repeated, reordered, overlapping, or missing. The union of them is the stream;
- * of octets that came more than once the first copy counts. A stream that came in order is taken
- * as it is. Else the segments are sorted by where they begin, and a sweep over them keeps those
+ * of octets that came more than once the first copy counts, but for what may be padding, which
+ * gives way to anything else in its place. A stream that came in order is taken as it is. Else the segments are sorted by where they begin, and a sweep over them keeps those
  * that cover the present position in a heap, earliest in the capture on top: n log n whatever the
  * file holds.
  *
  * Sequence numbers are unwrapped against the stream's highest end, so they may wrap any number of
  * times.
  */
-import { seqDiff } from '../base/seq.ts';
+import { seqAdd, seqDiff } from '../base/seq.ts';
 import {
   DETAIL_WORDS,
   DetailFloat,
   DetailWord,
   SEGMENT_WORDS,
   SESSION_WORDS,
+  SegmentFlag,
   SegmentFloat,
   SegmentWord,
   SessionFlag,
+  SessionFloat,
   type SessionRecords,
   SessionWord,
 } from './session-records.ts';
 
 const SCRATCH_MIN = 64;
 
-/** Whether a FIN or an acknowledgment shows that more was sent than the capture has. */
+/** In the heap: what may be padding lies below all else. */
+const PADDING = 0x8000_0000;
+
+/**
+ * Whether a FIN or an acknowledgment shows that more was sent than the capture has.
+ * @param endSeq sequence number behind the last octet of the stream
+ */
 export function isTailMissing(
   records: SessionRecords,
   session: number,
   direction: number,
+  endSeq = endSeqOf(records, session, direction),
 ): boolean {
   const { sessions, details } = records;
   const flags = sessions.u32[session * SESSION_WORDS + SessionWord.FLAGS];
   const detail = (sessions.u32[session * SESSION_WORDS + SessionWord.DETAIL] - 1) * DETAIL_WORDS;
   const words = details.u32;
-  const endSeq = words[detail + DetailWord.NXT + direction];
   const hasFin = (flags & (SessionFlag.FIN_0 << direction)) !== 0;
   const isEndedByRst = (flags & (SessionFlag.ENDED_BY_RST_0 << direction)) !== 0;
   const finSeq = words[detail + DetailWord.END_SEQ + direction];
   if (hasFin && !isEndedByRst && seqDiff(finSeq, endSeq) > 0) return true;
   if ((flags & (SessionFlag.HAS_UNA_0 << direction)) === 0) return false;
   return seqDiff(words[detail + DetailWord.UNA + direction], endSeq) > (hasFin ? 1 : 0);
+}
+
+function endSeqOf({ sessions, details }: SessionRecords, session: number, direction: number) {
+  const detail = sessions.u32[session * SESSION_WORDS + SessionWord.DETAIL];
+  return details.u32[(detail - 1) * DETAIL_WORDS + DetailWord.NXT + direction];
 }
 
 export class StreamResolver {
@@ -59,6 +72,8 @@ export class StreamResolver {
   uniqueBytes = 0;
   /** Where the stream ends: more than `uniqueBytes` when there is a hole. */
   endOffset = 0;
+  /** The sequence number there. */
+  endSeq = 0;
   /** No octet is declared for some part of the stream before its end. */
   hasHole = false;
   /** Every octet up to `endOffset` is in the file. */
@@ -87,14 +102,18 @@ export class StreamResolver {
     this.endOffset = 0;
     this.hasHole = false;
     this.isWhole = true;
+    this.endSeq = 0;
     const row = session * SESSION_WORDS;
     const detail = this.#records.sessions.u32[row + SessionWord.DETAIL];
     if (detail === 0) return;
     const flags = this.#records.sessions.u32[row + SessionWord.FLAGS];
     const isDisordered = (flags & (SessionFlag.DISORDERED_0 << direction)) !== 0;
+    this.endSeq = endSeqOf(this.#records, session, direction);
     this.#collect((detail - 1) * DETAIL_WORDS, flags, direction);
-    if (isDisordered) this.#sweep((flags & (SessionFlag.HAS_ISN_0 << direction)) !== 0);
-    else this.#takeInOrder();
+    if (isDisordered) {
+      this.#sweep((flags & (SessionFlag.HAS_ISN_0 << direction)) !== 0);
+      this.#dropPadding(row, direction);
+    } else this.#takeInOrder();
     this.#judge();
   }
 
@@ -134,6 +153,7 @@ export class StreamResolver {
       }
       next = words[at + SegmentWord.NEXT];
     }
+    this.endSeq = highSeq >>> 0;
   }
 
   #push(row: number, from: number, bytes: number, captured: number): void {
@@ -161,8 +181,11 @@ export class StreamResolver {
     let at = origin;
     while (next < order.length || this.#heapCount > 0) {
       if (this.#heapCount === 0) at = Math.max(at, this.#from[order[next]]);
-      while (next < order.length && this.#from[order[next]] <= at) this.#heapPush(order[next++]);
-      const top = this.#heap[0];
+      while (next < order.length && this.#from[order[next]] <= at) {
+        const i = order[next++];
+        this.#heapPush(this.#mayBePadding(this.#row[i]) ? (PADDING | i) >>> 0 : i);
+      }
+      const top = this.#heap[0] & ~PADDING;
       const end = this.#capturedEnd[top];
       if (end <= at) {
         this.#heapPop();
@@ -172,6 +195,44 @@ export class StreamResolver {
       this.#emit(top, at, limit, origin);
       at = limit;
     }
+  }
+
+  #mayBePadding(row: number): boolean {
+    const flags = this.#records.segments.u32[row * SEGMENT_WORDS + SegmentWord.FLAGS];
+    return (flags & SegmentFlag.MAY_BE_PADDING) !== 0;
+  }
+
+  /** Cuts off padding behind the last octet: its sender did not go on behind it. */
+  #dropPadding(row: number, direction: number): void {
+    for (; this.count > 0; this.count--) {
+      const last = this.count - 1;
+      const isPadding =
+        this.#mayBePadding(this.segment[last]) &&
+        this.start[last] + this.bytes[last] === this.endOffset &&
+        this.#isPadding(last, row, direction);
+      if (!isPadding) return;
+      this.uniqueBytes -= this.bytes[last];
+      this.endOffset = this.start[last];
+      this.endSeq = seqAdd(this.endSeq, -this.bytes[last]);
+    }
+  }
+
+  /** Whether the last extent was never sent: others took its place, the FIN has it, or nobody acknowledged it. */
+  #isPadding(extent: number, row: number, direction: number): boolean {
+    const { sessions, segments, details } = this.#records;
+    const at = this.segment[extent] * SEGMENT_WORDS;
+    const begin = segments.f64[(at >>> 1) + SegmentFloat.OFFSET];
+    if (this.offset[extent] > begin) return true;
+    const seq = segments.u32[at + SegmentWord.SEQ];
+    const flags = sessions.u32[row + SessionWord.FLAGS];
+    const detail = (sessions.u32[row + SessionWord.DETAIL] - 1) * DETAIL_WORDS;
+    const hasFin = (flags & (SessionFlag.FIN_0 << direction)) !== 0;
+    if (hasFin) return seqDiff(details.u32[detail + DetailWord.END_SEQ + direction], seq) <= 0;
+    const isAcked =
+      (flags & (SessionFlag.HAS_UNA_0 << direction)) !== 0 &&
+      seqDiff(details.u32[detail + DetailWord.UNA + direction], seq) > 0;
+    const lastNs = sessions.f64[(row >>> 1) + SessionFloat.LAST_NS];
+    return !isAcked && segments.f64[(at >>> 1) + SegmentFloat.NS] < lastNs;
   }
 
   /** Indices of the segments by where they begin, then as they were captured. */
