@@ -1,5 +1,6 @@
 import { formatCount } from '../base/units.ts';
 import type { RunResult } from '../measure/result.ts';
+import { type Ending, verdictOf } from '../report/verdict.ts';
 import { ExitCode } from './exit-codes.ts';
 
 /** How a run ended, for the shell and for whoever reads stderr. */
@@ -9,37 +10,49 @@ export interface Outcome {
   readonly message: string | null;
 }
 
-/** The exit code of a run that has a result. A run that played nothing never ends with 0. */
+const CODES = {
+  done: ExitCode.OK,
+  threshold: ExitCode.THRESHOLD,
+  unreachable: ExitCode.UNREACHABLE,
+  'cut-off': ExitCode.UNREACHABLE,
+  interrupted: ExitCode.INTERRUPTED,
+  nothing: ExitCode.USAGE,
+  fault: ExitCode.INTERNAL,
+} as const satisfies Record<Ending, ExitCode>;
+
+/** The exit code of a run that has a result: 0 exactly when its first line has no ✗. */
 export function outcomeOf(result: RunResult): Outcome {
-  const { users, exchanges, embedded, thresholds } = result;
-  if (result.interrupted) return { code: ExitCode.INTERRUPTED, message: null };
-  if (embedded !== null && embedded.badChecksums + embedded.badOctets > 0) {
-    const message =
-      'a fault of gryphon itself: the embedded target received wrong octets; please report it';
-    return { code: ExitCode.INTERNAL, message };
+  const { ending } = verdictOf(result);
+  return { code: CODES[ending], message: messageOf(result, ending) };
+}
+
+function messageOf(result: RunResult, ending: Ending): string | null {
+  if (ending === 'nothing') return 'nobody was started; give a longer --duration';
+  if (ending === 'cut-off') return result.failure;
+  if (ending === 'fault') {
+    const what = result.faults.at(0) ?? 'the embedded target received wrong octets';
+    return `a fault of gryphon itself: ${what}; please report it`;
   }
-  if (users.planned === users.waiting) {
-    const message = 'nobody was started; give a longer --duration';
-    return { code: ExitCode.USAGE, message };
-  }
-  if (result.rates.connected === 0) {
-    return { code: ExitCode.UNREACHABLE, message: unreachable(result) };
-  }
-  if (users.completed === 0 && exchanges.answered === 0) {
-    const message = `the target ${result.plan.target} took connections but answered nothing; ${fates(result)}`;
-    return { code: ExitCode.UNREACHABLE, message };
-  }
-  const isHeld = thresholds.every((threshold) => threshold.ok);
-  return { code: isHeld ? ExitCode.OK : ExitCode.THRESHOLD, message: null };
+  return ending === 'unreachable' ? unreachable(result) : null;
 }
 
 function unreachable(result: RunResult): string {
-  const { plan, users } = result;
-  const hint =
-    users.refused > 0
-      ? 'is the server running, and on this port?'
-      : `do packets get there, and do replies to ${plan.clients} come back to this machine?`;
-  return `the target ${plan.target} cannot be reached: ${fates(result)}; ${hint}`;
+  const { plan, users, exchanges, rates } = result;
+  const { target } = plan;
+  if (rates.connected === 0) {
+    const hint =
+      users.refused > 0
+        ? 'is the server running, and on this port?'
+        : `do packets get there, and do replies to ${plan.clients} come back to this machine?`;
+    return `the target ${target} cannot be reached: ${fates(result)}; ${hint}`;
+  }
+  if (exchanges.answered === 0) {
+    return `the target ${target} took connections but answered nothing; ${fates(result)}`;
+  }
+  return (
+    `the target ${target} let no user come to the end of a session: ${fates(result)}; ` +
+    'can these sessions be repeated there octet by octet?'
+  );
 }
 
 /** What became of the users: `12 refused, 3 timed out`. */

@@ -61,10 +61,30 @@ export const Counter = {
   CLOCK_NS: 44,
   // Latest start of a user after its intended time, in ns; the largest row counts.
   START_LAG_NS_MAX: 45,
+  // What the scripts of the started plays hold: exchanges, and octets of the client's stream.
+  EXCHANGES_PLANNED: 46,
+  OCTETS_PLANNED: 47,
+  // The same of the plays that were completed (octets: those that the server has for certain).
+  EXCHANGES_OF_COMPLETED: 48,
+  OCTETS_OF_COMPLETED: 49,
+  // Times that a server spoke although nothing had been asked of it.
+  EXCHANGES_UNSOLICITED: 50,
+  // Answers whose status is of another class than the recorded one.
+  EXCHANGES_FAILED: 51,
+  // Answers that began with a status line, by class.
+  STATUS_1XX: 52,
+  STATUS_2XX: 53,
+  STATUS_3XX: 54,
+  STATUS_4XX: 55,
+  STATUS_5XX: 56,
+  // Of the completed users: had a failed answer; never saw their FIN acknowledged.
+  COMPLETED_WITH_FAILURES: 57,
+  COMPLETED_UNACKED_FIN: 58,
+  TIMED_OUT_CLOSING: 59,
 } as const;
 export type Counter = (typeof Counter)[keyof typeof Counter];
 
-export const COUNTERS = 46;
+export const COUNTERS = 60;
 
 /** Zeroed counters of one thread, in memory that other threads may read. */
 export const createCounters = (): Float64Array<SharedArrayBuffer> =>

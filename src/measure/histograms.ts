@@ -14,11 +14,25 @@
 import { NS_PER_MS } from '../base/time.ts';
 
 /** What is measured; each has a histogram of its own (see `LATENCY_MEANINGS`). */
-export const Latency = { CONNECT: 0, FIRST_BYTE: 1, RESPONSE: 2, SERVICE: 3, LAG: 4 } as const;
+export const Latency = {
+  CONNECT: 0,
+  FIRST_BYTE: 1,
+  RESPONSE: 2,
+  SERVICE: 3,
+  LAG: 4,
+  HELD: 5,
+} as const;
 export type Latency = (typeof Latency)[keyof typeof Latency];
 
 /** The names of the histograms in results, in the order of `Latency`. */
-export const LATENCY_NAMES = ['connect', 'firstByte', 'response', 'service', 'lag'] as const;
+export const LATENCY_NAMES = [
+  'connect',
+  'firstByte',
+  'response',
+  'service',
+  'lag',
+  'held',
+] as const;
 export type LatencyName = (typeof LATENCY_NAMES)[number];
 
 /** From when to when each one is measured, in the order of `Latency`. */
@@ -28,6 +42,7 @@ export const LATENCY_MEANINGS = [
   'request intended to end of the answer',
   'request sent to end of the answer',
   'request intended to request sent: the generator itself',
+  'request ready to request sent, where a full window held it back: the target or the path',
 ] as const;
 
 const SUB_BUCKET_HALF = 1024;

@@ -62,6 +62,7 @@ const LEDGER_STATES: readonly (keyof Ledger)[] = [
 const COUNTING: ReadonlyMap<string, 'fraction' | 'per second'> = new Map([
   ['errors', 'fraction'],
   ['mismatches', 'fraction'],
+  ['failures', 'fraction'],
   ['retransmits', 'fraction'],
   ['exchanges', 'per second'],
   ['connections', 'per second'],
@@ -200,8 +201,12 @@ function actualOf(threshold: Threshold, { result, latency }: Measured): number |
   if (metric === 'exchanges') return unit === 'count' ? exchanges.answered : rates.achieved;
   if (metric === 'connections') return unit === 'count' ? rates.connected : rates.connections;
   const [count, outOf] = {
-    errors: [failedUsers(users), users.completed + failedUsers(users)],
+    errors: [
+      failedUsers(users) + users.completedWithFailures,
+      users.completed + failedUsers(users),
+    ],
     mismatches: [exchanges.mismatched, exchanges.answered],
+    failures: [exchanges.failed, exchanges.answered],
     retransmits: [packets.retransmitted + packets.synRetransmitted, packets.sent],
   }[metric] ?? [0, 0];
   return unit === 'count' ? count : share(count, outOf);

@@ -3,11 +3,11 @@
  * the exchange whose answer it is. A closed loop has one exchange open at a time; an open loop may
  * have several, whose answers come one after another.
  */
-import { NEVER_NS, NS_PER_MS } from '../base/time.ts';
+import { NEVER_NS, NS_PER_MS, NS_PER_US } from '../base/time.ts';
 import { Counter } from '../measure/counters.ts';
 import { Latency, type LatencyRecorder } from '../measure/histograms.ts';
 import type { TcpClient } from '../tcp/tcp-client.ts';
-import { answerBytes, UNKNOWN_END } from './http-framing.ts';
+import { AnswerStart, Tail } from './answer-start.ts';
 import type { Pacer } from './pacer.ts';
 import { PlayFlag, type PlayTable } from './play-table.ts';
 import type { Stages } from './stages.ts';
@@ -19,10 +19,19 @@ import type { Stages } from './stages.ts';
  * was lost: its repetition takes a server 200 ms. An answer's time is that of its last octet, so
  * this delays what comes next, but no figure.
  */
-const QUIET_MS = 300;
+const QUIET_NS = 300 * NS_PER_MS;
 /** And where the same answer has ended with just as many octets before. */
-const QUIET_LEARNED_MS = 10;
-const US_PER_MS = 1_000;
+const QUIET_LEARNED_NS = 10 * NS_PER_MS;
+
+/** Flags that speak of the open stage alone. */
+const OF_OPEN_STAGE =
+  PlayFlag.FIRST_BYTE |
+  PlayFlag.QUIET |
+  PlayFlag.FRAMED |
+  PlayFlag.CHUNKED |
+  PlayFlag.UNASKED |
+  PlayFlag.UNLIKE |
+  PlayFlag.OTHER_STATUS;
 
 /** In-order octets that a packet brought, and where they lie. */
 export interface Delivery {
@@ -41,6 +50,7 @@ export interface Delivery {
 export class Answers {
   readonly #plays: PlayTable;
   readonly #tcp: TcpClient;
+  readonly #start: AnswerStart;
   readonly #stages: Stages;
   readonly #pacer: Pacer;
   readonly #latency: LatencyRecorder;
@@ -58,6 +68,7 @@ export class Answers {
   ) {
     this.#plays = plays;
     this.#tcp = tcp;
+    this.#start = new AnswerStart(plays, stages, tcp, counters);
     this.#stages = stages;
     this.#pacer = pacer;
     this.#latency = latency;
@@ -77,20 +88,35 @@ export class Answers {
   /** The user has ended. */
   forget(user: number): void {
     this.#laterSentNs.delete(user);
+    this.#start.forget(user);
+  }
+
+  /** Whether every exchange of the script is answered. */
+  isAllAnswered(user: number): boolean {
+    const session = this.#plays.session[user];
+    const end = this.#stages.end(session);
+    const last = this.#stages.isAnswer(session, end + 1) ? end + 1 : end;
+    return this.#plays.openStage[user] > last;
   }
 
   /** Octets of the server's stream have come in. */
   onData(user: number, delivery: Delivery): void {
     const plays = this.#plays;
-    const { bytes, arrivedNs } = delivery;
+    const { arrivedNs } = delivery;
     plays.flags[user] &= ~PlayFlag.QUIET;
+    let { bytes } = delivery;
     if (!(plays.flags[user] & PlayFlag.FIRST_BYTE)) {
+      bytes = this.#start.ownBytes(user, delivery);
+      if (bytes === 0) return;
       this.#onFirstByte(user, arrivedNs);
-      if (this.#isTurnOpen(user)) this.#frame(user, delivery);
+      if (this.#isTurnOpen(user) && plays.stageBytes[user] === 0) {
+        this.#start.read(user, delivery, bytes);
+      }
     }
     if (plays.flags[user] & PlayFlag.FRAMED) this.#fillFramed(user, bytes, arrivedNs);
     else this.#fill(user, bytes, arrivedNs);
-    this.judge(user, delivery.isPushed, arrivedNs);
+    const tail = plays.flags[user] & PlayFlag.CHUNKED ? this.#start.tailOf(delivery) : Tail.UNKNOWN;
+    this.judge(user, delivery.isPushed, arrivedNs, tail);
   }
 
   #onFirstByte(user: number, arrivedNs: number): void {
@@ -102,22 +128,22 @@ export class Answers {
 
   /** Octets of an answer that says itself how long it is; what lies beyond it begins the next one. */
   #fillFramed(user: number, delivered: number, arrivedNs: number): void {
-    const plays = this.#plays;
-    const missing = plays.stageBytes[user];
-    plays.stageBytes[user] = Math.max(0, missing - delivered);
-    if (delivered <= missing || !this.#isShared(user)) return;
+    const beyond = this.#start.take(user, delivered);
+    if (beyond === 0 || !this.#isShared(user)) return;
     this.#complete(user, Counter.ANSWER_BY_PROTOCOL, arrivedNs, arrivedNs);
-    this.#carry(user, delivered - missing, arrivedNs);
+    this.#carry(user, beyond, arrivedNs);
   }
 
   /**
-   * Whether octets beyond the open stage belong to the next one: both sides were talking, or more
-   * has been asked already (open loop).
+   * Whether octets beyond the open stage belong to the next one: both sides were talking, more has
+   * been asked already (open loop), or the client did not wait for the answer's end.
    */
   #isShared(user: number): boolean {
     const plays = this.#plays;
     const stage = plays.openStage[user];
-    return plays.nextStep[user] > stage || !this.#stages.isTurn(plays.session[user], stage);
+    const session = plays.session[user];
+    if (plays.nextStep[user] > stage || !this.#stages.isTurn(session, stage)) return true;
+    return stage === this.#stages.end(session) && this.#stages.isEndWithin(session);
   }
 
   /** The stage that is open now begins with octets that came with the end of the one before. */
@@ -152,28 +178,6 @@ export class Answers {
     this.#counters[rule]++;
   }
 
-  /** The answer begins: does its own header say where it ends? */
-  #frame(user: number, delivery: Delivery): void {
-    const plays = this.#plays;
-    const session = plays.session[user];
-    const stage = plays.openStage[user];
-    if (plays.stageBytes[user] > 0 || !this.#stages.isHttpAnswer(session, stage)) return;
-    // Only a packet whose payload is all new begins with the answer's first octet.
-    if (delivery.bytes < delivery.payloadBytes) return;
-    const bytes = answerBytes(
-      delivery.data,
-      delivery.payloadStart,
-      delivery.payloadCapturedBytes,
-      this.#stages.isToHead(stage),
-    );
-    if (bytes === UNKNOWN_END) return;
-    plays.flags[user] |= PlayFlag.FRAMED;
-    plays.stageBytes[user] = bytes;
-    if (bytes !== this.#stages.bytesOf(session, stage)) {
-      this.#counters[Counter.EXCHANGES_MISMATCHED]++;
-    }
-  }
-
   /** Whether the open stage is the answer to a turn that has been sent. */
   #isTurnOpen(user: number): boolean {
     const plays = this.#plays;
@@ -194,9 +198,10 @@ export class Answers {
   /**
    * Is the answer complete? It is when it has the recorded length; when it is longer, at a push;
    * when it is shorter, or no push comes, after a while of quiet. Where both sides were talking
-   * pushes mean nothing and the length alone counts.
+   * pushes mean nothing and the length alone counts. In chunks it is complete at the last one, where
+   * that is at hand; a push says nothing there.
    */
-  judge(user: number, isPushed: boolean, arrivedNs: number): void {
+  judge(user: number, isPushed: boolean, arrivedNs: number, tail: Tail = Tail.UNKNOWN): void {
     const plays = this.#plays;
     for (;;) {
       const expected = this.expectedBytes(user);
@@ -208,7 +213,14 @@ export class Answers {
         return;
       }
       const isShared = this.#isShared(user);
-      const isComplete = got === expected || (got > expected && (isPushed || isShared));
+      const isChunked = !isShared && (plays.flags[user] & PlayFlag.CHUNKED) !== 0;
+      if (isChunked && tail === Tail.LAST_CHUNK) {
+        this.#complete(user, Counter.ANSWER_BY_PROTOCOL, arrivedNs, arrivedNs);
+        return;
+      }
+      const isComplete = isChunked
+        ? got === expected && tail === Tail.UNKNOWN
+        : got === expected || (got > expected && (isPushed || isShared));
       if (!isComplete) {
         if (isPushed || got > expected) plays.flags[user] |= PlayFlag.QUIET;
         return;
@@ -239,12 +251,17 @@ export class Answers {
         if (end > got) this.#recordAnswer(user, rule, doneNs);
       }
       this.#recordAnswer(user, rule, doneNs);
-      if (!isFramed && (got < expected || (got > expected && !this.#isShared(user)))) {
-        counters[Counter.EXCHANGES_MISMATCHED]++;
+      const isUnlike = isFramed
+        ? (plays.flags[user] & PlayFlag.UNLIKE) !== 0
+        : got < expected || (got > expected && !this.#isShared(user));
+      if (isUnlike) counters[Counter.EXCHANGES_MISMATCHED]++;
+      if (plays.flags[user] & PlayFlag.OTHER_STATUS) {
+        counters[Counter.EXCHANGES_FAILED]++;
+        plays.flags[user] |= PlayFlag.FAILED;
       }
     }
     plays.stageBytes[user] = 0;
-    plays.flags[user] &= ~(PlayFlag.FIRST_BYTE | PlayFlag.QUIET | PlayFlag.FRAMED);
+    plays.flags[user] &= ~OF_OPEN_STAGE;
     this.#openNext(user);
     if (this.#pacer.isOpenLoop) this.#recallTurn(user);
     else if (plays.nextStep[user] === stage) this.#pacer.onTrigger(user, seenNs);
@@ -303,7 +320,7 @@ export class Answers {
     if (this.#stages.isTurn(plays.session[user], stage - 1)) {
       // Whatever came before belongs to no answer of ours.
       plays.stageBytes[user] = 0;
-      plays.flags[user] &= ~(PlayFlag.FIRST_BYTE | PlayFlag.QUIET | PlayFlag.FRAMED);
+      plays.flags[user] &= ~(OF_OPEN_STAGE & ~PlayFlag.UNASKED);
     }
     return true;
   }
@@ -315,19 +332,31 @@ export class Answers {
     const session = plays.session[user];
     const stage = plays.openStage[user];
     const isLearned = this.#stages.isLearned(session, stage, plays.stageBytes[user]);
-    const quietMs = Math.max(
-      isLearned ? QUIET_LEARNED_MS : QUIET_MS,
-      (2 * this.#tcp.roundTripUs(user)) / US_PER_MS,
-      isLearned ? 0 : (2 * this.#stages.pauseNs(session, stage)) / NS_PER_MS,
+    const quietNs = Math.max(
+      isLearned ? QUIET_LEARNED_NS : QUIET_NS,
+      2 * this.#tcp.roundTripUs(user) * NS_PER_US,
+      isLearned ? 0 : 2 * this.#stages.pauseNs(session, stage),
     );
-    return (plays.progressMs[user] + quietMs) * NS_PER_MS;
+    return plays.progressNs[user] + quietNs;
   }
 
   /** That time has come. */
   onQuiet(user: number, nowNs: number): void {
     const plays = this.#plays;
-    const lastNs = Math.min(plays.progressMs[user] * NS_PER_MS, nowNs);
     this.#stages.learn(plays.session[user], plays.openStage[user], plays.stageBytes[user]);
-    this.#complete(user, Counter.ANSWER_BY_QUIET, lastNs, nowNs);
+    this.#complete(user, Counter.ANSWER_BY_QUIET, plays.progressNs[user], nowNs);
+  }
+
+  /** How long the recorded server was silent where the user waits for it now; not accelerated. */
+  recordedWaitNs(user: number): number {
+    const plays = this.#plays;
+    const session = plays.session[user];
+    if (!(plays.flags[user] & PlayFlag.CONNECTED)) return this.#stages.connectNs(session);
+    const stage = plays.openStage[user];
+    const end = this.#stages.end(session);
+    const waitNs = stage > end + 1 ? 0 : this.#stages.waitNs(session, stage);
+    return plays.flags[user] & PlayFlag.ENDED && stage > end
+      ? Math.max(waitNs, this.#stages.closeNs(session))
+      : waitNs;
   }
 }

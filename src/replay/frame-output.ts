@@ -13,7 +13,7 @@ import { Count, UserFlag, type UserTable } from '../tcp/user-table.ts';
 import { EXTENTS_PER_FRAME } from '../wire/frame-batch.ts';
 import { FrameWriter, OptionsKind } from '../wire/frame-writer.ts';
 import { ACK, FIN, RST, SYN } from '../wire/tcp.ts';
-import type { PlayTable } from './play-table.ts';
+import { PlayFlag, type PlayTable } from './play-table.ts';
 import type { CaptureBytes, Sender } from './ports.ts';
 import type { ReplayPlan } from './replay-plan.ts';
 
@@ -27,6 +27,8 @@ const WINDOW_FIELD_MAX = 0xffff;
 export class FrameOutput implements SegmentOutput, StreamSource {
   /** Sends a batch that is full; the engine takes the send times. */
   flush: () => void = () => undefined;
+  /** Users of whom the batch holds the SYN, or the first octet of a turn's last message. */
+  readonly stamped: number[] = [];
 
   readonly #plan: ReplayPlan;
   readonly #sender: Sender;
@@ -156,7 +158,25 @@ export class FrameOutput implements SegmentOutput, StreamSource {
       nowNs,
     );
     this.#count(user, seq, flags, payloadBytes);
+    if (this.#plays.flags[user] & PlayFlag.STAMP) this.#stamp(user, isSyn, offset + payloadBytes);
     batch.count++;
+  }
+
+  /** Takes the user's time if this frame is the one that it is to be taken of. */
+  #stamp(user: number, isSyn: boolean, end: number): void {
+    if (!isSyn && end <= this.turnStart(user)) return;
+    this.#plays.flags[user] &= ~PlayFlag.STAMP;
+    this.stamped.push(user);
+  }
+
+  /** Stream offset at which the last message begins of the turn whose answer is awaited. */
+  turnStart(user: number): number {
+    const plays = this.#plays;
+    const { firstMessage, messageEnd } = this.#client;
+    const first = firstMessage[plays.session[user]];
+    const played = Math.min(plays.openStage[user], plays.nextStep[user]);
+    const message = Math.min(played, firstMessage[plays.session[user] + 1]) - 1;
+    return message > first ? messageEnd[message - 1] : 0;
   }
 
   /** Row in the plan's targets of the user's session. */

@@ -18,16 +18,17 @@ const NAME_CONTENT_LENGTH = 'content-length';
 const NAME_TRANSFER_ENCODING = 'transfer-encoding';
 /** 2^53 has 16 digits; longer ones are nonsense. */
 const LENGTH_DIGITS_MAX = 15;
+const ANSWER_START = 'HTTP/1.';
+/** As far as the status and one octet more. */
+const STATUS_LINE_BYTES_MIN = 13;
+const LAST_CHUNK = '0\r\n\r\n';
 
 /**
  * Octets of the answer whose first octets these are, header and body.
  * @param toHead whether the request was HEAD: then there is no body whatever the header says
  */
 export function answerBytes(data: DataView, start: number, bytes: number, toHead: boolean): number {
-  // "HTTP/1." and a status at octets 9 to 11.
-  if (bytes < 13 || data.getUint32(start) !== 0x4854_5450 || data.getUint8(start + 4) !== 0x2f) {
-    return UNKNOWN_END;
-  }
+  if (bytes < STATUS_LINE_BYTES_MIN || !isAnswerStart(data, start, bytes)) return UNKNOWN_END;
   const status = digits(data, start + 9, start + 12);
   // Informational answers are followed by another one.
   if (status < 200) return UNKNOWN_END;
@@ -36,6 +37,71 @@ export function answerBytes(data: DataView, start: number, bytes: number, toHead
   if (toHead || status === 204 || status === 304) return header.bytes;
   if (header.isEncoded || header.contentLength < 0) return UNKNOWN_END;
   return header.bytes + header.contentLength;
+}
+
+/** What an answer's first octets say of it. */
+export interface AnswerHead {
+  /** The status' class, 2 of 200 (304 says "as you have it": 2 as well); 0 where it is not told. */
+  readonly statusClass: number;
+  /** The body comes in chunks. */
+  readonly isChunked: boolean;
+  /** The header says how long the body is, or that there is none. */
+  readonly hasLength: boolean;
+}
+
+const NO_HEAD: AnswerHead = { statusClass: 0, isChunked: false, hasLength: false };
+const SWITCHING_PROTOCOLS = 101;
+const NOT_MODIFIED = 304;
+
+/**
+ * Status and framing of the answer whose first octets these are. Informational answers in front of
+ * it (RFC 9110, section 15.2) are stepped over; where nothing follows them nothing is told.
+ */
+export function answerHead(data: DataView, start: number, bytes: number): AnswerHead {
+  const end = start + bytes;
+  let at = start;
+  for (;;) {
+    if (!isAnswerStart(data, at, end - at) || end - at < STATUS_LINE_BYTES_MIN) return NO_HEAD;
+    const status = digits(data, at + 9, at + 12);
+    const header = readHeader(data, at, end - at);
+    if (status >= 200 || status === SWITCHING_PROTOCOLS) {
+      return {
+        statusClass: status === NOT_MODIFIED ? 2 : Math.floor(status / 100),
+        isChunked: header.isEncoded,
+        hasLength: header.contentLength >= 0,
+      };
+    }
+    if (status < 100 || header.bytes < 0) return NO_HEAD;
+    at += header.bytes;
+  }
+}
+
+/** Whether an HTTP/1 answer may begin here, as far as there are octets to tell. */
+export function isAnswerStart(data: DataView, start: number, bytes: number): boolean {
+  const count = Math.min(bytes, ANSWER_START.length);
+  for (let i = 0; i < count; i++) {
+    if (data.getUint8(start + i) !== ANSWER_START.charCodeAt(i)) return false;
+  }
+  return bytes > 0;
+}
+
+/** How far from `start` an answer begins; -1 where none does. */
+export function findAnswerStart(data: DataView, start: number, bytes: number): number {
+  for (let skip = 0; skip + ANSWER_START.length <= bytes; skip++) {
+    if (isAnswerStart(data, start + skip, bytes - skip)) return skip;
+  }
+  return -1;
+}
+
+/** The last chunk and an empty trailer (RFC 9112, section 7.1) end these octets. */
+export function endsChunks(data: DataView, start: number, bytes: number): boolean {
+  const from = start + bytes - LAST_CHUNK.length;
+  if (from < start) return false;
+  for (let i = 0; i < LAST_CHUNK.length; i++) {
+    if (data.getUint8(from + i) !== LAST_CHUNK.charCodeAt(i)) return false;
+  }
+  // "10\r\n\r\n" is the beginning of a chunk of 16 octets.
+  return from === start || data.getUint8(from - 1) === LF;
 }
 
 /** Octets of the request whose first octets these are; without a length it has no body. */

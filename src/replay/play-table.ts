@@ -25,14 +25,26 @@ export const PlayFlag = {
   CLOSED_EARLY: 0x0040,
   /** We closed because the run was interrupted: the user ends as aborted. */
   INTERRUPTED: 0x0080,
-  /** A SYN or a turn's last message lies in the batch: its time is taken at the flush. */
+  /** The next SYN, or a turn's last message, has not left yet: its first frame gets a time. */
   STAMP: 0x0100,
   /** The protocol tells where the open stage ends: `stageBytes` are those still to come. */
   FRAMED: 0x0200,
+  /** An answer had a status of another class than the recorded one. */
+  FAILED: 0x0400,
+  /** The open answer's body comes in chunks: a push says nothing of its end. */
+  CHUNKED: 0x0800,
+  /** A turn's last message was to be sent, and a full window holds it: `sentNs` is since when. */
+  HELD: 0x1000,
+  /** The server has spoken unasked since the last answer: that is counted once. */
+  UNASKED: 0x2000,
+  /** The open answer is not as long as the recorded one by its own header. */
+  UNLIKE: 0x4000,
+  /** The open answer's status is of another class than the recorded one. */
+  OTHER_STATUS: 0x8000,
 } as const;
 
 /** Octets that one user takes in this table. */
-export const PLAY_BYTES_PER_USER = 48;
+export const PLAY_BYTES_PER_USER = 52;
 
 export class PlayTable {
   /** Row in Scripts. */
@@ -47,10 +59,10 @@ export class PlayTable {
   readonly stepDueNs: Float64Array;
   /** Intended time of the turn whose answer is awaited. */
   readonly intendedNs: Float64Array;
-  /** When that turn's last message was handed to the kernel; before the handshake: the SYN. */
+  /** When the first octet of that turn's last message was handed to the kernel; or, first, the SYN. */
   readonly sentNs: Float64Array;
-  /** When the peer last brought us on, in ms since the start of the run. */
-  readonly progressMs: Uint32Array;
+  /** When the peer last brought us on; while an answer may be over, when its last octet came. */
+  readonly progressNs: Float64Array;
   readonly flags: Uint16Array;
   /** Which play of the user this is, from 0. */
   readonly iteration: Uint16Array;
@@ -63,7 +75,7 @@ export class PlayTable {
     this.stepDueNs = new Float64Array(users);
     this.intendedNs = new Float64Array(users);
     this.sentNs = new Float64Array(users);
-    this.progressMs = new Uint32Array(users);
+    this.progressNs = new Float64Array(users);
     this.flags = new Uint16Array(users);
     this.iteration = new Uint16Array(users);
   }

@@ -9,7 +9,7 @@
  * user's timer is set to the earliest thing it waits for.
  */
 import { seqAdd } from '../base/seq.ts';
-import { NEVER_NS, NS_PER_MS } from '../base/time.ts';
+import { NEVER_NS } from '../base/time.ts';
 import { Counter } from '../measure/counters.ts';
 import { Latency, type LatencyRecorder } from '../measure/histograms.ts';
 import { TimingWheel } from '../schedule/timing-wheel.ts';
@@ -32,6 +32,7 @@ import { Stages } from './stages.ts';
 /** Timers and starts handled in one `onTimeout`: a turn of the loop must stay short. */
 const TIMERS_PER_TURN = 1_024;
 const STARTS_PER_TURN = 256;
+const INTERRUPTS_PER_TURN = 512;
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -58,10 +59,9 @@ export class Replay implements PacketSink {
   /** Users of this engine, and the next one to start. */
   readonly #localUsers: number;
   #nextUser = 0;
-  /** Users below this have no live play any more: how far `abortAll` has got. */
+  /** How far `interrupt` and `abortAll` have got: users below are dealt with. */
+  #interruptedUsers = 0;
   #abortedUsers = 0;
-  /** Users whose frame in the batch is the first of its exchange. */
-  readonly #stamped: number[] = [];
   /** What the packet at hand brought. */
   readonly #delivery: Mutable<Delivery>;
   #live = 0;
@@ -131,6 +131,7 @@ export class Replay implements PacketSink {
 
   /** When to call `onTimeout` again; may lie in the past when the last call stopped at its limit. */
   nextDueNs(): number {
+    if (this.isInterrupting) return this.#nowNs;
     return Math.min(this.#wheel.nextDueNs(), this.#nextStartNs());
   }
 
@@ -156,6 +157,7 @@ export class Replay implements PacketSink {
     this.#heardNs = heardNs;
     this.counters[Counter.CLOCK_NS] = nowNs;
     this.#wheel.advance(heardNs, TIMERS_PER_TURN, this);
+    if (this.isInterrupting) this.#interruptSome(nowNs);
     for (let started = 0; started < STARTS_PER_TURN; started++) {
       const startNs = this.#nextStartNs();
       if (startNs > nowNs) break;
@@ -168,25 +170,45 @@ export class Replay implements PacketSink {
     if (this.#sender.batch.count > 0) this.#stampSent(this.#sender.flush());
   }
 
-  /** Start nothing more and close what is open: FIN where a stream can end, RST where not. */
+  /**
+   * Start nothing more and close what is open: FIN where a stream can end, RST where not. Some users
+   * at once, the others in the next turns (`onTimeout`), so that replies are read meanwhile.
+   */
   interrupt(nowNs: number): void {
     this.#isInterrupted = true;
-    const { users, plays } = this;
-    for (let user = 0; user < this.#localUsers; user++) {
-      if (!(plays.flags[user] & PlayFlag.LIVE)) continue;
-      plays.flags[user] |= PlayFlag.INTERRUPTED;
-      if (users.state[user] === State.SYN_SENT) {
-        this.#tcp.abort(user, nowNs);
-        this.#finishUser(user, Counter.ABORTED, Counter.ABORTED_INTERRUPTED, nowNs);
-        continue;
-      }
-      // What is written must go before the FIN; what is not written stays unsaid.
-      plays.flags[user] |= PlayFlag.ENDED;
-      plays.stepDueNs[user] = NEVER_NS;
-      this.#tcp.finish(user);
-      this.#tcp.emit(user, nowNs);
-      this.#arm(user, nowNs);
+    this.#nowNs = Math.max(this.#nowNs, nowNs);
+    this.#interruptSome(this.#nowNs);
+  }
+
+  /** Whether some users have not heard of an interrupt yet. */
+  get isInterrupting(): boolean {
+    return this.#isInterrupted && this.#live > 0 && this.#interruptedUsers < this.#localUsers;
+  }
+
+  #interruptSome(nowNs: number): void {
+    let interrupted = 0;
+    while (this.#interruptedUsers < this.#localUsers && interrupted < INTERRUPTS_PER_TURN) {
+      const user = this.#interruptedUsers++;
+      if (!(this.plays.flags[user] & PlayFlag.LIVE)) continue;
+      this.#interruptUser(user, nowNs);
+      interrupted++;
     }
+  }
+
+  #interruptUser(user: number, nowNs: number): void {
+    const { users, plays } = this;
+    plays.flags[user] |= PlayFlag.INTERRUPTED;
+    if (users.state[user] === State.SYN_SENT) {
+      this.#tcp.abort(user, nowNs);
+      this.#finishUser(user, Counter.ABORTED, Counter.ABORTED_INTERRUPTED, nowNs);
+      return;
+    }
+    // What is written must go before the FIN; what is not written stays unsaid.
+    plays.flags[user] |= PlayFlag.ENDED;
+    plays.stepDueNs[user] = NEVER_NS;
+    this.#tcp.finish(user);
+    this.#tcp.emit(user, nowNs);
+    this.#arm(user, nowNs);
   }
 
   /** Reset whatever is still open; afterwards no user is live. At most `limit` a call. */
@@ -221,13 +243,27 @@ export class Replay implements PacketSink {
     this.#progress(user, nowNs);
     this.#live++;
     this.counters[Counter.STARTED]++;
+    this.counters[Counter.EXCHANGES_PLANNED] += this.#stages.exchangesOf(session);
+    this.counters[Counter.OCTETS_PLANNED] += this.#stages.clientBytesOf(session);
     const lagNs = nowNs - startNs;
     if (lagNs > this.counters[Counter.START_LAG_NS_MAX]) {
       this.counters[Counter.START_LAG_NS_MAX] = lagNs;
     }
-    this.#stamp(user);
+    plays.flags[user] |= PlayFlag.STAMP;
     this.#tcp.open(user, this.#output.issOf(user, nowNs), nowNs);
     this.#arm(user, nowNs);
+  }
+
+  /** Every exchange of the user's play was answered, and the connection ended as it should. */
+  #completeUser(user: number, nowNs: number): void {
+    const { counters } = this;
+    const session = this.plays.session[user];
+    counters[Counter.EXCHANGES_OF_COMPLETED] += this.#stages.exchangesOf(session);
+    // Beyond the stream lies the FIN; an RST may have overtaken the last acknowledgements.
+    const ackedBytes = Math.min(this.#tcp.ackedBytes(user), this.#stages.clientBytesOf(session));
+    counters[Counter.OCTETS_OF_COMPLETED] += ackedBytes;
+    if (this.plays.flags[user] & PlayFlag.FAILED) counters[Counter.COMPLETED_WITH_FAILURES]++;
+    this.#finishUser(user, Counter.COMPLETED, -1, nowNs);
   }
 
   /** The user's play is over; it plays again where iterations are left. */
@@ -329,14 +365,16 @@ export class Replay implements PacketSink {
   }
 
   #onProgress(user: number, events: number, arrivedNs: number, nowNs: number): void {
-    const moved = TcpEvent.CONNECTED | TcpEvent.DATA | TcpEvent.ACKED | TcpEvent.PEER_FIN;
-    if (events & moved) this.#progress(user, arrivedNs);
+    const moved = TcpEvent.CONNECTED | TcpEvent.ACKED | TcpEvent.PEER_FIN;
+    // A bare acknowledgement tells nothing of an answer that may be over.
+    if (events & TcpEvent.DATA) this.plays.progressNs[user] = arrivedNs;
+    else if (events & moved) this.#progress(user, arrivedNs);
     if (events & TcpEvent.CONNECTED) this.#onConnected(user, arrivedNs);
     if (events & TcpEvent.DATA) this.#onData(user, arrivedNs);
     if (events & TcpEvent.PEER_FIN) this.#onPeerFin(user, arrivedNs, nowNs);
     if (!(events & TcpEvent.CLOSED)) this.#playSteps(user, nowNs);
     if (!(this.plays.flags[user] & PlayFlag.LIVE)) return;
-    this.#tcp.emit(user, nowNs);
+    this.#emit(user, nowNs);
     if (events & TcpEvent.CLOSED) this.#onClosed(user, nowNs);
     else this.#arm(user, nowNs);
   }
@@ -377,8 +415,9 @@ export class Replay implements PacketSink {
     this.#answers.onPeerFin(user, arrivedNs);
     const session = plays.session[user];
     const end = this.#stages.end(session);
-    // What needs no answer may still be said: a client's goodbye after the server's end.
-    if (plays.openStage[user] <= end + 1) plays.flags[user] |= PlayFlag.CLOSED_EARLY;
+    // What needs no answer may still be said: a client's goodbye after the server's end. And what
+    // the server would have said after our end was not waited for.
+    if (!this.#answers.isAllAnswered(user)) plays.flags[user] |= PlayFlag.CLOSED_EARLY;
     if (plays.flags[user] & PlayFlag.ENDED) return;
     if (plays.flags[user] & PlayFlag.CLOSED_EARLY || this.#plan.close === Close.SERVER) {
       this.#endStream(user, nowNs);
@@ -400,13 +439,16 @@ export class Replay implements PacketSink {
       this.#finishUser(user, Counter.ABORTED, Counter.ABORTED_INTERRUPTED, nowNs);
       return;
     }
-    const isOver = plays.openStage[user] > this.#stages.end(session);
+    const isOver = this.#answers.isAllAnswered(user);
     const isSaid = plays.nextStep[user] >= this.#stages.end(session);
     const { server } = this.#plan.scripts;
     const hasPeerEnded = (plays.flags[user] & PlayFlag.PEER_FIN) !== 0;
-    if (isOver && (hasPeerEnded || (isSaid && server.end[session] === StreamEnd.RST))) {
+    // Where our end came in the middle of an answer, nobody reads the rest.
+    const hasLeft = (plays.flags[user] & PlayFlag.ENDED) !== 0 && this.#stages.isEndWithin(session);
+    const isExpected = hasPeerEnded || hasLeft || (isSaid && server.end[session] === StreamEnd.RST);
+    if (isOver && isExpected) {
       // It had said all; or the recorded server ended the same way.
-      this.#finishUser(user, Counter.COMPLETED, -1, nowNs);
+      this.#completeUser(user, nowNs);
     } else if (isOver && isSaid) {
       this.#finishUser(user, Counter.RESET, Counter.RESET_AFTER_ANSWER, nowNs);
     } else if (plays.flags[user] & PlayFlag.FIRST_BYTE) {
@@ -423,7 +465,7 @@ export class Replay implements PacketSink {
     } else if (flags & PlayFlag.CLOSED_EARLY) {
       this.#finishUser(user, Counter.ABORTED, Counter.ABORTED_CLOSED_EARLY, nowNs);
     } else {
-      this.#finishUser(user, Counter.COMPLETED, -1, nowNs);
+      this.#completeUser(user, nowNs);
     }
   }
 
@@ -461,7 +503,9 @@ export class Replay implements PacketSink {
     const dueNs = plays.stepDueNs[user];
     plays.nextStep[user] = step + 1;
     const answer = this.#stages.answerOf(plays.session[user], step);
-    if (answer >= 0 && this.#answers.openTurn(user, answer, dueNs, nowNs)) this.#stamp(user);
+    if (answer >= 0 && this.#answers.openTurn(user, answer, dueNs, nowNs)) {
+      plays.flags[user] |= PlayFlag.STAMP;
+    }
     this.#progress(user, nowNs);
     this.#pacer.onPlayed(user, step, dueNs);
     // The server may have said it all before it was asked (both sides talking).
@@ -481,15 +525,19 @@ export class Replay implements PacketSink {
       plays.stepDueNs[user] = this.#plan.stopStartingNs;
       return;
     }
+    // A half-closed client's answer is still to come.
+    const isAwaited = !this.#answers.isAllAnswered(user);
     const isReset =
-      close === Close.RESET ||
+      (close === Close.RESET && !isAwaited) ||
       (close === Close.RECORDED && scripts.client.end[session] === StreamEnd.RST);
     plays.flags[user] |= PlayFlag.ENDED;
     plays.stepDueNs[user] = NEVER_NS;
     this.#progress(user, nowNs);
     if (isReset && !isEarly) {
+      // What was said a moment ago goes before the RST.
+      this.#tcp.emit(user, nowNs);
       this.#tcp.abort(user, nowNs);
-      this.#finishUser(user, Counter.COMPLETED, -1, nowNs);
+      this.#completeUser(user, nowNs);
       return;
     }
     this.#tcp.finish(user);
@@ -500,30 +548,25 @@ export class Replay implements PacketSink {
 
   // ---- time -------------------------------------------------------------------------------
 
-  /** The next frame written is the first of what the user sends now. */
-  #stamp(user: number): void {
-    const { batch } = this.#sender;
-    if (batch.count === batch.capacity) this.flush();
-    this.plays.flags[user] |= PlayFlag.STAMP;
-    this.#stamped.push(user);
-  }
-
   #stampSent(sentNs: number): void {
     const { plays } = this;
-    for (const user of this.#stamped) {
-      if (!(plays.flags[user] & PlayFlag.STAMP)) continue;
-      plays.flags[user] &= ~PlayFlag.STAMP;
-      plays.sentNs[user] = sentNs;
-      if (plays.flags[user] & PlayFlag.CONNECTED) {
+    const { stamped } = this.#output;
+    for (const user of stamped) {
+      const flags = plays.flags[user];
+      if (flags & PlayFlag.HELD) {
+        plays.flags[user] &= ~PlayFlag.HELD;
+        this.#latency.record(Latency.HELD, Math.max(0, sentNs - plays.sentNs[user]));
+      } else if (flags & PlayFlag.CONNECTED) {
         this.#latency.record(Latency.LAG, Math.max(0, sentNs - plays.intendedNs[user]));
       }
+      plays.sentNs[user] = sentNs;
     }
-    this.#stamped.length = 0;
+    stamped.length = 0;
   }
 
   #progress(user: number, nowNs: number): void {
-    // Upwards: an answer's time may be taken from it, and shall not come out too short.
-    this.plays.progressMs[user] = Math.ceil(nowNs / NS_PER_MS);
+    // While an answer may be over, the time of its last octet is kept.
+    if (!(this.plays.flags[user] & PlayFlag.QUIET)) this.plays.progressNs[user] = nowNs;
   }
 
   /** The wheel says that something of the user's is due. */
@@ -548,24 +591,50 @@ export class Replay implements PacketSink {
     }
     this.#playSteps(user, nowNs);
     if (!(plays.flags[user] & PlayFlag.LIVE)) return;
-    this.#tcp.emit(user, nowNs);
+    this.#emit(user, nowNs);
     this.#arm(user, nowNs);
   }
 
-  #onAnswerTimeout(user: number, nowNs: number): void {
+  /** Send what may be sent; a turn that a full window holds back is not late by our fault. */
+  #emit(user: number, nowNs: number): void {
     const { plays } = this;
+    this.#tcp.emit(user, nowNs);
+    if ((plays.flags[user] & (PlayFlag.STAMP | PlayFlag.HELD)) !== PlayFlag.STAMP) return;
+    plays.flags[user] |= PlayFlag.HELD;
+    this.#latency.record(Latency.LAG, Math.max(0, nowNs - plays.intendedNs[user]));
+    plays.sentNs[user] = nowNs;
+  }
+
+  #onAnswerTimeout(user: number, nowNs: number): void {
+    const { plays, counters } = this;
     if (this.users.state[user] === State.SYN_SENT) {
       this.#timeOut(user, Counter.TIMED_OUT_CONNECTING, nowNs);
       return;
     }
-    const isAnswered = plays.openStage[user] > this.#stages.end(plays.session[user]);
-    if (plays.flags[user] & PlayFlag.ENDED && isAnswered && !this.#tcp.isOutstanding(user)) {
+    const isAnswered =
+      (plays.flags[user] & PlayFlag.ENDED) !== 0 && this.#answers.isAllAnswered(user);
+    const clientBytes = this.#stages.clientBytesOf(plays.session[user]);
+    const isFinUnacked = this.#tcp.isOutstanding(user);
+    const isRead = this.#tcp.ackedBytes(user) >= clientBytes;
+    if (!isAnswered || !isRead) {
+      const isRepeating = this.#tcp.isRetransmitting(user);
+      this.#timeOut(
+        user,
+        isRepeating ? Counter.TIMED_OUT_RETRANSMITTING : Counter.TIMED_OUT_WAITING,
+        nowNs,
+      );
+    } else if (!isFinUnacked) {
       // Only the server's FIN is missing, which it may never send: all that was asked is answered.
       this.#tcp.abort(user, nowNs);
       this.#onClosed(user, nowNs);
-      return;
-    }
-    this.#timeOut(user, Counter.TIMED_OUT_WAITING, nowNs);
+    } else if (plays.flags[user] & PlayFlag.PEER_FIN) {
+      // It has closed, and has forgotten the connection before our FIN came.
+      if (!(plays.flags[user] & (PlayFlag.INTERRUPTED | PlayFlag.CLOSED_EARLY))) {
+        counters[Counter.COMPLETED_UNACKED_FIN]++;
+      }
+      this.#tcp.abort(user, nowNs);
+      this.#onClosed(user, nowNs);
+    } else this.#timeOut(user, Counter.TIMED_OUT_CLOSING, nowNs);
   }
 
   #timeOut(user: number, reason: number, nowNs: number): void {
@@ -585,7 +654,7 @@ export class Replay implements PacketSink {
       this.#answers.expectedBytes(user) > 0 ||
       this.#tcp.isOutstanding(user);
     if (!isExpecting) return NEVER_NS;
-    return plays.progressMs[user] * NS_PER_MS + this.#plan.timeoutNs;
+    return plays.progressNs[user] + this.#plan.timeoutNs + this.#answers.recordedWaitNs(user);
   }
 
   /** Whether only answers are waited for before the stream ends. */

@@ -3,8 +3,8 @@
  * columns of Scripts, the same for every user of the session.
  */
 import { findHttpRequests, NO_ANSWER } from '../session/http-requests.ts';
-import { Protocol, type Scripts, StreamEnd } from '../session/scripts.ts';
-import { requestBytes } from './http-framing.ts';
+import { Protocol, type Scripts, type StreamColumns, StreamEnd } from '../session/scripts.ts';
+import { answerHead, requestBytes } from './http-framing.ts';
 import type { CaptureBytes } from './ports.ts';
 
 /** What is known of a message; bits. */
@@ -20,11 +20,15 @@ const MessageMark = {
   HEAD: 4,
   /** Several HTTP/1 requests in one go, whose answers can be told apart: see `innerEnds`. */
   PIPELINED: 8,
+  /** The recorded answer's body came in chunks: its length may be another one each time. */
+  CHUNKED: 16,
 } as const;
 
 /** As much of a message as is looked at for an HTTP header. */
 const REQUEST_PREFIX_BYTES = 8_192;
 const HEAD_METHOD = 'HEAD ';
+/** As much of a recorded answer is read for its status and how its body is framed. */
+const ANSWER_PREFIX_BYTES = 1_024;
 
 export class Stages {
   readonly #scripts: Scripts;
@@ -34,6 +38,12 @@ export class Stages {
   readonly #learnedBytes: Uint32Array;
   /** A row a stage: the longest recorded pause within the server's answer. */
   readonly #pauseNs: Float64Array;
+  /** A row a stage: the longest time for which the recorded server said nothing before or in it. */
+  readonly #waitNs: Float64Array;
+  /** A row a message: the class (2 of 200) of the status that answers it; 0 without one. */
+  readonly #statusClass: Uint8Array;
+  /** A row a session: how many exchanges its script holds. */
+  readonly #exchanges: Uint32Array;
   /** By the message that holds several requests: where their answers end, but for the last one. */
   readonly #innerEnds: ReadonlyMap<number, Uint32Array>;
 
@@ -43,8 +53,39 @@ export class Stages {
     markHttp(scripts, capture, this.#marks);
     const stages = scripts.client.messageEnd.length + STAGES_WITHOUT_MESSAGE * scripts.sessions;
     this.#learnedBytes = new Uint32Array(stages);
-    this.#pauseNs = longestPauses(scripts, stages);
+    this.#pauseNs = new Float64Array(stages);
+    this.#waitNs = new Float64Array(stages);
+    measurePauses(scripts, this.#pauseNs, this.#waitNs);
     this.#innerEnds = this.#findPipelines(capture);
+    this.#statusClass = this.#readStatuses(capture);
+    this.#exchanges = Uint32Array.from({ length: scripts.sessions }, (_, session) =>
+      this.#countExchanges(session),
+    );
+  }
+
+  #countExchanges(session: number): number {
+    let exchanges = 0;
+    for (let stage = this.first(session) + 1; stage <= this.end(session) + 1; stage++) {
+      if (this.isAnswer(session, stage)) exchanges += 1 + this.innerEnds(session, stage).length;
+    }
+    return exchanges;
+  }
+
+  /** Exchanges that the session's script holds. */
+  exchangesOf(session: number): number {
+    return this.#exchanges[session];
+  }
+
+  /** Offset in the client's stream at which the last message begins that the stage answers. */
+  turnStart(session: number, stage: number): number {
+    const message = Math.min(stage, this.end(session)) - 1;
+    return message > this.first(session) ? this.#scripts.client.messageEnd[message - 1] : 0;
+  }
+
+  /** Octets that the client has to say. */
+  clientBytesOf(session: number): number {
+    const end = this.end(session);
+    return end > this.first(session) ? this.#scripts.client.messageEnd[end - 1] : 0;
   }
 
   /** The session's first step. */
@@ -77,13 +118,25 @@ export class Stages {
 
   /**
    * Whether a stage is the answer to a turn: it follows a message. The stage behind our end does
-   * when the client had ended its stream before it was answered (half-close).
+   * when the client had ended its stream before it was answered (half-close); not after an RST.
    */
   isAnswer(session: number, stage: number): boolean {
     const first = this.first(session);
     const end = this.end(session);
     if (stage <= end) return stage > first && this.bytesOf(session, stage) > 0;
+    if (this.#scripts.client.end[session] === StreamEnd.RST) return false;
     return end > first && this.bytesOf(session, end) === 0 && this.bytesOf(session, end + 1) > 0;
+  }
+
+  /**
+   * Whether the client ended its stream while the server was speaking: what the server says beyond
+   * the stage before that end belongs to the stage behind it, and nobody waits for it.
+   */
+  isEndWithin(session: number): boolean {
+    const end = this.end(session);
+    if (this.bytesOf(session, end) === 0) return false;
+    const isReset = this.#scripts.client.end[session] === StreamEnd.RST;
+    return isReset || this.bytesOf(session, end + 1) > 0;
   }
 
   /** The stage that answers the turn which message `step` completes, or -1: more of it follows. */
@@ -183,6 +236,60 @@ export class Stages {
     return (this.#marks[stage - 1] & MessageMark.HEAD) !== 0;
   }
 
+  /**
+   * The class of the recorded answer's status (2 of 200), where the stage is an HTTP answer that can
+   * be told apart from others; else 0.
+   */
+  statusClassOf(session: number, stage: number): number {
+    const isAfterMessage = stage > this.first(session) && stage <= this.end(session);
+    return isAfterMessage ? this.#statusClass[stage - 1] : 0;
+  }
+
+  /** Of a stage that has a status: whether the recorded body came in chunks. */
+  isChunked(stage: number): boolean {
+    return (this.#marks[stage - 1] & MessageMark.CHUNKED) !== 0;
+  }
+
+  /** Fills in what the recorded answers' first octets say; marks those in chunks. */
+  #readStatuses(capture: CaptureBytes): Uint8Array {
+    const { sessions, client, server, protocol } = this.#scripts;
+    const classes = new Uint8Array(client.messageEnd.length);
+    const prefix = new Uint8Array(ANSWER_PREFIX_BYTES);
+    for (let session = 0; session < sessions; session++) {
+      if (protocol[session] !== Protocol.HTTP1) continue;
+      let extent = server.firstExtent[session];
+      const lastExtent = server.firstExtent[session + 1];
+      for (let row = this.first(session); row < this.end(session); row++) {
+        const bytes = Math.min(this.bytesOf(session, row + 1), prefix.length);
+        if (bytes === 0 || (this.#marks[row] & MessageMark.TURN) === 0) continue;
+        const start = this.awaitOf(session, row);
+        while (extent < lastExtent && endOf(server, extent) <= start) extent++;
+        if (extent === lastExtent) break;
+        const octets = prefix.subarray(0, bytes);
+        readStream(server, capture, extent, start, octets);
+        const head = answerHead(new DataView(prefix.buffer, 0, bytes), 0, bytes);
+        classes[row] = head.statusClass;
+        if (head.isChunked) this.#marks[row] |= MessageMark.CHUNKED;
+      }
+    }
+    return classes;
+  }
+
+  /** How long the recorded server was silent at most before the stage's end, from the request on. */
+  waitNs(session: number, stage: number): number {
+    return this.#waitNs[rowOf(session, stage)];
+  }
+
+  /** How long the recorded server took to close once it had said all and heard all. */
+  closeNs(session: number): number {
+    return this.#scripts.server.endThinkNs[session];
+  }
+
+  /** How long it took to accept. */
+  connectNs(session: number): number {
+    return this.#scripts.connectNs[session];
+  }
+
   /** The longest recorded pause between two things the server said within the stage. */
   pauseNs(session: number, stage: number): number {
     return this.#pauseNs[rowOf(session, stage)];
@@ -206,24 +313,26 @@ const STAGES_WITHOUT_MESSAGE = 2;
 
 const rowOf = (session: number, stage: number): number => stage + STAGES_WITHOUT_MESSAGE * session;
 
-function longestPauses(scripts: Scripts, stages: number): Float64Array {
-  const { sessions, client, server } = scripts;
-  const pauseNs = new Float64Array(stages);
+/** Fills in a row a stage: the longest pause within it, and the longest with the one before it. */
+function measurePauses(
+  { sessions, client, server }: Scripts,
+  pauseNs: Float64Array,
+  waitNs: Float64Array,
+): void {
   for (let session = 0; session < sessions; session++) {
     const end = client.firstMessage[session + 1];
     let stage = client.firstMessage[session];
     const last = server.firstMessage[session + 1];
     for (let row = server.firstMessage[session]; row < last; row++) {
-      const start = row === server.firstMessage[session] ? 0 : server.messageEnd[row - 1];
-      while (stage < end && client.messageAwait[stage] <= start) stage++;
       const isFirst = row === server.firstMessage[session];
-      const isSameTurn = !isFirst && server.messageAwait[row] === server.messageAwait[row - 1];
-      if (!isSameTurn) continue;
+      const start = isFirst ? 0 : server.messageEnd[row - 1];
+      while (stage < end && client.messageAwait[stage] <= start) stage++;
       const at = rowOf(session, stage);
-      pauseNs[at] = Math.max(pauseNs[at], server.messageThinkNs[row]);
+      waitNs[at] = Math.max(waitNs[at], server.messageThinkNs[row]);
+      const isSameTurn = !isFirst && server.messageAwait[row] === server.messageAwait[row - 1];
+      if (isSameTurn) pauseNs[at] = Math.max(pauseNs[at], server.messageThinkNs[row]);
     }
   }
-  return pauseNs;
 }
 
 function markHttp(scripts: Scripts, capture: CaptureBytes, marks: Uint8Array): void {
@@ -243,7 +352,7 @@ function markHttp(scripts: Scripts, capture: CaptureBytes, marks: Uint8Array): v
       while (client.extentStart[extent] + client.extentBytes[extent] <= start) extent++;
       if (isAlone) {
         const octets = prefix.subarray(0, Math.min(messageBytes, prefix.length));
-        readStream(scripts, capture, extent, start, octets);
+        readStream(client, capture, extent, start, octets);
         if (requestBytes(octets) === messageBytes) {
           const isHead = [...HEAD_METHOD].every((c, i) => octets[i] === c.charCodeAt(0));
           marks[row] |= isHead ? MessageMark.HTTP | MessageMark.HEAD : MessageMark.HTTP;
@@ -254,9 +363,13 @@ function markHttp(scripts: Scripts, capture: CaptureBytes, marks: Uint8Array): v
   }
 }
 
-/** Fills `into` with client stream octets from `start`, which lies in extent `extent`. */
+/** Stream offset just past an extent. */
+const endOf = ({ extentStart, extentBytes }: StreamColumns, extent: number): number =>
+  extentStart[extent] + extentBytes[extent];
+
+/** Fills `into` with a stream's octets from `start`, which lies in extent `extent`. */
 function readStream(
-  { client }: Scripts,
+  stream: StreamColumns,
   capture: CaptureBytes,
   extent: number,
   start: number,
@@ -264,9 +377,9 @@ function readStream(
 ): void {
   let row = extent;
   for (let done = 0; done < into.length; row++) {
-    const skip = start + done - client.extentStart[row];
-    const bytes = Math.min(client.extentBytes[row] - skip, into.length - done);
-    capture.read(client.extentOffset[row] + skip, into.subarray(done, done + bytes));
+    const skip = start + done - stream.extentStart[row];
+    const bytes = Math.min(stream.extentBytes[row] - skip, into.length - done);
+    capture.read(stream.extentOffset[row] + skip, into.subarray(done, done + bytes));
     done += bytes;
   }
 }

@@ -29,9 +29,13 @@ export const EXPLANATIONS: readonly Explanation[] = [
   fixed(
     'due',
     'requests whose time had come, and how many a second. With the paces think and none a request ' +
-      'is due only after the answer before it, so a slower server is asked for less',
+      'is due only after the answer before it, so a slower server is asked for less: then less is ' +
+      'due than if answers took as long as recorded',
   ),
-  fixed('answered', 'requests that were answered to the end, and their share of those due'),
+  fixed(
+    'answered',
+    'requests that were answered to the end, and how much of the recorded rate that is',
+  ),
   fixed('connected', 'handshakes that were completed; a user is one connection'),
   fixed('payload', 'bytes that TCP carried, without headers; what was sent again counts again'),
   fixed('checked', 'the embedded target compares all that it receives with the capture'),

@@ -43,6 +43,9 @@ const REASONS: ReadonlyMap<string, string> = new Map([
   ['connecting', 'connecting (no SYN-ACK)'],
   ['waiting', 'waiting for an answer'],
   ['retransmitting', 'sending again in vain'],
+  ['closing', 'closing (their FIN was not acknowledged)'],
+  ['completedWithFailures', 'with an answer of another status than recorded'],
+  ['unackedFin', 'whose FIN was not acknowledged'],
   ['closedEarly', 'closed early by the server'],
   ['interrupted', 'interrupted by you'],
 ]);

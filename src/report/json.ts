@@ -1,5 +1,6 @@
 import { ReplayError } from '../base/errors.ts';
-import { LATENCY_NAMES } from '../measure/histograms.ts';
+import { encodeHistogram } from '../measure/histogram-codec.ts';
+import { LATENCY_NAMES, Latency, LatencyTable } from '../measure/histograms.ts';
 import { RESULT_SCHEMA, type RunResult } from '../measure/result.ts';
 
 /** The result as one JSON document, ended by a newline. */
@@ -19,8 +20,31 @@ export function parseResult(text: string, source: string): RunResult {
   }
   const fault = faultOf(document);
   if (fault !== null) throw notAResult(source, fault);
-  return document as RunResult;
+  return withLaterFields(document as RunResult);
 }
+
+/** What an earlier version did not count is taken for none. */
+function withLaterFields(result: RunResult): RunResult {
+  const { plan, users, exchanges, rates, bytes, latency, histograms } = result;
+  const later = <Part extends object>(defaults: Partial<Part>, part: Part): Part => ({
+    ...defaults,
+    ...part,
+  });
+  const none = { unsent: 0, unsolicited: 0, failed: 0, statuses: {}, ofCompleted: 0 };
+  return {
+    ...later<RunResult>({ failure: null, faults: [] }, result),
+    plan: later({ untilSeconds: null }, plan),
+    users: later({ completedWithFailures: 0, unackedFin: 0 }, users),
+    exchanges: later({ planned: exchanges.sent, ...none }, exchanges),
+    rates: later({ due: rates.offered, recorded: rates.offered }, rates),
+    bytes: later({ planned: 0, ofCompleted: 0 }, bytes),
+    latency: later({ held: new LatencyTable().row(Latency.HELD) }, latency),
+    histograms: later({ held: NO_HISTOGRAM }, histograms),
+  };
+}
+
+/** V2 compressed, of nothing. */
+const NO_HISTOGRAM = encodeHistogram(new LatencyTable().sparse(Latency.HELD));
 
 /** The parts without which no report can be made. */
 const PARTS = [
@@ -46,7 +70,7 @@ function faultOf(document: unknown): string | null {
   const missing = PARTS.filter((part) => !isObject(document[part]));
   if (missing.length > 0) return `it lacks ${missing.join(', ')}`;
   const { histograms, latency } = document;
-  const isComplete = LATENCY_NAMES.every(
+  const isComplete = LATENCY_NAMES.filter((name) => name !== 'held').every(
     (name) =>
       isObject(histograms) &&
       typeof histograms[name] === 'string' &&

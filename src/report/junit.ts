@@ -9,15 +9,17 @@ export function junitReport(result: RunResult): string {
   const verdict = verdictOf(run);
   const time = result.durationSeconds.toFixed(3);
   const cases = [
-    testCase(`run: ${verdict.headline}`, time, verdict.level === 'bad' ? verdict.headline : null),
+    testCase(`run: ${verdict.headline}`, time, {
+      failure: verdict.level === 'bad' ? verdict.headline : null,
+      // No failure: the exit code is that of the run without it.
+      output: verdict.caveat,
+    }),
     ...result.thresholds.map((outcome) => {
       const found = outcomeText(outcome);
-      return testCase(outcome.expression, '0.000', outcome.ok ? null : `found ${found}`);
+      const failure = outcome.ok ? null : `found ${found}`;
+      return testCase(outcome.expression, '0.000', { failure, output: null });
     }),
   ];
-  if (verdict.caveat !== null) {
-    cases.push(testCase('the generator keeps to its plan', '0.000', verdict.caveat));
-  }
   const failures = cases.filter((each) => each.includes('<failure')).length;
   const counts = `tests="${cases.length}" failures="${failures}" errors="0" skipped="0"`;
   const startedAt = result.startedAt.replace(/\.\d+Z$/, '');
@@ -32,12 +34,21 @@ export function junitReport(result: RunResult): string {
   ].join('\n');
 }
 
-function testCase(name: string, time: string, failure: string | null): string {
+function testCase(
+  name: string,
+  time: string,
+  { failure, output }: { readonly failure: string | null; readonly output: string | null },
+): string {
   const head = `    <testcase name="${escapeXml(name)}" classname="gryphon.replay" time="${time}"`;
-  if (failure === null) return `${head}/>`;
-  const message = escapeXml(failure);
   const type = name.startsWith('run: ') ? 'run' : 'threshold';
-  return `${head}>\n      <failure message="${message}" type="${type}">${escapeXml(name)}: ${message}</failure>\n    </testcase>`;
+  const inner: string[] = [];
+  if (failure !== null) {
+    const message = escapeXml(failure);
+    const text = `${escapeXml(name)}: ${message}`;
+    inner.push(`      <failure message="${message}" type="${type}">${text}</failure>`);
+  }
+  if (output !== null) inner.push(`      <system-out>${escapeXml(output)}</system-out>`);
+  return inner.length === 0 ? `${head}/>` : `${head}>\n${inner.join('\n')}\n    </testcase>`;
 }
 
 /** Characters that XML 1.0 does not allow become U+FFFD. */

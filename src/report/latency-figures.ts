@@ -33,10 +33,12 @@ export function latencyTable(
   latency: RunResult['latency'],
   columns: readonly LatencyColumn[] = LATENCY_COLUMNS,
 ): readonly (readonly string[])[] {
-  const unit = unitOf(LATENCY_NAMES.map((name) => latency[name]));
+  // Mostly no window holds anything back: then there is nothing to say of it.
+  const names = LATENCY_NAMES.filter((name) => name !== 'held' || latency.held.count > 0);
+  const unit = unitOf(names.map((name) => latency[name]));
   return [
     [`latency, ${unit.name}`, 'count', ...columns],
-    ...LATENCY_NAMES.map((name) => [
+    ...names.map((name) => [
       words(name),
       formatCount(latency[name].count),
       ...columns.map((column) => cellOf(latency[name][column], unit)),

@@ -65,12 +65,19 @@ function factTable({
       ],
       ['target', targetText(plan)],
       ['duration', `${formatDuration(rest.durationSeconds * NS_PER_SECOND)} (${rest.clock} time)`],
-      ['due', `${formatCount(exchanges.intended)} requests, ${formatRate(rates.offered)}`],
+      ['due', `${formatCount(exchanges.intended)} requests, ${formatRate(rates.due)}`],
+      ['as recorded it would be', formatRate(rates.recorded)],
       [
         'answered',
         `${formatCount(exchanges.answered)}, ${formatRate(rates.achieved)}` +
-          ` (${shareText(rates.achieved, rates.offered)} of those due)`,
+          ` (${shareText(rates.achieved, rates.recorded)} of as recorded)`,
       ],
+      ...nonZero({
+        'requests never sent': exchanges.unsent,
+        'requests not answered': exchanges.unanswered,
+        'answers of another status': exchanges.failed,
+        'times the target spoke unasked': exchanges.unsolicited,
+      }).map(([what, count]) => [what, formatCount(count)]),
       ['connected', `${formatCount(rates.connected)}, ${formatRate(rates.connections)}`],
       [`users (${formatCount(users.planned)} planned)`, ended.join(', ') || 'none'],
       ['lost or sent again (packets)', losses.join(', ') || 'none'],

@@ -102,7 +102,7 @@ const warningLines = (text: string, paint: Paint, width: number): string[] =>
 
 function whatBlock(result: RunResult, width: number): string[] {
   const { capture, plan } = result;
-  const iterations = plan.iterations === 1 ? '' : `, ${formatCount(plan.iterations)} times each`;
+  const iterations = iterationsText(plan);
   return [
     ...row('capture', `${filesText(capture.files)}: ${sessionsText(capture.sessions)}`, width),
     ...row(
@@ -114,6 +114,14 @@ function whatBlock(result: RunResult, width: number): string[] {
     ...row('arrivals', plan.arrivals, width),
     ...row('duration', durationText(result), width),
   ];
+}
+
+/** How often each user plays. */
+function iterationsText({ iterations, untilSeconds }: RunResult['plan']): string {
+  if (untilSeconds !== null) {
+    return `, again and again until ${formatDuration(untilSeconds * NS_PER_SECOND)},`;
+  }
+  return iterations === 1 ? '' : `, ${formatCount(iterations)} times each`;
 }
 
 function filesText(files: readonly string[]): string {
@@ -136,16 +144,17 @@ function durationText({ durationSeconds, wallSeconds, clock }: RunResult): strin
 
 /** Where every user completed they need no block of their own. */
 function loadBlocks(result: RunResult, width: number): string[][] {
-  const { planned, completed } = result.users;
+  const { planned, completed, completedWithFailures, unackedFin } = result.users;
   const load = loadRows(result, width);
-  if (completed < planned) return [load, usersBlock(result, width)];
+  if (completed < planned || completedWithFailures + unackedFin > 0)
+    return [load, usersBlock(result, width)];
   return [[...load, ...row('users', `${formatCount(planned)}, all of them completed`, width)]];
 }
 
 function loadRows(result: RunResult, width: number): string[] {
-  const { rates, exchanges, users, bytes, packets, embedded } = result;
+  const { rates, users, bytes, packets, embedded } = result;
   const rows: (readonly [string, string])[] = [
-    ['due', `${formatCount(exchanges.intended)} requests, ${formatRate(rates.offered)}`],
+    ['due', dueText(result)],
     ['answered', answersText(result)],
     [
       'connected',
@@ -169,15 +178,28 @@ function loadRows(result: RunResult, width: number): string[] {
   return rows.flatMap(([label, text]) => row(label, text, width));
 }
 
-/** How many, which part of those due, how fast; and what is unlike the recording. */
+/** How many, how fast; and how fast they would be with answers as recorded. */
+function dueText({ exchanges, rates }: RunResult): string {
+  const { intended, unsent } = exchanges;
+  const parts = [`${formatCount(intended)} requests`, formatRate(rates.due)];
+  parts.push(`as recorded it would be ${formatRate(rates.recorded)}`);
+  if (unsent > 0) parts.push(`${formatCount(unsent)} never sent`);
+  return parts.map(whole).join(', ');
+}
+
+/** How many, which part of the recorded rate, how fast; and what is unlike the recording. */
 function answersText({ exchanges, rates }: RunResult): string {
-  const { answered, unanswered, mismatched } = exchanges;
+  const { answered, unanswered, mismatched, failed, statuses, unsolicited } = exchanges;
   const parts = [
-    `${formatCount(answered)} (${shareText(rates.achieved, rates.offered)} of those due)`,
-    formatRate(rates.achieved),
+    formatCount(answered),
+    `${formatRate(rates.achieved)} (${shareText(rates.achieved, rates.recorded)} of as recorded)`,
   ];
   if (unanswered > 0) parts.push(`${formatCount(unanswered)} sent and not answered`);
   if (mismatched > 0) parts.push(`${formatCount(mismatched)} not as long as recorded`);
+  if (failed > 0) parts.push(`${formatCount(failed)} with another status than recorded`);
+  const classes = nonZero(statuses).map(([name, count]) => `${name} ${formatCount(count)}`);
+  if (failed > 0) parts.push(`status ${classes.join(', ')}`);
+  if (unsolicited > 0) parts.push(`${formatCount(unsolicited)} times the target spoke unasked`);
   return parts.map(whole).join(', ');
 }
 
@@ -185,7 +207,9 @@ const STATES = ['completed', 'refused', 'reset', 'timedOut', 'aborted', 'live', 
 
 function usersBlock({ users }: RunResult, width: number): string[] {
   const planned = formatCount(users.planned);
-  const reasons = new Map(Object.entries(users.reasons));
+  const { completedWithFailures, unackedFin } = users;
+  const completed = { completedWithFailures, unackedFin };
+  const reasons = new Map(Object.entries({ ...users.reasons, completed }));
   const shown = STATES.filter((state) => state === 'completed' || users[state] !== 0);
   return [
     ...wrap(`users, by how they ended (${planned} planned)`, width),

@@ -1,43 +1,93 @@
-/** Whether a run is what was asked for, in one line. */
+/** Whether a run is what was asked for: in one line, and for the shell. */
 
 import { NS_PER_MS } from '../base/time.ts';
 import { formatCount, formatDuration } from '../base/units.ts';
 import type { RunResult } from '../measure/result.ts';
 import { failedUsers } from '../measure/thresholds.ts';
+import { shareText } from './format.ts';
+
+/**
+ * How a run ended; the exit code follows from it, and so does the mark of the first line, so that
+ * the two never contradict each other.
+ */
+export type Ending =
+  | 'done'
+  /** A threshold did not hold. */
+  | 'threshold'
+  /** Nobody could connect, or nobody got to the end of a session. */
+  | 'unreachable'
+  /** Something of the run's own way ended before the run did (an intercept). */
+  | 'cut-off'
+  | 'interrupted'
+  /** Nobody was started. */
+  | 'nothing'
+  /** The figures contradict each other, or wrong octets were sent: a fault of gryphon itself. */
+  | 'fault';
 
 export interface Verdict {
-  /** `mixed`: no threshold was asked for, and not every user completed. */
+  readonly ending: Ending;
+  /**
+   * `bad` exactly when the ending is not `done`; `mixed`: done, but there is something to know
+   * before the figures are believed.
+   */
   readonly level: 'good' | 'mixed' | 'bad';
   /** One line, without mark or colour. */
   readonly headline: string;
-  /** Set when the figures are partly the generator's own: one clause for the same line. */
+  /** What to know before the figures are believed: clauses for the same line; or null. */
   readonly caveat: string | null;
 }
 
+/** With more answers than this share unlike the recorded ones a run is not good. */
+export const UNLIKE_SHARE_MAX = 0.1;
+
 /**
- * A run is good when its thresholds held, or, where none were asked for, when every user completed.
- * It is bad in any case when nothing completed, when it was interrupted, or when the embedded
- * target received what it should not have.
+ * A run is good when its thresholds held, or, where none were asked for, when every user completed;
+ * and when the answers were like the recorded ones.
  */
 export function verdictOf(result: RunResult): Verdict {
-  const { thresholds, users, embedded } = result;
-  const caveat = result.generator.fellBehind ? lagCaveat(result) : null;
-  const bad = (headline: string): Verdict => ({ level: 'bad', headline, caveat });
+  const { thresholds, users } = result;
+  const ending = endingOf(result);
+  const unlike = unlikeCaveats(result);
+  const caveats = [...unlike, ...lagCaveat(result)];
+  const caveat = caveats.length === 0 ? null : caveats.join('; ');
+  if (ending !== 'done') return { ending, level: 'bad', headline: badHeadline(result), caveat };
+  const isWhole = thresholds.length > 0 || users.completed === users.planned;
+  const level = isWhole && unlike.length === 0 ? 'good' : 'mixed';
+  return { ending, level, headline: clauseOf(result), caveat };
+}
+
+/** How the run ended, by what weighs most. */
+function endingOf(result: RunResult): Ending {
+  const { users, embedded } = result;
+  if (embedded !== null && embedded.badOctets + embedded.badChecksums > 0) return 'fault';
+  if (result.faults.length > 0) return 'fault';
+  if (result.interrupted) return 'interrupted';
+  if (result.failure !== null) return 'cut-off';
+  if (users.planned === users.waiting) return 'nothing';
+  if (users.completed === 0) return 'unreachable';
+  return result.thresholds.every(({ ok }) => ok) ? 'done' : 'threshold';
+}
+
+function badHeadline(result: RunResult): string {
+  const { embedded, faults, failure, users } = result;
   if (embedded !== null && embedded.badOctets + embedded.badChecksums > 0) {
     const octets = `${formatCount(embedded.badOctets)} wrong octets`;
     const checksums = `${formatCount(embedded.badChecksums)} bad checksums`;
-    return bad(`faulty: the embedded target received ${octets} and ${checksums}`);
+    return `faulty: the embedded target received ${octets} and ${checksums}`;
   }
-  if (users.completed + failedUsers(users) === 0) return bad('nothing was replayed');
-  const failed = thresholds.filter((threshold) => !threshold.ok).length;
-  const clause =
-    thresholds.length > 0
-      ? thresholdsClause(failed, thresholds.length)
-      : usersClause(users.completed, users.planned);
-  if (result.interrupted) return bad(`interrupted: ${clause}`);
-  if (failed > 0 || (thresholds.length === 0 && users.completed === 0)) return bad(clause);
-  const isGood = thresholds.length > 0 || users.completed === users.planned;
-  return { level: isGood ? 'good' : 'mixed', headline: clause, caveat };
+  if (faults.length > 0) return `faulty: the sums do not come out even (${faults.join('; ')})`;
+  const clause = clauseOf(result);
+  if (result.interrupted) return `interrupted: ${clause}`;
+  if (failure !== null) return `${failure}: ${clause}`;
+  return users.completed + failedUsers(users) === 0 ? 'nothing was replayed' : clause;
+}
+
+/** Of thresholds, where there are any, else of users. */
+function clauseOf({ thresholds, users }: RunResult): string {
+  if (thresholds.length > 0 && users.completed > 0) {
+    return thresholdsClause(thresholds.filter(({ ok }) => !ok).length, thresholds.length);
+  }
+  return usersClause(users.completed, users.planned);
 }
 
 function thresholdsClause(failed: number, all: number): string {
@@ -52,11 +102,32 @@ function usersClause(completed: number, planned: number): string {
   return `${formatCount(completed)} of ${formatCount(planned)} users completed`;
 }
 
-function lagCaveat({ latency, generator }: RunResult): string {
+/** What was not as recorded: the status of answers, what came unasked, or lengths. */
+function unlikeCaveats({ exchanges }: RunResult): string[] {
+  const { planned, answered, failed, mismatched, statuses, unsolicited } = exchanges;
+  const caveats: string[] = [];
+  if (unsolicited > planned * UNLIKE_SHARE_MAX) {
+    caveats.push(
+      `the target spoke unasked ${unsolicited === 1 ? 'once' : `${formatCount(unsolicited)} times`}`,
+    );
+  }
+  if (failed > answered * UNLIKE_SHARE_MAX) {
+    const seen = Object.entries(statuses).filter(([, count]) => count > 0);
+    const list = seen.map(([status, count]) => `${status} ${formatCount(count)}`).join(', ');
+    const share = shareText(failed, answered);
+    caveats.push(`${share} of the answers have another status than the recorded ones (${list})`);
+  } else if (mismatched > answered * UNLIKE_SHARE_MAX) {
+    caveats.push(`${shareText(mismatched, answered)} of the answers are not as long as recorded`);
+  }
+  return caveats;
+}
+
+function lagCaveat({ latency, generator }: RunResult): string[] {
+  if (!generator.fellBehind) return [];
   const lag = formatDuration((latency.lag.p99 ?? 0) * NS_PER_MS);
   const bound = formatDuration(generator.lagMsP99Bound * NS_PER_MS);
-  return (
+  return [
     `the generator fell behind its plan (p99 of its lag ${lag}, bound ${bound}): ` +
-    'part of the latency is its own'
-  );
+      'part of the latency is its own',
+  ];
 }

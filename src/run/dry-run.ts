@@ -5,12 +5,10 @@ import { formatBytes, formatCount, formatDuration, formatRate } from '../base/un
 import { describeWay, warnOfWay } from './network-way.ts';
 import type { ReplayOptions, RunHost } from './options.ts';
 import type { PlannedRun } from './plan-run.ts';
+import { plannedLoad } from './planned-load.ts';
 import { ProgressMeter } from './progress-meter.ts';
 import { indexForReplay, planWay, STATE_BYTES_PER_USER } from './replay-run.ts';
 import { targetCommands } from './target-commands.ts';
-
-/** Ethernet, IP and TCP headers with timestamps. */
-const FRAME_HEADER_BYTES = 66;
 
 /**
  * The plan as text: sessions, users, addresses, duration, rates, memory, and the commands that the
@@ -51,14 +49,22 @@ export async function describePlan(options: ReplayOptions, host: RunHost): Promi
 }
 
 function planLines(planned: PlannedRun, options: ReplayOptions): [string, string][] {
-  const { plan, pool, arrivals, targetLabels } = planned;
+  const { plan, pool, arrivals, targetLabels, playsUntilNs } = planned;
   const { scripts, played } = plan;
-  const plays = plan.users * plan.iterations;
-  const load = loadOf(planned);
-  const connections = `${formatCount(plays)} of ${formatCount(pool.capacity)} address-port pairs`;
+  const load = plannedLoad(planned);
+  const { plays } = load;
+  const untilText = playsUntilNs === null ? null : formatDuration(playsUntilNs);
+  const about = untilText === null ? '' : 'about ';
+  const connections = `${about}${formatCount(plays)} of ${formatCount(pool.capacity)} address-port pairs`;
   const seconds = load.durationNs / NS_PER_SECOND;
   return [
-    ['users', `${formatCount(plan.users)}, ${formatCount(plan.iterations)} × each`],
+    [
+      'users',
+      `${formatCount(plan.users)}, ` +
+        (untilText === null
+          ? `${formatCount(plan.iterations)} × each`
+          : `each again and again until ${untilText}`),
+    ],
     ['arrivals', arrivals.description],
     [
       'clients',
@@ -70,7 +76,7 @@ function planLines(planned: PlannedRun, options: ReplayOptions): [string, string
     ['duration', `about ${formatDuration(load.durationNs)} where the target answers as recorded`],
     [
       'load',
-      `${formatCount(load.messages)} messages, ${formatBytes(load.payloadBytes)} of payload` +
+      `${about}${formatCount(load.messages)} messages, ${formatBytes(load.payloadBytes)} of payload` +
         (seconds > 0
           ? `; on average ${formatRate(plays / seconds)} connections, ` +
             `${formatBytes(load.wireBytes / seconds)}/s on the wire`
@@ -89,31 +95,4 @@ function endpointOf({ pool, plan }: PlannedRun, connection: number): string {
   const address = pool.addressOf(connection);
   const port = pool.portOf(connection);
   return plan.clients.family === 6 ? `[${address}]:${port}` : `${address}:${port}`;
-}
-
-/** What the users will send, were every answer as recorded. */
-function loadOf({ plan, arrivals }: PlannedRun) {
-  const { scripts, played } = plan;
-  const { firstMessage, messageEnd } = scripts.client;
-  const plays = plan.users * plan.iterations;
-  let messages = 0;
-  let payloadBytes = 0;
-  let longestNs = 0;
-  for (const [i, session] of played.entries()) {
-    const times = Math.floor(plays / played.length) + (i < plays % played.length ? 1 : 0);
-    const last = firstMessage[session + 1];
-    messages += times * (last - firstMessage[session]);
-    if (last > firstMessage[session]) payloadBytes += times * messageEnd[last - 1];
-    if (times > 0) longestNs = Math.max(longestNs, scripts.durationNs[session]);
-  }
-  const segments = messages + payloadBytes / plan.tcp.mss + 3 * plays;
-  return {
-    messages,
-    payloadBytes,
-    wireBytes: payloadBytes + segments * FRAME_HEADER_BYTES,
-    durationNs: Math.min(
-      arrivals.lastStartNs + (longestNs / plan.accel) * plan.iterations,
-      plan.stopStartingNs + longestNs / plan.accel,
-    ),
-  };
 }

@@ -31,6 +31,8 @@ const DATA_RETRIES_MAX = 15;
 const WINDOW_FIELD_MAX = 0xffff;
 /** The iteration column has 16 bits. */
 const ITERATIONS_MAX = 0xffff;
+/** Connections are numbered in 32 bits, since the kernel's filter computes with so many. */
+const CONNECTIONS_MAX = 2 ** 32;
 const TCP_IP_HEADER_BYTES = { 4: 40, 6: 60 } as const;
 const ETHERNET_MTU = 1500;
 
@@ -38,6 +40,8 @@ export interface PlannedRun {
   readonly plan: RunPlan;
   readonly pool: AddressPool;
   readonly arrivals: ArrivalPlan;
+  /** Where users play again and again until a time: that time. Then `iterations` is a limit only. */
+  readonly playsUntilNs: number | null;
   /** Sessions that no route matches: they are not played. */
   readonly unmapped: number;
   /** Each target as the user wrote it, in the order of the plan's targets. */
@@ -88,6 +92,7 @@ export function planRun(
   const pool = new AddressPool(shape);
   const iterations = iterationsOf(options, users, pool);
   pool.requireCapacity(users * iterations);
+  requireCountable(users * iterations);
 
   const startsNs =
     played.length === scripts.sessions ? scripts.startNs : pick(scripts.startNs, played);
@@ -141,6 +146,7 @@ export function planRun(
     plan,
     pool,
     arrivals: planned,
+    playsUntilNs: options.iterations === null ? options.durationNs : null,
     unmapped: scripts.sessions - played.length,
     targetLabels: mapping.labels,
     warnings: mapping.warnings,
@@ -249,7 +255,21 @@ function iterationsOf(options: ReplayOptions, users: number, pool: AddressPool):
   }
   if (options.durationNs === null) return 1;
   // Again and again until the time is up: as often as there are fresh addresses and ports.
-  return Math.max(1, Math.min(ITERATIONS_MAX, Math.floor(pool.capacity / users)));
+  const connections = Math.min(pool.capacity, CONNECTIONS_MAX);
+  return Math.max(1, Math.min(ITERATIONS_MAX, Math.floor(connections / users)));
+}
+
+/** The kernel's filter counts connections in 32 bits. */
+function requireCountable(connections: number): void {
+  if (connections <= CONNECTIONS_MAX) return;
+  throw new ReplayError({
+    code: 'ERR_RUN_CONNECTIONS',
+    kind: 'usage',
+    message:
+      `${formatCount(connections)} connections are planned (users × iterations), ` +
+      `at most ${formatCount(CONNECTIONS_MAX)} are possible`,
+    hint: 'give fewer --users or --iterations',
+  });
 }
 
 /** The pool's first addresses, at most `count` of them. */

@@ -5,8 +5,9 @@ import { NS_PER_SECOND } from '../base/time.ts';
 import { formatBytes, formatCount } from '../base/units.ts';
 import { EMBEDDED_BYTES_PER_USER } from '../embedded/embedded-target.ts';
 import { type MetricsServer, serveMetrics } from '../io/metrics-server.ts';
+import { buildResult } from '../measure/build-result.ts';
 import { Counter, sumCounters } from '../measure/counters.ts';
-import { buildResult, type RunFacts, type RunResult } from '../measure/result.ts';
+import type { RunFacts, RunResult } from '../measure/result.ts';
 import { parseThresholds } from '../measure/thresholds.ts';
 import { PLAY_BYTES_PER_USER } from '../replay/play-table.ts';
 import { TIMER_BYTES_PER_USER } from '../schedule/timing-wheel.ts';
@@ -18,6 +19,7 @@ import type { NetworkWay } from './job.ts';
 import { answersFor, findPath, surroundingsOf, warnOfWay, wayOf } from './network-way.ts';
 import type { ReplayOptions, RunHost } from './options.ts';
 import { type PlannedRun, planRun } from './plan-run.ts';
+import { recordedRate } from './planned-load.ts';
 import { ProgressMeter } from './progress-meter.ts';
 import { ReplayThreads, type ThreadsState } from './replay-threads.ts';
 
@@ -239,7 +241,9 @@ function factsOf(
   const { total, replayable, skipped } = index.sessions;
   const plays = plan.users * plan.iterations;
   // Played again and again until the time was up: what was not begun was never planned.
-  const isOpenEnded = options.iterations === null && options.durationNs !== null;
+  const { playsUntilNs } = planned;
+  const started = counters[Counter.STARTED];
+  const exchangesPerPlay = started > 0 ? counters[Counter.EXCHANGES_PLANNED] / started : 0;
   const { mode, ...facts } = known;
   return {
     ...facts,
@@ -264,9 +268,11 @@ function factsOf(
       mode: isEmbedded ? 'embedded' : (mode ?? 'local'),
       seed: options.seed,
       arrivals: planned.arrivals.description,
+      untilSeconds: playsUntilNs === null ? null : playsUntilNs / NS_PER_SECOND,
     },
-    plays: isOpenEnded ? Math.max(plan.users, counters[Counter.STARTED]) : plays,
-    offeredPerSecond: null,
+    plays: playsUntilNs === null ? plays : Math.max(plan.users, started),
+    recordedPerSecond: recordedRate(planned, exchangesPerPlay),
+    failure: null,
     stateBytesPerUser: STATE_BYTES_PER_USER,
   };
 }

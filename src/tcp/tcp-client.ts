@@ -136,6 +136,12 @@ export class TcpClient {
     return users.count(user, Count.RETRIES) > 0 || (users.flags[user] & UserFlag.RECOVERY) !== 0;
   }
 
+  /** Octets of our stream that are acknowledged; our FIN counts as one. */
+  ackedBytes(user: number): number {
+    const { sndUna, iss } = this.#users;
+    return sndUna[user] === iss[user] ? 0 : seqAdd(sndUna[user], -iss[user] - 1);
+  }
+
   /** Whether something of the peer's is kept that lies behind a hole: there is more to come. */
   hasHole(user: number): boolean {
     return (this.#users.flags[user] & UserFlag.HOLE) !== 0;

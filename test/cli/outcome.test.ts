@@ -1,22 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { outcomeOf } from '../../src/cli/outcome.ts';
-import { sampleResult } from '../measure/sample-run.ts';
+import { textReport } from '../../src/report/text.ts';
+import { NOTHING_COUNTED, sampleResult } from '../measure/sample-run.ts';
 
 const NETWORK = {
   plan: { ...sampleResult().plan, target: '10.0.0.1:80', mode: 'local' },
 };
 
-/** Nothing of what the sample counted. */
-const NONE = {
-  COMPLETED: 0,
-  REFUSED: 0,
-  RESET: 0,
-  TIMED_OUT: 0,
-  ABORTED: 0,
-  CONNECTED: 0,
-  EXCHANGES_SENT: 0,
-  EXCHANGES_ANSWERED: 0,
-};
+const NONE = NOTHING_COUNTED;
 
 test('a run without thresholds that played something ends with 0, though some users failed', () => {
   expect(outcomeOf(sampleResult())).toEqual({ code: 0, message: null });
@@ -49,17 +40,35 @@ describe('a run that played nothing never ends with 0', () => {
   });
 
   test('when nothing came back', () => {
-    const { code, message } = outcomeOf(sampleResult([], NETWORK, { ...NONE, TIMED_OUT: 1000 }));
+    const { code, message } = outcomeOf(
+      sampleResult([], NETWORK, { ...NONE, TIMED_OUT: 1000, TIMED_OUT_CONNECTING: 1000 }),
+    );
     expect(code).toBe(5);
     expect(message).toContain('1,000 timed out; do packets get there');
     expect(message).toContain('198.18.0.0/15');
   });
 
   test('when connections were taken and nothing was answered', () => {
-    const counts = { ...NONE, CONNECTED: 1000, RESET: 900, ABORTED: 100 };
+    const counts = {
+      ...NONE,
+      CONNECTED: 1000,
+      RESET: 900,
+      RESET_BEFORE_ANSWER: 900,
+      ABORTED: 100,
+      ABORTED_CLOSED_EARLY: 100,
+    };
     const { code, message } = outcomeOf(sampleResult([], NETWORK, counts));
     expect(code).toBe(5);
     expect(message).toContain('answered nothing; 900 reset, 100 aborted');
+  });
+
+  test('when answers came and nobody got to the end', () => {
+    const answered = { CONNECTED: 1000, EXCHANGES_PLANNED: 2000, EXCHANGES_SENT: 1000 };
+    const counts = { ...NONE, ...answered, EXCHANGES_ANSWERED: 500, ANSWER_BY_LENGTH: 500 };
+    const ends = { ABORTED: 1000, ABORTED_CLOSED_EARLY: 1000 };
+    const { code, message } = outcomeOf(sampleResult([], NETWORK, { ...counts, ...ends }));
+    expect(code).toBe(5);
+    expect(message).toContain('let no user come to the end of a session: 1,000 aborted');
   });
 
   test('though a threshold would have held', () => {
@@ -70,6 +79,43 @@ describe('a run that played nothing never ends with 0', () => {
   test('when nobody was started', () => {
     expect(outcomeOf(sampleResult([], NETWORK, { ...NONE, STARTED: 0 })).code).toBe(2);
   });
+});
+
+test('a run whose way was cut off ends with 5, by what is gone', () => {
+  const failure = 'the intercept at 10.0.0.9:36524 was lost and did not come back within 30 s';
+  expect(outcomeOf(sampleResult([], { failure }))).toEqual({ code: 5, message: failure });
+});
+
+test('a run whose sums do not come out even is a fault of gryphon', () => {
+  const { code, message } = outcomeOf(sampleResult([], {}, { EXCHANGES_OF_COMPLETED: 1981 }));
+  expect(code).toBe(1);
+  expect(message).toBe(
+    'a fault of gryphon itself: exchanges of completed users: 1981, but answered: 1980; ' +
+      'please report it',
+  );
+});
+
+test('the first line bears a ✗ exactly when the code is not 0', () => {
+  const unlike = { EXCHANGES_FAILED: 1980, STATUS_5XX: 1980, COMPLETED_WITH_FAILURES: 990 };
+  const results = [
+    sampleResult(),
+    sampleResult(['response:max<1h']),
+    sampleResult(['response:p(99)<1ms']),
+    sampleResult([], { isInterrupted: true }),
+    sampleResult([], { failure: 'the intercept is gone' }),
+    sampleResult([], {}, unlike),
+    sampleResult(['errors:rate<1%'], {}, unlike),
+    sampleResult([], {}, { EMBEDDED_BAD_OCTETS: 1 }),
+    sampleResult([], NETWORK, { ...NONE, REFUSED: 1000 }),
+    sampleResult([], NETWORK, { ...NONE, STARTED: 0 }),
+  ];
+  for (const result of results) {
+    const [firstLine] = textReport(result, { color: false }).split('\n');
+    expect([firstLine, firstLine.startsWith('✗')]).toEqual([
+      firstLine,
+      outcomeOf(result).code !== 0,
+    ]);
+  }
 });
 
 test('sessions without answers that end as recorded are no failure', () => {

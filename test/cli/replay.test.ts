@@ -4,7 +4,7 @@ import { ReplayError } from '../../src/base/errors.ts';
 import { main } from '../../src/cli/main.ts';
 import type { RunResult } from '../../src/measure/result.ts';
 import type { ReplayOptions, RunHost } from '../../src/run/options.ts';
-import { sampleResult } from '../measure/sample-run.ts';
+import { NOTHING_COUNTED, sampleResult } from '../measure/sample-run.ts';
 import { type FakeContext, type FakeWorld, fakeContext } from './fake-context.ts';
 
 type Run = (options: ReplayOptions, host: RunHost, version: string) => Promise<RunResult>;
@@ -100,13 +100,7 @@ test('a fault of ours is told with its stack when --verbose asks for it', async 
 
 test('a run whose figures say so ends with its code and a line', async () => {
   const plan = { ...sampleResult().plan, target: '10.0.0.1:80', mode: 'local' };
-  const counts = {
-    COMPLETED: 0,
-    CONNECTED: 0,
-    EXCHANGES_ANSWERED: 0,
-    REFUSED: 1000,
-    STARTED: 1000,
-  };
+  const counts = { ...NOTHING_COUNTED, REFUSED: 1000 };
   runReplay.mockResolvedValue(sampleResult([], { plan }, counts));
   const { code, err, out } = await replay(['--target', '10.0.0.1:80']);
   expect(code).toBe(5);

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { buildResult, latencyOf } from '../../src/measure/build-result.ts';
 import { Latency, LatencyRecorder, LatencyTable } from '../../src/measure/histograms.ts';
-import { buildResult, checkLedger, latencyOf } from '../../src/measure/result.ts';
+import { checkLedger } from '../../src/measure/ledger.ts';
 import { FACTS, sampleRecord, sampleResult } from './sample-run.ts';
 
 describe('a result', () => {
@@ -29,7 +30,7 @@ describe('a result', () => {
       answerRules: { http: 1900, 'recorded-length': 80, 'push-quiet': 0, close: 0 },
       packets: { sent: 9000, received: 8000, retransmitted: 8, synRetransmitted: 1 },
       bytes: { sent: 123_456, received: 7_654_321 },
-      rates: { offered: 205, achieved: 198, connections: 99.8 },
+      rates: { due: 200, recorded: 205, achieved: 198, connections: 99.8 },
       thresholds: [{ expression: 'errors:rate<5%', ok: true, actual: 0.01 }],
       generator: {
         cpuSeconds: 0.4,
@@ -80,12 +81,13 @@ describe('a result', () => {
     expect(timeline.intervals[9].histograms.connect).toBeUndefined();
   });
 
-  test('offers what was intended where the plan has no pace', () => {
-    expect(sampleResult([], { offeredPerSecond: null }).rates.offered).toBe(200);
+  test('tells what came due from what the recorded timing would have asked for', () => {
+    const { rates } = sampleResult([], { recordedPerSecond: 400 });
+    expect(rates).toMatchObject({ due: 200, offered: 200, recorded: 400, achieved: 198 });
   });
 
   test('of a run without duration has no rates', () => {
-    expect(sampleResult([], { durationNs: 0, offeredPerSecond: null }).rates).toMatchObject({
+    expect(sampleResult([], { durationNs: 0 }).rates).toMatchObject({
       offered: 0,
       achieved: 0,
     });

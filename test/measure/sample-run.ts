@@ -1,13 +1,9 @@
 import { NS_PER_SECOND } from '../../src/base/time.ts';
+import { buildResult, type RunRecord } from '../../src/measure/build-result.ts';
 import { Counter, createCounters } from '../../src/measure/counters.ts';
 import { Latency, LatencyRecorder, LatencyTable } from '../../src/measure/histograms.ts';
 import { IntervalRecorder } from '../../src/measure/intervals.ts';
-import {
-  buildResult,
-  type RunFacts,
-  type RunRecord,
-  type RunResult,
-} from '../../src/measure/result.ts';
+import type { RunFacts, RunResult } from '../../src/measure/result.ts';
 import { parseThresholds } from '../../src/measure/thresholds.ts';
 
 type CounterName = keyof typeof Counter;
@@ -33,12 +29,14 @@ export const FACTS: RunFacts = {
     mode: 'embedded',
     seed: 7,
     arrivals: 'users start as recorded ÷ 10, over 9.90 s',
+    untilSeconds: null,
   },
   plays: 1000,
-  offeredPerSecond: 205,
+  recordedPerSecond: 205,
   generator: { cpuSeconds: 0.4, peakRssBytes: 92_000_000, threads: 1, warnings: [], notes: [] },
   stateBytesPerUser: 96,
   isInterrupted: false,
+  failure: null,
 };
 
 /** 1000 users, 990 of which complete two exchanges each, 1 ms .. 1.98 s. */
@@ -51,6 +49,10 @@ const COUNTED: Partial<Record<CounterName, number>> = {
   ABORTED: 1,
   PEAK_ESTABLISHED: 321,
   CONNECTED: 998,
+  EXCHANGES_PLANNED: 2000,
+  EXCHANGES_OF_COMPLETED: 1980,
+  OCTETS_PLANNED: 124_000,
+  OCTETS_OF_COMPLETED: 122_000,
   EXCHANGES_INTENDED: 2000,
   EXCHANGES_SENT: 1990,
   EXCHANGES_ANSWERED: 1980,
@@ -70,6 +72,12 @@ const COUNTED: Partial<Record<CounterName, number>> = {
   DROPPED_STALE: 6,
   UNSENT_NO_BUFFERS: 2,
   EMBEDDED_OCTETS_CHECKED: 123_456,
+};
+
+/** 1000 users that were started, of whom nothing is known yet. */
+export const NOTHING_COUNTED: Partial<Record<CounterName, number>> = {
+  ...Object.fromEntries(Object.keys(COUNTED).map((name) => [name, 0])),
+  STARTED: 1000,
 };
 
 export function sampleRecord(changes: Partial<Record<CounterName, number>> = {}): RunRecord {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { ReplayError } from '../../src/base/errors.ts';
+import { buildResult } from '../../src/measure/build-result.ts';
 import { LatencyTable } from '../../src/measure/histograms.ts';
-import { buildResult } from '../../src/measure/result.ts';
 import {
   evaluateThresholds,
   parseThreshold,
@@ -68,7 +68,7 @@ describe('a threshold', () => {
     ['response:p(99)!=20ms', /is not METRIC/],
     [
       'latency:p(99)<20ms',
-      /unknown metric; known are connect, firstByte, response, service, lag, err/,
+      /unknown metric; known are connect, firstByte, response, service, lag, held, err/,
     ],
     ['toString:rate<1%', /unknown metric/],
     ['response:p<20ms', /needs a percentile/],

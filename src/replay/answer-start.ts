@@ -1,0 +1,165 @@
+/**
+ * How an answer begins: whether the octets that come are one at all, and what its first octets say
+ * of its status and its end.
+ *
+ * An exchange is answered only by octets that the server sent after it had (at least the beginning
+ * of) the request: their segment acknowledges it. No clock is asked, since a capture's clock, the
+ * kernel's and an intercept's differ. And an HTTP answer begins like one: whatever else comes is the
+ * rest of the answer before.
+ */
+import { Counter } from '../measure/counters.ts';
+import type { TcpClient } from '../tcp/tcp-client.ts';
+import type { Delivery } from './answers.ts';
+import {
+  answerBytes,
+  answerHead,
+  endsChunks,
+  findAnswerStart,
+  isAnswerStart,
+  UNKNOWN_END,
+} from './http-framing.ts';
+import { PlayFlag, type PlayTable } from './play-table.ts';
+import type { Stages } from './stages.ts';
+
+/** How a packet's payload ends, as far as it is at hand. */
+export const Tail = { UNKNOWN: 0, OPEN: 1, LAST_CHUNK: 2 } as const;
+export type Tail = (typeof Tail)[keyof typeof Tail];
+
+/** `Counter.STATUS_1XX` is of class 1. */
+const STATUS_COUNTER_BASE = Counter.STATUS_1XX - 1;
+const STATUS_CLASSES = 5;
+
+export class AnswerStart {
+  readonly #plays: PlayTable;
+  readonly #stages: Stages;
+  readonly #tcp: TcpClient;
+  readonly #counters: Float64Array;
+  /** Octets, where a framed answer lacks more than `stageBytes` can hold: those beyond it. */
+  readonly #moreBytes = new Map<number, number>();
+
+  constructor(plays: PlayTable, stages: Stages, tcp: TcpClient, counters: Float64Array) {
+    this.#plays = plays;
+    this.#stages = stages;
+    this.#tcp = tcp;
+    this.#counters = counters;
+  }
+
+  /**
+   * Octets have come to a stage that has none yet.
+   * @returns how many of them, the last ones, belong to it; the others came unasked
+   */
+  ownBytes(user: number, { bytes, data, payloadStart, ...delivery }: Delivery): number {
+    const plays = this.#plays;
+    const session = plays.session[user];
+    const stage = plays.openStage[user];
+    if (this.#isUnasked(user, session, stage)) {
+      this.#countUnasked(user);
+      return 0;
+    }
+    const { payloadBytes, payloadCapturedBytes } = delivery;
+    const isWhole = bytes >= payloadBytes && payloadCapturedBytes > 0;
+    if (!isWhole || this.#stages.statusClassOf(session, stage) === 0) return bytes;
+    if (isAnswerStart(data, payloadStart, payloadCapturedBytes)) return bytes;
+    this.#countUnasked(user);
+    const skip = findAnswerStart(data, payloadStart, payloadCapturedBytes);
+    return skip < 0 ? 0 : bytes - skip;
+  }
+
+  #isUnasked(user: number, session: number, stage: number): boolean {
+    const stages = this.#stages;
+    const end = stages.end(session);
+    if (stage > end + 1) return true;
+    if (stage === stages.first(session) || !stages.isTurn(session, stage - 1)) return false;
+    if (stage === end + 1 && !stages.isAnswer(session, stage)) return false;
+    return this.#tcp.ackedBytes(user) <= stages.turnStart(session, stage);
+  }
+
+  #countUnasked(user: number): void {
+    const plays = this.#plays;
+    if (plays.flags[user] & PlayFlag.UNASKED) return;
+    plays.flags[user] |= PlayFlag.UNASKED;
+    this.#counters[Counter.EXCHANGES_UNSOLICITED]++;
+  }
+
+  /**
+   * The answer to a turn begins: what do its first octets say?
+   * @param ownBytes what `ownBytes` returned
+   */
+  read(user: number, delivery: Delivery, ownBytes: number): void {
+    const plays = this.#plays;
+    const stages = this.#stages;
+    const session = plays.session[user];
+    const stage = plays.openStage[user];
+    const recordedClass = stages.statusClassOf(session, stage);
+    if (!stages.isHttpAnswer(session, stage) && recordedClass === 0) return;
+    // Only a packet whose payload is all new begins with the answer's first octet.
+    if (delivery.bytes < delivery.payloadBytes) return;
+    const skip = delivery.bytes - ownBytes;
+    const start = delivery.payloadStart + skip;
+    const bytes = delivery.payloadCapturedBytes - skip;
+    const head = answerHead(delivery.data, start, bytes);
+    this.#judgeStatus(user, head.statusClass, recordedClass);
+    const isChunked =
+      head.isChunked || (!head.hasLength && recordedClass > 0 && stages.isChunked(stage));
+    if (isChunked) plays.flags[user] |= PlayFlag.CHUNKED;
+    if (!stages.isHttpAnswer(session, stage)) return;
+    const answer = answerBytes(delivery.data, start, bytes, stages.isToHead(stage));
+    if (answer === UNKNOWN_END) return;
+    const expected = stages.bytesOf(session, stage);
+    // The client did not wait for the answer's end: neither do we.
+    if (stage === stages.end(session) && stages.isEndWithin(session) && answer > expected) return;
+    plays.flags[user] &= ~PlayFlag.CHUNKED;
+    plays.flags[user] |= PlayFlag.FRAMED;
+    if (answer !== expected) plays.flags[user] |= PlayFlag.UNLIKE;
+    this.#setMissing(user, answer);
+  }
+
+  #judgeStatus(user: number, statusClass: number, recordedClass: number): void {
+    if (statusClass < 1 || statusClass > STATUS_CLASSES) return;
+    this.#counters[STATUS_COUNTER_BASE + statusClass]++;
+    if (recordedClass > 0 && statusClass !== recordedClass) {
+      this.#plays.flags[user] |= PlayFlag.OTHER_STATUS;
+    }
+  }
+
+  #setMissing(user: number, bytes: number): void {
+    this.#plays.stageBytes[user] = Math.min(bytes, STAGE_BYTES_MAX);
+    if (bytes > STAGE_BYTES_MAX) this.#moreBytes.set(user, bytes - STAGE_BYTES_MAX);
+  }
+
+  /**
+   * Octets of a framed answer.
+   * @returns how many of them lie beyond its end
+   */
+  take(user: number, bytes: number): number {
+    const plays = this.#plays;
+    const missing = plays.stageBytes[user];
+    if (bytes < missing) {
+      plays.stageBytes[user] = missing - bytes;
+      return 0;
+    }
+    const more = this.#moreBytes.get(user);
+    if (more === undefined) {
+      plays.stageBytes[user] = 0;
+      return bytes - missing;
+    }
+    this.#moreBytes.delete(user);
+    this.#setMissing(user, more);
+    return this.take(user, bytes - missing);
+  }
+
+  /** Of an answer in chunks: how the packet at hand ends. */
+  tailOf(delivery: Delivery): Tail {
+    const { data, payloadStart, payloadBytes, payloadCapturedBytes, bytes } = delivery;
+    if (payloadCapturedBytes < payloadBytes || bytes > payloadBytes) return Tail.UNKNOWN;
+    return endsChunks(data, payloadStart, payloadBytes) ? Tail.LAST_CHUNK : Tail.OPEN;
+  }
+
+  /** The user has ended. */
+  forget(user: number): void {
+    this.#moreBytes.delete(user);
+  }
+}
+
+/** The column has 32 bits. */
+const STAGE_BYTES_MAX = 0xffff_ffff;
