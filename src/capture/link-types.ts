@@ -2,21 +2,38 @@
 export const LinkType = {
   NULL: 0,
   ETHERNET: 1,
+  SLIP: 8,
   PPP: 9,
   /** DLT_RAW as some systems number it. */
   RAW_12: 12,
   RAW_14: 14,
   PPP_HDLC: 50,
   PPPOE: 51,
+  ATM_RFC1483: 100,
   RAW: 101,
   C_HDLC: 104,
   IEEE802_11: 105,
   LOOP: 108,
+  ENC: 109,
   LINUX_SLL: 113,
+  PFLOG: 117,
+  PRISM: 119,
   IEEE802_11_RADIOTAP: 127,
+  IEEE802_11_AVS: 163,
+  PPP_PPPD: 166,
+  PPI: 192,
+  PPP_WITH_DIR: 204,
+  C_HDLC_WITH_DIR: 205,
   IPV4: 228,
   IPV6: 229,
+  NFLOG: 239,
+  NETANALYZER: 240,
+  PKTAP: 258,
   LINUX_SLL2: 276,
+  DSA_TAG_BRCM: 281,
+  DSA_TAG_BRCM_PREPEND: 282,
+  DSA_TAG_DSA: 284,
+  DSA_TAG_EDSA: 285,
 } as const;
 export type LinkType = (typeof LinkType)[keyof typeof LinkType];
 
@@ -45,8 +62,14 @@ export const PppProtocol = {
   IPV6: 0x0057,
   MPLS: 0x0281,
   MPLS_MULTICAST: 0x0283,
-  /** From here on: control protocols (LCP, IPCP, CHAP, …). */
-  NETWORK_CONTROL: 0x8000,
+  /** Whole packets compressed or encrypted, of one link or of a bundle, and TCP headers (RFC 1144). */
+  VJ_COMPRESSED: 0x002d,
+  VJ_UNCOMPRESSED: 0x002f,
+  MULTILINK: 0x003d,
+  ENCRYPTED: 0x0053,
+  ENCRYPTED_LINK: 0x0055,
+  COMPRESSED_LINK: 0x00fb,
+  COMPRESSED: 0x00fd,
 } as const;
 
 /** Values below are lengths of an IEEE 802.3 frame, not EtherTypes. */

@@ -16,6 +16,7 @@ import { IPV6_HEADER_BYTES } from '../wire/ipv6.ts';
 import { SYN, TCP_HEADER_BYTES_MIN } from '../wire/tcp.ts';
 import { TcpOptions } from '../wire/tcp-options.ts';
 import { IpFragments, type Piece } from './ip-fragments.ts';
+import { isPrefixed, LinkPrefix } from './link-prefix.ts';
 import { Encapsulation, ETHER_TYPE_MIN, LinkType, PppProtocol } from './link-types.ts';
 import { Skip } from './skip-reason.ts';
 
@@ -91,6 +92,7 @@ export class SegmentDecoder {
   hasTimestamps = false;
 
   readonly #options = new TcpOptions();
+  readonly #prefix = new LinkPrefix();
   readonly #fragments: IpFragments;
   readonly #reassembled: DataView;
   /** End of what is captured, and of what was on the wire, of the header at hand. */
@@ -190,13 +192,40 @@ export class SegmentDecoder {
         return this.#pppoe(at);
       case LinkType.C_HDLC:
         return this.#typeAt(at + 2, at + 4);
+      case LinkType.ATM_RFC1483:
+        return this.#llc(at);
       case LinkType.IEEE802_11:
         return this.#wlan(at, false);
       case LinkType.IEEE802_11_RADIOTAP:
         return this.#radiotap(at);
       default:
-        return Skip.LINK_TYPE;
+        return this.#prefixed(at, linkType);
     }
+  }
+
+  /** A frame with a header of the capturing system in front. */
+  #prefixed(at: number, linkType: number): Skip {
+    if (!isPrefixed(linkType)) return Skip.LINK_TYPE;
+    if (++this.#depth > ENCAPSULATIONS_MAX) return Skip.NESTING_LIMIT;
+    const prefix = this.#prefix;
+    if (!prefix.open(linkType, this.data, at, this.#end)) {
+      return prefix.needed === 0 ? Skip.NOT_IP : this.#cut(prefix.needed, Skip.BAD_LINK_HEADER);
+    }
+    this.#end = prefix.end;
+    // It holds what the kernel handed over, which may be less than the packet had.
+    if (linkType === LinkType.NFLOG) this.#wireEnd = this.#packetEnd(prefix.at);
+    return this.#link(prefix.at, prefix.linkType);
+  }
+
+  /** Where an IP packet says that it ends; it is not shorter than what is there. */
+  #packetEnd(at: number): number {
+    const isThere = at + IPV4_HEADER_BYTES_MIN <= this.#end;
+    if (!isThere) return at + IPV6_HEADER_BYTES;
+    const isIpv6 = this.data.getUint8(at) >>> 4 === 6;
+    const bytes = isIpv6
+      ? IPV6_HEADER_BYTES + this.data.getUint16(at + 4)
+      : this.data.getUint16(at + 2);
+    return Math.max(this.#end, at + bytes);
   }
 
   /** IEEE 802.3, section 3: two addresses, then an EtherType or the length of an LLC frame. */
@@ -296,7 +325,10 @@ export class SegmentDecoder {
     const { data } = this;
     let at = start;
     if (at + 2 > this.#end) return this.#cut(at + 2, Skip.BAD_LINK_HEADER);
-    if (data.getUint8(at) === 0xff) at += 2;
+    const address = data.getUint8(at);
+    // RFC 1547, section 4.3.1: unicast and broadcast of Cisco's framing, which is no PPP.
+    if (address === 0x0f || address === 0x8f) return this.#typeAt(at + 2, at + 4);
+    if (address === 0xff) at += 2;
     if (at + 2 > this.#end) return this.#cut(at + 2, Skip.BAD_LINK_HEADER);
     // An odd first octet is a whole protocol: field compression.
     const isShort = (data.getUint8(at) & 1) === 1;
@@ -310,8 +342,16 @@ export class SegmentDecoder {
       case PppProtocol.MPLS:
       case PppProtocol.MPLS_MULTICAST:
         return this.#mpls(at);
+      case PppProtocol.VJ_COMPRESSED:
+      case PppProtocol.VJ_UNCOMPRESSED:
+      case PppProtocol.MULTILINK:
+      case PppProtocol.ENCRYPTED:
+      case PppProtocol.ENCRYPTED_LINK:
+      case PppProtocol.COMPRESSED_LINK:
+      case PppProtocol.COMPRESSED:
+        return Skip.ENCRYPTED;
       default:
-        return protocol >= PppProtocol.NETWORK_CONTROL ? Skip.NOT_IP : Skip.ENCRYPTED;
+        return Skip.NOT_IP;
     }
   }
 

@@ -62,6 +62,126 @@ const label = (isBottom: boolean) => u32((16 << 12) | (isBottom ? 0x100 : 0) | 6
 const ppp = (protocol: number, body: Uint8Array) => concat(u16(protocol), body);
 const pppoe = (body: Uint8Array) => concat(u8(0x11, 0), u16(1), u16(body.length), body);
 
+const le16 = (value: number) => u16(value).reverse();
+const le32 = (value: number) => u32(value).reverse();
+/** A packet as NFLOG hands it over, behind another attribute. */
+const nflog = (family: number, packet: Uint8Array, n16 = le16) =>
+  concat(
+    u8(family, 0, 0, 5),
+    ...[n16(7), n16(10), u8(0x61, 0x62, 0), u8(0)],
+    ...[n16(4 + packet.length), n16(9), packet],
+    new Array<number>(-packet.length & 3).fill(0),
+  );
+const pktap = (linkType: number, frame: Uint8Array) =>
+  concat(le32(108), le32(1), le32(linkType), new Uint8Array(96), frame);
+const ppi = (linkType: number, frame: Uint8Array) =>
+  concat(u8(0, 0), le16(12), le32(linkType), u32(0), frame);
+/** A data frame of 802.11 with LLC and SNAP. */
+const wlan = (packet: Uint8Array) =>
+  concat(u8(0x08), new Uint8Array(23), u8(0xaa, 0xaa, 3, 0, 0, 0), u16(0x0800), packet);
+const chdlc = (address: number, type: number, packet: Uint8Array) =>
+  concat(u8(address, 0), u16(type), packet);
+
+describe('behind the header of a capturing system', () => {
+  const tagged = (tag: number[]) => ethernet(0x0800, V4, tag);
+  test.each([
+    { name: 'NFLOG', linkType: 239, frame: nflog(2, V4) },
+    { name: 'NFLOG, IPv6', linkType: 239, frame: nflog(10, V6) },
+    { name: 'NFLOG of a big-endian machine', linkType: 239, frame: nflog(2, V4, u16) },
+    { name: 'PKTAP', linkType: 258, frame: pktap(1, ethernet(0x0800, V4)) },
+    { name: 'PKTAP of raw IP', linkType: 258, frame: pktap(12, V6) },
+    { name: 'PPP with pppd, in', linkType: 166, frame: concat(u8(0, 3), ppp(0x0021, V4)) },
+    { name: 'PPP with pppd, out', linkType: 166, frame: concat(u8(1, 3), ppp(0x0057, V6)) },
+    { name: 'PPP with direction', linkType: 204, frame: concat(u8(1), ppp(0x0021, V4)) },
+    {
+      name: 'Cisco HDLC with direction',
+      linkType: 205,
+      frame: concat(u8(0), chdlc(0x0f, 0x0800, V4)),
+    },
+    { name: 'Cisco HDLC in PPP, unicast', linkType: 50, frame: chdlc(0x0f, 0x0800, V4) },
+    { name: 'Cisco HDLC in PPP, broadcast', linkType: 9, frame: chdlc(0x8f, 0x86dd, V6) },
+    { name: 'SLIP', linkType: 8, frame: concat(new Uint8Array(16), V4) },
+    { name: 'OpenBSD enc', linkType: 109, frame: concat(new Uint8Array(12), V6) },
+    { name: 'OpenBSD pflog', linkType: 117, frame: concat(u8(61, 2), new Uint8Array(62), V4) },
+    { name: 'ATM', linkType: 100, frame: concat(u8(0xaa, 0xaa, 3, 0, 0, 0), u16(0x0800), V4) },
+    {
+      name: 'Prism',
+      linkType: 119,
+      frame: concat(u32(0x44), u32(144), new Uint8Array(136), wlan(V4)),
+    },
+    {
+      name: 'AVS',
+      linkType: 163,
+      frame: concat(u32(0x8021_1001), u32(64), new Uint8Array(56), wlan(V4)),
+    },
+    {
+      name: 'AVS as Prism',
+      linkType: 119,
+      frame: concat(u32(0x8021_1001), u32(64), new Uint8Array(56), wlan(V4)),
+    },
+    { name: 'PPI', linkType: 192, frame: ppi(105, wlan(V4)) },
+    { name: 'PPI in PPI', linkType: 192, frame: ppi(192, ppi(1, ethernet(0x86dd, V6))) },
+    { name: 'netANALYZER', linkType: 240, frame: concat(u32(0), ethernet(0x0800, V4)) },
+    { name: 'a Broadcom tag', linkType: 281, frame: tagged(u32(1)) },
+    { name: 'a Broadcom tag in front', linkType: 282, frame: concat(u32(1), ethernet(0x0800, V4)) },
+    { name: 'a DSA tag', linkType: 284, frame: tagged(u32(1)) },
+    { name: 'an EDSA tag', linkType: 285, frame: tagged([...u32(0xdada_0000), ...u32(1)]) },
+  ])('a segment is found: $name', ({ linkType, frame }) => {
+    expect(decode(frame, { linkType })).toEqual(HELLO);
+    // Cut anywhere, it is either the segment or what was cut of it.
+    for (let captured = 0; captured < frame.length; captured++) {
+      const found = decode(frame, { linkType, captured });
+      if (typeof found === 'object')
+        expect(found).toMatchObject({ ...HELLO, payload: expect.anything() });
+      else expect(['truncated-headers', 'not-ip', 'bad-link-header']).toContain(found);
+    }
+  });
+
+  test.each([
+    { name: 'NFLOG of another family', linkType: 239, frame: nflog(7, V4), reason: 'not-ip' },
+    { name: 'NFLOG without a packet', linkType: 239, frame: u8(2, 0, 0, 5), reason: 'not-ip' },
+    {
+      name: 'NFLOG without end',
+      linkType: 239,
+      frame: concat(u8(2, 0, 0, 5), u32(0)),
+      reason: 'not-ip',
+    },
+    {
+      name: 'PKTAP of what is not read',
+      linkType: 258,
+      frame: pktap(253, V4),
+      reason: 'unsupported-link-type',
+    },
+    {
+      name: 'a PKTAP header without end',
+      linkType: 258,
+      frame: concat(le32(2 ** 31), new Uint8Array(60)),
+      reason: 'bad-link-header',
+    },
+    {
+      name: 'PPI in itself',
+      linkType: 192,
+      frame: concat(u8(0, 0), le16(0), le32(192)),
+      reason: 'nesting-limit',
+    },
+    {
+      name: "Cisco's keep-alive in PPP",
+      linkType: 50,
+      frame: chdlc(0x8f, 0x8035, V4),
+      reason: 'not-ip',
+    },
+    { name: 'another protocol in PPP', linkType: 9, frame: ppp(0x0029, V4), reason: 'not-ip' },
+    { name: 'compressed TCP in PPP', linkType: 9, frame: ppp(0x002d, V4), reason: 'encrypted' },
+  ])('$name is told from it', ({ linkType, frame, reason }) => {
+    expect(decode(Uint8Array.from(frame), { linkType })).toBe(reason);
+  });
+
+  test('NFLOG that hands over less than there was is cut, not short', () => {
+    const frame = nflog(2, V4.subarray(0, 42));
+    expect(decode(frame, { linkType: 239 })).toMatchObject({ payload: 'he', payloadBytes: 5 });
+  });
+});
+
 describe('the innermost segment is found in', () => {
   test.each([
     { name: 'Ethernet', frame: ethernet(0x0800, V4) },
