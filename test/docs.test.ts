@@ -15,7 +15,7 @@ import { FOLDER_RULES } from './helpers/architecture.ts';
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
 const DOCUMENTS = [
   ...readdirSync(ROOT),
-  ...['docs', 'bench', 'fixtures', 'test'].flatMap((folder) =>
+  ...['docs', 'bench', 'examples', 'fixtures', 'test'].flatMap((folder) =>
     readdirSync(join(ROOT, folder), { encoding: 'utf8', recursive: true }).map((path) =>
       join(folder, path),
     ),

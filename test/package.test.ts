@@ -1,0 +1,58 @@
+/** What `npm pack` hands out: what a user needs, and no more. */
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { must } from './helpers/process.ts';
+
+const ROOT = fileURLToPath(new URL('../', import.meta.url));
+
+interface Packed {
+  readonly unpackedSize: number;
+  readonly files: readonly { readonly path: string }[];
+}
+
+let packed: Packed;
+let paths: readonly string[];
+
+beforeAll(async () => {
+  const argv = ['npm', 'pack', '--dry-run', '--json', '--ignore-scripts'];
+  [packed] = JSON.parse(await must(argv, { cwd: ROOT })) as [Packed];
+  paths = packed.files.map(({ path }) => path);
+});
+
+describe('the package', () => {
+  test('has the program, its documents, the examples and the captures that they play', () => {
+    expect(paths).toEqual(
+      expect.arrayContaining([
+        'bin/gryphon.js',
+        'dist/cli/main.js',
+        'README.md',
+        'LICENSE',
+        'SECURITY.md',
+        'CHANGELOG.md',
+        'docs/summary.svg',
+        'examples/ci-stage.sh',
+        'fixtures/http-keepalive.pcap',
+      ]),
+    );
+  });
+
+  test('has no captures that are made to break readers, no recorder, no tests', () => {
+    const unwanted =
+      /^(fixtures\/(malformed|conformance|public|record)|test|src|bench\/(?!README))/;
+    expect(paths.filter((path) => unwanted.test(path))).toEqual([]);
+    expect(packed.unpackedSize).toBeLessThan(4_000_000);
+  });
+
+  test('has everything that its README shows or leads to', () => {
+    const text = readFileSync(join(ROOT, 'README.md'), 'utf8').replace(/^```[\s\S]*?^```/gm, '');
+    const links = [...text.matchAll(/\]\(([^)\s#]+)[^)\s]*\)/g)]
+      .map(([, link = '']) => normalize(join(dirname('README.md'), link)))
+      .filter((link) => existsSync(join(ROOT, link)));
+    expect(links.length).toBeGreaterThan(5);
+    const isIn = (link: string) =>
+      paths.some((path) => path === link || path.startsWith(`${link}/`));
+    expect(links.filter((link) => !isIn(link))).toEqual([]);
+  });
+});
