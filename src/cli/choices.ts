@@ -9,3 +9,6 @@ export const CLOSES: readonly CloseName[] = ['recorded', 'server', 'reset'];
 export const SENDERS: readonly SenderName[] = ['packet', 'ip', 'raw-socket'];
 export const INCOMPLETE: readonly Incomplete[] = ['mid-stream', 'holed'];
 export const MODES: readonly SourceMode[] = ['advanced', 'nfqueue', 'sink'];
+
+/** The environment variable that holds the secret between replay and intercept; no option. */
+export const TOKEN_VARIABLE = 'GRYPHON_TOKEN';

@@ -1,6 +1,6 @@
 /** The files that commands read and write: errno in, ReplayError out. */
 import { constants } from 'node:fs';
-import { access, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { access, mkdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ReplayError } from '../base/errors.ts';
 
@@ -17,7 +17,11 @@ export interface Files {
   checkWritable(path: string): Promise<void>;
   /** @throws ReplayError ERR_CLI_INPUT (usage; environment: not permitted) */
   read(path: string): Promise<string>;
-  /** @throws ReplayError ERR_CLI_OUTPUT (environment) */
+  /**
+   * Writes a file as a whole or not at all: where that fails, there is what was there before. Devices
+   * and pipes are written to.
+   * @throws ReplayError ERR_CLI_OUTPUT (environment)
+   */
   write(path: string, content: string): Promise<void>;
 }
 
@@ -54,11 +58,30 @@ export const kernelFiles: Files = {
   },
 
   async write(path, content) {
-    await writeFile(path, content).catch((cause: unknown) => {
+    await writeWhole(path, content).catch((cause: unknown) => {
       throw outputError(`${path} cannot be written`, cause);
     });
   },
 };
+
+/** Why no file can be made beside another one, which may be written to all the same. */
+const NONE_BESIDE: ReadonlySet<string> = new Set(['EACCES', 'EPERM', 'ENAMETOOLONG']);
+
+/** Writes beside the file and puts the new one in its place. */
+async function writeWhole(path: string, content: string): Promise<void> {
+  const found = await stat(path).catch(() => null);
+  if (found !== null && !found.isFile()) return await writeFile(path, content);
+  const place = found === null ? path : await realpath(path);
+  const part = `${place}.${process.pid}.part`;
+  try {
+    await writeFile(part, content, { flag: 'wx', mode: found?.mode ?? 0o666 });
+    await rename(part, place);
+  } catch (fault) {
+    await rm(part, { force: true });
+    if (!NONE_BESIDE.has(codeOf(fault))) throw fault;
+    await writeFile(place, content);
+  }
+}
 
 /** `mkdir` with `recursive` never returns where folders cannot be made (below /proc; Node 20). */
 async function makeFolders(path: string): Promise<void> {
@@ -79,6 +102,7 @@ const REASONS: ReadonlyMap<string, string> = new Map([
   ['EROFS', 'the file system is read-only'],
   ['ENOSPC', 'no space left on the device'],
   ['EDQUOT', 'the quota is used up'],
+  ['EFBIG', 'it would be larger than files may be here'],
   ['ENOENT', 'its folder does not exist'],
   ['NOT_THERE', 'it does not exist'],
   ['ENOTDIR', 'a part of the path is not a folder'],
@@ -86,6 +110,8 @@ const REASONS: ReadonlyMap<string, string> = new Map([
   ['EISDIR', 'it is a folder'],
   ['ENAMETOOLONG', 'the name is too long'],
 ]);
+
+const NO_ROOM = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 
 /** Faults of what was asked for; all others are the machine's. */
 const WRONG_USE = new Set(['ENOENT', 'ENOTDIR', 'EEXIST', 'EISDIR', 'ENAMETOOLONG']);
@@ -96,7 +122,7 @@ function outputError(what: string, cause: unknown): ReplayError {
     code: 'ERR_CLI_OUTPUT',
     kind: WRONG_USE.has(code) ? 'usage' : 'environment',
     message: `${what}: ${reasonOf(code, cause)}`,
-    hint: 'choose another place with --out or --json',
+    hint: NO_ROOM.has(code) ? 'make room there, or choose another place' : 'choose another place',
     cause,
   });
 }

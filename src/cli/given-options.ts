@@ -142,6 +142,25 @@ export function findUnknownOptions(options: {
   }
 }
 
+/**
+ * What to say of variables that look like options and are none: they change nothing.
+ * @param names of all options of all commands, and of the variables that are no options
+ */
+export function unknownVariables(
+  env: Readonly<Record<string, string | undefined>>,
+  names: { readonly options: readonly string[]; readonly others: readonly string[] },
+): readonly string[] {
+  const known = [...names.options.map(environmentName), ...names.others];
+  return Object.keys(env)
+    .filter((name) => name.startsWith(ENVIRONMENT_PREFIX) && !known.includes(name))
+    .map((name) => {
+      const rest = name.slice(ENVIRONMENT_PREFIX.length).toLowerCase().replaceAll('_', '-');
+      const close = nearest(rest, names.options);
+      const guess = close === null ? 'see --help' : `did you mean ${environmentName(close)}?`;
+      return `${name} stands for no option and is ignored; ${guess}`;
+    });
+}
+
 const letterLike = (key: string, letters: readonly string[]): string | null =>
   letters.find((letter) => letter.toLowerCase() === key.toLowerCase()) ?? null;
 

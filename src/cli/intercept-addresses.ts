@@ -2,6 +2,7 @@
 import { formatAddress, parseAddress } from '../base/address.ts';
 import { ReplayError } from '../base/errors.ts';
 import type { ChannelToken, InterceptAddress } from '../run/options.ts';
+import { TOKEN_VARIABLE } from './choices.ts';
 import type { Context } from './context.ts';
 import type { GivenOptions } from './given-options.ts';
 import { parseEndpoint } from './targets.ts';
@@ -10,9 +11,6 @@ import { parseWhole, valueError } from './values.ts';
 
 /** Where intercepts listen unless they are told otherwise; their ancestors' port. */
 export const INTERCEPT_PORT = 36_524;
-
-/** The environment variable that holds the secret itself. */
-const TOKEN_VARIABLE = 'GRYPHON_TOKEN';
 
 /** `HOST`, `HOST:PORT`, an IPv6 address bare or in brackets. */
 export function parseInterceptAddress(text: string, defaultPort: number): InterceptAddress {
@@ -82,10 +80,24 @@ export async function readToken(
   { env, files }: Pick<Context, 'env' | 'files'>,
 ): Promise<ChannelToken | null> {
   const file = given.text('token-file');
-  if (file !== null) return { text: await files.read(file.text), where: file.text };
+  if (file !== null) {
+    const text = await files.read(file.text).catch((fault: unknown) => {
+      throw fault instanceof ReplayError ? ofOption(file.label, fault) : fault;
+    });
+    return { text, where: file.text };
+  }
   const text = env[TOKEN_VARIABLE];
   return text === undefined || text === '' ? null : { text, where: TOKEN_VARIABLE };
 }
+
+const ofOption = (label: string, { code, kind, message, hint, cause }: ReplayError): ReplayError =>
+  new ReplayError({
+    code,
+    kind,
+    message: `${label}: ${message}`,
+    ...(hint === null ? {} : { hint }),
+    cause,
+  });
 
 /** `[HOST:]PORT` to listen on: an address of this machine, an IPv6 one bare or in brackets. */
 export function parseListen(text: string): InterceptAddress {

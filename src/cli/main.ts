@@ -2,10 +2,13 @@
  * From the command line to an exit code. Commands are imported when they are chosen: `--help`
  * loads none of them. What fails anywhere in a command is worded here, and only here.
  */
+
+import { TOKEN_VARIABLE } from './choices.ts';
 import { type Command, parseCommandLine } from './command-line.ts';
 import type { Context } from './context.ts';
 import { ExitCode } from './exit-codes.ts';
 import { describeFailure } from './failure.ts';
+import { unknownVariables } from './given-options.ts';
 import { INSPECT_FLAGS } from './inspect-flags.ts';
 import { INTERCEPT_ELSEWHERE, INTERCEPT_FLAGS } from './intercept-flags.ts';
 import { REPLAY_ELSEWHERE, REPLAY_FLAGS } from './replay-flags.ts';
@@ -79,6 +82,12 @@ export const COMMANDS: readonly Command[] = [
   },
 ];
 
+/** What the environment may hold. */
+const VARIABLES = {
+  options: [...new Set(COMMANDS.flatMap(({ specs }) => specs.map(({ name }) => name)))],
+  others: [TOKEN_VARIABLE],
+};
+
 /** Runs one command line; every failure ends here, as lines on stderr and a code. */
 export async function main(context: Context): Promise<ExitCode> {
   try {
@@ -86,6 +95,10 @@ export async function main(context: Context): Promise<ExitCode> {
     if ('output' in line) {
       await context.print(line.output);
       return ExitCode.OK;
+    }
+    if (!(line.given.switch('quiet') ?? false)) {
+      for (const text of unknownVariables(context.env, VARIABLES))
+        context.log(`gryphon: ${text}\n`);
     }
     return await line.command.run({ given: line.given, faults: line.faults, context });
   } catch (error) {

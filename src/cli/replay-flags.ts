@@ -47,7 +47,7 @@ export const REPLAY_FLAGS: readonly OptionSpec[] = [
     name: 'map',
     letter: 'x',
     describe: '[IP:]PORT-HOST:PORT,… Which recorded server is played to which target',
-    fallback: 'all to --target',
+    fallback: 'all to --target; with both, --map goes first',
   }),
   list(LOAD, { name: 'file', letter: 'f', describe: 'FILE,… More captures' }),
   value(LOAD, {

@@ -29,6 +29,11 @@ export async function replay({ given, faults, context }: CommandInput): Promise<
     interrupted: interruption.signal,
   };
   try {
+    if (given.text('target') !== null && given.texts('map').length > 0) {
+      progress.note(
+        '--map goes first; --target gets the sessions of servers that no mapping names',
+      );
+    }
     const warning = publicClientsWarning(options);
     if (warning !== null) progress.note(warning);
     if (isDry) {

@@ -162,20 +162,41 @@ function loadPackage(): RawSocketModule {
   try {
     return createRequire(import.meta.url)('raw-socket') as RawSocketModule;
   } catch (cause) {
-    const { code, message } = cause as { code?: string; message: string };
-    const isMissing = code === 'MODULE_NOT_FOUND';
-    throw new ReplayError({
+    throw rawSocketFault(cause, process.version);
+  }
+}
+
+/**
+ * Why the package cannot be loaded, and what mends that: ERR_IO_NO_RAW_SOCKET (environment).
+ * @param nodeVersion what this process runs on, `v20.19.0`
+ */
+export function rawSocketFault(cause: unknown, nodeVersion: string): ReplayError {
+  const { code = '', message } = cause as { code?: string; message: string };
+  // Its JavaScript is there, what is compiled of it is not.
+  const isUncompiled = code === 'MODULE_NOT_FOUND' && message.includes('raw.node');
+  const isOfOtherNode = message.includes('NODE_MODULE_VERSION');
+  const fault = (what: string, hint: string): ReplayError =>
+    new ReplayError({
       code: 'ERR_IO_NO_RAW_SOCKET',
       kind: 'environment',
-      message: isMissing
-        ? 'the optional package raw-socket is not installed'
-        : `the package raw-socket cannot be loaded: ${message}`,
-      hint: isMissing
-        ? 'npm install raw-socket (it needs a compiler), or use --sender packet'
-        : 'it can be loaded by one thread only: use --threads 1, or --sender packet',
+      message: what,
+      hint: `${hint}, or use --sender packet`,
       cause,
     });
+  if (isOfOtherNode) {
+    const what = `the package raw-socket was compiled for another Node than ${nodeVersion}`;
+    return fault(what, 'npm rebuild raw-socket (it needs a compiler)');
   }
+  if (isUncompiled) {
+    const what = 'the optional package raw-socket was installed without being compiled';
+    return fault(what, 'npm rebuild raw-socket (it needs a compiler)');
+  }
+  if (code === 'MODULE_NOT_FOUND') {
+    const hint = 'npm install raw-socket (it needs a compiler)';
+    return fault('the optional package raw-socket is not installed', hint);
+  }
+  const what = `the package raw-socket cannot be loaded: ${message}`;
+  return fault(what, 'one thread of a process can load it: use --threads 1');
 }
 
 function open(raw: RawSocketModule, isIpv4: boolean, interfaceName: string | null): RawSocket {

@@ -1,5 +1,15 @@
 /** The command as the shell sees it: the built program, started as a process. */
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -23,9 +33,9 @@ const gryphon = (args: readonly string[], options: RunOptions = {}) =>
 
 /** A line of bash in which `gryphon` is the program; paths may hold that word, too. */
 const shell = (line: string, options: RunOptions = {}) =>
-  run(['bash', '-c', `gryphon() { "$NODE" "$GRYPHON_JS" "$@"; }; ${line}`], {
+  run(['bash', '-c', `gryphon() { "$NODE" "$PROGRAM" "$@"; }; ${line}`], {
     cwd: folder,
-    env: { ...process.env, NODE: process.execPath, GRYPHON_JS: join(ROOT, 'bin/gryphon.js') },
+    env: { ...process.env, NODE: process.execPath, PROGRAM: join(ROOT, 'bin/gryphon.js') },
     ...options,
   });
 
@@ -42,6 +52,45 @@ test('--help goes to stdout and ends with 0', async () => {
   const { code, stdout, stderr } = await gryphon(['--help']);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   expect(stdout).toContain('gryphon replay x.pcap');
+});
+
+describe('where Node is too old', () => {
+  /** The program beside a build that no version of Node can read. */
+  const startIn = (node: string) => {
+    const place = join(folder, `node-${node}`);
+    mkdirSync(join(place, 'bin'), { recursive: true });
+    mkdirSync(join(place, 'dist/cli'), { recursive: true });
+    copyFileSync(join(ROOT, 'bin/gryphon.js'), join(place, 'bin/gryphon.js'));
+    writeFileSync(join(place, 'package.json'), '{ "type": "module" }');
+    for (const name of ['main', 'context']) {
+      writeFileSync(join(place, `dist/cli/${name}.js`), 'this is no program');
+    }
+    const versions = `{ value: { ...process.versions, node: '${node}' } }`;
+    const pretend = `data:text/javascript,Object.defineProperty(process, 'versions', ${versions})`;
+    return run([process.execPath, '--import', pretend, join(place, 'bin/gryphon.js'), '--help']);
+  };
+
+  test.each(['12.22.12', '18.20.8', '20.18.3'])('%s is told so in one line', async (node) => {
+    const { code, stdout, stderr } = await startIn(node);
+    expect({ code, stdout }).toEqual({ code: 4, stdout: '' });
+    expect(stderr).toMatch(/^gryphon: it needs Node 20\.19 or newer, and [^\n]*\n$/);
+    expect(stderr).toContain(`is ${node}`);
+  });
+
+  test.each(['20.19.0', '22.0.0', '100.0.0'])('%s is new enough to go on', async (node) => {
+    const { code, stderr } = await startIn(node);
+    expect(code).not.toBe(0);
+    expect(stderr).toContain('SyntaxError');
+  });
+
+  test('what says so is read by Node 12: nothing younger is in it', () => {
+    const source = readFileSync(join(ROOT, 'bin/gryphon.js'), 'utf8');
+    const code = source.replace(/^\s*\/\/.*$|\/\*[\s\S]*?\*\/|'[^'\n]*'/gm, '');
+    expect(code).not.toMatch(/^\s*import\b(?!\()|\bawait\b|\?\.|\?\?|#\w|\|\|=|&&=|\d_\d/m);
+    const { engines } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+    const least = /NODE_MIN = \[(\d+), (\d+)\]/.exec(source)?.slice(1).join('.');
+    expect(engines.node).toBe(`>=${least}`);
+  });
 });
 
 describe('a replay', () => {
@@ -124,6 +173,11 @@ describe('exit codes', () => {
     { args: ['replay', CAPTURE, '--json', 'none/r.json'], code: 2, says: /folder does not exist/ },
     { args: ['replay', CAPTURE, '--target', '8.8.8.8:80'], code: 2, says: /public address/ },
     { args: ['replay', 'no-such.pcap'], code: 3, says: /no-such\.pcap does not exist/ },
+    {
+      args: ['intercept', '--token-file', 'nofile'],
+      code: 2,
+      says: /^gryphon: --token-file: nofile cannot be read: it does not exist/,
+    },
     { args: ['replay', '.'], code: 3, says: /folder/ },
     { args: ['replay', 'empty.pcap'], code: 3, says: /empty/ },
     { args: ['replay', 'text.pcap'], code: 3, says: /not a capture/ },
@@ -157,6 +211,26 @@ describe('exit codes', () => {
     expect(code).toBe(4);
     expect(stderr).toMatch(/^gryphon: the result cannot be written to stdout/);
   });
+});
+
+test('a report that there is no room for leaves nothing behind, and what was there as it was', async () => {
+  mkdirSync(join(folder, 'low'));
+  writeFileSync(join(folder, 'low/result.json'), 'of yesterday');
+  // No file may be longer than 4 kB: the smallest reports fit.
+  const line = `ulimit -f 4; gryphon replay ${CAPTURE} --out low --json r-low.json > /dev/null`;
+  const { code, stderr } = await shell(line);
+  expect({ code, stderr }).toEqual({
+    code: 4,
+    stderr: expect.stringMatching(
+      /^gryphon: [^ ]+ cannot be written: it would be larger than files may be here; [^\n]+\n$/,
+    ),
+  });
+  expect(existsSync(join(folder, 'r-low.json'))).toBe(false);
+  expect(readFileSync(join(folder, 'low/result.json'), 'utf8')).toBe('of yesterday');
+  const left = readdirSync(join(folder, 'low'));
+  expect(left).toEqual(expect.arrayContaining(['junit.xml', 'summary.txt']));
+  expect(left.filter((name) => name.includes('.part'))).toEqual([]);
+  for (const name of left) expect(statSync(join(folder, 'low', name)).size).toBeGreaterThan(0);
 });
 
 describe('signals', () => {
@@ -194,7 +268,7 @@ describe('signals', () => {
     'the first one ends the reading of a pipe that says nothing: replay %s',
     async (capture) => {
       // The shell holds a writing end, so that the reader waits; then it becomes gryphon.
-      const line = `rm -f silent; mkfifo silent; exec 9<>silent; exec "$NODE" "$GRYPHON_JS" replay ${capture}`;
+      const line = `rm -f silent; mkfifo silent; exec 9<>silent; exec "$NODE" "$PROGRAM" replay ${capture}`;
       const finished = await shell(line, {
         onStart: async (child) => {
           await until('the signals to be watched', () => catchesSighup(child.pid ?? 0));

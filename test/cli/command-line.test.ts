@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type Command, parseCommandLine } from '../../src/cli/command-line.ts';
 import { ExitCode } from '../../src/cli/exit-codes.ts';
+import { unknownVariables } from '../../src/cli/given-options.ts';
 import { COMMANDS } from '../../src/cli/main.ts';
 import { UsageError } from '../../src/cli/usage-error.ts';
 
@@ -138,6 +139,26 @@ describe('the environment', () => {
     expect(options.switch('quiet')).toBe(null);
     expect(() => faults.throwIfAny()).toThrow("GRYPHON_QUIET: 'perhaps' is neither on nor off");
   });
+});
+
+describe('a variable that stands for no option', () => {
+  const VARIABLES = { options: ['users', 'max-gap'], others: ['GRYPHON_TOKEN'] };
+  test.each([
+    { name: 'GRYPHON_USRES', guess: 'did you mean GRYPHON_USERS?' },
+    { name: 'GRYPHON_MAXGAP', guess: 'did you mean GRYPHON_MAX_GAP?' },
+    { name: 'GRYPHON_XYZZY', guess: 'see --help' },
+  ])('$name is told', ({ name, guess }) => {
+    expect(unknownVariables({ [name]: '5' }, VARIABLES)).toEqual([
+      `${name} stands for no option and is ignored; ${guess}`,
+    ]);
+  });
+
+  test.each(['GRYPHON_MAX_GAP', 'GRYPHON_TOKEN', 'USERS', 'NOT_GRYPHON_USRES'])(
+    '%s is not one',
+    (name) => {
+      expect(unknownVariables({ [name]: '5' }, VARIABLES)).toEqual([]);
+    },
+  );
 });
 
 describe('what is wrong with a line', () => {

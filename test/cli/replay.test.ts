@@ -113,6 +113,23 @@ test('clients that may be strangers are warned of', async () => {
   expect(err.join('')).toContain('have public addresses');
 });
 
+test('a variable that stands for no option is told, but not with --quiet', async () => {
+  const env = { GRYPHON_USRES: '5', GRYPHON_MODE: 'sink', GRYPHON_TOKEN: 'x' };
+  const { code, err } = await replay([], { env });
+  expect(code).toBe(0);
+  expect(err).toEqual([
+    'gryphon: GRYPHON_USRES stands for no option and is ignored; did you mean GRYPHON_USERS?\n',
+  ]);
+  expect((await replay(['--quiet'], { env })).err).toEqual([]);
+});
+
+test('which of --map and --target goes first is said', async () => {
+  const target = ['--target', '10.0.0.1:80'];
+  const { err } = await replay([...target, '--map', '80-10.0.0.2:80']);
+  expect(err.join('')).toContain('--map goes first; --target gets');
+  expect((await replay(target)).err).toEqual([]);
+});
+
 test('--dry-run prints the plan and runs nothing', async () => {
   const { code, out } = await replay(['--dry-run', '--out', 'o'], {
     files: { makeFolder: () => Promise.reject(new Error('made a folder')) },

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import type { Reporter } from 'vitest/node';
 
 /** Where the notes are, for the workers: they inherit the environment. */
-const NOTES = 'GRYPHON_TEST_NOTES';
+const NOTES = 'TESTS_NOT_RUN_NOTES';
 
 /** A suite that could not run, and what it lacks. */
 export interface SkippedSuite {
