@@ -1,5 +1,6 @@
 /** Which format a file has: by what is in it, never by its name. */
 import { CaptureError } from './capture-error.ts';
+import { foreignFormatOf } from './foreign-format.ts';
 import type { OctetWindow } from './octet-window.ts';
 import type { LargePackets, PacketReader } from './packet-reader.ts';
 import { isPcapMagic, PcapReader } from './pcap-reader.ts';
@@ -8,15 +9,8 @@ import { isPcapngMagic, PcapngReader } from './pcapng-reader.ts';
 /** As much of a file as tells its format. */
 export const MAGIC_BYTES = 4;
 
-/** Formats that are read or unpacked, and those that are only recognised to say what to do. */
-export type FileFormat = 'pcap' | 'pcapng' | 'gzip' | 'zstd' | 'xz' | 'bzip2' | 'lz4';
-
-/** Compressions that are not unpacked here, and what unpacks them. */
-const UNPACKERS: ReadonlyMap<FileFormat, string> = new Map([
-  ['xz', 'xz -dc'],
-  ['bzip2', 'bzip2 -dc'],
-  ['lz4', 'lz4 -dc'],
-]);
+/** Formats that are read or unpacked. */
+export type FileFormat = 'pcap' | 'pcapng' | 'gzip' | 'zstd';
 
 /** The format of a file that begins with these octets, or null when it is none of those. */
 export function formatOf(head: Uint8Array): FileFormat | null {
@@ -26,10 +20,8 @@ export function formatOf(head: Uint8Array): FileFormat | null {
   if (isPcapngMagic(magic)) return 'pcapng';
   // RFC 1952, section 2.3.1; RFC 8878, sections 3.1.1 and 3.1.2 (a frame, or one to be skipped).
   if (magic >>> 16 === 0x1f8b) return 'gzip';
-  if (magic === 0x28b5_2ffd || (magic & 0xf0ff_ffff) >>> 0 === 0x502a_4d18) return 'zstd';
-  if (magic === 0xfd37_7a58) return 'xz';
-  if (magic >>> 8 === 0x42_5a68) return 'bzip2';
-  return magic === 0x0422_4d18 ? 'lz4' : null;
+  const isZstd = magic === 0x28b5_2ffd || (magic & 0xf0ff_ffff) >>> 0 === 0x502a_4d18;
+  return isZstd ? 'zstd' : null;
 }
 
 /**
@@ -44,7 +36,7 @@ export function readerOf(window: OctetWindow, large?: LargePackets): PacketReade
   throw notACapture(head);
 }
 
-/** Why these octets do not begin a capture. */
+/** Why these octets do not begin a capture: FOREIGN_HEAD_BYTES of them, where there are so many. */
 export function notACapture(head: Uint8Array): CaptureError {
   if (head.length === 0) {
     return new CaptureError({
@@ -54,21 +46,17 @@ export function notACapture(head: Uint8Array): CaptureError {
       offset: 0,
     });
   }
-  const format = formatOf(head);
-  const unpacker = format === null ? undefined : UNPACKERS.get(format);
+  const foreign = foreignFormatOf(head);
   const hex = [...head.subarray(0, MAGIC_BYTES)].map((octet) =>
     octet.toString(16).padStart(2, '0'),
   );
+  const what = foreign === null ? `begins with ${hex.join(' ')}` : `is ${foreign.what}`;
   return new CaptureError({
     code: 'ERR_CAPTURE_FORMAT',
-    message:
-      unpacker === undefined
-        ? `not a capture: it begins with ${hex.join(' ')}`
-        : `compressed with ${format}, which is not unpacked here`,
+    message: `not a capture: it ${what}`,
     hint:
-      unpacker === undefined
-        ? 'pcap and pcapng files are read, also as .gz and .zst; convert others with `editcap`'
-        : `pipe it in: \`${unpacker} FILE | gryphon inspect -\``,
+      foreign?.hint ??
+      'pcap and pcapng files are read, also as .gz and .zst; convert others with `editcap`',
     offset: 0,
   });
 }

@@ -159,6 +159,7 @@ const outside = (offset: number): ReplayError =>
 /** What the kernel said about a capture, in words. */
 export function unreadable(path: string, cause: unknown): ReplayError {
   const errno = (cause as NodeJS.ErrnoException).code ?? 'unknown';
+  if (errno === 'ENOENT' && URL_PATTERN.test(path)) return isUrl(path, cause);
   const { code, text, hint } = READ_FAULTS.get(errno) ?? {
     code: 'ERR_CAPTURE_UNREADABLE',
     text: `cannot be read (${errno})`,
@@ -166,6 +167,17 @@ export function unreadable(path: string, cause: unknown): ReplayError {
   };
   return new ReplayError({ code, kind: 'capture', message: `${path} ${text}`, hint, cause });
 }
+
+const URL_PATTERN = /^[a-z][a-z0-9+.-]*:\/\//i;
+
+const isUrl = (path: string, cause: unknown): ReplayError =>
+  new ReplayError({
+    code: 'ERR_CAPTURE_NOT_FOUND',
+    kind: 'capture',
+    message: `${path} is a URL, and captures are read from files`,
+    hint: 'pipe it in: `curl -sSL URL | gryphon inspect -`',
+    cause,
+  });
 
 const READ_FAULTS: ReadonlyMap<string, { code: string; text: string; hint: string }> = new Map([
   [

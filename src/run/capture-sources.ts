@@ -2,6 +2,7 @@
  * From what the user names to files that can be read anywhere: folders are listed, compressed files
  * and pipes unpacked, and each gets its place in the joined capture.
  */
+import { basename } from 'node:path';
 import { ReplayError } from '../base/errors.ts';
 import { CaptureError } from '../capture/capture-error.ts';
 import { formatOf, MAGIC_BYTES } from '../capture/format.ts';
@@ -11,6 +12,9 @@ import { filesIn, headOf, kindOf, STANDARD_INPUT } from '../io/capture-source.ts
 import { INDEX_SUFFIX } from '../io/index-file.ts';
 import type { JoinedFile } from '../session/scripts.ts';
 import { type Compression, unpackCapture } from './unpack-capture.ts';
+
+/** Names of files that a note lists. */
+const NAMED_MAX = 3;
 
 /** A file that packets are read from. */
 export interface Source extends JoinedFile {
@@ -155,8 +159,7 @@ class Opening {
 function expand(path: string, options: SourceOptions): string[] {
   if (kindOf(path) !== 'folder') return [path];
   const files = filesIn(path).filter((file) => !file.endsWith(INDEX_SUFFIX));
-  const isCapture = (file: string) => formatOf(headOf(file, MAGIC_BYTES)) !== null;
-  const captures = files.filter(isCapture);
+  const captures = files.filter((file) => formatOf(headOf(file, MAGIC_BYTES)) !== null);
   if (captures.length === 0) {
     throw new ReplayError({
       code: 'ERR_CAPTURE_IS_FOLDER',
@@ -167,11 +170,21 @@ function expand(path: string, options: SourceOptions): string[] {
   }
   // With them all, the first that is none says so.
   if (options.strict === true) return files;
-  const others = files.length - captures.length;
-  const which =
-    others === 1 ? '1 file in it is no capture' : `${others} files in it are no captures`;
-  if (others > 0) options.onWarning?.(`${path}: ${which}`);
+  const known = new Set(captures);
+  const others = files.filter((file) => !known.has(file));
+  if (others.length > 0) options.onWarning?.(`${path}: ${noteOf(others)}`);
   return captures;
+}
+
+function noteOf(others: readonly string[]): string {
+  const names = others
+    .slice(0, NAMED_MAX)
+    .map((path) => basename(path))
+    .join(', ');
+  const rest = others.length > NAMED_MAX ? ', …' : '';
+  return others.length === 1
+    ? `1 file in it is no capture (${names})`
+    : `${others.length} files in it are no captures (${names}${rest})`;
 }
 
 /** Whether it can be read where it is. */

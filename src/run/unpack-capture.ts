@@ -8,6 +8,7 @@ import { pipeline } from 'node:stream/promises';
 import * as zlib from 'node:zlib';
 import { ReplayError } from '../base/errors.ts';
 import { CaptureError } from '../capture/capture-error.ts';
+import { FOREIGN_HEAD_BYTES } from '../capture/foreign-format.ts';
 import { type FileFormat, formatOf, MAGIC_BYTES, notACapture } from '../capture/format.ts';
 import type { Damage } from '../capture/packet-reader.ts';
 import { ZstdUnpacker } from '../capture/zstd-frames.ts';
@@ -173,7 +174,8 @@ class Sink {
     this.#head = new Uint8Array(Buffer.concat([this.#head, piece.subarray(0, missing)]));
     if (this.#head.length < MAGIC_BYTES) return;
     const format = formatOf(this.#head);
-    if (format !== 'pcap' && format !== 'pcapng') throw notACapture(this.#head);
+    if (format === 'pcap' || format === 'pcapng') return;
+    throw notACapture(Buffer.concat([this.#head, piece.subarray(missing, FOREIGN_HEAD_BYTES)]));
   }
 }
 

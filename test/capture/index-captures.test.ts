@@ -225,7 +225,7 @@ describe('several captures are one', () => {
     write('notes.txt', Buffer.from('hello'));
     const { sessions, warnings } = await read([folder]);
     expect(ports(sessions)).toEqual([1, 2]);
-    expect(warnings).toEqual([`${folder}: 1 file in it is no capture`]);
+    expect(warnings).toEqual([`${folder}: 1 file in it is no capture (notes.txt)`]);
   });
 
   test('more files than may be open at a time', async () => {
@@ -320,7 +320,7 @@ describe('what is no capture among others', () => {
     expect(await read([folder], { strict: true })).toMatchObject({ warnings: [] });
     write('empty.pcap', new Uint8Array(0));
     const { warnings } = await read([folder]);
-    expect(warnings).toEqual([`${folder}: 1 file in it is no capture`]);
+    expect(warnings).toEqual([`${folder}: 1 file in it is no capture (empty.pcap)`]);
     expect(await fault([folder], { strict: true })).toMatchObject({ code: 'ERR_CAPTURE_EMPTY' });
   });
 
