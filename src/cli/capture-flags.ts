@@ -42,7 +42,7 @@ export const CAPTURE_FLAGS: readonly OptionSpec[] = [
   flag('list', {
     name: 'include',
     choices: INCOMPLETE,
-    describe: 'mid-stream,holed: play what there is of sessions that are not whole',
+    describe: 'mid-stream,holed,one-sided: play what there is of sessions that are not whole',
   }),
   flag('switch', { name: 'strict', describe: 'A damaged capture is an error, not a warning' }),
   flag('switch', {

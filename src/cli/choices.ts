@@ -7,7 +7,7 @@ export const ORDERS = ['ip', 'port'] as const;
 export const PACES: readonly PaceName[] = ['think', 'schedule', 'none'];
 export const CLOSES: readonly CloseName[] = ['recorded', 'server', 'reset'];
 export const SENDERS: readonly SenderName[] = ['packet', 'ip', 'raw-socket'];
-export const INCOMPLETE: readonly Incomplete[] = ['mid-stream', 'holed'];
+export const INCOMPLETE: readonly Incomplete[] = ['mid-stream', 'holed', 'one-sided'];
 export const MODES: readonly SourceMode[] = ['advanced', 'nfqueue', 'sink'];
 
 /** The environment variable that holds the secret between replay and intercept; no option. */

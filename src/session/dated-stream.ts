@@ -61,26 +61,52 @@ export class DatedStream {
 
   /**
    * Puts a direction of a session together. Its parts are not dated yet.
-   * @param shiftNs what is taken off its times
+   * @param options.shiftNs what is taken off its times
+   * @param options.fillBytes what the snap length cut off is filled with octets from the beginning
+   * of the joined capture, so many at a time; 0: it is left out
    */
-  resolve(session: number, direction: number, shiftNs = 0): void {
+  resolve(
+    session: number,
+    direction: number,
+    { shiftNs = 0, fillBytes = 0 }: { readonly shiftNs?: number; readonly fillBytes?: number } = {},
+  ): void {
     this.#shiftNs = shiftNs;
     const resolver = this.#resolver;
-    resolver.resolve(session, direction);
-    this.#reserve(resolver.count);
-    this.count = resolver.count;
-    this.start.set(resolver.start.subarray(0, this.count));
-    this.bytes.set(resolver.bytes.subarray(0, this.count));
-    this.offset.set(resolver.offset.subarray(0, this.count));
-    this.segment.set(resolver.segment.subarray(0, this.count));
-    this.#filledAck.fill(Number.NaN, 0, this.count);
+    resolver.resolve(session, direction, fillBytes > 0);
+    this.count = 0;
+    for (let i = 0; i < resolver.count; i++) this.#take(i, fillBytes);
     this.endOffset = resolver.endOffset;
     this.from = 0;
     this.#recordedEnd = resolver.endOffset;
-    const detail = this.#records.sessions.u32[session * SESSION_WORDS + SessionWord.DETAIL];
     this.#recordedEndSeq = resolver.endSeq;
+    const detail = this.#records.sessions.u32[session * SESSION_WORDS + SessionWord.DETAIL];
     const first = (detail - 1) * DETAIL_WORDS + DetailWord.FIRST_SEGMENT + direction;
     this.#firstSegment = detail === 0 ? 0 : this.#records.details.u32[first];
+  }
+
+  /** Takes an extent over from the resolver; what is not in the file of it is filled. */
+  #take(i: number, fillBytes: number): void {
+    const { start, bytes, offset, segment } = this.#resolver;
+    const { u32: words, f64: floats } = this.#records.segments;
+    const at = segment[i] * SEGMENT_WORDS;
+    const captured = floats[(at >>> 1) + SegmentFloat.OFFSET] + words[at + SegmentWord.CAPTURED];
+    const present = Math.max(0, Math.min(bytes[i], captured - offset[i]));
+    if (present > 0) this.#append(start[i], present, offset[i], segment[i]);
+    for (let done = present; done < bytes[i] && fillBytes > 0; done += fillBytes) {
+      this.#append(start[i] + done, Math.min(fillBytes, bytes[i] - done), 0, segment[i]);
+    }
+  }
+
+  /**
+   * Says how long a stream was of which nothing was captured; `fill` it then.
+   * @param endSeq sequence number behind its last octet
+   * @param segment row of some segment of the session
+   */
+  expect(endOffset: number, endSeq: number, segment: number): void {
+    this.endOffset = endOffset;
+    this.#recordedEnd = endOffset;
+    this.#recordedEndSeq = endSeq;
+    this.#firstSegment = segment + 1;
   }
 
   /** Finds when each extent was sent and had arrived; `peer` has been resolved, and cut if it is. */

@@ -5,8 +5,13 @@
  *   known to be whole: the client speaks, having received all that the server had said.
  * - `holed`: octets are missing. What the server said is filled up, since only its length counts.
  *   What the client said is played up to the last turn before the first octet that is missing.
+ * - `one-sided`: of the server nothing was captured. How much it had said when the client spoke, the
+ *   client's acknowledgments tell.
+ *
+ * Of a server's answers that the snap length cut only the length counts, too: those sessions are
+ * played without being asked for.
  */
-import { seqAdd, seqAfter, seqBefore } from '../base/seq.ts';
+import { seqAdd, seqAfter, seqBefore, seqDiff } from '../base/seq.ts';
 import { DatedStream } from './dated-stream.ts';
 import {
   DETAIL_WORDS,
@@ -16,10 +21,14 @@ import {
   SegmentFlag,
   SegmentFloat,
   SegmentWord,
+  SessionFlag,
   type SessionRecords,
   SessionWord,
 } from './session-records.ts';
 import { isTailMissing } from './stream-resolver.ts';
+
+/** What the snap length cut off is filled in one piece: only lengths are looked at here. */
+const FILL_BYTES = 0xffff_ffff;
 
 /** Which part of a session is played. Offsets are those of the recorded streams. */
 export interface SessionPart {
@@ -31,6 +40,57 @@ export interface SessionPart {
   readonly startNs: number;
   /** The recorded client went on after `clientTo`. */
   readonly isCut: boolean;
+  /** Of a server of which nothing was captured: what the client's acknowledgments tell. */
+  readonly unheard: UnheardServer | null;
+}
+
+/** A server's stream as its client acknowledged it. */
+export interface UnheardServer {
+  /** Sequence number behind its last octet. */
+  readonly endSeq: number;
+  /** When it ended its stream: before the client did, after that, or not that we know. */
+  readonly end: 'first' | 'last' | 'open';
+}
+
+/** All of a session, whose streams have so many octets. */
+export const wholeSession = (clientTo: number, serverTo: number): SessionPart => ({
+  clientFrom: 0,
+  clientTo,
+  serverFrom: 0,
+  serverTo,
+  startNs: Number.NaN,
+  isCut: false,
+  unheard: null,
+});
+
+/**
+ * The whole of a session in which nothing of the server was captured.
+ * @param clientTo octets of the client's stream
+ */
+export function oneSidedSession(
+  { sessions, details }: SessionRecords,
+  session: number,
+  client: 0 | 1,
+  clientTo: number,
+): SessionPart {
+  const server = 1 - client;
+  const row = session * SESSION_WORDS;
+  const words = details.u32;
+  const detail = (sessions.u32[row + SessionWord.DETAIL] - 1) * DETAIL_WORDS;
+  const flags = sessions.u32[row + SessionWord.FLAGS];
+  const begin = seqAdd(sessions.u32[row + SessionWord.BASE_SEQ + server], 1);
+  const hasAcked = (flags & (SessionFlag.HAS_UNA_0 << server)) !== 0;
+  const una = hasAcked ? words[detail + DetailWord.UNA + server] : begin;
+  const endAck = words[detail + DetailWord.END_ACK + client];
+  const isEnded = (flags & (SessionFlag.END_HAS_ACK_0 << client)) !== 0;
+  const isReset = (flags & (SessionFlag.ENDED_BY_RST_0 << client)) !== 0;
+  // Whoever ends first gets the other's FIN later, and acknowledges it.
+  const end = isEnded && !isReset ? (seqDiff(una, endAck) > 0 ? 'last' : 'first') : 'open';
+  const endSeq = end === 'open' || una === begin ? una : seqAdd(una, -1);
+  return {
+    ...wholeSession(clientTo, Math.max(0, seqDiff(endSeq, begin))),
+    unheard: { endSeq, end },
+  };
 }
 
 export class PartFinder {
@@ -54,7 +114,7 @@ export class PartFinder {
     options: { readonly hasSyn: boolean; readonly mayHaveHoles: boolean },
   ): SessionPart | null {
     this.#client.resolve(session, client);
-    this.#server.resolve(session, 1 - client);
+    this.#server.resolve(session, 1 - client, { fillBytes: FILL_BYTES });
     const turn = options.hasSyn ? 0 : this.#firstWholeTurn(session, client);
     if (turn < 0) return null;
     const clientFrom = options.hasSyn
@@ -77,6 +137,7 @@ export class PartFinder {
       serverTo: serverFrom + part.serverTo,
       startNs,
       isCut: !isWhole,
+      unheard: null,
     };
   }
 

@@ -99,6 +99,8 @@ export class ScriptBuilder {
   readonly #durationNs = new Float64Column();
   readonly #endpoint = new Uint32Column();
   readonly #protocol = new Uint32Column();
+  readonly #unheard = new Uint32Column();
+  #hasUnheard = false;
   readonly #prefix = new Uint8Array(PROTOCOL_PREFIX_BYTES);
   /** Start of the first session, and of the last one before the session at hand. */
   #originNs = Number.NaN;
@@ -136,6 +138,7 @@ export class ScriptBuilder {
       endpoint: this.#endpoint.toSharedUint16(),
       endpoints: [...catalog.scriptRows.keys()].map((row) => catalog.endpoints[row]),
       protocol: this.#protocol.toSharedOctets(),
+      ...(this.#hasUnheard ? { areAnswersUnheard: this.#unheard.toSharedOctets() } : {}),
       client: this.#clients.finish(),
       server: this.#servers.finish(),
     };
@@ -155,8 +158,11 @@ export class ScriptBuilder {
       : this.#float(DetailFloat.SYN_NS);
     for (const direction of [0, 1]) {
       this.#mendClock(direction);
-      this.#streams[direction].resolve(session, direction, this.#shiftOf(direction));
+      const shiftNs = this.#shiftOf(direction);
+      const fillBytes = direction === server && this.#part !== null ? this.#fillBytes : 0;
+      this.#streams[direction].resolve(session, direction, { shiftNs, fillBytes });
     }
+    this.#expectUnheard(client, server);
     this.#cut(client, server);
     this.#streams[client].date(this.#streams[server]);
     if (this.#part !== null) this.#streams[server].fill(this.#streams[client], this.#fillBytes);
@@ -175,6 +181,16 @@ export class ScriptBuilder {
 
   #isMidStream(): boolean {
     return this.#part !== null && !Number.isNaN(this.#part.startNs);
+  }
+
+  /** A server that was not captured has said what its client acknowledged. */
+  #expectUnheard(client: number, server: number): void {
+    const unheard = this.#part?.unheard ?? null;
+    this.#unheard.push(unheard === null ? 0 : 1);
+    if (this.#part === null || unheard === null) return;
+    this.#hasUnheard = true;
+    const segment = this.#word(DetailWord.FIRST_SEGMENT + client) - 1;
+    this.#streams[server].expect(this.#part.serverTo, unheard.endSeq, segment);
   }
 
   /** Leaves of the streams what is played. */
@@ -198,10 +214,12 @@ export class ScriptBuilder {
   #handshakeNs(float: typeof DetailFloat.ACK_NS | typeof DetailFloat.SYN_ACK_NS): number {
     if (this.#isMidStream()) return this.#beginNs;
     const synAckNs = this.#float(DetailFloat.SYN_ACK_NS) - this.#skewNs;
-    if (float === DetailFloat.SYN_ACK_NS) return synAckNs;
     const ackNs = this.#float(DetailFloat.ACK_NS);
-    // Where the client's ACK was lost, the SYN-ACK is as near as one gets.
-    return Number.isNaN(ackNs) ? synAckNs : ackNs;
+    const [wanted, nearest] =
+      float === DetailFloat.SYN_ACK_NS ? [synAckNs, ackNs] : [ackNs, synAckNs];
+    if (!Number.isNaN(wanted)) return wanted;
+    // Where one of them was not captured, the other one is as near as one gets.
+    return Number.isNaN(nearest) ? this.#beginNs : nearest;
   }
 
   /** When a direction ended, on the client's clock. */
@@ -250,8 +268,11 @@ export class ScriptBuilder {
     }
     const begunNs = this.#handshakeNs(isClient ? DetailFloat.ACK_NS : DetailFloat.SYN_ACK_NS);
     const lastNs = this.#addMessages(columns, stream, peer, begunNs);
+    const unheard = this.#part?.unheard ?? null;
     if (this.#part?.isCut === true) this.#addCutEnd(columns, peer, isClient);
-    else this.#addEnd(columns, direction, peer, lastNs);
+    else if (!isClient && unheard !== null && unheard.end !== 'open') {
+      this.#addCutEnd(columns, peer, unheard.end === 'first');
+    } else this.#addEnd(columns, direction, peer, lastNs);
   }
 
   /** @returns when the last message was begun, or the handshake's end without one */
@@ -324,6 +345,7 @@ export class ScriptBuilder {
   /** Whether the other side's FIN had arrived when this side ended its stream. */
   #isAfterPeer(direction: number, hasAck: boolean, ack: number, endNs: number): boolean {
     const other = 1 - direction;
+    if (this.#part?.unheard?.end === 'first') return true;
     if (!this.#has(SessionFlag.FIN_0, other) || this.#has(SessionFlag.ENDED_BY_RST_0, other)) {
       return false;
     }

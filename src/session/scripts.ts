@@ -79,6 +79,11 @@ export interface Scripts {
   readonly endpoint: Uint16Array;
   readonly endpoints: readonly Endpoint[];
   readonly protocol: Uint8Array;
+  /**
+   * 1 where the server was not captured: then the lengths of its answers are only what the client
+   * acknowledged, and their octets are made up. Absent when there is no such session.
+   */
+  readonly areAnswersUnheard?: Uint8Array;
   readonly client: StreamColumns;
   readonly server: StreamColumns;
 }

@@ -5,7 +5,7 @@ import { NS_PER_SECOND } from '../base/time.ts';
 import type { Epoch } from '../capture/capture-clock.ts';
 import type { AddressBook } from './address-book.ts';
 import { ClockSkews } from './clock-skew.ts';
-import { PartFinder, type SessionPart } from './partial-session.ts';
+import { oneSidedSession, PartFinder, type SessionPart, wholeSession } from './partial-session.ts';
 import type { Endpoint } from './scripts.ts';
 import { SESSION_REASON_NAMES, SessionReason } from './session-reason.ts';
 import {
@@ -31,6 +31,7 @@ const ENDPOINTS_MAX = 0x1_0000;
 /** What may be played in part when it is asked for. */
 const ADMISSIBLE: ReadonlySet<SessionReason> = new Set([
   SessionReason.NO_SYN,
+  SessionReason.ONE_SIDED,
   SessionReason.TRUNCATED,
   SessionReason.CLIENT_HOLE,
   SessionReason.SERVER_HOLE,
@@ -253,19 +254,43 @@ export class SessionCatalog {
     const reason = this.#classify(session);
     const { include } = this.#selection;
     if (include === undefined || !ADMISSIBLE.has(reason)) return reason;
+    if (reason === SessionReason.ONE_SIDED) {
+      return include.includes('one-sided') ? this.#judgeOneSided(session) : reason;
+    }
     const hasSyn = reason !== SessionReason.NO_SYN;
     if (!hasSyn && !include.includes('mid-stream')) return reason;
     const mayHaveHoles = include.includes('holed');
     if (hasSyn && !mayHaveHoles) return reason;
     const client = (1 - this.serverSideOf(session)) as 0 | 1;
     // What is encrypted does not become plain in its middle.
-    if (this.hasFlag(session, SessionFlag.TLS_0 << client)) return SessionReason.TLS;
-    if (this.#hasMark(session, DetailMark.SSH)) return SessionReason.SSH;
+    const encryption = this.#encryptionOf(session, client);
+    if (encryption !== SessionReason.NONE) return encryption;
     const part = this.#partFinder.find(session, client, { hasSyn, mayHaveHoles });
     if (part === null) return reason;
+    return this.#admitPart(session, part);
+  }
+
+  #admitPart(session: number, part: SessionPart): SessionReason {
     const admitted = this.#admitServer(this.endpointOf[session]);
     if (admitted === SessionReason.NONE) this.#parts.set(session, part);
     return admitted;
+  }
+
+  #encryptionOf(session: number, client: 0 | 1): SessionReason {
+    if (this.hasFlag(session, SessionFlag.TLS_0 << client)) return SessionReason.TLS;
+    return this.#hasMark(session, DetailMark.SSH) ? SessionReason.SSH : SessionReason.NONE;
+  }
+
+  /** Of a session in which nothing of the server was captured: what the client said must be whole. */
+  #judgeOneSided(session: number): SessionReason {
+    const client = this.serverSideOf(session) === 0 ? 1 : 0;
+    const encryption = this.#encryptionOf(session, client);
+    if (encryption !== SessionReason.NONE) return encryption;
+    const ofClient = this.#judgeStream(session, client, SessionReason.CLIENT_HOLE);
+    if (ofClient !== SessionReason.NONE) return ofClient;
+    if (this.#lastBytes === 0) return SessionReason.NO_CLIENT_DATA;
+    const part = oneSidedSession(this.records, session, client, this.#lastBytes);
+    return this.#admitPart(session, part);
   }
 
   #isSelected(session: number): boolean {
@@ -322,7 +347,7 @@ export class SessionCatalog {
   #classify(session: number): SessionReason {
     const flags = this.#flagsOf(session);
     const server = this.serverSideOf(session);
-    const client = 1 - server;
+    const client = server === 0 ? 1 : 0;
     if ((flags & (SessionFlag.SYN_0 << client)) === 0) {
       const isClientSeen = this.#hasMark(session, DetailMark.HAS_LANE_0 << client);
       return isClientSeen ? SessionReason.NO_SYN : SessionReason.SERVER_ONLY;
@@ -337,8 +362,8 @@ export class SessionCatalog {
     if (words[detail + DetailWord.FIRST_SEGMENT + client] === 0) {
       return SessionReason.NO_CLIENT_DATA;
     }
-    if ((flags & (SessionFlag.TLS_0 << client)) !== 0) return SessionReason.TLS;
-    if (this.#hasMark(session, DetailMark.SSH)) return SessionReason.SSH;
+    const encryption = this.#encryptionOf(session, client);
+    if (encryption !== SessionReason.NONE) return encryption;
     return this.#judgeStreams(session, client);
   }
 
@@ -347,12 +372,13 @@ export class SessionCatalog {
     const ofClient = this.#judgeStream(session, client, SessionReason.CLIENT_HOLE);
     const clientBytes = this.#lastBytes;
     const ofServer = this.#judgeStream(session, server, SessionReason.SERVER_HOLE);
-    const isCut = ofClient === SessionReason.TRUNCATED || ofServer === SessionReason.TRUNCATED;
-    if (isCut) return SessionReason.TRUNCATED;
     if (ofClient !== SessionReason.NONE) return ofClient;
-    if (ofServer !== SessionReason.NONE) return ofServer;
+    const isCut = ofServer === SessionReason.TRUNCATED;
+    if (ofServer !== SessionReason.NONE && !isCut) return ofServer;
     // A keep-alive probe before the stream's beginning is a segment, but no data.
     if (clientBytes === 0) return SessionReason.NO_CLIENT_DATA;
+    // Of what the server said only the length is needed.
+    if (isCut) return this.#admitPart(session, wholeSession(clientBytes, this.#lastBytes));
     return this.#admitServer(this.endpointOf[session]);
   }
 
@@ -366,11 +392,14 @@ export class SessionCatalog {
       resolver.resolve(session, direction);
       this.#lastBytes = resolver.endOffset;
       if (resolver.hasHole) return hole;
-      if (!resolver.isWhole) return SessionReason.TRUNCATED;
     }
     if (this.#lastBytes > STREAM_BYTES_MAX) return SessionReason.TOO_LONG;
+    // The first of the list of reasons is given: to the client's octets a cut is worse than a hole.
+    const isCut = !isPlain && !resolver.isWhole;
+    if (isCut && hole === SessionReason.CLIENT_HOLE) return SessionReason.TRUNCATED;
     const endSeq = isPlain ? undefined : resolver.endSeq;
-    return isTailMissing(this.records, session, direction, endSeq) ? hole : SessionReason.NONE;
+    if (isTailMissing(this.records, session, direction, endSeq)) return hole;
+    return isCut ? SessionReason.TRUNCATED : SessionReason.NONE;
   }
 
   /** Gives a replayable session's server a row in the scripts, as long as there is one. */

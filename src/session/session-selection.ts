@@ -16,7 +16,7 @@ export interface AddressPrefix {
 }
 
 /** What may be replayed although it is not whole. */
-export type Incomplete = 'mid-stream' | 'holed';
+export type Incomplete = 'mid-stream' | 'holed' | 'one-sided';
 
 /** Every part is optional and narrows further. Ranges include both ends unless said otherwise. */
 export interface SessionSelection {

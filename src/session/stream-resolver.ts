@@ -80,6 +80,7 @@ export class StreamResolver {
   isWhole = true;
 
   readonly #records: SessionRecords;
+  #isAsDeclared = false;
   /** Segments at hand: unwrapped start, declared end, captured end, row. */
   #count = 0;
   #from = new Float64Array(SCRATCH_MIN);
@@ -95,8 +96,12 @@ export class StreamResolver {
     this.#records = records;
   }
 
-  /** Fills the fields for one direction of a session. */
-  resolve(session: number, direction: number): void {
+  /**
+   * Fills the fields for one direction of a session.
+   * @param asDeclared also what the snap length cut off makes extents, whose octets are not there
+   */
+  resolve(session: number, direction: number, asDeclared = false): void {
+    this.#isAsDeclared = asDeclared;
     this.count = 0;
     this.uniqueBytes = 0;
     this.endOffset = 0;
@@ -146,7 +151,8 @@ export class StreamResolver {
       const at = (next - 1) * SEGMENT_WORDS;
       const bytes = words[at + SegmentWord.BYTES];
       const from = high + seqDiff(words[at + SegmentWord.SEQ], highSeq);
-      this.#push(next - 1, from, bytes, words[at + SegmentWord.CAPTURED]);
+      const captured = this.#isAsDeclared ? bytes : words[at + SegmentWord.CAPTURED];
+      this.#push(next - 1, from, bytes, captured);
       if (from + bytes > high) {
         highSeq += from + bytes - high;
         high = from + bytes;

@@ -44,7 +44,9 @@ export function readWhole(
     INDEX_BYTES_PER_PACKET_MAX * ingest.packets + INDEX_BYTES_PER_OCTET_MAX * file.length;
   must(bytes <= allowed, `${bytes} octets of index for ${ingest.packets} packets`);
   const isGreedy = (prng.nextUint32() & 1) === 1;
-  const selection: SessionSelection = isGreedy ? { include: ['mid-stream', 'holed'] } : {};
+  const selection: SessionSelection = isGreedy
+    ? { include: ['mid-stream', 'holed', 'one-sided'] }
+    : {};
   const catalog = new SessionCatalog(tracker, selection, newEpoch());
   checkSessions(catalog);
   const read = (offset: number, into: Uint8Array): void => {

@@ -401,14 +401,30 @@ describe('what is not whole is played in part where that is asked for', () => {
     expect(recording.text('server')).toHaveLength(60);
   });
 
-  test('one whose answers were cut by the snap length as a whole', () => {
+  test.each([60, 54])(
+    'one whose answers were cut after %i octets, without being asked',
+    (bytes) => {
+      const cut = talk.map((s) =>
+        s.from === 'server' && s.payload ? { ...s, capturedBytes: bytes } : s,
+      );
+      const whole = record(talk).scripts();
+      const recording = record(cut);
+      expect(recording.reasons()).toEqual([null]);
+      expect(recording.text('server')).toHaveLength(60);
+      expect(recording.text('server').slice(0, bytes - 54)).toBe('this i'.slice(0, bytes - 54));
+      const scripts = recording.scripts();
+      expect(messagesOf(scripts.client)).toEqual(messagesOf(whole.client));
+      expect(messagesOf(scripts.server)).toEqual(messagesOf(whole.server));
+    },
+  );
+
+  test('cut answers whose end was lost need to be asked for', () => {
     const cut = talk.map((s) =>
       s.from === 'server' && s.payload ? { ...s, capturedBytes: 60 } : s,
     );
-    const recording = record(cut, { include: ['holed'] });
-    expect(recording.reasons()).toEqual([null]);
-    expect(recording.text('server')).toHaveLength(60);
-    expect(recording.text('server').slice(0, 6)).toBe('this i');
+    const lost = cut.filter((_, i) => i !== 6);
+    expect(record(lost).reasons()).toEqual(['server-hole']);
+    expect(record(lost, { include: ['holed'] }).reasons()).toEqual([null]);
   });
 
   test('lost answers answer what the client had said before it spoke again', () => {
@@ -429,5 +445,88 @@ describe('what is not whole is played in part where that is asked for', () => {
     expect(record([{ from: 'client', atMs: 0, flags: SYN }], { include }).reasons()).toEqual([
       'no-syn-ack',
     ]);
+  });
+});
+
+describe('where only the client was captured, when that is asked for', () => {
+  const ofClient = (segments: readonly SentSegment[]) =>
+    segments.filter((segment) => segment.from === 'client');
+  const include = ['one-sided'] as const;
+  /** Two turns, answered with 4000 and 240 octets. */
+  const talk = [
+    ...handshake(),
+    client(30, 0, 0, 'first?'),
+    server(50, 0, 6, 4000),
+    client(51, 6, 4000),
+    client(80, 6, 4000, 'next?'),
+    server(90, 4000, 11, 240),
+    client(91, 11, 4240),
+  ];
+  const closed = {
+    byClient: [client(100, 11, 4240, 0, FIN), server(101, 4240, 12, 0, FIN), client(102, 12, 4241)],
+    byServer: [
+      server(100, 4240, 11, 0, FIN),
+      client(101, 11, 4241),
+      client(102, 11, 4241, 0, FIN),
+      server(103, 4241, 12),
+    ],
+    byReset: [client(100, 11, 4240, 0, RST)],
+    not: [],
+  };
+
+  test.each([
+    { how: 'byClient', client: [StreamEnd.FIN, 4240, 0], server: [StreamEnd.FIN, 11, 1] },
+    { how: 'byServer', client: [StreamEnd.FIN, 4240, 1], server: [StreamEnd.FIN, 11, 0] },
+    { how: 'byReset', client: [StreamEnd.RST, 4240, 0], server: [StreamEnd.OPEN, 0, 0] },
+    { how: 'not', client: [StreamEnd.OPEN, 0, 0], server: [StreamEnd.OPEN, 0, 0] },
+  ] as const)('acknowledgments tell turns and answers; closed $how', ({ how, ...ends }) => {
+    const recording = record(ofClient([...talk, ...closed[how]]), { include });
+    expect(recording.reasons()).toEqual([null]);
+    expect(recording.text('client')).toBe('first?next?');
+    expect(recording.catalog.turnsOf(0, 0)).toBe(2);
+    const scripts = recording.scripts();
+    expect(messagesOf(scripts.client)).toEqual([
+      { end: 6, awaits: 0, atMs: 30, thinkMs: 10 },
+      { end: 11, awaits: 4000, atMs: 80, thinkMs: 50 },
+    ]);
+    expect(messagesOf(scripts.server)).toMatchObject([
+      { end: 4000, awaits: 6 },
+      { end: 4240, awaits: 11 },
+    ]);
+    for (const side of ['client', 'server'] as const) {
+      const { end, endAwait, endAfterPeer } = scripts[side];
+      expect([end[0], endAwait[0], endAfterPeer[0]]).toEqual(ends[side]);
+    }
+    expect(scripts.areAnswersUnheard?.[0]).toBe(1);
+  });
+
+  test('a server may have spoken first', () => {
+    const greeted = [...handshake(), server(25, 0, 0, 9), client(26, 0, 9), client(40, 0, 9, 'hi')];
+    const recording = record(ofClient(greeted), { include });
+    expect(recording.catalog.firstSpeakerOf(0)).toBe(1);
+    expect(messagesOf(recording.scripts().client)).toMatchObject([{ end: 2, awaits: 9 }]);
+    expect(messagesOf(recording.scripts().server)).toMatchObject([{ end: 9, awaits: 0 }]);
+  });
+
+  test.each([
+    { name: 'without being asked', segments: ofClient(talk), options: {}, reason: 'one-sided' },
+    {
+      name: 'where some of the client is missing',
+      segments: ofClient(talk).filter((_, i) => i !== 2),
+      options: { include },
+      reason: 'client-hole',
+    },
+    {
+      name: 'where nobody ever answered',
+      segments: ofClient(handshake()).slice(0, 1),
+      options: { include },
+      reason: 'no-syn-ack',
+    },
+  ])('but not $name', ({ segments, options, reason }) => {
+    expect(record(segments, options).reasons()).toEqual([reason]);
+  });
+
+  test('sessions with both sides know their answers', () => {
+    expect(record(talk, { include }).scripts().areAnswersUnheard).toBeUndefined();
   });
 });

@@ -135,7 +135,7 @@ describe('what is whole is replayed, and the rest is named', () => {
     {
       name: 'a cut answer',
       segments: WHOLE.map((s) => (s === ANSWER ? { ...s, capturedBytes: 55 } : s)),
-      reason: 'truncated',
+      reason: null,
     },
     {
       name: 'a lost request, seen by what follows',
