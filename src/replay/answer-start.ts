@@ -110,7 +110,8 @@ export class AnswerStart {
     if (stage === stages.end(session) && stages.isEndWithin(session) && answer > expected) return;
     plays.flags[user] &= ~PlayFlag.CHUNKED;
     plays.flags[user] |= PlayFlag.FRAMED;
-    if (answer !== expected) plays.flags[user] |= PlayFlag.UNLIKE;
+    const isUnlike = answer !== expected && stages.isLengthKnown(session);
+    if (isUnlike) plays.flags[user] |= PlayFlag.UNLIKE;
     this.#setMissing(user, answer);
   }
 

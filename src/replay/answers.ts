@@ -199,7 +199,8 @@ export class Answers {
    * Is the answer complete? It is when it has the recorded length; when it is longer, at a push;
    * when it is shorter, or no push comes, after a while of quiet. Where both sides were talking
    * pushes mean nothing and the length alone counts. In chunks it is complete at the last one, where
-   * that is at hand; a push says nothing there.
+   * that is at hand; a push says nothing there. Where the server was not captured its length is none
+   * to go by, and a while of quiet behind a push must do.
    */
   judge(user: number, isPushed: boolean, arrivedNs: number, tail: Tail = Tail.UNKNOWN): void {
     const plays = this.#plays;
@@ -218,9 +219,10 @@ export class Answers {
         this.#complete(user, Counter.ANSWER_BY_PROTOCOL, arrivedNs, arrivedNs);
         return;
       }
+      const isKnown = isShared || this.#stages.isLengthKnown(plays.session[user]);
       const isComplete = isChunked
-        ? got === expected && tail === Tail.UNKNOWN
-        : got === expected || (got > expected && (isPushed || isShared));
+        ? isKnown && got === expected && tail === Tail.UNKNOWN
+        : isKnown && (got === expected || (got > expected && (isPushed || isShared)));
       if (!isComplete) {
         if (isPushed || got > expected) plays.flags[user] |= PlayFlag.QUIET;
         return;
@@ -253,7 +255,8 @@ export class Answers {
       this.#recordAnswer(user, rule, doneNs);
       const isUnlike = isFramed
         ? (plays.flags[user] & PlayFlag.UNLIKE) !== 0
-        : got < expected || (got > expected && !this.#isShared(user));
+        : this.#stages.isLengthKnown(session) &&
+          (got < expected || (got > expected && !this.#isShared(user)));
       if (isUnlike) counters[Counter.EXCHANGES_MISMATCHED]++;
       if (plays.flags[user] & PlayFlag.OTHER_STATUS) {
         counters[Counter.EXCHANGES_FAILED]++;

@@ -110,6 +110,12 @@ export class Stages {
       : 0;
   }
 
+  /** Whether answers are as long as the recording says: not where the server was not captured. */
+  isLengthKnown(session: number): boolean {
+    const unheard = this.#scripts.areAnswersUnheard;
+    return unheard === undefined || unheard[session] === 0;
+  }
+
   /** Octets that the stage before `step` holds. */
   bytesOf(session: number, step: number): number {
     const before = step === this.first(session) ? 0 : this.awaitOf(session, step - 1);

@@ -293,6 +293,9 @@ function nothingToReplay({ sessions }: CaptureIndex, captures: readonly string[]
       sessions.total === 0
         ? `${captures.join(', ')}: there is no TCP session in it`
         : `${captures.join(', ')}: none of ${sessions.total} sessions can be replayed (${reasons})`,
-    hint: 'gryphon inspect CAPTURE shows what it holds and why',
+    hint:
+      sessions.skipped['one-sided'] === undefined
+        ? 'gryphon inspect CAPTURE shows what it holds and why'
+        : '--include one-sided plays sessions of which only the client was captured',
   });
 }

@@ -56,12 +56,16 @@ export interface PlayOptions extends Partial<ReplayOptions> {
   /** What the target plays, where it does not behave as recorded. */
   readonly server?: readonly SessionSpec[];
   readonly extentBytesMax?: number;
+  /** Whether the sessions are played as if nothing of the server had been captured. */
+  readonly unheard?: boolean;
 }
 
 export function play(specs: readonly SessionSpec[], options: PlayOptions = {}): Played {
   const memory: number[] = [];
   const server = options.server && handMade(options.server, 1448, memory).scripts;
-  const { scripts, capture } = handMade(specs, options.extentBytesMax, memory);
+  const { scripts: heard, capture } = handMade(specs, options.extentBytesMax, memory);
+  const areAnswersUnheard = new Uint8Array(heard.sessions).fill(1);
+  const scripts = options.unheard === true ? { ...heard, areAnswersUnheard } : heard;
   const { plan } = planRun(scripts, { ...OPTIONS, ...options }, 0);
   const counters = createCounters();
   const latency = new LatencyRecorder();

@@ -264,6 +264,17 @@ describe('answers that are not as recorded', () => {
     expect(played.latency.row(Latency.RESPONSE).max).toBeLessThan(11);
   });
 
+  test.each([300, 5000, 9000])(
+    'of a server that was not captured %i octets are as good',
+    (bytes) => {
+      const played = play([ask(5000)], { server: [ask(bytes)], unheard: true });
+      const counts = named(played.counters);
+      expect(counts).toMatchObject({ COMPLETED: 1, EXCHANGES_ANSWERED: 2, ANSWER_BY_QUIET: 2 });
+      expect(counts.EXCHANGES_MISMATCHED).toBeUndefined();
+      expect(played.latency.row(Latency.RESPONSE).max).toBeLessThan(11);
+    },
+  );
+
   test('an answer written in pieces is one answer, however long the pauses', () => {
     const spec: SessionSpec = {
       said: [
