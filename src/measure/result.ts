@@ -107,6 +107,8 @@ export interface RunFacts {
     readonly cpuSeconds: number;
     readonly peakRssBytes: number;
     readonly threads: number;
+    /** How long an intercept stood still or was lost, in all; 0 without one. */
+    readonly interceptSilentSeconds: number;
     /** What the user should know: one line each. */
     readonly warnings: readonly string[];
     /** What was done to the surroundings, answered ARP for instance: one line each. */

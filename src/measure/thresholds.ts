@@ -45,7 +45,20 @@ export interface Measured {
   readonly latency: LatencyTable;
 }
 
-const SHAPE = /^([A-Za-z]+):([A-Za-z]+)(?:\((\d+(?:\.\d+)?)\))?\s*(<=|>=|==|<|>)\s*([+-]?)(\S+)$/;
+/** `p99` is `p(99)`, as in the columns of the summary. */
+const SHAPE =
+  /^(\w+):(?:p(\d+(?:\.\d+)?)|([A-Za-z]+)(?:\((\d+(?:\.\d+)?)\))?)\s*(<=|>=|==|<|>)\s*([+-]?)(\S+)$/;
+
+const BARE_NUMBER = /^\d+(?:\.\d+)?$/;
+
+/** What other load testers call things. */
+const FOREIGN_METRICS: ReadonlyMap<string, string> = new Map([
+  ['http_req_duration', 'response'],
+  ['http_req_waiting', 'firstByte'],
+  ['http_req_connecting', 'connect'],
+  ['http_req_failed', 'errors'],
+  ['http_reqs', 'exchanges'],
+]);
 
 const LEDGER_STATES: readonly (keyof Ledger)[] = [
   'planned',
@@ -126,7 +139,7 @@ export function evaluateThresholds(
 function parse(expression: string): Threshold | string {
   const match = SHAPE.exec(expression.trim());
   if (match === null) return 'is not METRIC:AGGREGATE, a comparison and a value';
-  const [, metric, name, argument, operator, sign, value] = match;
+  const [, metric, percentile, name = 'p', argument = percentile, operator, sign, value] = match;
   const unit = unitOf(metric, name, argument, value);
   if (typeof unit === 'object') return unit.fault;
   const aggregate = argument === undefined ? name : `${name}(${argument})`;
@@ -170,18 +183,24 @@ function unitOf(
     return value.endsWith('%') ? 'fraction' : 'count';
   }
   const rate = COUNTING.get(metric);
-  if (rate === undefined) return { fault: `has an unknown metric; known are ${METRICS}` };
+  if (rate === undefined) {
+    const own = FOREIGN_METRICS.get(metric);
+    if (own !== undefined) return { fault: `has an unknown metric; '${own}' is what it is here` };
+    return { fault: `has an unknown metric; known are ${METRICS}` };
+  }
   if (name === 'rate') return rate;
   if (name === 'count') return 'count';
   return { fault: `has no such aggregate: ${metric} has rate and count` };
 }
 
 function parseValue(text: string, unit: ThresholdUnit): number {
+  // A bare number is in the unit that results have, as k6 has it.
+  if (unit === 'ms' && BARE_NUMBER.test(text)) return Number(text);
   if (unit === 'ms') return parseDurationNs(text) / NS_PER_MS;
   if (unit === 'fraction') return parsePercentage(text);
   // A rate is above 0, but "more than none" is a fair question.
   if (unit === 'per second' && text !== '0') return parseRatePerSecond(text);
-  if (/^\d+(?:\.\d+)?$/.test(text)) return Number(text);
+  if (BARE_NUMBER.test(text)) return Number(text);
   throw new ReplayError({
     code: 'ERR_THRESHOLD',
     kind: 'usage',

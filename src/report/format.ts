@@ -47,7 +47,7 @@ const REASONS: ReadonlyMap<string, string> = new Map([
   ['completedWithFailures', 'with an answer of another status than recorded'],
   ['unackedFin', 'whose FIN was not acknowledged'],
   ['closedEarly', 'closed early by the server'],
-  ['interrupted', 'interrupted by you'],
+  ['interrupted', 'interrupted before the end'],
 ]);
 
 /** Why users ended in a state, the most frequent reason first: `3 during an answer, 1 connecting …`. */

@@ -25,7 +25,7 @@ export function parseResult(text: string, source: string): RunResult {
 
 /** What an earlier version did not count is taken for none. */
 function withLaterFields(result: RunResult): RunResult {
-  const { plan, users, exchanges, rates, bytes, latency, histograms } = result;
+  const { plan, users, exchanges, rates, bytes, latency, histograms, generator } = result;
   const later = <Part extends object>(defaults: Partial<Part>, part: Part): Part => ({
     ...defaults,
     ...part,
@@ -33,6 +33,7 @@ function withLaterFields(result: RunResult): RunResult {
   const none = { unsent: 0, unsolicited: 0, failed: 0, statuses: {}, ofCompleted: 0 };
   return {
     ...later<RunResult>({ failure: null, faults: [] }, result),
+    generator: later({ interceptSilentSeconds: 0 }, generator),
     plan: later({ untilSeconds: null }, plan),
     users: later({ completedWithFailures: 0, unackedFin: 0 }, users),
     exchanges: later({ planned: exchanges.sent, ...none }, exchanges),

@@ -1,6 +1,6 @@
 /** Whether a run is what was asked for: in one line, and for the shell. */
 
-import { NS_PER_MS } from '../base/time.ts';
+import { NS_PER_MS, NS_PER_SECOND } from '../base/time.ts';
 import { formatCount, formatDuration } from '../base/units.ts';
 import type { RunResult } from '../measure/result.ts';
 import { failedUsers } from '../measure/thresholds.ts';
@@ -126,6 +126,14 @@ function lagCaveat({ latency, generator }: RunResult): string[] {
   if (!generator.fellBehind) return [];
   const lag = formatDuration((latency.lag.p99 ?? 0) * NS_PER_MS);
   const bound = formatDuration(generator.lagMsP99Bound * NS_PER_MS);
+  const silent = generator.interceptSilentSeconds;
+  if (silent > 0) {
+    const stood = formatDuration(silent * NS_PER_SECOND);
+    return [
+      `requests went out late (p99 of the lag ${lag}, bound ${bound}): an intercept stood still ` +
+        `for ${stood}`,
+    ];
+  }
   return [
     `the generator fell behind its plan (p99 of its lag ${lag}, bound ${bound}): ` +
       'part of the latency is its own',

@@ -54,6 +54,7 @@ export function* embeddedTurns(loop: EmbeddedLoop): Generator<void, number> {
       replay.flush();
       resetNs = nowNs + DRAIN_NS;
     }
+    if (replay.isInterrupting) resetNs = nowNs + DRAIN_NS;
     yield;
   }
   return nowNs;

@@ -12,7 +12,7 @@ import { NEVER_NS, NS_PER_MS } from '../base/time.ts';
 import type { IntervalRecorder } from '../measure/intervals.ts';
 import type { QueueingReceiver } from '../replay/ports.ts';
 import type { Replay } from '../replay/replay.ts';
-import { DRAIN_NS, LINGER_NS, RESETS_PER_TURN } from './drain.ts';
+import { DRAIN_NS, lingerNs, RESETS_PER_TURN } from './drain.ts';
 import { Command, Control } from './job.ts';
 
 /** Replies taken in one turn: some tens of microseconds of work. */
@@ -80,6 +80,8 @@ export function* networkTurns(loop: NetworkLoop): Generator<void, number> {
       replay.flush();
       resetNs = nowNs + DRAIN_NS;
     }
+    // Servers get their time from when the last user has said goodbye.
+    if (replay.isInterrupting) resetNs = nowNs + DRAIN_NS;
     if (nowNs >= resetNs) {
       replay.abortAll(nowNs, RESETS_PER_TURN);
       replay.flush();
@@ -93,7 +95,7 @@ export function* networkTurns(loop: NetworkLoop): Generator<void, number> {
     }
     yield;
   }
-  linger(loop, nowNs + LINGER_NS);
+  linger(loop, nowNs + lingerNs(replay));
   loop.readCounts();
   return nowNs;
 }

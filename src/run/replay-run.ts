@@ -117,8 +117,7 @@ async function playAndReport(
     } finally {
       interceptNotes = (await intercepts?.close()) ?? [];
     }
-    // Whoever still waited for answers then waited in vain: no figure of this run is worth telling.
-    intercepts?.gone.throwIfAborted();
+    const failure = failureOf(intercepts?.gone ?? null);
 
     const counters = sumCounters(crew.state.counters);
     const facts = factsOf(options, index, planned, counters, {
@@ -127,7 +126,9 @@ async function playAndReport(
       wallSeconds: (Date.now() - startedAt.getTime()) / 1_000,
       isInterrupted: host.interrupted.aborted,
       mode: intercepts?.mode ?? null,
+      failure,
       generator: {
+        interceptSilentSeconds: (intercepts?.silentNs() ?? 0) / NS_PER_SECOND,
         cpuSeconds: cpuSecondsSince(cpuBefore),
         peakRssBytes: process.resourceUsage().maxRSS * 1_024,
         threads,
@@ -176,6 +177,17 @@ export async function indexForReplay(
   if (index.sessions.replayable > 0) return index;
   index.close();
   throw nothingToReplay(index, options.captures);
+}
+
+/**
+ * Why no more replies could come, for the run's first line: what was measured until then is
+ * reported.
+ * @throws the reason itself where it is a fault of gryphon
+ */
+function failureOf(gone: AbortSignal | null): string | null {
+  if (gone === null || !gone.aborted) return null;
+  if (!(gone.reason instanceof ReplayError) || gone.reason.kind === 'internal') throw gone.reason;
+  return gone.reason.message;
 }
 
 async function playUntilDone(
@@ -231,7 +243,10 @@ function factsOf(
   index: CaptureIndex,
   planned: PlannedRun,
   counters: Float64Array,
-  known: Pick<RunFacts, 'version' | 'startedAt' | 'wallSeconds' | 'isInterrupted' | 'generator'> & {
+  known: Pick<
+    RunFacts,
+    'version' | 'startedAt' | 'wallSeconds' | 'isInterrupted' | 'failure' | 'generator'
+  > & {
     /** Of the intercepts; null without. */
     readonly mode: string | null;
   },
@@ -272,7 +287,6 @@ function factsOf(
     },
     plays: playsUntilNs === null ? plays : Math.max(plan.users, started),
     recordedPerSecond: recordedRate(planned, exchangesPerPlay),
-    failure: null,
     stateBytesPerUser: STATE_BYTES_PER_USER,
   };
 }

@@ -21,6 +21,8 @@ export interface SessionSpec {
   /** Who ended first, and how long after the last event; the other follows at once. */
   readonly end?: 'client' | 'server' | 'client-rst' | 'server-rst' | 'open' | 'half-close';
   readonly endAfterMs?: number;
+  /** Octets of the server's stream that the client had when it ended; all of them unless given. */
+  readonly endAwaited?: number;
   readonly port?: number;
 }
 
@@ -105,7 +107,8 @@ export function handMade(
       const isFirst = side === first;
       const isReset = end.endsWith('-rst');
       side.end.push(endOf(end, isFirst, isReset));
-      side.endAwait.push(end === 'half-close' && side === client ? 0 : otherWritten);
+      const clientAwaited = end === 'half-close' ? 0 : (spec.endAwaited ?? otherWritten);
+      side.endAwait.push(side === client ? clientAwaited : otherWritten);
       side.endAfterPeer.push(!isFirst && end !== 'open' && !isReset ? 1 : 0);
       side.endOffsetNs.push(endNs);
       side.endThinkNs.push(isFirst ? (spec.endAfterMs ?? 0) * MS : 0);

@@ -61,6 +61,25 @@ describe('a threshold', () => {
   });
 
   test.each([
+    ['response:p99<20ms', 'p(99)', 20],
+    ['response:p99.9<20', 'p(99.9)', 20],
+    ['response:p(99)<0.5', 'p(99)', 0.5],
+    ['response:p(50)<1s', 'p(50)', 1000],
+    ['lag:max<10', 'max', 10],
+  ])('%s means %s, in milliseconds %d', (expression, aggregate, value) => {
+    expect(parseThreshold(expression)).toMatchObject({ expression, aggregate, value, unit: 'ms' });
+  });
+
+  test('counts answers of another status as errors, by user, and by answer as failures', () => {
+    const changes = { EXCHANGES_FAILED: 198, COMPLETED_WITH_FAILURES: 90 };
+    const { thresholds } = sampleResult(['errors:rate<5%', 'failures:rate<=10%'], {}, changes);
+    expect(thresholds).toMatchObject([
+      { ok: false, actual: 0.1 },
+      { ok: true, actual: 0.1 },
+    ]);
+  });
+
+  test.each([
     ['', /is not METRIC:AGGREGATE/],
     ['response', /is not METRIC/],
     ['response:p(99)', /is not METRIC/],
@@ -73,10 +92,11 @@ describe('a threshold', () => {
     ['toString:rate<1%', /unknown metric/],
     ['response:p<20ms', /needs a percentile/],
     ['response:p(101)<20ms', /needs a percentile/],
-    ['response:p99<20ms', /is not METRIC/],
+    ['http_req_duration:p(95)<200', /unknown metric; 'response' is what it is here/],
+    ['response:p101<20ms', /needs a percentile/],
+    ['errors:rate<0.01', /is not a percentage/],
     ['response:rate<20ms', /response has min, mean/],
     ['response:max(5)<20ms', /takes none/],
-    ['response:p(99)<20', /did you mean 20s or 20ms/],
     ['response:p(99)<0.1%', /is not a duration/],
     ['errors:rate<5', /is not a percentage/],
     ['errors:p(99)<5%', /errors has rate and count/],

@@ -1,4 +1,6 @@
 /** Plays hand-made sessions against the embedded target in virtual time. */
+import { expect } from 'vitest';
+import { NEVER_NS } from '../../src/base/time.ts';
 import { EmbeddedTarget } from '../../src/embedded/embedded-target.ts';
 import { COUNTERS, Counter, createCounters } from '../../src/measure/counters.ts';
 import { LatencyRecorder, LatencyTable } from '../../src/measure/histograms.ts';
@@ -10,6 +12,7 @@ import { enginePlan } from '../../src/run/engine-plan.ts';
 import { CONTROL_WORDS } from '../../src/run/job.ts';
 import type { ReplayOptions } from '../../src/run/options.ts';
 import { planRun } from '../../src/run/plan-run.ts';
+import { ledgerFaults } from '../helpers/ledger.ts';
 import { handMade, type SessionSpec } from '../helpers/scripts.ts';
 
 export const OPTIONS: ReplayOptions = {
@@ -90,6 +93,10 @@ export function play(specs: readonly SessionSpec[], options: PlayOptions = {}): 
   const control = new Int32Array(new SharedArrayBuffer(CONTROL_WORDS * 4));
   const intervals = new IntervalRecorder(latency, counters);
   const endNs = playThrough(embeddedTurns({ replay, target, intervals, control, nowNs: null }));
+  // A run that ends by its time leaves users out.
+  const plays =
+    plan.stopStartingNs === NEVER_NS ? plan.users * plan.iterations : counters[Counter.STARTED];
+  expect(ledgerFaults(counters, plays)).toEqual([]);
   return { counters, latency: LatencyTable.of([latency.columns]), endMs: endNs / 1e6, replay };
 }
 

@@ -7,6 +7,7 @@ import { Replay } from '../../src/replay/replay.ts';
 import { Close, Pace, type ReplayPlan } from '../../src/replay/replay-plan.ts';
 import { AddressPool, parseClients, parsePorts } from '../../src/schedule/address-pool.ts';
 import { planArrivals } from '../../src/schedule/arrivals.ts';
+import { ledgerFaults } from '../helpers/ledger.ts';
 import { type RecordedSession, record } from '../helpers/recorded.ts';
 import { type Faults, FaultyLink } from './faulty-link.ts';
 
@@ -136,6 +137,8 @@ export function simulate(options: SimulationOptions): SimulationResult {
   const replay = new Replay(plan, link, link, recorded.capture, latency, counters);
   ends.presentOf = (user) => user + replay.plays.iteration[user] * users;
   const endNs = run(replay, target, link, limitNs, seed);
+  const faults = ledgerFaults(counters, users * plan.iterations);
+  if (faults.length > 0) throw new Error(`seed ${seed}: ${faults.join('; ')}`);
   let clientBytes = 0;
   let serverBytes = 0;
   for (let connection = 0; connection < users * plan.iterations; connection++) {

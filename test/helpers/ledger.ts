@@ -1,0 +1,14 @@
+/** Whether the sums of a run come out even, for runs that make no result of their own. */
+import { buildResult } from '../../src/measure/build-result.ts';
+import { LatencyTable } from '../../src/measure/histograms.ts';
+import { FACTS } from '../measure/sample-run.ts';
+
+/**
+ * The sums that do not come out even; none of them after a sound run.
+ * @param plays that were planned: users by iterations
+ */
+export function ledgerFaults(counters: Float64Array, plays: number): readonly string[] {
+  const timeline = { intervalNs: 1e9, intervals: [] };
+  return buildResult({ ...FACTS, plays }, { counters, latency: new LatencyTable(), timeline }, [])
+    .faults;
+}
