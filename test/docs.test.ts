@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { parseCommandLine } from '../src/cli/command-line.ts';
+import { ExitCode } from '../src/cli/exit-codes.ts';
 import { readInterceptOptions } from '../src/cli/intercept.ts';
 import { COMMANDS } from '../src/cli/main.ts';
 import { readReplayOptions } from '../src/cli/replay-options.ts';
@@ -106,6 +107,29 @@ test('a broken link and a broken anchor would be found', () => {
     'gryphon-intercept',
     'a-b--c',
   ]);
+});
+
+test('exit codes are the same in the README, in --help and in the program', () => {
+  const codes = Object.values(ExitCode).map(String);
+  const [, table = ''] = /^## Exit codes\n([\s\S]*?)^[^|\n]/m.exec(read('README.md')) ?? [];
+  expect([...table.matchAll(/^\| (\d+) \|/gm)].map(([, code]) => code)).toEqual(codes);
+  const help = parseCommandLine(COMMANDS, fakeContext({ args: ['--help'] }));
+  const [, list = ''] =
+    /Exit codes: ([\s\S]*?)\.$/m.exec('output' in help ? help.output : '') ?? [];
+  expect([...list.matchAll(/\b\d+\b/g)].map(([code]) => code)).toEqual(codes);
+});
+
+test('defaults that the README names are those of --help', () => {
+  const readme = read('README.md');
+  const fallbacks = new Map(
+    COMMANDS.flatMap(({ specs }) => specs.map(({ name, fallback }) => [name, fallback])),
+  );
+  // In tables of options: | `--prefix-bytes N` | … (128) |
+  const named = readme.matchAll(/`[^`\n]*--([a-z-]+)[^`\n]*` \|[^|\n]*?\((\d[\d.:]*)\)/g);
+  const values = [...named].map(([, name = '', value]) => [name, value]);
+  expect(values).not.toEqual([]);
+  expect(values).toEqual(values.map(([name = '']) => [name, fallbacks.get(name)]));
+  expect(fallbacks.get('order')).toContain('with clients on the link few addresses');
 });
 
 test('every option is in the README', () => {

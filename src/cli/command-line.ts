@@ -113,8 +113,8 @@ function parse(
     .version('version', 'Show the version', context.version)
     .epilogue(
       `Every option can be given as an environment variable, too: ${environmentName('max-gap')} ` +
-        'for --max-gap.\nExit codes: 0 done, 2 wrong use, 3 capture, 4 machine, 5 target, ' +
-        '99 a threshold failed, 130 interrupted.',
+        'for --max-gap.\nExit codes: 0 done, 1 a fault of gryphon, 2 wrong use, 3 capture, 4 machine, ' +
+        '5 target, 99 a threshold failed, 130 interrupted.',
     );
   for (const command of commands) {
     const [example] = command.examples;

@@ -2,6 +2,7 @@
 import { CAPTURE_FLAGS } from './capture-flags.ts';
 import { CLOSES, ORDERS, PACES, SENDERS } from './choices.ts';
 import type { OptionSpec } from './given-options.ts';
+import { OTHER_TOOLS } from './other-tools.ts';
 
 const LOAD = 'Who plays what:';
 const PACE = 'When:';
@@ -191,8 +192,9 @@ export const REPLAY_FLAGS: readonly OptionSpec[] = [
 
 const LATER = 'is not available in this version';
 
-/** What to say of options that later versions and this tool's ancestors have, by name or letter. */
+/** What to say of options that other tools, later versions and this tool's ancestors have. */
 export const REPLAY_ELSEWHERE: ReadonlyMap<string, string> = new Map([
+  ...OTHER_TOOLS,
   ['per', `${LATER}: a user is one connection that plays one session`],
   ['baseline', `${LATER}: use thresholds with fixed limits`],
   ['config', `${LATER}: give options as flags or as GRYPHON_* environment variables`],
@@ -205,5 +207,4 @@ export const REPLAY_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ['T', `${LATER}: recorded arrivals are kept by default`],
   ['l', 'is the old spelling: notes go to stderr, redirect it (2>FILE)'],
   ['P', `${LATER}: the run stays in the foreground`],
-  ['d', `${LATER}: the run stays in the foreground`],
 ]);

@@ -19,6 +19,7 @@ import {
   readToken,
   resolveIntercepts,
 } from './intercept-addresses.ts';
+import { findOtherMeanings } from './other-tools.ts';
 import { parseEndpoint, parseRoute, type RouteSpec, resolveTarget } from './targets.ts';
 import type { FaultList } from './usage-error.ts';
 import {
@@ -78,6 +79,7 @@ export async function readReplayOptions(from: {
     thresholds: readThresholds(given, faults, from.parseThreshold),
   };
   refuseContradictions(given, routes, faults);
+  findOtherMeanings(given, faults);
   if (routes.length === 0 && given.isFlag('intercept') && interceptSpecs.length > 0) {
     faults.add('--intercept means nothing to the embedded target', 'add --target HOST:PORT');
   }

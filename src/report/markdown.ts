@@ -66,11 +66,11 @@ function factTable({
       ['target', targetText(plan)],
       ['duration', `${formatDuration(rest.durationSeconds * NS_PER_SECOND)} (${rest.clock} time)`],
       ['due', `${formatCount(exchanges.intended)} requests, ${formatRate(rates.due)}`],
-      ['as recorded it would be', formatRate(rates.recorded)],
+      ['due as recorded', formatRate(rates.recorded)],
       [
         'answered',
         `${formatCount(exchanges.answered)}, ${formatRate(rates.achieved)}` +
-          ` (${shareText(rates.achieved, rates.recorded)} of as recorded)`,
+          ` (${shareText(rates.achieved, rates.recorded)} of the recorded rate)`,
       ],
       ...nonZero({
         'requests never sent': exchanges.unsent,

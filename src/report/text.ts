@@ -181,8 +181,10 @@ function loadRows(result: RunResult, width: number): string[] {
 /** How many, how fast; and how fast they would be with answers as recorded. */
 function dueText({ exchanges, rates }: RunResult): string {
   const { intended, unsent } = exchanges;
-  const parts = [`${formatCount(intended)} requests`, formatRate(rates.due)];
-  parts.push(`as recorded it would be ${formatRate(rates.recorded)}`);
+  const parts = [
+    `${formatCount(intended)} requests`,
+    `${formatRate(rates.due)} (as recorded: ${formatRate(rates.recorded)})`,
+  ];
   if (unsent > 0) parts.push(`${formatCount(unsent)} never sent`);
   return parts.map(whole).join(', ');
 }
@@ -190,15 +192,15 @@ function dueText({ exchanges, rates }: RunResult): string {
 /** How many, which part of the recorded rate, how fast; and what is unlike the recording. */
 function answersText({ exchanges, rates }: RunResult): string {
   const { answered, unanswered, mismatched, failed, statuses, unsolicited } = exchanges;
+  const classes = nonZero(statuses).map(([name, count]) => `${name} ${formatCount(count)}`);
   const parts = [
     formatCount(answered),
-    `${formatRate(rates.achieved)} (${shareText(rates.achieved, rates.recorded)} of as recorded)`,
+    `${formatRate(rates.achieved)} (${shareText(rates.achieved, rates.recorded)} of the recorded rate)`,
+    ...(classes.length === 0 ? [] : [`status ${classes.join(', ')}`]),
   ];
   if (unanswered > 0) parts.push(`${formatCount(unanswered)} sent and not answered`);
   if (mismatched > 0) parts.push(`${formatCount(mismatched)} not as long as recorded`);
   if (failed > 0) parts.push(`${formatCount(failed)} with another status than recorded`);
-  const classes = nonZero(statuses).map(([name, count]) => `${name} ${formatCount(count)}`);
-  if (failed > 0) parts.push(`status ${classes.join(', ')}`);
   if (unsolicited > 0) parts.push(`${formatCount(unsolicited)} times the target spoke unasked`);
   return parts.map(whole).join(', ');
 }

@@ -214,6 +214,38 @@ describe('refused, each with its value and the limit', () => {
     expect(faults[0]).toContain(fault);
   });
 
+  test.each([
+    ['--rps 100', '--rps is --rate here: new users a second'],
+    ['--vus 10', '--vus is --users here'],
+    ['--concurrency 10', '--concurrency is --users here'],
+    ['--connections 10', '--connections is --users here'],
+    ['-n 1000', '-n is --users here'],
+    ['-d 10s', '-d is --duration here: --duration 10s'],
+    ['-r 500', '-r is --rate here'],
+    ['--run-time 5m', '--run-time is --duration here'],
+    ['--mbps 10', '--mbps is not available in this version'],
+    ['--pps 10', '--pps is not available in this version'],
+    ['--loop 10', '--loop is --iterations here'],
+    ['--intf1 eth0', '--intf1 is --interface here'],
+    ['--multiplier 2.0', '--multiplier is --accel here'],
+    ['--topspeed', '--topspeed is --pace none here'],
+    ['-k', '-k is not needed'],
+  ])('of another tool is told what it is called here: %s', async (options, fault) => {
+    const faults = await faultsOf(options);
+    expect(faults).toHaveLength(1);
+    expect(faults[0]).toMatch(new RegExp(`^${fault}`));
+  });
+
+  test.each([
+    ['-c 100', 'for 100 of them write --users 100'],
+    ['-i eth0', 'for an interface write --interface eth0'],
+    ['-x 2.5', 'for 2.5 times the speed write --accel 2.5'],
+  ])('whose letter means something else in another tool is told so: %s', async (options, fault) => {
+    const faults = await faultsOf(options);
+    expect(faults).toHaveLength(2);
+    expect(faults[1]).toContain(fault);
+  });
+
   test('a pool that does not parse', async () => {
     expect(await faultsOf('-c 10.0.0.300')).toEqual([
       expect.stringMatching(/^--clients: .*10\.0\.0\.300/),
