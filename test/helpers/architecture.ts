@@ -62,6 +62,13 @@ export const FOLDER_RULES: ReadonlyMap<string, FolderRule> = new Map<string, Fol
       outsideWorld: ['cli/context.ts', 'cli/files.ts'],
     },
   ],
+  [
+    'api',
+    {
+      imports: [...BELOW_IO, 'report', 'run', 'cli'],
+      outsideWorld: ['api/library.ts'],
+    },
+  ],
 ]);
 
 /** Globals by which a clock, chance or the process gets in. */

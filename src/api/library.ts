@@ -1,0 +1,128 @@
+/**
+ * gryphon as a library: `import { replay, inspect } from 'gryphon'`. The same options and results as
+ * the commands; nothing is printed and nothing is written.
+ */
+import { EventEmitter } from 'node:events';
+import { readCaptureOptions } from '../cli/capture-options.ts';
+import { parseCommandLine } from '../cli/command-line.ts';
+import { processContext } from '../cli/context.ts';
+import type { ExitCode } from '../cli/exit-codes.ts';
+import { COMMANDS } from '../cli/main.ts';
+import { outcomeOf } from '../cli/outcome.ts';
+import { readReplayOptions } from '../cli/replay-options.ts';
+import type { RunResult } from '../measure/result.ts';
+import { parseThreshold } from '../measure/thresholds.ts';
+import type { InspectDocument } from '../report/inspect-document.ts';
+import { inspectCaptures } from '../run/inspect-captures.ts';
+import type { ProgressSnapshot } from '../run/options.ts';
+import { runReplay } from '../run/replay-run.ts';
+import { type InspectOptions, type ReplayOptions, toArguments } from './options.ts';
+
+export { ReplayError } from '../base/errors.ts';
+export type {
+  ExitCode,
+  InspectDocument,
+  InspectOptions,
+  ProgressSnapshot,
+  ReplayOptions,
+  RunResult,
+};
+
+/** How a run ended. */
+export interface ReplayOutcome {
+  /** What `--json` writes: schema `gryphon.result/1`. */
+  readonly result: RunResult;
+  /** The exit code that the command would end with: 0, or 99 when a threshold failed, and so on. */
+  readonly code: ExitCode;
+  /** What went wrong and how to mend it, in one line; null when the result says it all. */
+  readonly message: string | null;
+}
+
+/** What a run tells while it goes on. */
+export interface ReplayEvents {
+  /** A few times a second. */
+  readonly progress: [snapshot: ProgressSnapshot];
+  /** Something that the user should know and that does not end the run: one line. */
+  readonly warning: [text: string];
+}
+
+/** A run: a promise of its outcome that tells of its progress as well. */
+export interface ReplayRun extends Promise<ReplayOutcome> {
+  on<Name extends keyof ReplayEvents>(
+    name: Name,
+    listener: (...args: ReplayEvents[Name]) => void,
+  ): this;
+  off<Name extends keyof ReplayEvents>(
+    name: Name,
+    listener: (...args: ReplayEvents[Name]) => void,
+  ): this;
+}
+
+/** The parts of the command line's context that options are read with; the environment is not asked. */
+function contextOf(args: readonly string[]) {
+  return { ...processContext(), args, env: {}, columns: null };
+}
+
+function read(name: 'replay' | 'inspect', captures: string | readonly string[], rest: object) {
+  const context = contextOf([name, ...toArguments(rest), '--', ...[captures].flat()]);
+  const line = parseCommandLine(COMMANDS, context);
+  // Only `--help` and its like have no command; none of them is an option here.
+  if ('output' in line) throw new TypeError('help and version are no options of the library');
+  return { ...line, context };
+}
+
+/**
+ * Plays the captures' sessions as `gryphon replay` does.
+ * @returns a promise of the outcome; rejected with a ReplayError by what failed: wrong options
+ *   (`kind` usage), the capture, the environment, or a target that cannot be reached
+ */
+export function replay(options: ReplayOptions): ReplayRun {
+  const events = new EventEmitter<{ progress: [ProgressSnapshot]; warning: [string] }>();
+  const outcome = play(options, events);
+  const run = Object.assign(outcome, {
+    on: (name: keyof ReplayEvents, listener: (...args: never[]) => void) => {
+      events.on(name, listener as (...args: unknown[]) => void);
+      return run;
+    },
+    off: (name: keyof ReplayEvents, listener: (...args: never[]) => void) => {
+      events.off(name, listener as (...args: unknown[]) => void);
+      return run;
+    },
+  }) as ReplayRun;
+  return run;
+}
+
+async function play(
+  { captures, signal, ...rest }: ReplayOptions,
+  events: EventEmitter<{ progress: [ProgressSnapshot]; warning: [string] }>,
+): Promise<ReplayOutcome> {
+  const { given, faults, context } = read('replay', captures, rest);
+  const options = await readReplayOptions({ given, faults, context, parseThreshold });
+  const host = {
+    onProgress: (snapshot: ProgressSnapshot) => void events.emit('progress', snapshot),
+    onWarning: (text: string) => void events.emit('warning', text),
+    interrupted: signal ?? new AbortController().signal,
+  };
+  const result = await runReplay(options, host, context.version);
+  return { result, ...outcomeOf(result) };
+}
+
+/**
+ * What captures hold, and what of it can be replayed: the document of `gryphon inspect --json`.
+ * @throws ReplayError by what failed: wrong options (`kind` usage), or the capture
+ */
+export async function inspect(options: InspectOptions): Promise<InspectDocument> {
+  const { captures, sessions, onWarning, ...rest } = options;
+  const { given, faults, context } = read('inspect', captures, rest);
+  const choice = readCaptureOptions(given, faults);
+  if ([captures].flat().length === 0) faults.add('no capture given');
+  faults.throwIfAny();
+  return await inspectCaptures([captures].flat(), {
+    ...choice,
+    sessions: sessions ?? false,
+    digests: true,
+    seed: context.randomUint32(),
+    onProgress: () => undefined,
+    onWarning: onWarning ?? (() => undefined),
+  });
+}

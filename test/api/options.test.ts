@@ -1,0 +1,53 @@
+import ts from 'typescript';
+import { describe, expect, test } from 'vitest';
+import { toArguments } from '../../src/api/options.ts';
+import { INSPECT_FLAGS } from '../../src/cli/inspect-flags.ts';
+import { REPLAY_FLAGS } from '../../src/cli/replay-flags.ts';
+
+/** What is only about printing and writing, which the library leaves to its caller. */
+const COMMAND_ONLY = ['file', 'dry-run', 'out', 'json', 'metrics-file', 'quiet', 'progress'];
+const OUTPUT_ONLY = ['verbose', 'explain', ...COMMAND_ONLY];
+/** What only a program can give. */
+const PROGRAM_ONLY = ['captures', 'signal', 'onWarning'];
+
+/** The members of an interface of src/api/options.ts, those that it inherits included. */
+function membersOf(name: string): string[] {
+  const path = new URL('../../src/api/options.ts', import.meta.url).pathname;
+  const program = ts.createProgram([path], { allowImportingTsExtensions: true, noEmit: true });
+  const file = program.getSourceFile(path);
+  const found = file?.statements.find(
+    (node): node is ts.InterfaceDeclaration =>
+      ts.isInterfaceDeclaration(node) && node.name.text === name,
+  );
+  if (found === undefined) throw new Error(`there is no interface ${name}`);
+  return program
+    .getTypeChecker()
+    .getTypeAtLocation(found)
+    .getProperties()
+    .map((property) => property.name)
+    .filter((member) => !PROGRAM_ONLY.includes(member));
+}
+
+const flagsOf = (members: readonly string[]): string[] =>
+  toArguments(Object.fromEntries(members.map((member) => [member, true])))
+    .map((argument) => argument.slice(2))
+    .sort();
+
+test.each([
+  { name: 'ReplayOptions', specs: REPLAY_FLAGS },
+  { name: 'InspectOptions', specs: INSPECT_FLAGS },
+])('$name has the options of the command, but for those about output', ({ name, specs }) => {
+  const flags = specs.map((spec) => spec.name).filter((flag) => !OUTPUT_ONLY.includes(flag));
+  expect(flagsOf(membersOf(name))).toEqual(flags.sort());
+});
+
+describe('options as arguments', () => {
+  test.each([
+    { options: { users: 100 }, gives: ['--users=100'] },
+    { options: { maxGap: '5s', accel: 0.5 }, gives: ['--max-gap=5s', '--accel=0.5'] },
+    { options: { timestamps: false, arp: true }, gives: ['--no-timestamps', '--arp'] },
+    { options: { map: ['80-a:1', '81-b:2'] }, gives: ['--map=80-a:1', '--map=81-b:2'] },
+    { options: { users: undefined }, gives: [] },
+    { options: { filter: '-x and --y' }, gives: ['--filter=-x and --y'] },
+  ])('$options', ({ options, gives }) => expect(toArguments(options)).toEqual(gives));
+});
