@@ -134,5 +134,5 @@ test('strict TypeScript finds the types, and what does not fit them', async () =
   typed('true');
   const { code, stdout } = await run([process.execPath, TSC], { cwd: project });
   expect(code).not.toBe(0);
-  expect(stdout).toContain("Type 'boolean' is not assignable to type 'OptionValue");
+  expect(stdout).toContain("Type 'true' is not assignable to type 'OptionValue");
 });

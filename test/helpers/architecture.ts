@@ -65,7 +65,7 @@ export const FOLDER_RULES: ReadonlyMap<string, FolderRule> = new Map<string, Fol
   [
     'api',
     {
-      imports: [...BELOW_IO, 'report', 'run', 'cli'],
+      imports: [...BELOW_IO, 'io', 'report', 'run', 'cli'],
       outsideWorld: ['api/library.ts'],
     },
   ],
