@@ -40,14 +40,22 @@ function readSelection(given: GivenOptions, faults: FaultList): SessionSelection
     if (found === null) return undefined;
     return faults.attempt<T | undefined>(found.label, undefined, () => parse(found.text.trim()));
   };
+  const from = one('from', parseMoment);
+  const until = one('until', parseMoment);
+  const bytesMin = one('min-bytes', parseSizeBytes);
+  const bytesMax = one('max-bytes', parseSizeBytes);
+  if (isBefore(until, from)) faults.add(...nothingBetween(given, 'from', 'until'));
+  if (bytesMin !== undefined && bytesMax !== undefined && bytesMax < bytesMin) {
+    faults.add(...nothingBetween(given, 'min-bytes', 'max-bytes'));
+  }
   const selection = {
     servers: list('server', parseServer),
     clients: list('client', parsePrefix),
-    ...momentOf('from', one('from', parseMoment)),
-    ...momentOf('until', one('until', parseMoment)),
+    ...momentOf('from', from),
+    ...momentOf('until', until),
     indices: list('session-index', parseIndices),
-    bytesMin: one('min-bytes', parseSizeBytes),
-    bytesMax: one('max-bytes', parseSizeBytes),
+    bytesMin,
+    bytesMax,
     fraction: one('fraction', parseFraction),
     include: list('include', (text) => parseChoice(text, INCOMPLETE)),
   };
@@ -87,7 +95,24 @@ function parseMoment(text: string): Moment {
     if (!Number.isNaN(ms)) return { seconds: ms / 1000 };
     throw valueError(`'${text}' is not a date`, 'write 2026-01-31T12:00:00Z');
   }
-  return { afterNs: parseDurationNs(text) };
+  // What begins with a digit was meant as one of the two, and is told what is wrong with it.
+  if (/^[\d.]/.test(text)) return { afterNs: parseDurationNs(text) };
+  throw valueError(
+    `'${text}' is neither a time into the capture nor a date`,
+    'write 90s, 5m or 2026-01-31T12:00:00Z',
+  );
+}
+
+/** Whether nothing lies between two moments; of a date and a duration only the capture knows. */
+function isBefore(until: Moment | undefined, from: Moment | undefined): boolean {
+  if (until === undefined || from === undefined) return false;
+  if ('seconds' in until) return 'seconds' in from && until.seconds <= from.seconds;
+  return 'afterNs' in from && until.afterNs <= from.afterNs;
+}
+
+function nothingBetween(given: GivenOptions, low: string, high: string): [string, string] {
+  const [a, b] = [low, high].map((name) => `--${name} ${given.text(name)?.text ?? ''}`);
+  return [`${a} and ${b} leave nothing between them`, 'exchange them'];
 }
 
 function momentOf(name: 'from' | 'until', moment: Moment | undefined): SessionSelection {

@@ -49,6 +49,7 @@ export interface RecordedTimings {
   readonly httpRequests: number;
 }
 
+/** Of a server's sessions, without those that the selection leaves out. */
 export interface ServerReport {
   readonly address: string;
   readonly port: number;

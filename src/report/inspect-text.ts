@@ -30,6 +30,15 @@ const SESSION_REASONS: ReadonlyMap<string, string> = new Map([
   ['too-many-servers', 'more servers than a run can hold'],
 ]);
 
+/** Reasons that say of a packet that it is another protocol's; any other may hide a segment. */
+const OTHER_PROTOCOLS: ReadonlySet<string> = new Set([
+  'arp',
+  'not-ip',
+  'udp',
+  'icmp',
+  'other-protocol',
+]);
+
 /** Files, sessions and servers as tables; one more with a row a session when there is a list. */
 export function inspectText(document: InspectDocument): string {
   const blocks = [
@@ -45,7 +54,10 @@ export function inspectText(document: InspectDocument): string {
 }
 
 function fileLines(file: FileReport): string[] {
-  const counts = `${formatCount(file.packets)} packets, ${formatCount(file.tcpPackets)} of them TCP`;
+  const filtered = file.skippedPackets.filtered ?? 0;
+  const tcp = `${formatCount(file.tcpPackets)} of ${filtered > 0 ? 'these' : 'them'} TCP`;
+  const passed = `${formatCount(file.packets - filtered)} of them pass the filter, `;
+  const counts = `${formatCount(file.packets)} packets, ${filtered > 0 ? passed : ''}${tcp}`;
   const packed = file.compression === null ? '' : ` in ${file.compression}`;
   const lines = [`${file.file}: ${file.format}${packed}, ${formatBytes(file.bytes)}, ${counts}`];
   if (file.firstTimestamp !== null && file.lastTimestamp !== null) {
@@ -63,11 +75,16 @@ function fileLines(file: FileReport): string[] {
       `  times     ${odd.map(([count, what]) => `${formatCount(count)} ${what}`).join(', ')}`,
     );
   }
-  const skipped = nonZero(file.skippedPackets);
-  if (skipped.length > 0) {
-    const reasons = skipped.map(([reason, count]) => `${reason} ${formatCount(count)}`);
-    lines.push(`  not TCP   ${reasons.join(', ')}`);
-  }
+  const skipped = nonZero(file.skippedPackets).filter(([reason]) => reason !== 'filtered');
+  const reasonsOf = (isOther: boolean): string =>
+    skipped
+      .filter(([reason]) => OTHER_PROTOCOLS.has(reason) === isOther)
+      .map(([reason, count]) => `${reason} ${formatCount(count)}`)
+      .join(', ');
+  const others = reasonsOf(true);
+  const unread = reasonsOf(false);
+  if (others !== '') lines.push(`  not TCP   ${others}`);
+  if (unread !== '') lines.push(`  not read  ${unread}`);
   if (file.truncatedPackets > 0) {
     lines.push(`  cut       ${formatCount(file.truncatedPackets)} packets by the snap length`);
   }
@@ -110,7 +127,8 @@ function sessionLines(sessions: SessionTotals, servers: InspectDocument['servers
     const meaning = SESSION_REASONS.get(reason) ?? '';
     lines.push(`  ${formatCount(count).padStart(width)} ${reason.padEnd(nameWidth)}  ${meaning}`);
   }
-  if (total > 0 && servers.length === 0) lines.push('  no server was found');
+  const isAnySelected = total > (sessions.skipped['not-selected'] ?? 0);
+  if (isAnySelected && servers.length === 0) lines.push('  no server was found');
   return lines;
 }
 

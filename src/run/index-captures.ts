@@ -18,6 +18,7 @@ import type { CaptureIngest } from '../session/capture-ingest.ts';
 import { findHttpRequests, type HttpRequests } from '../session/http-requests.ts';
 import { type ReadOctets, ScriptBuilder } from '../session/script-builder.ts';
 import type { JoinedFile, Scripts } from '../session/scripts.ts';
+import { emptySelection } from '../session/selection-findings.ts';
 import { SessionCatalog } from '../session/session-catalog.ts';
 import type { SessionSelection } from '../session/session-selection.ts';
 import { SessionTracker } from '../session/session-tracker.ts';
@@ -63,6 +64,8 @@ export interface CaptureIndex {
   scripts(): Scripts;
   /** The HTTP/1 requests in those scripts; reads the headers of all requests and answers. */
   httpRequests(scripts: Scripts): HttpRequests;
+  /** Which part of the selection leaves no session, and what there is; null where some are left. */
+  whyNone(): string | null;
   /** Ends the use of the captures: what was unpacked for reading is removed. */
   close(): void;
 }
@@ -234,6 +237,7 @@ class Indexing {
       sessionList: ({ digests }) => sessionReports(catalog, { digests, epochSeconds, joined }),
       scripts: () => withOctets(joined, (read) => new ScriptBuilder(catalog, read).build(joined)),
       httpRequests: (scripts) => withOctets(joined, (read) => findHttpRequests(scripts, read)),
+      whyNone: () => emptySelection(this.#tracker, this.#options.selection ?? {}, this.#epoch),
       close: () => this.#opened.close(),
     };
   }

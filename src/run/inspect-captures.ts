@@ -18,6 +18,8 @@ export async function inspectCaptures(
   const index = await indexCaptures(paths, options);
   try {
     const { files, sessions } = index;
+    const unselected = index.whyNone();
+    if (unselected !== null) options.onWarning?.(`no session is selected: ${unselected}`);
     const servers = withTimings(index);
     const document: InspectDocument = { schema: 'gryphon.inspect/1', files, sessions, servers };
     if (!options.sessions) return document;

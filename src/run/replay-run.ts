@@ -175,8 +175,9 @@ export async function indexForReplay(
     signal: host.interrupted,
   });
   if (index.sessions.replayable > 0) return index;
+  const fault = nothingToReplay(index, options.captures);
   index.close();
-  throw nothingToReplay(index, options.captures);
+  throw fault;
 }
 
 /**
@@ -296,7 +297,17 @@ function cpuSecondsSince(before: NodeJS.CpuUsage): number {
   return ((user + system) * 1_000) / NS_PER_SECOND;
 }
 
-function nothingToReplay({ sessions }: CaptureIndex, captures: readonly string[]): ReplayError {
+function nothingToReplay(index: CaptureIndex, captures: readonly string[]): ReplayError {
+  const { sessions } = index;
+  const unselected = index.whyNone();
+  if (unselected !== null) {
+    return new ReplayError({
+      code: 'ERR_RUN_NOTHING_TO_REPLAY',
+      kind: 'capture',
+      message: `${captures.join(', ')}: none of ${sessions.total} sessions is selected: ${unselected}`,
+      hint: 'gryphon inspect CAPTURE --sessions lists them',
+    });
+  }
   const reasons = Object.entries(sessions.skipped)
     .map(([reason, count]) => `${count} ${reason}`)
     .join(', ');

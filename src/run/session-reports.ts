@@ -35,7 +35,9 @@ export function sessionTotals({ total, reasonCounts }: SessionCatalog): SessionT
 /** One entry a server: most sessions first, then most octets, then the lower port. */
 export function serverReports({ endpoints, servers }: SessionCatalog): ServerReport[] {
   const reports = endpoints.map((endpoint, row) => ({ ...endpoint, ...servers[row] }));
-  return reports.sort(
+  // What the selection leaves out is in no count.
+  const selected = reports.filter(({ sessions }) => sessions > 0);
+  return selected.sort(
     (a, b) =>
       b.sessions - a.sessions ||
       b.clientBytes + b.serverBytes - a.clientBytes - a.serverBytes ||

@@ -205,6 +205,7 @@ export class SessionCatalog {
       const reason = this.#judge(session);
       this.#reasons[session] = reason;
       this.reasonCounts[reason]++;
+      if (reason === SessionReason.NOT_SELECTED) continue;
       this.#count(session, side, this.servers[lastRow], reason === SessionReason.NONE);
     }
   }

@@ -50,6 +50,53 @@ test.each([
   expect(inspected.out).toEqual([]);
 });
 
+describe('with a selection', () => {
+  const capture = fixture('http-keepalive.pcap');
+
+  test('the table counts what is selected, and nothing else', async () => {
+    const document = async (...args: string[]) =>
+      JSON.parse((await inspect(capture, '--json', ...args)).out.join('')) as InspectDocument;
+    const whole = await document('--sessions');
+    const part = await document('--session-index', '0,3');
+    const chosen = [0, 3].map((i) => whole.sessionList?.at(i));
+    const sum = (of: 'clientTurns' | 'clientBytes' | 'serverBytes') =>
+      chosen.reduce((total, session) => total + (session?.[of] ?? 0), 0);
+    expect(part.sessions).toMatchObject({ total: 16, replayable: 2 });
+    expect(part.servers).toMatchObject([
+      {
+        sessions: 2,
+        replayable: 2,
+        clientTurns: sum('clientTurns'),
+        clientBytes: sum('clientBytes'),
+        serverBytes: sum('serverBytes'),
+      },
+    ]);
+  });
+
+  test('that leaves none, it says which option does', async () => {
+    const { code, out, err } = await inspect(capture, '--server', '443');
+    expect(code).toBe(0);
+    expect(err.join('')).toBe(
+      'gryphon: no session is selected: --server leaves none: the capture has 10.77.0.1:80\n',
+    );
+    expect(out.join('')).not.toContain('no server was found');
+  });
+
+  test.each([
+    { args: ['--from', '5s', '--until', '1s'], says: '--from 5s and --until 1s leave nothing' },
+    { args: ['--from', '2026-01-02', '--until', '2026-01-01'], says: 'leave nothing between' },
+    { args: ['--min-bytes', '2kB', '--max-bytes', '1kB'], says: 'leave nothing between them' },
+    {
+      args: ['--from', 'yesterday'],
+      says: "'yesterday' is neither a time into the capture nor a date",
+    },
+  ])('$args is a wrong use', async ({ args, says }) => {
+    const { code, err } = await inspect(capture, ...args);
+    expect(code).toBe(2);
+    expect(err.join('')).toContain(says);
+  });
+});
+
 describe('the document in pieces', () => {
   const sessions = { total: 0, replayable: 0, skipped: {} };
   const bare: InspectDocument = { schema: 'gryphon.inspect/1', files: [], sessions, servers: [] };
