@@ -20,8 +20,10 @@ export const Bpf = {
   LOAD_WORD: 0x20,
   LOAD_HALF: 0x28,
   LOAD_BYTE: 0x30,
-  /** A = the packet's half-word at X + k. */
+  /** A = the packet's word, half-word, octet at X + k. */
+  LOAD_WORD_AT_X: 0x40,
   LOAD_HALF_AT_X: 0x48,
+  LOAD_BYTE_AT_X: 0x50,
   /** X = 4 * (the low half of the octet at k): the length of an IPv4 header. */
   LOAD_X_HEADER_LENGTH: 0xb1,
   /** A = memory[k], X = memory[k], memory[k] = A. */
@@ -31,10 +33,12 @@ export const Bpf = {
   ADD: 0x04,
   SUBTRACT: 0x14,
   MULTIPLY: 0x24,
+  SHIFT_LEFT: 0x64,
   MODULO: 0x94,
   AND: 0x54,
-  /** A += X. */
+  /** A += X, X = A. */
   ADD_X: 0x0c,
+  COPY_TO_X: 0x07,
   JUMP: 0x05,
   JUMP_EQUAL: 0x15,
   JUMP_GREATER: 0x25,

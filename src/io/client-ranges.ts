@@ -13,9 +13,6 @@ export interface ClientRange {
   readonly count: number;
 }
 
-/** Of an IPv6 address, what all addresses of a range have in common. */
-const PREFIX_OFFSETS = [0, 4, 8];
-
 export const familyOf = ({ prefix }: ClientRange): 4 | 6 => (prefix.length === 0 ? 4 : 6);
 
 /** The range's address number `index`, from 0. */
@@ -49,12 +46,24 @@ export function isOnLink(device: NetworkInterface, range: ClientRange): boolean 
   });
 }
 
+/** Where a filter finds an address: its words follow each other in the packet or in its memory. */
+export interface AddressPlace {
+  /** The instruction that loads a word of it. */
+  readonly load: number;
+  readonly at: number;
+  /** From one word to the next. */
+  readonly step: number;
+}
+
+export const inPacket = (at: number): AddressPlace => ({ load: Bpf.LOAD_WORD, at, step: 4 });
+export const inMemory = (at: number): AddressPlace => ({ load: Bpf.LOAD_MEMORY, at, step: 1 });
+
 export interface RangeMatch {
   readonly range: ClientRange;
   /** Names the match's own labels: no two the same. */
   readonly name: string;
-  /** Where the address stands in what the filter sees. */
-  readonly at: number;
+  /** Where the address is. */
+  readonly place: AddressPlace;
   /** The pool's index of the range's first address. */
   readonly index: number;
   /** Where to go when the range holds the address, with its index in A. */
@@ -63,15 +72,16 @@ export interface RangeMatch {
 
 /** Adds the comparison of one address with one range; goes on behind it where it does not match. */
 export function addRangeMatch(filter: BpfAssembler, match: RangeMatch): void {
-  const { range, name, at, index, found } = match;
+  const { range, name, place, index, found } = match;
   const { prefix, start, count } = range;
   const next = `${name} does not hold it`;
   const prefixData = new DataView(prefix.buffer, prefix.byteOffset, prefix.byteLength);
-  for (const offset of PREFIX_OFFSETS.slice(0, prefix.length / 4)) {
-    filter.add(Bpf.LOAD_WORD, at + offset);
-    filter.jump(Bpf.JUMP_EQUAL, prefixData.getUint32(offset), null, next);
+  const prefixWords = prefix.length / 4;
+  for (let word = 0; word < prefixWords; word++) {
+    filter.add(place.load, place.at + word * place.step);
+    filter.jump(Bpf.JUMP_EQUAL, prefixData.getUint32(word * 4), null, next);
   }
-  filter.add(Bpf.LOAD_WORD, at + prefix.length);
+  filter.add(place.load, place.at + prefixWords * place.step);
   filter.jump(Bpf.JUMP_GREATER_EQUAL, start, null, next);
   filter.jump(Bpf.JUMP_GREATER, start + count - 1, next, null);
   // Modulo 2^32: the index may well be more than the address.

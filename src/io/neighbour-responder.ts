@@ -24,7 +24,7 @@ import {
   parseNdp,
 } from '../wire/ndp.ts';
 import { Bpf, BpfAssembler, type BpfInstruction } from './bpf.ts';
-import { addRangeMatch, type ClientRange, familyOf } from './client-ranges.ts';
+import { addRangeMatch, type ClientRange, familyOf, inPacket } from './client-ranges.ts';
 import { join } from './neighbours.ts';
 import { attachFilter } from './socket-filter.ts';
 import {
@@ -130,16 +130,16 @@ function questionFilter(
   isIpv4: boolean,
 ): BpfInstruction[] {
   const filter = new BpfAssembler();
-  const at = ETHERNET_HEADER_BYTES + (isIpv4 ? ARP_TARGET_ADDRESS : NDP_TARGET);
+  const place = inPacket(ETHERNET_HEADER_BYTES + (isIpv4 ? ARP_TARGET_ADDRESS : NDP_TARGET));
   if (isIpv4) addArpQuestion(filter);
   else addNdpQuestion(filter);
   for (const [i, address] of except.entries()) {
     if (addressBytes(address).length !== (isIpv4 ? 4 : 16)) continue;
     const range = { prefix: address.prefix, start: address.low, count: 1 };
-    addRangeMatch(filter, { range, name: `exception ${i}`, at, index: 0, found: 'drop' });
+    addRangeMatch(filter, { range, name: `exception ${i}`, place, index: 0, found: 'drop' });
   }
   for (const [i, range] of ranges.entries()) {
-    addRangeMatch(filter, { range, name: `range ${i}`, at, index: 0, found: 'accept' });
+    addRangeMatch(filter, { range, name: `range ${i}`, place, index: 0, found: 'accept' });
   }
   filter.label('drop');
   filter.add(Bpf.RETURN, 0);

@@ -1,22 +1,22 @@
 /**
  * Which packets are replies that somebody has registered for: a kernel filter over packets that
  * begin at their IP header. Each registration is asked in turn: the span of client ports, the
- * targets, the ranges of clients; the first that wants the packet has it accepted.
+ * targets, the ranges of clients; the first that wants the packet has it accepted. So is a router's
+ * message that a packet of such a client was too big.
  *
  * Fragments and IPv6 packets with extension headers are dropped, as `replyFilter` drops them.
  */
 import { addressOfBytes } from '../base/address.ts';
 import type { Registration } from '../intercept/ports.ts';
-import { IPV4_DESTINATION } from '../wire/ipv4.ts';
-import { IPV6_DESTINATION } from '../wire/ipv6.ts';
 import { BPF_INTERFACE, Bpf, BpfAssembler, type BpfInstruction } from './bpf.ts';
 import { addRangeMatch } from './client-ranges.ts';
 import {
-  addIpv4Ports,
-  addIpv6Ports,
+  addIpv4Ends,
+  addIpv6Ends,
   addTargetMatch,
   addVersionFork,
   assembleFilter,
+  CLIENT_PLACE,
   CLIENT_PORT,
 } from './tcp-match.ts';
 
@@ -46,10 +46,10 @@ export function registrationFilter(options: RegistrationFilterOptions): readonly
   if (interfaces !== null) addInterfaces(filter, interfaces);
   addVersionFork(filter);
   filter.label('ipv4');
-  addIpv4Ports(filter);
+  addIpv4Ends(filter);
   addRegistrations(filter, registrations, 4);
   filter.label('ipv6');
-  addIpv6Ports(filter);
+  addIpv6Ends(filter);
   addRegistrations(filter, registrations, 6);
   filter.label(ACCEPT);
   filter.add(Bpf.RETURN, snapBytes);
@@ -100,9 +100,9 @@ function addRegistration(filter: BpfAssembler, registration: Registration, name:
   addTargetMatch(filter, { family, name, targets, found });
   filter.goto(next);
   filter.label(found);
-  const at = family === 4 ? IPV4_DESTINATION : IPV6_DESTINATION;
   for (const [i, range] of ranges.entries()) {
-    addRangeMatch(filter, { range, name: `${name} range ${i}`, at, index: 0, found: ACCEPT });
+    const match = { range, name: `${name} range ${i}`, place: CLIENT_PLACE, index: 0 };
+    addRangeMatch(filter, { ...match, found: ACCEPT });
   }
   filter.label(next);
 }

@@ -12,19 +12,21 @@
  * and it belongs to user `number % users`, who lives in shard `user % shards`. Connection numbers
  * are below 2^32, so the kernel's 32-bit arithmetic is exact.
  *
+ * A router's message that a packet of ours was too big quotes that packet: it goes where the answer
+ * to it would go.
+ *
  * Fragments are dropped (TCP over path-MTU discovery sends none), and so are IPv6 packets with
  * extension headers before TCP, which servers do not send either.
  */
-import { IPV4_DESTINATION } from '../wire/ipv4.ts';
-import { IPV6_DESTINATION } from '../wire/ipv6.ts';
 import { Bpf, BpfAssembler, type BpfInstruction } from './bpf.ts';
 import { addRangeMatch, type ClientRange, familyOf } from './client-ranges.ts';
 import {
-  addIpv4Ports,
-  addIpv6Ports,
+  addIpv4Ends,
+  addIpv6Ends,
   addTargetMatch,
   addVersionFork,
   assembleFilter,
+  CLIENT_PLACE,
   CLIENT_PORT,
   type TargetEndpoint,
 } from './tcp-match.ts';
@@ -76,20 +78,20 @@ export function replyFilter(options: ReplyFilterOptions): BpfInstruction[] {
 }
 
 function addIpv4(filter: BpfAssembler, options: ReplyFilterOptions): void {
-  addIpv4Ports(filter);
+  addIpv4Ends(filter);
   addPort(filter, 'ipv4', options);
   addTargets(filter, 4, options.targets);
-  addRanges(filter, options.ranges, 4, IPV4_DESTINATION);
+  addRanges(filter, options.ranges, 4);
 }
 
 function addIpv6(filter: BpfAssembler, options: ReplyFilterOptions): void {
-  addIpv6Ports(filter);
+  addIpv6Ends(filter);
   addPort(filter, 'ipv6', options);
   addTargets(filter, 6, options.targets);
-  addRanges(filter, options.ranges, 6, IPV6_DESTINATION);
+  addRanges(filter, options.ranges, 6);
 }
 
-/** A is the destination port: drops what lies outside the span, else keeps its distance. */
+/** Drops what lies outside the span, else keeps its distance. */
 function addPort(filter: BpfAssembler, version: string, { ports }: ReplyFilterOptions): void {
   filter.add(Bpf.LOAD_MEMORY, CLIENT_PORT);
   filter.add(Bpf.SUBTRACT, ports.first);
@@ -110,15 +112,10 @@ function addTargets(filter: BpfAssembler, family: 4 | 6, targets: readonly Targe
 }
 
 /** Goes to `shard` with the address's index in A, or drops. */
-function addRanges(
-  filter: BpfAssembler,
-  ranges: readonly ClientRange[],
-  family: 4 | 6,
-  at: number,
-): void {
+function addRanges(filter: BpfAssembler, ranges: readonly ClientRange[], family: 4 | 6): void {
   let index = 0;
   for (const [i, range] of ranges.entries()) {
-    const match = { range, name: `range ${i}`, at, index, found: 'shard' };
+    const match = { range, name: `range ${i}`, place: CLIENT_PLACE, index, found: 'shard' };
     if (familyOf(range) === family) addRangeMatch(filter, match);
     index += range.count;
   }

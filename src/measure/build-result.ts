@@ -151,11 +151,17 @@ function measure(facts: RunFacts, counters: Float64Array): MeasuredPart {
         stale: count(Counter.DROPPED_STALE),
         outOfWindow: count(Counter.DROPPED_OUT_OF_WINDOW),
         outOfOrder: count(Counter.DROPPED_OUT_OF_ORDER),
+        pathMessages: count(Counter.DROPPED_PATH_MESSAGE),
         ringFull: count(Counter.RING_DROPPED),
         unsentNoBuffers: count(Counter.UNSENT_NO_BUFFERS),
         unsentNotPermitted: count(Counter.UNSENT_NOT_PERMITTED),
         unsentTooLong: count(Counter.UNSENT_TOO_LONG),
         unsentOther: count(Counter.UNSENT_OTHER),
+      },
+      path: {
+        mtu: count(Counter.PATH_MTU) || null,
+        messages: count(Counter.PATH_MESSAGES),
+        smallerTried: count(Counter.SMALLER_TRIED),
       },
     },
     bytes: {

@@ -81,22 +81,32 @@ export const Counter = {
   COMPLETED_WITH_FAILURES: 57,
   COMPLETED_UNACKED_FIN: 58,
   TIMED_OUT_CLOSING: 59,
+  // Routers' messages that packets were too big for the path: those believed, and those that quote
+  // nothing of ours that is in flight, or make no sense.
+  PATH_MESSAGES: 60,
+  DROPPED_PATH_MESSAGE: 61,
+  // The smallest path MTU learnt from them, in octets; 0 without one; not a sum.
+  PATH_MTU: 62,
+  // Times that full-sized segments vanished without a word, so that a user tried smaller ones.
+  SMALLER_TRIED: 63,
 } as const;
 export type Counter = (typeof Counter)[keyof typeof Counter];
 
-export const COUNTERS = 60;
+export const COUNTERS = 64;
 
 /** Zeroed counters of one thread, in memory that other threads may read. */
 export const createCounters = (): Float64Array<SharedArrayBuffer> =>
   new Float64Array(new SharedArrayBuffer(COUNTERS * Float64Array.BYTES_PER_ELEMENT));
 
-/** Adds the rows up; of the clock and of the latest start the largest counts. */
+/** Adds the rows up; of the clock and of the latest start the largest counts, of MTUs the smallest. */
 export function sumCounters(rows: Iterable<Float64Array>): Float64Array {
   const sum = new Float64Array(COUNTERS);
   for (const row of rows) {
     const clockNs = Math.max(sum[Counter.CLOCK_NS], row[Counter.CLOCK_NS]);
     const lagNs = Math.max(sum[Counter.START_LAG_NS_MAX], row[Counter.START_LAG_NS_MAX]);
+    const mtus = [sum[Counter.PATH_MTU], row[Counter.PATH_MTU]].filter((mtu) => mtu > 0);
     for (let i = 0; i < COUNTERS; i++) sum[i] += row[i];
+    sum[Counter.PATH_MTU] = mtus.length === 0 ? 0 : Math.min(...mtus);
     sum[Counter.CLOCK_NS] = clockNs;
     sum[Counter.START_LAG_NS_MAX] = lagNs;
   }

@@ -174,6 +174,15 @@ export interface RunResult {
     readonly synRetransmitted: number;
     /** Packets that were not sent (`unsent…`) or came in and were of no use, by reason. */
     readonly dropped: Counts;
+    /** What was learnt of how large packets may be on the way to the targets. */
+    readonly path: {
+      /** The smallest MTU that a router told, in octets; null where none did. */
+      readonly mtu: number | null;
+      /** Routers' messages that were believed. */
+      readonly messages: number;
+      /** Times that a user tried smaller segments because large ones vanished without a message. */
+      readonly smallerTried: number;
+    };
   };
   /**
    * TCP payload. `planned` are the client streams of the plays that were started, `ofCompleted` of

@@ -24,6 +24,7 @@ import { WireFault } from '../wire/wire-fault.ts';
 import { Answers, type Delivery } from './answers.ts';
 import { FrameOutput } from './frame-output.ts';
 import { Pacer } from './pacer.ts';
+import { NO_USER, PathMessages } from './path-messages.ts';
 import { PlayFlag, PlayTable } from './play-table.ts';
 import type { CaptureBytes, PacketSink, Receiver, Sender } from './ports.ts';
 import { Close, type ReplayPlan } from './replay-plan.ts';
@@ -46,6 +47,7 @@ export class Replay implements PacketSink {
   readonly #latency: LatencyRecorder;
   readonly #output: FrameOutput;
   readonly #tcp: TcpClient;
+  readonly #paths: PathMessages;
   readonly #stages: Stages;
   readonly #pacer: Pacer;
   readonly #answers: Answers;
@@ -92,6 +94,7 @@ export class Replay implements PacketSink {
     const { family, prefix } = plan.pool.clients;
     this.#prefix.set(prefix);
     this.#tcp = new TcpClient(this.users, this.#output, this.#output, plan.tcp, family);
+    this.#paths = new PathMessages(plan, this.#output, this.#tcp, counters);
     this.#stages = new Stages(plan.scripts, capture);
     this.#pacer = new Pacer(plan, this.#stages, this.plays);
     this.#answers = new Answers(
@@ -292,8 +295,10 @@ export class Replay implements PacketSink {
     const { counters } = this;
     const ip = this.#ip;
     ip.wrap(this.#data, start, capturedBytes);
-    if (ip.check() !== WireFault.OK) {
-      counters[Counter.DROPPED_MALFORMED]++;
+    const fault = ip.check();
+    if (fault !== WireFault.OK) {
+      if (fault === WireFault.NOT_TCP) this.#onNotTcp(start, capturedBytes, arrivedNs);
+      else counters[Counter.DROPPED_MALFORMED]++;
       return;
     }
     const segment = this.#segment;
@@ -329,6 +334,12 @@ export class Replay implements PacketSink {
       Math.max(0, capturedBytes - headerBytes),
     );
     this.#onSegment(connection, payloadBytes, arrivedNs);
+  }
+
+  #onNotTcp(start: number, capturedBytes: number, arrivedNs: number): void {
+    const nowNs = Math.max(this.#nowNs, arrivedNs);
+    const user = this.#paths.onPacket(this.#data, start, capturedBytes, this.#ip, nowNs);
+    if (user !== NO_USER && this.plays.flags[user] & PlayFlag.LIVE) this.#arm(user, nowNs);
   }
 
   #onSegment(connection: number, payloadBytes: number, arrivedNs: number): void {
@@ -370,6 +381,7 @@ export class Replay implements PacketSink {
     if (events & TcpEvent.DATA) this.plays.progressNs[user] = arrivedNs;
     else if (events & moved) this.#progress(user, arrivedNs);
     if (events & TcpEvent.CONNECTED) this.#onConnected(user, arrivedNs);
+    if (this.#paths.hasLearnt) this.#paths.limit(user);
     if (events & TcpEvent.DATA) this.#onData(user, arrivedNs);
     if (events & TcpEvent.PEER_FIN) this.#onPeerFin(user, arrivedNs, nowNs);
     if (!(events & TcpEvent.CLOSED)) this.#playSteps(user, nowNs);
@@ -575,7 +587,10 @@ export class Replay implements PacketSink {
     const heardNs = this.#heardNs;
     const { plays } = this;
     if (!(plays.flags[user] & PlayFlag.LIVE)) return;
-    if (this.users.dueNs[user] <= heardNs && this.#tcp.onTimeout(user, nowNs) & TcpEvent.GAVE_UP) {
+    if (this.#paths.hasLearnt) this.#paths.limit(user);
+    const timedOut = this.users.dueNs[user] <= heardNs ? this.#tcp.onTimeout(user, nowNs) : 0;
+    if (timedOut & TcpEvent.MSS_LOWERED) this.counters[Counter.SMALLER_TRIED]++;
+    if (timedOut & TcpEvent.GAVE_UP) {
       const isConnecting = this.users.state[user] === State.SYN_SENT;
       this.#timeOut(
         user,

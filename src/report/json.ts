@@ -25,7 +25,7 @@ export function parseResult(text: string, source: string): RunResult {
 
 /** What an earlier version did not count is taken for none. */
 function withLaterFields(result: RunResult): RunResult {
-  const { plan, users, exchanges, rates, bytes, latency, histograms, generator } = result;
+  const { plan, users, exchanges, packets, rates, bytes, latency, histograms, generator } = result;
   const later = <Part extends object>(defaults: Partial<Part>, part: Part): Part => ({
     ...defaults,
     ...part,
@@ -37,6 +37,7 @@ function withLaterFields(result: RunResult): RunResult {
     plan: later({ untilSeconds: null }, plan),
     users: later({ completedWithFailures: 0, unackedFin: 0 }, users),
     exchanges: later({ planned: exchanges.sent, ...none }, exchanges),
+    packets: later({ path: { mtu: null, messages: 0, smallerTried: 0 } }, packets),
     rates: later({ due: rates.offered, recorded: rates.offered }, rates),
     bytes: later({ planned: 0, ofCompleted: 0 }, bytes),
     latency: later({ held: new LatencyTable().row(Latency.HELD) }, latency),

@@ -22,9 +22,10 @@ const IGNORED: ReadonlyMap<string, string> = new Map([
   ['stale', 'for connections that were over'],
   ['outOfWindow', 'outside the window (repeated, mostly)'],
   ['notOurs', "for nobody's connection"],
+  ['pathMessages', 'that say a packet was too big, of none that is under way'],
 ]);
 
-/** The rows `losses` and, where there is something to say, `ignored`. */
+/** The rows `losses` and, where there is something to say, `ignored` and `path`. */
 export function lossRows({ packets }: RunResult, columns: number): string[] {
   const counts = nonZero({
     retransmitted: packets.retransmitted,
@@ -37,7 +38,16 @@ export function lossRows({ packets }: RunResult, columns: number): string[] {
   return [
     ...row('losses', lost, columns),
     ...(ignored.length === 0 ? [] : row('ignored', `received ${listed(ignored)}`, columns)),
+    ...pathTexts(packets.path).flatMap((text, i) => row(i === 0 ? 'path' : '', text, columns)),
   ];
+}
+
+/** What was learnt of how large packets may be, if anything. */
+function pathTexts({ mtu, smallerTried }: RunResult['packets']['path']): string[] {
+  const told = mtu === null ? [] : [`path MTU ${formatCount(mtu)} learnt from ICMP`];
+  if (smallerTried === 0) return told;
+  const times = `${formatCount(smallerTried)} times full-sized segments vanished and smaller ones`;
+  return [...told, `${times} were tried: ICMP seems to be filtered on the way`];
 }
 
 const listed = (counts: readonly (readonly [string, number])[]): string =>

@@ -40,13 +40,7 @@ export class PathMtu {
    */
   onMessage(user: number, seq: Seq, mss: number, nowNs: number): boolean {
     const users = this.#users;
-    const state = users.state[user];
-    if (state === State.CLOSED || state === State.SYN_SENT) return false;
-    if (seqBefore(seq, users.sndUna[user]) || !seqBefore(seq, users.sndMax[user])) return false;
-    const hasTimestamps = (users.flags[user] & UserFlag.TIMESTAMPS) !== 0;
-    const payloadMss = hasTimestamps ? mss - TIMESTAMP_OPTION_BYTES : mss;
-    if (payloadMss >= users.sendMss[user]) return false;
-    users.sendMss[user] = Math.max(payloadMss, MIN_SEND_MSS);
+    if (!this.isInFlight(user, seq) || !this.limit(user, mss)) return false;
     // As after a timeout, but with the window as it is: duplicates say nothing until all is repaired.
     const others = UserFlag.RECOVERY | UserFlag.TIMED;
     users.flags[user] = (users.flags[user] & ~others) | UserFlag.LOSS;
@@ -55,6 +49,27 @@ export class PathMtu {
     users.sndNxt[user] = users.sndUna[user];
     users.dueNs[user] = nowNs + rtoNs(users, user);
     this.#transmitter.emit(user, nowNs);
+    return true;
+  }
+
+  /** Whether `seq` is of octets that were sent and are not acknowledged yet. */
+  isInFlight(user: number, seq: Seq): boolean {
+    const { state, sndUna, sndMax } = this.#users;
+    if (state[user] === State.CLOSED || state[user] === State.SYN_SENT) return false;
+    return !seqBefore(seq, sndUna[user]) && seqBefore(seq, sndMax[user]);
+  }
+
+  /**
+   * No segment that leaves from now on is larger.
+   * @param mss as for `onMessage`
+   * @returns whether segments are smaller now
+   */
+  limit(user: number, mss: number): boolean {
+    const users = this.#users;
+    const hasTimestamps = (users.flags[user] & UserFlag.TIMESTAMPS) !== 0;
+    const payloadMss = hasTimestamps ? mss - TIMESTAMP_OPTION_BYTES : mss;
+    if (payloadMss >= users.sendMss[user]) return false;
+    users.sendMss[user] = Math.max(payloadMss, MIN_SEND_MSS);
     return true;
   }
 

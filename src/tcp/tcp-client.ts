@@ -166,6 +166,20 @@ export class TcpClient {
     return this.#pathMtu.onMessage(user, seq, mss, nowNs);
   }
 
+  /** Whether `seq` is of octets that were sent and are not acknowledged yet. */
+  isInFlight(user: number, seq: Seq): boolean {
+    return this.#pathMtu.isInFlight(user, seq);
+  }
+
+  /**
+   * What others have learnt of the path holds for this user too (RFC 1191, section 6.3): no segment
+   * that leaves from now on is larger. What is in flight stays as it is.
+   * @param mss as for `onPathMtu`
+   */
+  limitMss(user: number, mss: number): void {
+    this.#pathMtu.limit(user, mss);
+  }
+
   /**
    * A segment has come in; its view has passed `check`, its options are parsed.
    * Call `emit` afterwards: an acknowledgement may be owed, the window may have opened.

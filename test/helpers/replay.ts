@@ -53,6 +53,12 @@ export interface ReplayResult {
     readonly received: number;
     readonly retransmitted: number;
     readonly synRetransmitted: number;
+    readonly dropped: Readonly<Record<string, number>>;
+    readonly path: {
+      readonly mtu: number | null;
+      readonly messages: number;
+      readonly smallerTried: number;
+    };
   };
   readonly bytes: { readonly sent: number; readonly received: number };
   readonly latency: Readonly<Record<string, LatencyRow>>;

@@ -35,6 +35,9 @@ export function runBpf(
       memory.set(k, a);
     } else if (kind === 0x03) {
       memory.set(k, x);
+    } else if (kind === 0x07) {
+      if ((code & 0xf8) === 0) x = a;
+      else a = x;
     } else if (mode === 0x60) {
       const word = memory.get(k);
       if (word === undefined) throw new Error(`memory ${k} is read before it is written`);
@@ -88,6 +91,8 @@ function calculate(operation: number, a: number, operand: number): number {
       return Math.imul(a, operand) >>> 0;
     case 0x50:
       return (a & operand) >>> 0;
+    case 0x60:
+      return (a << operand) >>> 0;
     case 0x90:
       if (operand === 0) throw new Error('modulo zero');
       return a % operand;

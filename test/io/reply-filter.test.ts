@@ -8,6 +8,7 @@ import {
 } from '../../src/base/address.ts';
 import { addressAt, type ClientRange } from '../../src/io/client-ranges.ts';
 import { type ReplyFilterOptions, replyFilter } from '../../src/io/reply-filter.ts';
+import { packetTooBig } from '../helpers/icmp.ts';
 import { runBpf } from './bpf-interpreter.ts';
 
 const SNAP_BYTES = 228;
@@ -141,6 +142,77 @@ describe('IPv6', () => {
   });
 });
 
+/** What a router says of the packet that the reply would answer. */
+function messageOf(reply: Packet, change: Partial<Parameters<typeof packetTooBig>[0]> = {}) {
+  const { source, destination, srcPort, dstPort } = reply;
+  const ends = { source: destination, destination: source, srcPort: dstPort, dstPort: srcPort };
+  const quoted = packetOf({ ...reply, ...ends });
+  const router = addressBytes(addressOf(source.family === 4 ? '192.0.2.1' : '2001:db8::1'));
+  return packetTooBig({ quoted, mtu: 1400, router, ...change });
+}
+
+describe.each([
+  { version: 4, ranges: PLAN.ranges, targets: PLAN.targets, reply: REPLY, protocolAt: 9 },
+  {
+    version: 6,
+    ranges: [rangeOf('fd00::5', 3)],
+    targets: [{ address: addressOf('fd77::1'), port: 80 }],
+    reply: { ...REPLY, source: addressOf('fd77::1'), destination: addressOf('fd00::5') },
+    protocolAt: 6,
+  },
+])('of IPv$version, a router’s message that a packet was too big', (row) => {
+  const { ranges, targets, reply, protocolAt } = row;
+  const isIpv4 = row.version === 4;
+  const verdict = (packet: Uint8Array) =>
+    accepts({ ranges, targets }, packet, isIpv4 ? 0x0800 : 0x86dd);
+
+  test('is accepted, whoever the router is', () => {
+    expect(verdict(messageOf(reply))).toBe(SNAP_BYTES);
+  });
+
+  test.each(isIpv4 ? [0, 1, 10] : [])('with %i words of options in each header', (words) => {
+    const quoting = { ...reply, optionWords: words };
+    expect(verdict(messageOf(quoting, { optionWords: words }))).toBe(SNAP_BYTES);
+  });
+
+  test.each([
+    { name: 'of another type', change: { typeAndCode: isIpv4 ? 0x0b00 : 0x0300 } },
+    { name: 'of another code', change: { typeAndCode: isIpv4 ? 0x0301 : 0x0201 } },
+  ])('$name is dropped', ({ change }) => {
+    expect(verdict(messageOf(reply, change))).toBe(0);
+  });
+
+  test.each([
+    {
+      name: 'a client out of the range',
+      change: { destination: addressOf(isIpv4 ? '192.0.2.7' : 'fd00::4') },
+    },
+    { name: 'a port out of the span', change: { dstPort: 1023 } },
+    { name: 'another target', change: { source: addressOf(isIpv4 ? '10.0.0.2' : 'fd77::2') } },
+    { name: 'another port of the target', change: { srcPort: 81 } },
+  ])('about $name is dropped', ({ change }) => {
+    expect(verdict(messageOf({ ...reply, ...change }))).toBe(0);
+  });
+
+  test('about UDP is dropped', () => {
+    const message = messageOf(reply);
+    message[(isIpv4 ? 28 : 48) + protocolAt] = 17;
+    expect(verdict(message)).toBe(0);
+  });
+
+  test('that is cut off before the quoted ports is dropped', () => {
+    const message = messageOf(reply);
+    const enough = isIpv4 ? 20 + 8 + 24 : 40 + 8 + 44;
+    for (let bytes = 0; bytes < enough; bytes++) {
+      expect({ bytes, verdict: verdict(message.subarray(0, bytes)) }).toEqual({
+        bytes,
+        verdict: 0,
+      });
+    }
+    expect(verdict(message.subarray(0, enough))).toBe(SNAP_BYTES);
+  });
+});
+
 test('too many ranges for the kernel are refused', () => {
   const ranges = Array.from({ length: 900 }, (_, i) => ({
     ...rangeOf('198.18.0.0', 1),
@@ -242,15 +314,19 @@ test('every reply goes to exactly the shard of its connection, every other packe
       };
       const span = ports.last - ports.first + 1;
       const firstPort = ports.first + (plan.shift % span);
-      const verdicts = Array.from({ length: shards }, (_, shard) => {
-        const sharding = { order, firstPort, users, shards, shard };
-        const options = { ranges, targets: [target], ports, sharding, snapBytes: SNAP_BYTES };
-        return runBpf(replyFilter(options), packetOf(packet), ETHER_TYPE[family]);
-      });
+      const verdictsOn = (octets: Uint8Array) =>
+        Array.from({ length: shards }, (_, shard) => {
+          const sharding = { order, firstPort, users, shards, shard };
+          const options = { ranges, targets: [target], ports, sharding, snapBytes: SNAP_BYTES };
+          return runBpf(replyFilter(options), octets, ETHER_TYPE[family]);
+        });
+      const verdicts = verdictsOn(packetOf(packet));
       const sharding = { order, firstPort, users, shards, shard: 0 };
       const wanted = shardOf({ ...PLAN, ranges, ports, sharding }, packet);
       if (wanted !== null) inside++;
       expect(verdicts).toEqual(verdicts.map((_, i) => (i === wanted ? SNAP_BYTES : 0)));
+      // What a router says of the packet that it answers goes the same way.
+      expect(verdictsOn(messageOf(packet))).toEqual(verdicts);
     }),
     { numRuns: 500 },
   );

@@ -411,3 +411,36 @@ test('the output folder holds every report, and no plot of nothing', () => {
     'lag.hgrm',
   ]);
 });
+
+describe('what was learnt of the path', () => {
+  test.each([
+    { name: 'nothing', counts: {}, said: [] },
+    {
+      name: 'from ICMP',
+      counts: { PATH_MTU: 1400, PATH_MESSAGES: 10 },
+      said: ['path MTU 1,400 learnt from ICMP'],
+    },
+    {
+      name: 'from silence',
+      counts: { SMALLER_TRIED: 3 },
+      said: ['3 times full-sized segments vanished', 'ICMP seems to be filtered'],
+    },
+    {
+      name: 'that messages were not believed',
+      counts: { DROPPED_PATH_MESSAGE: 7 },
+      said: ['7 that say a packet was too big'],
+    },
+  ])('is said: $name', ({ counts, said }) => {
+    const result = sampleResult([], {}, { ...ALL_WELL, ...counts });
+    const text = textReport(result, { color: false }).replaceAll(/\s+/g, ' ');
+    for (const words of said) expect(text).toContain(words);
+    if (said.length === 0) expect(text).not.toMatch(/ path | ICMP/);
+  });
+
+  test('is read from results that do not have it yet as nothing', () => {
+    const document = JSON.parse(jsonReport(sampleResult()));
+    delete document.packets.path;
+    const { path } = parseResult(JSON.stringify(document), 'older.json').packets;
+    expect(path).toEqual({ mtu: null, messages: 0, smallerTried: 0 });
+  });
+});

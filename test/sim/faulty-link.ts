@@ -19,9 +19,21 @@ export interface Faults {
   readonly jitterNs?: number;
   /** Decides before chance does: `true` loses the packet. */
   readonly drop?: (packet: { readonly index: number; readonly atNs: number }) => boolean;
+  /** A router at the beginning of the way to the server: whether it forwards, and what it says. */
+  readonly router?: Router;
   /** May write over the octets that the link sees, from the IP header on. */
   readonly alter?: (octets: Uint8Array, index: number) => void;
 }
+
+/**
+ * @param octets of the packet that the link sees (headers)
+ * @param bytes of all of it
+ * @returns whether the packet goes no further, and what is sent back to the client
+ */
+export type Router = (
+  octets: Uint8Array,
+  bytes: number,
+) => { readonly isLost: boolean; readonly message: Uint8Array | null };
 
 interface Flying {
   readonly dueNs: number;
@@ -99,7 +111,10 @@ export class FaultyLink implements Sender, Receiver {
         const row = frame * EXTENTS_PER_FRAME + i;
         return [batch.extentOffset[row], batch.extentBytes[row]] as const;
       });
-      this.#toServer.send(octets, extents, this.#nowNs);
+      const bytes = extents.reduce((sum, [, each]) => sum + each, octets.length);
+      const routed = this.#toServer.faults.router?.(octets, bytes);
+      if (routed?.isLost !== true) this.#toServer.send(octets, extents, this.#nowNs);
+      if (routed?.message) this.#toClient.send(routed.message, [], this.#nowNs);
     }
     batch.count = 0;
     return this.#nowNs;
@@ -121,20 +136,20 @@ export class FaultyLink implements Sender, Receiver {
 class Direction {
   lost = 0;
   corrupted = 0;
-  readonly #faults: Faults;
+  readonly faults: Faults;
   readonly #prng: Prng;
   readonly #heap: Flying[] = [];
   #sent = 0;
 
   constructor(faults: Faults, seed: number) {
-    this.#faults = faults;
+    this.faults = faults;
     this.#prng = new Prng(seed);
   }
 
   send(octets: Uint8Array, extents: Flying['extents'], atNs: number): void {
-    const { loss = 0, duplicate = 0, corrupt = 0, delayNs = 0, jitterNs = 0, drop } = this.#faults;
+    const { loss = 0, duplicate = 0, corrupt = 0, delayNs = 0, jitterNs = 0, drop } = this.faults;
     const index = this.#sent++;
-    this.#faults.alter?.(octets, index);
+    this.faults.alter?.(octets, index);
     // Chance is asked as often whatever the answers: runs with other rates stay comparable.
     const isLost = this.#prng.nextUnit() < loss;
     const copies = this.#prng.nextUnit() < duplicate ? 2 : 1;
