@@ -1,5 +1,6 @@
 /**
- * The congestion window: RFC 5681 with the initial window of RFC 6928.
+ * The congestion window: slow start of RFC 5681 from the initial window of RFC 6928, then CUBIC (RFC
+ * 9438), which is what the recorded clients' kernels do.
  *
  * It counts octets that are acknowledged (RFC 3465), not acknowledgements, so that a peer whose kernel
  * merges segments and acknowledges many at once slows nobody down. It grows only while it is used
@@ -15,6 +16,13 @@ export const CWND_UNIT = 16;
 export const CWND_INITIAL = 10 * CWND_UNIT;
 export const CWND_MAX = 4_000 * CWND_UNIT;
 const CWND_MIN_AFTER_LOSS = 2 * CWND_UNIT;
+/** RFC 9438, sections 4.6, 4.1 (in segments per second cubed) and 4.3. */
+const BETA = 0.7;
+const CUBIC_C = 0.4;
+const FRIENDLY_ALPHA = (3 * (1 - BETA)) / (1 + BETA);
+/** RFC 9438, section 4.2: the most by which the window grows in a round trip. */
+const GROWTH_MAX = 1.5;
+const US_PER_SECOND = 1e6;
 
 /** The window in octets. */
 export function cwndBytes(users: UserTable, user: number): number {
@@ -29,7 +37,7 @@ export function toCwndUnits(users: UserTable, user: number, octets: number): num
 /**
  * `acked` octets are acknowledged outside fast recovery.
  * @param flight octets that were outstanding before
- * @param isRoundOver whether a round trip has ended: congestion avoidance adds a segment in each
+ * @param isRoundOver whether a round trip has ended: congestion avoidance makes its step then
  */
 export function growCwnd(
   users: UserTable,
@@ -43,7 +51,7 @@ export function growCwnd(
   if (2 * flight <= cwndBytes(users, user)) return;
   const ssthresh = users.ssthresh[user];
   if (cwnd >= ssthresh) {
-    if (isRoundOver) users.cwnd[user] = Math.min(cwnd + CWND_UNIT, CWND_MAX);
+    if (isRoundOver) users.cwnd[user] = Math.min(afterRoundTrip(users, user), CWND_MAX);
     return;
   }
   // After a timeout one acknowledgement may cover much that had arrived before (RFC 3465, 2.3).
@@ -53,11 +61,28 @@ export function growCwnd(
   users.cwnd[user] = Math.min(grown, ssthresh, CWND_MAX);
 }
 
-/** A loss: RFC 5681, equation 4. The caller sets the window. */
+/**
+ * The window a round trip further on the curve that leads from BETA times W_max, the window at the last
+ * loss, to W_max and beyond. W_max is not stored, since `ssthresh` is BETA times it; nor is when that
+ * loss was: the window itself says where on the curve we are.
+ */
+function afterRoundTrip(users: UserTable, user: number): number {
+  const segments = users.cwnd[user] / CWND_UNIT;
+  const maxSegments = users.ssthresh[user] / CWND_UNIT / BETA;
+  const fromPlateau = Math.cbrt((segments - maxSegments) / CUBIC_C);
+  const next = fromPlateau + users.srttUs[user] / US_PER_SECOND;
+  const cubic = maxSegments + CUBIC_C * next ** 3;
+  // Where Reno would be faster, be as fast (section 4.3).
+  const friendly = segments + (segments < maxSegments ? FRIENDLY_ALPHA : 1);
+  const target = Math.min(Math.max(cubic, friendly), GROWTH_MAX * segments);
+  return Math.floor(target * CWND_UNIT);
+}
+
+/** A loss: RFC 9438, section 4.6. The caller sets the window. */
 export function lowerSsthresh(users: UserTable, user: number): void {
   const flight = seqDiff(users.sndMax[user], users.sndUna[user]);
-  const half = Math.floor(toCwndUnits(users, user, flight) / 2);
-  users.ssthresh[user] = Math.min(Math.max(half, CWND_MIN_AFTER_LOSS), CWND_MAX);
+  const lowered = Math.floor(toCwndUnits(users, user, flight) * BETA);
+  users.ssthresh[user] = Math.min(Math.max(lowered, CWND_MIN_AFTER_LOSS), CWND_MAX);
 }
 
 /** Everything is acknowledged: remember since when, for `restartAfterIdle`. */

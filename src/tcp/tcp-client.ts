@@ -7,7 +7,7 @@
  *
  * This is its face; behind it there is a file a subject: what comes in (segment-arrives), what leaves
  * (transmitter), what is lost (loss-recovery: RFC 6298, 6582), for how long to wait (round-trip: RFC
- * 6298, 7323), how much may be under way (congestion: RFC 5681, 6928, 3465, 7661), when to acknowledge
+ * 6298, 7323), how much may be under way (congestion: RFC 5681, 6928, 9438, 3465, 7661), when to acknowledge
  * (ack-policy), what lies behind a hole (reassembly), and what fits the path (path-mtu: RFC 1191, 4821).
  */
 

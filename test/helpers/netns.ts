@@ -23,7 +23,7 @@ const PREFIX = 'gryphon-test';
 /** Every device in a namespace bears this name, so that tests need not look it up. */
 export const DEVICE = 'link0';
 /** The gateway's second device, towards the target. */
-const DEVICE_TO_TARGET = 'link1';
+export const DEVICE_TO_TARGET = 'link1';
 
 /** Addresses that nobody owns, for replays to take their clients from. */
 export const CLIENTS_ON_LINK = { ipv4: '10.77.64.0/18', ipv6: 'fd77::64:0/112' } as const;

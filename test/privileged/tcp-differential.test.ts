@@ -1,0 +1,181 @@
+/**
+ * The same transfers by gryphon and by the kernel's own client, over paths of the same length that lose
+ * the same packets: what gryphon puts on the wire, and how long it takes, must be what the kernel does.
+ *
+ * The paths are a program that forwards packets late (test/privileged/servers/relay.py), since not
+ * every kernel has netem. All transfers of a client over paths of one length run at the same time.
+ */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  DEVICE_TO_TARGET,
+  type Host,
+  type Lab,
+  makeLab,
+  mustInside,
+  routeClients,
+  startInside,
+} from '../helpers/netns.ts';
+import { canRun } from '../helpers/privilege.ts';
+import { type Running, until } from '../helpers/process.ts';
+import { completed, replay } from '../helpers/replay.ts';
+import { type Folder, makeFolder } from '../helpers/servers.ts';
+import { recordedTransfers, type Transfer } from '../helpers/transfers.ts';
+
+const TOOLS = ['ip', 'ethtool', '/usr/bin/python3'];
+const PYTHON = '/usr/bin/python3';
+const SERVERS = fileURLToPath(new URL('servers', import.meta.url));
+const RELAY = [PYTHON, join(SERVERS, 'relay.py')];
+const TRANSFER = [PYTHON, join(SERVERS, 'transfer.py')];
+/** Each client does everything so often; of times the best counts, for the machine may be busy. */
+const ROUNDS_MIN = 2;
+const ROUNDS_MAX = 4;
+/** `U` or `D` and eight digits, before an upload's octets. */
+const HEAD_BYTES = 9;
+const RTT_MS = [1, 40, 300];
+const SIZES = [10_000, 100_000, 1_000_000];
+/** Packets with payload that are lost, for each size, in the direction of the transfer. */
+const LOST = [[3], [30], [200, 230, 500]];
+/** What gryphon may take more than the kernel, in octets and in time. */
+const SHARE = 1.3;
+/** Beyond that: what a busy machine may take from a transfer that takes a few milliseconds. */
+const BUSY_SECONDS = 0.4;
+
+/** A connection as the relay saw it; [towards the server, towards the client]. */
+interface Seen {
+  readonly client: string;
+  readonly serverPort: number;
+  readonly syns: number;
+  readonly octets: readonly [number, number];
+  readonly seconds: readonly [number, number];
+}
+
+/** Every transfer has a server port of its own, by which the relay knows its path. */
+const TRANSFERS = RTT_MS.flatMap((rttMs) =>
+  SIZES.flatMap((bytes, size) =>
+    (['up', 'down'] as const).flatMap((direction) =>
+      [[], LOST[size] ?? []].map((lost) => ({ rttMs, bytes, direction, lost })),
+    ),
+  ),
+).map((path, i) => ({ ...path, port: 7_000 + i }));
+
+/** Who makes the transfers. */
+type Client = 'gryphon' | 'kernel';
+/** What the relay saw of them, by server port, a row a round. */
+const SEEN = { gryphon: new Map<number, Seen[]>(), kernel: new Map<number, Seen[]>() };
+
+const wayOf = ({ direction }: Transfer): 0 | 1 => (direction === 'up' ? 0 : 1);
+
+function bestSeconds(client: Client, transfer: Transfer): number {
+  const rounds = SEEN[client].get(transfer.port) ?? [];
+  return Math.min(...rounds.map(({ seconds }) => seconds[wayOf(transfer)]));
+}
+
+function mostOctets(client: Client, transfer: Transfer): number {
+  const rounds = SEEN[client].get(transfer.port) ?? [];
+  return Math.max(...rounds.map(({ octets }) => octets[wayOf(transfer)]));
+}
+
+const limitSeconds = (transfer: Transfer): number =>
+  SHARE * bestSeconds('kernel', transfer) + BUSY_SECONDS;
+
+const isFastEnough = (transfer: Transfer): boolean =>
+  bestSeconds('gryphon', transfer) <= limitSeconds(transfer);
+
+describe.runIf(canRun('gryphon beside the kernel', TOOLS))('gryphon beside the kernel', () => {
+  let lab: Lab;
+  let folder: Folder;
+  let server: Running;
+
+  beforeAll(async () => {
+    lab = await makeLab({ gateway: true });
+    folder = makeFolder('differential');
+    await routeClients(lab);
+    for (const host of [lab.client, lab.target]) {
+      // What a connection has learnt is not to help the next one.
+      await mustInside(host, ['sysctl', '-qw', 'net.ipv4.tcp_no_metrics_save=1']);
+    }
+    // The relay forwards, not the kernel.
+    await mustInside(lab.gateway, ['sysctl', '-qw', 'net.ipv4.ip_forward=0']);
+    const ports = TRANSFERS.map(({ port }) => port).join(',');
+    server = startInside(lab.target, [...TRANSFER, 'serve', lab.target.ipv4, ports]);
+    await until('server ready', () => server.output().includes('serving'));
+    for (const rttMs of RTT_MS) {
+      const transfers = TRANSFERS.filter((transfer) => transfer.rttMs === rttMs);
+      for (let round = 0; round < ROUNDS_MAX; round++) {
+        if (round >= ROUNDS_MIN && transfers.every(isFastEnough)) break;
+        await relayed('kernel', () => fetchAll(transfers));
+        await relayed('gryphon', () => replayAll(transfers, round));
+      }
+    }
+  });
+
+  afterAll(async () => {
+    await server?.stop();
+    await lab?.close();
+    folder?.remove();
+  });
+
+  async function fetchAll(transfers: readonly Transfer[]): Promise<void> {
+    const wanted = transfers.map(
+      ({ port, direction, bytes }) => `${port}:${direction === 'up' ? 'U' : 'D'}${bytes}`,
+    );
+    await mustInside(lab.client, [...TRANSFER, 'fetch', lab.target.ipv4, wanted.join(',')]);
+  }
+
+  async function replayAll(transfers: readonly Transfer[], round: number): Promise<void> {
+    const path = join(folder.path, 'transfers.pcap');
+    writeFileSync(path, recordedTransfers(transfers));
+    const map = transfers.map(({ port }) => `${port}-${lab.target.ipv4}:${port}`).join(',');
+    const pool = ['--clients', `198.18.${round}.0/24`, '--threads', '1'];
+    completed(await replay(lab.client, [path, '--map', map, ...pool]), transfers.length);
+  }
+
+  /** Notes what the relay saw while a client made its transfers. */
+  async function relayed(client: Client, run: () => Promise<void>): Promise<void> {
+    const paths = TRANSFERS.map(({ port, rttMs, direction, lost }) => [
+      port,
+      { delay: rttMs / 2_000, up: [], down: [], [direction]: lost },
+    ]);
+    const sides = [
+      `${lab.gateway.device}:${await macOf(lab.client)}`,
+      `${DEVICE_TO_TARGET}:${await macOf(lab.target)}`,
+    ];
+    const argv = [...RELAY, JSON.stringify(Object.fromEntries(paths)), ...sides];
+    const relay = startInside(lab.gateway, argv);
+    try {
+      await until('relay ready', () => relay.output().includes('relaying'));
+      await run();
+    } finally {
+      await relay.stop();
+    }
+    for (const line of relay.output().split('\n')) {
+      if (!line.startsWith('{')) continue;
+      const one = JSON.parse(line) as Seen;
+      // A server repeats the end of a connection of the round before whose last packet was under way.
+      if (one.syns === 0) continue;
+      SEEN[client].set(one.serverPort, [...(SEEN[client].get(one.serverPort) ?? []), one]);
+    }
+  }
+
+  async function macOf(host: Host): Promise<string> {
+    return (await mustInside(host, ['cat', `/sys/class/net/${host.device}/address`])).trim();
+  }
+
+  test.each(TRANSFERS)('$direction, $bytes octets over $rttMs ms, lost: $lost', (transfer) => {
+    const { port, bytes, lost } = transfer;
+    const ours = SEEN.gryphon.get(port) ?? [];
+    expect(ours.length).toBeGreaterThanOrEqual(ROUNDS_MIN);
+    expect(SEEN.kernel.get(port)?.length).toBe(ours.length);
+    // Octets are no matter of luck: every round counts.
+    const sent = mostOctets('gryphon', transfer);
+    expect(sent).toBeGreaterThanOrEqual(bytes);
+    expect(sent).toBeLessThanOrEqual(SHARE * mostOctets('kernel', transfer));
+    // The head of an upload counts, too.
+    if (lost.length === 0) expect(sent).toBeLessThanOrEqual(bytes + HEAD_BYTES);
+    expect(ours.map(({ syns }) => syns)).toEqual(ours.map(() => 1));
+    expect(bestSeconds('gryphon', transfer)).toBeLessThanOrEqual(limitSeconds(transfer));
+  });
+});
