@@ -26,7 +26,7 @@ beforeAll(async () => {
     symlinkSync(join(ROOT, 'node_modules', name), link);
   }
   writeFileSync(join(project, 'package.json'), '{ "name": "consumer", "type": "module" }');
-}, 60_000);
+}, 120_000);
 
 afterAll(() => rmSync(project, { recursive: true, force: true }));
 
@@ -135,4 +135,4 @@ test('strict TypeScript finds the types, and what does not fit them', async () =
   const { code, stdout } = await run([process.execPath, TSC], { cwd: project });
   expect(code).not.toBe(0);
   expect(stdout).toContain("Type 'true' is not assignable to type 'OptionValue");
-});
+}, 180_000);
