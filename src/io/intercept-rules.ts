@@ -15,7 +15,7 @@ import type { Registration } from '../intercept/ports.ts';
 import { blocksOf, formatBlock } from './address-blocks.ts';
 import { runCommand } from './commands.ts';
 import { bearsDeadMark, ownMark } from './process-mark.ts';
-import { PRIVILEGE_HINT } from './sys/errno.ts';
+import { ROOT_HINT } from './sys/errno.ts';
 
 /** Every packet that leaves the machine is compared with them, one after the other. */
 const RULES_MAX = 1_024;
@@ -160,7 +160,7 @@ function ruleFault(
     kind: 'environment',
     message: `${tool} refuses the rules: ${failure}`,
     hint: isDenied
-      ? PRIVILEGE_HINT
+      ? ROOT_HINT
       : 'the kernel needs the xtables targets NFQUEUE and comment; --mode sink does without',
   });
 }

@@ -18,6 +18,8 @@ export interface LocalPathRequest {
   readonly sourceMac: string | null;
   /** `ip` and `raw-socket` leave the link header, and so the next hop's MAC, to the kernel. */
   readonly sender: 'packet' | 'ip' | 'raw-socket';
+  /** Whether the link is asked for a MAC that no table knows; else that stays unknown. */
+  readonly asksLink: boolean;
 }
 
 /** Plain data, so that it can be posted to the threads. */
@@ -41,10 +43,10 @@ export interface LocalPath {
  * @throws ReplayError as `findRoute`; ERR_IO_SEVERAL_INTERFACES (usage)
  */
 export function findLocalPath(request: LocalPathRequest): LocalPath {
-  const { targets, interfaceName, nextHop, sourceMac, sender } = request;
+  const { targets, interfaceName, nextHop, sourceMac, sender, asksLink } = request;
   const hasLinkHeader = sender === 'packet';
   const routes = targets.map((target) =>
-    findRoute({ target, interfaceName, nextHop, sourceMac, hasLinkHeader }),
+    findRoute({ target, interfaceName, nextHop, sourceMac, hasLinkHeader, asksLink }),
   );
   const [{ device }] = routes;
   const other = routes.find((route) => route.device.index !== device.index);
@@ -65,6 +67,17 @@ function isForwarding(family: 4 | 6, device: NetworkInterface): boolean {
   if (device.linkType === 'loopback') return false;
   const path = `/proc/sys/net/ipv${family}/conf/${device.name}/forwarding`;
   return existsSync(path) && readFileSync(path, 'utf8').trim() !== '0';
+}
+
+/** Whose questions for the clients' link-layer addresses (ARP, NDP) are answered. */
+export type NeighbourAnswers = 'everybody' | 'next-hops' | 'nobody';
+
+/** The link-layer addresses that frames go to, each once; none where the kernel knows them alone. */
+export function nextHopMacs({ routes }: LocalPath): Uint8Array[] {
+  const known = routes
+    .map((route) => route.nextHopMac)
+    .filter((mac) => mac.some((octet) => octet > 0));
+  return known.filter((mac, i) => known.findIndex((one) => Buffer.compare(one, mac) === 0) === i);
 }
 
 /** Whether neighbours of the link ask for addresses of the ranges, so that answering them helps. */

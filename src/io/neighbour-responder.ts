@@ -40,6 +40,9 @@ import {
   Socket,
 } from './sys/socket.ts';
 
+/** Where a frame's source address stands. */
+const ETHERNET_SOURCE = MAC_BYTES;
+
 /** A question has at most 14 + 40 + 24 octets and a few options. */
 const FRAME_BYTES_MAX = 256;
 
@@ -51,6 +54,8 @@ export interface NeighbourResponderOptions {
   readonly ranges: readonly ClientRange[];
   /** Addresses of the ranges that are not answered for: this machine's own, the next hop's. */
   readonly except: readonly IpAddress[];
+  /** Six octets each: whose questions are answered; null: everybody's. */
+  readonly askers: readonly Uint8Array[] | null;
 }
 
 export class NeighbourResponder {
@@ -126,10 +131,11 @@ export class NeighbourResponder {
 
 /** Accepts questions for an address of the ranges, frames beginning at their link header. */
 function questionFilter(
-  { ranges, except }: NeighbourResponderOptions,
+  { ranges, except, askers }: NeighbourResponderOptions,
   isIpv4: boolean,
 ): BpfInstruction[] {
   const filter = new BpfAssembler();
+  if (askers !== null) addAskers(filter, askers);
   const place = inPacket(ETHERNET_HEADER_BYTES + (isIpv4 ? ARP_TARGET_ADDRESS : NDP_TARGET));
   if (isIpv4) addArpQuestion(filter);
   else addNdpQuestion(filter);
@@ -146,6 +152,22 @@ function questionFilter(
   filter.label('accept');
   filter.add(Bpf.RETURN, FRAME_BYTES_MAX);
   return filter.assemble();
+}
+
+/** Goes on where the frame comes from one of these, else drops. */
+function addAskers(filter: BpfAssembler, askers: readonly Uint8Array[]): void {
+  for (const [i, mac] of askers.entries()) {
+    const data = new DataView(mac.buffer, mac.byteOffset, MAC_BYTES);
+    const next = `not asker ${i}`;
+    filter.add(Bpf.LOAD_WORD, ETHERNET_SOURCE);
+    filter.jump(Bpf.JUMP_EQUAL, data.getUint32(0), null, next);
+    filter.add(Bpf.LOAD_HALF, ETHERNET_SOURCE + 4);
+    filter.jump(Bpf.JUMP_EQUAL, data.getUint16(4), null, next);
+    filter.goto('known asker');
+    filter.label(next);
+  }
+  filter.add(Bpf.RETURN, 0);
+  filter.label('known asker');
 }
 
 function addArpQuestion(filter: BpfAssembler): void {

@@ -5,7 +5,7 @@ import { CaptureMap, type MappedFile } from './capture-map.ts';
 import { ChannelReceiver, type ShardInbox } from './channel-receiver.ts';
 import type { ClientRange } from './client-ranges.ts';
 import { IpSender } from './ip-sender.ts';
-import type { LocalPath } from './local-path.ts';
+import { type LocalPath, type NeighbourAnswers, nextHopMacs } from './local-path.ts';
 import { NeighbourResponder } from './neighbour-responder.ts';
 import { PacketReceiver } from './packet-receiver.ts';
 import { PacketSender } from './packet-sender.ts';
@@ -36,8 +36,8 @@ export interface LocalPlan {
   readonly ranges: readonly ClientRange[];
   readonly ports: { readonly first: number; readonly last: number };
   readonly sharding: Sharding;
-  /** Whether this thread answers ARP and NDP for the ranges: one thread of a run at most. */
-  readonly answersNeighbours: boolean;
+  /** Whose ARP and NDP questions for the ranges this thread answers: one thread of a run at most. */
+  readonly answersNeighbours: NeighbourAnswers;
   /** When the run began (`runStartsNow`). */
   readonly runStart: string;
   /** Needed by `raw-socket` alone, which has to copy payload. */
@@ -87,7 +87,7 @@ export function openLocal(plan: LocalPlan): LocalIo {
     const receiver =
       inbox === undefined ? keep(openReceiver(plan, clock)) : new ChannelReceiver(inbox, clock);
     const sender = keep(openSender(plan, captureMap, clock));
-    const responder = plan.answersNeighbours ? keep(openResponder(plan)) : null;
+    const responder = plan.answersNeighbours === 'nobody' ? null : keep(openResponder(plan));
     const fds = responder === null ? [receiver.fd] : [receiver.fd, responder.fd];
     const waiter = keep(new Waiter(fds));
     return {
@@ -140,10 +140,15 @@ function openSender(plan: LocalPlan, captureMap: CaptureMap, clock: RunClock) {
   return new RawSocketSender({ family, interfaceName, captureBytes, clock, ...batch });
 }
 
-function openResponder({ path, ranges }: LocalPlan): NeighbourResponder {
+function openResponder({ path, ranges, answersNeighbours }: LocalPlan): NeighbourResponder {
   const [{ sourceMac }] = path.routes;
-  const interfaceIndex = path.device.index;
-  return new NeighbourResponder({ interfaceIndex, mac: sourceMac, ranges, except: path.inUse });
+  return new NeighbourResponder({
+    interfaceIndex: path.device.index,
+    mac: sourceMac,
+    ranges,
+    except: path.inUse,
+    askers: answersNeighbours === 'everybody' ? null : nextHopMacs(path),
+  });
 }
 
 /** A device passes on frames to its own MAC alone, unless it is told otherwise. */

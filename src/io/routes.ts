@@ -20,13 +20,18 @@ export interface RouteRequest {
   readonly sourceMac: string | null;
   /** Whether frames bear a link header: without, no MAC is looked for. */
   readonly hasLinkHeader: boolean;
+  /** Whether the link is asked for a MAC that no table knows, which takes privilege; else it is zeros. */
+  readonly asksLink: boolean;
 }
 
 export interface LinkRoute {
   readonly device: NetworkInterface;
   /** Octets before the IP header: 14, or none on a link without them or where the kernel adds them. */
   readonly linkHeader: Uint8Array;
-  /** Six octets each; the next hop's are zeros on the loopback interface and without a link header. */
+  /**
+   * Six octets each; the next hop's are zeros on the loopback interface, without a link header, and
+   * where no table knew them and the link was not to be asked.
+   */
   readonly sourceMac: Uint8Array;
   readonly nextHopMac: Uint8Array;
   /** Octets of the longest IP packet. */
@@ -66,6 +71,7 @@ export function findRoute(request: RouteRequest): LinkRoute {
     throw localTarget(target, interfaceName);
   }
   const device = findInterface(hop.interfaceName);
+  if (device.linkType === 'loopback' && !hop.isLocal) throw notHere(target, device.name);
   const sourceMac = macOf(request.sourceMac) ?? device.mac ?? NO_MAC;
   const route = {
     device,
@@ -79,7 +85,9 @@ export function findRoute(request: RouteRequest): LinkRoute {
   }
   requireHeader(device);
   const nextHopMac =
-    nextHop?.kind === 'mac' ? (macOf(nextHop.mac) ?? NO_MAC) : resolveMac(device, hop.address);
+    nextHop?.kind === 'mac'
+      ? (macOf(nextHop.mac) ?? NO_MAC)
+      : resolveMac(device, hop.address, request.asksLink);
   const etherType = target.family === 4 ? EtherType.IPV4 : EtherType.IPV6;
   const linkHeader = emitEthernet({ destination: nextHopMac, source: sourceMac, etherType });
   return { ...route, linkHeader, nextHopMac };
@@ -136,7 +144,7 @@ interface NeighbourJson {
 /** States in which the table's MAC is not in doubt (`ip neighbour`). */
 const TRUSTED_STATES: readonly string[] = ['PERMANENT', 'REACHABLE', 'NOARP', 'DELAY', 'PROBE'];
 
-function resolveMac(device: NetworkInterface, address: Uint8Array): Uint8Array {
+function resolveMac(device: NetworkInterface, address: Uint8Array, asksLink: boolean): Uint8Array {
   // As the kernel does it for devices that have no neighbours: the frame goes to the device itself.
   if (!device.asksNeighbours) return device.mac ?? NO_MAC;
   const text = textOf(address);
@@ -145,6 +153,7 @@ function resolveMac(device: NetworkInterface, address: Uint8Array): Uint8Array {
   const mac = macOf(known?.lladdr ?? null);
   const isTrusted = known?.state?.some((state) => TRUSTED_STATES.includes(state)) ?? false;
   if (mac !== null && isTrusted) return mac;
+  if (!asksLink) return mac ?? NO_MAC;
   const asked = askNeighbour(device, address) ?? mac;
   if (asked !== null) return asked;
   throw new ReplayError({
@@ -177,6 +186,16 @@ function noRoute(target: string, interfaceName: string | null, why: string): Rep
     kind: 'unreachable',
     message: `there is no route to ${target}: ${why}`,
     hint: `ip${family} route add ${target} via ROUTER dev ${device}, or name --interface and --next-hop`,
+  });
+}
+
+function notHere(target: IpAddress, interfaceName: string): ReplayError {
+  const text = formatAddress(target);
+  return new ReplayError({
+    code: 'ERR_IO_LOCAL_TARGET',
+    kind: 'usage',
+    message: `${text} is no address of this machine: nothing that leaves by ${interfaceName} reaches it`,
+    hint: `leave --interface out, or name the interface of: ip route get ${text}`,
   });
 }
 

@@ -13,7 +13,7 @@ import { type AddressBlock, formatBlock } from './address-blocks.ts';
 import { runCommand } from './commands.ts';
 import { ipJson } from './interfaces.ts';
 import { bearsDeadMark, MARK_PATTERN, ownMark } from './process-mark.ts';
-import { PRIVILEGE_HINT } from './sys/errno.ts';
+import { ROOT_HINT } from './sys/errno.ts';
 
 /** Where the routes lead, and where what they carry comes in. */
 export const SINK_DEVICE = 'gryphon-s0';
@@ -154,9 +154,7 @@ function ipFault(doing: string, failure: string): ReplayError {
     code: isDenied ? 'ERR_IO_NOT_PERMITTED' : 'ERR_IO_SINK',
     kind: 'environment',
     message: `${doing} failed: ${failure}`,
-    hint: isDenied
-      ? PRIVILEGE_HINT
-      : 'the kernel needs the veth driver; --mode nfqueue does without',
+    hint: isDenied ? ROOT_HINT : 'the kernel needs the veth driver; --mode nfqueue does without',
   });
 }
 

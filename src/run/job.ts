@@ -1,7 +1,7 @@
 /** What is posted between the run and its threads: plain data and shared memory. */
 import type { FailureKind } from '../base/errors.ts';
 import type { ShardInbox } from '../io/channel-receiver.ts';
-import type { LocalPath } from '../io/local-path.ts';
+import type { LocalPath, NeighbourAnswers } from '../io/local-path.ts';
 import type { Timeline } from '../measure/intervals.ts';
 import type { Close, Pace } from '../replay/replay-plan.ts';
 import type { PoolShape } from '../schedule/address-pool.ts';
@@ -50,8 +50,8 @@ export interface RunPlan extends PoolShape {
 export interface NetworkWay {
   readonly path: LocalPath;
   readonly sender: SenderName;
-  /** Whether ARP and NDP are answered for the clients. */
-  readonly answersNeighbours: boolean;
+  /** Whose questions for the clients' link-layer addresses (ARP, NDP) are answered. */
+  readonly answersNeighbours: NeighbourAnswers;
   /** Who picks the replies up; none: this machine. */
   readonly intercepts: readonly InterceptAddress[];
   /** Where the intercepts' replies are found, once there is a connection to them. */

@@ -68,7 +68,13 @@ const inClient = <T>(work: () => T): T => inNamespace(lab.client.name, work);
 const macOf = (namespace: string): string =>
   inNamespace(namespace, () => formatMac(findInterface(DEVICE).mac ?? new Uint8Array(6)));
 
-const REQUEST = { interfaceName: null, nextHop: null, sourceMac: null, hasLinkHeader: true };
+const REQUEST = {
+  interfaceName: null,
+  nextHop: null,
+  sourceMac: null,
+  hasLinkHeader: true,
+  asksLink: true,
+};
 const routeTo = (text: string, request = {}) =>
   inClient(() => findRoute({ ...REQUEST, target: addressOf(text), ...request }));
 
@@ -221,7 +227,7 @@ describe.runIf(isReady)('the way to the targets', () => {
     sharding: { order: 'ip', firstPort: 1024, users: 1, shards: 1, shard: 0 },
   } as const;
 
-  const ANYHOW = { interfaceName: null, nextHop: null, sourceMac: null };
+  const ANYHOW = { interfaceName: null, nextHop: null, sourceMac: null, asksLink: true };
 
   type PartOfPlan = Partial<LocalPlan> & Pick<LocalPlan, 'ranges'>;
 
@@ -245,7 +251,7 @@ describe.runIf(isReady)('the way to the targets', () => {
       path,
       files: [],
       targets: [{ address: addressOf(target), port: 9 }],
-      answersNeighbours: false,
+      answersNeighbours: 'nobody',
       runStart: runStartsNow(),
       ...plan,
     });
@@ -275,7 +281,7 @@ describe.runIf(isReady)('the way to the targets', () => {
   describe('neighbours', () => {
     test('who ask by ARP get the MAC for every client, and for no other address', async () => {
       const ranges = [rangeOf('10.77.64.0', 2), rangeOf('10.77.65.7', 1)];
-      const io = openClient('10.77.0.1', { ranges, answersNeighbours: true });
+      const io = openClient('10.77.0.1', { ranges, answersNeighbours: 'everybody' });
       const ask = (address: string) =>
         whileAnswering(io, ['arping', '-f', '-w', '1', '-I', DEVICE, address]);
       for (const address of ['10.77.64.0', '10.77.64.1', '10.77.65.7']) {
@@ -292,7 +298,7 @@ describe.runIf(isReady)('the way to the targets', () => {
 
     test('are left to the kernel for its own addresses', async () => {
       const ranges = [rangeOf('10.77.0.2', 2)];
-      const io = openClient('10.77.0.1', { ranges, answersNeighbours: true });
+      const io = openClient('10.77.0.1', { ranges, answersNeighbours: 'everybody' });
       const argv = ['arping', '-c', '2', '-w', '2', '-I', DEVICE, '10.77.0.2'];
       const { stdout } = await whileAnswering(io, argv);
       expect(stdout).toMatch(/Received [12] response/);
@@ -301,7 +307,7 @@ describe.runIf(isReady)('the way to the targets', () => {
 
     test('who ask by NDP get the MAC, and packets then come to us', async () => {
       const ranges = [rangeOf('fd77::64:0', 3)];
-      const io = openClient('fd77::1', { ranges, answersNeighbours: true });
+      const io = openClient('fd77::1', { ranges, answersNeighbours: 'everybody' });
       // The target's kernel asks before it sends this; nobody answers the packet itself.
       const learn = (address: string) =>
         whileAnswering(io, ['bash', '-c', LEARN_NEIGHBOUR, 'bash', address]);

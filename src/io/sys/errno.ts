@@ -34,7 +34,10 @@ export function errnoName(errno: number): string {
 
 /** What a packet socket asks for, as a line that can be typed. */
 export const PRIVILEGE_HINT =
-  'run it as root (sudo), or once: sudo setcap cap_net_raw,cap_net_admin+ep "$(readlink -f "$(command -v node)")"';
+  'run it as root (sudo), or once: sudo setcap cap_net_raw+ep "$(readlink -f "$(command -v node)")"';
+
+/** As a line of help for programs that gryphon calls, which file capabilities of node do not reach. */
+export const ROOT_HINT = 'run it as root (sudo)';
 
 export interface FailedCall {
   readonly code: string;

@@ -3,6 +3,7 @@ import type { ReplayError } from '../../base/errors.ts';
 import { Errno, lastErrno, systemError } from './errno.ts';
 import { ADDRESS, libcFunction, OCTETS } from './libc.ts';
 
+export const AF_UNIX = 1;
 export const AF_INET = 2;
 export const AF_INET6 = 10;
 export const AF_PACKET = 17;
@@ -111,6 +112,11 @@ export class Socket {
     if (this.fd < 0) throw failed('opening a raw socket');
   }
 
+  /** Whether the name was free; errno says what else was wrong. */
+  tryBind(name: Uint8Array): boolean {
+    return bind(this.fd, name, name.length) === 0;
+  }
+
   /** @throws ReplayError ERR_IO_SOCKET */
   bind(name: Uint8Array): void {
     if (bind(this.fd, name, name.length) < 0) throw failed('binding a raw socket');
@@ -168,6 +174,13 @@ export function clearSocketError(fd: number): void {
 
 /** A C `int` as the octets of a socket option. */
 export const intOption = (value: number): Uint8Array => new Uint8Array(Int32Array.of(value).buffer);
+
+/** struct sockaddr_un of an abstract name (unix(7)), at most 107 octets. */
+export function unixAddress(name: string): Uint8Array {
+  const octets = new TextEncoder().encode(`\0\0\0${name}`);
+  new DataView(octets.buffer).setUint16(0, AF_UNIX, true);
+  return octets;
+}
 
 /** struct sockaddr_ll without a link-layer address: 20 octets. */
 export function packetAddress(protocol: number, interfaceIndex: number): Uint8Array {
