@@ -89,10 +89,12 @@ export const Counter = {
   PATH_MTU: 62,
   // Times that full-sized segments vanished without a word, so that a user tried smaller ones.
   SMALLER_TRIED: 63,
+  // Users whose SYN met a connection of an earlier run at the target.
+  OLD_CONNECTIONS: 64,
 } as const;
 export type Counter = (typeof Counter)[keyof typeof Counter];
 
-export const COUNTERS = 64;
+export const COUNTERS = 65;
 
 /** Zeroed counters of one thread, in memory that other threads may read. */
 export const createCounters = (): Float64Array<SharedArrayBuffer> =>

@@ -361,7 +361,10 @@ export class Replay implements PacketSink {
       return;
     }
     const events = this.#tcp.onSegment(user, segment, this.#options, payloadBytes, nowNs);
-    if (events & TcpEvent.OUT_OF_WINDOW) this.counters[Counter.DROPPED_OUT_OF_WINDOW]++;
+    if (events & TcpEvent.OUT_OF_WINDOW) {
+      this.counters[Counter.DROPPED_OUT_OF_WINDOW]++;
+      if (events & TcpEvent.OLD_CONNECTION) this.counters[Counter.OLD_CONNECTIONS]++;
+    }
     if (events & TcpEvent.OUT_OF_ORDER_LOST) this.counters[Counter.DROPPED_OUT_OF_ORDER]++;
     if (!(plays.flags[user] & PlayFlag.LIVE)) {
       // Over, but a repeated FIN still wants its acknowledgement (TIME-WAIT).

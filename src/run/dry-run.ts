@@ -18,7 +18,7 @@ import { targetCommands } from './target-commands.ts';
 export async function describePlan(options: ReplayOptions, host: RunHost): Promise<string> {
   const index = await indexForReplay(options, host, new ProgressMeter(host));
   try {
-    const { planned, network } = planWay(index.scripts(), options, Date.now());
+    const { planned, network } = planWay(index.scripts(), options, Date.now(), false);
     for (const warning of planned.warnings) host.onWarning(warning);
     if (network !== null) {
       for (const warning of warnOfWay(network, planned.plan)) host.onWarning(warning);

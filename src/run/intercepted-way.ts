@@ -43,7 +43,7 @@ export async function openIntercepts(
     const way: NetworkWay = { ...network, channel: { inboxes, totals } };
     const captureBytes = openCaptureBytes(plan.scripts.files);
     try {
-      await probePath(plan, way, { inboxes, totals }, { mode, captureBytes, interrupted });
+      await probePath(plan, way, { mode, captureBytes, interrupted });
     } finally {
       captureBytes.close();
     }

@@ -13,7 +13,7 @@ import type { ThreadRun } from './embedded-thread.ts';
 import { enginePlan } from './engine-plan.ts';
 import type { NetworkWay, ThreadJob } from './job.ts';
 import { networkTurns } from './network-loop.ts';
-import { describeWay, targetAddresses } from './network-way.ts';
+import { describeWay, targetEndpoints } from './network-way.ts';
 
 /** The channel thread has stood still too, and must first read and sort what came meanwhile. */
 const CHANNEL_SETTLE_NS = 10 * NS_PER_MS;
@@ -29,16 +29,15 @@ export function openNetworkThread(
   onWarning: (text: string) => void,
 ): ThreadRun {
   const { plan, shard, shards, counters, control } = job;
-  const addresses = targetAddresses(plan);
   const io = openLocal({
     path: way.path,
     sender: way.sender,
     files: plan.scripts.files,
-    targets: plan.targets.map(({ port }, row) => ({ address: addresses[row], port })),
+    targets: targetEndpoints(plan),
     ranges: plan.clients.ranges,
     ports: plan.ports,
     sharding: { order: plan.order, firstPort: plan.firstPort, users: plan.users, shards, shard },
-    answersNeighbours: way.answersNeighbours && shard === 0,
+    answersNeighbours: shard === 0 ? way.answersNeighbours : 'nobody',
     runStart: runStartsNow(),
     captureBytes: capture,
     ...(way.channel === null ? {} : { inbox: way.channel.inboxes[shard] }),

@@ -2,19 +2,31 @@
 import { addressOfBytes, formatAddress, type IpAddress, parseAddress } from '../base/address.ts';
 import { assert } from '../base/assert.ts';
 import { formatCount } from '../base/units.ts';
-import { findLocalPath, type LocalPath, needsAnswers, requireClients } from '../io/local-path.ts';
+import {
+  findLocalPath,
+  type LocalPath,
+  type NeighbourAnswers,
+  needsAnswers,
+  nextHopMacs,
+  requireClients,
+} from '../io/local-path.ts';
+import type { TargetEndpoint } from '../io/tcp-match.ts';
 import type { NetworkWay, RunPlan } from './job.ts';
 import type { ReplayOptions } from './options.ts';
 import type { Surroundings } from './plan-run.ts';
 
-/** @throws ReplayError as findLocalPath does */
-export const findPath = (plan: RunPlan, options: ReplayOptions): LocalPath =>
+/**
+ * @param asksLink whether the link is asked for MACs that no table knows
+ * @throws ReplayError as findLocalPath does
+ */
+export const findPath = (plan: RunPlan, options: ReplayOptions, asksLink: boolean): LocalPath =>
   findLocalPath({
     targets: targetAddresses(plan),
     interfaceName: options.interfaceName,
     nextHop: options.nextHop,
     sourceMac: options.sourceMac,
     sender: options.sender,
+    asksLink,
   });
 
 /**
@@ -24,20 +36,33 @@ export const findPath = (plan: RunPlan, options: ReplayOptions): LocalPath =>
  */
 const ON_LINK_ADDRESSES = 256;
 
-/** Whether ARP and NDP are answered for the clients. */
-export const answersFor = (plan: RunPlan, options: ReplayOptions, path: LocalPath): boolean =>
+/** Whose questions for the clients are answered. */
+export function answersFor(
+  plan: RunPlan,
+  options: ReplayOptions,
+  path: LocalPath,
+): NeighbourAnswers {
+  if (options.arp !== null) return options.arp ? 'everybody' : 'nobody';
   // Nobody asks this machine for clients whose replies somebody else picks up.
-  options.arp ?? (options.intercepts.length === 0 && needsAnswers(path, plan.clients.ranges));
+  if (options.intercepts.length > 0 || !path.device.asksNeighbours) return 'nobody';
+  if (needsAnswers(path, plan.clients.ranges)) return 'everybody';
+  // A target may take a pool off the link for its neighbours (a route without a gateway, a TCP stack
+  // that asks for whoever calls); others of the link may not, they would learn an address of ours.
+  return nextHopMacs(path).length > 0 ? 'next-hops' : 'nobody';
+}
 
 /** What the way asks of the plan. */
 export const surroundingsOf = (
   options: ReplayOptions,
   path: LocalPath,
-  answers: boolean,
+  answers: NeighbourAnswers,
 ): Surroundings => ({
   mtu: path.mtu,
   inUse: path.inUse,
-  addressesMax: answers && options.order === null ? ON_LINK_ADDRESSES : Number.POSITIVE_INFINITY,
+  addressesMax:
+    answers === 'everybody' && options.order === null
+      ? ON_LINK_ADDRESSES
+      : Number.POSITIVE_INFINITY,
 });
 
 /** @throws ReplayError as requireClients does */
@@ -45,11 +70,17 @@ export function wayOf(
   plan: RunPlan,
   options: ReplayOptions,
   path: LocalPath,
-  answers: boolean,
+  answers: NeighbourAnswers,
 ): NetworkWay {
   requireClients(path, targetAddresses(plan), plan.clients.ranges);
   const { sender, intercepts } = options;
   return { path, sender, answersNeighbours: answers, intercepts, channel: null };
+}
+
+/** The plan's targets with their addresses parsed, in their order. */
+export function targetEndpoints(plan: RunPlan): readonly TargetEndpoint[] {
+  const addresses = targetAddresses(plan);
+  return plan.targets.map(({ port }, row) => ({ address: addresses[row], port }));
 }
 
 export function targetAddresses(plan: RunPlan): readonly IpAddress[] {
@@ -68,19 +99,21 @@ export function describeWay(
   const { device, routes } = path;
   const hops = new Set(
     routes.map(({ nextHop, nextHopMac }) => {
-      if (sender === 'packet') return macText(nextHopMac);
-      return nextHop === null ? 'the target' : formatAddress(addressOfBytes(nextHop));
+      const text = nextHop === null ? 'the target' : formatAddress(addressOfBytes(nextHop));
+      if (sender !== 'packet') return text;
+      const isKnown = !device.asksNeighbours || nextHopMac.some((octet) => octet > 0);
+      return isKnown ? macText(nextHopMac) : `${text} (whose MAC the run will ask for)`;
     }),
   );
   const lines = [
     `frames leave by ${device.name} (${sender}, MTU ${path.mtu}) to ${[...hops].join(', ')}`,
   ];
-  if (answersNeighbours) {
+  if (answersNeighbours === 'everybody') {
     const what = plan.clients.family === 4 ? 'ARP' : 'NDP';
-    const addresses = plan.clients.ranges.reduce((sum, { count }) => sum + count, 0);
+    const addresses = addressesUsed(plan);
     lines.push(
-      `${what} for ${plan.clients.text} is answered on ${device.name}; ` +
-        `${formatCount(addresses)} of its addresses are used`,
+      `${what} for ${plan.clients.text} is answered on ${device.name}; ${formatCount(addresses)} ` +
+        (addresses === 1 ? 'of its addresses is used' : 'of its addresses are used'),
     );
   }
   return lines;
@@ -100,15 +133,20 @@ export function warnOfWay(
         `sysctl -w net.${family}.conf.${device.name}.forwarding=0`,
     );
   }
-  const addresses = addressesUsed(plan);
-  if (answersNeighbours && addresses > NEIGHBOURS_MAX) {
-    warnings.push(
-      `${formatCount(addresses)} client addresses lie on the target's link, but a Linux target keeps ` +
-        `at most ${formatCount(NEIGHBOURS_MAX)} neighbours (net.${family}.neigh.default.gc_thresh3): ` +
-        'use fewer addresses with more ports each, --order port, or a routed range',
-    );
-  }
+  if (answersNeighbours === 'everybody') warnings.push(...warnOfNeighbours(plan));
   return warnings;
+}
+
+/** What becomes of a target that takes the clients for neighbours: one line, or none. */
+export function warnOfNeighbours(plan: RunPlan): string[] {
+  const addresses = addressesUsed(plan);
+  if (addresses <= NEIGHBOURS_MAX) return [];
+  const family = plan.clients.family === 4 ? 'ipv4' : 'ipv6';
+  return [
+    `${formatCount(addresses)} client addresses are asked for on the link, but a Linux target keeps ` +
+      `at most ${formatCount(NEIGHBOURS_MAX)} neighbours (net.${family}.neigh.default.gc_thresh3): ` +
+      'use fewer addresses with more ports each, --order port, or a route by way of this machine',
+  ];
 }
 
 /** Linux' default of gc_thresh3 (Documentation/networking/ip-sysctl.rst). */

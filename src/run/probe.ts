@@ -1,10 +1,9 @@
 /**
- * One handshake over the whole path before a run with intercepts begins: a SYN by the way that all
- * frames will go, and its answer by the way that all replies will come. What is not in order shows
- * here, with the hop that it fails at, and not as a run without an answer.
+ * Half a handshake over the whole path before a run begins: a SYN by the way that all frames will go,
+ * its answer by the way that all replies will come, and a RST, so that the server never accepts it.
+ * What is not in order shows here, with the hop that it fails at, and not as a run without an answer.
  */
 import { addressBytes } from '../base/address.ts';
-import { ReplayError } from '../base/errors.ts';
 import { seqAdd } from '../base/seq.ts';
 import { NS_PER_MS } from '../base/time.ts';
 import { type LocalIo, openLocal } from '../io/open-local.ts';
@@ -15,13 +14,15 @@ import { FrameWriter, OptionsKind } from '../wire/frame-writer.ts';
 import { IpView } from '../wire/ip-view.ts';
 import { ACK, RST, SYN, TcpView } from '../wire/tcp.ts';
 import { WireFault } from '../wire/wire-fault.ts';
-import type { ChannelEnd, NetworkWay, RunPlan } from './job.ts';
-import { targetAddresses } from './network-way.ts';
-import { auxiliaryRoutes } from './target-commands.ts';
+import type { NetworkWay, RunPlan } from './job.ts';
+import { targetAddresses, targetEndpoints } from './network-way.ts';
+import { probeFault, probeReset } from './probe-faults.ts';
 
 /** When the SYN is sent again, and when nothing more is expected, after the first one. */
 const REPEAT_AT_MS: readonly number[] = [300, 1_000, 2_000];
 const PATIENCE_MS = 3_500;
+/** The same where an older connection answers and heeds no RST (TIME-WAIT): the way is open. */
+const PATIENCE_WITH_OLDER_MS = 1_000;
 /** A turn of waiting: Ctrl-C is seen in between. */
 const WAIT_NS = 20 * NS_PER_MS;
 /** Of many targets the first ones stand for all. */
@@ -29,52 +30,76 @@ const TARGETS_MAX = 8;
 const WINDOW = 0xffff;
 const RECEIVE_LIMIT = 64;
 
+/** Packets that the ring holds for a probe. */
+const RING_FRAMES = 64;
+
 type Verdict = 'waiting' | 'answered' | 'reset';
 
+export interface ProbeContext {
+  /** Of the intercepts, for the hint; null: replies come to this machine. */
+  readonly mode: string | null;
+  readonly captureBytes: CaptureBytes;
+  readonly interrupted: AbortSignal;
+}
+
+/** What a probe that was answered came to know. */
+export interface ProbeAnswer {
+  /** Questions of neighbours for a client's link-layer address that were answered. */
+  readonly questions: number;
+}
+
 /**
- * @param way with its channel
- * @param mode of the intercepts, for the hint
- * @throws ReplayError ERR_PROBE_NO_ANSWER, ERR_PROBE_RESET (unreachable); the signal's reason
+ * @param way with its channel where there are intercepts
+ * @throws ReplayError ERR_PROBE_NO_ANSWER, ERR_PROBE_RESET, ERR_PROBE_UNSENT (unreachable); as
+ * openLocal does; the signal's reason
  */
 export async function probePath(
   plan: RunPlan,
   way: NetworkWay,
-  channel: ChannelEnd,
-  context: {
-    readonly mode: string;
-    readonly captureBytes: CaptureBytes;
-    readonly interrupted: AbortSignal;
-  },
-): Promise<void> {
+  context: ProbeContext,
+): Promise<ProbeAnswer> {
   const pool = new AddressPool(plan);
-  const shards = channel.inboxes.length;
+  const inboxes = way.channel?.inboxes;
+  const shards = inboxes?.length ?? 1;
+  let questions = 0;
   for (let row = 0; row < Math.min(plan.targets.length, TARGETS_MAX); row++) {
-    // From the pool's end: most runs never get there.
-    const connection = Math.max(0, pool.capacity - 1 - row);
+    const connection = probeConnection(pool, row);
     const shard = shardOf(connection, plan.users, shards);
-    const addresses = targetAddresses(plan);
     const io = openLocal({
       path: way.path,
       sender: way.sender,
       files: plan.scripts.files,
-      targets: plan.targets.map(({ port }, i) => ({ address: addresses[i], port })),
+      targets: targetEndpoints(plan),
       ranges: plan.clients.ranges,
       ports: plan.ports,
       sharding: { order: plan.order, firstPort: plan.firstPort, users: plan.users, shards, shard },
-      answersNeighbours: false,
+      answersNeighbours: way.answersNeighbours,
+      ringFrames: RING_FRAMES,
       runStart: runStartsNow(),
       captureBytes: context.captureBytes,
-      inbox: channel.inboxes[shard],
+      ...(inboxes === undefined ? {} : { inbox: inboxes[shard] }),
     });
     try {
       const probe = new Probe(plan, way, io, { pool, connection, row });
       const verdict = await probe.run(context.interrupted);
-      if (verdict === 'reset') throw wasReset(plan, row, probe.client);
-      if (verdict === 'waiting') throw noAnswer(plan, way, row, probe.client, context.mode);
+      questions += io.answered();
+      if (verdict === 'answered') continue;
+      const seen = { row, client: probe.client, mode: context.mode };
+      if (verdict === 'reset') throw probeReset(plan, seen);
+      throw probeFault(plan, way, { ...seen, unsent: io.sender.faults });
     } finally {
       io.close();
     }
   }
+  return { questions };
+}
+
+/** An address that users will have, with the port that they come to last: most runs never do. */
+export function probeConnection(pool: AddressPool, row: number): number {
+  const { addresses, portsPerAddress, capacity } = pool;
+  if (pool.order === 'port') return Math.max(0, portsPerAddress - 1 - row);
+  const lastPort = Math.max(0, Math.floor(capacity / addresses) - 1);
+  return lastPort * addresses + (row % addresses);
 }
 
 class Probe implements PacketSink {
@@ -93,6 +118,7 @@ class Probe implements PacketSink {
   #verdict: Verdict = 'waiting';
   /** What the target acknowledged of an older connection of this address and port: a failed probe's. */
   #olderAck: number | null = null;
+  #hasHeardOlder = false;
 
   constructor(
     plan: RunPlan,
@@ -127,11 +153,13 @@ class Probe implements PacketSink {
     while (this.#verdict === 'waiting') {
       const elapsedMs = performance.now() - startMs;
       if (elapsedMs > PATIENCE_MS) break;
+      if (this.#hasHeardOlder && elapsedMs > PATIENCE_WITH_OLDER_MS) return 'answered';
       if (elapsedMs > (repeats.at(0) ?? Number.POSITIVE_INFINITY)) {
         repeats.shift();
         this.#send(SYN, this.#iss);
       }
       this.#io.wait(WAIT_NS);
+      this.#io.answerNeighbours();
       this.#io.receiver.receive(RECEIVE_LIMIT, this);
       this.#endOlder();
       await new Promise<void>((resolve) => setImmediate(resolve));
@@ -162,7 +190,9 @@ class Probe implements PacketSink {
     if (!isOurs || segment.srcPort !== this.#targetPort) return;
     if (!ip.srcMatches(this.#targetAddress)) return;
     if (segment.ack !== seqAdd(this.#iss, 1)) {
-      if ((segment.flags & (RST | ACK)) === ACK) this.#olderAck = segment.ack;
+      if ((segment.flags & (RST | ACK)) !== ACK) return;
+      this.#olderAck = segment.ack;
+      this.#hasHeardOlder = true;
       return;
     }
     if (segment.flags & RST) this.#verdict = 'reset';
@@ -194,68 +224,4 @@ class Probe implements PacketSink {
     batch.count++;
     this.#io.sender.flush();
   }
-}
-
-const targetText = ({ targets }: RunPlan, row: number): string => {
-  const { address, port } = targets[row];
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
-};
-
-const wasReset = (plan: RunPlan, row: number, client: string): ReplayError =>
-  new ReplayError({
-    code: 'ERR_PROBE_RESET',
-    kind: 'unreachable',
-    message:
-      `the target's host answered the probe from ${client} to ${targetText(plan, row)} ` +
-      'with a reset: nothing listens there',
-    hint: `start the server, or see on the target: ss -ltn 'sport = :${plan.targets[row].port}'`,
-  });
-
-function noAnswer(
-  plan: RunPlan,
-  { path, intercepts }: NetworkWay,
-  row: number,
-  client: string,
-  mode: string,
-): ReplayError {
-  const daemons = intercepts.map(({ host, port }) => `${host}:${port}`).join(', ');
-  const hop = path.routes[row].nextHop;
-  const via = hop === null ? '' : ` (frames leave by ${path.device.name})`;
-  return new ReplayError({
-    code: 'ERR_PROBE_NO_ANSWER',
-    kind: 'unreachable',
-    message:
-      `no answer to the probe from ${client} to ${targetText(plan, row)}${via} was seen by the ` +
-      `intercept ${daemons} (${mode})`,
-    hint: noAnswerHint(plan, {
-      host: intercepts[0]?.host ?? 'AUXILIARY',
-      client: client.replace(/:\d+$/, '').replace(/^\[|\]$/g, ''),
-      mode,
-    }),
-  });
-}
-
-function noAnswerHint(
-  plan: RunPlan,
-  at: { readonly host: string; readonly client: string; readonly mode: string },
-): string {
-  const { host, client, mode } = at;
-  const family = plan.clients.family === 6 ? 'ipv6' : 'ipv4';
-  const strict =
-    family === 'ipv4'
-      ? '; a strict rp_filter drops the SYN there: sysctl -w net.ipv4.conf.all.rp_filter=2'
-      : '';
-  const ip = family === 'ipv6' ? 'ip -6' : 'ip';
-  if (mode !== 'advanced') {
-    const route =
-      mode === 'sink'
-        ? ''
-        : `, that it has a route for the clients, as a default route is (${ip} route get ${client})`;
-    return (
-      `see that the intercept runs on the target itself${route}, and that SYNs arrive there ` +
-      `(tcpdump -ni any 'tcp[tcpflags] & tcp-syn != 0')${strict}`
-    );
-  }
-  const routes = auxiliaryRoutes(plan.clients, host);
-  return `on the target: ${routes.slice(0, 3).join('; ')}${strict}`;
 }

@@ -1,10 +1,11 @@
 /** A replay from beginning to end: index, plan, play, result. */
-import { availableParallelism, freemem } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { ReplayError } from '../base/errors.ts';
 import { NS_PER_SECOND } from '../base/time.ts';
 import { formatBytes, formatCount } from '../base/units.ts';
 import { EMBEDDED_BYTES_PER_USER } from '../embedded/embedded-target.ts';
 import { type MetricsServer, serveMetrics } from '../io/metrics-server.ts';
+import { peakMemoryBytes } from '../io/process-memory.ts';
 import { buildResult } from '../measure/build-result.ts';
 import { Counter, sumCounters } from '../measure/counters.ts';
 import type { RunFacts, RunResult } from '../measure/result.ts';
@@ -16,6 +17,7 @@ import { TCB_BYTES_PER_USER } from '../tcp/user-table.ts';
 import { type CaptureIndex, indexCaptures } from './index-captures.ts';
 import { openIntercepts } from './intercepted-way.ts';
 import type { NetworkWay } from './job.ts';
+import { type LocalWay, openLocalWay } from './local-way.ts';
 import { answersFor, findPath, surroundingsOf, warnOfWay, wayOf } from './network-way.ts';
 import type { ReplayOptions, RunHost } from './options.ts';
 import { type PlannedRun, planRun } from './plan-run.ts';
@@ -83,6 +85,7 @@ async function playAndReport(
   const thresholds = parseThresholds(options.thresholds);
   const meter = new ProgressMeter(host);
   const index = await indexForReplay(options, host, meter);
+  let local: LocalWay | null = null;
   try {
     const { planned, network } = planWay(index.scripts(), options, startedAt.getTime());
     const warnings = [
@@ -95,6 +98,7 @@ async function playAndReport(
       warnings.push(text);
       host.onWarning(text);
     };
+    local = await openLocalWay(planned.plan, network, { interrupted: host.interrupted, onWarning });
     const intercepts = await openIntercepts(planned.plan, network, {
       token: options.token,
       shards: threads,
@@ -113,13 +117,14 @@ async function playAndReport(
     });
     live.state = () => crew.state;
     try {
-      await playUntilDone(crew, meter, host, intercepts?.gone ?? null);
+      await playUntilDone(crew, meter, host, { gone: intercepts?.gone ?? null, local });
     } finally {
       interceptNotes = (await intercepts?.close()) ?? [];
     }
     const failure = failureOf(intercepts?.gone ?? null);
 
     const counters = sumCounters(crew.state.counters);
+    for (const warning of warnOfEarlierRun(counters)) onWarning(warning);
     const facts = factsOf(options, index, planned, counters, {
       version,
       startedAt: startedAt.toISOString(),
@@ -130,15 +135,16 @@ async function playAndReport(
       generator: {
         interceptSilentSeconds: (intercepts?.silentNs() ?? 0) / NS_PER_SECOND,
         cpuSeconds: cpuSecondsSince(cpuBefore),
-        peakRssBytes: process.resourceUsage().maxRSS * 1_024,
+        peakRssBytes: peakMemoryBytes(),
         threads,
         warnings,
-        notes: [...crew.notes, ...interceptNotes],
+        notes: [...crew.notes, ...(local?.notes ?? []), ...interceptNotes],
       },
     });
     const record = { counters, latency: crew.latency, timeline: crew.timeline };
     return buildResult(facts, record, thresholds);
   } finally {
+    local?.close();
     index.close();
   }
 }
@@ -146,16 +152,18 @@ async function playAndReport(
 /**
  * The plan, and for real targets the way to them: its MTU bounds the segments, and addresses that
  * are in use on the way are left out of the pool.
+ * @param asksLink whether the link is asked for the next hop's MAC, which takes privilege
  */
 export function planWay(
   scripts: Scripts,
   options: ReplayOptions,
   epochMs: number,
+  asksLink = true,
 ): { readonly planned: PlannedRun; readonly network: NetworkWay | null } {
   const planned = planRun(scripts, options, epochMs);
   requireMemory(planned.plan.users, options.target.kind === 'embedded');
   if (options.target.kind === 'embedded') return { planned, network: null };
-  const path = findPath(planned.plan, options);
+  const path = findPath(planned.plan, options, asksLink);
   const answers = answersFor(planned.plan, options, path);
   const onWay = planRun(scripts, options, epochMs, surroundingsOf(options, path, answers));
   return { planned: onWay, network: wayOf(onWay.plan, options, path, answers) };
@@ -195,8 +203,9 @@ async function playUntilDone(
   crew: ReplayThreads,
   meter: ProgressMeter,
   host: RunHost,
-  gone: AbortSignal | null,
+  way: { readonly gone: AbortSignal | null; readonly local: LocalWay | null },
 ): Promise<void> {
+  const { gone, local } = way;
   const drain = (): void => {
     meter.onDraining();
     crew.drain();
@@ -204,7 +213,10 @@ async function playUntilDone(
   const ends = AbortSignal.any(gone === null ? [host.interrupted] : [host.interrupted, gone]);
   if (ends.aborted) drain();
   ends.addEventListener('abort', drain, { once: true });
-  const timer = setInterval(() => meter.report(), PROGRESS_EVERY_MS);
+  const timer = setInterval(() => {
+    meter.report();
+    local?.watch(sumCounters(crew.state.counters));
+  }, PROGRESS_EVERY_MS);
   try {
     await crew.play();
   } finally {
@@ -214,11 +226,28 @@ async function playUntilDone(
   meter.report();
 }
 
-/** Refuses what the machine has no memory for, before the kernel ends some process for it. */
-function requireMemory(users: number, isEmbedded: boolean): void {
+/** A target that heeds no reset of ours keeps what an earlier run left until its time is up. */
+export function warnOfEarlierRun(counters: Float64Array): string[] {
+  const met = counters[Counter.OLD_CONNECTIONS];
+  const inVain = counters[Counter.TIMED_OUT_CONNECTING];
+  if (met === 0 || inVain === 0) return [];
+  return [
+    `the target still has connections of an earlier run: ${formatCount(met)} users met one, ` +
+      `${formatCount(inVain)} timed out connecting; wait a minute, or give another --seed or --ports`,
+  ];
+}
+
+/**
+ * Refuses what the machine has no memory for, before the kernel ends some process for it.
+ * @param freeBytes what this process may still take, of the machine and of its cgroup
+ */
+export function requireMemory(
+  users: number,
+  isEmbedded: boolean,
+  freeBytes = process.availableMemory(),
+): void {
   const bytesPerUser = STATE_BYTES_PER_USER + (isEmbedded ? EMBEDDED_BYTES_PER_USER : 0);
   const neededBytes = users * bytesPerUser;
-  const freeBytes = freemem();
   if (neededBytes < freeBytes * MEMORY_SHARE_MAX) return;
   throw new ReplayError({
     code: 'ERR_RUN_MEMORY',

@@ -9,26 +9,32 @@ export function targetCommands(plan: RunPlan, way: NetworkWay): string[] {
   return way.intercepts.length === 0 ? localCommands(plan, way) : interceptCommands(plan, way);
 }
 
-function localCommands(plan: RunPlan, { path, answersNeighbours }: NetworkWay): string[] {
-  const { device } = path;
-  const own = device.addresses
+/** The lines that lead a pool's replies to this machine. */
+export function localRoutes(plan: RunPlan, { path }: NetworkWay): string[] {
+  const own = path.device.addresses
     .map(({ address }) => addressOfBytes(address))
     .find(({ family }) => family === plan.clients.family);
   const gateway = own === undefined ? 'THIS_MACHINE' : formatAddress(own);
   const ip = plan.clients.family === 6 ? 'ip -6' : 'ip';
+  return poolRoutes(plan.clients).map((prefix) => `${ip} route add ${prefix} via ${gateway}`);
+}
+
+function localCommands(plan: RunPlan, way: NetworkWay): string[] {
+  const { path, answersNeighbours } = way;
+  const { device } = path;
   if (path.routes.every(({ isLocal }) => isLocal)) {
     return ['the target is this machine: its replies come back by lo, nothing is needed'];
   }
-  if (answersNeighbours) {
+  if (answersNeighbours === 'everybody') {
     return [
       `on the target: nothing. Its link asks who has ${plan.clients.text}, and gryphon answers.`,
     ];
   }
-  const routes = poolRoutes(plan.clients);
+  const routes = localRoutes(plan, way);
   return [
     [
       'on the target (replies must come to this machine):',
-      ...routes.map((prefix) => `  ${ip} route add ${prefix} via ${gateway}`),
+      ...routes.map((line) => `  ${line}`),
     ].join('\n'),
     [
       'on this machine (it must not pass the replies on):',
@@ -38,7 +44,7 @@ function localCommands(plan: RunPlan, { path, answersNeighbours }: NetworkWay): 
     ].join('\n'),
     [
       'afterwards, on the target:',
-      ...routes.map((prefix) => `  ${ip} route del ${prefix} via ${gateway}`),
+      ...routes.map((line) => `  ${line.replace(' add ', ' del ')}`),
     ].join('\n'),
   ];
 }

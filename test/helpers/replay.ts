@@ -186,19 +186,18 @@ async function judge(path: string): Promise<Seen> {
     'tcp.len',
     ...options,
   ]);
-  const packets = rows.map(
-    ([ipv4 = '', ipv6 = '', port, ip, tcp, syn, rst, length, mss, time]) => ({
-      client: `${ipv4}${ipv6}:${port}`,
-      port: Number(port),
-      // 1 is "good"; IPv6 has no header checksum.
-      isRight: (ipv4 === '' || ip === '1') && tcp === '1',
-      isSyn: isSet(syn),
-      isRst: isSet(rst),
-      payloadBytes: Number(length),
-      mss,
-      time,
-    }),
-  );
+  const all = rows.map(([ipv4 = '', ipv6 = '', port, ip, tcp, syn, rst, length, mss, time]) => ({
+    client: `${ipv4}${ipv6}:${port}`,
+    port: Number(port),
+    // 1 is "good"; IPv6 has no header checksum.
+    isRight: (ipv4 === '' || ip === '1') && tcp === '1',
+    isSyn: isSet(syn),
+    isRst: isSet(rst),
+    payloadBytes: Number(length),
+    mss,
+    time,
+  }));
+  const packets = withoutProbe(all);
   const syns = packets.filter(({ isSyn }) => isSyn);
   const ports = packets.map(({ port }) => port);
   return {
@@ -213,6 +212,16 @@ async function judge(path: string): Promise<Seen> {
     portMin: Math.min(...ports),
     portMax: Math.max(...ports),
   };
+}
+
+/** Without the probe that comes before a run, which is reset before it is a connection. */
+function withoutProbe<P extends { client: string; isSyn: boolean; isRst: boolean }>(
+  packets: readonly P[],
+): P[] {
+  const client = packets.at(0)?.client;
+  const own = packets.filter((packet) => packet.client === client);
+  const isProbe = own.some(({ isRst }) => isRst) && own.every(({ isSyn, isRst }) => isSyn || isRst);
+  return packets.filter((packet) => !isProbe || packet.client !== client);
 }
 
 /** tshark writes a flag as 1 or as True, as its version likes. */

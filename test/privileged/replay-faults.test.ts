@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { firstPortOf } from '../../src/schedule/address-pool.ts';
 import { keepGround } from '../helpers/ground.ts';
 import {
   CLIENTS_ROUTED,
@@ -58,23 +59,44 @@ describe.runIf(canRun('replay that fails', TOOLS))('replay that fails', () => {
     ...more,
   ];
 
-  test('a port that nobody listens on refuses every user: 5', async () => {
-    const replayed = await replay(lab.client, [KEEPALIVE, ...against(81, '--users', '50')]);
-    expect(withLedger(replayed).users).toMatchObject({ planned: 50, refused: 50, completed: 0 });
-    expect(replayed.code).toBe(5);
-    expect(replayed.stderr).toMatch(/refused/i);
-  });
+  describe('a target that lets the probe in and no user', () => {
+    // Of two ports one is the users' and the other is the probe's.
+    const ports = { first: 5_000, last: 5_001 };
+    const asked = ['--ports', '5000-5001', '--seed', '1', '--users', '50', '--accel', '10'];
+    const rule = [
+      'INPUT',
+      '-p',
+      'tcp',
+      '--dport',
+      '80',
+      '--sport',
+      `${firstPortOf(ports, 1)}`,
+      '-j',
+    ];
+    const judge = (...how: string[]) => mustInside(lab.target, ['iptables', '-A', ...rule, ...how]);
 
-  test('a silent target times every user out after the time asked for: 5', async () => {
-    const drop = ['INPUT', '-p', 'tcp', '--dport', '82', '-j', 'DROP'];
-    await mustInside(lab.target, ['iptables', '-A', ...drop]);
-    const asked = ['--users', '50', '--accel', '10', '--timeout', '2s'];
-    const replayed = await replay(lab.client, [KEEPALIVE, ...against(82, ...asked)]);
-    expect(withLedger(replayed).users).toMatchObject({ planned: 50, timedOut: 50, completed: 0 });
-    expect(replayed.code).toBe(5);
-    expect(replayed.result?.durationSeconds).toBeGreaterThan(2);
-    // Not the default of 30 s; how much above 2 s is the machine's business.
-    expect(replayed.elapsedMs).toBeLessThan(25_000);
+    test('with a reset has refused every user: 5', async () => {
+      await judge('REJECT', '--reject-with', 'tcp-reset');
+      const replayed = await replay(lab.client, [KEEPALIVE, ...against(80, ...asked)]);
+      expect(withLedger(replayed).users).toMatchObject({ planned: 50, refused: 50, completed: 0 });
+      expect(replayed.code).toBe(5);
+      expect(replayed.stderr).toMatch(/refused/i);
+    });
+
+    test('in silence times every user out after the time asked for, and says so before: 5', async () => {
+      await judge('DROP');
+      const argv = [KEEPALIVE, ...against(80, ...asked, '--timeout', '5s')];
+      const replayed = await replay(lab.client, argv);
+      expect(withLedger(replayed).users).toMatchObject({ planned: 50, timedOut: 50, completed: 0 });
+      expect(replayed.code).toBe(5);
+      expect(replayed.result?.durationSeconds).toBeGreaterThan(5);
+      expect(replayed.stderr).toContain(
+        'no SYN-ACK has come for 3 s, though 50 users are connecting',
+      );
+      expect(replayed.stderr).toContain(`ip route add ${RANGE} via ${lab.client.ipv4}`);
+      // Not the default of 30 s; how much above 2 s is the machine's business.
+      expect(replayed.elapsedMs).toBeLessThan(25_000);
+    });
   });
 
   test('a target that falls silent half way times the users out that it left waiting', async () => {

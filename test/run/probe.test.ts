@@ -1,0 +1,178 @@
+/** Which client a probe comes from, and what it tells where nothing came back. */
+import { expect, test } from 'vitest';
+import { addressBytes, parseAddress } from '../../src/base/address.ts';
+import { SendFaults } from '../../src/io/send-faults.ts';
+import type { NetworkWay, RunPlan } from '../../src/run/job.ts';
+import { planRun } from '../../src/run/plan-run.ts';
+import { probeConnection } from '../../src/run/probe.ts';
+import { probeFault, probeReset } from '../../src/run/probe-faults.ts';
+import { AddressPool, type PoolOrder, parseClients } from '../../src/schedule/address-pool.ts';
+import { handMade } from '../helpers/scripts.ts';
+import { OPTIONS } from '../replay/play.ts';
+
+const poolOf = (clients: string, first: number, last: number, order: PoolOrder): AddressPool =>
+  new AddressPool({
+    clients: parseClients(clients),
+    ports: { first, last },
+    order,
+    firstPort: Math.min(first + 7, last),
+  });
+
+test.each([
+  {
+    name: 'an address that users have, with the last port',
+    of: poolOf('10.0.0.0/24', 1_000, 1_999, 'ip'),
+  },
+  {
+    name: 'the same of a pool with more than 2^32',
+    of: poolOf('198.18.0.0/15', 1_024, 65_535, 'ip'),
+  },
+  {
+    name: 'the first address, with the last ports',
+    of: poolOf('10.0.0.0/24', 1_000, 1_999, 'port'),
+  },
+])('a probe comes from $name', ({ of }) => {
+  for (const row of [0, 7]) {
+    const connection = probeConnection(of, row);
+    expect(of.lowOf(connection)).toBe(of.lowOf(of.order === 'ip' ? row : 0));
+    const usersBefore = of.order === 'ip' ? of.addresses * 900 : 990;
+    expect(connection).toBeGreaterThan(usersBefore);
+    expect(connection).toBeLessThan(of.capacity);
+  }
+});
+
+test('a pool of one address and port has just that one for its probes', () => {
+  expect(probeConnection(poolOf('10.0.0.1', 80, 80, 'ip'), 3)).toBe(0);
+  expect(probeConnection(poolOf('10.0.0.1', 80, 80, 'port'), 3)).toBe(0);
+});
+
+const octets = (text: string): Uint8Array => Uint8Array.from(text.split('.').map(Number));
+
+function planFor(target: string, clients: string): RunPlan {
+  const { scripts } = handMade([{ said: [{ from: 'client', text: 5 }] }]);
+  const route = {
+    recordedAddress: null,
+    recordedPort: null,
+    label: 't',
+    address: target,
+    port: 80,
+  };
+  const options = { ...OPTIONS, clients, target: { kind: 'network', routes: [route] } } as const;
+  return planRun(scripts, options, 0).plan;
+}
+
+/** A way by eth1, whose own addresses are 10.20.0.2 and fd77::2. */
+function wayTo(target: string, way: Partial<NetworkWay> & { isLocal?: boolean } = {}): NetworkWay {
+  const { isLocal = false, ...more } = way;
+  const device = {
+    name: 'eth1',
+    index: 2,
+    mtu: 1500,
+    linkType: 'ether',
+    mac: new Uint8Array(6).fill(2),
+    isUp: true,
+    asksNeighbours: true,
+    addresses: [
+      { address: octets('10.20.0.2'), prefixBits: 24 },
+      { address: addressOf('fd77::2'), prefixBits: 64 },
+    ],
+  };
+  const route = {
+    device,
+    linkHeader: new Uint8Array(14),
+    sourceMac: device.mac,
+    nextHopMac: new Uint8Array(6).fill(4),
+    mtu: 1500,
+    isLocal,
+    nextHop: addressOf(target),
+  };
+  return {
+    path: { device, routes: [route], mtu: 1500, inUse: [], forwards: false },
+    sender: 'packet',
+    answersNeighbours: 'next-hops',
+    intercepts: [],
+    channel: null,
+    ...more,
+  };
+}
+
+function addressOf(text: string): Uint8Array {
+  const address = parseAddress(text);
+  if (address === null) throw new Error(`${text} is no address`);
+  return addressBytes(address);
+}
+
+const SEEN = { row: 0, client: '198.18.0.1:65535', mode: null, unsent: new SendFaults() };
+
+test.each<
+  [string, string, string, Partial<NetworkWay> & { isLocal?: boolean }, string[], string[]]
+>([
+  [
+    'a routed pool: the route, rp_filter, and how to look',
+    '10.20.0.5',
+    '198.18.0.0/15',
+    {},
+    [
+      'ip route add 198.18.0.0/15 via 10.20.0.2;',
+      'sysctl -w net.ipv4.conf.all.rp_filter=2;',
+      "tcpdump -ni any 'tcp port 80'",
+    ],
+    ['--arp'],
+  ],
+  [
+    'neighbours that are not answered: the option that does',
+    '10.20.0.5',
+    '198.18.0.0/15',
+    { answersNeighbours: 'nobody' },
+    ['ip route add', '(ARP): --arp;'],
+    [],
+  ],
+  [
+    'a pool on the link: no route',
+    '10.20.0.5',
+    '10.20.0.64/26',
+    { answersNeighbours: 'everybody' },
+    ["tcpdump -ni any 'tcp port 80'"],
+    ['ip route', 'rp_filter', '--arp'],
+  ],
+  [
+    'a target here: the firewall',
+    '10.20.0.2',
+    '198.18.0.0/15',
+    { isLocal: true },
+    ['nft'],
+    ['ip route'],
+  ],
+  [
+    'IPv6: its own route, and no rp_filter',
+    'fd77::5',
+    '2001:2::/96',
+    {},
+    ['ip -6 route add 2001:2::/96 via fd77::2;'],
+    ['rp_filter'],
+  ],
+])('silence of %s', (_, target, clients, way, said, unsaid) => {
+  const fault = probeFault(planFor(target, clients), wayTo(target, way), SEEN);
+  expect([fault.code, fault.kind]).toEqual(['ERR_PROBE_NO_ANSWER', 'unreachable']);
+  const text = target.includes(':') ? `[${target}]:80` : `${target}:80`;
+  expect(fault.message).toContain(`no answer to the probe from 198.18.0.1:65535 to ${text}`);
+  expect(fault.message).toContain('came back here');
+  for (const part of said) expect(fault.hint).toContain(part);
+  for (const part of unsaid) expect(fault.hint).not.toContain(part);
+});
+
+test('a probe that the kernel did not let out tells of this machine', () => {
+  const unsent = new SendFaults();
+  unsent.count(1);
+  const plan = planFor('10.20.0.5', '198.18.0.0/15');
+  const fault = probeFault(plan, wayTo('10.20.0.5', { sender: 'ip' }), { ...SEEN, unsent });
+  expect(fault.code).toBe('ERR_PROBE_UNSENT');
+  expect(fault.message).toContain("did not leave by eth1: this machine's firewall refused it");
+  expect(fault.hint).toContain('--sender packet');
+});
+
+test('a reset says that nothing listens', () => {
+  const fault = probeReset(planFor('10.20.0.5', '198.18.0.0/15'), SEEN);
+  expect([fault.code, fault.kind]).toEqual(['ERR_PROBE_RESET', 'unreachable']);
+  expect(fault.message).toContain('to 10.20.0.5:80 with a reset: nothing listens there');
+});
