@@ -1,19 +1,15 @@
 /**
  * How far a run has got, on stderr: a bar on a terminal, else one plain line every ten seconds.
  *
- * cli-progress draws the bar and nothing else: it prints nothing without a terminal, and overdraws
+ * cli-progress draws the line and nothing else: it prints nothing without a terminal, and overdraws
  * lines that are written beside an active bar, so notes go through `note`.
  */
-import { NS_PER_MS } from '../base/time.ts';
-import { formatBytes, formatCount, formatDuration, formatRate } from '../base/units.ts';
 import type { ProgressSnapshot } from '../run/options.ts';
 import type { Context } from './context.ts';
+import { progressLine, progressShare, progressText } from './progress-line.ts';
 
 /** Often enough for a log, seldom enough not to fill it. */
 const PLAIN_INTERVAL_MS = 10_000;
-
-/** Steps of the bar: finer than its width on any terminal. */
-const BAR_STEPS = 1000;
 
 /** Where a run's progress and notes go; all of it to stderr. */
 export interface Progress {
@@ -53,55 +49,6 @@ export function wantsPlainText(env: Context['env']): boolean {
   return isSet(env.CI) && env.CI !== 'false' && env.CI !== '0';
 }
 
-/** One line about a snapshot: `replaying 12.0 s of about 2m 00s, 500 live, 1,234 of 10,000 done, …`. */
-export function progressText(snapshot: ProgressSnapshot): string {
-  return `${snapshot.phase} ${detailText(snapshot)}`.trimEnd();
-}
-
-/** How much of the current phase is done, 0..1. */
-export function progressShare({ phase, capture, users }: ProgressSnapshot): number {
-  if (phase === 'indexing') return capture.bytes === 0 ? 0 : capture.bytesRead / capture.bytes;
-  if (phase === 'preparing' || users.planned === 0) return 0;
-  return 1 - (users.waiting + users.live) / users.planned;
-}
-
-function detailText(snapshot: ProgressSnapshot): string {
-  const { phase, capture, users, rates, responseNsP99 } = snapshot;
-  if (phase === 'preparing' || (phase === 'indexing' && capture.bytes === 0)) return '';
-  if (phase === 'indexing') {
-    return readingText(capture);
-  }
-  const failed = users.refused + users.reset + users.timedOut + users.aborted;
-  const parts = [
-    timeText(snapshot),
-    `${formatCount(users.live)} live`,
-    `${formatCount(users.completed)} of ${formatCount(users.planned)} done`,
-    `${formatCount(failed)} failed`,
-  ];
-  if (rates !== null) {
-    parts.push(`${formatRate(rates.achieved)} of ${formatRate(rates.wanted)} wanted`);
-  }
-  if (responseNsP99 !== null) parts.push(`p99 ${formatDuration(responseNsP99)}`);
-  return parts.join(', ');
-}
-
-function readingText({ bytesRead, bytes, elapsedMs }: ProgressSnapshot['capture']): string {
-  const amount = `${formatBytes(bytesRead)} of ${formatBytes(bytes)}`;
-  if (elapsedMs <= 0 || bytesRead === 0) return amount;
-  const bytesPerMs = bytesRead / elapsedMs;
-  const leftNs = Math.round((bytes - bytesRead) / bytesPerMs / 100) * 100 * NS_PER_MS;
-  const rate = `${formatBytes(bytesPerMs * 1000)}/s`;
-  return `${amount}, ${rate}, about ${formatDuration(leftNs)} left`;
-}
-
-function timeText({ elapsedNs, expectedNs }: ProgressSnapshot): string {
-  // Digits below a tenth of a second would only flicker.
-  const round = (ns: number) => Math.round(ns / (100 * NS_PER_MS)) * 100 * NS_PER_MS;
-  const elapsed = formatDuration(round(elapsedNs));
-  if (expectedNs === null || expectedNs <= elapsedNs) return elapsed;
-  return `${elapsed} of about ${formatDuration(round(expectedNs))}`;
-}
-
 function plainLines(context: ProgressContext): (snapshot: ProgressSnapshot) => void {
   let nextMs = context.nowMs() + PLAIN_INTERVAL_MS;
   return (snapshot) => {
@@ -115,36 +62,59 @@ function plainLines(context: ProgressContext): (snapshot: ProgressSnapshot) => v
 
 async function openBar(context: ProgressContext, stream: NodeJS.WriteStream): Promise<Progress> {
   const { SingleBar } = await import('cli-progress');
+  let line = (_columns: number): string => 'starting';
   const bar = new SingleBar({
-    stream,
-    format: '{phase} [{bar}] {percentage}% {detail}',
-    barsize: 20,
-    barCompleteChar: '=',
-    barIncompleteChar: ' ',
+    stream: unsaved(stream),
+    format: () => line((stream.columns || COLUMNS_DEFAULT) - 1),
     clearOnComplete: true,
+    hideCursor: null,
     // Signals are ours: the library would take the bar away and leave the run without one.
     gracefulExit: false,
   });
+  // Where a window becomes narrower, the terminal breaks the line into several, and the cursor stays
+  // with the character that it is on: at the first one, all of them lie behind it.
+  bar.on('redraw-pre', () => stream.write(CLEAR_BEHIND));
+  bar.on('redraw-post', () => stream.write('\r'));
+  const stop = (): void => {
+    if (bar.isActive) stream.write(CLEAR_BEHIND);
+    bar.stop();
+  };
   let isStopped = false;
-  let steps = 0;
-  let payload = { phase: 'starting', detail: '' };
-  bar.start(BAR_STEPS, steps, payload);
+  bar.start(1, 0);
   return {
     onSnapshot(snapshot) {
-      steps = Math.floor(progressShare(snapshot) * BAR_STEPS);
-      payload = { phase: snapshot.phase, detail: detailText(snapshot) };
-      bar.update(steps, payload);
+      line = (columns) => progressLine(snapshot, columns);
+      // What is drawn is the line; of the library's own count only whether it changed is of use.
+      bar.update(progressShare(snapshot));
     },
     note(text) {
-      // Taken away and begun again below: the library comes back to the row that it began in, and
-      // would clear the note there.
-      bar.stop();
+      // Taken away and begun again below: the library would draw over the note.
+      stop();
       context.log(`gryphon: ${text}\n`);
-      if (!isStopped) bar.start(BAR_STEPS, steps, payload);
+      if (!isStopped) bar.start(1, 0);
     },
     stop() {
       isStopped = true;
-      bar.stop();
+      stop();
     },
   };
+}
+
+/** Erase from the cursor to the end of the screen (ECMA-48, 8.3.39). */
+const CLEAR_BEHIND = '\u001b[J';
+/** Save and restore the cursor (DECSC, DECRC): where it was before the window changed is no place. */
+const CURSOR_SAVING = new Set(['\u001b7', '\u001b8']);
+/** Where a terminal does not say. */
+const COLUMNS_DEFAULT = 80;
+
+/** The parts of a terminal that the library uses, without saving the cursor. */
+function unsaved(stream: NodeJS.WriteStream): NodeJS.WriteStream {
+  const parts = {
+    isTTY: true,
+    get columns() {
+      return stream.columns;
+    },
+    write: (text: string) => CURSOR_SAVING.has(text) || stream.write(text),
+  };
+  return parts as unknown as NodeJS.WriteStream;
 }

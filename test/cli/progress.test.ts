@@ -1,11 +1,8 @@
 import { PassThrough } from 'node:stream';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  openProgress,
-  progressShare,
-  progressText,
-  wantsPlainText,
-} from '../../src/cli/progress.ts';
+import { openProgress, wantsPlainText } from '../../src/cli/progress.ts';
+import { progressLine, progressShare, progressText } from '../../src/cli/progress-line.ts';
 import type { ProgressSnapshot } from '../../src/run/options.ts';
 import { fakeContext } from './fake-context.ts';
 
@@ -95,6 +92,53 @@ describe('the line', () => {
   });
 });
 
+describe('the line on a terminal', () => {
+  const whole =
+    'replaying 100 failed, 998/s of 1,000/s wanted, p99 12.3 ms, [===       ] 25%, ' +
+    '12 s of about 5m 00s, 2,400 of 10,000 done, 500 live';
+
+  test.each([
+    { columns: 200, line: whole },
+    { columns: whole.length, line: whole },
+    { columns: whole.length - 1, line: whole.replace(', 500 live', '') },
+    {
+      columns: 79,
+      line: 'replaying 100 failed, 998/s, p99 12.3 ms, 25%, 12 s of about 5m 00s, 500 live',
+    },
+    { columns: 59, line: '100 failed, 998/s, p99 12.3 ms, 25%, 12 s of about 5m 00s' },
+    { columns: 39, line: '100 failed, 998/s, p99 12.3 ms, 25%' },
+    { columns: 20, line: '100 failed, 998/s' },
+  ])('of $columns columns has what matters most', ({ columns, line }) => {
+    expect(progressLine(snapshot(), columns)).toBe(line);
+  });
+
+  test('is one of reading while captures are read', () => {
+    const capture = { bytesRead: 250_000_000, bytes: 500_000_000, elapsedMs: 2000 };
+    const reading = snapshot({ phase: 'indexing', capture });
+    expect(progressLine(reading, 79)).toBe(
+      'indexing [=====     ] 50%, 250 MB of 500 MB, 125 MB/s, about 2 s left',
+    );
+    expect(progressLine(reading, 39)).toBe('50%, 250 MB of 500 MB, about 2 s left');
+    expect(progressLine(snapshot({ phase: 'preparing' }), 39)).toBe('preparing');
+  });
+
+  test('never is longer than the terminal is wide', () => {
+    const count = fc.nat({ max: Number.MAX_SAFE_INTEGER });
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 250 }), count, count, count, (columns, a, b, c) => {
+        const users = { ...snapshot().users, planned: a + b, waiting: 0, live: b, completed: a };
+        const rates = { achieved: c, wanted: a };
+        const line = progressLine(
+          snapshot({ users, rates, elapsedNs: b, responseNsP99: c }),
+          columns,
+        );
+        expect(line.length).toBeLessThanOrEqual(columns);
+        if (columns >= 39) expect(line).toContain('failed');
+      }),
+    );
+  });
+});
+
 describe('without a terminal', () => {
   test('there is one line every ten seconds, and no burst after a stall', async () => {
     const context = fakeContext();
@@ -137,6 +181,9 @@ test('--no-progress leaves the notes, --quiet nothing', async () => {
   }
 });
 
+const ESCAPE = '\u001b';
+const SHOWN = { isQuiet: false, isShown: true };
+
 describe('on a terminal', () => {
   test('a bar is drawn and taken away', async () => {
     const { stream, drawn } = terminal();
@@ -145,7 +192,8 @@ describe('on a terminal', () => {
     progress.onSnapshot(snapshot());
     progress.stop();
     progress.stop();
-    expect(drawn()).toContain('replaying [=====               ] 25% 12 s of about 5m 00s');
+    expect(drawn()).toContain(progressLine(snapshot(), 199));
+    expect(drawn()).toContain('100 failed');
     expect(context.err).toEqual([]);
   });
 
@@ -165,7 +213,26 @@ describe('on a terminal', () => {
     // Before the note the line was cleared (CSI 2 K); after it the bar is drawn as it was.
     const before = order.at(0) ?? '';
     expect(before).toContain('\u001b[2K');
-    expect(drawn().slice(before.length)).toContain('replaying [=====               ] 25%');
+    expect(drawn().slice(before.length)).toContain('[===       ] 25%');
+  });
+
+  test('what a narrower window made of the line is taken away with it', async () => {
+    const { stream, drawn } = terminal();
+    const progress = await openProgress(fakeContext({ terminal: stream }), SHOWN);
+    progress.onSnapshot(snapshot());
+    const wide = drawn().length;
+    Object.assign(stream, { columns: 40 });
+    progress.note('a note');
+    progress.stop();
+    // At the line's first character, wherever the terminal has put it; and all behind it goes.
+    expect(drawn().slice(0, wide).endsWith('\r')).toBe(true);
+    expect(drawn().slice(wide).startsWith(`${ESCAPE}[J`)).toBe(true);
+    const lines = drawn()
+      .slice(wide)
+      .split(new RegExp(`${ESCAPE}\\[\\??\\d*[A-Za-z]|\\r`));
+    for (const line of lines) expect(line.length).toBeLessThan(40);
+    // Nor is the cursor brought back to where it was before.
+    for (const code of '78') expect(drawn()).not.toContain(ESCAPE + code);
   });
 
   test('a note after the end brings no bar back', async () => {
