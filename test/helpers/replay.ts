@@ -47,7 +47,13 @@ export interface ReplayResult {
     readonly answered: number;
     readonly unanswered: number;
     readonly mismatched: number;
+    readonly unsent: number;
+    readonly unsolicited: number;
+    readonly failed: number;
+    readonly statuses: Readonly<Record<string, number>>;
   };
+  /** How the ends of answers were told. */
+  readonly answerRules: Readonly<Record<string, number>>;
   readonly packets: {
     readonly sent: number;
     readonly received: number;

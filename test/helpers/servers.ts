@@ -205,6 +205,31 @@ export async function startRude(
   return { pid: program.pid, port, stop: () => program.stop('SIGKILL') };
 }
 
+/** A server that counts what it has answered. */
+export interface OtherServer extends Server {
+  /** Ends it. @returns how many answers it has sent */
+  readonly finish: () => Promise<number>;
+}
+
+/**
+ * A server that answers otherwise than recorded.
+ * @param how 503 and the end before anything was asked; 503 to each request; short lines
+ */
+export async function startOther(
+  host: Host,
+  port: number,
+  how: 'first' | 'busy' | 'short',
+): Promise<OtherServer> {
+  const argv = [PYTHON, '-B', join(CONFIGURATIONS, 'other.py'), `${port}`, how];
+  const program = startInside(host, argv);
+  await listening(host, program, port);
+  const finish = async () => {
+    await program.stop('SIGTERM');
+    return Number(/answered (\d+)/.exec(program.output())?.at(1));
+  };
+  return { pid: program.pid, port, finish, stop: () => program.stop('SIGKILL') };
+}
+
 async function startNoting(
   host: Host,
   name: string,
