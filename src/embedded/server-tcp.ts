@@ -205,7 +205,9 @@ export class ServerTcp {
       return;
     }
     if (!(flags & ACK) || !this.#onAck(user, segment, segLen, nowNs)) return;
-    if (options.hasTimestamps && !seqAfter(seq, table.rcvNxt[user])) {
+    // Last.ACK.sent of RFC 7323, section 4.3, is RCV.NXT unless an acknowledgement is owed.
+    const isOwed = (table.flags[user] & (Flag.ACK_OWED | Flag.ACK_NOW)) !== 0;
+    if (options.hasTimestamps && !isOwed && !seqAfter(seq, table.rcvNxt[user])) {
       table.tsRecent[user] = options.tsVal;
     }
     if (segLen > 0) this.#onText(user, seq, payloadBytes, (flags & FIN) !== 0, nowNs);
