@@ -117,4 +117,43 @@ describe('SYN-SENT', () => {
     expect(h.nowNs).toBe(4 * MS);
     expect(h.take().at(0)?.flags).toBe(SYN);
   });
+
+  test('a peer that does not listen to resets is asked as often as any other, not more', () => {
+    const h = new Harness().open();
+    h.take();
+    const times: number[] = [];
+    let events = 0;
+    for (let syns = 0; syns < 6; syns++) {
+      // Each SYN is answered by the old connection, and by a copy of that.
+      h.nowNs += MS;
+      events |= h.receive({ seq: IRS, ack: 12_345, flags: ACK });
+      expect(h.receive({ seq: IRS, ack: 12_345, flags: ACK })).toBe(TcpEvent.OUT_OF_WINDOW);
+      h.timeout();
+      times.push(h.nowNs / MS);
+      expect(h.take().map(({ flags }) => flags)).toEqual([RST, RST, SYN]);
+    }
+    expect(events & TcpEvent.OLD_CONNECTION).not.toBe(0);
+    // At once after the first reset, then doubling as without it.
+    expect(times).toEqual([2, 2_002, 6_002, 14_002, 30_002, 62_002]);
+    expect(h.timeout()).toBe(TcpEvent.GAVE_UP);
+  });
+
+  test('resets of old connections are limited, for all users together', () => {
+    const h = new Harness().open();
+    h.take();
+    for (let i = 0; i < 10_001; i++) h.receive({ seq: IRS, ack: 12_345, flags: ACK });
+    expect(h.take()).toHaveLength(10_000);
+  });
+
+  test('the SYN after a reset gives a round trip and a whole window: none was lost', () => {
+    const h = new Harness().open();
+    h.receive({ seq: IRS, ack: 12_345, flags: ACK });
+    h.timeout();
+    h.nowNs += 10 * MS;
+    h.receive({ seq: IRS, ack: h.ours(0), flags: SYN | ACK, mss: 1460 });
+    expect(h.users.srttUs[USER]).toBe(10_000);
+    h.take();
+    h.write(20 * 1460);
+    expect(h.take()).toHaveLength(10);
+  });
 });
