@@ -4,7 +4,7 @@
  *
  *     node docs/picture.mjs docs/summary.svg gryphon replay fixtures/http-keepalive.pcap …
  *
- * `gryphon` is this folder's own build. The terminal is that of util-linux' `script`; what goes to
+ * `gryphon` is this folder's own build, the terminal is 80 columns wide. The terminal is that of util-linux' `script`; what goes to
  * stderr (progress) is left out.
  */
 import { spawnSync } from 'node:child_process';
@@ -12,6 +12,8 @@ import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const COMMAND = fileURLToPath(new URL('../bin/gryphon.js', import.meta.url));
+/** The width of a terminal that nobody has made wider. */
+const COLUMNS = 80;
 const FONT_SIZE = 13;
 const CHARACTER_WIDTH = 7.8;
 const LINE_HEIGHT = 18;
@@ -40,14 +42,26 @@ if (file === undefined || words[0] !== 'gryphon') {
   process.stderr.write('usage: node docs/picture.mjs FILE.svg gryphon ARGUMENT…\n');
   process.exit(2);
 }
-const lines = [`\u001b[promptm$ ${words.map(quoted).join(' ')}\u001b[0m`, '', ...screenOf(words)];
+const typed = typedLines(words.map(quoted)).map((line) => `\u001b[promptm${line}\u001b[0m`);
+const lines = [...typed, '', ...screenOf(words)];
 writeFileSync(file, pictureOf(lines));
+
+/** The command as it is typed: what does not fit goes on in the next line, an option with its value. */
+function typedLines(quotedWords) {
+  const typed = ['$'];
+  for (const word of quotedWords.join(' ').split(/ (?=-)/)) {
+    const line = typed.at(-1);
+    if (line.length + word.length + 3 <= COLUMNS) typed.splice(-1, 1, `${line} ${word}`);
+    else typed.splice(-1, 1, `${line} \\`, `    ${word}`);
+  }
+  return typed;
+}
 
 /** The lines that the command shows on a terminal's stdout. */
 function screenOf([, ...args]) {
   const line = [process.execPath, COMMAND, ...args].map(quoted).join(' ');
   const { CI: _ci, NO_COLOR: _noColor, ...env } = process.env;
-  const ran = spawnSync('script', ['-qec', `stty columns 120; ${line} 2>/dev/null`, '/dev/null'], {
+  const ran = spawnSync('script', ['-qec', `stty columns ${COLUMNS} rows 100; ${line} 2>/dev/null`, '/dev/null'], {
     encoding: 'utf8',
     env: { ...env, TERM: 'xterm' },
   });
@@ -61,7 +75,7 @@ function pictureOf(all) {
   const height = all.length * LINE_HEIGHT + 2 * PADDING;
   const texts = all.flatMap((line, row) => textOf(line, row));
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img">
-<title>${escaped(plain(all[0]))}</title>
+<title>${escaped(plain(all[0]))} …</title>
 <style>${STYLE}
   text { font: ${FONT_SIZE}px ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; white-space: pre; }
 </style>
