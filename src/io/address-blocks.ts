@@ -32,6 +32,23 @@ export function blocksOf(range: ClientRange): AddressBlock[] {
   return blocks;
 }
 
+/** In smaller blocks the ends may well be somebody's. */
+const COVERED_SIZE_MIN = 256;
+
+/**
+ * The block that a range is, but for its first and last address at most: pools leave network,
+ * broadcast and anycast addresses out, which nobody has. Else the range's own blocks.
+ */
+export function coveringBlocks(range: ClientRange): AddressBlock[] {
+  const block = holdingBlock(range);
+  const bits = familyOf(range) === 4 ? LOW_BITS : COMMON_BITS + LOW_BITS;
+  const size = 2 ** (bits - block.prefixBits);
+  const before = range.start - block.address.low;
+  const behind = size - before - range.count;
+  const isWhole = size >= COVERED_SIZE_MIN && before <= 1 && behind <= 1;
+  return isWhole ? [block] : blocksOf(range);
+}
+
 /** Blocks that are worth a line each. */
 const ROUTES_MAX = 4;
 
@@ -40,7 +57,7 @@ const ROUTES_MAX = 4;
  * block that holds them all, and a few others with them.
  */
 export function routesOf(range: ClientRange): AddressBlock[] {
-  const blocks = blocksOf(range);
+  const blocks = coveringBlocks(range);
   return blocks.length > ROUTES_MAX ? [holdingBlock(range)] : blocks;
 }
 

@@ -8,6 +8,7 @@ import { Close, Pace } from '../replay/replay-plan.ts';
 import {
   AddressPool,
   type ClientAddresses,
+  CONNECTIONS_MAX,
   firstPortOf,
   type PoolShape,
   parseClients,
@@ -31,8 +32,6 @@ const DATA_RETRIES_MAX = 15;
 const WINDOW_FIELD_MAX = 0xffff;
 /** The iteration column has 16 bits. */
 const ITERATIONS_MAX = 0xffff;
-/** Connections are numbered in 32 bits, since the kernel's filter computes with so many. */
-const CONNECTIONS_MAX = 2 ** 32;
 const TCP_IP_HEADER_BYTES = { 4: 40, 6: 60 } as const;
 const ETHERNET_MTU = 1500;
 
@@ -75,6 +74,7 @@ export function planRun(
   epochMs: number,
   { mtu, inUse, addressesMax }: Surroundings = NO_SURROUNDINGS,
 ): PlannedRun {
+  requirePace(options);
   const scripts = options.maxGapNs === null ? recorded : capGaps(recorded, options.maxGapNs);
   const mapping = mapEndpoints(scripts, options.target, options.clients);
   const played = playedSessions(scripts, mapping.targetOf);
@@ -91,8 +91,8 @@ export function planRun(
   const shape: PoolShape = { clients, ports: options.ports, order, firstPort };
   const pool = new AddressPool(shape);
   const iterations = iterationsOf(options, users, pool);
-  pool.requireCapacity(users * iterations);
   requireCountable(users * iterations);
+  pool.requireCapacity(users * iterations);
 
   const startsNs =
     played.length === scripts.sessions ? scripts.startNs : pick(scripts.startNs, played);
@@ -149,7 +149,7 @@ export function planRun(
     playsUntilNs: options.iterations === null ? options.durationNs : null,
     unmapped: scripts.sessions - played.length,
     targetLabels: mapping.labels,
-    warnings: mapping.warnings,
+    warnings: [...mapping.warnings, ...warnOfRamp(options.ramp, users)],
   };
 }
 
@@ -243,6 +243,36 @@ function nothingMapped(scripts: Scripts): ReplayError {
   });
 }
 
+/** Times faster or slower than recorded, and users a second: beyond it nothing has a time any more. */
+const PACE_MAX = 1e9;
+
+/** Refuses what would make times of nothing or of infinity. */
+function requirePace({ accel, ratePerSecond }: ReplayOptions): void {
+  if (accel > PACE_MAX || accel < 1 / PACE_MAX) {
+    throw outOfBounds('--accel', accel, `from ${1 / PACE_MAX} to ${formatCount(PACE_MAX)}`);
+  }
+  if (ratePerSecond !== null && ratePerSecond > PACE_MAX) {
+    throw outOfBounds('--rate', ratePerSecond, `up to ${formatCount(PACE_MAX)} a second`);
+  }
+}
+
+const outOfBounds = (option: string, value: number, bounds: string): ReplayError =>
+  new ReplayError({
+    code: 'ERR_RUN_PACE',
+    kind: 'usage',
+    message: `${option} ${value} is out of bounds; ${bounds} is possible`,
+    hint: '--pace none plays as fast as answers come',
+  });
+
+/** A ramp that rises above the users that there are ends before its time. */
+function warnOfRamp(ramp: ReplayOptions['ramp'], users: number): string[] {
+  const last = ramp?.at(-1)?.users ?? 0;
+  if (last <= users) return [];
+  return [
+    `the ramp rises to ${formatCount(last)} users, of which --users lets ${formatCount(users)} start`,
+  ];
+}
+
 function iterationsOf(options: ReplayOptions, users: number, pool: AddressPool): number {
   if (options.iterations !== null) {
     if (options.iterations <= ITERATIONS_MAX) return options.iterations;
@@ -255,7 +285,7 @@ function iterationsOf(options: ReplayOptions, users: number, pool: AddressPool):
   }
   if (options.durationNs === null) return 1;
   // Again and again until the time is up: as often as there are fresh addresses and ports.
-  const connections = Math.min(pool.capacity, CONNECTIONS_MAX);
+  const connections = pool.capacity;
   return Math.max(1, Math.min(ITERATIONS_MAX, Math.floor(connections / users)));
 }
 

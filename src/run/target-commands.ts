@@ -1,6 +1,7 @@
 /** The exact lines that the target's machine needs so that replies come back to this one. */
 import { isIP } from 'node:net';
 import { addressOfBytes, formatAddress } from '../base/address.ts';
+import { coveringBlocks, formatBlock } from '../io/address-blocks.ts';
 import { type ClientAddresses, parseClients } from '../schedule/address-pool.ts';
 import type { NetworkWay, RunPlan } from './job.ts';
 
@@ -92,25 +93,8 @@ function interceptCommands(plan: RunPlan, { intercepts }: NetworkWay): string[] 
   ];
 }
 
-/** A part of a pool as what `ip route` takes: a range as the prefixes that hold it exactly. */
+/** A part of a pool as what `ip route` takes: prefixes as they were written, ranges as their blocks. */
 function prefixesOf(pool: string): string[] {
   if (pool.includes('/')) return [pool];
-  const wildcard = /^(\d+\.\d+\.\d+)\.[xX*]$/.exec(pool);
-  if (wildcard !== null) return [`${wildcard[1]}.0/24`];
-  const { family, prefix, ranges } = parseClients(pool);
-  const bits = family === 4 ? 32 : 128;
-  return ranges.flatMap((range) => {
-    const prefixes: string[] = [];
-    let low = range.start;
-    for (let left = range.count; left > 0; ) {
-      // The largest block that begins here and does not reach beyond the range.
-      const alignment = low === 0 ? 2 ** 32 : low & -low;
-      const block = Math.min(2 ** Math.floor(Math.log2(left)), alignment >>> 0 || 2 ** 32);
-      const length = bits - Math.log2(block);
-      prefixes.push(`${formatAddress({ family, prefix, low })}/${length}`);
-      low += block;
-      left -= block;
-    }
-    return prefixes;
-  });
+  return parseClients(pool).ranges.flatMap(coveringBlocks).map(formatBlock);
 }

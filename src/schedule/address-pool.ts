@@ -66,7 +66,7 @@ export const firstPortOf = ({ first, last }: PortSpan, seed: number): number =>
   first + (hash32(seed, FIRST_PORT_SALT) % (last - first + 1));
 
 /** Connection numbers have 32 bits, since the kernel's filter computes with them. */
-const CONNECTIONS_MAX = LOW_END;
+export const CONNECTIONS_MAX = LOW_END;
 
 /**
  * Reads a pool: addresses, `first-last`, CIDR prefixes, `a.b.c.x` and `a.b.c.*`, with commas between.
@@ -74,7 +74,7 @@ const CONNECTIONS_MAX = LOW_END;
  * Of an IPv4 prefix shorter than /31 the network and the broadcast address are left out, of an IPv6
  * prefix shorter than /127 the router anycast address (RFC 4291, section 2.6.1). An address named
  * twice counts once. Of a longer IPv6 range than 2^32 addresses only the first 2^32 are used.
- * @param excluded addresses that no client may have: the targets'
+ * @param excluded addresses that no client may have: the targets', this machine's, the next hops'
  * @throws ReplayError ERR_POOL_INVALID (usage), which names every fault
  */
 export function parseClients(text: string, excluded: readonly IpAddress[] = []): ClientAddresses {
@@ -98,7 +98,10 @@ export function parseClients(text: string, excluded: readonly IpAddress[] = []):
     items.map(({ address, count }) => ({ start: address.low, count })),
     excluded.filter((address) => isSamePrefix(address, first.address)).map((each) => each.low),
   );
-  if (spans.length === 0) throw poolError(text, ['every address of it is a target']);
+  if (spans.length === 0)
+    throw poolError(text, [
+      "every address of it is a target's, this machine's own or the next hop's",
+    ]);
   if (spans.length > RANGES_MAX) {
     const found = `it has ${spans.length} separate ranges, at most ${RANGES_MAX} are allowed`;
     throw poolError(text, [found]);
@@ -182,12 +185,10 @@ export class AddressPool {
 
   /**
    * Refuses a plan that needs more connections than there are addresses and ports.
-   * @throws ReplayError ERR_POOL_TOO_SMALL (usage), which says how many addresses are needed;
-   * ERR_POOL_CONNECTIONS (usage) for more than any pool can have
+   * @throws ReplayError ERR_POOL_TOO_SMALL (usage), which says how many addresses are needed
    */
   requireCapacity(connections: number): void {
     if (connections <= this.capacity) return;
-    if (connections > CONNECTIONS_MAX) throw tooManyConnections(connections);
     const needed = Math.ceil(connections / this.portsPerAddress);
     throw new ReplayError({
       code: 'ERR_POOL_TOO_SMALL',
@@ -382,16 +383,6 @@ function lastNotAfter(sorted: Float64Array, value: number): number {
   }
   return low - 1;
 }
-
-const tooManyConnections = (connections: number): ReplayError =>
-  new ReplayError({
-    code: 'ERR_POOL_CONNECTIONS',
-    kind: 'usage',
-    message:
-      `${formatCount(connections)} connections are planned; ` +
-      `a run has at most ${formatCount(CONNECTIONS_MAX)}`,
-    hint: 'give fewer users or iterations, or share them out among runs',
-  });
 
 const poolError = (text: string, faults: readonly string[]): ReplayError =>
   new ReplayError({

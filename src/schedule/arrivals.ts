@@ -58,7 +58,7 @@ export function planArrivals(options: ArrivalOptions): ArrivalPlan {
   assert(options.accel > 0, 'acceleration is above 0');
   if (ramp !== undefined) {
     const startNs = rampStarts(ramp, users);
-    return describe(users, startNs, `users start by a ramp of ${ramp.length} stages`);
+    return describe(users, startNs, `users start by a ramp of ${stagesText(ramp)}`);
   }
   if (rate !== undefined) {
     const startNs = (user: number): number => (user / rate) * NS_PER_SECOND;
@@ -132,6 +132,15 @@ function recordedStarts(options: ArrivalOptions): (user: number) => number {
     const toNs = session + 1 < sessions ? sessionStartsNs[session + 1] : fromNs + tailNs;
     return (fromNs - firstNs + share * (toNs - fromNs)) / accel;
   };
+}
+
+/** What lies between two points of a ramp is a stage; two points at one place are one. */
+function stagesText(points: readonly RampStage[]): string {
+  const stages = points.filter((point, i) => {
+    const before = points[Math.max(0, i - 1)];
+    return point.atNs > before.atNs || point.users > before.users;
+  }).length;
+  return stages === 1 ? '1 stage' : `${stages} stages`;
 }
 
 function rampStarts(stages: readonly RampStage[], users: number): (user: number) => number {

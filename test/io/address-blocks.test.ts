@@ -4,6 +4,7 @@ import { parseAddress } from '../../src/base/address.ts';
 import {
   type AddressBlock,
   blocksOf,
+  coveringBlocks,
   formatBlock,
   formatEndpoint,
   formatRange,
@@ -63,6 +64,23 @@ describe('the blocks of a range', () => {
         });
       }),
     );
+  });
+});
+
+describe('the blocks that cover a range', () => {
+  test.each([
+    { first: '198.18.0.1', count: 131_070, blocks: ['198.18.0.0/15'] },
+    { first: '10.17.15.1', count: 254, blocks: ['10.17.15.0/24'] },
+    { first: '10.17.15.0', count: 255, blocks: ['10.17.15.0/24'] },
+    { first: '2001:2::1', count: 2 ** 32 - 1, blocks: ['2001:2::/96'] },
+    { first: '10.17.15.2', count: 253, blocks: { length: 13 } },
+    { first: '10.0.0.1', count: 2, blocks: ['10.0.0.1/32', '10.0.0.2/32'] },
+    { first: '10.0.0.1', count: 126, blocks: { length: 12 } },
+    { first: '10.0.0.7', count: 1, blocks: ['10.0.0.7/32'] },
+  ])('$first and $count in all', ({ first, count, blocks }) => {
+    const found = coveringBlocks(rangeOf(first, count)).map(formatBlock);
+    if (Array.isArray(blocks)) expect(found).toEqual(blocks);
+    else expect(found).toHaveLength(blocks.length);
   });
 });
 

@@ -85,3 +85,43 @@ test('which ports go to one target is said, in the order of the capture', () => 
       'choose with -x, for example -x 1-web:80',
   ]);
 });
+
+describe('the plan refuses', () => {
+  const { scripts } = handMade([{ said: [{ from: 'client', text: 'x' }] }]);
+
+  test.each([
+    [{ accel: 1e308 }, '--accel 1e+308'],
+    [{ accel: 1e-10 }, '--accel 1e-10'],
+    [{ ratePerSecond: 1e12 }, '--rate 1000000000000'],
+  ])('%j, which leaves nothing of time', (given, said) => {
+    const plan = () => planRun(scripts, { ...OPTIONS, ...given }, 0);
+    expect(plan).toThrow(expect.objectContaining({ code: 'ERR_RUN_PACE', kind: 'usage' }));
+    expect(plan).toThrow(`${said} is out of bounds`);
+  });
+
+  test('a pool of nothing but addresses that somebody has, in words that are true', () => {
+    const inUse = [{ family: 4, prefix: new Uint8Array(0), low: 0x0a14_0002 }] as const;
+    const surroundings = { mtu: 1500, inUse, addressesMax: Number.POSITIVE_INFINITY };
+    const plan = () => planRun(scripts, { ...OPTIONS, clients: '10.20.0.2' }, 0, surroundings);
+    expect(plan).toThrow("every address of it is a target's, this machine's own or the next hop's");
+  });
+});
+
+test.each([1e9, 1e-9])('an acceleration of %d is planned in finite numbers', (accel) => {
+  const { scripts } = handMade([{ said: [{ from: 'client', text: 'x' }] }]);
+  const { arrivals } = planRun(scripts, { ...OPTIONS, accel, users: 3 }, 0);
+  expect(Number.isFinite(arrivals.lastStartNs)).toBe(true);
+  expect(Number.isFinite(arrivals.meanRate)).toBe(true);
+});
+
+test.each([
+  [50, ['the ramp rises to 100 users, of which --users lets 50 start']],
+  [100, []],
+])('a ramp to 100 with %d users', (users, warnings) => {
+  const { scripts } = handMade([{ said: [{ from: 'client', text: 'x' }] }]);
+  const ramp = [
+    { atNs: 0, users: 0 },
+    { atNs: 1e9, users: 100 },
+  ];
+  expect(planRun(scripts, { ...OPTIONS, ramp, users }, 0).warnings).toEqual(warnings);
+});

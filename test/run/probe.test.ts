@@ -1,14 +1,10 @@
 /** Which client a probe comes from, and what it tells where nothing came back. */
 import { expect, test } from 'vitest';
-import { addressBytes, parseAddress } from '../../src/base/address.ts';
 import { SendFaults } from '../../src/io/send-faults.ts';
-import type { NetworkWay, RunPlan } from '../../src/run/job.ts';
-import { planRun } from '../../src/run/plan-run.ts';
 import { probeConnection } from '../../src/run/probe.ts';
 import { probeFault, probeReset } from '../../src/run/probe-faults.ts';
 import { AddressPool, type PoolOrder, parseClients } from '../../src/schedule/address-pool.ts';
-import { handMade } from '../helpers/scripts.ts';
-import { OPTIONS } from '../replay/play.ts';
+import { planFor, type WayChanges, wayTo } from './ways.ts';
 
 const poolOf = (clients: string, first: number, last: number, order: PoolOrder): AddressPool =>
   new AddressPool({
@@ -46,67 +42,9 @@ test('a pool of one address and port has just that one for its probes', () => {
   expect(probeConnection(poolOf('10.0.0.1', 80, 80, 'port'), 3)).toBe(0);
 });
 
-const octets = (text: string): Uint8Array => Uint8Array.from(text.split('.').map(Number));
-
-function planFor(target: string, clients: string): RunPlan {
-  const { scripts } = handMade([{ said: [{ from: 'client', text: 5 }] }]);
-  const route = {
-    recordedAddress: null,
-    recordedPort: null,
-    label: 't',
-    address: target,
-    port: 80,
-  };
-  const options = { ...OPTIONS, clients, target: { kind: 'network', routes: [route] } } as const;
-  return planRun(scripts, options, 0).plan;
-}
-
-/** A way by eth1, whose own addresses are 10.20.0.2 and fd77::2. */
-function wayTo(target: string, way: Partial<NetworkWay> & { isLocal?: boolean } = {}): NetworkWay {
-  const { isLocal = false, ...more } = way;
-  const device = {
-    name: 'eth1',
-    index: 2,
-    mtu: 1500,
-    linkType: 'ether',
-    mac: new Uint8Array(6).fill(2),
-    isUp: true,
-    asksNeighbours: true,
-    addresses: [
-      { address: octets('10.20.0.2'), prefixBits: 24 },
-      { address: addressOf('fd77::2'), prefixBits: 64 },
-    ],
-  };
-  const route = {
-    device,
-    linkHeader: new Uint8Array(14),
-    sourceMac: device.mac,
-    nextHopMac: new Uint8Array(6).fill(4),
-    mtu: 1500,
-    isLocal,
-    nextHop: addressOf(target),
-  };
-  return {
-    path: { device, routes: [route], mtu: 1500, inUse: [], forwards: false },
-    sender: 'packet',
-    answersNeighbours: 'next-hops',
-    intercepts: [],
-    channel: null,
-    ...more,
-  };
-}
-
-function addressOf(text: string): Uint8Array {
-  const address = parseAddress(text);
-  if (address === null) throw new Error(`${text} is no address`);
-  return addressBytes(address);
-}
-
 const SEEN = { row: 0, client: '198.18.0.1:65535', mode: null, unsent: new SendFaults() };
 
-test.each<
-  [string, string, string, Partial<NetworkWay> & { isLocal?: boolean }, string[], string[]]
->([
+test.each<[string, string, string, WayChanges, string[], string[]]>([
   [
     'a routed pool: the route, rp_filter, and how to look',
     '10.20.0.5',

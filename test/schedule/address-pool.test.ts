@@ -239,12 +239,6 @@ test('a pool that is too small says how many addresses are needed', () => {
   );
 });
 
-test('more connections than any pool can have are refused as such', () => {
-  const error = refusal(() => poolOf('198.18.0.0/15', 'ip').requireCapacity(2 ** 32 + 1));
-  expect([error.code, error.kind]).toEqual(['ERR_POOL_CONNECTIONS', 'usage']);
-  expect(error.message).toContain('4,294,967,297 connections are planned');
-});
-
 test.each([
   ['1024-65535', { first: 1024, last: 65_535 }],
   ['80', { first: 80, last: 80 }],

@@ -158,3 +158,14 @@ test.each([
 test('a ramp that ends below the users is refused', () => {
   expect(() => plan([0], { users: 7, ramp: parseRamp('10s:6') })).toThrow(/6 users, 7 are planned/);
 });
+
+test.each([
+  ['0:0,60s:6000,90s:6000', 'a ramp of 2 stages'],
+  ['0:0,10s:100', 'a ramp of 1 stage,'],
+  ['10s:100', 'a ramp of 1 stage,'],
+  ['0:10,10s:100', 'a ramp of 2 stages'],
+])('the stages of %s are counted as drawn', (text, said) => {
+  const ramp = parseRamp(text);
+  const users = ramp[ramp.length - 1].users;
+  expect(plan([0], { ramp, users }).description).toContain(said);
+});
