@@ -86,10 +86,24 @@ export interface SessionReport {
   readonly serverSha256: string | null;
 }
 
+/** What in the replayable sessions of a server cannot be played to a server as it stands. */
+export interface HintReport {
+  /** `ftp-data`, `mqtt-client-id`, `stomp-client-id`, `openwire-client-id`, `amqp-exclusive-queue`. */
+  readonly kind: string;
+  readonly address: string;
+  readonly port: number;
+  readonly sessions: number;
+  /** Different names among them; 0 where it is not about names. */
+  readonly names: number;
+  /** The same as a sentence. */
+  readonly text: string;
+}
+
 export interface InspectDocument {
   readonly schema: 'gryphon.inspect/1';
   readonly files: readonly FileReport[];
   readonly sessions: SessionTotals;
   readonly servers: readonly (ServerReport & Partial<RecordedTimings>)[];
+  readonly hints?: readonly HintReport[];
   readonly sessionList?: readonly SessionReport[];
 }

@@ -12,6 +12,8 @@ import type {
 
 /** More servers than this are summed up in one line; `--json` has them all. */
 const SERVERS_MAX = 20;
+/** The same of what was recognised. */
+const HINTS_MAX = 10;
 
 /** What the reasons of the document mean; a reason that is not here is shown as it is. */
 const SESSION_REASONS: ReadonlyMap<string, string> = new Map([
@@ -45,6 +47,7 @@ export function inspectText(document: InspectDocument): string {
     document.files.flatMap(fileLines),
     sessionLines(document.sessions, document.servers),
     serverLines(document.servers),
+    hintLines(document.hints ?? []),
     document.sessionList === undefined ? [] : listLines(document.sessionList),
   ];
   return blocks
@@ -151,6 +154,13 @@ function serverLines(servers: InspectDocument['servers']): string[] {
   const head = [...names, 'think p50/p90', 'latency p50/p90'];
   const lines = table(head, rows, 1);
   const more = servers.length - SERVERS_MAX;
+  if (more > 0) lines.push(`… and ${formatCount(more)} more (--json lists all)`);
+  return lines;
+}
+
+function hintLines(hints: NonNullable<InspectDocument['hints']>): string[] {
+  const lines = hints.slice(0, HINTS_MAX).map(({ text }) => `! ${text}`);
+  const more = hints.length - HINTS_MAX;
   if (more > 0) lines.push(`… and ${formatCount(more)} more (--json lists all)`);
   return lines;
 }

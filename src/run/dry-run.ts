@@ -2,6 +2,7 @@
 
 import { NS_PER_SECOND } from '../base/time.ts';
 import { formatBytes, formatCount, formatDuration, formatRate } from '../base/units.ts';
+import { warnOfHints } from './capture-hints.ts';
 import { describeWay, warnOfWay } from './network-way.ts';
 import type { ReplayOptions, RunHost } from './options.ts';
 import type { PlannedRun } from './plan-run.ts';
@@ -22,6 +23,7 @@ export async function describePlan(options: ReplayOptions, host: RunHost): Promi
     for (const warning of planned.warnings) host.onWarning(warning);
     if (network !== null) {
       for (const warning of warnOfWay(network, planned.plan)) host.onWarning(warning);
+      for (const warning of warnOfHints(index, planned)) host.onWarning(warning);
     }
     const { total, replayable, skipped } = index.sessions;
     const reasons = Object.entries(skipped).map(

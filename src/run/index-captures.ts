@@ -16,6 +16,7 @@ import type {
 } from '../report/inspect-document.ts';
 import type { CaptureIngest } from '../session/capture-ingest.ts';
 import { findHttpRequests, type HttpRequests } from '../session/http-requests.ts';
+import { findHints, type ProtocolHint } from '../session/protocol-hints.ts';
 import { type ReadOctets, ScriptBuilder } from '../session/script-builder.ts';
 import type { JoinedFile, Scripts } from '../session/scripts.ts';
 import { emptySelection } from '../session/selection-findings.ts';
@@ -64,6 +65,8 @@ export interface CaptureIndex {
   scripts(): Scripts;
   /** The HTTP/1 requests in those scripts; reads the headers of all requests and answers. */
   httpRequests(scripts: Scripts): HttpRequests;
+  /** What in those scripts a server will not take as it stands, by the first octets of streams. */
+  hints(scripts: Scripts): ProtocolHint[];
   /** Which part of the selection leaves no session, and what there is; null where some are left. */
   whyNone(): string | null;
   /** Ends the use of the captures: what was unpacked for reading is removed. */
@@ -237,6 +240,7 @@ class Indexing {
       sessionList: ({ digests }) => sessionReports(catalog, { digests, epochSeconds, joined }),
       scripts: () => withOctets(joined, (read) => new ScriptBuilder(catalog, read).build(joined)),
       httpRequests: (scripts) => withOctets(joined, (read) => findHttpRequests(scripts, read)),
+      hints: (scripts) => withOctets(joined, (read) => findHints(scripts, read)),
       whyNone: () => emptySelection(this.#tracker, this.#options.selection ?? {}, this.#epoch),
       close: () => this.#opened.close(),
     };

@@ -1,5 +1,7 @@
 /** What `gryphon inspect` shows: reads captures and sends nothing. */
 import type { InspectDocument } from '../report/inspect-document.ts';
+import type { Scripts } from '../session/scripts.ts';
+import { hintReports } from './capture-hints.ts';
 import { type CaptureIndex, type IndexOptions, indexCaptures } from './index-captures.ts';
 import { recordedTimings } from './recorded-timings.ts';
 
@@ -20,8 +22,14 @@ export async function inspectCaptures(
     const { files, sessions } = index;
     const unselected = index.whyNone();
     if (unselected !== null) options.onWarning?.(`no session is selected: ${unselected}`);
-    const servers = withTimings(index);
-    const document: InspectDocument = { schema: 'gryphon.inspect/1', files, sessions, servers };
+    const scripts = index.scripts();
+    const document: InspectDocument = {
+      schema: 'gryphon.inspect/1',
+      files,
+      sessions,
+      servers: withTimings(index, scripts),
+      hints: hintReports(index.hints(scripts), scripts),
+    };
     if (!options.sessions) return document;
     const sessionList = [...index.sessionList({ digests: options.digests ?? true })];
     return { ...document, sessionList };
@@ -31,8 +39,7 @@ export async function inspectCaptures(
 }
 
 /** The servers with what their recorded clients and they themselves took. */
-function withTimings(index: CaptureIndex): InspectDocument['servers'] {
-  const scripts = index.scripts();
+function withTimings(index: CaptureIndex, scripts: Scripts): InspectDocument['servers'] {
   const timings = recordedTimings(scripts, index.httpRequests(scripts));
   const byEndpoint = new Map(
     scripts.endpoints.map(({ address, port }, row) => [`${address} ${port}`, timings.at(row)]),

@@ -14,6 +14,7 @@ import { PLAY_BYTES_PER_USER } from '../replay/play-table.ts';
 import { TIMER_BYTES_PER_USER } from '../schedule/timing-wheel.ts';
 import type { Scripts } from '../session/scripts.ts';
 import { TCB_BYTES_PER_USER } from '../tcp/user-table.ts';
+import { warnOfHints } from './capture-hints.ts';
 import { type CaptureIndex, indexCaptures } from './index-captures.ts';
 import { openIntercepts } from './intercepted-way.ts';
 import type { NetworkWay } from './job.ts';
@@ -91,6 +92,7 @@ async function playAndReport(
     const warnings = [
       ...planned.warnings,
       ...(network === null ? [] : warnOfWay(network, planned.plan)),
+      ...(network === null ? [] : warnOfHints(index, planned)),
     ];
     for (const warning of warnings) host.onWarning(warning);
     const threads = threadsOf(options, planned.plan.users);

@@ -1,0 +1,46 @@
+/** What is said before a replay of what a server will not take as it stands. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { warnOfHints } from '../../src/run/capture-hints.ts';
+import { type CaptureIndex, indexCaptures } from '../../src/run/index-captures.ts';
+import type { ReplayOptions } from '../../src/run/options.ts';
+import { planRun } from '../../src/run/plan-run.ts';
+import { OPTIONS } from '../replay/play.ts';
+
+const fixture = (name: string) =>
+  new URL(`../../fixtures/public/${name}`, import.meta.url).pathname;
+
+let index: CaptureIndex;
+
+beforeAll(async () => {
+  index = await indexCaptures([fixture('mqtt-big.pcap'), fixture('ftp-active-passive.pcap')], {
+    seed: 1,
+  });
+});
+afterAll(() => index.close());
+
+/** The kinds of warnings, by their first words. */
+function warnings(options: Partial<ReplayOptions>, recordedPort: number | null = null): string[] {
+  const route = {
+    recordedAddress: null,
+    recordedPort,
+    label: 'x:1',
+    address: '192.0.2.7',
+    port: 1,
+  };
+  const target = { kind: 'network' as const, routes: [route] };
+  const planned = planRun(index.scripts(), { ...OPTIONS, target, maxGapNs: 1e9, ...options }, 0);
+  return warnOfHints(index, planned).map((text) => text.replace(/^.*? with (\w+).*$/, '$1'));
+}
+
+test('a data connection of FTP always matters', () => {
+  expect(warnings({})).toEqual(['FTP']);
+});
+
+test('names matter where two users bear the same', () => {
+  expect(warnings({ users: 100 })).toEqual(['FTP', 'MQTT']);
+});
+
+test('what is not played does not matter', () => {
+  expect(warnings({ users: 100 }, 1883)).toEqual(['MQTT']);
+  expect(warnings({ users: 100 }, 21)).toEqual(['FTP']);
+});
