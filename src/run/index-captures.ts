@@ -27,6 +27,7 @@ import { type CaptureSources, openSources, type Source } from './capture-sources
 import { canBeStored, type IndexKey, identitiesOf, loadIndex, saveIndex } from './index-store.ts';
 import { CaptureReading, type DatedSource, dateSource } from './read-captures.ts';
 import { serverReports, sessionReports, sessionTotals, timestampText } from './session-reports.ts';
+import { skewWarnings } from './skew-warnings.ts';
 import { Turns } from './turns.ts';
 
 export interface IndexOptions {
@@ -227,6 +228,8 @@ class Indexing {
     const { seconds } = this.#epoch;
     const epochSeconds = Number.isNaN(seconds) ? 0 : seconds;
     const catalog = new SessionCatalog(this.#tracker, this.#options.selection ?? {}, this.#epoch);
+    const { found } = catalog.skews;
+    for (const text of skewWarnings(found, catalog.records, this.#sources)) this.#warn(text);
     const joined: JoinedFile[] = this.#sources.map(({ path, base, bytes }) => ({
       path,
       base,

@@ -63,7 +63,7 @@ export class PortReuse {
     for (let i = 0; i < LOOK_BACK_MAX && session !== NO_SESSION; i++) {
       const own = this.#directionIn(session, latest, direction);
       const row = session * SESSION_WORDS;
-      const isKnown = this.#has(row, SessionFlag.SYN_0, own);
+      const isKnown = this.#has(row, SessionFlag.HAS_BASE_SEQ_0, own);
       if (isKnown && this.#sessions.u32[row + SessionWord.BASE_SEQ + own] === seq >>> 0) {
         this.direction = own;
         return session;
@@ -75,15 +75,15 @@ export class PortReuse {
 
   /**
    * The session whose SYN this SYN-ACK answers.
-   * @returns `NO_SESSION` where the latest is over: then the SYN is still to come
+   * @returns `NO_SESSION` where there is none: its SYN is still to come
    */
   ownerOfSynAck(latest: number, direction: number, ack: number): number {
     let session = latest;
     for (let i = 0; i < LOOK_BACK_MAX && session !== NO_SESSION; i++) {
       const own = this.#directionIn(session, latest, direction);
       const row = session * SESSION_WORDS;
-      // Without its SYN nothing speaks against the one that the ports were last used for.
-      const isKnown = this.#has(row, SessionFlag.SYN_0, 1 - own);
+      // Where nothing of the client was seen, nothing speaks against the latest.
+      const isKnown = this.#has(row, SessionFlag.HAS_BASE_SEQ_0, 1 - own);
       const isn = this.#sessions.u32[row + SessionWord.BASE_SEQ + 1 - own];
       const beyond = seqDiff(ack, isn) - 1;
       const isAnswer = isKnown ? beyond >= 0 && beyond <= SYN_OCTETS_MAX : session === latest;
@@ -93,14 +93,7 @@ export class PortReuse {
       }
       session = this.before(session);
     }
-    this.direction = direction;
-    return this.#isOver(latest) ? NO_SESSION : latest;
-  }
-
-  #isOver(session: number): boolean {
-    const ends = SessionFlag.FIN_0 | SessionFlag.RST_0;
-    const flags = this.#sessions.u32[session * SESSION_WORDS + SessionWord.FLAGS];
-    return (flags & (ends | (ends << 1))) !== 0;
+    return NO_SESSION;
   }
 
   /** The session that a segment which begins none belongs to. */

@@ -22,10 +22,12 @@ import {
   type StreamColumns,
   StreamEnd,
 } from './scripts.ts';
+import { fullSegmentBytes } from './segment-size.ts';
 import type { SessionCatalog } from './session-catalog.ts';
 import { SessionReason } from './session-reason.ts';
 import {
   DetailFloat,
+  DetailMark,
   DetailWord,
   SEGMENT_WORDS,
   SegmentFlag,
@@ -158,6 +160,7 @@ export class ScriptBuilder {
       : this.#float(DetailFloat.SYN_NS);
     for (const direction of [0, 1]) {
       this.#mendClock(direction);
+      if (catalog.hasMark(session, DetailMark.UNSORTED)) this.#mendWrites(direction);
       const shiftNs = this.#shiftOf(direction);
       const fillBytes = direction === server && this.#part !== null ? this.#fillBytes : 0;
       this.#streams[direction].resolve(session, direction, { shiftNs, fillBytes });
@@ -254,6 +257,24 @@ export class ScriptBuilder {
       latestNs = Math.max(latestNs, floats[ns]);
       floats[ns] = latestNs;
       next = words[at + SegmentWord.NEXT];
+    }
+  }
+
+  /** Who offered what may have been captured after what was sent upon it. */
+  #mendWrites(direction: number): void {
+    const words = this.#records.segments.u32;
+    const { OFFER, FIRST_SEGMENT } = DetailWord;
+    const isIpv6 = this.#catalog.hasFlag(this.#session, SessionFlag.IPV6);
+    const full = fullSegmentBytes(this.#word(OFFER), this.#word(OFFER + 1), isIpv6);
+    for (let next = this.#word(FIRST_SEGMENT + direction); next !== 0; ) {
+      const at = (next - 1) * SEGMENT_WORDS;
+      const isShort = words[at + SegmentWord.BYTES] % full !== 0;
+      next = words[at + SegmentWord.NEXT];
+      const after = next === 0 ? 0 : words[(next - 1) * SEGMENT_WORDS + SegmentWord.FLAGS];
+      // Of what lay in several fragments the whole had to be short, and keeps what it was taken for.
+      if (((words[at + SegmentWord.FLAGS] | after) & SegmentFlag.CONTINUES) !== 0) continue;
+      const flags = words[at + SegmentWord.FLAGS] & ~SegmentFlag.ENDS_WRITE;
+      words[at + SegmentWord.FLAGS] = flags | (isShort ? SegmentFlag.ENDS_WRITE : 0);
     }
   }
 

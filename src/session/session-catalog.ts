@@ -170,12 +170,13 @@ export class SessionCatalog {
   #countTurns(): void {
     const turns = new TurnCount(this.records);
     for (let session = 0; session < this.total; session++) {
-      if (!this.#hasMark(session, DetailMark.UNSORTED)) continue;
+      if (!this.hasMark(session, DetailMark.UNSORTED)) continue;
       turns.count(session, this.serverSideOf(session), this.skews.of(session));
     }
   }
 
-  #hasMark(session: number, mark: number): boolean {
+  /** @param mark one of `DetailMark` */
+  hasMark(session: number, mark: number): boolean {
     const detail = this.detailOf(session);
     return detail >= 0 && (this.records.details.u32[detail + DetailWord.MARKS] & mark) !== 0;
   }
@@ -279,7 +280,7 @@ export class SessionCatalog {
 
   #encryptionOf(session: number, client: 0 | 1): SessionReason {
     if (this.hasFlag(session, SessionFlag.TLS_0 << client)) return SessionReason.TLS;
-    return this.#hasMark(session, DetailMark.SSH) ? SessionReason.SSH : SessionReason.NONE;
+    return this.hasMark(session, DetailMark.SSH) ? SessionReason.SSH : SessionReason.NONE;
   }
 
   /** Of a session in which nothing of the server was captured: what the client said must be whole. */
@@ -350,12 +351,12 @@ export class SessionCatalog {
     const server = this.serverSideOf(session);
     const client = server === 0 ? 1 : 0;
     if ((flags & (SessionFlag.SYN_0 << client)) === 0) {
-      const isClientSeen = this.#hasMark(session, DetailMark.HAS_LANE_0 << client);
+      const isClientSeen = this.hasMark(session, DetailMark.HAS_LANE_0 << client);
       return isClientSeen ? SessionReason.NO_SYN : SessionReason.SERVER_ONLY;
     }
     if ((flags & (SessionFlag.SYN_ACK_0 << server)) === 0) {
       const hasSpoken = (flags & SessionFlag.SPOKE) !== 0;
-      const isServerSeen = this.#hasMark(session, DetailMark.HAS_LANE_0 << server);
+      const isServerSeen = this.hasMark(session, DetailMark.HAS_LANE_0 << server);
       return hasSpoken && !isServerSeen ? SessionReason.ONE_SIDED : SessionReason.NO_SYN_ACK;
     }
     const detail = this.detailOf(session);

@@ -15,6 +15,7 @@ import { AddressBook } from './address-book.ts';
 import { FlowTable, NO_SESSION } from './flow-table.ts';
 import { isSshBanner, isTlsHello, mayBePadding, PADDING_BYTES_MAX } from './payload-kind.ts';
 import { PortReuse } from './port-reuse.ts';
+import { fullSegmentBytes } from './segment-size.ts';
 import {
   DETAIL_WORDS,
   DetailFloat,
@@ -38,13 +39,14 @@ import {
   SessionWord,
 } from './session-records.ts';
 
-/** What a side may send when it offered no MSS (RFC 9293, section 3.7.1). */
-const MSS_DEFAULT_IPV4 = 536;
-const MSS_DEFAULT_IPV6 = 1220;
-/** What the timestamps take of each full segment. */
-const TIMESTAMPS_BYTES = 12;
 /** A pause longer than two round trips and this was not the network's doing. */
 const PAUSE_NS_MIN = 10 * NS_PER_MS;
+/** Where one of them was seen, so should be the other side's. */
+const ANY_SYN =
+  SessionFlag.SYN_0 |
+  (SessionFlag.SYN_0 << 1) |
+  SessionFlag.SYN_ACK_0 |
+  (SessionFlag.SYN_ACK_0 << 1);
 /** Data that a SYN may carry, and its SYN-ACK acknowledge. */
 const SYN_OCTETS_MAX = 0xffff;
 /** What was captured behind a RST, but sent before it, lies not further than a window before it. */
@@ -199,7 +201,7 @@ export class SessionTracker {
     } else if (this.#isNewSyn(latest * SESSION_WORDS, direction, segment)) {
       owner = reuse.ownerOfSyn(latest, direction, segment.seq);
     } else return latest;
-    this.#flows.direction = reuse.direction;
+    if (owner !== NO_SESSION) this.#flows.direction = reuse.direction;
     return owner;
   }
 
@@ -416,7 +418,7 @@ export class SessionTracker {
     if ((flags & (SessionFlag.HAS_NXT_0 << direction)) !== 0) {
       const beyond = seqDiff(ack, details[detail + DetailWord.NXT + direction]);
       if (beyond <= ((flags & (SessionFlag.FIN_0 << direction)) !== 0 ? 1 : 0)) return;
-    } else if ((flags & (SessionFlag.SYN_0 | (SessionFlag.SYN_0 << 1))) === 0) return;
+    } else if ((flags & ANY_SYN) === 0) return;
     details[detail + DetailWord.MARKS] |= DetailMark.UNSORTED;
   }
 
@@ -425,8 +427,12 @@ export class SessionTracker {
     const seq = (segment.seq + ((segment.flags & SYN) !== 0 ? 1 : 0)) >>> 0;
     const marks = this.#details.u32[detail + DetailWord.MARKS];
     if ((marks & (DetailMark.SEVERAL_ISNS_0 << direction)) !== 0) {
-      this.#decideIsn(row, detail, direction, (seq - 1) >>> 0);
+      const isn = (seq - 1) >>> 0;
+      // A single octet may be a keep-alive probe's, which lies before the first one.
+      if (bytes === 1 && isn !== this.#details.u32[detail + DetailWord.ISN + direction]) return;
+      this.#decideIsn(row, detail, direction, isn);
     }
+    if (this.#isBeyondFin(row, detail, direction, seq)) return;
     if (this.#isRepeated(row, detail, direction, seq, bytes)) return;
     if (segment.payloadCaptured < bytes) {
       this.#sessions.u32[row + SessionWord.FLAGS] |= SessionFlag.TRUNCATED_0 << direction;
@@ -448,6 +454,14 @@ export class SessionTracker {
       return;
     }
     this.#appendPieces(detail, direction, segment, seq, flags);
+  }
+
+  /** What lies behind a FIN was never said: a probe's octet, or padding. */
+  #isBeyondFin(row: number, detail: number, direction: number, seq: number): boolean {
+    const ends = this.#sessions.u32[row + SessionWord.FLAGS] >>> direction;
+    if ((ends & (SessionFlag.FIN_0 | SessionFlag.ENDED_BY_RST_0)) !== SessionFlag.FIN_0)
+      return false;
+    return seqDiff(seq, this.#details.u32[detail + DetailWord.END_SEQ + direction]) >= 0;
   }
 
   /**
@@ -514,25 +528,16 @@ export class SessionTracker {
     const floats = this.#details.f64;
     const half = detail >>> 1;
     let flags = (segment.flags & ACK) !== 0 ? SegmentFlag.HAS_ACK : 0;
-    const fullBytes = this.#fullSegmentBytes(row, detail);
-    if (segment.payloadBytes % fullBytes !== 0) flags |= SegmentFlag.ENDS_WRITE;
+    const { OFFER } = DetailWord;
+    const isIpv6 = (this.#sessions.u32[row + SessionWord.FLAGS] & SessionFlag.IPV6) !== 0;
+    const full = fullSegmentBytes(words[detail + OFFER], words[detail + OFFER + 1], isIpv6);
+    if (segment.payloadBytes % full !== 0) flags |= SegmentFlag.ENDS_WRITE;
     const nxt = words[detail + DetailWord.NXT + direction];
     const isAllAcked = seqDiff(words[detail + DetailWord.UNA + direction], nxt) >= 0;
     const pauseNs = this.#ns - floats[half + DetailFloat.ACTIVE_NS + direction];
     const longNs = 2 * floats[half + DetailFloat.RTT_NS] + PAUSE_NS_MIN;
     if (isAllAcked && pauseNs > longNs) flags |= SegmentFlag.AFTER_PAUSE;
     return flags;
-  }
-
-  /** Payload of a full segment between these two: what both offered, less the timestamps. */
-  #fullSegmentBytes(row: number, detail: number): number {
-    const a = this.#details.u32[detail + DetailWord.OFFER];
-    const b = this.#details.u32[detail + DetailWord.OFFER + 1];
-    const isIpv6 = (this.#sessions.u32[row + SessionWord.FLAGS] & SessionFlag.IPV6) !== 0;
-    const fallback = isIpv6 ? MSS_DEFAULT_IPV6 : MSS_DEFAULT_IPV4;
-    const mss = Math.min(a & 0xffff || fallback, b & 0xffff || fallback);
-    const areTimestampsOn = (a & b & OFFERED_TIMESTAMPS) !== 0;
-    return Math.max(1, areTimestampsOn ? mss - TIMESTAMPS_BYTES : mss);
   }
 
   /** Counts the octets and moves the stream's end. @returns whether it moved */
