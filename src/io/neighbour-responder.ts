@@ -1,7 +1,7 @@
 /**
  * Answers neighbours who ask for a client's link-layer address (ARP, NDP), so that a target on the
- * same link needs no route to the clients. It answers for the ranges alone, never unasked, and not
- * for addresses that somebody else has.
+ * same link needs no route to the clients. It answers for the ranges alone, and not for
+ * addresses that somebody else has; what is said unasked is in neighbour-announcer.ts.
  */
 import { addressBytes, type IpAddress } from '../base/address.ts';
 import {

@@ -1,12 +1,16 @@
 /** Everything a thread of `local` mode needs of the kernel, opened together and closed together. */
+import { addressBytes, addressOfBytes, formatAddress } from '../base/address.ts';
 import { assert } from '../base/assert.ts';
 import type { CaptureBytes, QueueingReceiver, Sender } from '../replay/ports.ts';
 import { CaptureMap, type MappedFile } from './capture-map.ts';
 import { ChannelReceiver, type ShardInbox } from './channel-receiver.ts';
 import type { ClientRange } from './client-ranges.ts';
+import type { NetworkInterface } from './interfaces.ts';
 import { IpSender } from './ip-sender.ts';
 import { type LocalPath, type NeighbourAnswers, nextHopMacs } from './local-path.ts';
+import { type AnnouncedTo, NeighbourAnnouncer } from './neighbour-announcer.ts';
 import { NeighbourResponder } from './neighbour-responder.ts';
+import { askNeighbour } from './neighbours.ts';
 import { PacketReceiver } from './packet-receiver.ts';
 import { PacketSender } from './packet-sender.ts';
 import { RawSocketSender } from './raw-socket-sender.ts';
@@ -38,6 +42,8 @@ export interface LocalPlan {
   readonly sharding: Sharding;
   /** Whose ARP and NDP questions for the ranges this thread answers: one thread of a run at most. */
   readonly answersNeighbours: NeighbourAnswers;
+  /** How many addresses of the ranges, from the first on, next hops are told of: none by default. */
+  readonly announcedAddresses?: number;
   /** When the run began (`runStartsNow`). */
   readonly runStart: string;
   /** Needed by `raw-socket` alone, which has to copy payload. */
@@ -56,7 +62,7 @@ export interface LocalIo {
   readonly clock: RunClock;
   /** Blocks until something has arrived, or for `timeoutNs` (at most 100 ms). */
   readonly wait: (timeoutNs: number) => void;
-  /** Answers neighbours who have asked; once a turn of the loop. */
+  /** Answers neighbours who have asked, and tells next hops of clients; once a turn of the loop. */
   readonly answerNeighbours: () => void;
   /** Questions answered so far. */
   readonly answered: () => number;
@@ -88,6 +94,8 @@ export function openLocal(plan: LocalPlan): LocalIo {
       inbox === undefined ? keep(openReceiver(plan, clock)) : new ChannelReceiver(inbox, clock);
     const sender = keep(openSender(plan, captureMap, clock));
     const responder = plan.answersNeighbours === 'nobody' ? null : keep(openResponder(plan));
+    const { announcedAddresses = 0 } = plan;
+    const announcer = announcedAddresses > 0 ? keep(openAnnouncer(plan, announcedAddresses)) : null;
     const fds = responder === null ? [receiver.fd] : [receiver.fd, responder.fd];
     const waiter = keep(new Waiter(fds));
     return {
@@ -99,6 +107,7 @@ export function openLocal(plan: LocalPlan): LocalIo {
       },
       answerNeighbours: () => {
         responder?.respond(ANSWERS_PER_TURN);
+        announcer?.announce();
       },
       answered: () => responder?.answered ?? 0,
       readDropped: () => receiver.readDropped(),
@@ -150,6 +159,31 @@ function openResponder({ path, ranges, answersNeighbours }: LocalPlan): Neighbou
     askers: answersNeighbours === 'everybody' ? null : nextHopMacs(path),
   });
 }
+
+function openAnnouncer(plan: LocalPlan, addresses: number): NeighbourAnnouncer {
+  const { path, ranges, targets } = plan;
+  const { device, routes } = path;
+  const [{ sourceMac }] = routes;
+  const to = new Map<string, AnnouncedTo>();
+  for (const [i, { nextHop, nextHopMac }] of routes.entries()) {
+    const address = nextHop ?? addressBytes(targets[i].address);
+    const key = formatAddress(addressOfBytes(address));
+    if (to.has(key)) continue;
+    // The senders without a link header leave the next hop's MAC to the kernel.
+    const mac = nextHopMac.some((octet) => octet !== 0) ? nextHopMac : macOf(device, address);
+    if (mac !== null) to.set(key, { mac, address });
+  }
+  return new NeighbourAnnouncer({
+    interfaceIndex: device.index,
+    mac: sourceMac,
+    ranges,
+    addresses,
+    to: [...to.values()],
+  });
+}
+
+const macOf = (device: NetworkInterface, address: Uint8Array): Uint8Array | null =>
+  device.asksNeighbours ? askNeighbour(device, address) : null;
 
 /** A device passes on frames to its own MAC alone, unless it is told otherwise. */
 function usesForeignMac({ device, routes }: LocalPath): boolean {

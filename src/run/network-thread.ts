@@ -13,7 +13,7 @@ import type { ThreadRun } from './embedded-thread.ts';
 import { enginePlan } from './engine-plan.ts';
 import type { NetworkWay, ThreadJob } from './job.ts';
 import { networkTurns } from './network-loop.ts';
-import { describeWay, targetEndpoints } from './network-way.ts';
+import { announcedAddresses, describeWay, targetEndpoints } from './network-way.ts';
 
 /** The channel thread has stood still too, and must first read and sort what came meanwhile. */
 const CHANNEL_SETTLE_NS = 10 * NS_PER_MS;
@@ -38,6 +38,7 @@ export function openNetworkThread(
     ports: plan.ports,
     sharding: { order: plan.order, firstPort: plan.firstPort, users: plan.users, shards, shard },
     answersNeighbours: shard === 0 ? way.answersNeighbours : 'nobody',
+    announcedAddresses: shard === 0 ? announcedAddresses(way, plan) : 0,
     runStart: runStartsNow(),
     captureBytes: capture,
     ...(way.channel === null ? {} : { inbox: way.channel.inboxes[shard] }),

@@ -10,6 +10,7 @@ import {
   nextHopMacs,
   requireClients,
 } from '../io/local-path.ts';
+import { ANNOUNCED_AT_ONCE } from '../io/neighbour-announcer.ts';
 import type { TargetEndpoint } from '../io/tcp-match.ts';
 import type { NetworkWay, RunPlan } from './job.ts';
 import type { ReplayOptions } from './options.ts';
@@ -152,7 +153,15 @@ export function warnOfNeighbours(plan: RunPlan): string[] {
 /** Linux' default of gc_thresh3 (Documentation/networking/ip-sysctl.rst). */
 const NEIGHBOURS_MAX = 1_024;
 
-/** Different client addresses that the plan's connections have. */
+/** How many client addresses next hops are told of when the run begins: the first ones of the pool. */
+export function announcedAddresses({ answersNeighbours }: NetworkWay, plan: RunPlan): number {
+  if (answersNeighbours === 'nobody') return 0;
+  const addresses = addressesUsed(plan);
+  // Off the link it is unlikely that anybody asks for them one by one.
+  return answersNeighbours === 'everybody' ? addresses : Math.min(addresses, ANNOUNCED_AT_ONCE);
+}
+
+/** Different client addresses that the plan's connections have: the first ones of the pool. */
 function addressesUsed(plan: RunPlan): number {
   const connections = plan.users * plan.iterations;
   const addresses = plan.clients.ranges.reduce((sum, { count }) => sum + count, 0);

@@ -2,6 +2,7 @@
  * Laboratories of network namespaces: made for one test file, removed on every path.
  *
  *   link     client 10.77.0.2 ──────────────────────── 10.77.0.1 target      10.77.0.0/16, fd77::/64
+ *   switch   client 10.77.0.2 ─── switch ─── 10.77.0.1 target, other client 10.77.0.4
  *   gateway  client 10.77.0.2 ── 10.77.0.3 gateway 10.78.0.3 ── 10.78.0.1 target
  *
  * The client ranges that replays use are either on the link (10.77.64.0/18, fd77::64:0/112: nobody
@@ -76,6 +77,48 @@ export async function makeLab(options: LabOptions = {}): Promise<Lab> {
     for (const name of names) await setOffload(name, options.offload ?? false);
     for (const name of names) await until6(name);
     return { ...lab, close };
+  } catch (fault) {
+    await close();
+    throw fault;
+  }
+}
+
+/** A target on a switch with two hosts that can be clients. */
+export interface SwitchedLab extends Lab {
+  readonly other: Host;
+}
+
+/** Makes client, other client and target on one link. Needs root. */
+export async function makeSwitchedLab(): Promise<SwitchedLab> {
+  removeOrphans();
+  const id = `${PREFIX}-${process.pid}-${made++}`;
+  const client = host(`${id}-client`, DEVICE, '10.77.0.2', 'fd77::2');
+  const other = host(`${id}-other`, DEVICE, '10.77.0.4', 'fd77::4');
+  const target = host(`${id}-target`, DEVICE, '10.77.0.1', 'fd77::1');
+  const bridge = `${id}-switch`;
+  const hosts = [client, other, target];
+  const names = [bridge, ...hosts.map(({ name }) => name)];
+  const forget = undoAtExit(() => {
+    for (const name of names) removeNamespace(name);
+  });
+  const close = async () => {
+    for (const name of names) removeNamespace(name);
+    forget();
+  };
+  try {
+    for (const name of names) await addNamespace(name);
+    await must(['ip', '-n', bridge, 'link', 'add', 'br0', 'type', 'bridge', 'mcast_snooping', '0']);
+    await must(['ip', '-n', bridge, 'link', 'set', 'br0', 'up']);
+    for (const [i, each] of hosts.entries()) {
+      const port = `port${i}`;
+      const peer = ['peer', 'name', each.device, 'netns', each.name];
+      await must(['ip', 'link', 'add', port, 'netns', bridge, 'type', 'veth', ...peer]);
+      await must(['ip', '-n', bridge, 'link', 'set', port, 'master', 'br0', 'up']);
+      await configure(each);
+    }
+    for (const name of names) await setOffload(name, false);
+    for (const name of names) await until6(name);
+    return { client, other, target, gateway: client, close };
   } catch (fault) {
     await close();
     throw fault;
@@ -195,12 +238,14 @@ function host(name: string, device: string, ipv4: string, ipv6: string): Host {
 async function connect(one: Host, other: Host): Promise<void> {
   const peer = ['peer', 'name', other.device, 'netns', other.name];
   await must(['ip', 'link', 'add', one.device, 'netns', one.name, 'type', 'veth', ...peer]);
-  for (const { name, device, ipv4, ipv6 } of [one, other]) {
-    await must(['ip', '-n', name, 'address', 'add', `${ipv4}/16`, 'dev', device]);
-    // Without `nodad` an IPv6 address cannot be used for its first second.
-    await must(['ip', '-n', name, 'address', 'add', `${ipv6}/64`, 'dev', device, 'nodad']);
-    await must(['ip', '-n', name, 'link', 'set', device, 'up']);
-  }
+  for (const each of [one, other]) await configure(each);
+}
+
+async function configure({ name, device, ipv4, ipv6 }: Host): Promise<void> {
+  await must(['ip', '-n', name, 'address', 'add', `${ipv4}/16`, 'dev', device]);
+  // Without `nodad` an IPv6 address cannot be used for its first second.
+  await must(['ip', '-n', name, 'address', 'add', `${ipv6}/64`, 'dev', device, 'nodad']);
+  await must(['ip', '-n', name, 'link', 'set', device, 'up']);
 }
 
 async function setOffload(name: string, isOn: boolean): Promise<void> {
