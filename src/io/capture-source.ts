@@ -12,7 +12,8 @@ import {
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { addAbortSignal, type Readable } from 'node:stream';
-import { isatty, ReadStream as TtyStream } from 'node:tty';
+import { isatty } from 'node:tty';
+import { ReplayError } from '../base/errors.ts';
 import { unreadable } from './capture-file.ts';
 
 /** The name that stands for standard input. */
@@ -64,8 +65,11 @@ export function headOf(path: string, bytes: number): Uint8Array {
 /**
  * All octets of a file or a stream, from its start, piece by piece; a piece is the receiver's.
  * @throws the signal's reason at once when it is aborted, even while a pipe says nothing
+ * @throws ReplayError ERR_CAPTURE_TERMINAL (usage) when standard input is a terminal, where nobody
+ * can type a capture
  */
 export async function* octetsOf(path: string, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+  if (path === STANDARD_INPUT && isatty(0)) throw aTerminal();
   try {
     const stream = streamOf(path);
     if (signal !== undefined) addAbortSignal(signal, stream);
@@ -76,14 +80,21 @@ export async function* octetsOf(path: string, signal?: AbortSignal): AsyncGenera
   }
 }
 
+const aTerminal = (): ReplayError =>
+  new ReplayError({
+    code: 'ERR_CAPTURE_TERMINAL',
+    kind: 'usage',
+    message: 'standard input is a terminal and no capture',
+    hint: 'pipe one in: xz -dc x.pcap.xz | gryphon replay -',
+  });
+
 /**
- * Pipes and terminals are waited for by poll, and read when they have something: a read that waits
- * would hold a thread of libuv's pool, for which even the end of the process waits.
+ * Pipes are waited for by poll, and read when they have something: a read that waits would hold a
+ * thread of libuv's pool, for which even the end of the process waits.
  */
 function streamOf(path: string): Readable {
   const isStandardInput = path === STANDARD_INPUT;
   const stat = isStandardInput ? fstatSync(0) : statSync(path);
-  if (isStandardInput && isatty(0)) return new TtyStream(0);
   if (stat.isFIFO() || stat.isSocket()) {
     // Not to wait in open(2) for somebody who writes.
     const fd = isStandardInput ? 0 : openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);

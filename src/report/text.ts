@@ -47,7 +47,8 @@ export function textReport(result: RunResult, options: TextOptions): string {
   const paint = painter(options);
   const width = columnsOf(options.columns);
   const verdict = verdictLines(result, paint, width);
-  const warnings = result.generator.warnings.map((text) => warningLines(text, paint, width));
+  const { generator } = result;
+  const warnings = byWeight(generator.warnings).map((text) => warningLines(text, paint, width));
   const blocks = [
     [
       ...verdict,
@@ -96,6 +97,15 @@ function thresholdLines({ thresholds }: RunResult, paint: Paint, width: number):
     return lines.map((line, i) => `  ${i === 0 ? paint(...mark) : ' '} ${line}`);
   });
 }
+
+/** Of what is missing from the figures, and not of what may only go wrong. */
+const WEIGHTY = /\b(?:lost|missed|not sent|dropped|damaged|is gone|count as)\b/;
+
+/** What touches the figures first, otherwise as they came. */
+const byWeight = (warnings: readonly string[]): readonly string[] => [
+  ...warnings.filter((text) => WEIGHTY.test(text)),
+  ...warnings.filter((text) => !WEIGHTY.test(text)),
+];
 
 const warningLines = (text: string, paint: Paint, width: number): string[] =>
   wrap(text, width - 2).map((line, i) => `${i === 0 ? paint(...MARKS.mixed) : ' '} ${line}`);

@@ -199,6 +199,14 @@ describe('exit codes', () => {
     expect(JSON.parse(stdout).sessions.total).toBe(16);
   });
 
+  test('a terminal is no capture, and is not waited for', async () => {
+    const line = 'script -qec "$NODE $PROGRAM inspect -" /dev/null';
+    const { code, stdout, elapsedMs } = await shell(line);
+    expect(code).toBe(2);
+    expect(stdout).toMatch(/^gryphon: standard input is a terminal and no capture; pipe one in/);
+    expect(elapsedMs).toBeLessThan(20_000);
+  });
+
   test('a reader that leaves early is no fault', async () => {
     const { stdout, stderr } = await shell(
       `gryphon replay '${CAPTURE}' --json - --quiet | head -c 1; echo " \${PIPESTATUS[0]}"`,

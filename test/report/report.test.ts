@@ -167,6 +167,20 @@ describe('on a screen', () => {
     expect(lines.slice(-3)).toEqual(['', '! four', '! five']);
   });
 
+  test('warnings of what is missing from the figures go first', () => {
+    const warnings = [
+      'users are few',
+      'this machine forwards packets',
+      '3 frames were not sent: x',
+    ];
+    const result = sampleResult([], { generator: { ...FACTS.generator, warnings } });
+    expect(linesOf(textReport(result, { color: false })).slice(1, 4)).toEqual([
+      '! 3 frames were not sent: x',
+      '! users are few',
+      '! this machine forwards packets',
+    ]);
+  });
+
   test('that is too low for all of it, the verdict is said again at the end', () => {
     const result = sampleResult(['errors:rate<5%']);
     const whole = linesOf(textReport(result, { color: true, rows: 1000 }));
