@@ -117,7 +117,7 @@ export class PcapReader implements PacketReader {
     if (this.#areLengthsSwapped || (this.#mayLengthsBeSwapped && captured > original)) {
       [captured, original] = [original, captured];
     }
-    if (captured > PACKET_BYTES_MAX) return this.#damaged(`a record of ${captured} octets`);
+    if (captured > PACKET_BYTES_MAX) return this.#damaged(`a record of ${captured} bytes`);
     if (captured > available && !this.#isHeadEnough(captured, available)) return this.#needMore();
     this.capturedBytes = captured;
     this.presentBytes = Math.min(available, captured);
@@ -191,7 +191,7 @@ export class PcapReader implements PacketReader {
     if (!this.#hasEnded) return Step.MORE;
     const left = this.window.end - this.window.start;
     if (left === 0) return Step.END;
-    return this.#damaged(`the last record is cut: ${left} octets of it are there`);
+    return this.#damaged(`the last record is cut: ${left} bytes of it are there`);
   }
 
   #damaged(reason: string): Step {

@@ -130,7 +130,7 @@ export class PcapngReader implements PacketReader {
     const type = data.getUint32(start, this.#isLittleEndian);
     if (type === BlockType.SECTION) return this.#section(available);
     const total = data.getUint32(start + 4, this.#isLittleEndian);
-    if (total < BLOCK_BYTES_MIN) return this.#damaged(`a block of ${total} octets`);
+    if (total < BLOCK_BYTES_MIN) return this.#damaged(`a block of ${total} bytes`);
     switch (type) {
       case BlockType.ENHANCED_PACKET:
       case BlockType.PACKET:
@@ -159,7 +159,7 @@ export class PcapngReader implements PacketReader {
       return this.#unknownVersion(major, minor);
     }
     const total = data.getUint32(start + 4, little);
-    if (total < SECTION_BYTES_MIN) return this.#damaged(`a section header of ${total} octets`);
+    if (total < SECTION_BYTES_MIN) return this.#damaged(`a section header of ${total} bytes`);
     this.#isLittleEndian = little;
     this.#interfaces = [];
     this.#skip(total);
@@ -178,7 +178,7 @@ export class PcapngReader implements PacketReader {
 
   #interface(total: number, available: number): Step | null {
     const bodyBytes = total - BLOCK_BYTES_MIN;
-    if (bodyBytes < INTERFACE_HEAD_BYTES) return this.#damaged(`an interface of ${total} octets`);
+    if (bodyBytes < INTERFACE_HEAD_BYTES) return this.#damaged(`an interface of ${total} bytes`);
     const needed = BLOCK_HEAD_BYTES + Math.min(bodyBytes, INTERFACE_OPTIONS_MAX_BYTES);
     if (available < needed) return this.#more('an interface is cut');
     if (this.linkTypes.length >= INTERFACES_MAX) {
@@ -202,7 +202,7 @@ export class PcapngReader implements PacketReader {
   /** Enhanced packet blocks and the obsolete ones differ in how they name the interface. */
   #packet(type: number, total: number, available: number): Step {
     const bodyBytes = total - BLOCK_BYTES_MIN;
-    if (bodyBytes < PACKET_HEAD_BYTES) return this.#damaged(`a packet block of ${total} octets`);
+    if (bodyBytes < PACKET_HEAD_BYTES) return this.#damaged(`a packet block of ${total} bytes`);
     if (available < BLOCK_HEAD_BYTES + PACKET_HEAD_BYTES) return this.#more('a packet is cut');
     const { data, start } = this.window;
     const little = this.#isLittleEndian;
@@ -230,7 +230,7 @@ export class PcapngReader implements PacketReader {
   #simplePacket(total: number, available: number): Step {
     const bodyBytes = total - BLOCK_BYTES_MIN;
     if (bodyBytes < SIMPLE_PACKET_HEAD_BYTES) {
-      return this.#damaged(`a packet block of ${total} octets`);
+      return this.#damaged(`a packet block of ${total} bytes`);
     }
     const from = this.#interfaces.at(0);
     if (from === undefined) return this.#damaged('a packet before any interface');
@@ -250,9 +250,9 @@ export class PcapngReader implements PacketReader {
   /** Takes `captured` octets after the block's head, and the block's rest as read. */
   #take(total: number, available: number, headBytes: number, captured: number): Step {
     const room = total - BLOCK_BYTES_MIN - headBytes;
-    if (captured > PACKET_BYTES_MAX) return this.#damaged(`a packet of ${captured} octets`);
+    if (captured > PACKET_BYTES_MAX) return this.#damaged(`a packet of ${captured} bytes`);
     if (captured > room) {
-      return this.#damaged(`a packet of ${captured} octets in a block that has room for ${room}`);
+      return this.#damaged(`a packet of ${captured} bytes in a block that has room for ${room}`);
     }
     const headEnd = BLOCK_HEAD_BYTES + headBytes;
     const { data, start } = this.window;
@@ -301,7 +301,7 @@ export class PcapngReader implements PacketReader {
   }
 
   #mismatch(total: number, again: number): Step {
-    return this.#damaged(`a block says ${total} octets at its start and ${again} at its end`);
+    return this.#damaged(`a block says ${total} bytes at its start and ${again} at its end`);
   }
 
   #more(reason: string): Step {

@@ -41,7 +41,7 @@ export const INTERCEPT_FLAGS: readonly OptionSpec[] = [
     name: 'prefix-bytes',
     takes: 'value',
     group: WHERE,
-    describe: 'N octets of payload handed over with the headers',
+    describe: 'N bytes of payload handed over with the headers',
     fallback: '128',
   },
   {

@@ -30,7 +30,7 @@ function messageOf(result: RunResult, ending: Ending): string | null {
   if (ending === 'nothing') return 'nobody was started; give a longer --duration';
   if (ending === 'cut-off') return result.failure;
   if (ending === 'fault') {
-    const what = result.faults.at(0) ?? 'the embedded target received wrong octets';
+    const what = result.faults.at(0) ?? 'the embedded target received wrong bytes';
     return `a fault of gryphon itself: ${what}; please report it`;
   }
   return ending === 'unreachable' ? unreachable(result) : null;
@@ -51,7 +51,7 @@ function unreachable(result: RunResult): string {
   }
   return (
     `the target ${target} let no user come to the end of a session: ${fates(result)}; ` +
-    'can these sessions be repeated there octet by octet?'
+    'can these sessions be repeated there byte by byte?'
   );
 }
 

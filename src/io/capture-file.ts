@@ -144,7 +144,7 @@ const changed = ({ path, bytes }: PlacedFile): ReplayError =>
   new ReplayError({
     code: 'ERR_CAPTURE_CHANGED',
     kind: 'capture',
-    message: `${path} is shorter than the ${bytes} octets that it had when it was read first`,
+    message: `${path} is shorter than the ${bytes} bytes that it had when it was read first`,
     hint: 'leave the captures alone while they are replayed',
   });
 
@@ -152,7 +152,7 @@ const outside = (offset: number): ReplayError =>
   new ReplayError({
     code: 'ERR_CAPTURE_CHANGED',
     kind: 'capture',
-    message: `octet ${offset} lies in none of the captures`,
+    message: `byte ${offset} lies in none of the captures`,
     hint: 'read the captures again',
   });
 

@@ -63,7 +63,7 @@ const reserve = (bytes: number): number =>
     bytes,
     protection: PROT_NONE,
     flags: MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-    what: `${bytes} octets of addresses for the captures`,
+    what: `${bytes} bytes of addresses for the captures`,
   });
 
 function mapFile(start: number, file: MappedFile): void {
@@ -74,7 +74,7 @@ function mapFile(start: number, file: MappedFile): void {
   try {
     const present = fstatSync(fd).size;
     if (present < bytes)
-      throw changed(`${path} has ${present} octets; it had ${bytes} when it was read`);
+      throw changed(`${path} has ${present} bytes; it had ${bytes} when it was read`);
     map({
       address: start + base,
       bytes,

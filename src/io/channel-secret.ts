@@ -33,7 +33,7 @@ export function keyOfToken(token: string, where: string): Uint8Array {
   throw new ReplayError({
     code: 'ERR_CHANNEL_TOKEN',
     kind: 'usage',
-    message: `the secret in ${where} has ${octets.length} octets, at least ${TOKEN_BYTES_MIN} are needed`,
+    message: `the secret in ${where} has ${octets.length} bytes, at least ${TOKEN_BYTES_MIN} are needed`,
     hint: 'openssl rand -hex 32 > token, and the same file on both machines',
   });
 }

@@ -194,7 +194,7 @@ export class PacketRing {
       this.#frameBytes,
       this.#blocks * this.#framesPerBlock,
     );
-    const doing = `making a ring of ${this.#blocks * BLOCK_BYTES} octets`;
+    const doing = `making a ring of ${this.#blocks * BLOCK_BYTES} bytes`;
     socket.setOption(SOL_PACKET, PACKET_RX_RING, new Uint8Array(request.buffer), doing);
     return map({
       bytes: this.#blocks * BLOCK_BYTES,

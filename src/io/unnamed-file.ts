@@ -40,7 +40,7 @@ export class UnnamedFile {
         done += count;
         this.bytes += count;
       } catch (cause) {
-        throw noRoom(`no room in ${tmpdir()} to unpack a capture (${this.bytes} octets in)`, cause);
+        throw noRoom(`no room in ${tmpdir()} to unpack a capture (${this.bytes} bytes in)`, cause);
       }
     }
   }

@@ -68,14 +68,14 @@ function exchangeFaults({ users, exchanges, answerRules }: Accounts): string[] {
 
 function octetFaults({ bytes, embedded }: Accounts): string[] {
   const { sent, planned, ofCompleted } = bytes;
-  const faults = above('octets of completed users', ofCompleted, 'sent', sent);
+  const faults = above('bytes of completed users', ofCompleted, 'sent', sent);
   if (embedded === null) return faults;
   // What was wrong is not among the checked, and is a fault of its own.
   const received = embedded.octetsChecked + embedded.badOctets;
   return [
     ...faults,
-    ...above('octets of completed users', ofCompleted, 'received by the target', received),
-    ...above('octets received by the target', received, 'planned', planned),
+    ...above('bytes of completed users', ofCompleted, 'received by the target', received),
+    ...above('bytes received by the target', received, 'planned', planned),
   ];
 }
 

@@ -26,8 +26,8 @@ const SESSION_REASONS: ReadonlyMap<string, string> = new Map([
   ['ssh', 'encrypted with SSH: cannot be replayed'],
   ['tls', 'encrypted with TLS: cannot be replayed'],
   ['truncated', "the client's payload was cut by the snap length"],
-  ['client-hole', "some of the client's octets were not captured"],
-  ['server-hole', "some of the server's octets were not captured"],
+  ['client-hole', "some of the client's bytes were not captured"],
+  ['server-hole', "some of the server's bytes were not captured"],
   ['too-long', '4 GiB or more in one direction'],
   ['too-many-servers', 'more servers than a run can hold'],
 ]);
@@ -92,7 +92,7 @@ function fileLines(file: FileReport): string[] {
     lines.push(`  cut       ${formatCount(file.truncatedPackets)} packets by the snap length`);
   }
   if (file.damage !== null) {
-    lines.push(`  damaged   at octet ${formatCount(file.damage.offset)}: ${file.damage.reason}`);
+    lines.push(`  damaged   at byte ${formatCount(file.damage.offset)}: ${file.damage.reason}`);
   }
   return lines;
 }

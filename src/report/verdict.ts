@@ -71,9 +71,9 @@ function endingOf(result: RunResult): Ending {
 function badHeadline(result: RunResult): string {
   const { embedded, faults, failure, users } = result;
   if (embedded !== null && embedded.badOctets + embedded.badChecksums > 0) {
-    const octets = `${formatCount(embedded.badOctets)} wrong octets`;
+    const bytes = `${formatCount(embedded.badOctets)} wrong bytes`;
     const checksums = `${formatCount(embedded.badChecksums)} bad checksums`;
-    return `faulty: the embedded target received ${octets} and ${checksums}`;
+    return `faulty: the embedded target received ${bytes} and ${checksums}`;
   }
   if (faults.length > 0) return `faulty: the sums do not come out even (${faults.join('; ')})`;
   const clause = clauseOf(result);

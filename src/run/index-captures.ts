@@ -255,7 +255,7 @@ class Indexing {
       const { offset, reason } = report.damage;
       if (this.#options.strict === true) throw damaged(source.name, offset, reason);
       this.#warn(
-        `${source.name} is damaged at octet ${offset}: ${reason}; what came before is used`,
+        `${source.name} is damaged at byte ${offset}: ${reason}; what came before is used`,
       );
     }
     for (const text of timeWarnings(report)) this.#warn(`${source.name}: ${text}`);
@@ -317,7 +317,7 @@ function withOctets<T>(joined: readonly JoinedFile[], use: (read: ReadOctets) =>
 const damaged = (name: string, offset: number, reason: string): CaptureError =>
   new CaptureError({
     code: 'ERR_CAPTURE_DAMAGED',
-    message: `${name} is damaged at octet ${offset}: ${reason}`,
+    message: `${name} is damaged at byte ${offset}: ${reason}`,
     hint: 'without --strict, what comes before is used',
     offset,
   });

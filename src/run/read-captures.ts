@@ -209,7 +209,7 @@ function requireBeginning({ damage }: PacketReader): void {
   if (damage === null || damage.offset > 0) return;
   throw new CaptureError({
     code: 'ERR_CAPTURE_DAMAGED',
-    message: `damaged from its first octet on: ${damage.reason}`,
+    message: `damaged from its first byte on: ${damage.reason}`,
     hint: 'record it again, or copy it again from where it came',
     offset: 0,
   });

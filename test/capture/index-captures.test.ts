@@ -265,7 +265,7 @@ describe('what cannot be read at all is one clear error', () => {
     const name = write('x.pcap', octets);
     const found = (await fault([name])) as { message: string };
     expect(found).toMatchObject({ code: 'ERR_CAPTURE_DAMAGED', kind: 'capture' });
-    expect(found.message).toMatch(new RegExp(`^${name}: damaged from its first octet on: `));
+    expect(found.message).toMatch(new RegExp(`^${name}: damaged from its first byte on: `));
   });
 
   test('standard input twice is a wrong use', async () => {
@@ -339,7 +339,7 @@ describe('a damaged capture', () => {
     const { file, warnings, index } = await read([path]);
     expect(file.packets).toBeGreaterThan(10);
     expect(warnings).toEqual([
-      expect.stringMatching(new RegExp(`^${path} is damaged at octet ${file.damage?.offset}: `)),
+      expect.stringMatching(new RegExp(`^${path} is damaged at byte ${file.damage?.offset}: `)),
     ]);
     expect(index.sessions.replayable).toBeGreaterThan(0);
   });

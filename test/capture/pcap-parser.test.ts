@@ -84,7 +84,7 @@ test('a last record that is cut is dropped by pcap-parser, and named by us', asy
   expect(await theirsOf(cut)).toHaveLength(1);
   const { packets, damage } = readAll(cut);
   expect(packets).toHaveLength(1);
-  expect(damage?.reason).toBe('the last record is cut: 18 octets of it are there');
+  expect(damage?.reason).toBe('the last record is cut: 18 bytes of it are there');
 });
 
 function read(name: string): Buffer {

@@ -69,10 +69,10 @@ describe('the verdict', () => {
       'interrupted: the threshold held',
     ],
     [
-      'the embedded target received wrong octets',
+      'the embedded target received wrong bytes',
       sampleResult(['errors:rate<5%'], {}, { EMBEDDED_BAD_OCTETS: 3 }),
       'bad',
-      'faulty: the embedded target received 3 wrong octets and 0 bad checksums',
+      'faulty: the embedded target received 3 wrong bytes and 0 bad checksums',
     ],
   ])('when %s', (_when, result, level, headline) => {
     const verdict = verdictOf(result);
