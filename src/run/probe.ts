@@ -74,6 +74,9 @@ export async function probePath(
       ports: plan.ports,
       sharding: { order: plan.order, firstPort: plan.firstPort, users: plan.users, shards, shard },
       answersNeighbours: way.answersNeighbours,
+      // The probe's own address is among the first.
+      announcedAddresses:
+        way.answersNeighbours === 'nobody' ? 0 : Math.min(row + 1, pool.addresses),
       ringFrames: RING_FRAMES,
       runStart: runStartsNow(),
       captureBytes: context.captureBytes,
