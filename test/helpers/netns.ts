@@ -57,6 +57,30 @@ export interface LabOptions {
 
 let made = 0;
 
+/** So many namespaces with nothing in them but `lo`, and what removes them on every path. */
+export async function makeNamespaces(
+  count: number,
+): Promise<{ readonly names: readonly string[]; readonly close: () => void }> {
+  removeOrphans();
+  const id = `${PREFIX}-${process.pid}-${made++}`;
+  const names = Array.from({ length: count }, (_, i) => `${id}-${i}`);
+  const remove = (): void => {
+    for (const name of names) removeNamespace(name);
+  };
+  const forget = undoAtExit(remove);
+  const close = (): void => {
+    remove();
+    forget();
+  };
+  try {
+    for (const name of names) await addNamespace(name);
+    return { names, close };
+  } catch (fault) {
+    close();
+    throw fault;
+  }
+}
+
 /** Makes the namespaces, addresses and routes drawn at the top of this file. Needs root. */
 export async function makeLab(options: LabOptions = {}): Promise<Lab> {
   removeOrphans();

@@ -1,0 +1,30 @@
+/** What a run refuses before it takes memory, and what it makes of its counts. */
+import { expect, test } from 'vitest';
+import { COUNTERS, Counter } from '../../src/measure/counters.ts';
+import { requireMemory, STATE_BYTES_PER_USER, warnOfEarlierRun } from '../../src/run/replay-run.ts';
+
+test('users that the process has no memory for are refused, however much the machine has', () => {
+  const users = 1_000;
+  const limitBytes = users * STATE_BYTES_PER_USER;
+  expect(() => requireMemory(users, false, 2 * limitBytes)).not.toThrow();
+  const refused = () => requireMemory(users, false, limitBytes);
+  expect(refused).toThrow(expect.objectContaining({ code: 'ERR_RUN_MEMORY', kind: 'environment' }));
+  expect(refused).toThrow(/^1,000 users need \d+ kB of memory, \d+ kB are free$/);
+  // The embedded target takes memory for each user as well.
+  expect(() => requireMemory(users, true, 2 * limitBytes)).toThrow();
+});
+
+test.each([
+  [0, 0, 0],
+  [5, 0, 0],
+  [0, 5, 0],
+  [5, 3, 1],
+])(
+  '%d users met an old connection and %d timed out connecting: %d warnings',
+  (met, inVain, many) => {
+    const counters = new Float64Array(COUNTERS);
+    counters[Counter.OLD_CONNECTIONS] = met;
+    counters[Counter.TIMED_OUT_CONNECTING] = inVain;
+    expect(warnOfEarlierRun(counters)).toHaveLength(many);
+  },
+);
