@@ -36,6 +36,9 @@ export function kindOf(path: string): SourceKind {
   }
 }
 
+/** Whether a capture would be typed in: then somebody waits for us who does not know it. */
+export const isTerminal = (path: string): boolean => path === STANDARD_INPUT && isatty(0);
+
 /** Paths of the files in a folder, by name; not of those in folders in it. */
 export function filesIn(folder: string): string[] {
   try {

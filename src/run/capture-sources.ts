@@ -124,6 +124,10 @@ class Opening {
     const { signal } = this.#options;
     const unpacked = await unpackCapture(name, {
       ...(signal === undefined ? {} : { signal }),
+      onSilence: () => {
+        const what = name === STANDARD_INPUT ? 'standard input' : name;
+        this.#options.onWarning?.(`reading ${what}, from which nothing has come so far`);
+      },
       onRead: async (bytes) => {
         // Half of the work on a packed file is to unpack it; reading it is the other half.
         this.#bytesRead += bytes / 2;

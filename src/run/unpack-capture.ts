@@ -12,11 +12,14 @@ import { FOREIGN_HEAD_BYTES } from '../capture/foreign-format.ts';
 import { type FileFormat, formatOf, MAGIC_BYTES, notACapture } from '../capture/format.ts';
 import type { Damage } from '../capture/packet-reader.ts';
 import { ZstdUnpacker } from '../capture/zstd-frames.ts';
-import { octetsOf } from '../io/capture-source.ts';
+import { isTerminal, octetsOf } from '../io/capture-source.ts';
 import { UnnamedFile } from '../io/unnamed-file.ts';
 
 /** A few kilobytes can unpack to any size; more than this is no capture that anybody meant. */
 const UNPACKED_BYTES_MAX = 256 * 2 ** 30;
+
+/** After this long without an octet the user is told what is being waited for. */
+const SILENCE_MS = 1000;
 
 export type Compression = 'gzip' | 'zstd';
 
@@ -32,6 +35,8 @@ export interface Unpacked {
 
 export interface UnpackOptions {
   readonly signal?: AbortSignal;
+  /** Called once where nothing comes for a while, or would have to be typed. */
+  readonly onSilence?: () => void;
   /** Called with each piece that was read, before the next one is. */
   readonly onRead?: (bytes: number) => Promise<void>;
 }
@@ -43,7 +48,8 @@ export interface UnpackOptions {
  */
 export async function unpackCapture(path: string, options: UnpackOptions): Promise<Unpacked> {
   const input = new Input(octetsOf(path, options.signal), options);
-  const head = await input.head(MAGIC_BYTES);
+  const silence = setTimeout(() => options.onSilence?.(), isTerminal(path) ? 0 : SILENCE_MS);
+  const head = await input.head(MAGIC_BYTES).finally(() => clearTimeout(silence));
   const format = formatOf(head);
   const file = new UnnamedFile();
   const sink = new Sink(file);

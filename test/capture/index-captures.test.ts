@@ -21,6 +21,7 @@ import {
   type IndexOptions,
   indexCaptures,
 } from '../../src/run/index-captures.ts';
+import { unpackCapture } from '../../src/run/unpack-capture.ts';
 import { PCAP_NANOSECONDS, pcap, section } from '../helpers/packets.ts';
 import { frameOf, handshake, type SentSegment } from '../helpers/recording.ts';
 
@@ -141,6 +142,17 @@ test('a capture comes in through a pipe', () => {
     compression: 'gzip',
     sessions: 10,
   });
+});
+
+test('a pipe from which nothing comes is told of, and can be left', async () => {
+  const path = join(folder, 'pipe');
+  spawnSync('sh', ['-c', 'mkfifo "$0"', path]);
+  const stop = new AbortController();
+  const reading = unpackCapture(path, {
+    signal: stop.signal,
+    onSilence: () => stop.abort(new Error('silent')),
+  });
+  await expect(reading).rejects.toThrow('silent');
 });
 
 describe('several captures are one', () => {

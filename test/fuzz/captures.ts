@@ -7,8 +7,9 @@
  *   npm run fuzz -- --executions 1000000
  *
  * It fails on anything but a CaptureError, on an account that does not add up, on a script that
- * contradicts itself or points outside the file, on a file that takes too long, and on memory out
- * of proportion to the packets. What fails is written to a file that `gryphon inspect` opens.
+ * contradicts itself or points outside the file, on an index with changed tables that passes its
+ * check and leads astray, on a file that takes too long, and on memory out of proportion to the
+ * packets. What fails is written to a file that `gryphon inspect` opens.
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -54,6 +55,7 @@ let reportedMs = startMs;
 let executions = 0;
 let packets = 0;
 let sessions = 0;
+let tampered = 0;
 let refused = 0;
 
 console.log(`fuzzing captures with seed ${values.seed}, ${corpus.length} files`);
@@ -68,6 +70,7 @@ while (executions < executionsMax && performance.now() - startMs < secondsMax * 
       const found = readWhole(octets, prng);
       packets += found.packets;
       sessions += found.sessions;
+      tampered += found.tampered;
     }
   } catch (fault) {
     if (!(fault instanceof CaptureError)) fail(chosen.name, octets, fault);
@@ -110,6 +113,6 @@ function report(isLast: boolean): void {
   reportedMs = nowMs;
   const perSecond = Math.round((executions / (nowMs - startMs)) * 1000);
   const memory = Math.round(process.memoryUsage.rss() / 1e6);
-  const counts = `${packets} packets, ${sessions} sessions, ${refused} refused`;
+  const counts = `${packets} packets, ${sessions} sessions, ${tampered} changed indexes, ${refused} refused`;
   console.log(`${executions} executions (${perSecond}/s), ${counts}, ${memory} MB`);
 }

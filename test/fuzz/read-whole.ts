@@ -11,11 +11,13 @@ import {
 } from '../../src/capture/packet-reader.ts';
 import { CaptureIngest, IngestStep } from '../../src/session/capture-ingest.ts';
 import { findHttpRequests } from '../../src/session/http-requests.ts';
+import { findHints } from '../../src/session/protocol-hints.ts';
 import { ScriptBuilder } from '../../src/session/script-builder.ts';
 import type { Scripts, StreamColumns } from '../../src/session/scripts.ts';
 import { SessionCatalog } from '../../src/session/session-catalog.ts';
 import type { SessionSelection } from '../../src/session/session-selection.ts';
 import { SessionTracker } from '../../src/session/session-tracker.ts';
+import { readTampered } from './tamper.ts';
 
 /** A session with everything costs this much, a segment 40 octets; no packet makes more of both. */
 const INDEX_BYTES_PER_PACKET_MAX = 64 + 160 + 40;
@@ -28,7 +30,7 @@ const window = new OctetWindow(2 * PACKET_BYTES_MAX);
 export function readWhole(
   file: Uint8Array,
   prng: Prng,
-): { readonly packets: number; readonly sessions: number } {
+): { readonly packets: number; readonly sessions: number; readonly tampered: number } {
   const tracker = new SessionTracker(prng.nextUint32());
   const seed = prng.nextUint32();
   const pieceBytes = 1 + (prng.nextUint32() % 3000);
@@ -58,7 +60,11 @@ export function readWhole(
   checkScripts(scripts, file.length);
   const requests = findHttpRequests(scripts, read);
   must(requests.first.length === scripts.sessions + 1, 'requests of every session');
-  return { packets: ingest.packets, sessions: catalog.total };
+  findHints(scripts, read);
+  // A copy of all tables takes as long as all of the rest.
+  const isTampered =
+    (seed & 12) === 0 && readTampered(tracker, { fileBytes: file.length, read, prng });
+  return { packets: ingest.packets, sessions: catalog.total, tampered: isTampered ? 1 : 0 };
 }
 
 function readPackets(
