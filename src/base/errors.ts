@@ -31,3 +31,34 @@ export class ReplayError extends Error {
     this.hint = options.hint ?? null;
   }
 }
+
+/**
+ * The error of an operation that failed and left something behind, since undoing it failed as well:
+ * it says both, with the first one's code and the second one's hint, which removes what is left.
+ */
+export function alsoFailed(first: unknown, second: unknown): ReplayError {
+  const [one, other] = [first, second].map((error) => ({
+    code: error instanceof ReplayError ? error.code : 'ERR_INTERNAL',
+    kind: error instanceof ReplayError ? error.kind : ('internal' as const),
+    message: error instanceof Error ? error.message : String(error),
+    hint: error instanceof ReplayError ? error.hint : null,
+  }));
+  const hint = other.hint ?? one.hint;
+  return new ReplayError({
+    code: one.code,
+    kind: one.kind,
+    message: `${one.message}; then ${other.message}`,
+    cause: first,
+    ...(hint === null ? {} : { hint }),
+  });
+}
+
+/** Undoes what was done before an operation failed. @returns what is to be thrown */
+export function undoAfter(fault: unknown, undo: () => void): unknown {
+  try {
+    undo();
+    return fault;
+  } catch (second) {
+    return alsoFailed(fault, second);
+  }
+}

@@ -1,5 +1,11 @@
 /** Ranges of addresses as CIDR blocks, which rules and routes are made of. */
-import { addressBytes, addressOfBytes, formatAddress, type IpAddress } from '../base/address.ts';
+import {
+  addressBytes,
+  addressOfBytes,
+  formatAddress,
+  type IpAddress,
+  parseAddress,
+} from '../base/address.ts';
 import { addressAt, type ClientRange, familyOf } from './client-ranges.ts';
 import { sharePrefix } from './interfaces.ts';
 
@@ -47,6 +53,24 @@ export function coveringBlocks(range: ClientRange): AddressBlock[] {
   const behind = size - before - range.count;
   const isWhole = size >= COVERED_SIZE_MIN && before <= 1 && behind <= 1;
   return isWhole ? [block] : blocksOf(range);
+}
+
+/** The block's addresses as a range; null where they differ in more than their last 32 bits. */
+export function rangeOfBlock({ address, prefixBits }: AddressBlock): ClientRange | null {
+  const bits = address.family === 4 ? LOW_BITS : COMMON_BITS + LOW_BITS;
+  const count = 2 ** (bits - prefixBits);
+  if (bits - prefixBits > LOW_BITS) return null;
+  return { prefix: address.prefix, start: address.low - (address.low % count), count };
+}
+
+/** `198.18.0.0/15`, `198.18.0.1`; null where it is neither. */
+export function parseBlock(text: string): AddressBlock | null {
+  const [addressText = '', bitsText, ...more] = text.split('/');
+  const address = parseAddress(addressText);
+  if (address === null || more.length > 0) return null;
+  const bits = address.family === 4 ? LOW_BITS : COMMON_BITS + LOW_BITS;
+  const prefixBits = bitsText === undefined ? bits : Number(bitsText);
+  return /^\d+$/.test(bitsText ?? '0') && prefixBits <= bits ? { address, prefixBits } : null;
 }
 
 /** Blocks that are worth a line each. */

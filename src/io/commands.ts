@@ -17,13 +17,19 @@ const COMMAND_MS_MAX = 20_000;
 /** Runs a tool to its end, in this thread's network namespace. */
 export function runCommand(tool: string, argv: readonly string[], input = ''): Answer {
   try {
-    const stdout = execFileSync(tool, argv, {
-      encoding: 'utf8',
+    const options = {
+      encoding: 'utf8' as const,
       input,
-      stdio: ['pipe', 'pipe', 'pipe'],
+      stdio: 'pipe' as const,
       timeout: COMMAND_MS_MAX,
+      // Some tools take SIGTERM for a moment to tidy up in; ours has waited long enough.
+      killSignal: 'SIGKILL' as const,
       maxBuffer: 64 << 20,
-    });
+      // In a session of its own: Ctrl-C is sent to a whole group, and must not cut a change in two.
+      // Node takes it for synchronous commands, too; its types do not know.
+      detached: true,
+    };
+    const stdout = execFileSync(tool, argv, options);
     return { failure: null, stdout };
   } catch (cause) {
     const { stderr, message, code } = cause as {
@@ -31,8 +37,11 @@ export function runCommand(tool: string, argv: readonly string[], input = ''): A
       readonly message: string;
       readonly code?: string;
     };
-    // A tool that is not there has no stderr either.
-    const text = stderr || message;
+    // A tool that is not there has no stderr either, and one that hangs may have written some.
+    const hung = code === 'ETIMEDOUT' ? `no end within ${COMMAND_MS_MAX / 1_000} s` : '';
+    const text = [hung, stderr || (hung === '' ? message : '')]
+      .filter((part) => part !== '')
+      .join(': ');
     return {
       failure: text.trim().split('\n').join('; '),
       isMissing: code === 'ENOENT' || (code === 'EACCES' && !isOnPath(tool)),

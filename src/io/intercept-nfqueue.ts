@@ -7,6 +7,7 @@
  * A batch of packets is answered with one verdict for each run of equal ones, which the kernel
  * applies to all that wait up to an id: usually one message for a whole batch.
  */
+import { undoAfter } from '../base/errors.ts';
 import type { InterceptedSink, PacketSource, Registration } from '../intercept/ports.ts';
 import { IpView } from '../wire/ip-view.ts';
 import { TCP_HEADER_BYTES_MIN } from '../wire/tcp.ts';
@@ -26,6 +27,7 @@ import { readInterfaces } from './interfaces.ts';
 import { type QueuedPacket, Verdict } from './nfqueue-messages.ts';
 import { NfqueueSocket, type QueueSink } from './nfqueue-socket.ts';
 
+const NO_LEFTOVERS = { count: 0, withheld: [] } as const;
 const NO_SINK: InterceptedSink = { onPacket: () => undefined };
 
 /** More than a queue holds: with rules of the operator's own it is never empty for long. */
@@ -53,10 +55,11 @@ export class NfqueueSource implements PacketSource, QueueSink {
   readonly #socket: NfqueueSocket;
   readonly #rules: InterceptRules | null;
   readonly #ip = new IpView();
-  readonly #removedLeftovers: number;
-  #registrations = new WithheldRegistrations();
+  /** Rules of a killed intercept, whose place ours have taken. */
+  readonly #takenOver: number;
+  #registrations: WithheldRegistrations;
   #wanted = new RegistrationMatcher([]);
-  #withheld = new RegistrationMatcher([]);
+  #withheld: RegistrationMatcher;
   #warnings: readonly string[] = [];
   #sink: InterceptedSink = NO_SINK;
   #handedOver = 0;
@@ -69,21 +72,26 @@ export class NfqueueSource implements PacketSource, QueueSink {
   constructor(options: NfqueueOptions) {
     this.#options = options;
     const { queues, failOpen, noRules, prefixBytes } = options;
-    this.#socket = new NfqueueSocket({ queues, failOpen, snapBytes: snapBytesFor(prefixBytes) });
+    this.#rules = noRules ? null : new InterceptRules(options);
+    const { count, withheld } = this.#rules?.findLeftovers() ?? NO_LEFTOVERS;
+    this.#takenOver = count;
+    const early = count > 0 ? Verdict.DROP : Verdict.ACCEPT;
+    const snapBytes = snapBytesFor(prefixBytes);
+    this.#socket = new NfqueueSocket({ queues, failOpen, snapBytes, early });
     this.data = this.#socket.data;
     this.fds = [this.#socket.fd];
-    this.#rules = noRules ? null : new InterceptRules(options);
+    this.#registrations = new WithheldRegistrations([], withheld);
+    this.#withheld = new RegistrationMatcher(withoutPassed(withheld, options.passed));
     try {
-      this.#removedLeftovers = this.#rules?.removeLeftovers() ?? 0;
+      if (count > 0) this.#rules?.replace(withoutPassed(withheld, options.passed));
     } catch (fault) {
-      this.#socket.close();
-      throw fault;
+      throw undoAfter(fault, () => this.close());
     }
   }
 
   /**
    * On a fault the former registrations stay in force.
-   * @throws ReplayError ERR_IO_TOO_MANY_RULES (usage); ERR_IO_RULES, ERR_IO_NO_IPTABLES (environment)
+   * @throws ReplayError ERR_IO_TOO_MANY_RULES, ERR_IO_WITHHELD_FULL (usage); ERR_IO_RULES, ERR_IO_NO_IPTABLES (environment)
    */
   setRegistrations(registrations: readonly Registration[]): void {
     const next = this.#registrations.after(registrations);
@@ -133,9 +141,10 @@ export class NfqueueSource implements PacketSource, QueueSink {
     const { current } = this.#registrations;
     const rules = ruleLines(withoutPassed(this.#registrations.all, passed), this.#options);
     const verb = this.#rules === null ? 'needs' : 'has installed';
-    const left = this.#removedLeftovers;
     return [
-      ...(left > 0 ? [`removed ${left} rules that a killed intercept had left behind`] : []),
+      ...(this.#takenOver > 0
+        ? [`took over ${this.#takenOver} rules that a killed intercept had left behind`]
+        : []),
       ...(current.length === 0
         ? [`takes nothing from ${where} yet: no replay has registered`]
         : []),
@@ -157,7 +166,7 @@ export class NfqueueSource implements PacketSource, QueueSink {
     this.#isOpen = false;
     this.#sink = NO_SINK;
     try {
-      this.#rules?.replace([]);
+      this.#rules?.close();
       for (let batches = 0; batches < DRAIN_BATCHES_MAX; batches++) {
         if (this.#socket.receive(DRAIN_PACKETS, this) < DRAIN_PACKETS) break;
       }

@@ -9,12 +9,12 @@
  * there is no moment without rules, and rules that somebody has removed come back.
  */
 
-import { addressOfBytes, formatAddress } from '../base/address.ts';
-import { ReplayError } from '../base/errors.ts';
-import type { Registration } from '../intercept/ports.ts';
-import { blocksOf, formatBlock } from './address-blocks.ts';
+import { addressBytes, addressOfBytes, formatAddress } from '../base/address.ts';
+import { alsoFailed, ReplayError, undoAfter } from '../base/errors.ts';
+import type { RegisteredRange, RegisteredTarget, Registration } from '../intercept/ports.ts';
+import { coveringBlocks, formatBlock, parseBlock, rangeOfBlock } from './address-blocks.ts';
 import { runCommand } from './commands.ts';
-import { bearsDeadMark, ownMark } from './process-mark.ts';
+import { bearsDeadMark, MARK_PATTERN, ownMark } from './process-mark.ts';
 import { ROOT_HINT } from './sys/errno.ts';
 
 /** Every packet that leaves the machine is compared with them, one after the other. */
@@ -46,7 +46,9 @@ export const ruleLines = (registrations: readonly Registration[], options: RuleO
 export class InterceptRules {
   readonly #options: RuleOptions;
   readonly #mark = ownMark();
-  /** Those that are there; a family that never had any is not asked for. */
+  /** Our own and those of killed runs whose rules we take over. */
+  readonly #marks = new Set([this.#mark]);
+  /** Those that are there, as far as is known; a family that never had any is not asked for. */
   readonly #installed = new Map<Family, readonly Rule[]>();
 
   constructor(options: RuleOptions) {
@@ -54,21 +56,26 @@ export class InterceptRules {
   }
 
   /**
-   * Removes what killed runs have left behind, and returns how many rules that were.
+   * What killed runs have left behind: how many rules, and what they withhold. The next `replace`
+   * takes their place in the same transaction, and until then they keep withholding.
    * @throws ReplayError ERR_IO_NO_IPTABLES, ERR_IO_NOT_PERMITTED, ERR_IO_RULES (environment)
    */
-  removeLeftovers(): number {
-    let removed = 0;
+  findLeftovers(): { readonly count: number; readonly withheld: readonly Registration[] } {
+    let count = 0;
+    const withheld: Registration[] = [];
     for (const family of FAMILIES) {
       const answer = runCommand(TOOLS[family], ['-w', '-S', 'OUTPUT']);
       // A machine without IPv6 has no such rules, and needs none before somebody registers for it.
       if (answer.failure !== null && family === 6) continue;
       if (answer.failure !== null) throw ruleFault(family, answer);
       const lines = answer.stdout.split('\n').filter(bearsDeadMark);
-      if (lines.length > 0) restore(family, lines.map(asDeletion));
-      removed += lines.length;
+      if (lines.length === 0) continue;
+      for (const line of lines) this.#marks.add(markOf(line));
+      this.#installed.set(family, []);
+      count += lines.length;
+      withheld.push(...registrationsOfRules(family, lines));
     }
-    return removed;
+    return { count, withheld };
   }
 
   /**
@@ -88,23 +95,72 @@ export class InterceptRules {
         );
       }
     } catch (fault) {
-      for (const [family, former] of before) this.#replaceFamily(family, former);
-      throw fault;
+      throw undoAfter(fault, () =>
+        eachOf([...this.#installed.keys()], (family) =>
+          this.#replaceFamily(family, before.get(family) ?? []),
+        ),
+      );
     }
+  }
+
+  /**
+   * Removes all rules; of each family, whatever becomes of the other.
+   * @throws ReplayError ERR_IO_LEFT_BEHIND (internal), with the command that removes what is left
+   */
+  close(): void {
+    eachOf([...this.#installed.keys()], (family) => {
+      try {
+        this.#replaceFamily(family, []);
+      } catch (fault) {
+        throw this.#leftBehind(family, fault);
+      }
+    });
+  }
+
+  #leftBehind(family: Family, fault: unknown): ReplayError {
+    const tool = TOOLS[family];
+    const why = fault instanceof Error ? fault.message : String(fault);
+    return new ReplayError({
+      code: 'ERR_IO_LEFT_BEHIND',
+      kind: 'internal',
+      message: `its ${tool} rules are left in OUTPUT: ${why}`,
+      hint:
+        `remove them: ${tool} -w -S OUTPUT | sed -n '/${this.#mark}/s/^-A/-D/p' | ` +
+        `xargs -L 1 ${tool} -w (or start it once more: it takes them over)`,
+      cause: fault,
+    });
   }
 
   #replaceFamily(family: Family, rules: readonly Rule[]): void {
     if (rules.length === 0 && !this.#installed.has(family)) return;
     const answer = runCommand(TOOLS[family], ['-w', '-S', 'OUTPUT']);
     if (answer.failure !== null) throw ruleFault(family, answer);
-    const own = answer.stdout.split('\n').filter((line) => line.includes(this.#mark));
+    const own = answer.stdout.split('\n').filter((line) => this.#marks.has(markOf(line)));
     const insertions = rules.map(
       ({ match, action }) => `-I OUTPUT ${match} -m comment --comment ${this.#mark} ${action}`,
     );
-    restore(family, [...own.map(asDeletion), ...insertions]);
+    // A change that fails may have been made all the same: at the end we look.
+    if (!this.#installed.has(family)) this.#installed.set(family, []);
+    const lines = [...own.map(asDeletion), ...insertions];
+    if (lines.length > 0) restore(family, lines);
     this.#installed.set(family, rules);
   }
 }
+
+/** Does it for each family, whatever becomes of the other; then throws what failed. */
+function eachOf(families: readonly Family[], action: (family: Family) => void): void {
+  const faults: unknown[] = [];
+  for (const family of families) {
+    try {
+      action(family);
+    } catch (fault) {
+      faults.push(fault);
+    }
+  }
+  if (faults.length > 0) throw faults.reduce(alsoFailed);
+}
+
+const markOf = (line: string): string => MARK_PATTERN.exec(line)?.[0] ?? '';
 
 /** A line of `iptables -S` that takes the rule away again. */
 const asDeletion = (line: string): string => line.replace(/^-A /, '-D ');
@@ -121,7 +177,7 @@ function rulesFor(registrations: readonly Registration[], options: RuleOptions):
   const action = `-j NFQUEUE ${queue}${options.failOpen ? ' --queue-bypass' : ''}`;
   const rules = new Map<string, Rule>();
   for (const { family, targets, ranges } of registrations) {
-    const blocks = ranges.flatMap(blocksOf).map(formatBlock);
+    const blocks = ranges.flatMap(coveringBlocks).map(formatBlock);
     for (const { address, port } of targets) {
       const source = formatAddress(addressOfBytes(address));
       for (const block of blocks) {
@@ -131,6 +187,42 @@ function rulesFor(registrations: readonly Registration[], options: RuleOptions):
     }
   }
   return [...rules.values()];
+}
+
+/** Rules do not tell the clients' ports: all of them. */
+const ANY_PORT = { first: 1, last: 0xffff } as const;
+
+/**
+ * What rules withhold, from the lines that `iptables -S` shows of them; lines of another form say
+ * nothing. Targets with the same clients make one registration.
+ */
+export function registrationsOfRules(family: 4 | 6, lines: readonly string[]): Registration[] {
+  const byTarget = new Map<string, { target: RegisteredTarget; ranges: RegisteredRange[] }>();
+  for (const line of lines) {
+    const [, source = '', clients = ''] = / -s (\S+) -d (\S+) /.exec(line) ?? [];
+    const address = parseBlock(source)?.address;
+    const block = parseBlock(clients);
+    const range = block === null ? null : rangeOfBlock(block);
+    const port = Number(/ --sport (\d+) /.exec(line)?.[1]);
+    if (address?.family !== family || range === null || !(port > 0)) continue;
+    const key = `${source} ${port}`;
+    const found = byTarget.get(key) ?? {
+      target: { address: addressBytes(address), port },
+      ranges: [],
+    };
+    found.ranges.push(range);
+    byTarget.set(key, found);
+  }
+  const byClients = new Map<string, Registration & { targets: RegisteredTarget[] }>();
+  for (const { target, ranges } of byTarget.values()) {
+    const key = JSON.stringify(
+      ranges.map(({ prefix, start, count }) => [[...prefix], start, count]).sort(),
+    );
+    const found = byClients.get(key) ?? { id: -1, family, ranges, ports: ANY_PORT, targets: [] };
+    found.targets.push(target);
+    byClients.set(key, found);
+  }
+  return [...byClients.values()];
 }
 
 const tooMany = (count: number): ReplayError =>

@@ -4,8 +4,10 @@
  * its other end takes what comes. The target's own routes are not changed: the sink's are more
  * specific than those, or registering is refused.
  */
+
+import { undoAfter } from '../base/errors.ts';
 import type { InterceptedSink, PacketSource, Registration } from '../intercept/ports.ts';
-import { type AddressBlock, blocksOf, formatBlock } from './address-blocks.ts';
+import { type AddressBlock, coveringBlocks, formatBlock } from './address-blocks.ts';
 import { refuseOwnAddresses, returnPathWarnings } from './intercept-checks.ts';
 import { describeRegistration, receiveFrom, snapBytesFor } from './intercept-registrations.ts';
 import { WithheldRegistrations } from './intercept-withheld.ts';
@@ -53,8 +55,7 @@ export class SinkSource implements PacketSource {
         ...(ringFrames === undefined ? {} : { ringFrames }),
       });
     } catch (fault) {
-      this.#link.close();
-      throw fault;
+      throw undoAfter(fault, () => this.#link.close());
     }
     this.data = this.#ring.data;
     this.fds = [this.#ring.fd];
@@ -62,7 +63,8 @@ export class SinkSource implements PacketSource {
 
   /**
    * On a fault the former registrations stay in force.
-   * @throws ReplayError ERR_IO_CLIENT_IN_USE, ERR_IO_SINK_CONFLICT, ERR_IO_FILTER_TOO_LONG (usage);
+   * @throws ReplayError ERR_IO_CLIENT_IN_USE, ERR_IO_SINK_CONFLICT, ERR_IO_FILTER_TOO_LONG,
+   * ERR_IO_WITHHELD_FULL (usage);
    * ERR_IO_SINK, ERR_IO_FILTER (environment)
    */
   setRegistrations(registrations: readonly Registration[]): void {
@@ -99,11 +101,12 @@ export class SinkSource implements PacketSource {
   describe(): readonly string[] {
     const { current } = this.#registrations;
     const routes = FAMILIES.flatMap((family) =>
-      blocksFor(this.#registrations.all, family).map((block) => routeLine(family, block)),
+      this.#blocksFor(this.#registrations.all, family).map((block) => routeLine(family, block)),
     );
+    const { hadLeftover, takenOver } = this.#link;
     return [
-      ...(this.#link.hadLeftover
-        ? ['removed the sink that a killed intercept had left behind']
+      ...(hadLeftover
+        ? [`took over a killed intercept's sink with ${takenOver.length} routes`]
         : []),
       `has made the interfaces ${SINK_DEVICE} and ${CAPTURE_DEVICE}`,
       ...(current.length === 0 ? ['captures nothing yet: no replay has registered'] : []),
@@ -129,7 +132,10 @@ export class SinkSource implements PacketSource {
     const present = this.#registrations.all;
     try {
       for (const family of FAMILIES) {
-        const blocks = difference(blocksFor(wanted, family), blocksFor(present, family));
+        const blocks = difference(
+          this.#blocksFor(wanted, family),
+          this.#blocksFor(present, family),
+        );
         if (blocks.length === 0) continue;
         this.#link.addRoutes(family, blocks);
         added.push({ family, blocks });
@@ -139,17 +145,20 @@ export class SinkSource implements PacketSource {
       throw fault;
     }
     for (const family of FAMILIES) {
-      const blocks = difference(blocksFor(present, family), blocksFor(wanted, family));
+      const blocks = difference(this.#blocksFor(present, family), this.#blocksFor(wanted, family));
       if (blocks.length > 0) this.#link.removeRoutes(family, blocks);
     }
   }
-}
 
-/** Each block once. */
-function blocksFor(registrations: readonly Registration[], family: 4 | 6): AddressBlock[] {
-  const own = registrations.filter((registration) => registration.family === family);
-  const blocks = own.flatMap(({ ranges }) => ranges).flatMap(blocksOf);
-  return [...new Map(blocks.map((block) => [formatBlock(block), block])).values()];
+  /** What is routed for these, each block once: always with what was taken over. */
+  #blocksFor(registrations: readonly Registration[], family: 4 | 6): AddressBlock[] {
+    const own = registrations.filter((registration) => registration.family === family);
+    const blocks = [
+      ...this.#link.takenOver.filter(({ address }) => address.family === family),
+      ...own.flatMap(({ ranges }) => ranges).flatMap(coveringBlocks),
+    ];
+    return [...new Map(blocks.map((block) => [formatBlock(block), block])).values()];
+  }
 }
 
 function difference(

@@ -1,12 +1,14 @@
+import { ReplayError } from '../base/errors.ts';
 import type { Registration } from '../intercept/ports.ts';
 import { describeRegistration } from './intercept-registrations.ts';
 
-/** More registrations than replays come and go in a day; of more the oldest are let go. */
-const WITHHELD_MAX = 64;
+/** What is withheld: each is compared with every packet that nobody wants, and has rules or routes. */
+export const WITHHELD_MAX = 256;
 
 /**
  * Registrations that are over, but whose packets must still not leave the target: a replay that has
- * lost its connection comes back, and the server sends its answers again for minutes.
+ * lost its connection comes back, and the server sends its answers again for minutes. Once withheld
+ * they are until the intercept ends; where they become too many, new ones are refused.
  */
 export class WithheldRegistrations {
   /** Newest last. */
@@ -18,13 +20,19 @@ export class WithheldRegistrations {
     this.former = former;
   }
 
-  /** What is withheld once these are the current ones. */
+  /**
+   * What is withheld once these are the current ones.
+   * @throws ReplayError ERR_IO_WITHHELD_FULL (usage) where more are new than there is room for
+   */
   after(current: readonly Registration[]): WithheldRegistrations {
     const byText = new Map(
       [...this.former, ...this.#current].map((one) => [describeFully(one), one]),
     );
+    const known = byText.size;
     for (const one of current) byText.delete(describeFully(one));
-    return new WithheldRegistrations(current, [...byText.values()].slice(-WITHHELD_MAX));
+    const total = byText.size + current.length;
+    if (total > WITHHELD_MAX && total > known) throw tooMany(byText.size);
+    return new WithheldRegistrations(current, [...byText.values()]);
   }
 
   /** Whatever must not leave the target. */
@@ -42,6 +50,16 @@ export class WithheldRegistrations {
     );
   }
 }
+
+const tooMany = (former: number): ReplayError =>
+  new ReplayError({
+    code: 'ERR_IO_WITHHELD_FULL',
+    kind: 'usage',
+    message:
+      `the intercept withholds the replies of ${former} registrations that are over, ` +
+      'and has no room for another',
+    hint: 'start it again when nothing runs: it lets them go when it ends',
+  });
 
 const describeFully = ({ family, ranges, ports, targets }: Registration): string =>
   JSON.stringify([

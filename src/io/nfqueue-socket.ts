@@ -15,7 +15,7 @@ import {
   QueueCommand,
   QueuedPacket,
   VERDICT_BYTES,
-  Verdict,
+  type Verdict,
   writeCommand,
   writeCopyRange,
   writeLimits,
@@ -79,6 +79,8 @@ export interface NfqueueSocketOptions {
   readonly failOpen: boolean;
   /** Octets of a packet that are looked at. */
   readonly snapBytes: number;
+  /** What becomes of packets that come before the first `receive`. */
+  readonly early: Verdict;
 }
 
 export class NfqueueSocket {
@@ -98,8 +100,12 @@ export class NfqueueSocket {
   readonly #verdicts: DataView;
   readonly #target: { data: DataView; writer: NetlinkWriter; queue: number; sequence: number };
   readonly #packet = new QueuedPacket();
+  readonly #early: QueueSink;
   readonly #first: number;
   readonly #count: number;
+  /** Queues that have a run in this batch: `#runs` of them. */
+  readonly #queuesWithRun: Uint16Array;
+  #runs = 0;
   /** By queue: the verdict of the current run, and its last packet. */
   readonly #runVerdict: Int32Array;
   readonly #runId: Uint32Array;
@@ -115,9 +121,11 @@ export class NfqueueSocket {
    * Takes the queues; nothing comes before rules lead there.
    * @throws ReplayError ERR_IO_NOT_PERMITTED, ERR_IO_QUEUE_TAKEN, ERR_IO_QUEUE, ERR_IO_SOCKET
    */
-  constructor({ queues, failOpen, snapBytes }: NfqueueSocketOptions) {
+  constructor({ queues, failOpen, snapBytes, early }: NfqueueSocketOptions) {
+    this.#early = { onQueued: () => early };
     this.#first = queues.first;
     this.#count = queues.last - queues.first + 1;
+    this.#queuesWithRun = new Uint16Array(this.#count);
     this.#runVerdict = new Int32Array(this.#count).fill(NO_RUN);
     this.#runId = new Uint32Array(this.#count);
     this.#slotBytes =
@@ -218,7 +226,7 @@ export class NfqueueSocket {
     this.#writer.clear();
     while (this.#answerSequence !== sequence) {
       // Packets of the queues that are ready already: nobody has registered for them yet.
-      if (this.#receiveBatch(BATCH_MESSAGES, ACCEPT_ALL) === 0) throw queueFault(queue, 0);
+      if (this.#receiveBatch(BATCH_MESSAGES, this.#early) === 0) throw queueFault(queue, 0);
     }
     if (this.#answerErrno !== 0) throw queueFault(queue, this.#answerErrno);
   }
@@ -233,7 +241,8 @@ export class NfqueueSocket {
       const header = this.#messagesAt + i * MMSGHDR_BYTES;
       this.#onMessages(at, at + this.data.getUint32(header + MMSGHDR_BYTES_IN, true), sink);
     }
-    for (let i = 0; i < this.#count; i++) this.#endRun(i);
+    for (let i = 0; i < this.#runs; i++) this.#endRun(this.#queuesWithRun[i]);
+    this.#runs = 0;
     this.#sendVerdicts();
     return came;
   }
@@ -278,7 +287,9 @@ export class NfqueueSocket {
       packet.nanoseconds = this.#timespec[2];
     }
     const verdict = sink.onQueued(packet);
-    if (this.#runVerdict[queue] !== verdict) this.#endRun(queue);
+    const before = this.#runVerdict[queue];
+    if (before === NO_RUN) this.#queuesWithRun[this.#runs++] = queue;
+    else if (before !== verdict) this.#endRun(queue);
     this.#runVerdict[queue] = verdict;
     this.#runId[queue] = packet.id;
   }
@@ -335,8 +346,6 @@ export class NfqueueSocket {
     }
   }
 }
-
-const ACCEPT_ALL: QueueSink = { onQueued: () => Verdict.ACCEPT };
 
 interface QueueLine {
   readonly queue: number;

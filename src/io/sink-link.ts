@@ -6,10 +6,10 @@
  *
  * The pair bears its process's mark as an alias, and takes its routes with it when it is removed.
  */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { formatAddress } from '../base/address.ts';
-import { ReplayError } from '../base/errors.ts';
-import { type AddressBlock, formatBlock } from './address-blocks.ts';
+import { ReplayError, undoAfter } from '../base/errors.ts';
+import { type AddressBlock, formatBlock, parseBlock } from './address-blocks.ts';
 import { runCommand } from './commands.ts';
 import { ipJson } from './interfaces.ts';
 import { bearsDeadMark, MARK_PATTERN, ownMark } from './process-mark.ts';
@@ -29,28 +29,25 @@ interface RouteJson {
 
 /** The pair, while it is open. */
 export class SinkLink {
-  /** Whether a killed intercept's pair was removed first. */
+  /** A killed intercept's pair was there. */
   readonly hadLeftover: boolean;
+  /** The blocks that it still routed into the pair: they stay routed, so that nothing leaks. */
+  readonly takenOver: readonly AddressBlock[];
   #isOpen = true;
 
   /**
-   * Makes the pair.
+   * Makes the pair, or takes a killed intercept's over.
    * @throws ReplayError ERR_IO_SINK_TAKEN, ERR_IO_NOT_PERMITTED, ERR_IO_SINK, ERR_IO_NO_IP_COMMAND
    * (environment)
    */
   constructor() {
-    this.hadLeftover = removeLeftover();
-    ip(['link', 'add', SINK_DEVICE, 'type', 'veth', 'peer', 'name', CAPTURE_DEVICE]);
+    this.hadLeftover = isLeftoverThere();
+    this.takenOver = this.hadLeftover ? [4 as const, 6 as const].flatMap(routedBlocks) : [];
     try {
-      for (const device of [SINK_DEVICE, CAPTURE_DEVICE]) {
-        // No link-local address either, and so no questions by IPv6.
-        const settings = ['alias', ownMark(), 'arp', 'off', 'addrgenmode', 'none', 'up'];
-        ip(['link', 'set', device, ...settings]);
-      }
-      disableIpv6(CAPTURE_DEVICE);
+      if (this.takenOver.length > 0) this.#claim();
+      else this.#make();
     } catch (fault) {
-      this.close();
-      throw fault;
+      throw undoAfter(fault, () => this.close());
     }
   }
 
@@ -69,16 +66,51 @@ export class SinkLink {
     }
   }
 
-  /** Takes back routes, those that are there. */
+  /** Takes back routes, those that are there; what fails goes with the pair. */
   removeRoutes(family: 4 | 6, blocks: readonly AddressBlock[]): void {
     runCommand('ip', [`-${family}`, '-force', '-batch', '-'], batchOf('del', blocks));
   }
 
-  /** Removes the pair and with it all routes. Harmless when called twice. */
+  /**
+   * Removes the pair and with it all routes. Harmless when called twice.
+   * @throws ReplayError ERR_IO_LEFT_BEHIND (internal), with the command that removes it
+   */
   close(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    ip(['link', 'del', SINK_DEVICE]);
+    const answer = runCommand('ip', ['link', 'del', SINK_DEVICE]);
+    // Somebody else may have removed it, or it was never made.
+    if (answer.failure === null || !hasDevice(SINK_DEVICE)) return;
+    throw new ReplayError({
+      code: 'ERR_IO_LEFT_BEHIND',
+      kind: 'internal',
+      message: `the sink ${SINK_DEVICE} and its routes are left: ${answer.failure}`,
+      hint: `remove them: ip link del ${SINK_DEVICE} (or start it once more: it takes them over)`,
+    });
+  }
+
+  #make(): void {
+    if (this.hadLeftover) ip(['link', 'del', SINK_DEVICE]);
+    const pair = ['link', 'add', SINK_DEVICE, 'type', 'veth', 'peer', 'name', CAPTURE_DEVICE];
+    const answer = runCommand('ip', pair);
+    if (answer.failure !== null) {
+      // Made by another one since we looked: not ours to remove.
+      if (/exists/i.test(answer.failure)) this.#isOpen = false;
+      throw ipFault(`ip ${pair.join(' ')}`, answer.failure);
+    }
+    for (const device of [SINK_DEVICE, CAPTURE_DEVICE]) {
+      // No link-local address either, and so no questions by IPv6.
+      const settings = ['alias', ownMark(), 'arp', 'off', 'addrgenmode', 'none', 'up'];
+      ip(['link', 'set', device, ...settings]);
+    }
+    disableIpv6(CAPTURE_DEVICE);
+  }
+
+  /** A pair with routes is whole: they were added last. */
+  #claim(): void {
+    for (const device of [SINK_DEVICE, CAPTURE_DEVICE]) {
+      ip(['link', 'set', device, 'alias', ownMark()]);
+    }
   }
 }
 
@@ -86,22 +118,36 @@ export class SinkLink {
 export const routeLine = (family: 4 | 6, block: AddressBlock): string =>
   `ip${family === 6 ? ' -6' : ''} route add ${formatBlock(block)} dev ${SINK_DEVICE}`;
 
-function removeLeftover(): boolean {
+/** @throws ReplayError ERR_IO_SINK_TAKEN where the pair is a living intercept's */
+function isLeftoverThere(): boolean {
   const answer = ipJson(['link', 'show', SINK_DEVICE]);
   if (answer.failure !== null) return false;
   const alias = (answer.value as { ifalias?: string }[]).at(0)?.ifalias ?? '';
   // Without a mark: it was killed between making the pair and marking it.
-  if (alias !== '' && !bearsDeadMark(alias)) {
-    const [, pid] = MARK_PATTERN.exec(alias) ?? [];
-    throw new ReplayError({
-      code: 'ERR_IO_SINK_TAKEN',
-      kind: 'environment',
-      message: `another intercept has the sink ${SINK_DEVICE}: process ${pid ?? 'unknown'}`,
-      hint: 'let the replays share that one, or end it',
-    });
-  }
-  ip(['link', 'del', SINK_DEVICE]);
-  return true;
+  if (alias === '' || bearsDeadMark(alias)) return true;
+  const [, pid] = MARK_PATTERN.exec(alias) ?? [];
+  throw new ReplayError({
+    code: 'ERR_IO_SINK_TAKEN',
+    kind: 'environment',
+    message: `another intercept has the sink ${SINK_DEVICE}: process ${pid ?? 'unknown'}`,
+    hint: 'let the replays share that one, or end it',
+  });
+}
+
+/** What is routed into the pair. */
+function routedBlocks(family: 4 | 6): AddressBlock[] {
+  const answer = ipJson([`-${family}`, 'route', 'show', 'dev', SINK_DEVICE]);
+  // Without IPv6 there are no such routes.
+  if (answer.failure !== null) return [];
+  return (answer.value as RouteJson[])
+    .filter(({ type }) => type !== 'multicast')
+    .flatMap(({ dst }) => parseBlock(dst) ?? []);
+}
+
+/** Asked of the kernel itself: after `ip` has failed its word is worth little. */
+function hasDevice(name: string): boolean {
+  const lines = readFileSync('/proc/thread-self/net/dev', 'utf8').split('\n');
+  return lines.some((line) => line.trim().startsWith(`${name}:`));
 }
 
 /** A route of the machine's own for a part of the block, or for exactly it, would be lost or win. */

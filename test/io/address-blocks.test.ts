@@ -8,6 +8,8 @@ import {
   formatBlock,
   formatEndpoint,
   formatRange,
+  parseBlock,
+  rangeOfBlock,
   routesOf,
   withoutBlocks,
 } from '../../src/io/address-blocks.ts';
@@ -25,6 +27,53 @@ function blockOf(text: string): AddressBlock {
   if (address === null) throw new Error(text);
   return { address, prefixBits: Number(bits) };
 }
+
+describe('what covers a range', () => {
+  test.each([
+    // The default pool, without its first and its last address.
+    { first: '198.18.0.1', count: 131_070, blocks: ['198.18.0.0/15'] },
+    { first: '198.18.0.1', count: 131_071, blocks: ['198.18.0.0/15'] },
+    { first: '198.18.0.0', count: 131_071, blocks: ['198.18.0.0/15'] },
+    { first: '198.18.0.0', count: 131_072, blocks: ['198.18.0.0/15'] },
+    { first: 'fd77:18::1', count: 2 ** 32 - 1, blocks: ['fd77:18::/96'] },
+    // Two of its neighbours are somebody's: nobody but the range is covered.
+    { first: '10.0.0.2', count: 253, blocks: { length: 13 } },
+    { first: '10.0.0.1', count: 2, blocks: ['10.0.0.1/32', '10.0.0.2/32'] },
+  ])('$first and $count in all', ({ first, count, blocks }) => {
+    const found = coveringBlocks(rangeOf(first, count)).map(formatBlock);
+    if (Array.isArray(blocks)) expect(found).toEqual(blocks);
+    else expect(found).toMatchObject(blocks);
+  });
+
+  test('holds all of it, and at most two others', () => {
+    const start = fc.integer({ min: 0, max: 2 ** 16 });
+    const count = fc.integer({ min: 1, max: 2 ** 16 });
+    fc.assert(
+      fc.property(start, count, (first, many) => {
+        const range: ClientRange = { prefix: new Uint8Array(0), start: first, count: many };
+        const blocks = coveringBlocks(range);
+        expect(withoutBlocks(range, blocks)).toEqual([]);
+        const held = blocks.reduce((sum, block) => sum + (rangeOfBlock(block)?.count ?? 0), 0);
+        expect(held - many).toBeLessThanOrEqual(2);
+      }),
+    );
+  });
+});
+
+test.each(['198.18.0.0/15', '198.18.0.7/32', 'fd77:18::/96', '0.0.0.0/0'])(
+  '%s is read as it is written',
+  (text) => {
+    const block = parseBlock(text);
+    expect(block === null ? null : formatBlock(block)).toBe(text);
+  },
+);
+
+test('an address alone is a block, other text is none', () => {
+  expect(parseBlock('198.18.0.7')).toEqual(parseBlock('198.18.0.7/32'));
+  for (const text of ['', 'default', '10.0.0.0/33', '10.0.0.0/', '10.0.0.0/8/8', '10.0.0/8']) {
+    expect(parseBlock(text)).toBeNull();
+  }
+});
 
 describe('the blocks of a range', () => {
   test.each([

@@ -23,6 +23,13 @@ describe('a tool', () => {
     });
   });
 
+  test('is in a session of its own, so that Ctrl-C does not cut its work in two', () => {
+    const answer = runCommand('sh', ['-c', 'cut -d " " -f 1,6 /proc/$$/stat']);
+    const [pid, session] = answer.failure === null ? answer.stdout.trim().split(' ') : [];
+    expect(Number(pid)).toBeGreaterThan(1);
+    expect(session).toBe(pid);
+  });
+
   test('that is not there is missing', () => {
     expect(runCommand('no-such-tool-anywhere', [])).toEqual({
       failure: expect.stringContaining('no-such-tool-anywhere'),

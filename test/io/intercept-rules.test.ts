@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { ruleLines } from '../../src/io/intercept-rules.ts';
-import { WithheldRegistrations } from '../../src/io/intercept-withheld.ts';
+import { registrationsOfRules, ruleLines } from '../../src/io/intercept-rules.ts';
+import { WITHHELD_MAX, WithheldRegistrations } from '../../src/io/intercept-withheld.ts';
 import { bearsDeadMark, ownMark } from '../../src/io/process-mark.ts';
 import { rangeOf, registrationOf, targetOf } from '../helpers/raw-client.ts';
 
@@ -18,6 +18,13 @@ describe('the rules of registrations', () => {
       'iptables -w -I OUTPUT -p tcp -s 10.0.0.2 --sport 443 -d 198.18.0.0/15 -j NFQUEUE --queue-num 0',
       'iptables -w -I OUTPUT -p tcp -s 10.0.0.2 --sport 443 -d 198.20.0.1/32 -j NFQUEUE --queue-num 0',
       'iptables -w -I OUTPUT -p tcp -s 10.0.0.2 --sport 443 -d 198.20.0.2/32 -j NFQUEUE --queue-num 0',
+    ]);
+  });
+
+  test('are one for a block without its two end addresses, as the default pool is', () => {
+    const one = registrationOf(1, [rangeOf('198.18.0.1', 131_070)], [web]);
+    expect(ruleLines([one], options)).toEqual([
+      'iptables -w -I OUTPUT -p tcp -s 10.0.0.1 --sport 80 -d 198.18.0.0/15 -j NFQUEUE --queue-num 0',
     ]);
   });
 
@@ -63,14 +70,64 @@ describe('what is withheld', () => {
     expect(after.current.map(({ id }) => id)).toEqual([9]);
   });
 
-  test('has a limit, beyond which the oldest are let go', () => {
+  test('has a limit, at which nothing is let go: what is new is refused', () => {
     let withheld = start;
-    for (let i = 0; i < 70; i++) {
-      withheld = withheld.after([registrationOf(i, [rangeOf(`198.18.0.${i}`, 1)], [web])]);
-    }
-    expect(withheld.former).toHaveLength(64);
-    expect(withheld.former.at(-1)?.id).toBe(68);
+    const nth = (i: number) =>
+      registrationOf(i, [rangeOf(`198.18.${i >>> 8}.${i & 255}`, 1)], [web]);
+    for (let i = 0; i < WITHHELD_MAX; i++) withheld = withheld.after([nth(i)]);
+    expect(withheld.all).toHaveLength(WITHHELD_MAX);
+    expect(() => withheld.after([nth(WITHHELD_MAX)])).toThrow(
+      expect.objectContaining({ code: 'ERR_IO_WITHHELD_FULL', kind: 'usage' }),
+    );
+    // Whoever leaves or comes back takes no room that was not taken before.
+    const left = withheld.after([]);
+    expect(left.former).toHaveLength(WITHHELD_MAX);
+    expect(left.after([nth(0), nth(7)]).all).toHaveLength(WITHHELD_MAX);
   });
+});
+
+describe('what the rules of a killed intercept withhold', () => {
+  const line = (target: string, clients: string, port: number): string =>
+    `-A OUTPUT -s ${target} -d ${clients} -p tcp -m tcp --sport ${port} -m comment ` +
+    '--comment "gryphon:1:2" -j NFQUEUE --queue-num 0';
+
+  test('is told by their lines: one registration for each set of clients', () => {
+    const found = registrationsOfRules(4, [
+      line('10.0.0.1/32', '198.18.0.0/15', 80),
+      line('10.0.0.1/32', '198.20.0.1/32', 80),
+      line('10.0.0.2/32', '198.20.0.1/32', 443),
+      line('10.0.0.2/32', '198.18.0.0/15', 443),
+      line('10.0.0.2/32', '198.18.0.0/24', 8080),
+    ]);
+    const both = [rangeOf('198.18.0.0', 131_072), rangeOf('198.20.0.1', 1)];
+    expect(found).toMatchObject([
+      { family: 4, ranges: both, targets: [web, targetOf('10.0.0.2', 443)] },
+      { family: 4, ranges: [rangeOf('198.18.0.0', 256)], targets: [targetOf('10.0.0.2', 8080)] },
+    ]);
+    expect(found[0]?.ports).toEqual({ first: 1, last: 65_535 });
+  });
+
+  test('of IPv6 as well', () => {
+    const found = registrationsOfRules(6, [line('fd77::1/128', 'fd77:18::/96', 80)]);
+    expect(found).toMatchObject([
+      { family: 6, ranges: [rangeOf('fd77:18::', 2 ** 32)], targets: [targetOf('fd77::1', 80)] },
+    ]);
+  });
+
+  test('comes back as the same rules', () => {
+    const one = registrationOf(1, [rangeOf('198.18.0.1', 131_070)], [web]);
+    const [typed = ''] = ruleLines([one], options);
+    const [found] = registrationsOfRules(4, [line('10.0.0.1/32', '198.18.0.0/15', 80)]);
+    expect(found === undefined ? [] : ruleLines([found], options)).toEqual([typed]);
+  });
+
+  test.each([
+    '-A OUTPUT -j ACCEPT',
+    line('10.0.0.1/32', 'nobody', 80),
+    line('fd77::1', 'fd77::/64', 80),
+  ])('is nothing where the line is another: %s', (text) =>
+    expect(registrationsOfRules(4, [text])).toEqual([]),
+  );
 });
 
 describe('a mark', () => {
