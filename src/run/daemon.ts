@@ -8,10 +8,12 @@ const READY_MS = 20_000;
 /**
  * Starts `gryphon ARGS` without `--daemon` in a session of its own, and resolves when it has written
  * its line `ready`. What it writes to stderr until then goes to `write`.
- * @throws ReplayError ERR_DAEMON when it ends instead
+ * Interrupted before that, it is ended again, and cleans up by itself.
+ * @throws ReplayError ERR_DAEMON when it ends instead; the signal's reason
  */
 export async function startDaemon(
   args: readonly string[],
+  interrupted: AbortSignal,
   write: (text: string) => void,
 ): Promise<void> {
   const own = args.filter((arg) => !/^--daemon(?:=.*)?$/.test(arg));
@@ -30,6 +32,13 @@ export async function startDaemon(
       reject(daemonError(why, said));
     };
     const timer = setTimeout(() => fail('it was not ready in time'), READY_MS);
+    const abandon = (): void => {
+      clearTimeout(timer);
+      child.kill();
+      reject(interrupted.reason);
+    };
+    if (interrupted.aborted) abandon();
+    interrupted.addEventListener('abort', abandon, { once: true });
     child.stderr.setEncoding('utf8');
     child.stderr.on('data', (text: string) => {
       said += text;

@@ -3,6 +3,7 @@
  * wakes the main thread when that sleeps, and waits in the kernel. It never waits for a replay.
  */
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
+import { undoAfter } from '../base/errors.ts';
 import { RecordRing } from '../base/record-ring.ts';
 import { NS_PER_MS } from '../base/time.ts';
 import { InterceptCore, Tally } from '../intercept/intercept-core.ts';
@@ -29,7 +30,10 @@ const WAKE_EVERY_MS = 0.1;
 /** How often the kernel is asked what it has dropped: a system call. */
 const COUNT_EVERY_MS = 250;
 
-/** Captures until it is told to close; the source is closed on every way out. */
+/**
+ * Captures until it is told to close. The source is closed on every way out, and what it could not
+ * remove is told.
+ */
 export function runCapture(
   job: CaptureJob,
   port: MessagePort,
@@ -41,13 +45,16 @@ export function runCapture(
     source = openSource();
     post({ type: 'opened', lines: source.describe() });
     captureUntilClosed(job, port, source);
+  } catch (error) {
+    const fault = undoAfter(error, () => source?.close());
+    post({ type: 'failed', failure: failureOf(fault, 'ERR_INTERCEPT_THREAD') });
+    return;
+  }
+  try {
     source.close();
-    source = null;
     post({ type: 'closed' });
   } catch (error) {
     post({ type: 'failed', failure: failureOf(error, 'ERR_INTERCEPT_THREAD') });
-  } finally {
-    source?.close();
   }
 }
 

@@ -1,27 +1,16 @@
 /** An intercept from beginning to end: capture thread, channel, logs; and leaving nothing behind. */
 import { rmSync, writeFileSync } from 'node:fs';
-import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
-import { ReplayError } from '../base/errors.ts';
-import { TALLIES, Tally } from '../intercept/intercept-core.ts';
+import { alsoFailed, ReplayError } from '../base/errors.ts';
+import { Tally } from '../intercept/intercept-core.ts';
 import { isLoopback } from '../io/channel-secret.ts';
 import { listenForStreams } from '../io/channel-socket.ts';
 import type { SourceMode, SourceOptions } from '../io/intercept-source.ts';
 import { type MetricsServer, serveMetrics } from '../io/metrics-server.ts';
-import { closeEventFd, openEventFd, raiseEvent } from '../io/sys/eventfd.ts';
+import { CaptureThread } from './capture-thread.ts';
 import { helloOf, wallClock } from './channel-ends.ts';
-import {
-  type CaptureCommand,
-  type CaptureJob,
-  type CaptureMessage,
-  type PostedOwner,
-  WAKE_WORDS,
-  Wake,
-} from './intercept-job.ts';
 import { openLog } from './intercept-log.ts';
 import type { InterceptCounts } from './intercept-metrics.ts';
 import { InterceptServer, logLine } from './intercept-server.ts';
-import type { PostedFailure } from './job.ts';
-import { errorFrom } from './posted-failure.ts';
 
 const TICK_MS = 100;
 /** How often rates are logged, when there is something to say. */
@@ -55,38 +44,69 @@ export interface InterceptHost {
 }
 
 /**
- * Runs until it is interrupted. Writes one line `ready …` when it can serve.
+ * Runs until it is interrupted, and then removes what it has installed. Tells when it can serve: by
+ * a record `ready` of the log, and by a line `ready: …` on stderr where that is not the log's.
  * @throws ReplayError what the mode's source or the channel's address refuse; ERR_INTERCEPT_TOKEN,
- * ERR_METRICS_LISTEN
+ * ERR_METRICS_LISTEN; ERR_IO_LEFT_BEHIND (internal) where something could not be removed
  */
 export async function runIntercept(options: InterceptOptions, host: InterceptHost): Promise<void> {
   requireSecret(options);
   const log = openLog(options.logFile, host.isTerminal, (text) => host.write(text));
+  const crash = watchForCrash();
   const capture = new CaptureThread(options, host.worker);
+  const fault = await serveUntilEnd(options, host, { capture, logger: log.logger, crash }).then(
+    () => null,
+    (error: unknown) => ({ error }),
+  );
+  const failure = await capture.close();
+  crash.stop();
+  if (failure !== null) log.logger.error({ mend: failure.hint }, failure.message);
+  log.close();
+  if (fault === null && failure === null) return;
+  if (fault === null || fault.error === failure) throw failure;
+  throw failure === null ? fault.error : alsoFailed(fault.error, failure);
+}
+
+interface Inside {
+  readonly capture: CaptureThread;
+  readonly logger: ReturnType<typeof openLog>['logger'];
+  readonly crash: ReturnType<typeof watchForCrash>;
+}
+
+/** Whatever was begun is ended on every way out, the newest first. */
+async function serveUntilEnd(
+  options: InterceptOptions,
+  host: InterceptHost,
+  inside: Inside,
+): Promise<void> {
+  const ending: (() => void)[] = [];
+  const faults: unknown[] = [];
   try {
-    const lines = await capture.opened;
-    await serve(options, host, { capture, lines, logger: log.logger });
-  } finally {
-    await capture.close();
-    log.close();
+    const { capture, crash } = inside;
+    const lines = await Promise.race([capture.opened, crash.happened]);
+    if (host.interrupted.aborted) return;
+    await serve(options, host, { ...inside, lines, onEnd: (end) => ending.push(end) });
+  } catch (error) {
+    faults.push(error);
   }
+  for (const end of ending.reverse()) {
+    try {
+      end();
+    } catch (error) {
+      faults.push(error);
+    }
+  }
+  if (faults.length > 1) throw faults.reduce(alsoFailed);
+  if (faults.length > 0) throw faults[0];
 }
 
 async function serve(
   options: InterceptOptions,
   host: InterceptHost,
-  inside: {
-    readonly capture: CaptureThread;
-    readonly lines: readonly string[];
-    readonly logger: ReturnType<typeof openLog>['logger'];
-  },
+  inside: Inside & { readonly lines: readonly string[]; onEnd(end: () => void): void },
 ): Promise<void> {
-  const { capture, lines, logger } = inside;
-  const log = (
-    level: 'info' | 'warn',
-    message: string,
-    fields: Readonly<Record<string, unknown>> = {},
-  ): void => logger[level](fields, message);
+  const { capture, lines, logger, crash, onEnd } = inside;
+  const log: Log = (level, message, fields = {}) => logger[level](fields, message);
   const server = new InterceptServer({
     hello: helloOf(host.version),
     mode: options.mode,
@@ -95,11 +115,13 @@ async function serve(
     tally: capture.tally,
     nowNs: () => performance.now() * 1e6,
     now: wallClock(),
+    refusalOf: ({ peerUser }) => (options.key === null ? refusalOfUser(peerUser()) : null),
     setOwners: (owners) => capture.setOwners(owners),
     log,
   });
   capture.onWake = () => server.onWake();
   const strangers = strangerLog(log);
+  onEnd(strangers.stop);
   const channel = await listenForStreams({
     host: options.host,
     port: options.port,
@@ -107,38 +129,37 @@ async function serve(
     onStream: (stream) => server.onStream(stream),
     onStranger: strangers.onStranger,
   });
+  onEnd(() => {
+    server.close();
+    channel.close();
+  });
   const metrics = await metricsOf(options, {
     version: host.version,
     tally: capture.tally,
     replays: () => server.replays,
     dropped: () => server.droppedEver,
-  }).catch((error: unknown) => {
-    strangers.stop();
-    channel.close();
-    throw error;
   });
-  if (options.pidFile !== null) writePidFile(options.pidFile);
-  const crash = watchForCrash();
-  const timer = setInterval(() => server.onTick(), TICK_MS);
-  const rates = setInterval(rateLog(capture.tally, server, log), RATES_EVERY_MS);
-  const secret = options.key === null ? 'without a secret' : 'with a secret';
-  try {
-    for (const line of lines) logLine({ log }, line);
-    log('info', 'ready', { address: channel.address, mode: options.mode, channel: secret });
-    if (metrics !== null) log('info', 'metrics are served', { url: metrics.url });
-    host.write(`ready: ${channel.address}, mode ${options.mode}, ${secret}\n`);
-    await Promise.race([aborted(host.interrupted), capture.failed, crash.happened]);
-    log('info', 'ending');
-  } finally {
-    crash.stop();
-    clearInterval(timer);
-    clearInterval(rates);
-    strangers.stop();
-    metrics?.close();
-    server.close();
-    channel.close();
-    if (options.pidFile !== null) rmSync(options.pidFile, { force: true });
+  if (metrics !== null) onEnd(() => metrics.close());
+  const { pidFile } = options;
+  if (pidFile !== null) {
+    writePidFile(pidFile);
+    onEnd(() => rmSync(pidFile, { force: true }));
   }
+  const timers = [
+    setInterval(() => server.onTick(), TICK_MS),
+    setInterval(rateLog(capture.tally, server, log), RATES_EVERY_MS),
+  ];
+  onEnd(() => timers.forEach(clearInterval));
+  const secret = options.key === null ? 'without a secret' : 'with a secret';
+  for (const line of lines) logLine({ log }, line);
+  log('info', 'ready', { address: channel.address, mode: options.mode, channel: secret });
+  if (metrics !== null) log('info', 'metrics are served', { url: metrics.url });
+  // Where the log is on stderr as JSON, stderr holds nothing else.
+  if (options.logFile !== null || host.isTerminal) {
+    host.write(`ready: ${channel.address}, mode ${options.mode}, ${secret}\n`);
+  }
+  await Promise.race([aborted(host.interrupted), capture.failed, crash.happened]);
+  log('info', 'ending');
 }
 
 /** Loads Prometheus's client only where it is asked for. */
@@ -151,100 +172,6 @@ async function metricsOf(
   return await serveMetrics(metrics, interceptMetrics(counts));
 }
 
-/** The capture thread as the main thread sees it. */
-class CaptureThread {
-  readonly tally = new Float64Array(
-    new SharedArrayBuffer(TALLIES * Float64Array.BYTES_PER_ELEMENT),
-  );
-  /** What the source says of itself; rejects when it cannot be opened. */
-  readonly opened: Promise<readonly string[]>;
-  /** Rejects when the thread fails; else it never settles. */
-  readonly failed: Promise<never>;
-  onWake: () => void = () => undefined;
-  readonly #wake = new Int32Array(new SharedArrayBuffer(WAKE_WORDS * Int32Array.BYTES_PER_ELEMENT));
-  readonly #fd = openEventFd();
-  readonly #port: MessagePort;
-  readonly #worker: Worker;
-  readonly #closed: Promise<void>;
-  #isClosing = false;
-  /** Those who wait for an answer to `owners`, in order. */
-  readonly #waiting: ((answer: {
-    readonly failure: PostedFailure | null;
-    readonly lines: readonly string[];
-  }) => void)[] = [];
-
-  constructor(
-    { mode, source, prefixBytes }: InterceptOptions,
-    entry: URL = new URL('./intercept-worker.js', import.meta.url),
-  ) {
-    const { port1, port2 } = new MessageChannel();
-    const { tally } = this;
-    const job: CaptureJob = { mode, source, prefixBytes, tally, wake: this.#wake, fd: this.#fd };
-    this.#port = port1;
-    this.#worker = new Worker(entry, { workerData: { job, port: port2 }, transferList: [port2] });
-    let onOpened: (lines: readonly string[]) => void = () => undefined;
-    let onFailed: (error: Error) => void = () => undefined;
-    let onClosed: () => void = () => undefined;
-    this.failed = new Promise((_, reject) => {
-      onFailed = reject;
-    });
-    // Nobody may be listening when it fails: who waits for something else is told there.
-    this.failed.catch(() => undefined);
-    this.opened = Promise.race([
-      this.failed,
-      new Promise<readonly string[]>((resolve) => {
-        onOpened = resolve;
-      }),
-    ]);
-    this.#closed = new Promise((resolve) => {
-      onClosed = resolve;
-    });
-    port1.on('message', (message: CaptureMessage) => {
-      if (message.type === 'wake') this.#onWake();
-      else if (message.type === 'opened') onOpened(message.lines);
-      else if (message.type === 'owners') this.#waiting.shift()?.(message);
-      else if (message.type === 'failed') onFailed(errorFrom(message.failure));
-    });
-    this.#worker.on('error', onFailed);
-    this.#worker.on('exit', () => {
-      if (!this.#isClosing) onFailed(new Error('the capture thread ended'));
-      onClosed();
-    });
-  }
-
-  setOwners(owners: readonly PostedOwner[]) {
-    return new Promise<{
-      readonly failure: PostedFailure | null;
-      readonly lines: readonly string[];
-    }>((resolve) => {
-      this.#waiting.push(resolve);
-      this.#post({ type: 'owners', owners });
-    });
-  }
-
-  /** Removes what the source has installed, and ends the thread. */
-  async close(): Promise<void> {
-    this.#isClosing = true;
-    this.#post({ type: 'close' });
-    await this.#closed;
-    this.#port.close();
-    closeEventFd(this.#fd);
-  }
-
-  #post(command: CaptureCommand): void {
-    this.#port.postMessage(command);
-    // The word last: whoever has seen it finds the event raised, and can take it.
-    raiseEvent(this.#fd);
-    Atomics.store(this.#wake, Wake.COMMANDS, 1);
-  }
-
-  /** First the flag, then the look: what comes in between wakes us again. */
-  #onWake(): void {
-    Atomics.store(this.#wake, Wake.MAIN, 0);
-    this.onWake();
-  }
-}
-
 function requireSecret({ host, key }: InterceptOptions): void {
   if (key !== null || isLoopback(host)) return;
   throw new ReplayError({
@@ -253,6 +180,17 @@ function requireSecret({ host, key }: InterceptOptions): void {
     message: `--listen ${host} can be reached from other machines, but there is no secret`,
     hint: 'openssl rand -hex 32 > token, then --token-file token here and at the replay',
   });
+}
+
+/**
+ * Without a secret whoever reaches the loopback interface is a user of this machine; but what an
+ * intercept of root's does, no other user may have done. Root may anyway.
+ */
+function refusalOfUser(user: number | null): string | null {
+  const own = process.geteuid?.() ?? 0;
+  if (user === own || user === 0) return null;
+  const who = user === null ? 'an unknown user' : `user ${user}`;
+  return `it is run by ${who} and the intercept by user ${own}, without a secret between them`;
 }
 
 /** A fault of our own must not leave rules behind: it ends the intercept in the ordinary way. */

@@ -97,7 +97,7 @@ export async function startIntercept(
   const program = startInside(host, [...command, '--token-file', at.token, ...argv]);
   await until(`${listen} ready`, () => {
     if (program.hasEnded()) throw new Error(`the intercept ended:\n${program.output()}`);
-    return program.output().includes('ready: ');
+    return program.output().includes('"msg":"ready"');
   });
   return { ...program, port: at.port ?? 36_524 };
 }

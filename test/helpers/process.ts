@@ -78,6 +78,8 @@ export interface Running {
   /** Everything it has written to stdout and stderr so far. */
   readonly output: () => string;
   readonly hasEnded: () => boolean;
+  /** Null while it runs, and when a signal has ended it. */
+  readonly exitCode: () => number | null;
   /** Sends a signal (SIGTERM by default) and waits until it has ended; a second call is harmless. */
   readonly stop: (signal?: NodeJS.Signals) => Promise<void>;
 }
@@ -101,7 +103,7 @@ export function startProgram(argv: readonly string[], options: RunOptions = {}):
   };
   const pid = child.pid;
   if (pid === undefined) throw new Error(`${argv[0]} cannot be started`);
-  return { pid, output, hasEnded, stop };
+  return { pid, output, hasEnded, exitCode: () => child.exitCode, stop };
 }
 
 /** Asks again every few milliseconds until `isSo` says yes; an error names `what` after `limitMs`. */
