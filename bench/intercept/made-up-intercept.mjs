@@ -16,7 +16,7 @@ await runIntercept(
     host: '127.0.0.1',
     port: Number(port),
     key: secret === undefined ? null : keyOfToken(secret, 'the command line'),
-    prefixBytes: 128,
+    prefixBytes: Number(process.env.MADE_UP_PREFIX ?? 1_024),
     source: {},
     logFile: null,
     pidFile: null,

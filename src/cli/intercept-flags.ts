@@ -1,4 +1,5 @@
 /** The options of `gryphon intercept`, as `--help` shows them. */
+import { PREFIX_BYTES } from '../base/prefix-bytes.ts';
 import { MODES } from './choices.ts';
 import type { OptionSpec } from './given-options.ts';
 import { COMMON_FLAGS } from './replay-flags.ts';
@@ -42,7 +43,7 @@ export const INTERCEPT_FLAGS: readonly OptionSpec[] = [
     takes: 'value',
     group: WHERE,
     describe: 'N bytes of payload handed over with the headers',
-    fallback: '128',
+    fallback: String(PREFIX_BYTES),
   },
   {
     name: 'listen',

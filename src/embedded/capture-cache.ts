@@ -8,12 +8,13 @@
  * Pages, scratch room for one packet's payload, and the slot in which replies are handed over lie
  * in one array: octets move between them by `copyWithin`, without a view made for each packet.
  */
+import { PREFIX_BYTES } from '../base/prefix-bytes.ts';
 import type { CaptureBytes } from '../replay/ports.ts';
 import type { Scripts, StreamColumns } from '../session/scripts.ts';
 import { sumOctets } from '../wire/checksum.ts';
 
-/** IPv6 (40), TCP with all options (60) and 128 octets of payload, rounded up. */
-export const REPLY_SLOT_BYTES = 256;
+/** IPv6 (40), TCP with all options (60) and the octets of payload that are handed over. */
+export const REPLY_SLOT_BYTES = 100 + PREFIX_BYTES;
 const SCRATCH_AT = REPLY_SLOT_BYTES;
 /** No IP packet has more payload. */
 const SCRATCH_BYTES = 0x1_0000;

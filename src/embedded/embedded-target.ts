@@ -9,6 +9,7 @@
  * Call in turn: `onTimeout` when `nextDueNs` has come, then `receive`; `flush` is the engine's.
  * Between them `setNow` says what time it is, on a clock that is real or virtual.
  */
+import { PREFIX_BYTES } from '../base/prefix-bytes.ts';
 import { Counter } from '../measure/counters.ts';
 import type { CaptureBytes, PacketSink, Receiver, Sender } from '../replay/ports.ts';
 import { TIMER_BYTES_PER_USER } from '../schedule/timing-wheel.ts';
@@ -62,8 +63,6 @@ const MSS = 1460;
 const WINDOW_BYTES = 1 << 20;
 /** The largest IP packet less the longest headers. */
 const MERGED_BYTES_MAX = 0xffff - 100;
-/** As much of a reply's payload as a kernel's ring hands over. */
-const PAYLOAD_PREFIX_BYTES = 128;
 /** Timers run in one `onTimeout`: a turn of the loop must stay short. */
 const TIMERS_PER_TURN = 4096;
 
@@ -177,7 +176,7 @@ export class EmbeddedTarget implements Sender, Receiver {
   #writeReply(user: number): number {
     const reply = this.#reply;
     const headerBytes = this.#writer.write(reply);
-    const prefixBytes = Math.min(reply.payloadBytes, PAYLOAD_PREFIX_BYTES);
+    const prefixBytes = Math.min(reply.payloadBytes, PREFIX_BYTES);
     if (prefixBytes === 0) return headerBytes;
     const offset = (reply.seq - this.#table.iss[user] - 1) >>> 0;
     const session = this.#table.session[user];

@@ -10,8 +10,8 @@ import { WireFault } from '../wire/wire-fault.ts';
 import type { InterceptedSink, Registration } from './ports.ts';
 import { NOBODY, Registry } from './registry.ts';
 
-/** Room for the replies of 100 ms at 500,000 a second. */
-export const OUTBOX_BYTES = 8 << 20;
+/** Room for 100 ms: of 125,000 replies a second with whole prefixes, of a million acknowledgements. */
+export const OUTBOX_BYTES = 16 << 20;
 
 /** Totals since the start; a row of shared memory that other threads may read. */
 export const Tally = {

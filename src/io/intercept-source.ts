@@ -1,23 +1,23 @@
 /** Opens what an intercept picks replies up with, by the mode's name. */
+import { PREFIX_BYTES } from '../base/prefix-bytes.ts';
 import type { PacketSource } from '../intercept/ports.ts';
 import { AdvancedSource } from './intercept-advanced.ts';
 import { NfqueueSource } from './intercept-nfqueue.ts';
 import type { PassedClients } from './intercept-registrations.ts';
 import { SinkSource } from './intercept-sink.ts';
-import { PREFIX_BYTES } from './open-local.ts';
 
 /** Where replies are picked up: an auxiliary machine; or the target, by netfilter or by a route. */
 export type SourceMode = 'advanced' | 'nfqueue' | 'sink';
 
 /** What is left out takes its default; what a mode has no use for is not looked at. */
 export interface SourceOptions {
-  /** Octets of payload handed over with the headers: 0..1024, 128 by default. */
+  /** Octets of payload handed over with the headers: 0..PREFIX_BYTES_MAX, PREFIX_BYTES by default. */
   readonly prefixBytes?: number;
   /** advanced: where replies come in; by default where the routes to the targets lead. */
   readonly interfaces?: readonly string[];
   /** advanced: capture although the machine forwards. */
   readonly force?: boolean;
-  /** advanced, sink: packets that can wait to be received, 65536 by default. */
+  /** advanced, sink: packets that can wait to be received, 32768 by default. */
   readonly ringFrames?: number;
   /** advanced, sink: capture only what this accepts as well, in pcap's language (libpcap). */
   readonly filter?: string;

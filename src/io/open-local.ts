@@ -1,6 +1,7 @@
 /** Everything a thread of `local` mode needs of the kernel, opened together and closed together. */
 import { addressBytes, addressOfBytes, formatAddress } from '../base/address.ts';
 import { assert } from '../base/assert.ts';
+import { PREFIX_BYTES } from '../base/prefix-bytes.ts';
 import type { CaptureBytes, QueueingReceiver, Sender } from '../replay/ports.ts';
 import { CaptureMap, type MappedFile } from './capture-map.ts';
 import { ChannelReceiver, type ShardInbox } from './channel-receiver.ts';
@@ -19,9 +20,6 @@ import { openRunClock, type RunClock } from './run-clock.ts';
 import type { SendFaults } from './send-faults.ts';
 import type { TargetEndpoint } from './tcp-match.ts';
 import { Waiter } from './wait.ts';
-
-/** Octets of payload handed over with the headers of a reply. */
-export const PREFIX_BYTES = 128;
 
 /** The longest IP header that the filter lets pass (60, IPv4 with options) and TCP's (60). */
 const HEADERS_BYTES_MAX = 120;

@@ -48,8 +48,11 @@ const TP_STATUS_USER = 1;
 /** Large enough that frames waste little of it, small enough to be found in one piece. */
 const BLOCK_BYTES = Math.max(128 << 10, PAGE_BYTES);
 
-/** Frames of a ring by default: 100 ms of 500,000 replies a second; 20 MB at 308 octets each. */
-export const RING_FRAMES = 1 << 16;
+/**
+ * Frames of a ring by default: 100 ms of 300,000 replies a second. Each has room for the longest
+ * prefix, whatever comes: 41 MB at 1,232 octets.
+ */
+export const RING_FRAMES = 1 << 15;
 
 /** Every interface there is, now or later. */
 export const ALL_INTERFACES = 0;

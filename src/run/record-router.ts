@@ -8,8 +8,8 @@ import { IpView } from '../wire/ip-view.ts';
 import { TCP_HEADER_BYTES_MIN } from '../wire/tcp.ts';
 import { WireFault } from '../wire/wire-fault.ts';
 
-/** Replies that wait for a shard: 100 ms of 500,000 a second. */
-export const INBOX_BYTES = 8 << 20;
+/** Replies that wait for a shard: as many as an outbox of the intercept holds. */
+export const INBOX_BYTES = 16 << 20;
 
 export class RecordRouter {
   readonly #rings: readonly RecordRing[];

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ReplayError } from '../../src/base/errors.ts';
-import { CaptureCache } from '../../src/embedded/capture-cache.ts';
+import { CaptureCache, REPLY_SLOT_BYTES } from '../../src/embedded/capture-cache.ts';
 import type { CaptureBytes } from '../../src/replay/ports.ts';
 import { randomOctets, record } from '../helpers/recorded.ts';
 
@@ -107,7 +107,7 @@ describe('mismatches', () => {
           );
           const isChanged = changed.filter((at) => at < length);
           for (const at of isChanged) payload[at] ^= 0x5a;
-          const scratch = 256 + position;
+          const scratch = REPLY_SLOT_BYTES + position;
           cache.memory.set(payload, scratch);
           const beyond = Math.max(0, from + length - octets.length);
           const wrong = isChanged.filter((at) => at < length - beyond).length + beyond;

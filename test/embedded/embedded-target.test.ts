@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { PREFIX_BYTES } from '../../src/base/prefix-bytes.ts';
 import { NEVER_NS, NS_PER_MS, NS_PER_SECOND } from '../../src/base/time.ts';
 import { Counter } from '../../src/measure/counters.ts';
 import { StreamEnd } from '../../src/session/scripts.ts';
@@ -153,14 +154,14 @@ describe('a session', () => {
     expect(packets).toMatchObject([{ flags: ACK, ack: (SEQ + ASK.length) >>> 0, payloadBytes: 0 }]);
   });
 
-  test('a large answer comes in merged packets of whole segments; 128 octets of each are there', () => {
+  test('a large answer comes in merged packets of whole segments; of each a prefix is there', () => {
     const octets = randomOctets(100_000, 3);
     const client = new ScriptedClient([{ messages: [{ from: 'server', octets }] }]);
     client.connect({ optionsKind: OptionsKind.SYN, window: 0xffff });
     const mss = 1460 - 12;
     const sizes = client.seen.map(({ payloadBytes }) => payloadBytes);
     expect(sizes).toEqual([45 * mss, 100_000 - 45 * mss]);
-    const expected = new TextDecoder('latin1').decode(octets.subarray(0, 128));
+    const expected = new TextDecoder('latin1').decode(octets.subarray(0, PREFIX_BYTES));
     expect(client.seen[0].text).toBe(expected);
   });
 

@@ -5,6 +5,7 @@
  */
 import { Prng } from '../../src/base/prng.ts';
 import { NEVER_NS } from '../../src/base/time.ts';
+import { REPLY_SLOT_BYTES } from '../../src/embedded/capture-cache.ts';
 import type { PacketSink, Receiver, Sender } from '../../src/replay/ports.ts';
 import { EXTENTS_PER_FRAME, FrameBatch, HEADER_SLOT_BYTES } from '../../src/wire/frame-batch.ts';
 
@@ -42,12 +43,10 @@ interface Flying {
   readonly extents: readonly (readonly [offset: number, bytes: number])[];
 }
 
-const SLOT_BYTES = 256;
-
 export class FaultyLink implements Sender, Receiver {
   readonly batch: FrameBatch;
   readonly data: DataView;
-  readonly #slot = new Uint8Array(SLOT_BYTES);
+  readonly #slot = new Uint8Array(REPLY_SLOT_BYTES);
   readonly #server: Sender & Receiver;
   readonly #toServer: Direction;
   readonly #toClient: Direction;
