@@ -1,5 +1,6 @@
 /** `gryphon intercept`: read the options, pick replies up until it is told to end. */
 import { addressBytes, parseAddress } from '../base/address.ts';
+import { PREFIX_BYTES, PREFIX_BYTES_MAX } from '../base/prefix-bytes.ts';
 import { keyOfToken } from '../io/channel-secret.ts';
 import type { PassedClients } from '../io/intercept-registrations.ts';
 import type { SourceMode } from '../io/intercept-source.ts';
@@ -14,9 +15,8 @@ import { watchInterrupts } from './interruption.ts';
 import type { FaultList } from './usage-error.ts';
 import { parseChoice, parseInterfaceName, parseWhole, valueError } from './values.ts';
 
-const PREFIX_BYTES_DEFAULT = 128;
-/** What the sources take. */
-const PREFIX_BYTES_MAX = 1_024;
+/** Each queue is a piece of the kernel's memory, and all are asked for their drops. */
+const QUEUES_MAX = 256;
 
 /** Options that one mode alone has a use for. */
 const MODE_OF_OPTION: ReadonlyMap<string, SourceMode> = new Map<string, SourceMode>([
@@ -32,14 +32,19 @@ const MODE_OF_OPTION: ReadonlyMap<string, SourceMode> = new Map<string, SourceMo
 export async function intercept(input: CommandInput): Promise<ExitCode> {
   const { given, context } = input;
   const options = await readInterceptOptions(input);
-  if (given.switch('daemon') ?? false) {
-    const { startDaemon } = await import('../run/daemon.ts');
-    await startDaemon(context.args, (text) => context.log(text));
-    return ExitCode.OK;
-  }
-  const { runIntercept } = await import('../run/intercept-run.ts');
-  const interruption = watchInterrupts(context);
+  const interruption = watchInterrupts(context, {
+    second: () =>
+      context.log(
+        'gryphon: ended at once: what was installed may be left; the next start takes it over\n',
+      ),
+  });
   try {
+    if (given.switch('daemon') ?? false) {
+      const { startDaemon } = await import('../run/daemon.ts');
+      await startDaemon(context.args, interruption.signal, (text) => context.log(text));
+      return ExitCode.OK;
+    }
+    const { runIntercept } = await import('../run/intercept-run.ts');
     await runIntercept(options, {
       version: context.version,
       isTerminal: context.terminal !== null,
@@ -68,7 +73,7 @@ export async function readInterceptOptions({
   const prefixBytes =
     read(given, faults, 'prefix-bytes', (text) =>
       parseWhole(text, { min: 0, max: PREFIX_BYTES_MAX }),
-    ) ?? PREFIX_BYTES_DEFAULT;
+    ) ?? PREFIX_BYTES;
   const interfaces = given
     .texts('interface')
     .flatMap(({ label, text }) => faults.attempt(label, [], () => [parseInterfaceName(text)]));
@@ -132,8 +137,15 @@ function parseQueues(text: string): { first: number; last: number } {
   const match = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(text.trim());
   const first = Number(match?.[1]);
   const last = Number(match?.[2] ?? match?.[1]);
-  if (match !== null && last <= 65_535 && first <= last) return { first, last };
-  throw valueError(`'${text}' is not a span of queues`, 'write 0 or 0-3');
+  if (match === null || last > 65_535 || first > last) {
+    throw valueError(`'${text}' is not a span of queues`, 'write 0 or 0-3');
+  }
+  const count = last - first + 1;
+  if (count <= QUEUES_MAX) return { first, last };
+  throw valueError(
+    `'${text}' is ${count} queues; at most ${QUEUES_MAX} are taken`,
+    'a queue for each CPU of the target is enough: 0-3',
+  );
 }
 
 /** `CIDR`, `CIDR:PORT`, an address alone; IPv6 with a port in brackets: `[fd00::/64]:80`. */

@@ -73,6 +73,8 @@ export const RefusalCode = {
   FULL: 5,
   TIMEOUT: 6,
   ENDING: 7,
+  /** Without a secret only the intercept's own user may register, and root. */
+  USER: 8,
 } as const;
 export type RefusalCode = (typeof RefusalCode)[keyof typeof RefusalCode];
 

@@ -51,6 +51,20 @@ export const requestDocument = (request: RegistrationRequest): unknown => ({
   targets: request.targets.map(({ address, port }) => ({ address: hexOf(address), port })),
 });
 
+/** Why no intercept takes the request, because it is too much for one; null where it is not. */
+export function excessOf({
+  ranges,
+  targets,
+}: Pick<RegistrationRequest, 'ranges' | 'targets'>): string | null {
+  if (targets.length > TARGETS_MAX) {
+    return `${targets.length} targets (address and port); an intercept takes ${TARGETS_MAX}`;
+  }
+  if (ranges.length > RANGES_MAX) {
+    return `${ranges.length} client ranges; an intercept takes ${RANGES_MAX}`;
+  }
+  return null;
+}
+
 /** The request of a document, or what is wrong with it. */
 export function parseRequest(document: unknown): RegistrationRequest | string {
   if (!isObject(document)) return 'it is no JSON object';

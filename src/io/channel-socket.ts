@@ -3,13 +3,13 @@ import { createServer, connect as netConnect, type Server, type Socket } from 'n
 import { TLSSocket, type TLSSocketOptions, connect as tlsConnect } from 'node:tls';
 import { ReplayError } from '../base/errors.ts';
 import { PSK_IDENTITY, PSK_OPTIONS } from './channel-secret.ts';
+import { userOfPeer } from './peer-user.ts';
+import { STRANGERS_MAX, Strangers } from './strangers.ts';
 
 /** A peer that does not get through TLS's handshake in this time is none. */
 const HANDSHAKE_MS = 3_000;
 /** An intercept that does not answer a SYN in this time cannot be reached. */
 const CONNECT_MS = 3_000;
-/** Connections that may be open at once before their peers have registered. */
-const STRANGERS_MAX = 64;
 /** Octets that may wait for a peer that does not read. */
 const UNREAD_BYTES_MAX = 4 << 20;
 /** What was sent last must leave within this time when a connection is closed. */
@@ -19,6 +19,8 @@ const LINGER_MS = 1_000;
 export interface ChannelStream {
   /** `ADDRESS:PORT` of the other end. */
   readonly peer: string;
+  /** The user id of the other end's process, where that is on this machine; else null. */
+  readonly peerUser: () => number | null;
   /** Octets that wait to be sent. */
   readonly pendingBytes: () => number;
   readonly send: (octets: Uint8Array) => void;
@@ -57,18 +59,17 @@ export interface ListenOptions {
  * @throws ReplayError ERR_CHANNEL_LISTEN
  */
 export async function listenForStreams(options: ListenOptions): Promise<ChannelServer> {
-  const strangers = new Set<Socket>();
+  const strangers = new Strangers<Socket>();
   const open = new Set<Socket>();
   const server = createServer({ noDelay: true, allowHalfOpen: false });
   server.on('connection', (socket) => {
     const peer = `${socket.remoteAddress}:${socket.remotePort}`;
-    if (strangers.size >= STRANGERS_MAX) {
-      // Whatever it wants, there are too many of them: those who are here are served.
-      socket.destroy();
-      options.onStranger(peer, 'too many connections that have not registered');
-      return;
+    const leaving = strangers.add(socket, socket.remoteAddress ?? '');
+    if (leaving !== null) {
+      const from = `${leaving.remoteAddress}:${leaving.remotePort}`;
+      leaving.destroy();
+      options.onStranger(from, 'too many connections that have not registered');
     }
-    strangers.add(socket);
     open.add(socket);
     socket.on('close', () => {
       strangers.delete(socket);
@@ -120,6 +121,8 @@ function secure(
   secured.once('secure', () => {
     clearTimeout(timer);
     secured.off('error', fail);
+    // Who knows the secret is none; what follows has its own time.
+    welcome();
     serve(secured, peer, welcome, options);
   });
 }
@@ -205,6 +208,7 @@ function attach(socket: Socket, events: StreamEvents): void {
 function streamOf(socket: Socket, peer: string, welcome: () => void): ChannelStream {
   return {
     peer,
+    peerUser: () => userOf(socket),
     pendingBytes: () => socket.writableLength,
     send: (octets) => {
       if (!socket.writable) return;
@@ -218,6 +222,15 @@ function streamOf(socket: Socket, peer: string, welcome: () => void): ChannelStr
     },
     welcome,
   };
+}
+
+function userOf({ localAddress, localPort, remoteAddress, remotePort }: Socket): number | null {
+  if (localAddress === undefined || localPort === undefined) return null;
+  if (remoteAddress === undefined || remotePort === undefined) return null;
+  return userOfPeer(
+    { address: localAddress, port: localPort },
+    { address: remoteAddress, port: remotePort },
+  );
 }
 
 function listen(server: Server, { host, port }: ListenOptions): Promise<void> {

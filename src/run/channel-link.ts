@@ -316,5 +316,8 @@ function hintOf(code: number): string | null {
   if (code === RefusalCode.OVERLAP)
     return 'give other --clients or --ports, or wait for that replay';
   if (code === RefusalCode.FULL) return 'start another intercept on another --listen port';
+  if (code === RefusalCode.USER) {
+    return 'run both as the same user (sudo), or give both the same --token-file';
+  }
   return code === 0 ? 'see that gryphon intercept listens there' : null;
 }

@@ -3,8 +3,9 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { addressBytes } from '../base/address.ts';
+import { ReplayError } from '../base/errors.ts';
 import { createRecordRing } from '../base/record-ring.ts';
-import type { RegistrationAnswer } from '../intercept/registration.ts';
+import { excessOf, type RegistrationAnswer } from '../intercept/registration.ts';
 import type { ShardInbox } from '../io/channel-receiver.ts';
 import { closeEventFd, openEventFd } from '../io/sys/eventfd.ts';
 import {
@@ -88,9 +89,11 @@ export class ChannelThread {
 
   /**
    * Connects to all intercepts and registers with them.
-   * @throws ReplayError ERR_CHANNEL_UNREACHABLE, ERR_CHANNEL_SECRET, ERR_CHANNEL_REFUSED
+   * @throws ReplayError ERR_CHANNEL_UNREACHABLE, ERR_CHANNEL_SECRET, ERR_CHANNEL_REFUSED;
+   * ERR_CHANNEL_EXCESS (usage) where no intercept would take what is to be registered
    */
   static async open(plan: RunPlan, options: ChannelOptions): Promise<ChannelThread> {
+    refuseExcess(plan);
     const thread = new ChannelThread(plan, options);
     try {
       const message = await thread.#next((each) => each.type !== 'warning');
@@ -147,4 +150,19 @@ export class ChannelThread {
       this.#onMessage.add(listen);
     });
   }
+}
+
+/** Before anybody is asked: an intercept could only say that the registration is not valid. */
+function refuseExcess({ clients, targets }: RunPlan): void {
+  const excess = excessOf({
+    ranges: clients.ranges,
+    targets: targets.map(({ port }) => ({ address: new Uint8Array(0), port })),
+  });
+  if (excess === null) return;
+  throw new ReplayError({
+    code: 'ERR_CHANNEL_EXCESS',
+    kind: 'usage',
+    message: `this run has ${excess}`,
+    hint: 'play fewer recorded servers at once: --map PORT-HOST:PORT,… names those to play',
+  });
 }

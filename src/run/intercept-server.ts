@@ -32,6 +32,8 @@ export interface InterceptServerHost {
   readonly tally: Float64Array;
   nowNs(): number;
   now(): Stamp;
+  /** Why nobody at the other end of this stream may register, or null. */
+  refusalOf(stream: ChannelStream): string | null;
   /** Captures for these and nobody else; `failure` where the former ones stay in force. */
   setOwners(
     owners: readonly PostedOwner[],
@@ -86,6 +88,10 @@ export class InterceptServer {
         send: stream.send,
         now: () => host.now(),
         register: (request) => {
+          const refusal = host.refusalOf(stream);
+          if (refusal !== null)
+            return this.#refuse(request, peer, stream, RefusalCode.USER, refusal);
+          stream.welcome();
           this.#turn = this.#turn.then(async () => {
             mine = await this.#register(request, peer, stream);
           });
@@ -151,8 +157,7 @@ export class InterceptServer {
       old.peer.refuse(RefusalCode.ENDING, 'the same replay has connected again');
     }
     const refuse = (code: RefusalCode, why: string): null => {
-      host.log('warn', 'a replay was refused', { replay: request.name, peer: stream.peer, why });
-      peer.refuse(code, why);
+      this.#refuse(request, peer, stream, code, why);
       return null;
     };
     const list = this.#registered.map(({ registration }) => registration);
@@ -168,7 +173,6 @@ export class InterceptServer {
       return refuse(RefusalCode.CAPTURE, hint === null ? message : `${message}; ${hint}`);
     }
     this.#registered.push(added);
-    stream.welcome();
     const { registration } = added;
     host.log('info', 'a replay has registered', {
       replay: request.name,
@@ -190,6 +194,17 @@ export class InterceptServer {
       return null;
     }
     return added;
+  }
+
+  #refuse(
+    { name: replay }: RegistrationRequest,
+    peer: InterceptPeer,
+    stream: ChannelStream,
+    code: RefusalCode,
+    why: string,
+  ): void {
+    this.#host.log('warn', 'a replay was refused', { replay, peer: stream.peer, why });
+    peer.refuse(code, why);
   }
 
   #create(request: RegistrationRequest, peer: InterceptPeer, stream: ChannelStream): Registered {

@@ -1,6 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { parseAnswer, parseRequest, requestDocument } from '../../src/intercept/registration.ts';
-import { request } from './registrations.ts';
+import { emitJson, FRAME_PAYLOAD_BYTES_MAX, FrameType } from '../../src/intercept/protocol.ts';
+import {
+  excessOf,
+  parseAnswer,
+  parseRequest,
+  requestDocument,
+} from '../../src/intercept/registration.ts';
+import { octetsOf, request } from './registrations.ts';
 
 const documentOf = (clients: string): Record<string, unknown> =>
   JSON.parse(JSON.stringify(requestDocument(request(clients)))) as Record<string, unknown>;
@@ -55,4 +61,32 @@ test.each([
 ])('an answer: $name', ({ change, isGood }) => {
   const answer = { mode: 'sink', interfaces: [], prefixBytes: 128, notes: ['captures µ'] };
   expect(parseAnswer({ ...answer, ...change }) !== null).toBe(isGood);
+});
+
+describe('what is too much for an intercept', () => {
+  const target = { address: octetsOf('10.0.0.1'), port: 80 };
+  const range = { prefix: new Uint8Array(0), start: 1, count: 1 };
+  const many = <T>(one: T, count: number): T[] => new Array<T>(count).fill(one);
+
+  test('are more than 256 targets, or client ranges', () => {
+    expect(excessOf({ ranges: [range], targets: many(target, 257) })).toMatch(/^257 targets/);
+    expect(excessOf({ ranges: many(range, 257), targets: [target] })).toMatch(/^257 client ranges/);
+  });
+
+  test.each([4, 6] as const)('is not what fits its frame, over IPv%d', (family) => {
+    const address = octetsOf(family === 4 ? '255.255.255.255' : 'ffff::ffff');
+    const prefix = new Uint8Array(family === 4 ? 0 : 12).fill(255);
+    const largest = {
+      name: 'x'.repeat(128),
+      run: 'x'.repeat(128),
+      family,
+      ranges: many({ prefix, start: 2 ** 32 - 1, count: 1 }, 256),
+      ports: { first: 65_535, last: 65_535 },
+      targets: many({ address, port: 65_535 }, 256),
+    };
+    expect(excessOf(largest)).toBeNull();
+    const frame = emitJson(FrameType.REGISTER, requestDocument(largest));
+    expect(frame.length).toBeLessThan(FRAME_PAYLOAD_BYTES_MAX);
+    expect(parseRequest(requestDocument(largest))).toEqual(largest);
+  });
 });

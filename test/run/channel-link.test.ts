@@ -84,6 +84,7 @@ class World implements LinkWorld {
     this.#peers.push(peer);
     const stream: ChannelStream = {
       peer: 'test',
+      peerUser: () => null,
       pendingBytes: () => 0,
       send: (octets) => {
         if (this.isSilent) return;
