@@ -1,6 +1,7 @@
 /** The loop of a real run, in virtual time, with a process that stands still for a while. */
 import { describe, expect, test } from 'vitest';
 import { NS_PER_MS, NS_PER_SECOND } from '../../src/base/time.ts';
+import { REPLY_SLOT_BYTES } from '../../src/embedded/capture-cache.ts';
 import { Counter } from '../../src/measure/counters.ts';
 import { LatencyRecorder } from '../../src/measure/histograms.ts';
 import { IntervalRecorder, type Timeline } from '../../src/measure/intervals.ts';
@@ -31,7 +32,7 @@ interface Target {
 
 /** Target and network, which go on whatever the process does; what they send lies in a ring. */
 class World implements QueueingReceiver {
-  readonly #slot = new Uint8Array(256);
+  readonly #slot = new Uint8Array(REPLY_SLOT_BYTES);
   readonly data = new DataView(this.#slot.buffer);
   lastArrivedNs = 0;
   nowNs = 0;
