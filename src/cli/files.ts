@@ -70,7 +70,9 @@ const NONE_BESIDE: ReadonlySet<string> = new Set(['EACCES', 'EPERM', 'ENAMETOOLO
 /** Writes beside the file and puts the new one in its place. */
 async function writeWhole(path: string, content: string): Promise<void> {
   const found = await stat(path).catch(() => null);
-  if (found !== null && !found.isFile()) return await writeFile(path, content);
+  // `/dev/stdout` may be a file that somebody else has open: another in its place would not be theirs.
+  const isOpened = /^\/(?:dev|proc)\//.test(path);
+  if (isOpened || (found !== null && !found.isFile())) return await writeFile(path, content);
   const place = found === null ? path : await realpath(path);
   const part = `${place}.${process.pid}.part`;
   try {

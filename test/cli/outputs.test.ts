@@ -1,4 +1,17 @@
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -101,6 +114,24 @@ describe('checking beforehand', () => {
     await check({ json: join(folder, 'new') });
     expect(readFileSync(join(folder, 'file'), 'utf8')).toBe('as it was');
     expect(() => readFileSync(join(folder, 'new'))).toThrow('ENOENT');
+  });
+
+  test('what is replaced stays what it was: a link to a file, with its mode', async () => {
+    const [file, link] = [join(folder, 'file'), join(folder, 'link')];
+    chmodSync(file, 0o640);
+    symlinkSync('file', link);
+    await kernelFiles.write(link, 'new');
+    expect(readlinkSync(link)).toBe('file');
+    expect(readFileSync(file, 'utf8')).toBe('new');
+    expect(statSync(file).mode & 0o777).toBe(0o640);
+    expect(readdirSync(folder).sort()).toEqual(['file', 'link', 'sub']);
+  });
+
+  test('what is open under another name is written to, and not replaced', async () => {
+    const fd = openSync(join(folder, 'file'), 'r');
+    await kernelFiles.write(`/dev/fd/${fd}`, 'new');
+    expect(readFileSync(fd, 'utf8')).toBe('new');
+    closeSync(fd);
   });
 
   test('stdout needs no check', async () => {
