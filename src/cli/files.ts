@@ -1,6 +1,17 @@
 /** The files that commands read and write: errno in, ReplayError out. */
-import { constants } from 'node:fs';
-import { access, mkdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { constants, type Stats } from 'node:fs';
+import {
+  access,
+  chmod,
+  chown,
+  mkdir,
+  readFile,
+  realpath,
+  rename,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ReplayError } from '../base/errors.ts';
 
@@ -76,13 +87,20 @@ async function writeWhole(path: string, content: string): Promise<void> {
   const place = found === null ? path : await realpath(path);
   const part = `${place}.${process.pid}.part`;
   try {
-    await writeFile(part, content, { flag: 'wx', mode: found?.mode ?? 0o666 });
+    await writeFile(part, content, { flag: 'wx' });
+    if (found !== null) await keepOwner(part, found);
     await rename(part, place);
   } catch (fault) {
     await rm(part, { force: true });
     if (!NONE_BESIDE.has(codeOf(fault))) throw fault;
     await writeFile(place, content);
   }
+}
+
+/** Under sudo a file stays its user's. Who may not give it away made it their own with writing. */
+async function keepOwner(path: string, { uid, gid, mode }: Stats): Promise<void> {
+  await chown(path, uid, gid).catch(() => undefined);
+  await chmod(path, mode);
 }
 
 /** `mkdir` with `recursive` never returns where folders cannot be made (below /proc; Node 20). */

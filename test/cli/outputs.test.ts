@@ -118,12 +118,12 @@ describe('checking beforehand', () => {
 
   test('what is replaced stays what it was: a link to a file, with its mode', async () => {
     const [file, link] = [join(folder, 'file'), join(folder, 'link')];
-    chmodSync(file, 0o640);
+    chmodSync(file, 0o666);
     symlinkSync('file', link);
     await kernelFiles.write(link, 'new');
     expect(readlinkSync(link)).toBe('file');
     expect(readFileSync(file, 'utf8')).toBe('new');
-    expect(statSync(file).mode & 0o777).toBe(0o640);
+    expect(statSync(file).mode & 0o777).toBe(0o666);
     expect(readdirSync(folder).sort()).toEqual(['file', 'link', 'sub']);
   });
 
