@@ -52,6 +52,8 @@ export class CaptureIngest {
   readonly #filterOf: ((linkType: number) => FrameFilter) | null;
   /** Of each of its interfaces: the number under which the tracker knows it. */
   readonly #lanes: number[] = [];
+  /** That of the packet before; -1 where other files' packets have come since. */
+  #interface = -1;
   /** The reader's packet is to be taken yet; and it has been offered to `#strays`. */
   #isPending = false;
   #isOffered = false;
@@ -71,6 +73,7 @@ export class CaptureIngest {
 
   /** Takes packets that are dated up to a time; those without a time go with the one before. */
   run(untilSeconds: number, untilNanos: number): IngestStep {
+    this.#interface = -1;
     const { reader } = this;
     const { released } = this.#strays;
     for (;;) {
@@ -182,16 +185,17 @@ export class CaptureIngest {
     }
     this.tcpPackets++;
     const fileBase = this.#fileBase;
-    this.#tracker.enterLane(this.#laneOf(frame.interfaceIndex));
+    if (frame.interfaceIndex !== this.#interface) this.#enterLane(frame.interfaceIndex);
     this.#tracker.onSegment(this.#decoder, fileBase + base, fileBase, this.#clock);
     return true;
   }
 
-  #laneOf(interfaceIndex: number): number {
+  #enterLane(interfaceIndex: number): void {
     while (this.#lanes.length <= interfaceIndex) {
       this.#lanes.push(this.#tracker.addLane(this.#fileBase, this.#lanes.length));
     }
-    return this.#lanes[interfaceIndex];
+    this.#tracker.enterLane(this.#lanes[interfaceIndex]);
+    this.#interface = interfaceIndex;
   }
 
   #passes(data: DataView, frame: Frame, filterOf: (linkType: number) => FrameFilter): boolean {

@@ -28,7 +28,10 @@ export const SessionWord = {
   BASE_SEQ: 11,
   /** Row in `details` + 1, or 0. */
   DETAIL: 13,
-  /** What the first SYN offered, while there is no detail: MSS and `OFFERED_TIMESTAMPS`. */
+  /**
+   * What the first SYN offered, while there is no detail: MSS and `OFFERED_TIMESTAMPS`; above them
+   * its lane.
+   */
   OFFER: 14,
   /** From the first SYN to the last, in microseconds. */
   SYN_SPREAD_US: 15,
@@ -99,6 +102,8 @@ export const LaneFloat = {
 export const LaneWord = { INTERFACE: 2 } as const;
 
 export const OFFERED_TIMESTAMPS = 0x1_0000;
+/** So many bits an offer takes. */
+export const OFFER_BITS = 17;
 
 /**
  * Flags of a session. Those with a `_0` have a twin for direction 1, one bit to the left: shift
@@ -173,6 +178,8 @@ export class SessionRecords {
   readonly lanes = new Records(LANE_WORDS);
   /** About how many sessions are to come. */
   readonly expectedSessions: number;
+  /** Whether a detail may be marked as UNSORTED; not known of tables that were taken over. */
+  mayBeUnsorted = false;
 
   /** @param packets about how many are to come: sizes the tables, so that they seldom grow */
   constructor(packets = 0) {

@@ -27,6 +27,7 @@ import {
   LANE_WORDS,
   LaneFloat,
   LaneWord,
+  OFFER_BITS,
   OFFERED_TIMESTAMPS,
   SEGMENT_WORDS,
   SESSION_WORDS,
@@ -61,6 +62,8 @@ export class SessionTracker {
   readonly #details: Records;
   readonly #segments: Records;
   readonly #reuse: PortReuse;
+  /** Whether any ports were used again: else nothing needs to be told apart. */
+  #hasReuse = false;
   /** Lane of the packets to come. */
   #lane = 0;
   /**
@@ -134,8 +137,8 @@ export class SessionTracker {
     const detail = this.#detailOf(row);
     if (!this.#answersSyn(row, direction, segment)) return;
     this.#learnBaseSeq(row, direction, segment);
-    const marks = this.#details.u32[detail + DetailWord.MARKS];
-    if ((marks & (DetailMark.HAS_LANE_0 << direction)) === 0) this.#learnLane(detail, direction);
+    const hasNxt = (words[row + SessionWord.FLAGS] & (SessionFlag.HAS_NXT_0 << direction)) !== 0;
+    if (!hasNxt) this.#learnLane(detail, direction, this.#lane);
     if ((flags & SYN) !== 0) this.#onSyn(row, detail, direction, segment);
     if ((flags & ACK) !== 0) this.#onAck(row, detail, direction, segment);
     if ((flags & RST) !== 0) this.#onEnd(row, detail, direction, segment);
@@ -179,6 +182,7 @@ export class SessionTracker {
     if (found === NO_SESSION) this.#flows.enter(session);
     else {
       this.#flows.replace(session);
+      this.#hasReuse = true;
       const detail = this.#detailOf(row);
       this.#details.u32[detail + DetailWord.PREVIOUS] = found + 1;
     }
@@ -193,7 +197,7 @@ export class SessionTracker {
     const reuse = this.#reuse;
     const { direction } = this.#flows;
     const isSyn = (segment.flags & SYN) !== 0;
-    if (!isSyn && !this.#isReused(latest)) return latest;
+    if (!isSyn && !(this.#hasReuse && this.#isReused(latest))) return latest;
     let owner: number;
     if (!isSyn) owner = reuse.ownerOf(latest, direction, segment);
     else if ((segment.flags & ACK) !== 0) {
@@ -232,15 +236,18 @@ export class SessionTracker {
     const seen = SessionFlag.SYN_0 << direction;
     // The offer of the first counts; a retransmitted SYN may leave options out.
     if ((words[row + SessionWord.FLAGS] & seen) === 0) {
-      words[row + SessionWord.OFFER] = offerOf(segment);
+      words[row + SessionWord.OFFER] = offerOf(segment) | (this.#lane << OFFER_BITS);
     }
     words[row + SessionWord.FLAGS] |= seen;
   }
 
-  #learnLane(detail: number, direction: number): void {
+  /** A direction was captured in the lane of its first packet. */
+  #learnLane(detail: number, direction: number, lane: number): void {
+    const marks = this.#details.u32[detail + DetailWord.MARKS];
+    const has = DetailMark.HAS_LANE_0 << direction;
+    if ((marks & has) !== 0) return;
     const shift = LANE_SHIFT_0 + direction * LANE_BITS;
-    const lane = (DetailMark.HAS_LANE_0 << direction) | (this.#lane << shift);
-    this.#details.u32[detail + DetailWord.MARKS] |= lane;
+    this.#details.u32[detail + DetailWord.MARKS] = marks | has | (lane << shift);
   }
 
   /** Word where the session's detail begins. */
@@ -270,7 +277,9 @@ export class SessionTracker {
     const isn = sessions.u32[row + SessionWord.BASE_SEQ + direction];
     details.f64[(detail >>> 1) + DetailFloat.SYN_NS] =
       sessions.f64[(row >>> 1) + SessionFloat.FIRST_NS];
-    details.u32[detail + DetailWord.OFFER + direction] = sessions.u32[row + SessionWord.OFFER];
+    const offer = sessions.u32[row + SessionWord.OFFER];
+    details.u32[detail + DetailWord.OFFER + direction] = offer & ((1 << OFFER_BITS) - 1);
+    this.#learnLane(detail, direction, offer >>> OFFER_BITS);
     this.#setIsn(row, detail, direction, isn);
   }
 
@@ -420,6 +429,7 @@ export class SessionTracker {
       if (beyond <= ((flags & (SessionFlag.FIN_0 << direction)) !== 0 ? 1 : 0)) return;
     } else if ((flags & ANY_SYN) === 0) return;
     details[detail + DetailWord.MARKS] |= DetailMark.UNSORTED;
+    this.records.mayBeUnsorted = true;
   }
 
   #onPayload(row: number, detail: number, direction: number, segment: SegmentDecoder): void {
@@ -501,6 +511,7 @@ export class SessionTracker {
     this.#sessions.u32[row + SessionWord.FLAGS] |= SessionFlag.DISORDERED_0 << direction;
     this.#details.u32[detail + DetailWord.MARKS] |=
       (DetailMark.PADDED_0 << direction) | DetailMark.UNSORTED;
+    this.records.mayBeUnsorted = true;
     const has = SessionFlag.HAS_NXT_0 << direction;
     if ((this.#sessions.u32[row + SessionWord.FLAGS] & has) !== 0) return;
     const base = this.#sessions.u32[row + SessionWord.BASE_SEQ + direction];
