@@ -225,6 +225,6 @@ function adoptTables(
   const addresses = found.addresses.rows.count;
   if (!areRecordsSound(found.records, { addresses, captureBytes })) return false;
   adopt(tables);
-  tracker.records.mayBeUnsorted = true;
+  tracker.records.mayHaveMarks = true;
   return true;
 }

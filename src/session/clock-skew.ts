@@ -59,7 +59,7 @@ export class ClockSkews {
   constructor(records: SessionRecords, serverSideOf: (session: number) => 0 | 1) {
     this.#records = records;
     this.#serverSideOf = serverSideOf;
-    this.hasUnsorted = records.mayBeUnsorted && hasUnsorted(records);
+    this.hasUnsorted = records.mayHaveMarks && hasUnsorted(records);
     this.#byPair = this.hasUnsorted ? this.#estimate() : new Map();
     this.found = [...this.#byPair.values()];
   }

@@ -78,14 +78,17 @@ export class PortReuse {
    * @returns `NO_SESSION` where there is none: its SYN is still to come
    */
   ownerOfSynAck(latest: number, direction: number, ack: number): number {
+    const isn = this.#sessions.u32[latest * SESSION_WORDS + SessionWord.BASE_SEQ + 1 - direction];
+    this.direction = direction;
+    if (((ack - 1) | 0) === (isn | 0)) return latest;
     let session = latest;
     for (let i = 0; i < LOOK_BACK_MAX && session !== NO_SESSION; i++) {
       const own = this.#directionIn(session, latest, direction);
       const row = session * SESSION_WORDS;
       // Where nothing of the client was seen, nothing speaks against the latest.
       const isKnown = this.#has(row, SessionFlag.HAS_BASE_SEQ_0, 1 - own);
-      const isn = this.#sessions.u32[row + SessionWord.BASE_SEQ + 1 - own];
-      const beyond = seqDiff(ack, isn) - 1;
+      const base = this.#sessions.u32[row + SessionWord.BASE_SEQ + 1 - own];
+      const beyond = seqDiff(ack, base) - 1;
       const isAnswer = isKnown ? beyond >= 0 && beyond <= SYN_OCTETS_MAX : session === latest;
       if (isAnswer) {
         this.direction = own;

@@ -280,7 +280,8 @@ export class SessionCatalog {
 
   #encryptionOf(session: number, client: 0 | 1): SessionReason {
     if (this.hasFlag(session, SessionFlag.TLS_0 << client)) return SessionReason.TLS;
-    return this.hasMark(session, DetailMark.SSH) ? SessionReason.SSH : SessionReason.NONE;
+    const isSsh = this.records.mayHaveMarks && this.hasMark(session, DetailMark.SSH);
+    return isSsh ? SessionReason.SSH : SessionReason.NONE;
   }
 
   /** Of a session in which nothing of the server was captured: what the client said must be whole. */

@@ -60,18 +60,18 @@ export const DetailWord = {
   /** The highest end of what was sent, and the highest acknowledgment of it. */
   NXT: 24,
   UNA: 26,
-  /** Rows in `segments` + 1, or 0. */
-  FIRST_SEGMENT: 28,
-  LAST_SEGMENT: 30,
-  /** Of the first FIN or RST: sequence number just before it, and its acknowledgment. */
-  END_SEQ: 32,
-  END_ACK: 34,
-  /** What the SYN offered: MSS in the low half, and `OFFERED_TIMESTAMPS`. */
-  OFFER: 36,
   /** No pair: `DetailMark` bits, and the lane of each direction's first packet. */
-  MARKS: 38,
+  MARKS: 28,
   /** No pair: the session before it of the same addresses and ports, + 1, or 0. */
-  PREVIOUS: 39,
+  PREVIOUS: 29,
+  /** Rows in `segments` + 1, or 0. */
+  FIRST_SEGMENT: 30,
+  LAST_SEGMENT: 32,
+  /** Of the first FIN or RST: sequence number just before it, and its acknowledgment. */
+  END_SEQ: 34,
+  END_ACK: 36,
+  /** What the SYN offered: MSS in the low half, and `OFFERED_TIMESTAMPS`. */
+  OFFER: 38,
 } as const;
 
 /** What few sessions have: bits of `DetailWord.MARKS`; those with a `_0` have a twin as above. */
@@ -178,8 +178,8 @@ export class SessionRecords {
   readonly lanes = new Records(LANE_WORDS);
   /** About how many sessions are to come. */
   readonly expectedSessions: number;
-  /** Whether a detail may be marked as UNSORTED; not known of tables that were taken over. */
-  mayBeUnsorted = false;
+  /** Whether some detail may bear marks (but for lanes); not known of tables that were taken over. */
+  mayHaveMarks = false;
 
   /** @param packets about how many are to come: sizes the tables, so that they seldom grow */
   constructor(packets = 0) {

@@ -135,7 +135,8 @@ export class SessionTracker {
       return;
     }
     const detail = this.#detailOf(row);
-    if (!this.#answersSyn(row, direction, segment)) return;
+    const isSynAck = (flags & (SYN | ACK)) === (SYN | ACK);
+    if (isSynAck && !this.#answersSyn(row, direction, segment)) return;
     this.#learnBaseSeq(row, direction, segment);
     const hasNxt = (words[row + SessionWord.FLAGS] & (SessionFlag.HAS_NXT_0 << direction)) !== 0;
     if (!hasNxt) this.#learnLane(detail, direction, this.#lane);
@@ -165,6 +166,7 @@ export class SessionTracker {
     const family = segment.isIpv6 ? SessionFlag.IPV6 : 0;
     const found = this.#flows.find(source, destination, ports, family);
     if (found !== NO_SESSION) {
+      if ((segment.flags & SYN) === 0 && !this.#hasReuse) return found;
       const owner = this.#ownerOf(found, segment);
       if (owner !== NO_SESSION) return owner;
     }
@@ -197,7 +199,7 @@ export class SessionTracker {
     const reuse = this.#reuse;
     const { direction } = this.#flows;
     const isSyn = (segment.flags & SYN) !== 0;
-    if (!isSyn && !(this.#hasReuse && this.#isReused(latest))) return latest;
+    if (!isSyn && !this.#isReused(latest)) return latest;
     let owner: number;
     if (!isSyn) owner = reuse.ownerOf(latest, direction, segment);
     else if ((segment.flags & ACK) !== 0) {
@@ -333,9 +335,8 @@ export class SessionTracker {
     this.#revive(row, detail, direction, segment.seq);
   }
 
-  /** Whether a segment is none of those SYN-ACKs that acknowledge something else than the SYN. */
-  #answersSyn(row: number, direction: number, { flags, ack }: SegmentDecoder): boolean {
-    if ((flags & (SYN | ACK)) !== (SYN | ACK)) return true;
+  /** Whether a SYN-ACK acknowledges the SYN, as far as that was seen. */
+  #answersSyn(row: number, direction: number, { ack }: SegmentDecoder): boolean {
     const words = this.#sessions.u32;
     const other = 1 - direction;
     if ((words[row + SessionWord.FLAGS] & (SessionFlag.SYN_0 << other)) === 0) return true;
@@ -429,7 +430,7 @@ export class SessionTracker {
       if (beyond <= ((flags & (SessionFlag.FIN_0 << direction)) !== 0 ? 1 : 0)) return;
     } else if ((flags & ANY_SYN) === 0) return;
     details[detail + DetailWord.MARKS] |= DetailMark.UNSORTED;
-    this.records.mayBeUnsorted = true;
+    this.records.mayHaveMarks = true;
   }
 
   #onPayload(row: number, detail: number, direction: number, segment: SegmentDecoder): void {
@@ -442,8 +443,10 @@ export class SessionTracker {
       if (bytes === 1 && isn !== this.#details.u32[detail + DetailWord.ISN + direction]) return;
       this.#decideIsn(row, detail, direction, isn);
     }
-    if (this.#isBeyondFin(row, detail, direction, seq)) return;
-    if (this.#isRepeated(row, detail, direction, seq, bytes)) return;
+    const known = this.#sessions.u32[row + SessionWord.FLAGS];
+    const hasFin = (known & (SessionFlag.FIN_0 << direction)) !== 0;
+    const isNext = !hasFin && seq === this.#details.u32[detail + DetailWord.NXT + direction];
+    if (!isNext && this.#isNothingNew(row, detail, direction, seq, bytes)) return;
     if (segment.payloadCaptured < bytes) {
       this.#sessions.u32[row + SessionWord.FLAGS] |= SessionFlag.TRUNCATED_0 << direction;
     }
@@ -466,12 +469,19 @@ export class SessionTracker {
     this.#appendPieces(detail, direction, segment, seq, flags);
   }
 
-  /** What lies behind a FIN was never said: a probe's octet, or padding. */
-  #isBeyondFin(row: number, detail: number, direction: number, seq: number): boolean {
+  /** What came before, or lies behind a FIN: a probe's octet, or padding. */
+  #isNothingNew(
+    row: number,
+    detail: number,
+    direction: number,
+    seq: number,
+    bytes: number,
+  ): boolean {
     const ends = this.#sessions.u32[row + SessionWord.FLAGS] >>> direction;
-    if ((ends & (SessionFlag.FIN_0 | SessionFlag.ENDED_BY_RST_0)) !== SessionFlag.FIN_0)
-      return false;
-    return seqDiff(seq, this.#details.u32[detail + DetailWord.END_SEQ + direction]) >= 0;
+    const byFin = (ends & (SessionFlag.FIN_0 | SessionFlag.ENDED_BY_RST_0)) === SessionFlag.FIN_0;
+    const endSeq = this.#details.u32[detail + DetailWord.END_SEQ + direction];
+    if (byFin && seqDiff(seq, endSeq) >= 0) return true;
+    return this.#isRepeated(row, detail, direction, seq, bytes);
   }
 
   /**
@@ -503,6 +513,7 @@ export class SessionTracker {
     const isFirst = this.#details.u32[detail + DetailWord.FIRST_SEGMENT + direction] === 0;
     if (isFirst && isSshBanner(segment)) {
       this.#details.u32[detail + DetailWord.MARKS] |= DetailMark.SSH;
+      this.records.mayHaveMarks = true;
     }
   }
 
@@ -511,7 +522,7 @@ export class SessionTracker {
     this.#sessions.u32[row + SessionWord.FLAGS] |= SessionFlag.DISORDERED_0 << direction;
     this.#details.u32[detail + DetailWord.MARKS] |=
       (DetailMark.PADDED_0 << direction) | DetailMark.UNSORTED;
-    this.records.mayBeUnsorted = true;
+    this.records.mayHaveMarks = true;
     const has = SessionFlag.HAS_NXT_0 << direction;
     if ((this.#sessions.u32[row + SessionWord.FLAGS] & has) !== 0) return;
     const base = this.#sessions.u32[row + SessionWord.BASE_SEQ + direction];
