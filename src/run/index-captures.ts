@@ -3,6 +3,7 @@
  * themselves.
  */
 
+import { formatCount } from '../base/units.ts';
 import { type Epoch, newEpoch } from '../capture/capture-clock.ts';
 import { CaptureError } from '../capture/capture-error.ts';
 import { FrameFilter } from '../capture/frame-filter.ts';
@@ -68,7 +69,7 @@ export interface CaptureIndex {
   httpRequests(scripts: Scripts): HttpRequests;
   /** What in those scripts a server will not take as it stands, by the first octets of streams. */
   hints(scripts: Scripts): ProtocolHint[];
-  /** Which part of the selection leaves no session, and what there is; null where some are left. */
+  /** Which option leaves no session, and what there is; null where some are left or there are none. */
   whyNone(): string | null;
   /** Ends the use of the captures: what was unpacked for reading is removed. */
   close(): void;
@@ -244,9 +245,24 @@ class Indexing {
       scripts: () => withOctets(joined, (read) => new ScriptBuilder(catalog, read).build(joined)),
       httpRequests: (scripts) => withOctets(joined, (read) => findHttpRequests(scripts, read)),
       hints: (scripts) => withOctets(joined, (read) => findHints(scripts, read)),
-      whyNone: () => emptySelection(this.#tracker, this.#options.selection ?? {}, this.#epoch),
+      whyNone: () =>
+        this.#whyFiltered() ??
+        emptySelection(this.#tracker, this.#options.selection ?? {}, this.#epoch),
       close: () => this.#opened.close(),
     };
+  }
+
+  /** Where the filter lets no TCP pass: how much it left out. */
+  #whyFiltered(): string | null {
+    const reports = [...this.#reports.values()];
+    const packets = reports.reduce((sum, report) => sum + report.packets, 0);
+    const filtered = reports.reduce(
+      (sum, { skippedPackets }) => sum + (skippedPackets.filtered ?? 0),
+      0,
+    );
+    const hasSessions = this.#tracker.records.sessions.count > 0;
+    if (hasSessions || filtered === 0) return null;
+    return `--filter leaves no TCP: it keeps ${formatCount(packets - filtered)} of ${formatCount(packets)} packets`;
   }
 
   #report(source: Source, report: FileReport): void {

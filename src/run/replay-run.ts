@@ -328,6 +328,9 @@ function cpuSecondsSince(before: NodeJS.CpuUsage): number {
   return ((user + system) * 1_000) / NS_PER_SECOND;
 }
 
+const chosenOf = (total: number): string =>
+  total === 0 ? '' : `none of ${total} sessions is selected: `;
+
 function nothingToReplay(index: CaptureIndex, captures: readonly string[]): ReplayError {
   const { sessions } = index;
   const unselected = index.whyNone();
@@ -335,7 +338,7 @@ function nothingToReplay(index: CaptureIndex, captures: readonly string[]): Repl
     return new ReplayError({
       code: 'ERR_RUN_NOTHING_TO_REPLAY',
       kind: 'capture',
-      message: `${captures.join(', ')}: none of ${sessions.total} sessions is selected: ${unselected}`,
+      message: `${captures.join(', ')}: ${chosenOf(sessions.total)}${unselected}`,
       hint: 'gryphon inspect CAPTURE --sessions lists them',
     });
   }

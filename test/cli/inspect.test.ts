@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { jsonPieces } from '../../src/cli/inspect.ts';
 import { main } from '../../src/cli/main.ts';
+import { compileFilter } from '../../src/io/sys/libpcap.ts';
 import type { InspectDocument, SessionReport } from '../../src/report/inspect-document.ts';
 import { type FakeContext, fakeContext } from './fake-context.ts';
 
@@ -10,6 +11,14 @@ const fixture = (name: string) => fileURLToPath(new URL(`../../fixtures/${name}`
 async function inspect(...args: string[]): Promise<FakeContext & { code: number }> {
   const context = fakeContext({ args: ['inspect', ...args] });
   return Object.assign(context, { code: await main(context) });
+}
+
+function hasLibpcap(): boolean {
+  try {
+    return compileFilter('tcp', 1).length > 0;
+  } catch {
+    return false;
+  }
 }
 
 test('the table goes to stdout and nothing to stderr', async () => {
@@ -80,6 +89,14 @@ describe('with a selection', () => {
       'gryphon: no session is selected: --server leaves none: the capture has 10.77.0.1:80\n',
     );
     expect(out.join('')).not.toContain('no server was found');
+  });
+
+  test.runIf(hasLibpcap())('that is a filter, it says how little that lets pass', async () => {
+    const { err, out } = await inspect(capture, '--filter', 'udp');
+    expect(err.join('')).toMatch(
+      /^gryphon: no session is selected: --filter leaves no TCP: it keeps 0 of [\d,]+ packets\n$/,
+    );
+    expect(out.join('')).not.toContain('not TCP');
   });
 
   test.each([
