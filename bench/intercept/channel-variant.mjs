@@ -45,7 +45,7 @@ child.stderr.on('data', (text) => {
 const until = async (is) => {
   while (!is()) await new Promise((resolve) => setTimeout(resolve, 10));
 };
-await until(() => said.includes('ready: '));
+await until(() => said.includes('"msg":"ready"'));
 
 /** CPU microseconds and memory of the intercept so far. */
 async function usage() {

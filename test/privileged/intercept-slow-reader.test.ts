@@ -69,7 +69,7 @@ describe('an intercept under load', () => {
     daemon = startProgram(['node', 'bench/intercept/made-up-intercept.mjs', String(PORT)], {
       env: { ...process.env, MADE_UP_RATE: String(RATE), MADE_UP_PAYLOAD: '100' },
     });
-    await until('ready', () => daemon.output().includes('ready: '));
+    await until('ready', () => daemon.output().includes('"msg":"ready"'));
   });
 
   afterAll(async () => {
