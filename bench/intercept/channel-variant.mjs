@@ -60,6 +60,7 @@ const plan = {
   clients,
   ports: { first: 1024, last: 65_535 },
   order: 'ip',
+  firstPort: 1024,
   users,
   targets: [{ address: '10.77.0.1', port: 80 }],
 };

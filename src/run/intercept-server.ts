@@ -4,6 +4,7 @@
  * intercept/intercept-peer.ts); a slow replay fills its own outbox.
  */
 import { createRecordRing, RecordRing } from '../base/record-ring.ts';
+import { NS_PER_SECOND } from '../base/time.ts';
 import { OUTBOX_BYTES, Tally } from '../intercept/intercept-core.ts';
 import { InterceptPeer } from '../intercept/intercept-peer.ts';
 import type { Registration } from '../intercept/ports.ts';
@@ -19,6 +20,8 @@ const PENDING_BYTES_MAX = 1 << 19;
 /** What a replay is told of the source: what is captured, and what may be wrong. */
 const NOTES_MAX = 16;
 const NOTE_CHARACTERS_MAX = 500;
+/** Ticks are ten a second: so long without one, this process stood still. */
+const STALL_NS = NS_PER_SECOND;
 /** Frames sent to one replay before the next one's turn. */
 const FRAMES_PER_TURN = 32;
 
@@ -57,11 +60,13 @@ export class InterceptServer {
   #registered: Registered[] = [];
   #droppedOfGone = 0;
   #ids = 0;
+  #tickedNs: number;
   /** Registrations change one after another. */
   #turn: Promise<void> = Promise.resolve();
 
   constructor(host: InterceptServerHost) {
     this.#host = host;
+    this.#tickedNs = host.nowNs();
   }
 
   /** Replays that have registered. */
@@ -120,9 +125,12 @@ export class InterceptServer {
     this.#send();
   }
 
-  /** Some times a second. */
+  /** Some times a second. After a pause of our own, what was sent meanwhile is read first. */
   onTick(): void {
     const nowNs = this.#host.nowNs();
+    const hasStoodStill = nowNs - this.#tickedNs > STALL_NS;
+    this.#tickedNs = nowNs;
+    if (hasStoodStill) return;
     for (const peer of this.#peers) peer.onTimeout(nowNs);
   }
 
