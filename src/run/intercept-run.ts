@@ -37,7 +37,7 @@ export interface InterceptHost {
   readonly isTerminal: boolean;
   /** Writes to stderr. */
   write(text: string): void;
-  /** Aborted on SIGINT or SIGTERM. */
+  /** Aborted on SIGINT, SIGTERM, SIGHUP or SIGQUIT. */
   readonly interrupted: AbortSignal;
   /** The capture thread's entry; a test gives its own, with packets of its own. */
   readonly worker?: URL;
