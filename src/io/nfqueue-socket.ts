@@ -22,7 +22,7 @@ import {
   writeVerdict,
 } from './nfqueue-messages.ts';
 import { CLOCK_REALTIME, clockGettime, TIMESPEC_WORDS } from './sys/clock.ts';
-import { Errno, lastErrno, systemError } from './sys/errno.ts';
+import { Errno, lastErrno, ROOT_HINT, systemError } from './sys/errno.ts';
 import { KernelMemory } from './sys/memory.ts';
 import {
   AF_NETLINK,
@@ -399,6 +399,7 @@ function queueFault(queue: number, errno: number): ReplayError {
     code: 'ERR_IO_QUEUE',
     doing: `taking queue ${queue}`,
     errno,
+    deniedHint: ROOT_HINT,
     hint: 'the kernel needs nfnetlink_queue (modprobe nfnetlink_queue); --mode sink does without',
   });
 }

@@ -1,11 +1,10 @@
 /** The way of a run whose replies come to this machine: its clients claimed, and tried once. */
-
 import { formatCount } from '../base/units.ts';
 import { openCaptureBytes } from '../io/capture-file.ts';
 import { claimClients } from '../io/client-claims.ts';
 import type { NetworkWay, RunPlan } from './job.ts';
 import { targetEndpoints, warnOfNeighbours } from './network-way.ts';
-import { probePath } from './probe.ts';
+import { type ProbeAnswer, probePath } from './probe.ts';
 import { silenceHint } from './probe-faults.ts';
 import { SilenceWatch } from './silence-watch.ts';
 
@@ -31,11 +30,10 @@ export async function openLocalWay(
   if (way === null || way.intercepts.length > 0) return null;
   const { ranges } = plan.clients;
   const targets = targetEndpoints(plan);
+  const { interrupted, onWarning } = options;
   const claim = await claimClients({ pid: process.pid, ranges, ports: plan.ports, targets });
-  const captureBytes = openCaptureBytes(plan.scripts.files);
   try {
-    const { interrupted, onWarning } = options;
-    const { questions } = await probePath(plan, way, { mode: null, captureBytes, interrupted });
+    const { questions } = await probe(plan, way, interrupted);
     const isAsked = questions > 0 && way.answersNeighbours === 'next-hops';
     if (isAsked) for (const warning of warnOfNeighbours(plan)) onWarning(warning);
     const asks = plan.clients.family === 4 ? 'ARP' : 'NDP';
@@ -52,6 +50,17 @@ export async function openLocalWay(
   } catch (fault) {
     claim.close();
     throw fault;
+  }
+}
+
+async function probe(
+  plan: RunPlan,
+  way: NetworkWay,
+  interrupted: AbortSignal,
+): Promise<ProbeAnswer> {
+  const captureBytes = openCaptureBytes(plan.scripts.files);
+  try {
+    return await probePath(plan, way, { mode: null, captureBytes, interrupted });
   } finally {
     captureBytes.close();
   }

@@ -47,12 +47,14 @@ export interface FailedCall {
   /** Defaults to `environment`. */
   readonly kind?: FailureKind;
   readonly hint?: string;
+  /** In place of PRIVILEGE_HINT, for what takes more than packets do. */
+  readonly deniedHint?: string;
 }
 
 /** A system call that failed, with a hint of its own when it was a lack of privilege. */
 export function systemError(call: FailedCall): ReplayError {
   const denied = call.errno === Errno.EPERM || call.errno === Errno.EACCES;
-  const hint = denied ? PRIVILEGE_HINT : call.hint;
+  const hint = denied ? (call.deniedHint ?? PRIVILEGE_HINT) : call.hint;
   return new ReplayError({
     code: denied ? 'ERR_IO_NOT_PERMITTED' : call.code,
     kind: call.kind ?? 'environment',
