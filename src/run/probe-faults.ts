@@ -31,6 +31,22 @@ export const probeReset = (plan: RunPlan, { row, client }: ProbeSeen): ReplayErr
     hint: `start the server, or see on the target: ss -ltn 'sport = :${plan.targets[row].port}'`,
   });
 
+/** A router or a firewall has said that it does not let the probe pass. */
+export const probeUnreachable = (
+  plan: RunPlan,
+  { path }: NetworkWay,
+  { row, client }: ProbeSeen,
+  heard: string,
+): ReplayError =>
+  new ReplayError({
+    code: 'ERR_PROBE_UNREACHABLE',
+    kind: 'unreachable',
+    message: `the probe from ${client} to ${targetText(plan, row)} did not get through; ${heard}`,
+    hint:
+      'let the clients through there (nft list ruleset, iptables -S, ip route get), ' +
+      `or look: tcpdump -ni ${path.device.name} 'icmp or icmp6'`,
+  });
+
 /** Nothing came back, or nothing left. */
 export function probeFault(plan: RunPlan, way: NetworkWay, seen: SilenceSeen): ReplayError {
   if (seen.unsent.total > 0) return unsent(plan, way, seen);

@@ -8,6 +8,7 @@ import { seqAdd } from '../base/seq.ts';
 import { NS_PER_MS } from '../base/time.ts';
 import { type LocalIo, openLocal } from '../io/open-local.ts';
 import { runStartsNow } from '../io/run-clock.ts';
+import { UnreachableListener } from '../io/unreachable-listener.ts';
 import type { CaptureBytes, PacketSink } from '../replay/ports.ts';
 import { AddressPool, shardOf } from '../schedule/address-pool.ts';
 import { FrameWriter, OptionsKind } from '../wire/frame-writer.ts';
@@ -16,7 +17,7 @@ import { ACK, RST, SYN, TcpView } from '../wire/tcp.ts';
 import { WireFault } from '../wire/wire-fault.ts';
 import type { NetworkWay, RunPlan } from './job.ts';
 import { targetAddresses, targetEndpoints } from './network-way.ts';
-import { probeFault, probeReset } from './probe-faults.ts';
+import { probeFault, probeReset, probeUnreachable } from './probe-faults.ts';
 
 /** When the SYN is sent again, and when nothing more is expected, after the first one. */
 const REPEAT_AT_MS: readonly number[] = [300, 1_000, 2_000];
@@ -33,7 +34,7 @@ const RECEIVE_LIMIT = 64;
 /** Packets that the ring holds for a probe. */
 const RING_FRAMES = 64;
 
-type Verdict = 'waiting' | 'answered' | 'reset';
+type Verdict = 'waiting' | 'answered' | 'reset' | 'unreachable';
 
 export interface ProbeContext {
   /** Of the intercepts, for the hint; null: replies come to this machine. */
@@ -50,8 +51,8 @@ export interface ProbeAnswer {
 
 /**
  * @param way with its channel where there are intercepts
- * @throws ReplayError ERR_PROBE_NO_ANSWER, ERR_PROBE_RESET, ERR_PROBE_UNSENT (unreachable); as
- * openLocal does; the signal's reason
+ * @throws ReplayError ERR_PROBE_NO_ANSWER, ERR_PROBE_RESET, ERR_PROBE_UNREACHABLE, ERR_PROBE_UNSENT
+ * (unreachable); as openLocal does; the signal's reason
  */
 export async function probePath(
   plan: RunPlan,
@@ -82,19 +83,36 @@ export async function probePath(
       captureBytes: context.captureBytes,
       ...(inboxes === undefined ? {} : { inbox: inboxes[shard] }),
     });
+    const listener =
+      context.mode === null ? listenFor(plan, way, pool.lowOf(connection), row) : null;
     try {
-      const probe = new Probe(plan, way, io, { pool, connection, row });
+      const probe = new Probe(plan, way, io, { pool, connection, row, listener });
       const verdict = await probe.run(context.interrupted);
       questions += io.answered();
       if (verdict === 'answered') continue;
       const seen = { row, client: probe.client, mode: context.mode };
       if (verdict === 'reset') throw probeReset(plan, seen);
+      if (verdict === 'unreachable') throw probeUnreachable(plan, way, seen, probe.heard);
       throw probeFault(plan, way, { ...seen, unsent: io.sender.faults });
     } finally {
+      listener?.close();
       io.close();
     }
   }
   return { questions };
+}
+
+/** Where replies come to this machine, so do the complaints of routers and firewalls. */
+function listenFor(
+  plan: RunPlan,
+  { path }: NetworkWay,
+  low: number,
+  row: number,
+): UnreachableListener {
+  const { family, prefix } = plan.clients;
+  const client = { family, prefix, low };
+  const target = targetAddresses(plan)[row];
+  return new UnreachableListener({ interfaceIndex: path.device.index, client, target });
 }
 
 /** An address that users will have, with the port that they come to last: most runs never do. */
@@ -108,7 +126,10 @@ export function probeConnection(pool: AddressPool, row: number): number {
 class Probe implements PacketSink {
   /** `ADDRESS:PORT` that it comes from. */
   readonly client: string;
+  /** Of the verdict `unreachable`: who said so, and why. */
+  heard = '';
   readonly #io: LocalIo;
+  readonly #listener: UnreachableListener | null;
   readonly #writer: FrameWriter;
   readonly #route: number;
   readonly #low: number;
@@ -127,11 +148,17 @@ class Probe implements PacketSink {
     plan: RunPlan,
     way: NetworkWay,
     io: LocalIo,
-    at: { readonly pool: AddressPool; readonly connection: number; readonly row: number },
+    at: {
+      readonly pool: AddressPool;
+      readonly connection: number;
+      readonly row: number;
+      readonly listener: UnreachableListener | null;
+    },
   ) {
     const { family, prefix } = plan.clients;
     const { pool, connection, row } = at;
     this.#io = io;
+    this.#listener = at.listener;
     this.#low = pool.lowOf(connection);
     this.#port = pool.portOf(connection);
     const address = pool.addressOf(connection);
@@ -165,12 +192,20 @@ class Probe implements PacketSink {
       this.#io.answerNeighbours();
       this.#io.receiver.receive(RECEIVE_LIMIT, this);
       this.#endOlder();
+      this.#listen();
       await new Promise<void>((resolve) => setImmediate(resolve));
       interrupted.throwIfAborted();
     }
     // The target forgets it: no connection was made.
     if (this.#verdict === 'answered') this.#send(RST, seqAdd(this.#iss, 1));
     return this.#verdict;
+  }
+
+  #listen(): void {
+    const heard = this.#listener?.hear() ?? null;
+    if (heard === null || this.#verdict !== 'waiting') return;
+    this.heard = heard;
+    this.#verdict = 'unreachable';
   }
 
   /** RFC 9293, section 3.10.7.3: the connection that the target remembers is ended, and asked anew. */

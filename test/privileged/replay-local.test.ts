@@ -93,6 +93,20 @@ describe.runIf(canRun('replies to this machine', TOOLS))('replies to this machin
       },
     );
 
+    test.each([
+      { family: 'ipv4', tool: 'iptables', how: 'icmp-admin-prohibited', said: '(ICMP 3/13)' },
+      { family: 'ipv6', tool: 'ip6tables', how: 'icmp6-adm-prohibited', said: '(ICMPv6 1/1)' },
+    ] as const)('tells what a firewall says of it: 5 ($family)', async (row) => {
+      await routeClients(lab);
+      const reject = ['-A', 'INPUT', '-p', 'tcp', '--dport', '80', '-j', 'REJECT'];
+      await mustInside(lab.target, [row.tool, ...reject, '--reject-with', row.how]);
+      const argv = ['--target', target(row.family), '--clients', CLIENTS_ROUTED[row.family]];
+      const replayed = await play(20, argv);
+      expect(replayed).toMatchObject({ code: 5, result: null });
+      const who = lab.target[row.family];
+      expect(replayed.stderr).toContain(`${who} says: prohibited by a firewall ${row.said}`);
+    });
+
     test('that the own firewall holds back says so: 5', async () => {
       await routeClients(lab);
       const drop = ['-A', 'OUTPUT', '-p', 'tcp', '--dport', '80', '-j', 'DROP'];
