@@ -65,7 +65,10 @@ function planLines(planned: PlannedRun, options: ReplayOptions): [string, string
       `${formatCount(plan.users)}, ` +
         (untilText === null
           ? `${formatCount(plan.iterations)} × each`
-          : `each again and again until ${untilText}`),
+          : `each again and again until ${untilText}` +
+            (plays < plan.users * plan.iterations
+              ? ''
+              : `, at most ${formatCount(plan.iterations)} times: more the pool does not hold`)),
     ],
     ['arrivals', arrivals.description],
     [

@@ -109,6 +109,24 @@ describe('a result', () => {
   });
 });
 
+describe('a warning of ends told by quiet', () => {
+  const warningsWith = (quiet: number, mode: string): string => {
+    const { plan } = sampleResult();
+    const rules = { ANSWER_BY_QUIET: quiet, ANSWER_BY_PROTOCOL: 1900 - quiet };
+    return sampleResult([], { plan: { ...plan, mode } }, rules).generator.warnings.join('\n');
+  };
+
+  test('is given above a hundredth of the answers', () => {
+    expect(warningsWith(19, 'local')).toBe('');
+    expect(warningsWith(20, 'local')).toContain('the end of 1.01% of the answers was told by');
+  });
+
+  test('names the remedy where an intercept hands the answers over', () => {
+    expect(warningsWith(20, 'local')).not.toContain('--prefix-bytes');
+    expect(warningsWith(20, 'sink')).toContain('--prefix-bytes');
+  });
+});
+
 describe('the ledger', () => {
   test('of a sound result holds', () => {
     expect(checkLedger(sampleResult())).toEqual([]);
@@ -133,8 +151,33 @@ describe('the ledger', () => {
     ['an abort with two reasons', { ABORTED_INTERRUPTED: 1 }, /aborted/],
     ['an answer without a rule', { ANSWER_BY_LENGTH: 79 }, /answered = its rules/],
     ['an answer to nothing', { EXCHANGES_SENT: 1979 }, /unanswered is -1/],
+    ['a request that no script holds', { EXCHANGES_PLANNED: 1989 }, /unsent is -1/],
+    [
+      'a completed user without all its answers',
+      { EXCHANGES_OF_COMPLETED: 1981 },
+      /exchanges of completed users: 1981, but answered: 1980/,
+    ],
+    ['a failed answer that never came', { EXCHANGES_FAILED: 1981 }, /failed answers: 1981, but/],
+    ['more failures than users', { COMPLETED_WITH_FAILURES: 991 }, /with failures: 991, but/],
+    ['octets that were never sent', { PAYLOAD_BYTES_SENT: 121_999 }, /122000, but sent: 121999/],
+    [
+      'octets that the target never had',
+      { EMBEDDED_OCTETS_CHECKED: 121_999 },
+      /122000, but received by the target: 121999/,
+    ],
+    [
+      'octets that nobody planned to send',
+      { EMBEDDED_OCTETS_CHECKED: 124_001 },
+      /received by the target: 124001, but planned: 124000/,
+    ],
   ])('names %s', (_name, changes, message) => {
     expect(checkLedger(sampleResult([], {}, changes)).join('\n')).toMatch(message);
+  });
+
+  test('names an exchange that was left out although every user completed', () => {
+    const all = { COMPLETED: 1000, REFUSED: 0, RESET: 0, TIMED_OUT: 0, ABORTED: 0 };
+    const faults = checkLedger(sampleResult([], {}, all));
+    expect(faults.join('\n')).toMatch(/all completed: planned = answered: 2000 is not 1980/);
   });
 
   test('names a session that is neither replayable nor skipped', () => {

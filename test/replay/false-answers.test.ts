@@ -163,6 +163,16 @@ describe('answers in chunks', () => {
   });
 });
 
+test('an answer of more than 4 GiB is not over with its header', () => {
+  const head = (bytes: number) => `HTTP/1.1 200 OK\r\nContent-Length: ${bytes}\r\n\r\nbegins`;
+  for (const bytes of [2 ** 32 - 6, 2 ** 32, 2 ** 33 + 6]) {
+    const server: SessionSpec = { said: http([[head(bytes)]]).said, end: 'server', endAfterMs: 5 };
+    const played = play([http([[page(200, 500)]])], { server: [server] });
+    expect(named(played.counters)).toMatchObject({ EXCHANGES_SENT: 1, ABORTED_CLOSED_EARLY: 1 });
+    expect(played.counters[Counter.EXCHANGES_ANSWERED]).toBe(0);
+  }
+});
+
 describe('the time of an answer', () => {
   test.each([10.25, 0.004, 17.0001])('told by quiet is its last octet: %d ms', (afterMs) => {
     const spec = (bytes: number): SessionSpec => ({

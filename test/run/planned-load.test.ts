@@ -1,0 +1,74 @@
+/** What a plan comes to if the target answers as recorded, and what it may not come to. */
+import { describe, expect, test } from 'vitest';
+import { planRun } from '../../src/run/plan-run.ts';
+import { plannedLoad, recordedRate } from '../../src/run/planned-load.ts';
+import { handMade } from '../helpers/scripts.ts';
+import { OPTIONS } from '../replay/play.ts';
+
+/** A second each, of which 10 ms are the server's. */
+const { scripts } = handMade([
+  {
+    said: [
+      { from: 'client', text: 'ask', afterMs: 989 },
+      { from: 'server', text: 'answer', afterMs: 10 },
+    ],
+  },
+]);
+
+describe('a planned load', () => {
+  test.each([
+    { name: 'one after another', options: { users: 5, ratePerSecond: 1 }, plays: 5, seconds: 5 },
+    { name: 'again', options: { users: 2, iterations: 3 }, plays: 6, seconds: 3.5 },
+    {
+      name: 'accelerated',
+      options: { users: 2, iterations: 3, accel: 10 },
+      plays: 6,
+      seconds: 0.35,
+    },
+    {
+      name: 'until a time',
+      options: { users: 10, durationNs: 30e9, ratePerSecond: 1e6 },
+      plays: 300,
+      seconds: 31,
+    },
+    {
+      name: 'until a time, accelerated',
+      options: { users: 10, durationNs: 30e9, ratePerSecond: 1e6, accel: 10 },
+      plays: 3000,
+      seconds: 30.1,
+    },
+  ])('of users $name', ({ options, plays, seconds }) => {
+    const planned = planRun(scripts, { ...OPTIONS, ...options }, 0);
+    const load = plannedLoad(planned);
+    expect(load).toMatchObject({ plays, messages: plays, payloadBytes: 3 * plays });
+    expect(load.durationNs / 1e9).toBeCloseTo(seconds, 2);
+    expect(recordedRate(planned, 2)).toBeCloseTo((2 * plays) / seconds, 0);
+  });
+});
+
+describe('connections', () => {
+  const pool = { clients: '10.0.0.0/8', ports: { first: 1, last: 65_535 } };
+
+  test('beyond 32 bits are refused, with the number', () => {
+    const asked = { ...OPTIONS, ...pool, users: 2 ** 20, iterations: 2 ** 12 + 1 };
+    expect(() => planRun(scripts, asked, 0)).toThrow(
+      expect.objectContaining({
+        code: 'ERR_RUN_CONNECTIONS',
+        kind: 'usage',
+        message: expect.stringContaining('4,296,015,872 connections'),
+      }),
+    );
+  });
+
+  test('up to there are taken', () => {
+    const asked = { ...OPTIONS, ...pool, users: 2 ** 20, iterations: 2 ** 12 };
+    expect(planRun(scripts, asked, 0).plan.iterations).toBe(2 ** 12);
+  });
+
+  test('of users that play until a time stay within them', () => {
+    const asked = { ...OPTIONS, ...pool, users: 2 ** 20, durationNs: 3600e9 };
+    const { plan, playsUntilNs } = planRun(scripts, asked, 0);
+    expect(plan.users * plan.iterations).toBeLessThanOrEqual(2 ** 32);
+    expect(playsUntilNs).toBe(3600e9);
+  });
+});
