@@ -106,8 +106,8 @@ export class AnswerStart {
     const answer = answerBytes(delivery.data, start, bytes, stages.isToHead(stage));
     if (answer === UNKNOWN_END) return;
     const expected = stages.bytesOf(session, stage);
-    // The client did not wait for the answer's end: neither do we.
-    if (stage === stages.end(session) && stages.isEndWithin(session) && answer > expected) return;
+    // The recorded client did not wait for the answer's end: neither do we.
+    if (answer > expected && stages.isCut(session, stage)) return;
     plays.flags[user] &= ~PlayFlag.CHUNKED;
     plays.flags[user] |= PlayFlag.FRAMED;
     const isUnlike = answer !== expected && stages.isLengthKnown(session);

@@ -4,7 +4,7 @@
  */
 import { findHttpRequests, NO_ANSWER } from '../session/http-requests.ts';
 import { Protocol, type Scripts, type StreamColumns, StreamEnd } from '../session/scripts.ts';
-import { answerHead, requestBytes } from './http-framing.ts';
+import { answerBytes, answerHead, requestBytes } from './http-framing.ts';
 import type { CaptureBytes } from './ports.ts';
 
 /** What is known of a message; bits. */
@@ -22,6 +22,8 @@ const MessageMark = {
   PIPELINED: 8,
   /** The recorded answer's body came in chunks: its length may be another one each time. */
   CHUNKED: 16,
+  /** The recording lacks the end of the answer: it is shorter than its own header says. */
+  CUT: 32,
 } as const;
 
 /** As much of a message as is looked at for an HTTP header. */
@@ -251,6 +253,12 @@ export class Stages {
     return isAfterMessage ? this.#statusClass[stage - 1] : 0;
   }
 
+  /** Of an answer: whether the recorded client ended before it did, or the recording. */
+  isCut(session: number, stage: number): boolean {
+    if (stage === this.end(session) && this.isEndWithin(session)) return true;
+    return (this.#marks[stage - 1] & MessageMark.CUT) !== 0;
+  }
+
   /** Of a stage that has a status: whether the recorded body came in chunks. */
   isChunked(stage: number): boolean {
     return (this.#marks[stage - 1] & MessageMark.CHUNKED) !== 0;
@@ -276,6 +284,13 @@ export class Stages {
         const head = answerHead(new DataView(prefix.buffer, 0, bytes), 0, bytes);
         classes[row] = head.statusClass;
         if (head.isChunked) this.#marks[row] |= MessageMark.CHUNKED;
+        const said = answerBytes(
+          new DataView(prefix.buffer, 0, bytes),
+          0,
+          bytes,
+          this.isToHead(row + 1),
+        );
+        if (said > this.bytesOf(session, row + 1)) this.#marks[row] |= MessageMark.CUT;
       }
     }
     return classes;

@@ -1,5 +1,6 @@
 /** Servers that say something else, or at another time, than the recorded ones. */
 import { describe, expect, test } from 'vitest';
+import { PREFIX_BYTES } from '../../src/base/prefix-bytes.ts';
 import { Counter } from '../../src/measure/counters.ts';
 import { Latency } from '../../src/measure/histograms.ts';
 import type { SessionSpec } from '../helpers/scripts.ts';
@@ -108,7 +109,7 @@ describe('the status of answers', () => {
   });
 
   test('is counted though the header goes on beyond what is at hand', () => {
-    const long = `X-Long: ${'y'.repeat(300)}\r\n`;
+    const long = `X-Long: ${'y'.repeat(PREFIX_BYTES)}\r\n`;
     const played = play([http([[page(200, 30, long)]])], {
       server: [http([[page(500, 30, long)]])],
     });
@@ -142,7 +143,7 @@ describe('answers in chunks', () => {
   });
 
   test('whose end is not at hand are told by quiet, and never by a push', () => {
-    const pieces = [`${HEAD}${chunk(200)}`, `${chunk(300)}${LAST}`];
+    const pieces = [`${HEAD}${chunk(200)}`, `${chunk(PREFIX_BYTES)}${LAST}`];
     const played = play([recorded], { server: [http([pieces, pieces], { apartMs: 50 })] });
     expect(named(played.counters)).toMatchObject({ COMPLETED: 1, ANSWER_BY_QUIET: 2 });
     expect(played.latency.row(Latency.RESPONSE).min).toBeCloseTo(60, 0);
@@ -244,6 +245,18 @@ describe('a client that did not wait for the end of an answer', () => {
       expect(played.endMs).toBeLessThan(1000);
     }
   });
+});
+
+test('a recording that ends in the middle of an answer is played to its end', () => {
+  const cut = page(200, 9_000).slice(0, 3_000);
+  for (const end of ['open', 'client', 'server'] as const) {
+    const spec: SessionSpec = { ...http([[cut]]), end };
+    for (const server of [spec, http([[page(200, 9_000)]])]) {
+      const played = play([spec], { timeoutNs: 2e9, server: [server] });
+      expect(named(played.counters)).toMatchObject({ COMPLETED: 1, EXCHANGES_ANSWERED: 1 });
+      expect(played.latency.row(Latency.RESPONSE).max).toBeCloseTo(10, 0);
+    }
+  }
 });
 
 describe('--timeout', () => {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { PREFIX_BYTES } from '../../src/base/prefix-bytes.ts';
 import { Counter } from '../../src/measure/counters.ts';
 import { Latency } from '../../src/measure/histograms.ts';
 import type { SessionSpec } from '../helpers/scripts.ts';
@@ -311,7 +312,7 @@ describe('answers that are not as recorded', () => {
     ],
   });
   const headOnly = 'HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n';
-  const long = `X-Long: ${'y'.repeat(200)}\r\n`;
+  const long = `X-Long: ${'y'.repeat(PREFIX_BYTES)}\r\n`;
 
   test.each([
     {
