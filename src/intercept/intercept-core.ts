@@ -5,6 +5,7 @@
  */
 import type { RecordRing } from '../base/record-ring.ts';
 import { IpView } from '../wire/ip-view.ts';
+import { PacketTooBigView } from '../wire/packet-too-big.ts';
 import { TCP_HEADER_BYTES_MIN } from '../wire/tcp.ts';
 import { WireFault } from '../wire/wire-fault.ts';
 import type { InterceptedSink, Registration } from './ports.ts';
@@ -19,7 +20,7 @@ export const Tally = {
   FORWARDED: 1,
   /** Of nobody's registered clients, or not from a target of theirs. */
   NOT_OURS: 2,
-  /** No whole TCP header, or a fragment. */
+  /** No whole TCP header and no router's message, or a fragment. */
   MALFORMED: 3,
   KERNEL_DROPPED: 4,
 } as const;
@@ -41,6 +42,7 @@ export class InterceptCore implements InterceptedSink {
   readonly #prefixBytes: number;
   readonly #tally: Float64Array;
   readonly #ip = new IpView();
+  readonly #message = new PacketTooBigView();
   #registry = new Registry([]);
   #owners: readonly Owner[] = [];
   /** Whether records were forwarded since it was last set to false. */
@@ -67,20 +69,42 @@ export class InterceptCore implements InterceptedSink {
     const ip = this.#ip;
     tally[Tally.RECEIVED]++;
     ip.wrap(this.#data, start, capturedBytes);
-    if (ip.check() !== WireFault.OK || capturedBytes - ip.headerBytes < TCP_HEADER_BYTES_MIN) {
+    const fault = ip.check();
+    if (fault === WireFault.NOT_TCP) {
+      this.#onNotTcp(start, capturedBytes, seconds, nanoseconds);
+      return;
+    }
+    if (fault !== WireFault.OK || capturedBytes - ip.headerBytes < TCP_HEADER_BYTES_MIN) {
       tally[Tally.MALFORMED]++;
       return;
     }
     const tcpAt = start + ip.headerBytes;
     const ports = this.#data.getUint32(tcpAt);
     const row = this.#registry.ownerOf(ip, ports >>> 16, ports & 0xffff);
+    const tcpBytes = (this.#data.getUint8(tcpAt + DATA_OFFSET_AT) >>> 4) * 4;
+    const wanted = ip.headerBytes + tcpBytes + this.#prefixBytes;
+    const bytes = Math.min(capturedBytes, wanted, ip.totalBytes);
+    this.#forward(row, start, bytes, seconds, nanoseconds);
+  }
+
+  /** A router's message that a packet was too big belongs to whoever sent that packet. */
+  #onNotTcp(start: number, capturedBytes: number, seconds: number, nanoseconds: number): void {
+    const message = this.#message;
+    message.wrap(this.#data, start, capturedBytes, this.#ip);
+    if (message.check() !== WireFault.OK) {
+      this.#tally[Tally.MALFORMED]++;
+      return;
+    }
+    const row = this.#registry.ownerOf(message, message.srcPort, message.dstPort);
+    this.#forward(row, start, message.headerBytes, seconds, nanoseconds);
+  }
+
+  #forward(row: number, start: number, bytes: number, seconds: number, nanoseconds: number): void {
+    const tally = this.#tally;
     if (row === NOBODY) {
       tally[Tally.NOT_OURS]++;
       return;
     }
-    const tcpBytes = (this.#data.getUint8(tcpAt + DATA_OFFSET_AT) >>> 4) * 4;
-    const wanted = ip.headerBytes + tcpBytes + this.#prefixBytes;
-    const bytes = Math.min(capturedBytes, wanted, ip.totalBytes);
     const owner = this.#owners[row];
     this.hasForwarded = true;
     if (!owner.outbox.push(seconds, nanoseconds, this.#data, start, bytes)) return;

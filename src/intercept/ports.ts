@@ -15,7 +15,7 @@ export interface RegisteredTarget {
   readonly port: number;
 }
 
-/** What a replay wants to be handed: replies of its targets to its clients. */
+/** What a replay wants to be handed: replies of its targets to its clients, and what routers say. */
 export interface Registration {
   /** Numbered by the intercept. */
   readonly id: number;
@@ -23,6 +23,15 @@ export interface Registration {
   readonly ranges: readonly RegisteredRange[];
   readonly ports: { readonly first: number; readonly last: number };
   readonly targets: readonly RegisteredTarget[];
+}
+
+/** Where a packet is from and to; of a router's message, where an answer to what it quotes would be. */
+export interface PacketEnds {
+  readonly version: number;
+  /** The last 32 bits of the destination. */
+  readonly dstLow32: number;
+  srcMatches(address: Uint8Array, octets?: number): boolean;
+  dstMatches(address: Uint8Array, octets?: number): boolean;
 }
 
 export interface InterceptedSink {

@@ -6,7 +6,7 @@
  * the intervals of the address's prefix, and a comparison with the owner's targets.
  */
 import { formatAddress } from '../base/address.ts';
-import type { RegisteredRange, Registration } from './ports.ts';
+import type { PacketEnds, RegisteredRange, Registration } from './ports.ts';
 
 /** Replays on one intercept: each has a ring of some megabytes. */
 export const REGISTRATIONS_MAX = 16;
@@ -24,15 +24,6 @@ interface PrefixTable {
   readonly firstSpan: Uint32Array;
   /** Three numbers an owner: first port, last port, row of the registration. */
   readonly spans: Uint32Array;
-}
-
-/** Where a packet is from and to. */
-export interface PacketEnds {
-  readonly version: number;
-  /** The last 32 bits of the destination. */
-  readonly dstLow32: number;
-  srcMatches(address: Uint8Array, octets?: number): boolean;
-  dstMatches(address: Uint8Array, octets?: number): boolean;
 }
 
 /**

@@ -8,8 +8,14 @@
  * applies to all that wait up to an id: usually one message for a whole batch.
  */
 import { undoAfter } from '../base/errors.ts';
-import type { InterceptedSink, PacketSource, Registration } from '../intercept/ports.ts';
+import type {
+  InterceptedSink,
+  PacketEnds,
+  PacketSource,
+  Registration,
+} from '../intercept/ports.ts';
 import { IpView } from '../wire/ip-view.ts';
+import { PacketTooBigView } from '../wire/packet-too-big.ts';
 import { TCP_HEADER_BYTES_MIN } from '../wire/tcp.ts';
 import { WireFault } from '../wire/wire-fault.ts';
 import { formatBlock } from './address-blocks.ts';
@@ -55,6 +61,7 @@ export class NfqueueSource implements PacketSource, QueueSink {
   readonly #socket: NfqueueSocket;
   readonly #rules: InterceptRules | null;
   readonly #ip = new IpView();
+  readonly #message = new PacketTooBigView();
   /** Rules of a killed intercept, whose place ours have taken. */
   readonly #takenOver: number;
   #registrations: WithheldRegistrations;
@@ -114,19 +121,31 @@ export class NfqueueSource implements PacketSource, QueueSink {
     const ip = this.#ip;
     const { start, bytes } = packet;
     ip.wrap(this.data, start, bytes);
-    if (bytes === 0 || ip.check() !== WireFault.OK) return this.#pass(true);
+    const fault = bytes === 0 ? WireFault.TRUNCATED : ip.check();
+    if (fault === WireFault.NOT_TCP) return this.#onNotTcp(packet);
+    if (fault !== WireFault.OK) return this.#pass(true);
     const ports = start + ip.headerBytes;
     if (Math.min(bytes, ip.totalBytes) < ip.headerBytes + TCP_HEADER_BYTES_MIN) {
       return this.#pass(true);
     }
-    const sourcePort = this.data.getUint16(ports);
-    const destinationPort = this.data.getUint16(ports + 2);
-    if (this.#wanted.matches(ip, sourcePort, destinationPort)) {
+    return this.#judge(packet, ip, this.data.getUint16(ports), this.data.getUint16(ports + 2));
+  }
+
+  /** With rules of the operator's own: what a router says of a packet that was too big. */
+  #onNotTcp(packet: QueuedPacket): Verdict {
+    const message = this.#message;
+    message.wrap(this.data, packet.start, packet.bytes, this.#ip);
+    if (message.check() !== WireFault.OK) return this.#pass(true);
+    return this.#judge(packet, message, message.srcPort, message.dstPort);
+  }
+
+  #judge(packet: QueuedPacket, ends: PacketEnds, srcPort: number, dstPort: number): Verdict {
+    if (this.#wanted.matches(ends, srcPort, dstPort)) {
       this.#handedOver++;
-      this.#sink.onPacket(start, bytes, packet.seconds, packet.nanoseconds);
+      this.#sink.onPacket(packet.start, packet.bytes, packet.seconds, packet.nanoseconds);
       return Verdict.DROP;
     }
-    if (this.#withheld.matches(ip, sourcePort, destinationPort)) return Verdict.DROP;
+    if (this.#withheld.matches(ends, srcPort, dstPort)) return Verdict.DROP;
     return this.#pass(false);
   }
 

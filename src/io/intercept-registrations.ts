@@ -1,7 +1,11 @@
 /** What registrations ask of a source: in words, and packet by packet. */
 import { addressBytes } from '../base/address.ts';
-import type { InterceptedSink, RegisteredTarget, Registration } from '../intercept/ports.ts';
-import type { IpView } from '../wire/ip-view.ts';
+import type {
+  InterceptedSink,
+  PacketEnds,
+  RegisteredTarget,
+  Registration,
+} from '../intercept/ports.ts';
 import { type AddressBlock, formatEndpoint, formatRange, withoutBlocks } from './address-blocks.ts';
 import { addressAt } from './client-ranges.ts';
 import type { PacketRing } from './packet-ring.ts';
@@ -106,8 +110,8 @@ export class RegistrationMatcher {
     }));
   }
 
-  /** @param ip has been checked: a whole TCP packet with these ports */
-  matches(ip: IpView, sourcePort: number, destinationPort: number): boolean {
+  /** @param ip has been checked: a whole TCP packet with these ports, or what a router says of one */
+  matches(ip: PacketEnds, sourcePort: number, destinationPort: number): boolean {
     const wanted = this.#wanted;
     for (let i = 0; i < wanted.length; i++) {
       const one = wanted[i];
@@ -119,14 +123,14 @@ export class RegistrationMatcher {
   }
 }
 
-function isFromTarget({ targets }: Wanted, ip: IpView, port: number): boolean {
+function isFromTarget({ targets }: Wanted, ip: PacketEnds, port: number): boolean {
   for (let i = 0; i < targets.length; i++) {
     if (targets[i].port === port && ip.srcMatches(targets[i].address)) return true;
   }
   return false;
 }
 
-function isToRange({ ranges }: Wanted, ip: IpView): boolean {
+function isToRange({ ranges }: Wanted, ip: PacketEnds): boolean {
   const low = ip.dstLow32;
   for (let i = 0; i < ranges.length; i++) {
     const { first, common, start, count } = ranges[i];

@@ -5,6 +5,7 @@ import type { ShardInbox } from '../io/channel-receiver.ts';
 import { raiseEvent } from '../io/sys/eventfd.ts';
 import { type AddressPool, shardOf } from '../schedule/address-pool.ts';
 import { IpView } from '../wire/ip-view.ts';
+import { PacketTooBigView } from '../wire/packet-too-big.ts';
 import { TCP_HEADER_BYTES_MIN } from '../wire/tcp.ts';
 import { WireFault } from '../wire/wire-fault.ts';
 
@@ -18,6 +19,7 @@ export class RecordRouter {
   readonly #pool: AddressPool;
   readonly #users: number;
   readonly #ip = new IpView();
+  readonly #message = new PacketTooBigView();
   /** Records that were handed over, to whatever shard. */
   routed = 0;
   /** Records of no client of the run. */
@@ -77,9 +79,22 @@ export class RecordRouter {
     if (this.#rings.length === 1) return 0;
     const ip = this.#ip;
     ip.wrap(data, start, bytes);
-    if (ip.check() !== WireFault.OK || bytes < ip.headerBytes + TCP_HEADER_BYTES_MIN) return -1;
-    const dstPort = data.getUint16(start + ip.headerBytes + 2);
-    const connection = this.#pool.connectionOf(ip.dstLow32, dstPort);
+    const fault = ip.check();
+    if (fault === WireFault.NOT_TCP) return this.#shardOfMessage(data, start, bytes);
+    if (fault !== WireFault.OK || bytes < ip.headerBytes + TCP_HEADER_BYTES_MIN) return -1;
+    return this.#shardAt(ip.dstLow32, data.getUint16(start + ip.headerBytes + 2));
+  }
+
+  /** What a router says of a packet that was too big goes to the shard of the packet's user. */
+  #shardOfMessage(data: DataView, start: number, bytes: number): number {
+    const message = this.#message;
+    message.wrap(data, start, bytes, this.#ip);
+    if (message.check() !== WireFault.OK) return -1;
+    return this.#shardAt(message.dstLow32, message.dstPort);
+  }
+
+  #shardAt(low: number, port: number): number {
+    const connection = this.#pool.connectionOf(low, port);
     return connection < 0 ? -1 : shardOf(connection, this.#users, this.#rings.length);
   }
 }

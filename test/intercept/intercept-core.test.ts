@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { createRecordRing, RECORD_HEADER_BYTES, RecordRing } from '../../src/base/record-ring.ts';
 import { InterceptCore, TALLIES, Tally } from '../../src/intercept/intercept-core.ts';
+import { packetTooBig } from '../helpers/icmp.ts';
 import { type PacketParts, packetOf } from './packets.ts';
 import { request } from './registrations.ts';
 
@@ -68,6 +69,39 @@ test('IPv6 goes the same way', () => {
   capture(packet);
   expect(takeFrom(1)).toEqual(Array.from(packet));
   expect(takeFrom(0)).toBeNull();
+});
+
+describe.each([
+  { version: 4, parts: reply, pools: ['10.0.0.0/24'], bytes: 20 + 8 + 28 },
+  {
+    version: 6,
+    parts: { ...reply, src: 'fd77::1', dst: 'fd77::64:9' },
+    pools: ['fd77::64:0/112'],
+    bytes: 40 + 8 + 48,
+  },
+])('of IPv$version a router’s message that a packet was too big', (row) => {
+  const { src, dst, srcPort, dstPort } = row.parts;
+  const sent = (change: Partial<PacketParts> = {}) =>
+    packetOf({ src: dst, dst: src, srcPort: dstPort, dstPort: srcPort, ...change });
+
+  test('goes to whoever sent that packet, as far as it is read', () => {
+    const { capture, takeFrom, tally } = makeCore(row.pools);
+    const message = packetTooBig({ quoted: sent({ payloadBytes: 200 }), mtu: 1400 });
+    capture(message);
+    expect(takeFrom(0)).toEqual(Array.from(message.subarray(0, row.bytes)));
+    expect(tally[Tally.FORWARDED]).toBe(1);
+  });
+
+  test.each([
+    { name: 'of another target', change: { dstPort: 81 }, counted: Tally.NOT_OURS },
+    { name: 'that is of another kind', type: 0x0b00, counted: Tally.MALFORMED },
+  ])('$name is not handed over', ({ change, type, counted }) => {
+    const { capture, takeFrom, tally } = makeCore(row.pools);
+    const typed = type === undefined ? {} : { typeAndCode: type };
+    capture(packetTooBig({ quoted: sent(change), mtu: 1400, ...typed }));
+    expect(takeFrom(0)).toBeNull();
+    expect(tally[counted]).toBe(1);
+  });
 });
 
 describe('nobody is handed', () => {

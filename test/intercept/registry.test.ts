@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { Prng } from '../../src/base/prng.ts';
-import type { Registration } from '../../src/intercept/ports.ts';
-import { NOBODY, overlapOf, type PacketEnds, Registry } from '../../src/intercept/registry.ts';
+import type { PacketEnds, Registration } from '../../src/intercept/ports.ts';
+import { NOBODY, overlapOf, Registry } from '../../src/intercept/registry.ts';
 import { octetsOf, request } from './registrations.ts';
 
 const registration = (id: number, ...args: Parameters<typeof request>): Registration => ({

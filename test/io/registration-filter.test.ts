@@ -10,7 +10,9 @@ import {
 } from '../../src/io/intercept-registrations.ts';
 import { registrationFilter } from '../../src/io/registration-filter.ts';
 import { IpView } from '../../src/wire/ip-view.ts';
+import { PacketTooBigView } from '../../src/wire/packet-too-big.ts';
 import { WireFault } from '../../src/wire/wire-fault.ts';
+import { packetTooBig } from '../helpers/icmp.ts';
 import { octetsOf, rangeOf, registrationOf, targetOf } from '../helpers/raw-client.ts';
 import { runBpf } from './bpf-interpreter.ts';
 
@@ -50,6 +52,7 @@ function verdicts(
   interfaces: readonly number[] | null = null,
 ): [boolean, boolean] {
   const octets = packetOf(packet);
+  const message = messageOf(packet);
   const program = registrationFilter({ registrations, interfaces, snapBytes: SNAP_BYTES });
   const family = packet.source.length === 4 ? 4 : 6;
   const accepted = runBpf(program, octets, ETHER_TYPE[family], INTERFACE);
@@ -59,7 +62,28 @@ function verdicts(
   const isTcp = ip.check() === WireFault.OK;
   const matcher = new RegistrationMatcher(registrations);
   const matches = isTcp && matcher.matches(ip, packet.sourcePort, packet.destinationPort);
+  // What a router says of the packet that this one answers has to go the same way.
+  expect(runBpf(program, message, ETHER_TYPE[family], INTERFACE)).toBe(accepted);
+  const view = new PacketTooBigView();
+  const data = new DataView(message.buffer);
+  ip.wrap(data, 0, message.length);
+  expect(ip.check()).toBe(WireFault.NOT_TCP);
+  view.wrap(data, 0, message.length, ip);
+  const isMessage = view.check() === WireFault.OK;
+  expect(isMessage && matcher.matches(view, view.srcPort, view.dstPort)).toBe(matches);
   return [accepted > 0, matches];
+}
+
+function messageOf(reply: Packet): Uint8Array {
+  const { source, destination, sourcePort, destinationPort } = reply;
+  const quoted = packetOf({
+    ...reply,
+    source: destination,
+    destination: source,
+    sourcePort: destinationPort,
+    destinationPort: sourcePort,
+  });
+  return packetTooBig({ quoted, mtu: 1400 });
 }
 
 const REGISTRATIONS: readonly Registration[] = [

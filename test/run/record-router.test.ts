@@ -5,6 +5,7 @@ import { RunClock } from '../../src/io/run-clock.ts';
 import { closeEventFd, openEventFd } from '../../src/io/sys/eventfd.ts';
 import { RecordRouter } from '../../src/run/record-router.ts';
 import { AddressPool, parseClients, shardOf } from '../../src/schedule/address-pool.ts';
+import { packetTooBig } from '../helpers/icmp.ts';
 import { packetOf } from '../intercept/packets.ts';
 
 const USERS = 5_000;
@@ -80,6 +81,38 @@ test.each([1, 2, 3])('with %d shards each gets the replies of its users, in orde
       );
     }
     expect(router.routed).toBe(400);
+  });
+});
+
+test('what a router says of a user’s packet goes to that user’s shard', () => {
+  const shards = 3;
+  withInboxes(shards, (router, receivers) => {
+    const ring = new RecordRing(createRecordRing(1 << 20));
+    const connections = Array.from({ length: 60 }, (_, i) => i * 37);
+    for (const connection of connections) {
+      const quoted = packetOf({
+        src: pool.addressOf(connection),
+        dst: '10.77.0.1',
+        srcPort: pool.portOf(connection),
+        dstPort: 80,
+      });
+      const message = packetTooBig({ quoted, mtu: 1400 });
+      ring.push(100, 500, new DataView(message.buffer), 0, message.length);
+    }
+    const piece = new Uint8Array(1 << 20);
+    const data = new DataView(piece.buffer, 0, ring.take(piece, 0));
+    expect(router.route(data, 0, data.byteLength, 0)).toBe(true);
+    for (const [shard, receiver] of receivers.entries()) {
+      const heard: number[] = [];
+      receiver.receive(1_000, {
+        onPacket: (start) => {
+          const quotedAt = start + 28;
+          const port = receiver.data.getUint16(quotedAt + 20);
+          heard.push(pool.connectionOf(receiver.data.getUint32(quotedAt + 12), port));
+        },
+      });
+      expect(heard).toEqual(connections.filter((one) => shardOf(one, USERS, shards) === shard));
+    }
   });
 });
 
