@@ -1,4 +1,5 @@
 /** The files that commands read and write: errno in, ReplayError out. */
+import { randomBytes } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
 import {
   access,
@@ -82,10 +83,10 @@ const NONE_BESIDE: ReadonlySet<string> = new Set(['EACCES', 'EPERM', 'ENAMETOOLO
 async function writeWhole(path: string, content: string): Promise<void> {
   const found = await stat(path).catch(() => null);
   // `/dev/stdout` may be a file that somebody else has open: another in its place would not be theirs.
-  const isOpened = /^\/(?:dev|proc)\//.test(path);
+  const isOpened = /^\/(?:dev\/(?:fd\/|std)|proc\/)/.test(path);
   if (isOpened || (found !== null && !found.isFile())) return await writeFile(path, content);
   const place = found === null ? path : await realpath(path);
-  const part = `${place}.${process.pid}.part`;
+  const part = `${place}.${randomBytes(4).toString('hex')}.part`;
   try {
     await writeFile(part, content, { flag: 'wx' });
     if (found !== null) await keepOwner(part, found);
