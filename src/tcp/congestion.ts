@@ -12,7 +12,8 @@ import { rtoNs, toMicroseconds } from './round-trip.ts';
 import { UserFlag, type UserTable } from './user-table.ts';
 
 /** The window is in sixteenths of a segment. */
-export const CWND_UNIT = 16;
+const CWND_UNIT_SHIFT = 4;
+export const CWND_UNIT = 1 << CWND_UNIT_SHIFT;
 export const CWND_INITIAL = 10 * CWND_UNIT;
 export const CWND_MAX = 4_000 * CWND_UNIT;
 const CWND_MIN_AFTER_LOSS = 2 * CWND_UNIT;
@@ -26,7 +27,7 @@ const US_PER_SECOND = 1e6;
 
 /** The window in octets. */
 export function cwndBytes(users: UserTable, user: number): number {
-  return Math.floor((users.cwnd[user] * users.sendMss[user]) / CWND_UNIT);
+  return (users.cwnd[user] * users.sendMss[user]) >>> CWND_UNIT_SHIFT;
 }
 
 /** Octets in sixteenths of a segment, rounded up. */

@@ -7,14 +7,7 @@
  * and stops repeating wherever an acknowledgement says that the peer has more.
  */
 import { type Seq, seqAfter, seqBefore } from '../base/seq.ts';
-import {
-  CWND_MAX,
-  CWND_UNIT,
-  growCwnd,
-  lowerSsthresh,
-  onAllAcked,
-  toCwndUnits,
-} from './congestion.ts';
+import { CWND_MAX, CWND_UNIT, growCwnd, lowerSsthresh, toCwndUnits } from './congestion.ts';
 import type { PathMtu } from './path-mtu.ts';
 import type { StreamSource, TcpSettings } from './ports.ts';
 import { rtoNs } from './round-trip.ts';
@@ -66,35 +59,23 @@ export class LossRecovery {
   }
 
   /**
-   * Something new is acknowledged; `sndUna` says it already.
+   * Something new is acknowledged in fast recovery or after a timeout; `sndUna` says it already.
    * @param acked how many octets
    * @param flight how many were outstanding before
    */
-  onNewAck(
-    user: number,
-    ack: Seq,
-    acked: number,
-    flight: number,
-    isRoundOver: boolean,
-    nowNs: number,
-  ): void {
+  onNewAck(user: number, ack: Seq, acked: number, flight: number, nowNs: number): void {
     const users = this.#users;
     const flags = users.flags[user];
     const isAll = ack === users.sndMax[user];
-    if (flags & UserFlag.RECOVERY) {
-      if (isAll || !seqBefore(ack, users.mark[user])) {
-        users.flags[user] = flags & ~UserFlag.RECOVERY;
-        users.cwnd[user] = Math.min(users.cwnd[user], users.ssthresh[user]);
-      } else {
-        this.#onPartialAck(user, acked, nowNs);
-      }
+    if (flags & UserFlag.LOSS) {
+      growCwnd(users, user, acked, flight, false);
+      if (isAll || seqAfter(ack, users.mark[user])) users.flags[user] = flags & ~UserFlag.LOSS;
+    } else if (isAll || !seqBefore(ack, users.mark[user])) {
+      users.flags[user] = flags & ~UserFlag.RECOVERY;
+      users.cwnd[user] = Math.min(users.cwnd[user], users.ssthresh[user]);
     } else {
-      growCwnd(users, user, acked, flight, isRoundOver);
-      if (flags & UserFlag.LOSS && (isAll || seqAfter(ack, users.mark[user]))) {
-        users.flags[user] = flags & ~UserFlag.LOSS;
-      }
+      this.#onPartialAck(user, acked, nowNs);
     }
-    if (isAll) onAllAcked(users, user, nowNs);
   }
 
   /** RFC 6582, section 3.2, step 3: the acknowledgement points at the next hole. */

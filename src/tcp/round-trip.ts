@@ -10,7 +10,7 @@ import { type Seq, seqBefore } from '../base/seq.ts';
 import { NS_PER_SECOND, NS_PER_US } from '../base/time.ts';
 import type { TcpOptions } from '../wire/tcp-options.ts';
 import type { SegmentOutput } from './ports.ts';
-import { Count, UserFlag, type UserTable } from './user-table.ts';
+import { BACKOFF_BITS, Count, UserFlag, type UserTable } from './user-table.ts';
 
 /**
  * The least that is waited beyond the smoothed round trip. RFC 6298 says one second in all; Linux has
@@ -59,10 +59,11 @@ export function onTimedAck(
   const sampleUs = hasTimestamps
     ? echoedUs(output, user, options, nowNs)
     : (toMicroseconds(nowNs) - users.tsRecent[user]) >>> 0;
-  if (isRoundOver) users.flags[user] &= ~UserFlag.TIMED;
+  if (isRoundOver || sampleUs !== NO_SAMPLE) {
+    // What was sent once is acknowledged, whatever its timestamp says.
+    users.flags[user] = flags & ~(BACKOFF_BITS | (isRoundOver ? UserFlag.TIMED : 0));
+  }
   if (sampleUs !== NO_SAMPLE) measureRtt(users, user, sampleUs);
-  // What was sent once is acknowledged, whatever its timestamp says.
-  if (sampleUs !== NO_SAMPLE || isRoundOver) users.setCount(user, Count.BACKOFF, 0);
   return isRoundOver;
 }
 
@@ -101,5 +102,5 @@ export function rtoNs(users: UserTable, user: number): number {
     const variationUs = Math.max(VARIATION_US_MIN, 4 * users.rttvarUs[user]);
     baseNs = (users.srttUs[user] + variationUs) * NS_PER_US;
   }
-  return Math.min(baseNs * 2 ** users.count(user, Count.BACKOFF), RTO_NS_MAX);
+  return Math.min(baseNs * (1 << users.count(user, Count.BACKOFF)), RTO_NS_MAX);
 }

@@ -4,7 +4,7 @@ import { NEVER_NS, NS_PER_MS, NS_PER_US } from '../base/time.ts';
 import { ACK, FIN, PSH, RST, SYN, type TcpView } from '../wire/tcp.ts';
 import type { TcpOptions } from '../wire/tcp-options.ts';
 import { Challenges, oweAck } from './ack-policy.ts';
-import { CWND_UNIT } from './congestion.ts';
+import { CWND_UNIT, growCwnd, onAllAcked } from './congestion.ts';
 import type { LossRecovery } from './loss-recovery.ts';
 import { MIN_SEND_MSS, TIMESTAMP_OPTION_BYTES } from './path-mtu.ts';
 import type { SegmentOutput, TcpSettings } from './ports.ts';
@@ -138,7 +138,8 @@ export class SegmentArrives {
   #onSynAcked(user: number, options: TcpOptions, nowNs: number): void {
     const users = this.#users;
     const retries = users.count(user, Count.RETRIES);
-    const lastSynNs = users.dueNs[user] - this.#settings.synRtoNs * 2 ** retries;
+    const backOff = retries === 0 ? 1 : 2 ** retries;
+    const lastSynNs = users.dueNs[user] - this.#settings.synRtoNs * backOff;
     const sinceLastUs = Math.max(0, (nowNs - lastSynNs) / NS_PER_US);
     // The SYN after a reset is the first that counts: the one before it was answered.
     const firsts = users.flags[user] & UserFlag.OLD_CONNECTION ? 1 : 0;
@@ -289,9 +290,15 @@ export class SegmentArrives {
     const isAll = acked === flight;
     users.sndUna[user] = ack;
     if (seqBefore(users.sndNxt[user], ack)) users.sndNxt[user] = ack;
-    users.flags[user] &= ~ACKED_COUNTS;
+    const flags = users.flags[user] & ~ACKED_COUNTS;
+    users.flags[user] = flags;
     users.dueNs[user] = isAll ? NEVER_NS : nowNs + rtoNs(users, user);
-    this.#lossRecovery.onNewAck(user, ack, acked, flight, isRoundOver, nowNs);
+    if (flags & (UserFlag.RECOVERY | UserFlag.LOSS)) {
+      this.#lossRecovery.onNewAck(user, ack, acked, flight, nowNs);
+    } else {
+      growCwnd(users, user, acked, flight, isRoundOver);
+    }
+    if (isAll) onAllAcked(users, user, nowNs);
     return TcpEvent.ACKED | (isAll ? this.#onAllAcked(user) : 0);
   }
 

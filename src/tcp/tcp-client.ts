@@ -82,14 +82,8 @@ export class TcpClient {
     users.sndUna[user] = iss;
     users.sndNxt[user] = seqAdd(iss, 1);
     users.sndMax[user] = seqAdd(iss, 1);
-    users.sndWnd[user] = 0;
-    users.rcvNxt[user] = 0;
-    users.sndWl1[user] = 0;
-    users.tsRecent[user] = 0;
     users.srttUs[user] = 0;
-    users.rttvarUs[user] = 0;
-    users.mark[user] = 0;
-    users.sendMss[user] = 0;
+    // The other columns are set when the SYN is answered, or with the flag that says they hold.
     users.cwnd[user] = CWND_INITIAL;
     users.ssthresh[user] = CWND_MAX;
     users.dueNs[user] = nowNs + this.#settings.synRtoNs;

@@ -47,30 +47,25 @@ export const UserFlag = {
   OLD_CONNECTION: 0x400,
 } as const;
 
-/** Counts in the `flags` column, each as the number of its first bit; `COUNT_MAX` is its largest. */
+/** Counts in the `flags` column above the flags: the number of the first bit, and its largest << 8. */
 export const Count = {
   /** Shift of the peer's window field. */
-  WINDOW_SHIFT: 12,
+  WINDOW_SHIFT: (0xf << 8) | 12,
   /** Doublings of the retransmission timeout (Karn: kept until there is a valid sample). */
-  BACKOFF: 16,
+  BACKOFF: (0xf << 8) | 16,
   /** Duplicate acknowledgements in a row. */
-  DUPLICATE_ACKS: 20,
+  DUPLICATE_ACKS: (0x3 << 8) | 20,
   /** Retransmission timeouts in a row without anything acknowledged. */
-  RETRIES: 22,
+  RETRIES: (0xff << 8) | 22,
 } as const;
 export type Count = (typeof Count)[keyof typeof Count];
 
-const COUNT_MAX = {
-  [Count.WINDOW_SHIFT]: 0xf,
-  [Count.BACKOFF]: 0xf,
-  [Count.DUPLICATE_ACKS]: 0x3,
-  [Count.RETRIES]: 0xff,
-} as const;
+const FIRST_BIT = 0x1f;
 
-/** All bits of the counts that an acknowledgement of something new sets to 0. */
-export const ACKED_COUNTS =
-  (COUNT_MAX[Count.DUPLICATE_ACKS] << Count.DUPLICATE_ACKS) |
-  (COUNT_MAX[Count.RETRIES] << Count.RETRIES);
+/** All bits of the back-off. */
+export const BACKOFF_BITS = 0xf << 16;
+/** All bits of the counts that an acknowledgement of something new sets to 0: the last two. */
+export const ACKED_COUNTS = 0x3ff << 20;
 
 /** Octets that one user takes in this table (63, and the next multiple of 8 for what is to come). */
 export const TCB_BYTES_PER_USER = 64;
@@ -79,7 +74,7 @@ export class UserTable {
   readonly users: number;
   readonly state: Uint8Array;
   /** Bits of UserFlag, and above them the numbers of `Count`. */
-  readonly flags: Uint32Array;
+  readonly flags: Int32Array;
   /** Initial send sequence number. */
   readonly iss: Uint32Array;
   readonly sndUna: Uint32Array;
@@ -119,7 +114,7 @@ export class UserTable {
   constructor(users: number) {
     this.users = users;
     this.state = new Uint8Array(users);
-    this.flags = new Uint32Array(users);
+    this.flags = new Int32Array(users);
     this.iss = new Uint32Array(users);
     this.sndUna = new Uint32Array(users);
     this.sndNxt = new Uint32Array(users);
@@ -139,12 +134,13 @@ export class UserTable {
 
   /** One of the counts in the `flags` column. */
   count(user: number, which: Count): number {
-    return (this.flags[user] >>> which) & COUNT_MAX[which];
+    return (this.flags[user] >>> (which & FIRST_BIT)) & (which >>> 8);
   }
 
   /** Sets it; what is larger than it can be becomes the largest. */
   setCount(user: number, which: Count, value: number): void {
-    const max = COUNT_MAX[which];
-    this.flags[user] = (this.flags[user] & ~(max << which)) | (Math.min(value, max) << which);
+    const first = which & FIRST_BIT;
+    const max = which >>> 8;
+    this.flags[user] = (this.flags[user] & ~(max << first)) | (Math.min(value, max) << first);
   }
 }
