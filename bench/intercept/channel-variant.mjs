@@ -33,6 +33,9 @@ const child = spawn(process.execPath, [script, String(port), ...(secret ? [TOKEN
   env: { ...process.env, MADE_UP_RATE: String(rate) },
   stdio: ['ignore', 'ignore', 'pipe'],
 });
+// However this process ends, the other does not go on without it.
+process.once('exit', () => child.kill());
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1));
 child.once('exit', (code) => {
   process.stderr.write(`the made-up intercept ended with ${code}: ${said}\n`);
   process.exit(1);
