@@ -54,6 +54,8 @@ export type Doubt = (typeof Doubt)[keyof typeof Doubt];
 export class StrayTimes {
   /** Packets that are no longer in doubt, with the times that they are to have: the caller's. */
   readonly released: HeldFrame[] = [];
+  /** Whether any are held or released: asked for every packet, so a field. */
+  isBusy = false;
   /** How many of those released so far were astray. */
   count = 0;
   readonly #clock: CaptureClock;
@@ -93,6 +95,12 @@ export class StrayTimes {
     return Doubt.RELEASED;
   }
 
+  /** The first of those released has been taken. */
+  taken(): void {
+    this.released.shift();
+    this.isBusy = this.released.length > 0 || this.isHolding;
+  }
+
   /** Releases what is held with the times that were recorded. */
   release(): void {
     this.released.push(...this.#held);
@@ -106,6 +114,7 @@ export class StrayTimes {
     }
     const { window, packetStart, capturedBytes, originalBytes } = reader;
     const { linkType, interfaceIndex, seconds, nanos } = reader;
+    this.isBusy = true;
     const octets = window.bytes.slice(packetStart, packetStart + capturedBytes);
     this.#held.push({
       data: new DataView(octets.buffer),

@@ -75,15 +75,15 @@ export class CaptureIngest {
   run(untilSeconds: number, untilNanos: number): IngestStep {
     this.#interface = -1;
     const { reader } = this;
-    const { released } = this.#strays;
+    const strays = this.#strays;
     for (;;) {
-      if (released.length > 0 && !this.#takeReleased(untilSeconds, untilNanos)) {
+      if (strays.isBusy && !this.#takeReleased(untilSeconds, untilNanos)) {
         return IngestStep.AHEAD;
       }
       if (!this.#isPending) {
         const step = reader.next();
-        if (step === Step.END && this.#strays.isHolding) {
-          this.#strays.release();
+        if (step === Step.END && strays.isHolding) {
+          strays.release();
           continue;
         }
         if (step !== Step.PACKET) return step;
@@ -91,9 +91,13 @@ export class CaptureIngest {
         this.#isOffered = false;
       }
       if (!this.#isOffered) {
-        const doubt = this.#mayBeFar(reader.seconds) ? this.#strays.offer(reader) : Doubt.NONE;
-        if (doubt === Doubt.HELD) this.#isPending = false;
-        if (doubt !== Doubt.NONE) continue;
+        const { seconds } = reader;
+        const step = seconds - this.#lastSeconds;
+        if (step >= FAR_SECONDS || step < 0 || strays.isBusy) {
+          const doubt = strays.offer(reader);
+          if (doubt === Doubt.HELD) this.#isPending = false;
+          if (doubt !== Doubt.NONE) continue;
+        }
         this.#isOffered = true;
       }
       if (isLater(reader, untilSeconds, untilNanos)) return IngestStep.AHEAD;
@@ -143,12 +147,6 @@ export class CaptureIngest {
     return named;
   }
 
-  /** Asked for every packet: whether it is worth to be looked at closer. */
-  #mayBeFar(seconds: number): boolean {
-    const step = seconds - this.#lastSeconds;
-    return step >= FAR_SECONDS || step < 0 || this.#strays.isHolding;
-  }
-
   /** @returns false where one of them is later than that */
   #takeReleased(untilSeconds: number, untilNanos: number): boolean {
     const { released } = this.#strays;
@@ -156,7 +154,7 @@ export class CaptureIngest {
       const frame = released[0];
       if (isLater(frame, untilSeconds, untilNanos)) return false;
       this.#take(frame.data, frame.base, frame);
-      released.shift();
+      this.#strays.taken();
     }
     return true;
   }
