@@ -99,7 +99,7 @@ export const REPLAY_FLAGS: readonly OptionSpec[] = [
   value(PACE, {
     name: 'timeout',
     letter: 't',
-    describe: 'T without progress on an answer that ends a user',
+    describe: 'T without progress, beyond what the recorded server took, that ends a user',
     fallback: '30s',
   }),
 

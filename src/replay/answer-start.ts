@@ -68,7 +68,8 @@ export class AnswerStart {
   #isUnasked(user: number, session: number, stage: number): boolean {
     const stages = this.#stages;
     const end = stages.end(session);
-    if (stage > end + 1) return true;
+    // Beyond the script lies what is left of an answer whose end the client did not wait for.
+    if (stage > end + 1) return !stages.isCut(session, end);
     if (stage === stages.first(session) || !stages.isTurn(session, stage - 1)) return false;
     if (stage === end + 1 && !stages.isAnswer(session, stage)) return false;
     return this.#tcp.ackedBytes(user) <= stages.turnStart(session, stage);

@@ -256,7 +256,7 @@ export class Stages {
   /** Of an answer: whether the recorded client ended before it did, or the recording. */
   isCut(session: number, stage: number): boolean {
     if (stage === this.end(session) && this.isEndWithin(session)) return true;
-    return (this.#marks[stage - 1] & MessageMark.CUT) !== 0;
+    return stage > this.first(session) && (this.#marks[stage - 1] & MessageMark.CUT) !== 0;
   }
 
   /** Of a stage that has a status: whether the recorded body came in chunks. */

@@ -242,9 +242,29 @@ describe('a client that did not wait for the end of an answer', () => {
       const options = server === undefined ? {} : { server: [server] };
       const played = play([cancelled(end)], { users: 4, timeoutNs: 2e9, ...options });
       expect(named(played.counters)).toMatchObject({ COMPLETED: 4, EXCHANGES_ANSWERED: 4 });
+      expect(played.counters[Counter.EXCHANGES_UNSOLICITED]).toBe(0);
       expect(played.endMs).toBeLessThan(1000);
     }
   });
+});
+
+test('what goes on after a client that has left is not unasked, after others it is', () => {
+  const going: SessionSpec = {
+    said: [
+      { from: 'client', text: 'GET /1 HTTP/1.1\r\n\r\n' },
+      { from: 'server', text: page(200, 9_000), afterMs: 10 },
+      { from: 'server', text: 9_000, afterMs: 1 },
+      { from: 'server', text: 9_000, afterMs: 1 },
+    ],
+    endAfterMs: 20,
+  };
+  const recorded: SessionSpec = { ...going, said: going.said.slice(0, 2) };
+  for (const endAwaited of [3_000, undefined]) {
+    const spec = endAwaited === undefined ? recorded : { ...recorded, endAwaited };
+    const { counters } = play([spec], { server: [going] });
+    expect(counters[Counter.COMPLETED]).toBe(1);
+    expect(counters[Counter.EXCHANGES_UNSOLICITED]).toBe(endAwaited === undefined ? 1 : 0);
+  }
 });
 
 test('a recording that ends in the middle of an answer is played to its end', () => {
@@ -254,6 +274,7 @@ test('a recording that ends in the middle of an answer is played to its end', ()
     for (const server of [spec, http([[page(200, 9_000)]])]) {
       const played = play([spec], { timeoutNs: 2e9, server: [server] });
       expect(named(played.counters)).toMatchObject({ COMPLETED: 1, EXCHANGES_ANSWERED: 1 });
+      expect(played.counters[Counter.EXCHANGES_UNSOLICITED]).toBe(0);
       expect(played.latency.row(Latency.RESPONSE).max).toBeCloseTo(10, 0);
     }
   }
