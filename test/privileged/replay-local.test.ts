@@ -178,11 +178,11 @@ describe.runIf(canRun('replies to this machine', TOOLS))('replies to this machin
       const ip = family === 'ipv4' ? ['ip'] : ['ip', '-6'];
       await mustInside(lab.target, [...ip, 'route', 'add', range, 'dev', DEVICE]);
       const argv = ['--target', target(family), '--clients', range];
-      const { stdout } = await play(50, argv).then((replayed) => {
-        completed(replayed, 50);
-        return replayed;
-      });
-      expect(stdout).toContain(`asks its link for clients (${family === 'ipv4' ? 'ARP' : 'NDP'})`);
+      const replayed = await play(50, argv);
+      completed(replayed, 50);
+      expect(replayed.stdout).toContain(
+        `asks its link for clients (${family === 'ipv4' ? 'ARP' : 'NDP'})`,
+      );
       await mustInside(lab.target, [...ip, 'neighbour', 'flush', 'all']);
       const refused = await play(50, [...argv, '--no-arp', '--ports', '9000']);
       expect(refused.stderr).toContain(`(${family === 'ipv4' ? 'ARP' : 'NDP'}): --arp;`);
