@@ -266,6 +266,28 @@ describe('receiving', () => {
   });
 });
 
+describe('what is refused leaves the whole TCB as it was', () => {
+  test.each([
+    { name: 'an RST before the window', segment: { at: -1, flags: RST } },
+    { name: 'an RST within the window', segment: { at: 1, flags: RST } },
+    { name: 'a SYN', segment: { at: 5, flags: SYN } },
+    { name: 'octets behind the window', segment: { at: WINDOW_BYTES, payloadBytes: 9 } },
+    { name: 'an acknowledgement of what was never sent', segment: { acked: 9_000 } },
+    { name: 'an acknowledgement that is older than the last', segment: { acked: 10 } },
+    { name: 'an old timestamp', segment: { payloadBytes: 9, timestamps: [99, 0] as const } },
+    { name: 'a segment without ACK', segment: { payloadBytes: 9, flags: PSH } },
+    { name: 'octets that have come before', segment: { at: -20, payloadBytes: 20 } },
+  ])('$name', ({ segment: { at = 0, acked = 1_448, ...rest } }) => {
+    const h = new Harness({ timestamps: true }).establish({ timestamps: [100, 0] }).write(4_344);
+    h.receive({ ack: h.ours(1_448), payloadBytes: 20, timestamps: [100, 0] });
+    h.client.acknowledgeNow(USER);
+    h.client.emit(USER, h.nowNs);
+    const before = h.tcb();
+    h.receive({ seq: h.peer(20 + at), ack: h.ours(acked), ...rest });
+    expect(h.tcb()).toEqual(before);
+  });
+});
+
 describe('RST', () => {
   test.each([
     {

@@ -74,6 +74,12 @@ export class Harness {
     return this.users.state[USER];
   }
 
+  /** The whole transmission control block of the user, by column. */
+  tcb(): Readonly<Record<string, number>> {
+    const columns = Object.entries(this.users).filter(([, column]) => ArrayBuffer.isView(column));
+    return Object.fromEntries(columns.map(([name, column]) => [name, column[USER]]));
+  }
+
   /** What left since the last call. */
   take(): Sent[] {
     return this.sent.splice(0);
