@@ -46,7 +46,7 @@ const TP_STATUS_KERNEL = 0;
 const TP_STATUS_USER = 1;
 
 /** Large enough that frames waste little of it, small enough to be found in one piece. */
-const BLOCK_BYTES = Math.max(128 << 10, PAGE_BYTES);
+const BLOCK_BYTES_MIN = 128 << 10;
 
 /**
  * Frames of a ring by default: 100 ms of 300,000 replies a second. Each has room for the longest
@@ -56,6 +56,27 @@ export const RING_FRAMES = 1 << 15;
 
 /** Every interface there is, now or later. */
 export const ALL_INTERFACES = 0;
+
+/** How a ring is laid out: what struct tpacket_req says. */
+export interface RingShape {
+  readonly frameBytes: number;
+  readonly framesPerBlock: number;
+  readonly blockBytes: number;
+  readonly blocks: number;
+}
+
+/**
+ * The layout of a ring for at least `frames` packets of `snapBytes` octets. The kernel wants frames
+ * aligned to 16 octets and blocks that are whole pages, of 4, 16 or 64 KiB.
+ */
+export function ringShape(frames: number, snapBytes: number, pageBytes: number): RingShape {
+  const frameBytes =
+    Math.ceil((FRAME_HEADER_BYTES + snapBytes) / FRAME_ALIGNMENT) * FRAME_ALIGNMENT;
+  const blockBytes = Math.ceil(BLOCK_BYTES_MIN / pageBytes) * pageBytes;
+  assert(frameBytes <= blockBytes, 'a frame fits a block');
+  const framesPerBlock = Math.floor(blockBytes / frameBytes);
+  return { frameBytes, framesPerBlock, blockBytes, blocks: Math.ceil(frames / framesPerBlock) };
+}
 
 export interface PacketRingOptions {
   /** Whose packets, or `ALL_INTERFACES`. */
@@ -82,8 +103,11 @@ export class PacketRing {
   readonly #socket: Socket;
   readonly #words: Uint32Array;
   readonly #address: number;
+  readonly #shape: RingShape;
+  /** The shape's members that are read for every packet. */
   readonly #frameBytes: number;
   readonly #framesPerBlock: number;
+  readonly #blockBytes: number;
   readonly #blocks: number;
   /** The frame that comes next: its octet in the ring, and which one of its block it is. */
   #at = 0;
@@ -95,11 +119,11 @@ export class PacketRing {
   /** @throws ReplayError ERR_IO_NOT_PERMITTED, ERR_IO_SOCKET, ERR_IO_FILTER, ERR_IO_MMAP */
   constructor(options: PacketRingOptions) {
     const { interfaceIndex, filter, snapBytes, ringFrames = RING_FRAMES } = options;
-    this.#frameBytes =
-      Math.ceil((FRAME_HEADER_BYTES + snapBytes) / FRAME_ALIGNMENT) * FRAME_ALIGNMENT;
-    assert(this.#frameBytes <= BLOCK_BYTES, 'a frame fits a block');
-    this.#framesPerBlock = Math.floor(BLOCK_BYTES / this.#frameBytes);
-    this.#blocks = Math.ceil(ringFrames / this.#framesPerBlock);
+    this.#shape = ringShape(ringFrames, snapBytes, PAGE_BYTES);
+    this.#frameBytes = this.#shape.frameBytes;
+    this.#framesPerBlock = this.#shape.framesPerBlock;
+    this.#blockBytes = this.#shape.blockBytes;
+    this.#blocks = this.#shape.blocks;
     // Protocol 0: nothing is received before the filter and the ring are there.
     this.#socket = new Socket(AF_PACKET, SOCK_DGRAM, 0);
     this.fd = this.#socket.fd;
@@ -118,7 +142,7 @@ export class PacketRing {
       this.#socket.close();
       throw fault;
     }
-    const buffer = viewOf(this.#address, this.#blocks * BLOCK_BYTES);
+    const buffer = viewOf(this.#address, this.#bytes);
     this.data = new DataView(buffer);
     this.#words = new Uint32Array(buffer);
   }
@@ -157,7 +181,7 @@ export class PacketRing {
     if (++this.#frameOfBlock < this.#framesPerBlock) return;
     this.#frameOfBlock = 0;
     if (++this.#block === this.#blocks) this.#block = 0;
-    this.#at = this.#block * BLOCK_BYTES;
+    this.#at = this.#block * this.#blockBytes;
   }
 
   /**
@@ -183,24 +207,24 @@ export class PacketRing {
   close(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    unmap(this.#address, this.#blocks * BLOCK_BYTES);
+    unmap(this.#address, this.#bytes);
     this.#socket.close();
+  }
+
+  get #bytes(): number {
+    return this.#blocks * this.#blockBytes;
   }
 
   #openRing(): number {
     const socket = this.#socket;
     socket.setOption(SOL_PACKET, PACKET_VERSION, intOption(TPACKET_V2), 'choosing TPACKET_V2');
     // struct tpacket_req.
-    const request = Uint32Array.of(
-      BLOCK_BYTES,
-      this.#blocks,
-      this.#frameBytes,
-      this.#blocks * this.#framesPerBlock,
-    );
-    const doing = `making a ring of ${this.#blocks * BLOCK_BYTES} bytes`;
+    const { blockBytes, blocks, frameBytes, framesPerBlock } = this.#shape;
+    const request = Uint32Array.of(blockBytes, blocks, frameBytes, blocks * framesPerBlock);
+    const doing = `making a ring of ${this.#bytes} bytes`;
     socket.setOption(SOL_PACKET, PACKET_RX_RING, new Uint8Array(request.buffer), doing);
     return map({
-      bytes: this.#blocks * BLOCK_BYTES,
+      bytes: this.#bytes,
       protection: PROT_READ | PROT_WRITE,
       flags: MAP_SHARED,
       fd: socket.fd,
