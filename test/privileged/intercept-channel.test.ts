@@ -17,7 +17,7 @@ import {
 } from '../helpers/intercept.ts';
 import { CLIENTS_ROUTED, inside, type Lab, makeLab, mustInside } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
-import { run, startProgram } from '../helpers/process.ts';
+import { run, startProgram, until } from '../helpers/process.ts';
 import { completed, fixture, type Replayed, replay, withLedger } from '../helpers/replay.ts';
 import {
   makeFolder,
@@ -46,6 +46,9 @@ interface Noted {
   readonly generator: { readonly notes: readonly string[]; readonly warnings: readonly string[] };
 }
 const notesOf = ({ result }: Replayed): Noted => result as unknown as Noted;
+
+const hasRegistered = (one: RunningIntercept): Promise<void> =>
+  until('a replay has registered', () => one.output().includes('a replay has registered'), 60_000);
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -163,7 +166,8 @@ describe.runIf(canRun('intercepts', TOOLS))('a replay with intercepts', () => {
       const filter = `tcp and src host ${lab.target.ipv4} and dst net ${CLIENTS_ROUTED.ipv4}`;
       const leak = await startCapture(lab.target, path, { filter, device: 'aux0' });
       const replaying = play([mode], ['-u', '64', '-a', '0.3', '--threads', '1']);
-      await pause(3_000);
+      await hasRegistered(first);
+      await pause(2_000);
       await first.stop('SIGKILL');
       await pause(700);
       await start(mode);
@@ -212,7 +216,7 @@ describe.runIf(canRun('intercepts', TOOLS))('a replay with intercepts', () => {
   test('strangers on the port change nothing: octets, scans, half-open ends, a wrong secret', async () => {
     const daemon = await start('sink');
     const replaying = play(['sink'], ['-u', '160', '-a', '0.5']);
-    await pause(1_500);
+    await hasRegistered(daemon);
     const { ipv4 } = lab.target;
     const script = `
 import os, socket, time
@@ -255,9 +259,9 @@ time.sleep(1.5)
   });
 
   test('a second replay that wants the same clients is refused by the name of the first', async () => {
-    await start('sink');
+    const daemon = await start('sink');
     const first = play(['sink'], ['-u', '32', '-a', '0.5']);
-    await pause(1_500);
+    await hasRegistered(daemon);
     const second = await play(['sink'], ['-u', '32']);
     expect(second.code).toBe(5);
     expect(second.stderr).toMatch(

@@ -85,7 +85,7 @@ describe.runIf(canRun('losses of intercepts', TOOLS))('an intercept in mid-run',
     test('that stands still for longer than it is waited for is connected again', async () => {
       const intercept = await start(mode);
       const { replayed } = play(mode);
-      await until('it has registered', () => hasRegistered(intercept));
+      await until('it has registered', () => hasRegistered(intercept), 60_000);
       await pause(1_500);
       process.kill(intercept.pid, 'SIGSTOP');
       await pause(3_600);
@@ -101,7 +101,7 @@ describe.runIf(canRun('losses of intercepts', TOOLS))('an intercept in mid-run',
     test('of a replay that stands still takes it back', async () => {
       const intercept = await start(mode);
       const { replayed, pid } = play(mode);
-      await until('it has registered', () => hasRegistered(intercept));
+      await until('it has registered', () => hasRegistered(intercept), 60_000);
       await pause(1_500);
       process.kill(pid(), 'SIGSTOP');
       await pause(5_600);
@@ -115,7 +115,7 @@ describe.runIf(canRun('losses of intercepts', TOOLS))('an intercept in mid-run',
   test('that does not come back ends the run with 5, under its name', async () => {
     const intercept = await start('sink');
     const { replayed } = play('sink', ['-u', '400', '-a', '0.02']);
-    await until('it has registered', () => hasRegistered(intercept));
+    await until('it has registered', () => hasRegistered(intercept), 60_000);
     await pause(1_500);
     await intercept.stop('SIGKILL');
     const { code, stderr, elapsedMs } = await replayed;
@@ -127,7 +127,7 @@ describe.runIf(canRun('losses of intercepts', TOOLS))('an intercept in mid-run',
   test('that another replay has meanwhile ends the run with 5 and the other’s name', async () => {
     const intercept = await start('sink');
     const { replayed, pid } = play('sink', ['-u', '400', '-a', '0.02']);
-    await until('it has registered', () => hasRegistered(intercept));
+    await until('it has registered', () => hasRegistered(intercept), 60_000);
     await pause(1_500);
     process.kill(pid(), 'SIGSTOP');
     await until('it is gone', () => intercept.output().includes('a replay is gone'));
