@@ -247,7 +247,10 @@ class Indexing {
       hints: (scripts) => withOctets(joined, (read) => findHints(scripts, read)),
       whyNone: () =>
         this.#whyFiltered() ??
-        emptySelection(this.#tracker, this.#options.selection ?? {}, this.#epoch),
+        emptySelection(catalog, this.#options.selection ?? {}, {
+          tracker: this.#tracker,
+          epoch: this.#epoch,
+        }),
       close: () => this.#opened.close(),
     };
   }

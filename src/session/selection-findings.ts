@@ -24,19 +24,19 @@ const PARTS: readonly (readonly [option: string, keys: readonly (keyof SessionSe
 
 /**
  * What to tell of a selection that leaves no session of a capture that has some.
+ * @param chosen the catalog of that selection
  * @param epoch from which the tracker's times count
  * @returns null where the selection leaves some, or there are none
  */
 export function emptySelection(
-  tracker: SessionTracker,
+  chosen: SessionCatalog,
   selection: SessionSelection,
-  epoch: Epoch,
+  { tracker, epoch }: { readonly tracker: SessionTracker; readonly epoch: Epoch },
 ): string | null {
-  const leavesNone = (part: SessionSelection): boolean => {
-    const { total, reasonCounts } = new SessionCatalog(tracker, part, epoch);
-    return total > 0 && reasonCounts[SessionReason.NOT_SELECTED] === total;
-  };
-  if (!leavesNone(selection)) return null;
+  if (!isNone(chosen)) return null;
+  // Each part by itself: as much work as the whole once more, but only where there is a fault.
+  const leavesNone = (part: SessionSelection): boolean =>
+    isNone(new SessionCatalog(tracker, part, epoch));
   const given = PARTS.filter(([, keys]) => keys.some((key) => selection[key] !== undefined));
   const empty = given.filter(([, keys]) =>
     leavesNone(Object.fromEntries(keys.map((key) => [key, selection[key]]))),
@@ -48,6 +48,9 @@ export function emptySelection(
   if (found.length > 0) return found.join('; ');
   return `${given.map(([option]) => option).join(', ')} leave none together`;
 }
+
+const isNone = ({ total, reasonCounts }: SessionCatalog): boolean =>
+  total > 0 && reasonCounts[SessionReason.NOT_SELECTED] === total;
 
 /** What an option could choose from. */
 function thereIs(option: string, catalog: SessionCatalog, epoch: Epoch): string {

@@ -5,6 +5,7 @@ import { readerOf } from '../../src/capture/format.ts';
 import { OctetWindow } from '../../src/capture/octet-window.ts';
 import { CaptureIngest, IngestStep } from '../../src/session/capture-ingest.ts';
 import { emptySelection } from '../../src/session/selection-findings.ts';
+import { SessionCatalog } from '../../src/session/session-catalog.ts';
 import type { SessionSelection } from '../../src/session/session-selection.ts';
 import { SessionTracker } from '../../src/session/session-tracker.ts';
 import { PCAP_NANOSECONDS, pcap } from '../helpers/packets.ts';
@@ -29,7 +30,8 @@ function why(sessions: number, selection: SessionSelection): string | null {
   const ingest = new CaptureIngest(readerOf(window), tracker, { epoch, fileBase: 0 });
   ingest.reader.end();
   while (ingest.run(Number.POSITIVE_INFINITY, 0) !== IngestStep.END);
-  return emptySelection(tracker, selection, epoch);
+  const chosen = new SessionCatalog(tracker, selection, epoch);
+  return emptySelection(chosen, selection, { tracker, epoch });
 }
 
 const address = (low: number) => ({ family: 4 as const, prefix: new Uint8Array(0), low });
