@@ -31,6 +31,8 @@ import {
 /** Packets of one tap overtake one another by so much on their way through queues and processors. */
 const OVERTAKING_NS_MAX = 100_000;
 const LANES = LANE_MAX + 1;
+/** So many sessions of a pair of lanes tell their clocks apart as well as all. */
+const SESSIONS_MAX = 10_000;
 
 /** The clock of one lane against another's. */
 export interface ClockSkew {
@@ -83,6 +85,7 @@ export class ClockSkews {
       if (pair < 0) continue;
       const known = pairs.get(pair) ?? { total: 0, apart: [] };
       pairs.set(pair, known);
+      if (known.total === SESSIONS_MAX) continue;
       known.total++;
       if (!this.#isUnsorted(session)) continue;
       const bounds = this.#boundsOf(session);
