@@ -154,8 +154,8 @@ describe.runIf(canRun('gryphon beside the kernel', TOOLS))('gryphon beside the k
     for (const line of relay.output().split('\n')) {
       if (!line.startsWith('{')) continue;
       const one = JSON.parse(line) as Seen;
-      // A server repeats the end of a connection of the round before whose last packet was under way.
-      if (one.syns === 0) continue;
+      // Not a transfer: a server's last words to a client of the round before, or gryphon's probe.
+      if (one.syns === 0 || one.octets[0] === 0) continue;
       SEEN[client].set(one.serverPort, [...(SEEN[client].get(one.serverPort) ?? []), one]);
     }
   }
