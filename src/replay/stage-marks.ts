@@ -1,0 +1,123 @@
+/** What can be said of recorded messages and stages once, before anybody plays them. */
+import { Protocol, type Scripts, type StreamColumns } from '../session/scripts.ts';
+import { requestBytes } from './http-framing.ts';
+import type { CaptureBytes } from './ports.ts';
+
+/** What is known of a message; bits. */
+export const MessageMark = {
+  /**
+   * The server spoke only after it had received this message. Where it did not (both sides were
+   * talking), octets beyond a stage belong to the next one.
+   */
+  TURN: 1,
+  /** One HTTP/1 request and nothing else: the answer's own header may tell where it ends. */
+  HTTP: 2,
+  /** And that request is HEAD. */
+  HEAD: 4,
+  /** Several HTTP/1 requests in one go, whose answers can be told apart: see `innerEnds`. */
+  PIPELINED: 8,
+  /** The recorded answer's body came in chunks: its length may be another one each time. */
+  CHUNKED: 16,
+  /** The recording lacks the end of the answer: it is shorter than its own header says. */
+  CUT: 32,
+} as const;
+
+/** As much of a message as is looked at for an HTTP header. */
+const REQUEST_PREFIX_BYTES = 8_192;
+const HEAD_METHOD = 'HEAD ';
+/** A session has a stage before its end and one behind it besides those before its messages. */
+export const STAGES_WITHOUT_MESSAGE = 2;
+
+/** A stage's row in columns of stages. */
+export const rowOf = (session: number, stage: number): number =>
+  stage + STAGES_WITHOUT_MESSAGE * session;
+
+/** Fills in a row a stage: the longest pause within it, and the longest with the one before it. */
+export function measurePauses(
+  { sessions, client, server }: Scripts,
+  pauseNs: Float64Array,
+  waitNs: Float64Array,
+): void {
+  for (let session = 0; session < sessions; session++) {
+    const end = client.firstMessage[session + 1];
+    let stage = client.firstMessage[session];
+    const last = server.firstMessage[session + 1];
+    for (let row = server.firstMessage[session]; row < last; row++) {
+      const isFirst = row === server.firstMessage[session];
+      const start = isFirst ? 0 : server.messageEnd[row - 1];
+      while (stage < end && client.messageAwait[stage] <= start) stage++;
+      const at = rowOf(session, stage);
+      waitNs[at] = Math.max(waitNs[at], server.messageThinkNs[row]);
+      const isSameTurn = !isFirst && server.messageAwait[row] === server.messageAwait[row - 1];
+      if (isSameTurn) pauseNs[at] = Math.max(pauseNs[at], server.messageThinkNs[row]);
+    }
+  }
+}
+
+/** Marks the messages that are one HTTP/1 request and nothing else. */
+export function markHttp(scripts: Scripts, capture: CaptureBytes, marks: Uint8Array): void {
+  const { sessions, client, protocol } = scripts;
+  const prefix = new Uint8Array(REQUEST_PREFIX_BYTES);
+  for (let session = 0; session < sessions; session++) {
+    if (protocol[session] !== Protocol.HTTP1) continue;
+    const first = client.firstMessage[session];
+    const end = client.firstMessage[session + 1];
+    let extent = client.firstExtent[session];
+    let start = 0;
+    for (let row = first; row < end; row++) {
+      const isAlone =
+        (row === first || client.messageAwait[row] > client.messageAwait[row - 1]) &&
+        (row + 1 === end || client.messageAwait[row + 1] > client.messageAwait[row]);
+      const messageBytes = client.messageEnd[row] - start;
+      while (client.extentStart[extent] + client.extentBytes[extent] <= start) extent++;
+      if (isAlone) {
+        const octets = prefix.subarray(0, Math.min(messageBytes, prefix.length));
+        readStream(client, capture, extent, start, octets);
+        if (requestBytes(octets) === messageBytes) {
+          const isHead = [...HEAD_METHOD].every((c, i) => octets[i] === c.charCodeAt(0));
+          marks[row] |= isHead ? MessageMark.HTTP | MessageMark.HEAD : MessageMark.HTTP;
+        }
+      }
+      start = client.messageEnd[row];
+    }
+  }
+}
+
+/** Stream offset just past an extent. */
+export const endOf = ({ extentStart, extentBytes }: StreamColumns, extent: number): number =>
+  extentStart[extent] + extentBytes[extent];
+
+/** Fills `into` with a stream's octets from `start`, which lies in extent `extent`. */
+export function readStream(
+  stream: StreamColumns,
+  capture: CaptureBytes,
+  extent: number,
+  start: number,
+  into: Uint8Array,
+): void {
+  let row = extent;
+  for (let done = 0; done < into.length; row++) {
+    const skip = start + done - stream.extentStart[row];
+    const bytes = Math.min(stream.extentBytes[row] - skip, into.length - done);
+    capture.read(stream.extentOffset[row] + skip, into.subarray(done, done + bytes));
+    done += bytes;
+  }
+}
+
+/** @returns a row a message, marked where the server waited for it */
+export function markTurns({ sessions, client, server }: Scripts): Uint8Array {
+  const marks = new Uint8Array(client.messageEnd.length).fill(MessageMark.TURN);
+  for (let session = 0; session < sessions; session++) {
+    let reply = server.firstMessage[session];
+    const lastReply = server.firstMessage[session + 1];
+    let start = 0;
+    for (let row = client.firstMessage[session]; row < client.firstMessage[session + 1]; row++) {
+      while (reply < lastReply && server.messageEnd[reply] <= client.messageAwait[row]) reply++;
+      // The next thing the server said: had it seen this message's first octet by then?
+      const spokeUnasked = reply < lastReply && server.messageAwait[reply] <= start;
+      if (spokeUnasked) marks[row] = 0;
+      start = client.messageEnd[row];
+    }
+  }
+  return marks;
+}
