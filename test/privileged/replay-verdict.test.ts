@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { packetFields, startCapture } from '../helpers/capture.ts';
 import { keepGround } from '../helpers/ground.ts';
 import { makeToken, startIntercept } from '../helpers/intercept.ts';
-import { CLIENTS_ROUTED, type Lab, makeLab, routeClients } from '../helpers/netns.ts';
+import { CLIENTS_ROUTED, type Lab, makeLab, mustInside, routeClients } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { until } from '../helpers/process.ts';
 import { connectionsGone, fixture, type Replayed, replay, withLedger } from '../helpers/replay.ts';
@@ -105,6 +105,8 @@ describe.runIf(canRun('verdicts of replays', TOOLS))('the verdict', () => {
 
   test('on an intercept that ends and never comes back: the run ends under its name', async () => {
     const nginx = await startNginx(lab.target);
+    // The sink makes a route of its own.
+    await mustInside(lab.target, ['ip', 'route', 'del', RANGE]);
     const token = makeToken();
     const intercept = await startIntercept(lab.target, ['--mode', 'sink'], { token });
     try {
