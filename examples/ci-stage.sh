@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A CI stage: ci-stage.sh CAPTURE HOST:PORT [further options]
-# Ends with 0 when every threshold held, 99 when one failed; see the exit codes in the README.
+# Ends with 0 when every threshold held, 99 when one failed; see the exit codes in docs/ci.md.
 # report/ is the artefact: junit.xml for the test view, summary.md for people, result.json to compare.
 set -euo pipefail
 capture=${1:?usage: ci-stage.sh CAPTURE HOST:PORT [options]}

@@ -109,9 +109,9 @@ test('a broken link and a broken anchor would be found', () => {
   ]);
 });
 
-test('exit codes are the same in the README, in --help and in the program', () => {
+test('exit codes are the same in docs/ci.md, in --help and in the program', () => {
   const codes = Object.values(ExitCode).map(String);
-  const [, table = ''] = /^## Exit codes\n([\s\S]*?)^[^|\n]/m.exec(read('README.md')) ?? [];
+  const [, table = ''] = /^## Exit codes\n([\s\S]*?)^[^|\n]/m.exec(read('docs/ci.md')) ?? [];
   expect([...table.matchAll(/^\| (\d+) \|/gm)].map(([, code]) => code)).toEqual(codes);
   const help = parseCommandLine(COMMANDS, fakeContext({ args: ['--help'] }));
   const [, list = ''] =
@@ -119,23 +119,27 @@ test('exit codes are the same in the README, in --help and in the program', () =
   expect([...list.matchAll(/\b\d+\b/g)].map(([code]) => code)).toEqual(codes);
 });
 
-test('defaults that the README names are those of --help', () => {
-  const readme = read('README.md');
+test('defaults that tables of options name are those of --help', () => {
   const fallbacks = new Map(
     COMMANDS.flatMap(({ specs }) => specs.map(({ name, fallback }) => [name, fallback])),
   );
   // In tables of options: | `--prefix-bytes N` | … (128) |
-  const named = readme.matchAll(/`[^`\n]*--([a-z-]+)[^`\n]*` \|[^|\n]*?\((\d[\d.:]*)\)/g);
-  const values = [...named].map(([, name = '', value]) => [name, value]);
+  const values = DOCUMENTS.flatMap((document) =>
+    [...read(document).matchAll(/`[^`\n]*--([a-z-]+)[^`\n]*` \|[^|\n]*?\((\d[\d.:]*)\)/g)].map(
+      ([, name = '', value]) => [name, value],
+    ),
+  );
   expect(values).not.toEqual([]);
   expect(values).toEqual(values.map(([name = '']) => [name, fallbacks.get(name)]));
   expect(fallbacks.get('order')).toContain('with clients on the link few addresses');
 });
 
-test('every option is in the README', () => {
-  const readme = read('README.md');
+test('every option is in the documents for users', () => {
+  const text = DOCUMENTS.filter((path) => /^(README|docs\/)/.test(path))
+    .map(read)
+    .join('');
   const names = COMMANDS.flatMap(({ specs }) => specs.map(({ name }) => name));
-  const unnamed = names.filter((name) => !new RegExp(`--(?:no-)?${name}\\b`).test(readme));
+  const unnamed = names.filter((name) => !new RegExp(`--(?:no-)?${name}\\b`).test(text));
   expect(unnamed).toEqual([]);
 });
 
@@ -171,10 +175,10 @@ test('every dependency has its place in ARCHITECTURE.md', () => {
   expect(unnamed).toEqual([]);
 });
 
-test('every reason for which a session is not replayed is in the README', () => {
-  const readme = read('README.md');
+test('every reason for which a session is not replayed is in docs/captures.md', () => {
+  const text = read('docs/captures.md');
   const reasons = SESSION_REASON_NAMES.filter((reason) => reason !== 'none');
-  expect(reasons.filter((reason) => !readme.includes(`\`${reason}\``))).toEqual([]);
+  expect(reasons.filter((reason) => !text.includes(`\`${reason}\``))).toEqual([]);
 });
 
 test('every bench has its place in bench/README.md', () => {

@@ -1,6 +1,6 @@
 import type { FailureKind } from '../base/errors.ts';
 
-/** What the shell gets to know of a command: the table in README.md. */
+/** What the shell gets to know of a command: the table in docs/ci.md. */
 export const ExitCode = {
   OK: 0,
   /** A fault of gryphon itself. */

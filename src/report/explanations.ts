@@ -1,4 +1,4 @@
-/** What each row of the summary means, for `--explain`; README.md says the same at more length. */
+/** What each row of the summary means, for `--explain`; docs/latency-and-summary.md says the same at more length. */
 import { formatCount } from '../base/units.ts';
 import { LATENCY_MEANINGS, LATENCY_NAMES } from '../measure/histograms.ts';
 import type { RunResult } from '../measure/result.ts';
