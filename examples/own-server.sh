@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Plays a capture against a real server: own-server.sh CAPTURE HOST:PORT [USERS] [further options]
-# Needs root or CAP_NET_RAW. Clients are addresses that nobody has: the target needs a route for its
-# replies to come back here. The dry run prints that line; nothing is sent before you agree.
+# Needs root or CAP_NET_RAW. Clients are addresses that nobody has, so the target needs a route for its
+# replies to come back here, or --clients with unused addresses of its own link. The dry run prints what
+# is needed; nothing is sent before you agree.
 set -euo pipefail
 capture=${1:?usage: own-server.sh CAPTURE HOST:PORT [USERS] [options]}
 target=${2:?usage: own-server.sh CAPTURE HOST:PORT [USERS] [options]}
