@@ -80,6 +80,10 @@ test('there are documents to look at', () => {
   expect(DOCUMENTS).toEqual(expect.arrayContaining(['README.md', 'ARCHITECTURE.md']));
 });
 
+test('the README is read in one go: what is long has a page in docs/', () => {
+  expect(Buffer.byteLength(read('README.md'))).toBeLessThanOrEqual(12 * 1_024);
+});
+
 describe.each(DOCUMENTS)('%s', (document) => {
   const markdown = read(document);
 
