@@ -106,6 +106,15 @@ export function startProgram(argv: readonly string[], options: RunOptions = {}):
   return { pid, output, hasEnded, exitCode: () => child.exitCode, stop };
 }
 
+/**
+ * Sends a signal to one process. Anything but the number of one is refused: 0 and less mean whole
+ * groups of processes, and the tests themselves are in one.
+ */
+export function signalTo(pid: number, signal: NodeJS.Signals): void {
+  if (!Number.isInteger(pid) || pid <= 1) throw new Error(`${pid} is no process to signal`);
+  process.kill(pid, signal);
+}
+
 /** Asks again every few milliseconds until `isSo` says yes; an error names `what` after `limitMs`. */
 export async function until(
   what: string,

@@ -87,9 +87,22 @@ export async function startNginx(
   };
   const accessLog = () => readJsonLines(join(folder.path, 'access.log')) as AccessLogEntry[];
   const { pid } = program;
-  const workerPid = Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8'));
+  const workerPid = await workerOf(pid);
   const stop = stopper(program, folder);
   return { pid, port: 80, workerPid, accessLog, addPage, stubStatus, stop };
+}
+
+/**
+ * The one child of a process. A server may listen before it has forked: without a child its number
+ * would be 0, and a signal to that stops everything here, tests included.
+ */
+async function workerOf(pid: number): Promise<number> {
+  let children = '';
+  await until(`a worker of process ${pid}`, () => {
+    children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+    return children !== '';
+  });
+  return Number(children.split(' ')[0]);
 }
 
 export interface Redis extends Server {

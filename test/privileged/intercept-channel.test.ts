@@ -17,7 +17,7 @@ import {
 } from '../helpers/intercept.ts';
 import { CLIENTS_ROUTED, inside, type Lab, makeLab, mustInside } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
-import { run, startProgram, until } from '../helpers/process.ts';
+import { run, signalTo, startProgram, until } from '../helpers/process.ts';
 import { completed, fixture, type Replayed, replay, withLedger } from '../helpers/replay.ts';
 import {
   makeFolder,
@@ -367,7 +367,7 @@ time.sleep(1.5)
     expect(stderr).toContain('ready: 127.0.0.1:36600, mode sink');
     const id = Number(readFileSync(pid, 'utf8'));
     expect(readFileSync(log, 'utf8')).toContain('"msg":"ready"');
-    process.kill(id, 'SIGTERM');
+    signalTo(id, 'SIGTERM');
     for (let i = 0; i < 100 && existsSync(`/proc/${id}`); i++) await pause(50);
     expect(existsSync(`/proc/${id}`)).toBe(false);
     expect(await leftovers(lab.target)).toEqual([]);

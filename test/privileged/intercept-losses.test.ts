@@ -13,7 +13,7 @@ import {
 } from '../helpers/intercept.ts';
 import { type Lab, makeLab, mustInside } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
-import { until } from '../helpers/process.ts';
+import { signalTo, until } from '../helpers/process.ts';
 import { fixture, type Replayed, replay, withLedger } from '../helpers/replay.ts';
 import { startNginx } from '../helpers/servers.ts';
 
@@ -87,9 +87,9 @@ describe.runIf(canRun('losses of intercepts', TOOLS))('an intercept in mid-run',
       const { replayed } = play(mode);
       await until('it has registered', () => hasRegistered(intercept), 60_000);
       await pause(1_500);
-      process.kill(intercept.pid, 'SIGSTOP');
+      signalTo(intercept.pid, 'SIGSTOP');
       await pause(3_600);
-      process.kill(intercept.pid, 'SIGCONT');
+      signalTo(intercept.pid, 'SIGCONT');
       const run = await replayed;
       expect(withLedger(run).users).toMatchObject({ planned: 64, completed: 64 });
       expect(notesOf(run)).toContain('is lost (nothing was heard for 3 s)');
@@ -103,9 +103,9 @@ describe.runIf(canRun('losses of intercepts', TOOLS))('an intercept in mid-run',
       const { replayed, pid } = play(mode);
       await until('it has registered', () => hasRegistered(intercept), 60_000);
       await pause(1_500);
-      process.kill(pid(), 'SIGSTOP');
+      signalTo(pid(), 'SIGSTOP');
       await pause(5_600);
-      process.kill(pid(), 'SIGCONT');
+      signalTo(pid(), 'SIGCONT');
       const run = await replayed;
       expect(withLedger(run).users).toMatchObject({ planned: 64, completed: 64 });
       expect(intercept.output().split('a replay has registered').length).toBeGreaterThan(2);
@@ -129,16 +129,16 @@ describe.runIf(canRun('losses of intercepts', TOOLS))('an intercept in mid-run',
     const { replayed, pid } = play('sink', ['-u', '400', '-a', '0.02']);
     await until('it has registered', () => hasRegistered(intercept), 60_000);
     await pause(1_500);
-    process.kill(pid(), 'SIGSTOP');
+    signalTo(pid(), 'SIGSTOP');
     await until('it is gone', () => intercept.output().includes('a replay is gone'));
     const other = play('sink', ['-u', '400', '-a', '0.02']);
     const count = (): number => intercept.output().split('a replay has registered').length;
     await until('the other has registered', () => count() > 2);
-    process.kill(pid(), 'SIGCONT');
+    signalTo(pid(), 'SIGCONT');
     const { code, stderr } = await replayed;
     expect(code).toBe(5);
     expect(stderr).toMatch(/did not take this replay: \S+:\d+ \(\S+\) has registered clients/);
-    process.kill(other.pid(), 'SIGINT');
+    signalTo(other.pid(), 'SIGINT');
     await other.replayed;
   });
 });

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { packetFields } from '../helpers/capture.ts';
 import { CLIENTS_ROUTED, type Lab, makeLab, routeClients } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
-import { until } from '../helpers/process.ts';
+import { signalTo, until } from '../helpers/process.ts';
 import { completed, connectionsGone, fixture, replay } from '../helpers/replay.ts';
 import { type Nginx, startNginx, startSlowGreeting } from '../helpers/servers.ts';
 
@@ -138,9 +138,9 @@ describe.runIf(canRun('pacing of a replay', TOOLS))('pacing of a replay', () => 
 /** Stops nginx for a while as soon as some users are connected. @returns how long, in ms */
 async function stall(nginx: Nginx): Promise<number> {
   await until('users connected', async () => (await nginx.stubStatus()).active >= 5);
-  process.kill(nginx.workerPid, 'SIGSTOP');
+  signalTo(nginx.workerPid, 'SIGSTOP');
   const startMs = performance.now();
   await new Promise((resolve) => setTimeout(resolve, STALL_MS));
-  process.kill(nginx.workerPid, 'SIGCONT');
+  signalTo(nginx.workerPid, 'SIGCONT');
   return performance.now() - startMs;
 }
