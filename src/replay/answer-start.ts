@@ -11,7 +11,6 @@ import { Counter } from '../measure/counters.ts';
 import type { TcpClient } from '../tcp/tcp-client.ts';
 import type { Delivery } from './answers.ts';
 import {
-  answerBytes,
   answerHead,
   endsChunks,
   findAnswerStart,
@@ -98,13 +97,13 @@ export class AnswerStart {
     const skip = delivery.bytes - ownBytes;
     const start = delivery.payloadStart + skip;
     const bytes = delivery.payloadCapturedBytes - skip;
-    const head = answerHead(delivery.data, start, bytes);
+    const head = answerHead(delivery.data, start, bytes, stages.isToHead(stage));
     this.#judgeStatus(user, head.statusClass, recordedClass);
     const isChunked =
       head.isChunked || (!head.hasLength && recordedClass > 0 && stages.isChunked(stage));
     if (isChunked) plays.flags[user] |= PlayFlag.CHUNKED;
     if (!stages.isHttpAnswer(session, stage)) return;
-    const answer = answerBytes(delivery.data, start, bytes, stages.isToHead(stage));
+    const answer = head.bytes;
     if (answer === UNKNOWN_END) return;
     const expected = stages.bytesOf(session, stage);
     // The recorded client did not wait for the answer's end: neither do we.

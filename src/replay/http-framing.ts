@@ -23,41 +23,39 @@ const ANSWER_START = 'HTTP/1.';
 const STATUS_LINE_BYTES_MIN = 13;
 const LAST_CHUNK = '0\r\n\r\n';
 
-/**
- * Octets of the answer whose first octets these are, header and body.
- * @param toHead whether the request was HEAD: then there is no body whatever the header says
- */
-export function answerBytes(data: DataView, start: number, bytes: number, toHead: boolean): number {
-  if (bytes < STATUS_LINE_BYTES_MIN || !isAnswerStart(data, start, bytes)) return UNKNOWN_END;
-  const status = digits(data, start + 9, start + 12);
-  // Informational answers are followed by another one.
-  if (status < 200) return UNKNOWN_END;
-  const header = readHeader(data, start, bytes);
-  if (header.bytes < 0) return UNKNOWN_END;
-  if (toHead || status === 204 || status === 304) return header.bytes;
-  if (header.isEncoded || header.contentLength < 0) return UNKNOWN_END;
-  return header.bytes + header.contentLength;
-}
-
 /** What an answer's first octets say of it. */
 export interface AnswerHead {
   /** The status' class, 2 of 200 (304 says "as you have it": 2 as well); 0 where it is not told. */
   readonly statusClass: number;
   /** The body comes in chunks. */
   readonly isChunked: boolean;
-  /** The header says how long the body is, or that there is none. */
+  /** The header says how long the body is. */
   readonly hasLength: boolean;
+  /** Octets of the whole answer, informational ones in front of it included; or UNKNOWN_END. */
+  readonly bytes: number;
 }
 
-const NO_HEAD: AnswerHead = { statusClass: 0, isChunked: false, hasLength: false };
+const NO_HEAD: AnswerHead = {
+  statusClass: 0,
+  isChunked: false,
+  hasLength: false,
+  bytes: UNKNOWN_END,
+};
 const SWITCHING_PROTOCOLS = 101;
+const NO_CONTENT = 204;
 const NOT_MODIFIED = 304;
 
 /**
  * Status and framing of the answer whose first octets these are. Informational answers in front of
  * it (RFC 9110, section 15.2) are stepped over; where nothing follows them nothing is told.
+ * @param toHead whether the request was HEAD: then there is no body whatever the header says
  */
-export function answerHead(data: DataView, start: number, bytes: number): AnswerHead {
+export function answerHead(
+  data: DataView,
+  start: number,
+  bytes: number,
+  toHead: boolean,
+): AnswerHead {
   const end = start + bytes;
   let at = start;
   for (;;) {
@@ -65,15 +63,25 @@ export function answerHead(data: DataView, start: number, bytes: number): Answer
     const status = digits(data, at + 9, at + 12);
     const header = readHeader(data, at, end - at);
     if (status >= 200 || status === SWITCHING_PROTOCOLS) {
+      const answer = answerBytes(status, header, toHead);
       return {
         statusClass: status === NOT_MODIFIED ? 2 : Math.floor(status / 100),
         isChunked: header.isEncoded,
         hasLength: header.contentLength >= 0,
+        bytes: answer === UNKNOWN_END ? UNKNOWN_END : at - start + answer,
       };
     }
     if (status < 100 || header.bytes < 0) return NO_HEAD;
     at += header.bytes;
   }
+}
+
+/** Octets of an answer, header and body (RFC 9112, section 6.3), as far as its header tells. */
+function answerBytes(status: number, header: Header, toHead: boolean): number {
+  if (header.bytes < 0 || status === SWITCHING_PROTOCOLS) return UNKNOWN_END;
+  if (toHead || status === NO_CONTENT || status === NOT_MODIFIED) return header.bytes;
+  if (header.isEncoded || header.contentLength < 0) return UNKNOWN_END;
+  return header.bytes + header.contentLength;
 }
 
 /** Whether an HTTP/1 answer may begin here, as far as there are octets to tell. */

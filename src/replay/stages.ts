@@ -4,7 +4,7 @@
  */
 import { findHttpRequests, NO_ANSWER } from '../session/http-requests.ts';
 import { Protocol, type Scripts, StreamEnd } from '../session/scripts.ts';
-import { answerBytes, answerHead } from './http-framing.ts';
+import { answerHead } from './http-framing.ts';
 import type { CaptureBytes } from './ports.ts';
 import {
   endOf,
@@ -269,16 +269,11 @@ export class Stages {
         if (extent === lastExtent) break;
         const octets = prefix.subarray(0, bytes);
         readStream(server, capture, extent, start, octets);
-        const head = answerHead(new DataView(prefix.buffer, 0, bytes), 0, bytes);
+        const view = new DataView(prefix.buffer, 0, bytes);
+        const head = answerHead(view, 0, bytes, this.isToHead(row + 1));
         classes[row] = head.statusClass;
         if (head.isChunked) this.#marks[row] |= MessageMark.CHUNKED;
-        const said = answerBytes(
-          new DataView(prefix.buffer, 0, bytes),
-          0,
-          bytes,
-          this.isToHead(row + 1),
-        );
-        if (said > this.bytesOf(session, row + 1)) this.#marks[row] |= MessageMark.CUT;
+        if (head.bytes > this.bytesOf(session, row + 1)) this.#marks[row] |= MessageMark.CUT;
       }
     }
     return classes;

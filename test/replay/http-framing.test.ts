@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
 import {
-  answerBytes,
   answerHead,
   endsChunks,
   findAnswerStart,
@@ -35,7 +34,24 @@ describe('the head of an answer', () => {
     ['SSH-2.0-OpenSSH_9.6\r\n', nothing],
     ['', nothing],
   ])('%j', (text, head) => {
-    expect(answerHead(...viewOf(text))).toMatchObject(head);
+    expect(answerHead(...viewOf(text), false)).toMatchObject(head);
+  });
+
+  test.each([
+    { text: 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n', toHead: false, bytes: 43 },
+    { text: 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n', toHead: true, bytes: 38 },
+    { text: 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n', toHead: false, bytes: UNKNOWN_END },
+    { text: 'HTTP/1.1 200 OK\r\nContent-Length: 4294967296\r\n\r\n', bytes: 4294967343 },
+    { text: 'HTTP/1.1 204 No\r\nContent-Length: 5\r\n\r\n', bytes: 38 },
+    { text: 'HTTP/1.1 304 No\r\nContent-Length: 5\r\n\r\n', bytes: 38 },
+    { text: 'HTTP/1.1 200 OK\r\n\r\n', bytes: UNKNOWN_END },
+    { text: 'HTTP/1.1 101 Up\r\nContent-Length: 5\r\n\r\n', bytes: UNKNOWN_END },
+    {
+      text: 'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 OK\r\nContent-Length: 2\r\n\r\n',
+      bytes: 65,
+    },
+  ])('says that $text, to HEAD $toHead, has $bytes octets', ({ text, toHead = false, bytes }) => {
+    expect(answerHead(...viewOf(text), toHead).bytes).toBe(bytes);
   });
 
   test('is looked for within the octets alone', () => {
@@ -49,7 +65,7 @@ describe('the head of an answer', () => {
 
   test('with a body in chunks says nothing of its length', () => {
     const text = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n';
-    expect(answerBytes(...viewOf(text), false)).toBe(UNKNOWN_END);
+    expect(answerHead(...viewOf(text), false).bytes).toBe(UNKNOWN_END);
   });
 });
 
