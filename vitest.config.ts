@@ -10,6 +10,7 @@ export default defineConfig({
           name: 'unit',
           include: ['test/**/*.test.ts'],
           exclude: ['test/privileged/**'],
+          setupFiles: ['test/helpers/property-seed.ts'],
           // A busy machine may keep a test from its core for long.
           testTimeout: 30_000,
         },
