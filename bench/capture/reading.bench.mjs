@@ -40,7 +40,7 @@ const WHAT = {
 /** What runs in a process of its own, by name. */
 const CHILDREN = {
   gryphon: async () => {
-    const { indexCaptures } = await import('../../dist/run/index-captures.js');
+    const { indexCaptures } = await import('../../dist/run/captures/index-captures.js');
     return async (file) => {
       const index = await indexCaptures([file], { seed: 1 });
       const { packets } = index.files[0];

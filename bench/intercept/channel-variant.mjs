@@ -13,7 +13,7 @@ import { ChannelReceiver } from '../../dist/io/channel-receiver.js';
 import { keyOfToken } from '../../dist/io/channel-secret.js';
 import { openRunClock, runStartsNow } from '../../dist/io/run-clock.js';
 import { Waiter } from '../../dist/io/wait.js';
-import { ChannelThread } from '../../dist/run/channel-thread.js';
+import { ChannelThread } from '../../dist/run/channel/channel-thread.js';
 import { parseClients } from '../../dist/schedule/address-pool.js';
 
 const given = JSON.parse(process.argv[2] ?? '{}');

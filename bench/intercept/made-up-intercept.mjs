@@ -1,6 +1,6 @@
 /** An intercept with made-up packets: `node made-up-intercept.mjs PORT [secret]`. */
 import { keyOfToken } from '../../dist/io/channel-secret.js';
-import { runIntercept } from '../../dist/run/intercept-run.js';
+import { runIntercept } from '../../dist/run/intercept/intercept-run.js';
 
 const [port, secret] = process.argv.slice(2);
 const controller = new AbortController();

@@ -4,7 +4,7 @@
  */
 import { workerData } from 'node:worker_threads';
 import koffi from 'koffi';
-import { runCapture } from '../../dist/run/intercept-capture.js';
+import { runCapture } from '../../dist/run/intercept/intercept-capture.js';
 
 const RATE = Number(process.env.MADE_UP_RATE ?? 0);
 const PAYLOAD_BYTES = Number(process.env.MADE_UP_PAYLOAD ?? 40);

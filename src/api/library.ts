@@ -14,7 +14,7 @@ import type { RunResult } from '../measure/result.ts';
 import { parseThreshold } from '../measure/thresholds.ts';
 import type { InspectDocument } from '../report/inspect-document.ts';
 import { inspectCaptures } from '../run/inspect-captures.ts';
-import type { ProgressSnapshot } from '../run/options.ts';
+import type { ProgressSnapshot } from '../run/plan/options.ts';
 import { runReplay } from '../run/replay-run.ts';
 import { type InspectOptions, type ReplayOptions, toArguments } from './options.ts';
 

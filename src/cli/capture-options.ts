@@ -1,7 +1,7 @@
 /** Which packets and sessions of the captures are wanted: from options as given to values. */
 import { type IpAddress, parseAddress } from '../base/address.ts';
 import { parseDurationNs, parsePercentage, parseSizeBytes } from '../base/units.ts';
-import type { CaptureChoice } from '../run/index-captures.ts';
+import type { CaptureChoice } from '../run/captures/index-captures.ts';
 import type {
   AddressPrefix,
   EndpointPattern,

@@ -1,6 +1,6 @@
 /** Values of options that are one of a few words: for reading them, and for completing them. */
 import type { SourceMode } from '../io/intercept-source.ts';
-import type { CloseName, PaceName, SenderName } from '../run/options.ts';
+import type { CloseName, PaceName, SenderName } from '../run/plan/options.ts';
 import type { Incomplete } from '../session/session-selection.ts';
 
 export const ORDERS = ['ip', 'port'] as const;

@@ -2,7 +2,7 @@
 import type { InspectDocument } from '../report/inspect-document.ts';
 import { inspectText } from '../report/inspect-text.ts';
 import { inspectCaptures } from '../run/inspect-captures.ts';
-import type { ProgressSnapshot } from '../run/options.ts';
+import type { ProgressSnapshot } from '../run/plan/options.ts';
 import { readCaptureOptions } from './capture-options.ts';
 import type { CommandInput } from './command-line.ts';
 import { ExitCode } from './exit-codes.ts';

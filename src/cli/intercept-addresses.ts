@@ -1,7 +1,7 @@
 /** Where intercepts listen and connect: how addresses are written, and where the secret is found. */
 import { formatAddress, parseAddress } from '../base/address.ts';
 import { ReplayError } from '../base/errors.ts';
-import type { ChannelToken, InterceptAddress } from '../run/options.ts';
+import type { ChannelToken, InterceptAddress } from '../run/plan/options.ts';
 import { TOKEN_VARIABLE } from './choices.ts';
 import type { Context } from './context.ts';
 import type { GivenOptions } from './given-options.ts';

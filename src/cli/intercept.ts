@@ -4,7 +4,7 @@ import { PREFIX_BYTES, PREFIX_BYTES_MAX } from '../base/prefix-bytes.ts';
 import { keyOfToken } from '../io/channel-secret.ts';
 import type { PassedClients } from '../io/intercept-registrations.ts';
 import type { SourceMode } from '../io/intercept-source.ts';
-import type { InterceptOptions } from '../run/intercept-run.ts';
+import type { InterceptOptions } from '../run/intercept/intercept-run.ts';
 import { MODES } from './choices.ts';
 import type { CommandInput } from './command-line.ts';
 import type { Context } from './context.ts';
@@ -40,11 +40,11 @@ export async function intercept(input: CommandInput): Promise<ExitCode> {
   });
   try {
     if (given.switch('daemon') ?? false) {
-      const { startDaemon } = await import('../run/daemon.ts');
+      const { startDaemon } = await import('../run/intercept/daemon.ts');
       await startDaemon(context.args, interruption.signal, (text) => context.log(text));
       return ExitCode.OK;
     }
-    const { runIntercept } = await import('../run/intercept-run.ts');
+    const { runIntercept } = await import('../run/intercept/intercept-run.ts');
     await runIntercept(options, {
       version: context.version,
       isTerminal: context.terminal !== null,

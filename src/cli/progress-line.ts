@@ -1,7 +1,7 @@
 /** How far a run has got, in one line: of any width on a terminal, in full elsewhere. */
 import { NS_PER_MS } from '../base/time.ts';
 import { formatBytes, formatCount, formatDuration, formatRate } from '../base/units.ts';
-import type { ProgressSnapshot } from '../run/options.ts';
+import type { ProgressSnapshot } from '../run/plan/options.ts';
 
 /** In full: `replaying 12.0 s of about 2m 00s, 500 live, 1,234 of 10,000 done, 3 failed, …`. */
 export function progressText(snapshot: ProgressSnapshot): string {

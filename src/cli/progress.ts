@@ -4,7 +4,7 @@
  * cli-progress draws the line and nothing else: it prints nothing without a terminal, and overdraws
  * lines that are written beside an active bar, so notes go through `note`.
  */
-import type { ProgressSnapshot } from '../run/options.ts';
+import type { ProgressSnapshot } from '../run/plan/options.ts';
 import type { Context } from './context.ts';
 import { progressLine, progressShare, progressText } from './progress-line.ts';
 

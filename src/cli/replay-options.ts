@@ -1,7 +1,7 @@
 /** From options as given to what a replay needs to know, checked: all faults at once. */
 import { NS_PER_SECOND } from '../base/time.ts';
 import { parseRatePerSecond } from '../base/units.ts';
-import type { NextHop, ReplayOptions, ReplayTarget } from '../run/options.ts';
+import type { NextHop, ReplayOptions, ReplayTarget } from '../run/plan/options.ts';
 import {
   DEFAULT_CLIENTS_IPV4,
   DEFAULT_CLIENTS_IPV6,

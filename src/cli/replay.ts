@@ -1,6 +1,6 @@
 /** `gryphon replay`: read the options, run, write every report, say how it went. */
 import { parseThreshold } from '../measure/thresholds.ts';
-import type { RunHost } from '../run/options.ts';
+import type { RunHost } from '../run/plan/options.ts';
 import type { CommandInput } from './command-line.ts';
 import { ExitCode } from './exit-codes.ts';
 import { watchInterrupts } from './interruption.ts';

@@ -1,7 +1,7 @@
 /** Where sessions are played: how targets are written, looked up, and which ones are refused. */
 import { formatAddress, parseAddress } from '../base/address.ts';
 import { ReplayError } from '../base/errors.ts';
-import type { ReplayOptions, ReplayTarget, Route } from '../run/options.ts';
+import type { ReplayOptions, ReplayTarget, Route } from '../run/plan/options.ts';
 import { parseClients } from '../schedule/address-pool.ts';
 import { isPublic, isUnicast } from './address-kinds.ts';
 import type { Context } from './context.ts';

@@ -2,7 +2,7 @@
 import { formatAddress, parseAddress } from '../base/address.ts';
 import { ReplayError } from '../base/errors.ts';
 import { formatCount, parseDurationNs, parseSizeBytes } from '../base/units.ts';
-import type { NextHop } from '../run/options.ts';
+import type { NextHop } from '../run/plan/options.ts';
 import { formatMac, parseMac } from '../wire/ethernet.ts';
 import { nearest } from './suggest.ts';
 

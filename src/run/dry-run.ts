@@ -2,14 +2,14 @@
 
 import { NS_PER_SECOND } from '../base/time.ts';
 import { formatBytes, formatCount, formatDuration, formatRate } from '../base/units.ts';
-import { warnOfHints } from './capture-hints.ts';
-import { describeWay, warnOfWay } from './network-way.ts';
-import type { ReplayOptions, RunHost } from './options.ts';
-import type { PlannedRun } from './plan-run.ts';
-import { plannedLoad } from './planned-load.ts';
-import { ProgressMeter } from './progress-meter.ts';
+import { warnOfHints } from './plan/capture-hints.ts';
+import type { ReplayOptions, RunHost } from './plan/options.ts';
+import type { PlannedRun } from './plan/plan-run.ts';
+import { plannedLoad } from './plan/planned-load.ts';
+import { targetCommands } from './plan/target-commands.ts';
 import { indexForReplay, planWay, STATE_BYTES_PER_USER } from './replay-run.ts';
-import { targetCommands } from './target-commands.ts';
+import { describeWay, warnOfWay } from './threads/network-way.ts';
+import { ProgressMeter } from './threads/progress-meter.ts';
 
 /**
  * The plan as text: sessions, users, addresses, duration, rates, memory, and the commands that the

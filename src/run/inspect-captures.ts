@@ -1,9 +1,9 @@
 /** What `gryphon inspect` shows: reads captures and sends nothing. */
 import type { InspectDocument } from '../report/inspect-document.ts';
 import type { Scripts } from '../session/scripts.ts';
-import { hintReports } from './capture-hints.ts';
-import { type CaptureIndex, type IndexOptions, indexCaptures } from './index-captures.ts';
-import { recordedTimings } from './recorded-timings.ts';
+import { type CaptureIndex, type IndexOptions, indexCaptures } from './captures/index-captures.ts';
+import { recordedTimings } from './captures/recorded-timings.ts';
+import { hintReports } from './plan/capture-hints.ts';
 
 export interface InspectOptions extends IndexOptions {
   /** An entry for each session, too. */

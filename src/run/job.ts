@@ -9,7 +9,7 @@ import type { ArrivalOptions } from '../schedule/arrivals.ts';
 import type { Scripts } from '../session/scripts.ts';
 import type { TcpSettings } from '../tcp/ports.ts';
 import type { SynOptions } from '../wire/frame-writer.ts';
-import type { InterceptAddress, SenderName } from './options.ts';
+import type { InterceptAddress, SenderName } from './plan/options.ts';
 
 /** Words of the control memory (Int32Array): written by the main thread, read by the others. */
 export const Control = {

@@ -5,7 +5,7 @@ import type { MetricsPage } from '../io/metrics-server.ts';
 import { Counter, sumCounters } from '../measure/counters.ts';
 import { highestOf, Latency, LatencyTable } from '../measure/histograms.ts';
 import { addCounter, createRegistry, pageOf } from './metrics-registry.ts';
-import type { ThreadsState } from './replay-threads.ts';
+import type { ThreadsState } from './threads/replay-threads.ts';
 
 /** From what a loopback answer takes to the default of --timeout. */
 const BUCKETS_SECONDS = [

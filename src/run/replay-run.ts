@@ -14,17 +14,17 @@ import { PLAY_BYTES_PER_USER } from '../replay/play-table.ts';
 import { TIMER_BYTES_PER_USER } from '../schedule/timing-wheel.ts';
 import type { Scripts } from '../session/scripts.ts';
 import { TCB_BYTES_PER_USER } from '../tcp/user-table.ts';
-import { warnOfHints } from './capture-hints.ts';
-import { type CaptureIndex, indexCaptures } from './index-captures.ts';
-import { openIntercepts } from './intercepted-way.ts';
+import { type CaptureIndex, indexCaptures } from './captures/index-captures.ts';
 import type { NetworkWay } from './job.ts';
-import { type LocalWay, openLocalWay } from './local-way.ts';
-import { answersFor, findPath, surroundingsOf, warnOfWay, wayOf } from './network-way.ts';
-import type { ReplayOptions, RunHost } from './options.ts';
-import { type PlannedRun, planRun } from './plan-run.ts';
-import { recordedRate } from './planned-load.ts';
-import { ProgressMeter } from './progress-meter.ts';
-import { ReplayThreads, type ThreadsState } from './replay-threads.ts';
+import { warnOfHints } from './plan/capture-hints.ts';
+import type { ReplayOptions, RunHost } from './plan/options.ts';
+import { type PlannedRun, planRun } from './plan/plan-run.ts';
+import { recordedRate } from './plan/planned-load.ts';
+import { openIntercepts } from './threads/intercepted-way.ts';
+import { type LocalWay, openLocalWay } from './threads/local-way.ts';
+import { answersFor, findPath, surroundingsOf, warnOfWay, wayOf } from './threads/network-way.ts';
+import { ProgressMeter } from './threads/progress-meter.ts';
+import { ReplayThreads, type ThreadsState } from './threads/replay-threads.ts';
 
 /** What the engine keeps for each user. */
 export const STATE_BYTES_PER_USER = TCB_BYTES_PER_USER + PLAY_BYTES_PER_USER + TIMER_BYTES_PER_USER;

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { notACapture } from '../../src/capture/format.ts';
-import { indexCaptures } from '../../src/run/index-captures.ts';
+import { indexCaptures } from '../../src/run/captures/index-captures.ts';
 import { pcap } from '../helpers/packets.ts';
 
 const latin1 = (text: string) => new Uint8Array(Buffer.from(text, 'latin1'));

@@ -20,8 +20,8 @@ import {
   type CaptureIndex,
   type IndexOptions,
   indexCaptures,
-} from '../../src/run/index-captures.ts';
-import { unpackCapture } from '../../src/run/unpack-capture.ts';
+} from '../../src/run/captures/index-captures.ts';
+import { unpackCapture } from '../../src/run/captures/unpack-capture.ts';
 import { PCAP_NANOSECONDS, pcap, section } from '../helpers/packets.ts';
 import { frameOf, handshake, type SentSegment } from '../helpers/recording.ts';
 
@@ -126,7 +126,7 @@ describe('a packed capture', () => {
 
 test('a capture comes in through a pipe', () => {
   const script = `
-    import { indexCaptures } from ${JSON.stringify(new URL('../../src/run/index-captures.ts', import.meta.url).href)};
+    import { indexCaptures } from ${JSON.stringify(new URL('../../src/run/captures/index-captures.ts', import.meta.url).href)};
     const index = await indexCaptures(['-'], { seed: 1 });
     const { file, packets, compression } = index.files[0];
     console.log(JSON.stringify({ file, packets, compression, sessions: index.scripts().sessions }));`;

@@ -3,7 +3,7 @@ import { parseCommandLine } from '../../src/cli/command-line.ts';
 import { parsePassed, readInterceptOptions } from '../../src/cli/intercept.ts';
 import { parseInterceptAddress, parseListen } from '../../src/cli/intercept-addresses.ts';
 import { COMMANDS } from '../../src/cli/main.ts';
-import type { InterceptOptions } from '../../src/run/intercept-run.ts';
+import type { InterceptOptions } from '../../src/run/intercept/intercept-run.ts';
 import { fakeContext } from './fake-context.ts';
 import { readOptions } from './read-options.ts';
 

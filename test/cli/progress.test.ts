@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { openProgress, wantsPlainText } from '../../src/cli/progress.ts';
 import { progressLine, progressShare, progressText } from '../../src/cli/progress-line.ts';
-import type { ProgressSnapshot } from '../../src/run/options.ts';
+import type { ProgressSnapshot } from '../../src/run/plan/options.ts';
 import { fakeContext } from './fake-context.ts';
 
 const SECOND = 1_000_000_000;

@@ -2,7 +2,7 @@ import { ReplayError } from '../../src/base/errors.ts';
 import { parseCommandLine } from '../../src/cli/command-line.ts';
 import { COMMANDS } from '../../src/cli/main.ts';
 import { readReplayOptions } from '../../src/cli/replay-options.ts';
-import type { ReplayOptions } from '../../src/run/options.ts';
+import type { ReplayOptions } from '../../src/run/plan/options.ts';
 import { fakeContext } from './fake-context.ts';
 
 /** What `gryphon …` would hand to a run; the name `lab` stands for 10.0.0.9. */

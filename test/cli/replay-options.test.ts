@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { UsageError } from '../../src/cli/usage-error.ts';
-import type { ReplayOptions } from '../../src/run/options.ts';
+import type { ReplayOptions } from '../../src/run/plan/options.ts';
 import { readOptions } from './read-options.ts';
 
 const SECOND = 1_000_000_000;

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { ReplayError } from '../../src/base/errors.ts';
 import { main } from '../../src/cli/main.ts';
 import type { RunResult } from '../../src/measure/result.ts';
-import type { ReplayOptions, RunHost } from '../../src/run/options.ts';
+import type { ReplayOptions, RunHost } from '../../src/run/plan/options.ts';
 import { NOTHING_COUNTED, sampleResult } from '../measure/sample-run.ts';
 import { type FakeContext, type FakeWorld, fakeContext } from './fake-context.ts';
 

@@ -17,8 +17,8 @@ import { parseAddress } from '../../dist/base/address.js';
 import { describeFailure } from '../../dist/cli/failure.js';
 import { ReplayPeer } from '../../dist/intercept/replay-peer.js';
 import { parseOctets } from '../../dist/io/interfaces.js';
-import { helloOf, wallClock } from '../../dist/run/channel-ends.js';
-import { runIntercept } from '../../dist/run/intercept-run.js';
+import { helloOf, wallClock } from '../../dist/run/channel/channel-ends.js';
+import { runIntercept } from '../../dist/run/intercept/intercept-run.js';
 import { parseClients } from '../../dist/schedule/address-pool.js';
 
 const [mode, when, target4, target6] = process.argv.slice(2);

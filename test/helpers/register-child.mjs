@@ -8,7 +8,7 @@ import './typescript.mjs';
 const { keyOfToken } = await import('../../src/io/channel-secret.ts');
 const { dialStream } = await import('../../src/io/channel-socket.ts');
 const { ReplayPeer } = await import('../../src/intercept/replay-peer.ts');
-const { helloOf, wallClock } = await import('../../src/run/channel-ends.ts');
+const { helloOf, wallClock } = await import('../../src/run/channel/channel-ends.ts');
 const { request } = await import('../intercept/registrations.ts');
 
 const [host, port, clients, targets] = process.argv.slice(2);

@@ -6,12 +6,12 @@ import { COUNTERS, Counter, createCounters } from '../../src/measure/counters.ts
 import { LatencyRecorder, LatencyTable } from '../../src/measure/histograms.ts';
 import { IntervalRecorder } from '../../src/measure/intervals.ts';
 import { Replay } from '../../src/replay/replay.ts';
-import { embeddedTurns } from '../../src/run/embedded-loop.ts';
-import { clientDirectory, playThrough } from '../../src/run/embedded-thread.ts';
-import { enginePlan } from '../../src/run/engine-plan.ts';
 import { CONTROL_WORDS } from '../../src/run/job.ts';
-import type { ReplayOptions } from '../../src/run/options.ts';
-import { planRun } from '../../src/run/plan-run.ts';
+import { enginePlan } from '../../src/run/plan/engine-plan.ts';
+import type { ReplayOptions } from '../../src/run/plan/options.ts';
+import { planRun } from '../../src/run/plan/plan-run.ts';
+import { embeddedTurns } from '../../src/run/threads/embedded-loop.ts';
+import { clientDirectory, playThrough } from '../../src/run/threads/embedded-thread.ts';
 import { ledgerFaults } from '../helpers/ledger.ts';
 import { handMade, type SessionSpec } from '../helpers/scripts.ts';
 

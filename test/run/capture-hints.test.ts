@@ -1,9 +1,9 @@
 /** What is said before a replay of what a server will not take as it stands. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { warnOfHints } from '../../src/run/capture-hints.ts';
-import { type CaptureIndex, indexCaptures } from '../../src/run/index-captures.ts';
-import type { ReplayOptions } from '../../src/run/options.ts';
-import { planRun } from '../../src/run/plan-run.ts';
+import { type CaptureIndex, indexCaptures } from '../../src/run/captures/index-captures.ts';
+import { warnOfHints } from '../../src/run/plan/capture-hints.ts';
+import type { ReplayOptions } from '../../src/run/plan/options.ts';
+import { planRun } from '../../src/run/plan/plan-run.ts';
 import { OPTIONS } from '../replay/play.ts';
 
 const fixture = (name: string) =>

@@ -30,7 +30,7 @@ afterEach(() => {
 /** Reads a capture in a process of its own whose files may have 4096 octets; what it failed with. */
 function readWithoutRoom(path: string): { code: string; message: string } {
   const script = `
-    import { indexCaptures } from ${JSON.stringify(file('src/run/index-captures.ts'))};
+    import { indexCaptures } from ${JSON.stringify(file('src/run/captures/index-captures.ts'))};
     const failed = await indexCaptures([${JSON.stringify(path)}], { seed: 1, store: true }).then(
       () => ({ code: 'none', message: '' }), ({ code, message }) => ({ code, message }));
     console.log(JSON.stringify(failed));`;

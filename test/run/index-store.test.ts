@@ -23,7 +23,7 @@ import {
   type CaptureIndex,
   type IndexOptions,
   indexCaptures,
-} from '../../src/run/index-captures.ts';
+} from '../../src/run/captures/index-captures.ts';
 import {
   DETAIL_WORDS,
   DetailWord,

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { TALLIES, Tally } from '../../src/intercept/intercept-core.ts';
-import { interceptMetrics } from '../../src/run/intercept-metrics.ts';
+import { interceptMetrics } from '../../src/run/intercept/intercept-metrics.ts';
 
 const countsOf = (tally: Float64Array) => {
   const state = { replays: 0, dropped: 0 };

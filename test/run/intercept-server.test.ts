@@ -14,7 +14,7 @@ import {
 } from '../../src/intercept/protocol.ts';
 import { requestDocument } from '../../src/intercept/registration.ts';
 import type { ChannelStream, StreamEvents } from '../../src/io/channel-socket.ts';
-import { InterceptServer } from '../../src/run/intercept-server.ts';
+import { InterceptServer } from '../../src/run/intercept/intercept-server.ts';
 import { request } from '../intercept/registrations.ts';
 
 const SECOND = 1_000_000_000;

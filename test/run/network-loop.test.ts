@@ -8,7 +8,7 @@ import { IntervalRecorder, type Timeline } from '../../src/measure/intervals.ts'
 import type { PacketSink, QueueingReceiver } from '../../src/replay/ports.ts';
 import { Replay } from '../../src/replay/replay.ts';
 import { CONTROL_WORDS } from '../../src/run/job.ts';
-import { networkTurns } from '../../src/run/network-loop.ts';
+import { networkTurns } from '../../src/run/threads/network-loop.ts';
 import { type RecordedMessage, randomOctets } from '../helpers/recorded.ts';
 import { FaultyLink } from '../sim/faulty-link.ts';
 import { makeEnds, type SimulationOptions } from '../sim/simulation.ts';

@@ -1,6 +1,6 @@
 /** From scripts and options to a plan. */
 import { describe, expect, test } from 'vitest';
-import { planRun } from '../../src/run/plan-run.ts';
+import { planRun } from '../../src/run/plan/plan-run.ts';
 import { handMade } from '../helpers/scripts.ts';
 import { OPTIONS } from '../replay/play.ts';
 

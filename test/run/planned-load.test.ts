@@ -1,7 +1,7 @@
 /** What a plan comes to if the target answers as recorded, and what it may not come to. */
 import { describe, expect, test } from 'vitest';
-import { planRun } from '../../src/run/plan-run.ts';
-import { plannedLoad, recordedRate } from '../../src/run/planned-load.ts';
+import { planRun } from '../../src/run/plan/plan-run.ts';
+import { plannedLoad, recordedRate } from '../../src/run/plan/planned-load.ts';
 import { handMade } from '../helpers/scripts.ts';
 import { OPTIONS } from '../replay/play.ts';
 

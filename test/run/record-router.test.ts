@@ -3,7 +3,7 @@ import { createRecordRing, RECORD_HEADER_BYTES, RecordRing } from '../../src/bas
 import { ChannelReceiver } from '../../src/io/channel-receiver.ts';
 import { RunClock } from '../../src/io/run-clock.ts';
 import { closeEventFd, openEventFd } from '../../src/io/sys/eventfd.ts';
-import { RecordRouter } from '../../src/run/record-router.ts';
+import { RecordRouter } from '../../src/run/channel/record-router.ts';
 import { AddressPool, parseClients, shardOf } from '../../src/schedule/address-pool.ts';
 import { packetTooBig } from '../helpers/icmp.ts';
 import { packetOf } from '../intercept/packets.ts';

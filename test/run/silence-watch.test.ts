@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { NS_PER_SECOND } from '../../src/base/time.ts';
 import { COUNTERS, Counter } from '../../src/measure/counters.ts';
-import { SilenceWatch } from '../../src/run/silence-watch.ts';
+import { SilenceWatch } from '../../src/run/threads/silence-watch.ts';
 
 /** What the watch says at each of the moments: seconds, users started, let in, refused, timed out. */
 const told = (...moments: readonly (readonly number[])[]): number[] => {

@@ -1,8 +1,8 @@
 /** Ways to a real target, made by hand. */
 import { addressBytes, parseAddress } from '../../src/base/address.ts';
 import type { NetworkWay, RunPlan } from '../../src/run/job.ts';
-import type { ReplayOptions } from '../../src/run/options.ts';
-import { planRun } from '../../src/run/plan-run.ts';
+import type { ReplayOptions } from '../../src/run/plan/options.ts';
+import { planRun } from '../../src/run/plan/plan-run.ts';
 import { handMade } from '../helpers/scripts.ts';
 import { OPTIONS } from '../replay/play.ts';
 

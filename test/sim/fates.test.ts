@@ -4,7 +4,7 @@ import { NS_PER_MS, NS_PER_SECOND } from '../../src/base/time.ts';
 import { Counter, createCounters } from '../../src/measure/counters.ts';
 import { Latency, LatencyRecorder, LatencyTable } from '../../src/measure/histograms.ts';
 import { Replay } from '../../src/replay/replay.ts';
-import { lingerNs } from '../../src/run/drain.ts';
+import { lingerNs } from '../../src/run/threads/drain.ts';
 import { StreamEnd } from '../../src/session/scripts.ts';
 import { type RecordedSession, randomOctets, said } from '../helpers/recorded.ts';
 import { FaultyLink } from './faulty-link.ts';

@@ -1,0 +1,342 @@
+/**
+ * Reads captures once and keeps an index of their sessions: where each octet lies, never the octets
+ * themselves.
+ */
+
+import { formatCount } from '../../base/units.ts';
+import { type Epoch, newEpoch } from '../../capture/capture-clock.ts';
+import { CaptureError } from '../../capture/capture-error.ts';
+import { FrameFilter } from '../../capture/frame-filter.ts';
+import { LinkType } from '../../capture/link-types.ts';
+import { openCaptureBytes } from '../../io/capture-file.ts';
+import type {
+  FileReport,
+  ServerReport,
+  SessionReport,
+  SessionTotals,
+} from '../../report/inspect-document.ts';
+import type { CaptureIngest } from '../../session/capture-ingest.ts';
+import { findHttpRequests, type HttpRequests } from '../../session/http-requests.ts';
+import { findHints, type ProtocolHint } from '../../session/protocol-hints.ts';
+import { type ReadOctets, ScriptBuilder } from '../../session/script-builder.ts';
+import type { JoinedFile, Scripts } from '../../session/scripts.ts';
+import { emptySelection } from '../../session/selection-findings.ts';
+import { SessionCatalog } from '../../session/session-catalog.ts';
+import type { SessionSelection } from '../../session/session-selection.ts';
+import { SessionTracker } from '../../session/session-tracker.ts';
+import { type CaptureSources, openSources, type Source } from './capture-sources.ts';
+import { canBeStored, type IndexKey, identitiesOf, loadIndex, saveIndex } from './index-store.ts';
+import { CaptureReading, type DatedSource, dateSource } from './read-captures.ts';
+import { serverReports, sessionReports, sessionTotals, timestampText } from './session-reports.ts';
+import { skewWarnings } from './skew-warnings.ts';
+import { Turns } from './turns.ts';
+
+export interface IndexOptions {
+  /** Seeds the hash tables, so that no capture can be made that slows them down. */
+  readonly seed: number;
+  /** Which sessions are wanted; the others are counted as `not-selected`. */
+  readonly selection?: SessionSelection;
+  /** Which frames are wanted, in pcap's language; the others are counted as `filtered`. */
+  readonly filter?: string;
+  /** Whether to use, and else to write, an index beside the first capture. */
+  readonly store?: boolean;
+  /** Whether a damaged file is an error (ERR_CAPTURE_DAMAGED) instead of a warning. */
+  readonly strict?: boolean;
+  /** Called now and then with the octets read so far and in all, and how long that took. */
+  readonly onProgress?: (bytesRead: number, bytes: number, elapsedMs: number) => void;
+  /** Something the user should know that does not end the run. */
+  readonly onWarning?: (text: string) => void;
+  /** Ends the reading: the promise is then rejected with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** Which packets and sessions of the captures are wanted, and how strictly they are read. */
+export type CaptureChoice = Pick<IndexOptions, 'filter' | 'selection' | 'strict' | 'store'>;
+
+/** What a set of captures holds. */
+export interface CaptureIndex {
+  readonly files: readonly FileReport[];
+  readonly sessions: SessionTotals;
+  /** The busiest first. */
+  readonly servers: readonly ServerReport[];
+  /** Octets of memory that the index takes. */
+  readonly indexBytes: number;
+  /** Every session, in the order of first packets; digests read all their payload again. */
+  sessionList(options: { readonly digests: boolean }): Iterable<SessionReport>;
+  /** The replayable sessions, in shared memory. Made anew by each call. */
+  scripts(): Scripts;
+  /** The HTTP/1 requests in those scripts; reads the headers of all requests and answers. */
+  httpRequests(scripts: Scripts): HttpRequests;
+  /** What in those scripts a server will not take as it stands, by the first octets of streams. */
+  hints(scripts: Scripts): ProtocolHint[];
+  /** Which option leaves no session, and what there is; null where some are left or there are none. */
+  whyNone(): string | null;
+  /** Ends the use of the captures: what was unpacked for reading is removed. */
+  close(): void;
+}
+
+/** The smallest packets with their headers: how many there are is guessed from the files' sizes. */
+const PACKET_BYTES_MIN = 70;
+
+/**
+ * Reads captures.
+ * @param paths at least one: files (also compressed), folders of files, pipes, `-` for standard
+ * input; several are one capture, merged by timestamp
+ * @throws ReplayError (capture) where one of them cannot be read at all; a file that goes wrong
+ * further on is read as far as it goes, and says so in its report
+ */
+export async function indexCaptures(
+  paths: readonly string[],
+  options: IndexOptions,
+): Promise<CaptureIndex> {
+  const turns = new Turns(options);
+  const { signal, onWarning } = options;
+  signal?.throwIfAborted();
+  const sources = await openSources(paths, {
+    ...(signal === undefined ? {} : { signal }),
+    ...(onWarning === undefined ? {} : { onWarning }),
+    strict: options.strict === true,
+    onProgress: (bytesRead, bytes) => turns.take(bytesRead, bytes),
+  });
+  try {
+    const filterOf = options.filter === undefined ? undefined : await filters(options.filter);
+    const indexing = new Indexing(sources, turns, { ...options, filterOf });
+    await indexing.run();
+    return indexing.finish();
+  } catch (fault) {
+    sources.close();
+    throw fault;
+  }
+}
+
+/** Filters a link type, compiled when the first frame of one is met. */
+async function filters(text: string): Promise<(linkType: number) => FrameFilter> {
+  const { compileFilter } = await import('../../io/sys/libpcap.ts');
+  const known = new Map<number, FrameFilter>();
+  const filterOf = (linkType: number): FrameFilter => {
+    const filter = known.get(linkType) ?? new FrameFilter(compileFilter(text, linkType));
+    known.set(linkType, filter);
+    return filter;
+  };
+  // What is wrong with the text is said before anything is read.
+  filterOf(LinkType.ETHERNET);
+  return filterOf;
+}
+
+interface IndexingOptions extends IndexOptions {
+  readonly filterOf: ((linkType: number) => FrameFilter) | undefined;
+}
+
+class Indexing {
+  readonly #opened: CaptureSources;
+  /** Those that are captures. */
+  #sources: readonly Source[];
+  readonly #turns: Turns;
+  readonly #options: IndexingOptions;
+  readonly #tracker: SessionTracker;
+  readonly #epoch: Epoch = newEpoch();
+  readonly #reports = new Map<Source, FileReport>();
+  readonly #bytes: number;
+  /** In octets of the files as the user named them; what is packed was half done by unpacking. */
+  #bytesRead: number;
+
+  constructor(sources: CaptureSources, turns: Turns, options: IndexingOptions) {
+    this.#opened = sources;
+    this.#sources = sources.list;
+    this.#turns = turns;
+    this.#options = options;
+    const sum = (of: (source: Source) => number) =>
+      sources.list.reduce((total, source) => total + of(source), 0);
+    this.#bytes = sum(({ namedBytes }) => namedBytes);
+    this.#bytesRead = sum(({ namedBytes, unpackedShare }) => namedBytes * unpackedShare);
+    const packets = sum(({ bytes }) => bytes) / PACKET_BYTES_MIN;
+    this.#tracker = new SessionTracker(options.seed, packets);
+  }
+
+  async run(): Promise<void> {
+    const dated = this.#dateSources();
+    if (dated.length > 0) this.#sources = dated.map(({ source }) => source);
+    const key = this.#options.store === true ? this.#storeKey() : null;
+    if (key !== null && this.#load(key)) return;
+    const reading = this.#reading();
+    if (dated.length > 0) await reading.merge(dated);
+    else await reading.readAll(this.#sources[0]);
+    if (key !== null) this.#save(key);
+  }
+
+  /**
+   * Of several sources, those that are captures, with the times of their first packets; none of a
+   * single one, which needs no date. What is no capture among others is left out.
+   */
+  #dateSources(): DatedSource[] {
+    if (this.#sources.length === 1) return [];
+    let firstFault: unknown = null;
+    const dated = this.#sources.flatMap((source) => {
+      try {
+        return [dateSource(source)];
+      } catch (fault) {
+        if (!(fault instanceof CaptureError) || this.#options.strict === true) throw fault;
+        firstFault ??= fault;
+        this.#warn(`${fault.message}; it is left out`);
+        return [];
+      }
+    });
+    if (dated.length === 0) throw firstFault;
+    return dated;
+  }
+
+  #reading(): CaptureReading {
+    return new CaptureReading({
+      tracker: this.#tracker,
+      epoch: this.#epoch,
+      filterOf: this.#options.filterOf,
+      onRead: async (bytes) => {
+        this.#bytesRead += bytes;
+        await this.#turns.take(this.#bytesRead, this.#bytes);
+      },
+      onClose: (source, ingest) => this.#report(source, fileReport(source, ingest)),
+    });
+  }
+
+  #storeKey(): IndexKey | null {
+    const sources = this.#sources;
+    if (canBeStored(sources)) {
+      return { sources, identities: identitiesOf(sources), filter: this.#options.filter ?? null };
+    }
+    this.#warn('--index is for captures that are files, not packed or piped: none is written');
+    return null;
+  }
+
+  #load(key: IndexKey): boolean {
+    const stored = loadIndex(key, this.#tracker, (text) => this.#warn(text));
+    if (stored === null) return false;
+    this.#epoch.seconds = stored.epoch.seconds;
+    this.#epoch.nanos = stored.epoch.nanos;
+    for (const [i, report] of stored.reports.entries()) {
+      const source = this.#sources.at(i);
+      if (source !== undefined) this.#report(source, { ...report, file: source.name });
+    }
+    return true;
+  }
+
+  #save(key: IndexKey): void {
+    const reports = this.#sources.flatMap((source) => this.#reports.get(source) ?? []);
+    if (saveIndex(key, this.#tracker, { epoch: this.#epoch, reports })) return;
+    this.#warn('a capture changed while it was read: no index of it is kept');
+  }
+
+  finish(): CaptureIndex {
+    const { seconds } = this.#epoch;
+    const epochSeconds = Number.isNaN(seconds) ? 0 : seconds;
+    const catalog = new SessionCatalog(this.#tracker, this.#options.selection ?? {}, this.#epoch);
+    const { found } = catalog.skews;
+    for (const text of skewWarnings(found, catalog.records, this.#sources)) this.#warn(text);
+    const joined: JoinedFile[] = this.#sources.map(({ path, base, bytes }) => ({
+      path,
+      base,
+      bytes,
+    }));
+    return {
+      files: this.#sources.flatMap((source) => this.#reports.get(source) ?? []),
+      sessions: sessionTotals(catalog),
+      servers: serverReports(catalog),
+      indexBytes: this.#tracker.records.bytes,
+      sessionList: ({ digests }) => sessionReports(catalog, { digests, epochSeconds, joined }),
+      scripts: () => withOctets(joined, (read) => new ScriptBuilder(catalog, read).build(joined)),
+      httpRequests: (scripts) => withOctets(joined, (read) => findHttpRequests(scripts, read)),
+      hints: (scripts) => withOctets(joined, (read) => findHints(scripts, read)),
+      whyNone: () =>
+        this.#whyFiltered() ??
+        emptySelection(catalog, this.#options.selection ?? {}, {
+          tracker: this.#tracker,
+          epoch: this.#epoch,
+        }),
+      close: () => this.#opened.close(),
+    };
+  }
+
+  /** Where the filter lets no TCP pass: how much it left out. */
+  #whyFiltered(): string | null {
+    const reports = [...this.#reports.values()];
+    const packets = reports.reduce((sum, report) => sum + report.packets, 0);
+    const filtered = reports.reduce(
+      (sum, { skippedPackets }) => sum + (skippedPackets.filtered ?? 0),
+      0,
+    );
+    const hasSessions = this.#tracker.records.sessions.count > 0;
+    if (hasSessions || filtered === 0) return null;
+    return `--filter leaves no TCP: it keeps ${formatCount(packets - filtered)} of ${formatCount(packets)} packets`;
+  }
+
+  #report(source: Source, report: FileReport): void {
+    this.#reports.set(source, report);
+    if (report.damage !== null) {
+      const { offset, reason } = report.damage;
+      if (this.#options.strict === true) throw damaged(source.name, offset, reason);
+      this.#warn(
+        `${source.name} is damaged at byte ${offset}: ${reason}; what came before is used`,
+      );
+    }
+    for (const text of timeWarnings(report)) this.#warn(`${source.name}: ${text}`);
+    const unread = report.skippedPackets['unsupported-link-type'];
+    if (unread !== undefined) {
+      const types = report.linkTypes.join(', ');
+      this.#warn(`${source.name}: ${unread} frames of a link type that is not read (${types})`);
+    }
+  }
+
+  #warn(text: string): void {
+    this.#options.onWarning?.(text);
+  }
+}
+
+function fileReport(source: Source, ingest: CaptureIngest): FileReport {
+  const { reader, first, last } = ingest;
+  return {
+    file: source.name,
+    format: reader.format,
+    compression: source.compression,
+    bytes: source.namedBytes,
+    packets: ingest.packets,
+    tcpPackets: ingest.tcpPackets,
+    firstTimestamp: first === null ? null : timestampText(first),
+    lastTimestamp: last === null ? null : timestampText(last),
+    linkTypes: [...new Set(reader.linkTypes)],
+    strayTimestamps: ingest.strayTimestamps,
+    clockStepsBack: ingest.clockStepsBack,
+    truncatedPackets: ingest.truncatedPackets,
+    skippedPackets: Object.fromEntries(ingest.skipped()),
+    damage: source.damage ?? reader.damage,
+  };
+}
+
+/** What was done about the times of a file, because they cannot be right. */
+function timeWarnings({ strayTimestamps, clockStepsBack }: FileReport): string[] {
+  const strays = strayTimestamps === 1 ? '1 time stamp is' : `${strayTimestamps} time stamps are`;
+  const steps = clockStepsBack === 1 ? 'once' : `${clockStepsBack} times`;
+  return [
+    ...(strayTimestamps === 0
+      ? []
+      : [`${strays} far from those before and after, and taken to lie between them`]),
+    ...(clockStepsBack === 0
+      ? []
+      : [`its clock was set back ${steps}; what follows is moved forward by as much`]),
+  ];
+}
+
+function withOctets<T>(joined: readonly JoinedFile[], use: (read: ReadOctets) => T): T {
+  const octets = openCaptureBytes(joined);
+  try {
+    return use((offset, into) => octets.read(offset, into));
+  } finally {
+    octets.close();
+  }
+}
+
+const damaged = (name: string, offset: number, reason: string): CaptureError =>
+  new CaptureError({
+    code: 'ERR_CAPTURE_DAMAGED',
+    message: `${name} is damaged at byte ${offset}: ${reason}`,
+    hint: 'without --strict, what comes before is used',
+    offset,
+  });

@@ -1,0 +1,46 @@
+/** How long recorded clients thought and recorded servers took, by server. */
+import { NS_PER_MS } from '../../base/time.ts';
+import type { RecordedTimings, Spread } from '../../report/inspect-document.ts';
+import type { HttpRequests } from '../../session/http-requests.ts';
+import type { Scripts, StreamColumns } from '../../session/scripts.ts';
+
+/**
+ * Of the replayable sessions of each server, by row in `scripts.endpoints`: the think times before
+ * client turns, and the times that the server took to begin its answers.
+ */
+export function recordedTimings(scripts: Scripts, requests: HttpRequests): RecordedTimings[] {
+  const rows = scripts.endpoints.map(() => ({
+    think: [] as number[],
+    latency: [] as number[],
+    httpRequests: 0,
+  }));
+  for (let session = 0; session < scripts.sessions; session++) {
+    const row = rows[scripts.endpoint[session]];
+    addTurns(scripts.client, session, row.think);
+    addTurns(scripts.server, session, row.latency);
+    row.httpRequests += requests.first[session + 1] - requests.first[session];
+  }
+  return rows.map(({ think, latency, httpRequests }) => ({
+    thinkMs: spreadOf(think),
+    latencyMs: spreadOf(latency),
+    httpRequests,
+  }));
+}
+
+/** The waits of messages that began a turn: their side had received more than before. */
+function addTurns(stream: StreamColumns, session: number, into: number[]): void {
+  const first = stream.firstMessage[session];
+  for (let row = first; row < stream.firstMessage[session + 1]; row++) {
+    const isFirst = row === first;
+    const beginsTurn = isFirst || stream.messageAwait[row] > stream.messageAwait[row - 1];
+    if (beginsTurn) into.push(stream.messageThinkNs[row]);
+  }
+}
+
+/** Nearest ranks, in milliseconds; null of nothing. */
+function spreadOf(valuesNs: readonly number[]): Spread | null {
+  if (valuesNs.length === 0) return null;
+  const sorted = Float64Array.from(valuesNs).sort();
+  const at = (share: number) => sorted[Math.ceil(share * sorted.length) - 1] / NS_PER_MS;
+  return { p50: at(0.5), p90: at(0.9), max: at(1) };
+}

@@ -1,0 +1,48 @@
+/** What is posted between a replay and its channel thread. */
+import type { RegistrationAnswer, RegistrationRequest } from '../../intercept/registration.ts';
+import type { ShardInbox } from '../../io/channel-receiver.ts';
+import type { PoolShape } from '../../schedule/address-pool.ts';
+import type { PostedFailure } from '../job.ts';
+import type { InterceptAddress } from '../plan/options.ts';
+
+/** Numbers of the shared totals, of all intercepts together. */
+export const ChannelTotal = {
+  /** Dropped by an intercept, because this replay or its link was too slow. */
+  DROPPED: 0,
+  /** Dropped by an intercept's kernel, for whomever they were. */
+  KERNEL_DROPPED: 1,
+  /**
+   * Nanoseconds in which nothing was heard of an intercept, over all pauses of more than a second
+   * (losses among them); of several intercepts the one that was silent longest. What a replay was
+   * late in that time is not the replay's fault.
+   */
+  SILENT_NS: 2,
+} as const;
+export const CHANNEL_TOTALS = 3;
+
+export interface ChannelJob {
+  readonly intercepts: readonly InterceptAddress[];
+  readonly key: Uint8Array | null;
+  readonly version: string;
+  readonly request: RegistrationRequest;
+  /** One a shard, in their order. */
+  readonly inboxes: readonly ShardInbox[];
+  readonly pool: PoolShape;
+  readonly users: number;
+  readonly totals: Float64Array<SharedArrayBuffer>;
+}
+
+/** To the channel thread: say goodbye and report. */
+export interface ChannelCommand {
+  readonly type: 'close';
+}
+
+export type ChannelMessage =
+  /** All intercepts capture, and their clocks are known. In the order of the job. */
+  | { readonly type: 'ready'; readonly answers: readonly RegistrationAnswer[] }
+  | { readonly type: 'warning'; readonly text: string }
+  | { readonly type: 'failed'; readonly failure: PostedFailure }
+  /** In mid-run: an intercept will not come back. */
+  | { readonly type: 'gone'; readonly failure: PostedFailure }
+  /** Lines for the summary. */
+  | { readonly type: 'closed'; readonly notes: readonly string[] };

@@ -1,0 +1,28 @@
+/** A thread's own objects of the plan that all threads were given. */
+import { addressBytes, parseAddress } from '../../base/address.ts';
+import { assert } from '../../base/assert.ts';
+import type { ReplayPlan } from '../../replay/replay-plan.ts';
+import { AddressPool } from '../../schedule/address-pool.ts';
+import { planArrivals } from '../../schedule/arrivals.ts';
+import type { RunPlan } from '../job.ts';
+
+/** @param links what stands before the IP header of frames to each of the plan's targets */
+export function enginePlan(
+  plan: RunPlan,
+  shard: number,
+  shards: number,
+  links: readonly Uint8Array[],
+): ReplayPlan {
+  return {
+    ...plan,
+    shard,
+    shards,
+    pool: new AddressPool(plan),
+    arrivals: planArrivals(plan.arrivals),
+    targets: plan.targets.map(({ address, port }, row) => {
+      const parsed = parseAddress(address);
+      assert(parsed !== null, 'targets are addresses by now');
+      return { address: addressBytes(parsed), port, link: links[row] };
+    }),
+  };
+}

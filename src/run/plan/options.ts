@@ -1,0 +1,192 @@
+/**
+ * What a replay is asked to do, and how it talks to whoever asked.
+ *
+ * Plain objects with every unit resolved (nanoseconds, octets, numbers) and every name looked up,
+ * so that they can be posted to worker threads and built by hand in a test. The command line
+ * (cli/replay-options.ts) has already checked each value on its own; what needs the capture (is
+ * the pool large enough, does a route match anything) is checked by the run.
+ */
+import type { PoolOrder, PortSpan } from '../../schedule/address-pool.ts';
+import type { RampStage } from '../../schedule/arrivals.ts';
+import type { CaptureChoice } from '../captures/index-captures.ts';
+
+/**
+ * Which recorded server endpoint is played where. A route matches when both its recorded parts do;
+ * `null` matches anything. Of several routes the first that matches wins.
+ */
+export interface Route {
+  /** Text form of the recorded server's address, or `null` for any. */
+  readonly recordedAddress: string | null;
+  /** The recorded server's port, or `null` for any. */
+  readonly recordedPort: number | null;
+  /** The target as the user wrote it (`HOST:PORT`, a name perhaps): for reports and messages. */
+  readonly label: string;
+  /** Text form of the target's IPv4 or IPv6 address; names are already resolved. */
+  readonly address: string;
+  /** The target's port, 1..65535. */
+  readonly port: number;
+}
+
+/**
+ * Where the sessions are played: the responder inside the process, or real servers. Sessions whose
+ * recorded server no route matches are not replayed (skipped under a reason of their own).
+ */
+export type ReplayTarget =
+  | { readonly kind: 'embedded' }
+  | { readonly kind: 'network'; readonly routes: readonly Route[] };
+
+/** Where frames go: a link-layer address (`aa:bb:cc:dd:ee:ff`), or a router whose address is asked for. */
+export type NextHop =
+  | { readonly kind: 'mac'; readonly mac: string }
+  | { readonly kind: 'ip'; readonly address: string };
+
+/** What makes a user's next turn due: `--pace` (DESIGN: closed loop, open loop, at once). */
+export type PaceName = 'think' | 'schedule' | 'none';
+
+/** Who ends a connection: `--close`. */
+export type CloseName = 'recorded' | 'server' | 'reset';
+
+/** How frames leave: `--sender`. */
+export type SenderName = 'packet' | 'ip' | 'raw-socket';
+
+/** An intercept daemon, its name already looked up. */
+export interface InterceptAddress {
+  /** Text form of its IPv4 or IPv6 address. */
+  readonly host: string;
+  readonly port: number;
+}
+
+/** The channel's secret, and where it was found (`--token-file F`, `GRYPHON_TOKEN`). */
+export interface ChannelToken {
+  readonly text: string;
+  readonly where: string;
+}
+
+/** Everything `runReplay` needs to know; all fields are always there. */
+export interface ReplayOptions {
+  /** The command line as it was typed, without node and the script: for the result. */
+  readonly command: readonly string[];
+  /** Paths of the captures, at least one, in the order given. */
+  readonly captures: readonly string[];
+  /** Which of their packets and sessions; all of them when not given. */
+  readonly choice?: CaptureChoice;
+  readonly target: ReplayTarget;
+
+  /** Virtual users, 1..2^31, with a `ramp` its last stage's; `null`: one for each replayable session. */
+  readonly users: number | null;
+  /** The client pool as written (`198.18.0.0/15`, `10.17.15.*,10.17.16.1-10.17.16.9`): it parses. */
+  readonly clients: string;
+  /** Source ports, both ends included, 1..65535, first not after last. */
+  readonly ports: PortSpan;
+  /**
+   * Which runs first: addresses (`ip`) or ports. `null`: not given; addresses, but on the target's
+   * own link only as many of them as its neighbour table holds with ease.
+   */
+  readonly order: PoolOrder | null;
+  /** Unsigned 32-bit; drawn at random by the command line when it was not given. */
+  readonly seed: number;
+
+  /** Time acceleration, above 0. */
+  readonly accel: number;
+  /** New users per second, above 0; `null`: as recorded, divided by `accel`. Not with `ramp`. */
+  readonly ratePerSecond: number | null;
+  /** At least one stage; `null`: no ramp. */
+  readonly ramp: readonly RampStage[] | null;
+  /**
+   * Times each user plays, from 1; `null`: not given. Then a user plays once, or, when
+   * `durationNs` is given, again and again until that time.
+   */
+  readonly iterations: number | null;
+  /** Nothing is started after this long; `null`: no limit. */
+  readonly durationNs: number | null;
+  readonly pace: PaceName;
+  /** Recorded idle gaps are cut to this, before acceleration; `null`: as recorded. */
+  readonly maxGapNs: number | null;
+  /** No progress on an expected answer for this long ends the user as timed out. */
+  readonly timeoutNs: number;
+  readonly close: CloseName;
+
+  /** TCP's maximum segment size to offer, 64..65495; `null`: 1460, or 1440 over IPv6. */
+  readonly mss: number | null;
+  /** Whether to offer TCP timestamps. */
+  readonly timestamps: boolean;
+  /** Receive window to offer, in octets; a window scale is offered when it needs one. */
+  readonly windowBytes: number;
+
+  /** Interface on which frames leave; `null`: from the routing table. */
+  readonly interfaceName: string | null;
+  /** `null`: from the routing and neighbour tables. */
+  readonly nextHop: NextHop | null;
+  /** `aa:bb:cc:dd:ee:ff`; `null`: the interface's own. */
+  readonly sourceMac: string | null;
+  readonly sender: SenderName;
+  /** Whether to answer ARP and NDP for the client pool; `null`: when the pool is on the link. */
+  readonly arp: boolean | null;
+  /** Daemons that pick the replies up; none: this machine does. */
+  readonly intercepts: readonly InterceptAddress[];
+  /** `null`: none, which is for daemons on this machine's loopback interface only. */
+  readonly token: ChannelToken | null;
+  /** Worker threads, from 1; `null`: by the number of cores. */
+  readonly threads: number | null;
+  /** Where Prometheus finds the counts during the run; `null`: nowhere. */
+  readonly metrics?: { readonly host: string; readonly port: number } | null;
+  /** Whether the embedded target runs on the clock instead of virtual time. */
+  readonly realTime: boolean;
+
+  /** Expressions as written; each one parses. */
+  readonly thresholds: readonly string[];
+}
+
+/** What a run is busy with. */
+export type RunPhase = 'indexing' | 'preparing' | 'replaying' | 'draining';
+
+/** How far a run has got: everything a progress line needs. Counts are totals since the start. */
+export interface ProgressSnapshot {
+  readonly phase: RunPhase;
+  /** On the run's own clock, which is virtual with the embedded target. */
+  readonly elapsedNs: number;
+  /** Expected end on that clock; `null` while unknown. */
+  readonly expectedNs: number | null;
+  /** While indexing: octets of the captures read so far, and in all, and how long that took. */
+  readonly capture: {
+    readonly bytesRead: number;
+    readonly bytes: number;
+    readonly elapsedMs: number;
+  };
+  /** `planned` is the sum of the others, always. */
+  readonly users: {
+    readonly planned: number;
+    readonly waiting: number;
+    readonly live: number;
+    readonly completed: number;
+    readonly refused: number;
+    readonly reset: number;
+    readonly timedOut: number;
+    readonly aborted: number;
+  };
+  readonly exchanges: {
+    readonly intended: number;
+    readonly sent: number;
+    readonly answered: number;
+  };
+  /**
+   * Exchanges per second on the run's clock since the snapshot before: sent, and wanted by the
+   * plan. `null` in the first snapshot and outside the phase `replaying`.
+   */
+  readonly rates: { readonly achieved: number; readonly wanted: number } | null;
+  /** 99th percentile of the response time since the snapshot before; `null` without an answer. */
+  readonly responseNsP99: number | null;
+}
+
+/** Whoever started the run: gets its progress and can end it early. */
+export interface RunHost {
+  /** Called a few times a second of wall clock from the main thread; must not block. */
+  onProgress(snapshot: ProgressSnapshot): void;
+  /** Something the user should know that does not end the run: one line, no newline. */
+  onWarning(text: string): void;
+  /**
+   * Aborted on the first Ctrl-C: start nothing more, close what is open, return the result. The
+   * run still resolves; only where it has no result yet it throws the signal's reason.
+   */
+  readonly interrupted: AbortSignal;
+}

@@ -1,0 +1,97 @@
+/** What a plan's users will do, were every answer as long in coming as recorded. */
+import { NS_PER_SECOND } from '../../base/time.ts';
+import type { Scripts } from '../../session/scripts.ts';
+import type { PlannedRun } from './plan-run.ts';
+
+/** Ethernet, IP and TCP headers with timestamps. */
+const FRAME_HEADER_BYTES = 66;
+
+/** Up to so many plays each one's end is looked at; with more of them an estimate does. */
+const PLAYS_EXACT_MAX = 1_000_000;
+
+export interface PlannedLoad {
+  /** Of sessions by users; where the time decides how often they play, about as many. */
+  readonly plays: number;
+  readonly messages: number;
+  readonly payloadBytes: number;
+  /** With headers and acknowledgements; an estimate. */
+  readonly wireBytes: number;
+  /** From the first start to the last end. */
+  readonly durationNs: number;
+}
+
+/** @returns what goes out if the target answers as recorded, divided by the acceleration */
+export function plannedLoad(planned: PlannedRun): PlannedLoad {
+  const { plan, arrivals, playsUntilNs } = planned;
+  const { scripts, played } = plan;
+  const { firstMessage, messageEnd } = scripts.client;
+  const longestNs = longestOf(scripts, played);
+  const plays =
+    playsUntilNs === null
+      ? plan.users * plan.iterations
+      : playsUntil(plan.users, plan.arrivals.sessionDurationNs / plan.accel, playsUntilNs, {
+          lastStartNs: arrivals.lastStartNs,
+          playsMax: plan.users * plan.iterations,
+        });
+  let messages = 0;
+  let payloadBytes = 0;
+  for (const [i, session] of played.entries()) {
+    const times = Math.floor(plays / played.length) + (i < plays % played.length ? 1 : 0);
+    const last = firstMessage[session + 1];
+    messages += times * (last - firstMessage[session]);
+    if (last > firstMessage[session]) payloadBytes += times * messageEnd[last - 1];
+  }
+  const segments = messages + payloadBytes / plan.tcp.mss + 3 * plays;
+  return {
+    plays,
+    messages,
+    payloadBytes,
+    wireBytes: payloadBytes + segments * FRAME_HEADER_BYTES,
+    durationNs: Math.min(endNs(planned), plan.stopStartingNs + longestNs / plan.accel),
+  };
+}
+
+/**
+ * Exchanges per second that the recorded timing comes to.
+ * @param exchangesPerPlay how many a session holds, in the mean
+ */
+export function recordedRate(planned: PlannedRun, exchangesPerPlay: number): number {
+  const { plays, durationNs } = plannedLoad(planned);
+  return durationNs > 0 ? (plays * exchangesPerPlay * NS_PER_SECOND) / durationNs : 0;
+}
+
+/** When the last of the planned plays would end. */
+function endNs({ plan, arrivals }: PlannedRun): number {
+  const { scripts, played, users, iterations, accel } = plan;
+  if (users * iterations > PLAYS_EXACT_MAX) {
+    return arrivals.lastStartNs + (longestOf(scripts, played) / accel) * iterations;
+  }
+  let latestNs = 0;
+  for (let user = 0; user < users; user++) {
+    let playsNs = 0;
+    for (let play = 0; play < iterations; play++) {
+      playsNs += scripts.durationNs[played[(user + play * users) % played.length]];
+    }
+    latestNs = Math.max(latestNs, arrivals.startNs(user) + playsNs / accel);
+  }
+  return latestNs;
+}
+
+/** How often users that play one session after another until a time play in all. */
+function playsUntil(
+  users: number,
+  playNs: number,
+  untilNs: number,
+  { lastStartNs, playsMax }: { readonly lastStartNs: number; readonly playsMax: number },
+): number {
+  // Users start evenly, as far as a mean can tell.
+  const meanNs = Math.max(0, untilNs - Math.min(lastStartNs, untilNs) / 2);
+  const each = playNs > 0 ? Math.ceil(meanNs / playNs) : Number.POSITIVE_INFINITY;
+  return Math.min(users * Math.max(1, each), playsMax);
+}
+
+function longestOf({ durationNs }: Scripts, played: Uint32Array): number {
+  let longestNs = 0;
+  for (const session of played) longestNs = Math.max(longestNs, durationNs[session]);
+  return longestNs;
+}

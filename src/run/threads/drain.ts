@@ -1,0 +1,35 @@
+/** How a run ends that has been interrupted, and how long it may take. */
+import { NS_PER_MS, NS_PER_SECOND } from '../../base/time.ts';
+import { Counter } from '../../measure/counters.ts';
+import type { Replay } from '../../replay/replay.ts';
+import { State } from '../../tcp/user-table.ts';
+
+/** After an interrupt servers get this long to end their streams too; then what is open is reset. */
+export const DRAIN_NS = NS_PER_SECOND;
+
+/** Resets sent in one turn of the loop: a target must not drown in them. */
+export const RESETS_PER_TURN = 512;
+
+/** After the last user repeated FINs of a real target are still acknowledged for this long. */
+const LINGER_NS = 300 * NS_PER_MS;
+/** And where packets were lost: stacks repeat a FIN after 1 s (RFC 6298) and a second one later. */
+const LINGER_LOSSY_NS = 3 * NS_PER_SECOND;
+
+/**
+ * How long ended users still acknowledge what their servers repeat: a lost last ACK would leave a
+ * connection in LAST-ACK or CLOSING. Longer only where the network has lost something, and where
+ * there are users whose ACK was the last segment (TIME-WAIT).
+ */
+export function lingerNs({ users, counters }: Replay): number {
+  const isLossy = SIGNS_OF_LOSS.some((counter) => counters[counter] > 0);
+  return isLossy && users.state.includes(State.TIME_WAIT) ? LINGER_LOSSY_NS : LINGER_NS;
+}
+
+/** What is repeated, or comes again or too late, was lost or overtaken on the way. */
+const SIGNS_OF_LOSS = [
+  Counter.RETRANSMITTED,
+  Counter.SYN_RETRANSMITTED,
+  Counter.DROPPED_OUT_OF_WINDOW,
+  Counter.DROPPED_OUT_OF_ORDER,
+  Counter.RING_DROPPED,
+] as const;

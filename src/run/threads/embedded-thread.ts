@@ -1,0 +1,90 @@
+/** A thread that plays against the embedded target. */
+import { EmbeddedTarget } from '../../embedded/embedded-target.ts';
+import { openRunClock } from '../../io/run-clock.ts';
+import { Counter } from '../../measure/counters.ts';
+import { LatencyRecorder } from '../../measure/histograms.ts';
+import { IntervalRecorder, type Timeline } from '../../measure/intervals.ts';
+import type { CaptureBytes } from '../../replay/ports.ts';
+import { Replay } from '../../replay/replay.ts';
+import { AddressPool } from '../../schedule/address-pool.ts';
+import type { RunPlan, ThreadJob } from '../job.ts';
+import { enginePlan } from '../plan/engine-plan.ts';
+import { embeddedTurns } from './embedded-loop.ts';
+
+export interface ThreadRun {
+  readonly latency: LatencyRecorder;
+  readonly notes: readonly string[];
+  /**
+   * Plays everything, a turn of the loop a step; a turn may block the thread for a while.
+   * @param start when the run begins (`runStartsNow`)
+   */
+  turns(start: string): Generator<void, Timeline>;
+  close(): void;
+}
+
+/** Prepares the thread's users and their target. */
+export function openEmbeddedThread(job: ThreadJob, capture: CaptureBytes): ThreadRun {
+  const { plan, counters, control } = job;
+  const link = new Uint8Array(0);
+  const links = plan.targets.map(() => link);
+  const latency = new LatencyRecorder();
+  const target = new EmbeddedTarget({
+    scripts: plan.scripts,
+    capture,
+    clients: clientDirectory(plan),
+    users: plan.users,
+    accel: plan.accel,
+    seed: plan.seed,
+    counters,
+  });
+  const replay = new Replay(
+    enginePlan(plan, job.shard, job.shards, links),
+    target,
+    target,
+    capture,
+    latency,
+    counters,
+  );
+  replay.prepare();
+  return {
+    latency,
+    notes: [],
+    *turns(start) {
+      const clock = job.realTime ? openRunClock(start) : null;
+      const nowNs = clock === null ? null : () => clock.nowNs();
+      const intervals = new IntervalRecorder(latency, counters);
+      const endNs = yield* embeddedTurns({ replay, target, intervals, control, nowNs });
+      counters[Counter.CLOCK_NS] = endNs;
+      return intervals.finish(endNs);
+    },
+    close: () => undefined,
+  };
+}
+
+/** Takes all the turns at once. */
+export function playThrough<T>(turns: Generator<void, T>): T {
+  for (;;) {
+    const step = turns.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** Whose connection an address and port are: the plan's own arithmetic. */
+export function clientDirectory(plan: RunPlan) {
+  const pool = new AddressPool(plan);
+  const connections = plan.users * plan.iterations;
+  const connectionOf = (low: number, port: number): number => {
+    const connection = pool.connectionOf(low, port);
+    return connection < connections ? connection : -1;
+  };
+  return {
+    userOf: (low: number, port: number): number => {
+      const connection = connectionOf(low, port);
+      return connection < 0 ? -1 : connection % plan.users;
+    },
+    sessionOf: (low: number, port: number): number => {
+      const connection = connectionOf(low, port);
+      return connection < 0 ? -1 : plan.played[connection % plan.played.length];
+    },
+  };
+}

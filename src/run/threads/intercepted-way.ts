@@ -1,0 +1,61 @@
+/** The way of a run whose replies come from intercepts: connected, and tried once. */
+import { openCaptureBytes } from '../../io/capture-file.ts';
+import { keyOfToken } from '../../io/channel-secret.ts';
+import { ChannelThread } from '../channel/channel-thread.ts';
+import type { NetworkWay, RunPlan } from '../job.ts';
+import type { ChannelToken } from '../plan/options.ts';
+import { probePath } from './probe.ts';
+
+export interface InterceptedWay {
+  readonly way: NetworkWay;
+  /** `advanced`, `nfqueue`, `sink`; with intercepts of several modes joined by `+`. */
+  readonly mode: string;
+  /** Aborted when no more replies will come (`ChannelThread.gone`). */
+  readonly gone: AbortSignal;
+  /** Nanoseconds in which an intercept stood still or was lost, so far. */
+  silentNs(): number;
+  /** After the threads that play have ended. @returns lines for the summary */
+  close(): Promise<readonly string[]>;
+}
+
+/**
+ * Connects to the way's intercepts and sends a probe over the whole path; null when it has none.
+ * @throws ReplayError as ChannelThread.open and probePath do
+ */
+export async function openIntercepts(
+  plan: RunPlan,
+  network: NetworkWay | null,
+  options: {
+    readonly token: ChannelToken | null;
+    readonly shards: number;
+    readonly version: string;
+    readonly interrupted: AbortSignal;
+    onWarning(text: string): void;
+  },
+): Promise<InterceptedWay | null> {
+  if (network === null || network.intercepts.length === 0) return null;
+  const { token, shards, version, interrupted, onWarning } = options;
+  const key = token === null ? null : keyOfToken(token.text, token.where);
+  const { intercepts } = network;
+  const channel = await ChannelThread.open(plan, { intercepts, key, version, shards, onWarning });
+  try {
+    const { inboxes, totals, mode } = channel;
+    const way: NetworkWay = { ...network, channel: { inboxes, totals } };
+    const captureBytes = openCaptureBytes(plan.scripts.files);
+    try {
+      await probePath(plan, way, { mode, captureBytes, interrupted });
+    } finally {
+      captureBytes.close();
+    }
+    return {
+      way,
+      mode,
+      gone: channel.gone,
+      silentNs: () => channel.silentNs,
+      close: () => channel.close(),
+    };
+  } catch (error) {
+    await channel.close();
+    throw error;
+  }
+}

@@ -1,0 +1,71 @@
+/** The way of a run whose replies come to this machine: its clients claimed, and tried once. */
+import { formatCount } from '../../base/units.ts';
+import { openCaptureBytes } from '../../io/capture-file.ts';
+import { claimClients } from '../../io/client-claims.ts';
+import type { NetworkWay, RunPlan } from '../job.ts';
+import { targetEndpoints, warnOfNeighbours } from './network-way.ts';
+import { type ProbeAnswer, probePath } from './probe.ts';
+import { silenceHint } from './probe-faults.ts';
+import { SilenceWatch } from './silence-watch.ts';
+
+export interface LocalWay {
+  /** Lines for the summary. */
+  readonly notes: readonly string[];
+  /** Says once when users begin to wait for the target in vain; a few times a second. */
+  watch(counters: Float64Array): void;
+  /** Gives the clients free for other replays. */
+  close(): void;
+}
+
+/**
+ * Keeps other replays of this machine from the run's clients, and sends a probe over the whole way;
+ * null where there is none, or intercepts take the replies.
+ * @throws ReplayError as claimClients and probePath do
+ */
+export async function openLocalWay(
+  plan: RunPlan,
+  way: NetworkWay | null,
+  options: { readonly interrupted: AbortSignal; onWarning(text: string): void },
+): Promise<LocalWay | null> {
+  if (way === null || way.intercepts.length > 0) return null;
+  const { ranges } = plan.clients;
+  const targets = targetEndpoints(plan);
+  const { interrupted, onWarning } = options;
+  const claim = await claimClients({ pid: process.pid, ranges, ports: plan.ports, targets });
+  try {
+    const { questions } = await probe(plan, way, interrupted);
+    const isAsked = questions > 0 && way.answersNeighbours === 'next-hops';
+    if (isAsked) for (const warning of warnOfNeighbours(plan)) onWarning(warning);
+    const asks = plan.clients.family === 4 ? 'ARP' : 'NDP';
+    const note = `the next hop asks its link for clients (${asks}): answered on ${way.path.device.name}`;
+    const silence = new SilenceWatch();
+    return {
+      notes: isAsked ? [note] : [],
+      watch: (counters) => {
+        const connecting = silence.onCounters(counters);
+        if (connecting > 0) onWarning(warnOfSilence(connecting, plan, way));
+      },
+      close: claim.close,
+    };
+  } catch (fault) {
+    claim.close();
+    throw fault;
+  }
+}
+
+async function probe(
+  plan: RunPlan,
+  way: NetworkWay,
+  interrupted: AbortSignal,
+): Promise<ProbeAnswer> {
+  const captureBytes = openCaptureBytes(plan.scripts.files);
+  try {
+    return await probePath(plan, way, { mode: null, captureBytes, interrupted });
+  } finally {
+    captureBytes.close();
+  }
+}
+
+const warnOfSilence = (connecting: number, plan: RunPlan, way: NetworkWay): string =>
+  `no SYN-ACK has come for 3 s, though ${formatCount(connecting)} users are connecting; ` +
+  silenceHint(plan, way);

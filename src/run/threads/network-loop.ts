@@ -1,0 +1,111 @@
+/**
+ * The loop of a run against a real target, in a thread that may block: replies first, then timers,
+ * then what they made us send, then wait. Every part is bounded, so that a turn stays short and no
+ * part starves another.
+ *
+ * While replies wait in the ring, timers see the time at which the last one that was taken had
+ * arrived: what they would fire for (an acknowledgement, the rest of an answer) may lie behind it.
+ * Otherwise a process that was stopped, or had no processor, for longer than a retransmission
+ * timeout would send again what had long been acknowledged.
+ */
+import { NEVER_NS, NS_PER_MS } from '../../base/time.ts';
+import type { IntervalRecorder } from '../../measure/intervals.ts';
+import type { QueueingReceiver } from '../../replay/ports.ts';
+import type { Replay } from '../../replay/replay.ts';
+import { Command, Control } from '../job.ts';
+import { DRAIN_NS, lingerNs, RESETS_PER_TURN } from './drain.ts';
+
+/** Replies taken in one turn: some tens of microseconds of work. */
+const REPLIES_PER_TURN = 256;
+/** How long a wait may be before the control memory is looked at again. */
+const WAIT_NS_MAX = 20 * NS_PER_MS;
+/** A turn that comes so much later than it should: the process stood still. */
+const STALL_NS_MIN = 50 * NS_PER_MS;
+/** How often kernel counters (ring drops, refused frames) are read. */
+const COUNTS_EVERY_NS = 100 * NS_PER_MS;
+
+export interface NetworkLoop {
+  readonly replay: Replay;
+  readonly receiver: QueueingReceiver;
+  /**
+   * How long after this process stood still replies may take to the receiver although they have
+   * come to the machine: 0 where the kernel itself puts them there.
+   */
+  readonly settleNs: number;
+  readonly intervals: IntervalRecorder;
+  readonly control: Int32Array<SharedArrayBuffer>;
+  nowNs(): number;
+  /** Block until something can be received, at most this long. */
+  wait(timeoutNs: number): void;
+  /** Answer neighbours that ask for the clients' addresses. */
+  answerNeighbours(): void;
+  /** Copy the kernel's counters into the run's. */
+  readCounts(): void;
+}
+
+/**
+ * Plays until every user has ended, a turn a step. Between turns the caller may do something else,
+ * briefly: what is due meanwhile is late.
+ * @returns the run's time at the end, in ns
+ */
+export function* networkTurns(loop: NetworkLoop): Generator<void, number> {
+  const { replay, receiver, intervals, control } = loop;
+  let nowNs = loop.nowNs();
+  let heardNs = nowNs;
+  let settledNs = nowNs;
+  let resetNs = NEVER_NS;
+  let countsNs = 0;
+  while (!replay.isDone) {
+    const lastTurnNs = nowNs;
+    nowNs = loop.nowNs();
+    if (nowNs - lastTurnNs >= STALL_NS_MIN) settledNs = nowNs + loop.settleNs;
+    // Before anything is recorded: what happens now belongs to this second.
+    intervals.roll(nowNs);
+    replay.beginTurn(nowNs);
+    const received = receiver.receive(REPLIES_PER_TURN, replay);
+    if (received === REPLIES_PER_TURN) {
+      heardNs = Math.min(nowNs, Math.max(heardNs, receiver.lastArrivedNs));
+    } else if (nowNs >= settledNs) {
+      heardNs = nowNs;
+    }
+    replay.onTimeout(nowNs, heardNs);
+    replay.flush();
+    if (nowNs >= countsNs) {
+      loop.readCounts();
+      loop.answerNeighbours();
+      countsNs = nowNs + COUNTS_EVERY_NS;
+    }
+    if (resetNs === NEVER_NS && Atomics.load(control, Control.COMMAND) === Command.DRAIN) {
+      replay.interrupt(nowNs);
+      replay.flush();
+      resetNs = nowNs + DRAIN_NS;
+    }
+    // Servers get their time from when the last user has said goodbye.
+    if (replay.isInterrupting) resetNs = nowNs + DRAIN_NS;
+    if (nowNs >= resetNs) {
+      replay.abortAll(nowNs, RESETS_PER_TURN);
+      replay.flush();
+    }
+    if (received < REPLIES_PER_TURN) {
+      const waitNs = Math.min(Math.max(replay.nextDueNs(), settledNs), resetNs) - loop.nowNs();
+      if (waitNs > 0) {
+        loop.wait(Math.min(waitNs, WAIT_NS_MAX));
+        loop.answerNeighbours();
+      }
+    }
+    yield;
+  }
+  linger(loop, nowNs + lingerNs(replay));
+  loop.readCounts();
+  return nowNs;
+}
+
+/** Ended users still acknowledge what their servers repeat. */
+function linger(loop: NetworkLoop, untilNs: number): void {
+  for (let nowNs = loop.nowNs(); nowNs < untilNs; nowNs = loop.nowNs()) {
+    loop.wait(untilNs - nowNs);
+    loop.receiver.receive(REPLIES_PER_TURN, loop.replay);
+    loop.replay.flush();
+    loop.answerNeighbours();
+  }
+}

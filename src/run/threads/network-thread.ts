@@ -1,0 +1,99 @@
+/** A thread that plays against a real target: frames out and replies in, in this process. */
+import { assert } from '../../base/assert.ts';
+import { NS_PER_MS } from '../../base/time.ts';
+import { type LocalIo, openLocal } from '../../io/open-local.ts';
+import { runStartsNow } from '../../io/run-clock.ts';
+import { Counter } from '../../measure/counters.ts';
+import { LatencyRecorder } from '../../measure/histograms.ts';
+import { IntervalRecorder } from '../../measure/intervals.ts';
+import type { CaptureBytes } from '../../replay/ports.ts';
+import { Replay } from '../../replay/replay.ts';
+import { ChannelTotal } from '../channel/channel-job.ts';
+import type { NetworkWay, ThreadJob } from '../job.ts';
+import { enginePlan } from '../plan/engine-plan.ts';
+import type { ThreadRun } from './embedded-thread.ts';
+import { networkTurns } from './network-loop.ts';
+import { announcedAddresses, describeWay, targetEndpoints } from './network-way.ts';
+
+/** The channel thread has stood still too, and must first read and sort what came meanwhile. */
+const CHANNEL_SETTLE_NS = 10 * NS_PER_MS;
+
+/**
+ * Opens the thread's sockets and prepares its users.
+ * @throws ReplayError as openLocal does
+ */
+export function openNetworkThread(
+  job: ThreadJob,
+  way: NetworkWay,
+  capture: CaptureBytes,
+  onWarning: (text: string) => void,
+): ThreadRun {
+  const { plan, shard, shards, counters, control } = job;
+  const io = openLocal({
+    path: way.path,
+    sender: way.sender,
+    files: plan.scripts.files,
+    targets: targetEndpoints(plan),
+    ranges: plan.clients.ranges,
+    ports: plan.ports,
+    sharding: { order: plan.order, firstPort: plan.firstPort, users: plan.users, shards, shard },
+    answersNeighbours: shard === 0 ? way.answersNeighbours : 'nobody',
+    announcedAddresses: shard === 0 ? announcedAddresses(way, plan) : 0,
+    runStart: runStartsNow(),
+    captureBytes: capture,
+    ...(way.channel === null ? {} : { inbox: way.channel.inboxes[shard] }),
+  });
+  // What intercepts dropped counts once, whichever thread it was for.
+  const totals = shard === 0 ? way.channel?.totals : undefined;
+  try {
+    const links = way.path.routes.map(({ linkHeader }) => linkHeader);
+    assert(links.length === plan.targets.length, 'every target has a route');
+    const latency = new LatencyRecorder();
+    const engine = enginePlan(plan, shard, shards, links);
+    const replay = new Replay(engine, io.sender, io.receiver, capture, latency, counters);
+    replay.prepare();
+    return {
+      latency,
+      notes: describeWay(way, plan),
+      *turns(start) {
+        io.clock.restart(start);
+        const intervals = new IntervalRecorder(latency, counters);
+        const endNs = yield* networkTurns({
+          replay,
+          receiver: io.receiver,
+          settleNs: way.channel === null ? 0 : CHANNEL_SETTLE_NS,
+          intervals,
+          control,
+          nowNs: () => io.clock.nowNs(),
+          wait: io.wait,
+          answerNeighbours: io.answerNeighbours,
+          readCounts: () => readCounts(io, counters, totals),
+        });
+        counters[Counter.CLOCK_NS] = endNs;
+        warnOfRefusals(io, onWarning);
+        return intervals.finish(endNs);
+      },
+      close: io.close,
+    };
+  } catch (fault) {
+    io.close();
+    throw fault;
+  }
+}
+
+function readCounts(io: LocalIo, counters: Float64Array, totals?: Float64Array): void {
+  const { faults } = io.sender;
+  counters[Counter.UNSENT_NO_BUFFERS] = faults.noBuffers;
+  counters[Counter.UNSENT_NOT_PERMITTED] = faults.notPermitted;
+  counters[Counter.UNSENT_TOO_LONG] = faults.tooLong;
+  counters[Counter.UNSENT_OTHER] = faults.other;
+  counters[Counter.RING_DROPPED] = io.readDropped();
+  if (totals === undefined) return;
+  counters[Counter.RING_DROPPED] +=
+    totals[ChannelTotal.DROPPED] + totals[ChannelTotal.KERNEL_DROPPED];
+}
+
+function warnOfRefusals({ sender }: LocalIo, onWarning: (text: string) => void): void {
+  const { other, lastOther } = sender.faults;
+  if (other > 0 && lastOther !== null) onWarning(`${other} frames were not sent: ${lastOther}`);
+}

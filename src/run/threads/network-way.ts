@@ -1,0 +1,174 @@
+/** The way to real targets and back, found before the threads start. */
+import { addressOfBytes, formatAddress, type IpAddress, parseAddress } from '../../base/address.ts';
+import { assert } from '../../base/assert.ts';
+import { formatCount } from '../../base/units.ts';
+import {
+  findLocalPath,
+  type LocalPath,
+  type NeighbourAnswers,
+  needsAnswers,
+  nextHopMacs,
+  requireClients,
+} from '../../io/local-path.ts';
+import { ANNOUNCED_AT_ONCE } from '../../io/neighbour-announcer.ts';
+import type { TargetEndpoint } from '../../io/tcp-match.ts';
+import type { NetworkWay, RunPlan } from '../job.ts';
+import type { ReplayOptions } from '../plan/options.ts';
+import type { Surroundings } from '../plan/plan-run.ts';
+
+/**
+ * @param asksLink whether the link is asked for MACs that no table knows
+ * @throws ReplayError as findLocalPath does
+ */
+export const findPath = (plan: RunPlan, options: ReplayOptions, asksLink: boolean): LocalPath =>
+  findLocalPath({
+    targets: targetAddresses(plan),
+    interfaceName: options.interfaceName,
+    nextHop: options.nextHop,
+    sourceMac: options.sourceMac,
+    sender: options.sender,
+    asksLink,
+  });
+
+/**
+ * Client addresses that are used on the target's own link where nobody asked for an order: each
+ * takes a place in the target's neighbour table, which on Linux ends at 1,024 (gc_thresh3) and is
+ * cleaned from 512 on.
+ */
+const ON_LINK_ADDRESSES = 256;
+
+/** Whose questions for the clients are answered. */
+export function answersFor(
+  plan: RunPlan,
+  options: ReplayOptions,
+  path: LocalPath,
+): NeighbourAnswers {
+  if (options.arp !== null) return options.arp ? 'everybody' : 'nobody';
+  // Nobody asks this machine for clients whose replies somebody else picks up.
+  if (options.intercepts.length > 0 || !path.device.asksNeighbours) return 'nobody';
+  if (needsAnswers(path, plan.clients.ranges)) return 'everybody';
+  // A target may take a pool off the link for its neighbours (a route without a gateway, a TCP stack
+  // that asks for whoever calls); others of the link may not, they would learn an address of ours.
+  return nextHopMacs(path).length > 0 ? 'next-hops' : 'nobody';
+}
+
+/** What the way asks of the plan. */
+export const surroundingsOf = (
+  options: ReplayOptions,
+  path: LocalPath,
+  answers: NeighbourAnswers,
+): Surroundings => ({
+  mtu: path.mtu,
+  inUse: path.inUse,
+  addressesMax:
+    answers === 'everybody' && options.order === null
+      ? ON_LINK_ADDRESSES
+      : Number.POSITIVE_INFINITY,
+});
+
+/** @throws ReplayError as requireClients does */
+export function wayOf(
+  plan: RunPlan,
+  options: ReplayOptions,
+  path: LocalPath,
+  answers: NeighbourAnswers,
+): NetworkWay {
+  requireClients(path, targetAddresses(plan), plan.clients.ranges);
+  const { sender, intercepts } = options;
+  return { path, sender, answersNeighbours: answers, intercepts, channel: null };
+}
+
+/** The plan's targets with their addresses parsed, in their order. */
+export function targetEndpoints(plan: RunPlan): readonly TargetEndpoint[] {
+  const addresses = targetAddresses(plan);
+  return plan.targets.map(({ port }, row) => ({ address: addresses[row], port }));
+}
+
+export function targetAddresses(plan: RunPlan): readonly IpAddress[] {
+  return plan.targets.map(({ address }) => {
+    const parsed = parseAddress(address);
+    assert(parsed !== null, 'targets are addresses by now');
+    return parsed;
+  });
+}
+
+/** Lines for the summary: by which interface, to whom, and what is answered. */
+export function describeWay(
+  { path, answersNeighbours, sender }: NetworkWay,
+  plan: RunPlan,
+): string[] {
+  const { device, routes } = path;
+  const hops = new Set(
+    routes.map(({ nextHop, nextHopMac }) => {
+      const text = nextHop === null ? 'the target' : formatAddress(addressOfBytes(nextHop));
+      if (sender !== 'packet') return text;
+      const isKnown = !device.asksNeighbours || nextHopMac.some((octet) => octet > 0);
+      return isKnown ? macText(nextHopMac) : `${text} (whose MAC the run will ask for)`;
+    }),
+  );
+  const lines = [
+    `frames leave by ${device.name} (${sender}, MTU ${path.mtu}) to ${[...hops].join(', ')}`,
+  ];
+  if (answersNeighbours === 'everybody') {
+    const what = plan.clients.family === 4 ? 'ARP' : 'NDP';
+    const addresses = addressesUsed(plan);
+    lines.push(
+      `${what} for ${plan.clients.text} is answered on ${device.name}; ${formatCount(addresses)} ` +
+        (addresses === 1 ? 'of its addresses is used' : 'of its addresses are used'),
+    );
+  }
+  return lines;
+}
+
+/** What may go wrong on this way, though nothing has yet: one line each. */
+export function warnOfWay(
+  { path, answersNeighbours, intercepts }: NetworkWay,
+  plan: RunPlan,
+): string[] {
+  const { device, forwards } = path;
+  const family = plan.clients.family === 4 ? 'ipv4' : 'ipv6';
+  const warnings: string[] = [];
+  if (forwards && intercepts.length === 0) {
+    warnings.push(
+      `this machine forwards packets: replies may be sent on to where its routes lead; ` +
+        `sysctl -w net.${family}.conf.${device.name}.forwarding=0`,
+    );
+  }
+  if (answersNeighbours === 'everybody') warnings.push(...warnOfNeighbours(plan));
+  return warnings;
+}
+
+/** What becomes of a target that takes the clients for neighbours: one line, or none. */
+export function warnOfNeighbours(plan: RunPlan): string[] {
+  const addresses = addressesUsed(plan);
+  if (addresses <= NEIGHBOURS_MAX) return [];
+  const family = plan.clients.family === 4 ? 'ipv4' : 'ipv6';
+  return [
+    `${formatCount(addresses)} client addresses are asked for on the link, but a Linux target keeps ` +
+      `at most ${formatCount(NEIGHBOURS_MAX)} neighbours (net.${family}.neigh.default.gc_thresh3): ` +
+      'use fewer addresses with more ports each, --order port, or a route by way of this machine',
+  ];
+}
+
+/** Linux' default of gc_thresh3 (Documentation/networking/ip-sysctl.rst). */
+const NEIGHBOURS_MAX = 1_024;
+
+/** How many client addresses next hops are told of when the run begins: the first ones of the pool. */
+export function announcedAddresses({ answersNeighbours }: NetworkWay, plan: RunPlan): number {
+  if (answersNeighbours === 'nobody') return 0;
+  const addresses = addressesUsed(plan);
+  // Off the link it is unlikely that anybody asks for them one by one.
+  return answersNeighbours === 'everybody' ? addresses : Math.min(addresses, ANNOUNCED_AT_ONCE);
+}
+
+/** Different client addresses that the plan's connections have: the first ones of the pool. */
+function addressesUsed(plan: RunPlan): number {
+  const connections = plan.users * plan.iterations;
+  const addresses = plan.clients.ranges.reduce((sum, { count }) => sum + count, 0);
+  const portsPerAddress = plan.ports.last - plan.ports.first + 1;
+  const used = plan.order === 'ip' ? connections : Math.ceil(connections / portsPerAddress);
+  return Math.min(addresses, used);
+}
+
+const macText = (mac: Uint8Array): string =>
+  Array.from(mac, (octet) => octet.toString(16).padStart(2, '0')).join(':');

@@ -1,0 +1,137 @@
+/** What a probe in vain tells: what was seen, and the lines that mend it. */
+import { ReplayError } from '../../base/errors.ts';
+import type { SendFaults } from '../../io/send-faults.ts';
+import type { NetworkWay, RunPlan } from '../job.ts';
+import { auxiliaryRoutes, localRoutes } from '../plan/target-commands.ts';
+
+/** Routes that a hint names; the dry run has them all. */
+const ROUTES_TOLD = 3;
+
+export interface ProbeSeen {
+  /** The target's row in the plan. */
+  readonly row: number;
+  /** `ADDRESS:PORT` that the probe came from. */
+  readonly client: string;
+  /** Of the intercepts; null: replies come to this machine. */
+  readonly mode: string | null;
+}
+
+export interface SilenceSeen extends ProbeSeen {
+  readonly unsent: SendFaults;
+}
+
+/** Nothing listens there. */
+export const probeReset = (plan: RunPlan, { row, client }: ProbeSeen): ReplayError =>
+  new ReplayError({
+    code: 'ERR_PROBE_RESET',
+    kind: 'unreachable',
+    message:
+      `the target's host answered the probe from ${client} to ${targetText(plan, row)} ` +
+      'with a reset: nothing listens there',
+    hint: `start the server, or see on the target: ss -ltn 'sport = :${plan.targets[row].port}'`,
+  });
+
+/** A router or a firewall has said that it does not let the probe pass. */
+export const probeUnreachable = (
+  plan: RunPlan,
+  { path }: NetworkWay,
+  { row, client }: ProbeSeen,
+  heard: string,
+): ReplayError =>
+  new ReplayError({
+    code: 'ERR_PROBE_UNREACHABLE',
+    kind: 'unreachable',
+    message: `the probe from ${client} to ${targetText(plan, row)} did not get through; ${heard}`,
+    hint:
+      'let the clients through there (nft list ruleset, iptables -S, ip route get), ' +
+      `or look: tcpdump -ni ${path.device.name} 'icmp or icmp6'`,
+  });
+
+/** Nothing came back, or nothing left. */
+export function probeFault(plan: RunPlan, way: NetworkWay, seen: SilenceSeen): ReplayError {
+  if (seen.unsent.total > 0) return unsent(plan, way, seen);
+  const { row, client, mode } = seen;
+  const { path, intercepts } = way;
+  const hop = path.routes[row].nextHop;
+  const via = hop === null && mode !== null ? '' : ` (frames leave by ${path.device.name})`;
+  const daemons = intercepts.map(({ host, port }) => `${host}:${port}`).join(', ');
+  const where = mode === null ? 'came back here' : `was seen by the intercept ${daemons} (${mode})`;
+  return new ReplayError({
+    code: 'ERR_PROBE_NO_ANSWER',
+    kind: 'unreachable',
+    message: `no answer to the probe from ${client} to ${targetText(plan, row)}${via} ${where}`,
+    hint: mode === null ? silenceHint(plan, way) : interceptHint(plan, way, seen, mode),
+  });
+}
+
+function unsent(plan: RunPlan, { path, sender }: NetworkWay, seen: SilenceSeen): ReplayError {
+  const { notPermitted, tooLong, lastOther } = seen.unsent;
+  const byFirewall = notPermitted > 0 ? "this machine's firewall refused it" : null;
+  const why = byFirewall ?? lastOther ?? (tooLong > 0 ? 'it is too long' : 'no room in its queue');
+  return new ReplayError({
+    code: 'ERR_PROBE_UNSENT',
+    kind: 'unreachable',
+    message: `the probe to ${targetText(plan, seen.row)} did not leave by ${path.device.name}: ${why}`,
+    hint:
+      sender === 'packet'
+        ? `see that the interface is up: ip link show ${path.device.name}`
+        : 'let it pass (iptables -S OUTPUT, nft list ruleset), or use --sender packet',
+  });
+}
+
+/** What to do where no reply of the target comes to this machine, in one line. */
+export function silenceHint(plan: RunPlan, way: NetworkWay): string {
+  const { path, answersNeighbours } = way;
+  const [{ port }] = plan.targets;
+  const watch = `tcpdump -ni any 'tcp port ${port}'`;
+  if (path.routes.every(({ isLocal }) => isLocal)) {
+    return `see whether a firewall of this machine drops them (nft list ruleset; ${watch})`;
+  }
+  const arrive = `see there that SYNs arrive and no firewall drops them: ${watch}`;
+  if (answersNeighbours === 'everybody') return `on the target: ${arrive}`;
+  const routes = localRoutes(plan, way).slice(0, ROUTES_TOLD).join('; ');
+  const family = plan.clients.family === 4 ? 'ipv4' : 'ipv6';
+  const strict =
+    family === 'ipv4'
+      ? '; where rp_filter is strict there: sysctl -w net.ipv4.conf.all.rp_filter=2'
+      : '';
+  const asks = family === 'ipv4' ? 'ARP' : 'NDP';
+  const arp =
+    path.device.asksNeighbours && answersNeighbours === 'nobody'
+      ? `; where it asks the link for clients (${asks}): --arp`
+      : '';
+  return `on the target: ${routes}${strict}${arp}; ${arrive}`;
+}
+
+function interceptHint(
+  plan: RunPlan,
+  { intercepts }: NetworkWay,
+  seen: ProbeSeen,
+  mode: string,
+): string {
+  const host = intercepts[0]?.host ?? 'AUXILIARY';
+  const client = seen.client.replace(/:\d+$/, '').replace(/^\[|\]$/g, '');
+  const family = plan.clients.family === 6 ? 'ipv6' : 'ipv4';
+  const strict =
+    family === 'ipv4'
+      ? '; a strict rp_filter drops the SYN there: sysctl -w net.ipv4.conf.all.rp_filter=2'
+      : '';
+  const ip = family === 'ipv6' ? 'ip -6' : 'ip';
+  if (mode !== 'advanced') {
+    const route =
+      mode === 'sink'
+        ? ''
+        : `, that it has a route for the clients, as a default route is (${ip} route get ${client})`;
+    return (
+      `see that the intercept runs on the target itself${route}, and that SYNs arrive there ` +
+      `(tcpdump -ni any 'tcp[tcpflags] & tcp-syn != 0')${strict}`
+    );
+  }
+  const routes = auxiliaryRoutes(plan.clients, host);
+  return `on the target: ${routes.slice(0, ROUTES_TOLD).join('; ')}${strict}`;
+}
+
+const targetText = ({ targets }: RunPlan, row: number): string => {
+  const { address, port } = targets[row];
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+};

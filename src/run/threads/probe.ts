@@ -1,0 +1,265 @@
+/**
+ * Half a handshake over the whole path before a run begins: a SYN by the way that all frames will go,
+ * its answer by the way that all replies will come, and a RST, so that the server never accepts it.
+ * What is not in order shows here, with the hop that it fails at, and not as a run without an answer.
+ */
+import { addressBytes } from '../../base/address.ts';
+import { seqAdd } from '../../base/seq.ts';
+import { NS_PER_MS } from '../../base/time.ts';
+import { type LocalIo, openLocal } from '../../io/open-local.ts';
+import { runStartsNow } from '../../io/run-clock.ts';
+import { UnreachableListener } from '../../io/unreachable-listener.ts';
+import type { CaptureBytes, PacketSink } from '../../replay/ports.ts';
+import { AddressPool, shardOf } from '../../schedule/address-pool.ts';
+import { FrameWriter, OptionsKind } from '../../wire/frame-writer.ts';
+import { IpView } from '../../wire/ip-view.ts';
+import { ACK, RST, SYN, TcpView } from '../../wire/tcp.ts';
+import { WireFault } from '../../wire/wire-fault.ts';
+import type { NetworkWay, RunPlan } from '../job.ts';
+import { targetAddresses, targetEndpoints } from './network-way.ts';
+import { probeFault, probeReset, probeUnreachable } from './probe-faults.ts';
+
+/** When the SYN is sent again, and when nothing more is expected, after the first one. */
+const REPEAT_AT_MS: readonly number[] = [300, 1_000, 2_000];
+const PATIENCE_MS = 3_500;
+/** The same where an older connection answers and heeds no RST (TIME-WAIT): the way is open. */
+const PATIENCE_WITH_OLDER_MS = 1_000;
+/** A turn of waiting: Ctrl-C is seen in between. */
+const WAIT_NS = 20 * NS_PER_MS;
+/** Of many targets the first ones stand for all. */
+const TARGETS_MAX = 8;
+const WINDOW = 0xffff;
+const RECEIVE_LIMIT = 64;
+
+/** Packets that the ring holds for a probe. */
+const RING_FRAMES = 64;
+
+type Verdict = 'waiting' | 'answered' | 'reset' | 'unreachable';
+
+export interface ProbeContext {
+  /** Of the intercepts, for the hint; null: replies come to this machine. */
+  readonly mode: string | null;
+  readonly captureBytes: CaptureBytes;
+  readonly interrupted: AbortSignal;
+}
+
+/** What a probe that was answered came to know. */
+export interface ProbeAnswer {
+  /** Questions of neighbours for a client's link-layer address that were answered. */
+  readonly questions: number;
+}
+
+/**
+ * @param way with its channel where there are intercepts
+ * @throws ReplayError ERR_PROBE_NO_ANSWER, ERR_PROBE_RESET, ERR_PROBE_UNREACHABLE, ERR_PROBE_UNSENT
+ * (unreachable); as openLocal does; the signal's reason
+ */
+export async function probePath(
+  plan: RunPlan,
+  way: NetworkWay,
+  context: ProbeContext,
+): Promise<ProbeAnswer> {
+  const pool = new AddressPool(plan);
+  const inboxes = way.channel?.inboxes;
+  const shards = inboxes?.length ?? 1;
+  let questions = 0;
+  for (let row = 0; row < Math.min(plan.targets.length, TARGETS_MAX); row++) {
+    const connection = probeConnection(pool, row);
+    const shard = shardOf(connection, plan.users, shards);
+    const io = openLocal({
+      path: way.path,
+      sender: way.sender,
+      files: plan.scripts.files,
+      targets: targetEndpoints(plan),
+      ranges: plan.clients.ranges,
+      ports: plan.ports,
+      sharding: { order: plan.order, firstPort: plan.firstPort, users: plan.users, shards, shard },
+      answersNeighbours: way.answersNeighbours,
+      // The probe's own address is among the first.
+      announcedAddresses:
+        way.answersNeighbours === 'nobody' ? 0 : Math.min(row + 1, pool.addresses),
+      ringFrames: RING_FRAMES,
+      runStart: runStartsNow(),
+      captureBytes: context.captureBytes,
+      ...(inboxes === undefined ? {} : { inbox: inboxes[shard] }),
+    });
+    const listener =
+      context.mode === null ? listenFor(plan, way, pool.lowOf(connection), row) : null;
+    try {
+      const probe = new Probe(plan, way, io, { pool, connection, row, listener });
+      const verdict = await probe.run(context.interrupted);
+      questions += io.answered();
+      if (verdict === 'answered') continue;
+      const seen = { row, client: probe.client, mode: context.mode };
+      if (verdict === 'reset') throw probeReset(plan, seen);
+      if (verdict === 'unreachable') throw probeUnreachable(plan, way, seen, probe.heard);
+      throw probeFault(plan, way, { ...seen, unsent: io.sender.faults });
+    } finally {
+      listener?.close();
+      io.close();
+    }
+  }
+  return { questions };
+}
+
+/** Where replies come to this machine, so do the complaints of routers and firewalls. */
+function listenFor(
+  plan: RunPlan,
+  { path }: NetworkWay,
+  low: number,
+  row: number,
+): UnreachableListener {
+  const { family, prefix } = plan.clients;
+  const client = { family, prefix, low };
+  const target = targetAddresses(plan)[row];
+  return new UnreachableListener({ interfaceIndex: path.device.index, client, target });
+}
+
+/** An address that users will have, with the port that they come to last: most runs never do. */
+export function probeConnection(pool: AddressPool, row: number): number {
+  const { addresses, portsPerAddress, capacity } = pool;
+  if (pool.order === 'port') return Math.max(0, portsPerAddress - 1 - row);
+  const lastPort = Math.max(0, Math.floor(capacity / addresses) - 1);
+  return lastPort * addresses + (row % addresses);
+}
+
+class Probe implements PacketSink {
+  /** `ADDRESS:PORT` that it comes from. */
+  readonly client: string;
+  /** Of the verdict `unreachable`: who said so, and why. */
+  heard = '';
+  readonly #io: LocalIo;
+  readonly #listener: UnreachableListener | null;
+  readonly #writer: FrameWriter;
+  readonly #route: number;
+  readonly #low: number;
+  readonly #port: number;
+  readonly #targetPort: number;
+  readonly #targetAddress: Uint8Array;
+  readonly #iss: number;
+  readonly #ip = new IpView();
+  readonly #segment = new TcpView();
+  #verdict: Verdict = 'waiting';
+  /** What the target acknowledged of an older connection of this address and port: a failed probe's. */
+  #olderAck: number | null = null;
+  #hasHeardOlder = false;
+
+  constructor(
+    plan: RunPlan,
+    way: NetworkWay,
+    io: LocalIo,
+    at: {
+      readonly pool: AddressPool;
+      readonly connection: number;
+      readonly row: number;
+      readonly listener: UnreachableListener | null;
+    },
+  ) {
+    const { family, prefix } = plan.clients;
+    const { pool, connection, row } = at;
+    this.#io = io;
+    this.#listener = at.listener;
+    this.#low = pool.lowOf(connection);
+    this.#port = pool.portOf(connection);
+    const address = pool.addressOf(connection);
+    this.client = family === 6 ? `[${address}]:${this.#port}` : `${address}:${this.#port}`;
+    this.#targetPort = plan.targets[row].port;
+    this.#targetAddress = addressBytes(targetAddresses(plan)[row]);
+    this.#iss = (plan.seed ^ connection) >>> 0;
+    this.#writer = new FrameWriter(io.sender.batch, { family });
+    this.#writer.synOptions = plan.syn;
+    const source = addressBytes({ family, prefix, low: 0 });
+    this.#route = this.#writer.addRoute(
+      way.path.routes[row].linkHeader,
+      this.#targetAddress,
+      source,
+    );
+  }
+
+  async run(interrupted: AbortSignal): Promise<Verdict> {
+    const startMs = performance.now();
+    const repeats = [...REPEAT_AT_MS];
+    this.#send(SYN, this.#iss);
+    while (this.#verdict === 'waiting') {
+      const elapsedMs = performance.now() - startMs;
+      if (elapsedMs > PATIENCE_MS) break;
+      if (this.#hasHeardOlder && elapsedMs > PATIENCE_WITH_OLDER_MS) return 'answered';
+      if (elapsedMs > (repeats.at(0) ?? Number.POSITIVE_INFINITY)) {
+        repeats.shift();
+        this.#send(SYN, this.#iss);
+      }
+      this.#io.wait(WAIT_NS);
+      this.#io.answerNeighbours();
+      this.#io.receiver.receive(RECEIVE_LIMIT, this);
+      this.#endOlder();
+      this.#listen();
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      interrupted.throwIfAborted();
+    }
+    // The target forgets it: no connection was made.
+    if (this.#verdict === 'answered') this.#send(RST, seqAdd(this.#iss, 1));
+    return this.#verdict;
+  }
+
+  #listen(): void {
+    const heard = this.#listener?.hear() ?? null;
+    if (heard === null || this.#verdict !== 'waiting') return;
+    this.heard = heard;
+    this.#verdict = 'unreachable';
+  }
+
+  /** RFC 9293, section 3.10.7.3: the connection that the target remembers is ended, and asked anew. */
+  #endOlder(): void {
+    if (this.#olderAck === null || this.#verdict !== 'waiting') return;
+    this.#send(RST, this.#olderAck);
+    this.#olderAck = null;
+    this.#send(SYN, this.#iss);
+  }
+
+  onPacket(start: number, capturedBytes: number): void {
+    const { data } = this.#io.receiver;
+    const ip = this.#ip;
+    ip.wrap(data, start, capturedBytes);
+    if (ip.check() !== WireFault.OK) return;
+    const segment = this.#segment;
+    segment.wrap(data, start + ip.headerBytes, capturedBytes - ip.headerBytes);
+    if (segment.check() !== WireFault.OK) return;
+    const isOurs = ip.dstLow32 === this.#low && segment.dstPort === this.#port;
+    if (!isOurs || segment.srcPort !== this.#targetPort) return;
+    if (!ip.srcMatches(this.#targetAddress)) return;
+    if (segment.ack !== seqAdd(this.#iss, 1)) {
+      if ((segment.flags & (RST | ACK)) !== ACK) return;
+      this.#olderAck = segment.ack;
+      this.#hasHeardOlder = true;
+      return;
+    }
+    if (segment.flags & RST) this.#verdict = 'reset';
+    else if ((segment.flags & (SYN | ACK)) === (SYN | ACK)) this.#verdict = 'answered';
+  }
+
+  #send(flags: number, seq: number): void {
+    const { batch } = this.#io.sender;
+    const kind = flags === SYN ? OptionsKind.SYN : OptionsKind.NONE;
+    const tsVal = flags === SYN ? 1 : 0;
+    const window = flags === SYN ? WINDOW : 0;
+    this.#writer.writeTcp(
+      this.#route,
+      this.#low,
+      this.#port,
+      this.#targetPort,
+      0,
+      seq,
+      0,
+      flags,
+      window,
+      kind,
+      tsVal,
+      0,
+      0,
+      0,
+    );
+    batch.extentCount[batch.count] = 0;
+    batch.count++;
+    this.#io.sender.flush();
+  }
+}

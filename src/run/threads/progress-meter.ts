@@ -1,0 +1,124 @@
+/** Turns the threads' shared memory into progress snapshots. */
+import { NS_PER_SECOND } from '../../base/time.ts';
+import { Counter, sumCounters } from '../../measure/counters.ts';
+import { Latency, LatencyChanges, LatencyTable } from '../../measure/histograms.ts';
+import type { ProgressSnapshot, RunHost, RunPhase } from '../plan/options.ts';
+import type { PlannedRun } from '../plan/plan-run.ts';
+import type { ThreadsState } from './replay-threads.ts';
+
+const NOTHING = new Float64Array(Object.keys(Counter).length);
+
+export class ProgressMeter {
+  readonly #host: RunHost;
+  #phase: RunPhase = 'indexing';
+  #bytesRead = 0;
+  #bytes = 0;
+  #readingMs = 0;
+  #planned: PlannedRun | null = null;
+  #state: () => ThreadsState = () => ({ counters: [], latencies: [] });
+  /** How things stood at the snapshot before. */
+  #beforeNs = 0;
+  #beforeIntended = 0;
+  #beforeSent = 0;
+  readonly #changes: LatencyChanges[] = [];
+
+  constructor(host: RunHost) {
+    this.#host = host;
+  }
+
+  onIndexing(bytesRead: number, bytes: number, elapsedMs: number): void {
+    this.#bytesRead = bytesRead;
+    this.#bytes = bytes;
+    this.#readingMs = elapsedMs;
+    if (bytesRead >= bytes) this.#phase = 'preparing';
+    this.report();
+  }
+
+  begin(planned: PlannedRun, state: () => ThreadsState): void {
+    this.#planned = planned;
+    this.#state = state;
+    this.#phase = 'replaying';
+  }
+
+  onDraining(): void {
+    this.#phase = 'draining';
+  }
+
+  report(): void {
+    const state = this.#state();
+    const counters = this.#planned === null ? NOTHING : sumCounters(state.counters);
+    this.#host.onProgress({
+      phase: this.#phase,
+      elapsedNs: counters[Counter.CLOCK_NS],
+      expectedNs: this.#expectedNs(),
+      capture: { bytesRead: this.#bytesRead, bytes: this.#bytes, elapsedMs: this.#readingMs },
+      users: this.#users(counters),
+      exchanges: {
+        intended: counters[Counter.EXCHANGES_INTENDED],
+        sent: counters[Counter.EXCHANGES_SENT],
+        answered: counters[Counter.EXCHANGES_ANSWERED],
+      },
+      ...this.#sinceBefore(counters, state.latencies),
+    });
+  }
+
+  #expectedNs(): number | null {
+    if (this.#planned === null) return null;
+    const { plan, arrivals } = this.#planned;
+    if (plan.stopStartingNs < arrivals.lastStartNs) return plan.stopStartingNs;
+    return arrivals.lastStartNs + (plan.arrivals.sessionDurationNs / plan.accel) * plan.iterations;
+  }
+
+  #users(counters: Float64Array): ProgressSnapshot['users'] {
+    const { users = 0, iterations = 0 } = this.#planned?.plan ?? {};
+    const completed = counters[Counter.COMPLETED];
+    const refused = counters[Counter.REFUSED];
+    const reset = counters[Counter.RESET];
+    const timedOut = counters[Counter.TIMED_OUT];
+    const aborted = counters[Counter.ABORTED];
+    const started = counters[Counter.STARTED];
+    const planned = users * iterations;
+    return {
+      planned,
+      waiting: planned - started,
+      live: started - completed - refused - reset - timedOut - aborted,
+      completed,
+      refused,
+      reset,
+      timedOut,
+      aborted,
+    };
+  }
+
+  #sinceBefore(
+    counters: Float64Array,
+    latencies: readonly Float64Array[],
+  ): Pick<ProgressSnapshot, 'rates' | 'responseNsP99'> {
+    const elapsedNs = counters[Counter.CLOCK_NS] - this.#beforeNs;
+    if (this.#phase !== 'replaying' || elapsedNs <= 0) return { rates: null, responseNsP99: null };
+    const seconds = elapsedNs / NS_PER_SECOND;
+    const intended = counters[Counter.EXCHANGES_INTENDED];
+    const sent = counters[Counter.EXCHANGES_SENT];
+    const isFirst = this.#beforeNs === 0;
+    const rates = isFirst
+      ? null
+      : {
+          achieved: (sent - this.#beforeSent) / seconds,
+          wanted: (intended - this.#beforeIntended) / seconds,
+        };
+    this.#beforeNs = counters[Counter.CLOCK_NS];
+    this.#beforeSent = sent;
+    this.#beforeIntended = intended;
+    return { rates, responseNsP99: this.#recentP99(latencies) };
+  }
+
+  /** Over what all threads have recorded since the last call. */
+  #recentP99(latencies: readonly Float64Array[]): number | null {
+    const recent = new LatencyTable();
+    for (const [thread, columns] of latencies.entries()) {
+      this.#changes[thread] ??= new LatencyChanges(columns);
+      recent.addSparse(Latency.RESPONSE, this.#changes[thread].take(Latency.RESPONSE));
+    }
+    return recent.valueAtPercentileNs(Latency.RESPONSE, 99);
+  }
+}

@@ -1,0 +1,181 @@
+/** The worker threads of one run: started together, watched, told to drain, collected. */
+import { Worker } from 'node:worker_threads';
+import { ReplayError } from '../../base/errors.ts';
+import { runStartsNow } from '../../io/run-clock.ts';
+import { createCounters } from '../../measure/counters.ts';
+import { LatencyTable } from '../../measure/histograms.ts';
+import { mergeTimelines, type Timeline } from '../../measure/intervals.ts';
+import {
+  CONTROL_WORDS,
+  Command,
+  Control,
+  type MainMessage,
+  type NetworkWay,
+  type PostedFailure,
+  type RunPlan,
+  type ThreadJob,
+  type ThreadMessage,
+} from '../job.ts';
+
+export interface ThreadsOptions {
+  readonly plan: RunPlan;
+  readonly network: NetworkWay | null;
+  readonly realTime: boolean;
+  readonly threads: number;
+  onWarning(text: string): void;
+  /** Every thread is ready and the run's clock begins. */
+  onStart(): void;
+}
+
+/** One after another, each thread's row of counters and its histograms, as they are now. */
+export interface ThreadsState {
+  readonly counters: readonly Float64Array[];
+  readonly latencies: readonly Float64Array[];
+}
+
+export class ReplayThreads {
+  readonly #options: ThreadsOptions;
+  readonly #workers: Worker[] = [];
+  readonly #counters: Float64Array<SharedArrayBuffer>[];
+  readonly #latencies: Float64Array<SharedArrayBuffer>[] = [];
+  readonly #timelines: Timeline[] = [];
+  readonly #notes = new Set<string>();
+  readonly #control = new Int32Array(
+    new SharedArrayBuffer(CONTROL_WORDS * Int32Array.BYTES_PER_ELEMENT),
+  );
+
+  constructor(options: ThreadsOptions) {
+    this.#options = options;
+    this.#counters = Array.from({ length: options.threads }, createCounters);
+  }
+
+  get state(): ThreadsState {
+    return { counters: this.#counters, latencies: this.#latencies };
+  }
+
+  get latency(): LatencyTable {
+    return LatencyTable.of(this.#latencies);
+  }
+
+  get timeline(): Timeline {
+    return mergeTimelines(this.#timelines);
+  }
+
+  /** What the threads did to their surroundings; each line once. */
+  get notes(): readonly string[] {
+    return [...this.#notes];
+  }
+
+  /** Start nothing more, close what is open. */
+  drain(): void {
+    Atomics.store(this.#control, Control.COMMAND, Command.DRAIN);
+    Atomics.notify(this.#control, Control.COMMAND);
+  }
+
+  /**
+   * Plays to the end.
+   * @throws ReplayError of the first thread that failed; the others are ended
+   */
+  async play(): Promise<void> {
+    const { network } = this.#options;
+    if (network !== null && network.sender === 'raw-socket') {
+      await this.#playHere(network);
+      return;
+    }
+    try {
+      await Promise.all(this.#counters.map((_, shard) => this.#runThread(shard)));
+    } finally {
+      await Promise.all(this.#workers.map((worker) => worker.terminate()));
+    }
+  }
+
+  #jobOf(shard: number): ThreadJob {
+    const { plan, network, realTime, threads } = this.#options;
+    const counters = this.#counters[shard];
+    return { plan, shard, shards: threads, network, realTime, counters, control: this.#control };
+  }
+
+  /**
+   * In this thread, which still serves its event loop between turns: the package raw-socket hangs
+   * its sockets on the main thread's loop wherever it is called, and ends the process when the
+   * thread that called it ends.
+   */
+  async #playHere(network: NetworkWay): Promise<void> {
+    const { plan, onWarning } = this.#options;
+    const { openCaptureBytes } = await import('../../io/capture-file.ts');
+    const { openNetworkThread } = await import('./network-thread.ts');
+    const capture = openCaptureBytes(plan.scripts.files);
+    try {
+      const run = openNetworkThread(this.#jobOf(0), network, capture, onWarning);
+      try {
+        this.#keep(run.latency.columns, run.notes);
+        this.#options.onStart();
+        this.#timelines.push(await playInSlices(run.turns(runStartsNow())));
+      } finally {
+        run.close();
+      }
+    } finally {
+      capture.close();
+    }
+  }
+
+  #runThread(shard: number): Promise<void> {
+    const job = this.#jobOf(shard);
+    const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: job });
+    this.#workers.push(worker);
+    return new Promise((resolve, reject) => {
+      worker.on('error', reject);
+      worker.on('exit', () => reject(threadVanished(shard)));
+      worker.on('message', (message: ThreadMessage) => {
+        if (message.type === 'warning') this.#options.onWarning(message.text);
+        else if (message.type === 'failed') reject(failureFrom(message.failure));
+        else if (message.type === 'ready') this.#onReady(message.latencies, message.notes);
+        else {
+          this.#timelines.push(message.timeline);
+          resolve();
+        }
+      });
+    });
+  }
+
+  #keep(latencies: Float64Array<SharedArrayBuffer>, notes: readonly string[]): void {
+    this.#latencies.push(latencies);
+    for (const note of notes) this.#notes.add(note);
+  }
+
+  /** The clock begins when the last thread is ready, so that nobody is late from the start. */
+  #onReady(latencies: Float64Array<SharedArrayBuffer>, notes: readonly string[]): void {
+    this.#keep(latencies, notes);
+    if (this.#latencies.length < this.#counters.length) return;
+    const go: MainMessage = { type: 'go', start: runStartsNow() };
+    this.#options.onStart();
+    for (const worker of this.#workers) worker.postMessage(go);
+  }
+}
+
+/** How long turns are taken before the event loop has one. */
+const SLICE_MS = 5;
+
+async function playInSlices<T>(turns: Generator<void, T>): Promise<T> {
+  for (;;) {
+    const untilMs = performance.now() + SLICE_MS;
+    do {
+      const step = turns.next();
+      if (step.done === true) return step.value;
+    } while (performance.now() < untilMs);
+    await new Promise<void>((resolve) => setImmediate(resolve));
+  }
+}
+
+function failureFrom({ code, kind, message, hint, stack }: PostedFailure): Error {
+  const cause = new Error(message);
+  if (stack !== null) cause.stack = stack;
+  return new ReplayError({ code, kind, message, cause, ...(hint === null ? {} : { hint }) });
+}
+
+const threadVanished = (shard: number): ReplayError =>
+  new ReplayError({
+    code: 'ERR_RUN_THREAD',
+    kind: 'internal',
+    message: `thread ${shard} ended without a result`,
+  });

@@ -1,0 +1,47 @@
+/** The entry of a worker thread: opens its way to the target, says so, plays, and reports. */
+import { once } from 'node:events';
+import { parentPort, workerData } from 'node:worker_threads';
+import { assert } from '../../base/assert.ts';
+import { ReplayError } from '../../base/errors.ts';
+import { openCaptureBytes } from '../../io/capture-file.ts';
+import type { MainMessage, PostedFailure, ThreadJob, ThreadMessage } from '../job.ts';
+import { openEmbeddedThread, playThrough } from './embedded-thread.ts';
+import { openNetworkThread } from './network-thread.ts';
+
+const port = parentPort;
+assert(port !== null, 'this file is the entry of a worker thread');
+const post = (message: ThreadMessage): void => port.postMessage(message);
+
+const job = workerData as ThreadJob;
+const go = once(port, 'message') as Promise<[MainMessage]>;
+const capture = openCaptureBytes(job.plan.scripts.files);
+try {
+  const onWarning = (text: string): void => post({ type: 'warning', text });
+  const run =
+    job.network === null
+      ? openEmbeddedThread(job, capture)
+      : openNetworkThread(job, job.network, capture, onWarning);
+  try {
+    post({ type: 'ready', latencies: run.latency.columns, notes: run.notes });
+    const [{ start }] = await go;
+    post({ type: 'done', timeline: playThrough(run.turns(start)) });
+  } finally {
+    run.close();
+  }
+} catch (error) {
+  post({ type: 'failed', failure: failureOf(error) });
+} finally {
+  capture.close();
+}
+// The listener for 'go' keeps the thread alive where it never came.
+port.unref();
+
+function failureOf(error: unknown): PostedFailure {
+  if (error instanceof ReplayError) {
+    const { code, kind, message, hint, stack = null } = error;
+    return { code, kind, message, hint, stack };
+  }
+  const fault = error instanceof Error ? error : new Error(String(error));
+  const { message, stack = null } = fault;
+  return { code: 'ERR_RUN_THREAD', kind: 'internal', message, hint: null, stack };
+}
