@@ -3,10 +3,10 @@
  * RATE 0 as fast as it can; figures as JSON on stdout.
  */
 import { addressBytes, parseAddress } from '../../dist/base/address.js';
-import { CaptureMap } from '../../dist/io/capture-map.js';
-import { PacketSender } from '../../dist/io/packet-sender.js';
-import { findRoute } from '../../dist/io/routes.js';
-import { openRunClock, runStartsNow } from '../../dist/io/run-clock.js';
+import { CaptureMap } from '../../dist/io/files/capture-map.js';
+import { openRunClock, runStartsNow } from '../../dist/io/receive/run-clock.js';
+import { PacketSender } from '../../dist/io/send/packet-sender.js';
+import { findRoute } from '../../dist/io/way/routes.js';
 import { FrameWriter, OptionsKind } from '../../dist/wire/frame-writer.js';
 
 const [device, targetText, packetsText, rateText] = process.argv.slice(2);

@@ -9,10 +9,10 @@
 import { spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { ChannelReceiver } from '../../dist/io/channel-receiver.js';
-import { keyOfToken } from '../../dist/io/channel-secret.js';
-import { openRunClock, runStartsNow } from '../../dist/io/run-clock.js';
-import { Waiter } from '../../dist/io/wait.js';
+import { ChannelReceiver } from '../../dist/io/channel/channel-receiver.js';
+import { keyOfToken } from '../../dist/io/channel/channel-secret.js';
+import { openRunClock, runStartsNow } from '../../dist/io/receive/run-clock.js';
+import { Waiter } from '../../dist/io/receive/wait.js';
 import { ChannelThread } from '../../dist/run/channel/channel-thread.js';
 import { parseClients } from '../../dist/schedule/address-pool.js';
 

@@ -1,5 +1,5 @@
 /** An intercept with made-up packets: `node made-up-intercept.mjs PORT [secret]`. */
-import { keyOfToken } from '../../dist/io/channel-secret.js';
+import { keyOfToken } from '../../dist/io/channel/channel-secret.js';
 import { runIntercept } from '../../dist/run/intercept/intercept-run.js';
 
 const [port, secret] = process.argv.slice(2);

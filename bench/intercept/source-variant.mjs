@@ -4,8 +4,8 @@
  * packet was taken or dropped, or nothing has come for a second, and says its figures as JSON.
  */
 import { addressBytes, parseAddress } from '../../dist/base/address.js';
-import { openSource } from '../../dist/io/intercept-source.js';
-import { Waiter } from '../../dist/io/wait.js';
+import { openSource } from '../../dist/io/intercept/intercept-source.js';
+import { Waiter } from '../../dist/io/receive/wait.js';
 
 const [variant, target, packetsText] = process.argv.slice(2);
 const packets = Number(packetsText);

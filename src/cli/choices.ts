@@ -1,5 +1,5 @@
 /** Values of options that are one of a few words: for reading them, and for completing them. */
-import type { SourceMode } from '../io/intercept-source.ts';
+import type { SourceMode } from '../io/intercept/intercept-source.ts';
 import type { CloseName, PaceName, SenderName } from '../run/plan/options.ts';
 import type { Incomplete } from '../session/session-selection.ts';
 

@@ -1,9 +1,9 @@
 /** `gryphon intercept`: read the options, pick replies up until it is told to end. */
 import { addressBytes, parseAddress } from '../base/address.ts';
 import { PREFIX_BYTES, PREFIX_BYTES_MAX } from '../base/prefix-bytes.ts';
-import { keyOfToken } from '../io/channel-secret.ts';
-import type { PassedClients } from '../io/intercept-registrations.ts';
-import type { SourceMode } from '../io/intercept-source.ts';
+import { keyOfToken } from '../io/channel/channel-secret.ts';
+import type { PassedClients } from '../io/intercept/intercept-registrations.ts';
+import type { SourceMode } from '../io/intercept/intercept-source.ts';
 import type { InterceptOptions } from '../run/intercept/intercept-run.ts';
 import { MODES } from './choices.ts';
 import type { CommandInput } from './command-line.ts';

@@ -1,7 +1,7 @@
 /** What is posted between the run and its threads: plain data and shared memory. */
 import type { FailureKind } from '../base/errors.ts';
-import type { ShardInbox } from '../io/channel-receiver.ts';
-import type { LocalPath, NeighbourAnswers } from '../io/local-path.ts';
+import type { ShardInbox } from '../io/channel/channel-receiver.ts';
+import type { LocalPath, NeighbourAnswers } from '../io/way/local-path.ts';
 import type { Timeline } from '../measure/intervals.ts';
 import type { Close, Pace } from '../replay/replay-plan.ts';
 import type { PoolShape } from '../schedule/address-pool.ts';

@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { openCaptureBytes } from '../../src/io/capture-file.ts';
+import { openCaptureBytes } from '../../src/io/files/capture-file.ts';
 import { compileFilter } from '../../src/io/sys/libpcap.ts';
 import {
   type CaptureIndex,

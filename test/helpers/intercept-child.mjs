@@ -5,7 +5,7 @@
  */
 import './typescript.mjs';
 
-const { openSource } = await import('../../src/io/intercept-source.ts');
+const { openSource } = await import('../../src/io/intercept/intercept-source.ts');
 const { rangeOf, registrationOf, targetOf } = await import('./raw-client.ts');
 
 const [mode, options, registrations] = process.argv.slice(2);

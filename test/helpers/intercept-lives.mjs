@@ -16,7 +16,7 @@ import { join } from 'node:path';
 import { parseAddress } from '../../dist/base/address.js';
 import { describeFailure } from '../../dist/cli/failure.js';
 import { ReplayPeer } from '../../dist/intercept/replay-peer.js';
-import { parseOctets } from '../../dist/io/interfaces.js';
+import { parseOctets } from '../../dist/io/way/interfaces.js';
 import { helloOf, wallClock } from '../../dist/run/channel/channel-ends.js';
 import { runIntercept } from '../../dist/run/intercept/intercept-run.js';
 import { parseClients } from '../../dist/schedule/address-pool.js';

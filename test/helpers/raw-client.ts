@@ -1,9 +1,9 @@
 /** Clients whose addresses nobody owns: their packets are written by hand, and nobody resets them. */
 import { addressBytes, parseAddress } from '../../src/base/address.ts';
 import type { RegisteredRange, RegisteredTarget, Registration } from '../../src/intercept/ports.ts';
-import { findInterface } from '../../src/io/interfaces.ts';
 import { inNamespace } from '../../src/io/sys/namespace.ts';
 import { AF_PACKET, packetAddress, SOCK_RAW, Socket } from '../../src/io/sys/socket.ts';
+import { findInterface } from '../../src/io/way/interfaces.ts';
 import { sumOctets } from '../../src/wire/checksum.ts';
 import { EtherType, emitEthernet } from '../../src/wire/ethernet.ts';
 import { FrameBatch } from '../../src/wire/frame-batch.ts';

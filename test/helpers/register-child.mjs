@@ -5,8 +5,8 @@
  */
 import './typescript.mjs';
 
-const { keyOfToken } = await import('../../src/io/channel-secret.ts');
-const { dialStream } = await import('../../src/io/channel-socket.ts');
+const { keyOfToken } = await import('../../src/io/channel/channel-secret.ts');
+const { dialStream } = await import('../../src/io/channel/channel-socket.ts');
 const { ReplayPeer } = await import('../../src/intercept/replay-peer.ts');
 const { helloOf, wallClock } = await import('../../src/run/channel/channel-ends.ts');
 const { request } = await import('../intercept/registrations.ts');

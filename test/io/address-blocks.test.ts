@@ -12,8 +12,8 @@ import {
   rangeOfBlock,
   routesOf,
   withoutBlocks,
-} from '../../src/io/address-blocks.ts';
-import type { ClientRange } from '../../src/io/client-ranges.ts';
+} from '../../src/io/way/address-blocks.ts';
+import type { ClientRange } from '../../src/io/way/client-ranges.ts';
 
 function rangeOf(first: string, count: number): ClientRange {
   const address = parseAddress(first);

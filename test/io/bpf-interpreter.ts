@@ -1,4 +1,4 @@
-import { BPF_ETHER_TYPE, BPF_INTERFACE, type BpfInstruction } from '../../src/io/bpf.ts';
+import { BPF_ETHER_TYPE, BPF_INTERFACE, type BpfInstruction } from '../../src/io/filter/bpf.ts';
 
 /**
  * What a classic-BPF program returns for a packet, step by step as Documentation/networking/filter.rst

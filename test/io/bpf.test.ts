@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Bpf, BpfAssembler, emitBpf } from '../../src/io/bpf.ts';
+import { Bpf, BpfAssembler, emitBpf } from '../../src/io/filter/bpf.ts';
 import { runBpf } from './bpf-interpreter.ts';
 
 const PACKET = Uint8Array.of(0x46, 1, 2, 3, 4, 5, 6, 7);

@@ -4,6 +4,8 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { addressOfBytes } from '../../src/base/address.ts';
 import { ReplayError } from '../../src/base/errors.ts';
+import type { TargetEndpoint } from '../../src/io/filter/tcp-match.ts';
+import { AF_UNIX, SOCK_DGRAM, Socket, unixAddress } from '../../src/io/sys/socket.ts';
 import {
   type Claim,
   type ClientClaim,
@@ -11,9 +13,7 @@ import {
   claimNames,
   clash,
   parseClaims,
-} from '../../src/io/client-claims.ts';
-import { AF_UNIX, SOCK_DGRAM, Socket, unixAddress } from '../../src/io/sys/socket.ts';
-import type { TargetEndpoint } from '../../src/io/tcp-match.ts';
+} from '../../src/io/way/client-claims.ts';
 import { rangeOf, targetOf as registered } from '../helpers/raw-client.ts';
 
 const targetOf = (address: string, port: number): TargetEndpoint => ({

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { addressBytes, type IpAddress, parseAddress } from '../../src/base/address.ts';
-import { type ClientRange, isInRange, isOnLink } from '../../src/io/client-ranges.ts';
-import { type NetworkInterface, sharePrefix } from '../../src/io/interfaces.ts';
+import { type ClientRange, isInRange, isOnLink } from '../../src/io/way/client-ranges.ts';
+import { type NetworkInterface, sharePrefix } from '../../src/io/way/interfaces.ts';
 
 function addressOf(text: string): IpAddress {
   const address = parseAddress(text);

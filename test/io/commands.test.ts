@@ -3,8 +3,8 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { runCommand } from '../../src/io/commands.ts';
-import { readSetting, settingName } from '../../src/io/sysctl.ts';
+import { runCommand } from '../../src/io/way/commands.ts';
+import { readSetting, settingName } from '../../src/io/way/sysctl.ts';
 
 describe('a tool', () => {
   test('is given its input, and its output comes back', () => {
@@ -56,7 +56,7 @@ describe('a PATH with a folder that cannot be read', () => {
   const answerOf = (tool: string): unknown => {
     const script = `
       await import('./test/helpers/typescript.mjs');
-      const { runCommand } = await import('./src/io/commands.ts');
+      const { runCommand } = await import('./src/io/way/commands.ts');
       const isRoot = process.getuid() === 0;
       if (isRoot) process.setegid(65534), process.seteuid(65534);
       process.env.PATH = '${folder}/closed:${folder}/open:/usr/bin:/bin';

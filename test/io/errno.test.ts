@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { SendFaults } from '../../src/io/send-faults.ts';
+import { SendFaults } from '../../src/io/send/send-faults.ts';
 import { Errno, errnoName, systemError } from '../../src/io/sys/errno.ts';
 
 test.each([

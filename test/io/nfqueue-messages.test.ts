@@ -12,7 +12,7 @@ import {
   writeCopyRange,
   writeLimits,
   writeVerdict,
-} from '../../src/io/nfqueue-messages.ts';
+} from '../../src/io/intercept/nfqueue-messages.ts';
 import { NetlinkWriter } from '../../src/io/sys/netlink.ts';
 
 const PACKET_HDR = 1;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { RING_FRAMES, ringShape } from '../../src/io/packet-ring.ts';
+import { RING_FRAMES, ringShape } from '../../src/io/receive/packet-ring.ts';
 
 /** packet_set_ring() of net/packet/af_packet.c: what it refuses a ring for. */
 test.each([4 << 10, 16 << 10, 64 << 10])(

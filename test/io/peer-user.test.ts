@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import { userInTable, userOfPeer } from '../../src/io/peer-user.ts';
+import { userInTable, userOfPeer } from '../../src/io/channel/peer-user.ts';
 
 const own = { address: '127.0.0.1', port: 36_524 };
 const peer = { address: '127.0.0.1', port: 40_000 };

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { rawSocketFault } from '../../src/io/raw-socket-sender.ts';
+import { rawSocketFault } from '../../src/io/send/raw-socket-sender.ts';
 
 /** As Node words them. */
 const OTHER_NODE = `The module '/x/node_modules/raw-socket/build/Release/raw.node'

@@ -2,13 +2,13 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { addressBytes, addressOfBytes } from '../../src/base/address.ts';
 import type { RegisteredTarget, Registration } from '../../src/intercept/ports.ts';
-import { addressAt } from '../../src/io/client-ranges.ts';
+import { registrationFilter } from '../../src/io/filter/registration-filter.ts';
 import {
   describeRegistration,
   RegistrationMatcher,
   withoutPassed,
-} from '../../src/io/intercept-registrations.ts';
-import { registrationFilter } from '../../src/io/registration-filter.ts';
+} from '../../src/io/intercept/intercept-registrations.ts';
+import { addressAt } from '../../src/io/way/client-ranges.ts';
 import { IpView } from '../../src/wire/ip-view.ts';
 import { PacketTooBigView } from '../../src/wire/packet-too-big.ts';
 import { WireFault } from '../../src/wire/wire-fault.ts';

@@ -6,8 +6,8 @@ import {
   isSamePrefix,
   parseAddress,
 } from '../../src/base/address.ts';
-import { addressAt, type ClientRange } from '../../src/io/client-ranges.ts';
-import { type ReplyFilterOptions, replyFilter } from '../../src/io/reply-filter.ts';
+import { type ReplyFilterOptions, replyFilter } from '../../src/io/filter/reply-filter.ts';
+import { addressAt, type ClientRange } from '../../src/io/way/client-ranges.ts';
 import { packetTooBig } from '../helpers/icmp.ts';
 import { runBpf } from './bpf-interpreter.ts';
 

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { RotatingFile } from '../../src/io/rotating-file.ts';
+import { RotatingFile } from '../../src/io/files/rotating-file.ts';
 
 let folder = '';
 beforeEach(() => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { NS_PER_MS, NS_PER_SECOND } from '../../src/base/time.ts';
-import { RunClock } from '../../src/io/run-clock.ts';
+import { RunClock } from '../../src/io/receive/run-clock.ts';
 
 const BASE_SECONDS = 1_700_000_000;
 /** The wall clock's lead over the monotonic one, at first. */

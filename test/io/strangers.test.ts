@@ -1,5 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { STRANGERS_MAX, STRANGERS_OF_ADDRESS_MAX, Strangers } from '../../src/io/strangers.ts';
+import {
+  STRANGERS_MAX,
+  STRANGERS_OF_ADDRESS_MAX,
+  Strangers,
+} from '../../src/io/channel/strangers.ts';
 
 const many = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 

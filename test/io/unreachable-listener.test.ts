@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { addressBytes, type IpAddress, parseAddress } from '../../src/base/address.ts';
-import { readUnreachable } from '../../src/io/unreachable-listener.ts';
+import { readUnreachable } from '../../src/io/receive/unreachable-listener.ts';
 
 function addressOf(text: string): IpAddress {
   const address = parseAddress(text);

@@ -1,6 +1,6 @@
 /** What routers say of packets that are too big, on its way through an intercept's kernel filter. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { openSource, type SourceMode } from '../../src/io/intercept-source.ts';
+import { openSource, type SourceMode } from '../../src/io/intercept/intercept-source.ts';
 import { inNamespace } from '../../src/io/sys/namespace.ts';
 import { packetTooBig } from '../helpers/icmp.ts';
 import {

@@ -2,8 +2,12 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { addressOfBytes } from '../../src/base/address.ts';
 import type { InterceptedSink, PacketSource, Registration } from '../../src/intercept/ports.ts';
-import { openSource, type SourceMode, type SourceOptions } from '../../src/io/intercept-source.ts';
-import { queueLines } from '../../src/io/nfqueue-socket.ts';
+import {
+  openSource,
+  type SourceMode,
+  type SourceOptions,
+} from '../../src/io/intercept/intercept-source.ts';
+import { queueLines } from '../../src/io/intercept/nfqueue-socket.ts';
 import { inNamespace } from '../../src/io/sys/namespace.ts';
 import { keepGround } from '../helpers/ground.ts';
 import {
@@ -610,7 +614,7 @@ describe.runIf(isReady)('without privilege', () => {
   test.each(['advanced', 'nfqueue', 'sink'] as const)('%s says what it lacks', async (mode) => {
     const script =
       "await import('./test/helpers/typescript.mjs');" +
-      "const { openSource } = await import('./src/io/intercept-source.ts');" +
+      "const { openSource } = await import('./src/io/intercept/intercept-source.ts');" +
       `try { openSource('${mode}') } catch ({ code, kind, hint }) ` +
       '{ console.log(JSON.stringify({ code, kind, hint })) }';
     const dropped = ['setpriv', '--bounding-set', '-all', '--inh-caps', '-all'];
@@ -627,7 +631,7 @@ describe.runIf(isReady)('without privilege', () => {
   test('nfqueue without iptables says so', async () => {
     const script =
       "await import('./test/helpers/typescript.mjs');" +
-      "const { openSource } = await import('./src/io/intercept-source.ts');" +
+      "const { openSource } = await import('./src/io/intercept/intercept-source.ts');" +
       "try { openSource('nfqueue') } catch ({ code, kind }) { console.log(code, kind) }";
     const argv = [
       'env',

@@ -6,9 +6,13 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { addressOfBytes, formatAddress } from '../../src/base/address.ts';
 import type { PacketSource, Registration } from '../../src/intercept/ports.ts';
-import { openSource, type SourceMode, type SourceOptions } from '../../src/io/intercept-source.ts';
+import {
+  openSource,
+  type SourceMode,
+  type SourceOptions,
+} from '../../src/io/intercept/intercept-source.ts';
+import { Waiter } from '../../src/io/receive/wait.ts';
 import { inNamespace } from '../../src/io/sys/namespace.ts';
-import { Waiter } from '../../src/io/wait.ts';
 import { IpView } from '../../src/wire/ip-view.ts';
 import { TcpView } from '../../src/wire/tcp.ts';
 import { WireFault } from '../../src/wire/wire-fault.ts';

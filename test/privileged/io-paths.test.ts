@@ -4,19 +4,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { addressBytes, type IpAddress, parseAddress } from '../../src/base/address.ts';
-import type { ClientRange } from '../../src/io/client-ranges.ts';
-import { findInterface } from '../../src/io/interfaces.ts';
+import { type LocalIo, type LocalPlan, openLocal } from '../../src/io/open-local.ts';
+import { runStartsNow } from '../../src/io/receive/run-clock.ts';
+import { inNamespace } from '../../src/io/sys/namespace.ts';
+import type { ClientRange } from '../../src/io/way/client-ranges.ts';
+import { findInterface } from '../../src/io/way/interfaces.ts';
 import {
   findLocalPath,
   type LocalPath,
   type LocalPathRequest,
   needsAnswers,
   requireClients,
-} from '../../src/io/local-path.ts';
-import { type LocalIo, type LocalPlan, openLocal } from '../../src/io/open-local.ts';
-import { findRoute } from '../../src/io/routes.ts';
-import { runStartsNow } from '../../src/io/run-clock.ts';
-import { inNamespace } from '../../src/io/sys/namespace.ts';
+} from '../../src/io/way/local-path.ts';
+import { findRoute } from '../../src/io/way/routes.ts';
 import { formatMac } from '../../src/wire/ethernet.ts';
 import { FrameWriter, OptionsKind } from '../../src/wire/frame-writer.ts';
 import { keepGround } from '../helpers/ground.ts';

@@ -4,7 +4,7 @@ import { ReplayError } from '../../src/base/errors.ts';
 import { createRecordRing } from '../../src/base/record-ring.ts';
 import { InterceptPeer } from '../../src/intercept/intercept-peer.ts';
 import { CAPABILITIES, type Hello, RefusalCode } from '../../src/intercept/protocol.ts';
-import type { ChannelStream, StreamEvents } from '../../src/io/channel-socket.ts';
+import type { ChannelStream, StreamEvents } from '../../src/io/channel/channel-socket.ts';
 import { ChannelLink, type LinkWorld } from '../../src/run/channel/channel-link.ts';
 import { RecordRouter } from '../../src/run/channel/record-router.ts';
 import { AddressPool, parseClients } from '../../src/schedule/address-pool.ts';

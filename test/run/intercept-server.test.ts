@@ -13,7 +13,7 @@ import {
   RefusalCode,
 } from '../../src/intercept/protocol.ts';
 import { requestDocument } from '../../src/intercept/registration.ts';
-import type { ChannelStream, StreamEvents } from '../../src/io/channel-socket.ts';
+import type { ChannelStream, StreamEvents } from '../../src/io/channel/channel-socket.ts';
 import { InterceptServer } from '../../src/run/intercept/intercept-server.ts';
 import { request } from '../intercept/registrations.ts';
 

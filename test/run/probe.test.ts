@@ -1,6 +1,6 @@
 /** Which client a probe comes from, and what it tells where nothing came back. */
 import { expect, test } from 'vitest';
-import { SendFaults } from '../../src/io/send-faults.ts';
+import { SendFaults } from '../../src/io/send/send-faults.ts';
 import { probeConnection } from '../../src/run/threads/probe.ts';
 import { probeFault, probeReset } from '../../src/run/threads/probe-faults.ts';
 import { AddressPool, type PoolOrder, parseClients } from '../../src/schedule/address-pool.ts';

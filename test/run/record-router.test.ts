@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { createRecordRing, RECORD_HEADER_BYTES, RecordRing } from '../../src/base/record-ring.ts';
-import { ChannelReceiver } from '../../src/io/channel-receiver.ts';
-import { RunClock } from '../../src/io/run-clock.ts';
+import { ChannelReceiver } from '../../src/io/channel/channel-receiver.ts';
+import { RunClock } from '../../src/io/receive/run-clock.ts';
 import { closeEventFd, openEventFd } from '../../src/io/sys/eventfd.ts';
 import { RecordRouter } from '../../src/run/channel/record-router.ts';
 import { AddressPool, parseClients, shardOf } from '../../src/schedule/address-pool.ts';

@@ -7,9 +7,9 @@ import { ReplayError } from '../../base/errors.ts';
 import { CaptureError } from '../../capture/capture-error.ts';
 import { formatOf, MAGIC_BYTES } from '../../capture/format.ts';
 import type { Damage } from '../../capture/packet-reader.ts';
-import { CaptureFile, JOIN_BYTES } from '../../io/capture-file.ts';
-import { filesIn, headOf, kindOf, STANDARD_INPUT } from '../../io/capture-source.ts';
-import { INDEX_SUFFIX } from '../../io/index-file.ts';
+import { CaptureFile, JOIN_BYTES } from '../../io/files/capture-file.ts';
+import { filesIn, headOf, kindOf, STANDARD_INPUT } from '../../io/files/capture-source.ts';
+import { INDEX_SUFFIX } from '../../io/files/index-file.ts';
 import type { JoinedFile } from '../../session/scripts.ts';
 import { type Compression, unpackCapture } from './unpack-capture.ts';
 

@@ -8,7 +8,7 @@ import { type Epoch, newEpoch } from '../../capture/capture-clock.ts';
 import { CaptureError } from '../../capture/capture-error.ts';
 import { FrameFilter } from '../../capture/frame-filter.ts';
 import { LinkType } from '../../capture/link-types.ts';
-import { openCaptureBytes } from '../../io/capture-file.ts';
+import { openCaptureBytes } from '../../io/files/capture-file.ts';
 import type {
   FileReport,
   ServerReport,

@@ -17,7 +17,7 @@ import {
   indexPathOf,
   readIndex,
   writeIndex,
-} from '../../io/index-file.ts';
+} from '../../io/files/index-file.ts';
 import type { FileReport } from '../../report/inspect-document.ts';
 import { areRecordsSound } from '../../session/check-records.ts';
 import { SessionTracker } from '../../session/session-tracker.ts';

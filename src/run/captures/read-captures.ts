@@ -11,7 +11,7 @@ import { readerOf } from '../../capture/format.ts';
 import type { FrameFilter } from '../../capture/frame-filter.ts';
 import { OctetWindow, WINDOW_BYTES } from '../../capture/octet-window.ts';
 import { PACKET_BYTES_MAX, type PacketReader, Step } from '../../capture/packet-reader.ts';
-import { CaptureFile } from '../../io/capture-file.ts';
+import { CaptureFile } from '../../io/files/capture-file.ts';
 import { CaptureIngest, IngestStep, type Timestamp } from '../../session/capture-ingest.ts';
 import type { SessionTracker } from '../../session/session-tracker.ts';
 import { named, type Source } from './capture-sources.ts';

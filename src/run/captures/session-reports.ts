@@ -1,7 +1,7 @@
 /** Renders a catalog of sessions in the terms of the inspect document. */
 import { createHash } from 'node:crypto';
 import { NS_PER_MS, NS_PER_SECOND } from '../../base/time.ts';
-import { openCaptureBytes } from '../../io/capture-file.ts';
+import { openCaptureBytes } from '../../io/files/capture-file.ts';
 import type { CaptureBytes } from '../../replay/ports.ts';
 import type { ServerReport, SessionReport, SessionTotals } from '../../report/inspect-document.ts';
 import type { Timestamp } from '../../session/capture-ingest.ts';

@@ -12,8 +12,8 @@ import { FOREIGN_HEAD_BYTES } from '../../capture/foreign-format.ts';
 import { type FileFormat, formatOf, MAGIC_BYTES, notACapture } from '../../capture/format.ts';
 import type { Damage } from '../../capture/packet-reader.ts';
 import { ZstdUnpacker } from '../../capture/zstd-frames.ts';
-import { isTerminal, octetsOf } from '../../io/capture-source.ts';
-import { UnnamedFile } from '../../io/unnamed-file.ts';
+import { isTerminal, octetsOf } from '../../io/files/capture-source.ts';
+import { UnnamedFile } from '../../io/files/unnamed-file.ts';
 
 /** A few kilobytes can unpack to any size; more than this is no capture that anybody meant. */
 const UNPACKED_BYTES_MAX = 256 * 2 ** 30;

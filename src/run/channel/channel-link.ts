@@ -8,7 +8,7 @@ import { formatCount, formatDuration } from '../../base/units.ts';
 import { type Hello, RefusalCode, type Stamp } from '../../intercept/protocol.ts';
 import type { RegistrationAnswer, RegistrationRequest } from '../../intercept/registration.ts';
 import { type PeerFault, ReplayPeer } from '../../intercept/replay-peer.ts';
-import type { ChannelStream, DialledStream, DialOptions } from '../../io/channel-socket.ts';
+import type { ChannelStream, DialledStream, DialOptions } from '../../io/channel/channel-socket.ts';
 import type { InterceptAddress } from '../plan/options.ts';
 import type { RecordRouter } from './record-router.ts';
 

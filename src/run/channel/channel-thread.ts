@@ -6,7 +6,7 @@ import { addressBytes } from '../../base/address.ts';
 import { ReplayError } from '../../base/errors.ts';
 import { createRecordRing } from '../../base/record-ring.ts';
 import { excessOf, type RegistrationAnswer } from '../../intercept/registration.ts';
-import type { ShardInbox } from '../../io/channel-receiver.ts';
+import type { ShardInbox } from '../../io/channel/channel-receiver.ts';
 import { closeEventFd, openEventFd } from '../../io/sys/eventfd.ts';
 import type { RunPlan } from '../job.ts';
 import type { InterceptAddress } from '../plan/options.ts';

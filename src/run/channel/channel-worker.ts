@@ -2,7 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { assert } from '../../base/assert.ts';
 import { NS_PER_MS } from '../../base/time.ts';
-import { dialStream } from '../../io/channel-socket.ts';
+import { dialStream } from '../../io/channel/channel-socket.ts';
 import { AddressPool } from '../../schedule/address-pool.ts';
 import { failureOf } from '../posted-failure.ts';
 import { helloOf, wallClock } from './channel-ends.ts';

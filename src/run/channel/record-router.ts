@@ -1,7 +1,7 @@
 /** Which shard a reply belongs to, and putting it there. */
 import { RECORD_HEADER_BYTES, RecordRing } from '../../base/record-ring.ts';
 import { NS_PER_SECOND } from '../../base/time.ts';
-import type { ShardInbox } from '../../io/channel-receiver.ts';
+import type { ShardInbox } from '../../io/channel/channel-receiver.ts';
 import { raiseEvent } from '../../io/sys/eventfd.ts';
 import { type AddressPool, shardOf } from '../../schedule/address-pool.ts';
 import { IpView } from '../../wire/ip-view.ts';

@@ -8,8 +8,8 @@ import { RecordRing } from '../../base/record-ring.ts';
 import { NS_PER_MS } from '../../base/time.ts';
 import { InterceptCore, Tally } from '../../intercept/intercept-core.ts';
 import type { PacketSource } from '../../intercept/ports.ts';
+import { Waiter } from '../../io/receive/wait.ts';
 import { takeEvent } from '../../io/sys/eventfd.ts';
-import { Waiter } from '../../io/wait.ts';
 import { failureOf } from '../posted-failure.ts';
 import {
   type CaptureCommand,

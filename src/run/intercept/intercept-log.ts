@@ -1,6 +1,6 @@
 /** The log of an intercept: JSON lines (pino), or text where somebody is looking. */
 import { type Logger, pino } from 'pino';
-import { RotatingFile } from '../../io/rotating-file.ts';
+import { RotatingFile } from '../../io/files/rotating-file.ts';
 
 export interface InterceptLog {
   readonly logger: Logger;

@@ -2,9 +2,9 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { alsoFailed, ReplayError } from '../../base/errors.ts';
 import { Tally } from '../../intercept/intercept-core.ts';
-import { isLoopback } from '../../io/channel-secret.ts';
-import { listenForStreams } from '../../io/channel-socket.ts';
-import type { SourceMode, SourceOptions } from '../../io/intercept-source.ts';
+import { isLoopback } from '../../io/channel/channel-secret.ts';
+import { listenForStreams } from '../../io/channel/channel-socket.ts';
+import type { SourceMode, SourceOptions } from '../../io/intercept/intercept-source.ts';
 import { type MetricsServer, serveMetrics } from '../../io/metrics-server.ts';
 import { helloOf, wallClock } from '../channel/channel-ends.ts';
 import { CaptureThread } from './capture-thread.ts';

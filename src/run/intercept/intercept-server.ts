@@ -1,6 +1,6 @@
 /**
  * The main thread of an intercept: who is connected, who has registered, and sending each replay
- * what was captured for it. Strangers are limited in number and in time (io/channel-socket.ts,
+ * what was captured for it. Strangers are limited in number and in time (io/channel/channel-socket.ts,
  * intercept/intercept-peer.ts); a slow replay fills its own outbox.
  */
 import { createRecordRing, RecordRing } from '../../base/record-ring.ts';
@@ -16,7 +16,7 @@ import {
 } from '../../intercept/protocol.ts';
 import type { RegistrationRequest } from '../../intercept/registration.ts';
 import { formatRange, overlapOf, REGISTRATIONS_MAX } from '../../intercept/registry.ts';
-import type { ChannelStream, StreamEvents } from '../../io/channel-socket.ts';
+import type { ChannelStream, StreamEvents } from '../../io/channel/channel-socket.ts';
 import type { PostedFailure } from '../job.ts';
 import type { PostedOwner } from './intercept-job.ts';
 

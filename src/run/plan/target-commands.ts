@@ -1,7 +1,7 @@
 /** The exact lines that the target's machine needs so that replies come back to this one. */
 import { isIP } from 'node:net';
 import { addressOfBytes, formatAddress } from '../../base/address.ts';
-import { coveringBlocks, formatBlock } from '../../io/address-blocks.ts';
+import { coveringBlocks, formatBlock } from '../../io/way/address-blocks.ts';
 import { type ClientAddresses, parseClients } from '../../schedule/address-pool.ts';
 import type { NetworkWay, RunPlan } from '../job.ts';
 

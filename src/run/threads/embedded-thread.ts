@@ -1,6 +1,6 @@
 /** A thread that plays against the embedded target. */
 import { EmbeddedTarget } from '../../embedded/embedded-target.ts';
-import { openRunClock } from '../../io/run-clock.ts';
+import { openRunClock } from '../../io/receive/run-clock.ts';
 import { Counter } from '../../measure/counters.ts';
 import { LatencyRecorder } from '../../measure/histograms.ts';
 import { IntervalRecorder, type Timeline } from '../../measure/intervals.ts';

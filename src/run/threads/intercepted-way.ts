@@ -1,6 +1,7 @@
 /** The way of a run whose replies come from intercepts: connected, and tried once. */
-import { openCaptureBytes } from '../../io/capture-file.ts';
-import { keyOfToken } from '../../io/channel-secret.ts';
+
+import { keyOfToken } from '../../io/channel/channel-secret.ts';
+import { openCaptureBytes } from '../../io/files/capture-file.ts';
 import { ChannelThread } from '../channel/channel-thread.ts';
 import type { NetworkWay, RunPlan } from '../job.ts';
 import type { ChannelToken } from '../plan/options.ts';

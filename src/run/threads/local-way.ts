@@ -1,7 +1,7 @@
 /** The way of a run whose replies come to this machine: its clients claimed, and tried once. */
 import { formatCount } from '../../base/units.ts';
-import { openCaptureBytes } from '../../io/capture-file.ts';
-import { claimClients } from '../../io/client-claims.ts';
+import { openCaptureBytes } from '../../io/files/capture-file.ts';
+import { claimClients } from '../../io/way/client-claims.ts';
 import type { NetworkWay, RunPlan } from '../job.ts';
 import { targetEndpoints, warnOfNeighbours } from './network-way.ts';
 import { type ProbeAnswer, probePath } from './probe.ts';

@@ -2,7 +2,7 @@
 import { assert } from '../../base/assert.ts';
 import { NS_PER_MS } from '../../base/time.ts';
 import { type LocalIo, openLocal } from '../../io/open-local.ts';
-import { runStartsNow } from '../../io/run-clock.ts';
+import { runStartsNow } from '../../io/receive/run-clock.ts';
 import { Counter } from '../../measure/counters.ts';
 import { LatencyRecorder } from '../../measure/histograms.ts';
 import { IntervalRecorder } from '../../measure/intervals.ts';

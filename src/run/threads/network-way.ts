@@ -2,6 +2,7 @@
 import { addressOfBytes, formatAddress, type IpAddress, parseAddress } from '../../base/address.ts';
 import { assert } from '../../base/assert.ts';
 import { formatCount } from '../../base/units.ts';
+import type { TargetEndpoint } from '../../io/filter/tcp-match.ts';
 import {
   findLocalPath,
   type LocalPath,
@@ -9,9 +10,8 @@ import {
   needsAnswers,
   nextHopMacs,
   requireClients,
-} from '../../io/local-path.ts';
-import { ANNOUNCED_AT_ONCE } from '../../io/neighbour-announcer.ts';
-import type { TargetEndpoint } from '../../io/tcp-match.ts';
+} from '../../io/way/local-path.ts';
+import { ANNOUNCED_AT_ONCE } from '../../io/way/neighbour-announcer.ts';
 import type { NetworkWay, RunPlan } from '../job.ts';
 import type { ReplayOptions } from '../plan/options.ts';
 import type { Surroundings } from '../plan/plan-run.ts';

@@ -1,6 +1,6 @@
 /** What a probe in vain tells: what was seen, and the lines that mend it. */
 import { ReplayError } from '../../base/errors.ts';
-import type { SendFaults } from '../../io/send-faults.ts';
+import type { SendFaults } from '../../io/send/send-faults.ts';
 import type { NetworkWay, RunPlan } from '../job.ts';
 import { auxiliaryRoutes, localRoutes } from '../plan/target-commands.ts';
 

@@ -1,7 +1,7 @@
 /** The worker threads of one run: started together, watched, told to drain, collected. */
 import { Worker } from 'node:worker_threads';
 import { ReplayError } from '../../base/errors.ts';
-import { runStartsNow } from '../../io/run-clock.ts';
+import { runStartsNow } from '../../io/receive/run-clock.ts';
 import { createCounters } from '../../measure/counters.ts';
 import { LatencyTable } from '../../measure/histograms.ts';
 import { mergeTimelines, type Timeline } from '../../measure/intervals.ts';
@@ -102,7 +102,7 @@ export class ReplayThreads {
    */
   async #playHere(network: NetworkWay): Promise<void> {
     const { plan, onWarning } = this.#options;
-    const { openCaptureBytes } = await import('../../io/capture-file.ts');
+    const { openCaptureBytes } = await import('../../io/files/capture-file.ts');
     const { openNetworkThread } = await import('./network-thread.ts');
     const capture = openCaptureBytes(plan.scripts.files);
     try {

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { parentPort, workerData } from 'node:worker_threads';
 import { assert } from '../../base/assert.ts';
 import { ReplayError } from '../../base/errors.ts';
-import { openCaptureBytes } from '../../io/capture-file.ts';
+import { openCaptureBytes } from '../../io/files/capture-file.ts';
 import type { MainMessage, PostedFailure, ThreadJob, ThreadMessage } from '../job.ts';
 import { openEmbeddedThread, playThrough } from './embedded-thread.ts';
 import { openNetworkThread } from './network-thread.ts';

@@ -1,0 +1,147 @@
+/**
+ * The file beside a capture in which its index is kept.
+ *
+ * What it says is believed, and root may be the one who reads it: so it is only read where nobody
+ * else can have written it, and no link that somebody put in its place is followed.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import { ReplayError } from '../../base/errors.ts';
+
+/** As much of the beginning and of the end of a capture as is looked at to know it again. */
+const EDGE_BYTES = 65_536;
+const PIECE_BYTES = 1 << 28;
+/** Octets of the name that a draft gets, so that nobody can know it before. */
+const DRAFT_NAME_BYTES = 9;
+const WRITABLE_BY_OTHERS = 0o022;
+const MODE = 0o600;
+
+export const INDEX_SUFFIX = '.gryphon-index';
+
+export const indexPathOf = (capture: string): string => `${capture}${INDEX_SUFFIX}`;
+
+/** What tells a file from another one of the same name, and from itself when it has changed. */
+export interface FileIdentity {
+  readonly bytes: number;
+  readonly modifiedMs: number;
+  /** SHA-256 of its first and last octets. */
+  readonly edges: string;
+}
+
+export function identityOf(path: string): FileIdentity {
+  const fd = openSync(path, 'r');
+  try {
+    const { size, mtimeMs } = fstatSync(fd);
+    const hash = createHash('sha256');
+    const edge = new Uint8Array(EDGE_BYTES);
+    for (const at of [0, Math.max(0, size - EDGE_BYTES)]) {
+      hash.update(edge.subarray(0, readSync(fd, edge, 0, EDGE_BYTES, at)));
+    }
+    return { bytes: size, modifiedMs: mtimeMs, edges: hash.digest('hex') };
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** An index as it was found: its octets, or why it is not used; neither where there is none. */
+export interface FoundIndex {
+  readonly memory: ArrayBuffer | null;
+  readonly refusal: string | null;
+}
+
+const NO_INDEX: FoundIndex = { memory: null, refusal: null };
+
+/** Reads all of an index, if there is one that only this user (or root) can have written. */
+export function readIndex(path: string): FoundIndex {
+  let fd: number;
+  try {
+    // Not blocking: what lies there may be a pipe.
+    fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (cause) {
+    const isLink = (cause as NodeJS.ErrnoException).code === 'ELOOP';
+    // No index yet, or one of somebody else that cannot be read: it is made anew.
+    return isLink ? refused(path, 'a link, which is not followed') : NO_INDEX;
+  }
+  try {
+    const stat = fstatSync(fd);
+    if (!stat.isFile()) return refused(path, 'no file');
+    if (stat.uid !== 0 && stat.uid !== process.geteuid?.()) {
+      return refused(path, `of another user (${stat.uid})`);
+    }
+    if ((stat.mode & WRITABLE_BY_OTHERS) !== 0) return refused(path, 'writable by others');
+    return { memory: readAll(fd, stat.size), refusal: null };
+  } catch {
+    return NO_INDEX;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+const refused = (path: string, what: string): FoundIndex => ({
+  memory: null,
+  refusal: `the index ${path} is ${what}: it is not used`,
+});
+
+/** Null where the file is shorter than it was. */
+function readAll(fd: number, bytes: number): ArrayBuffer | null {
+  const memory = new Uint8Array(bytes);
+  for (let done = 0; done < bytes; ) {
+    const count = readSync(fd, memory, done, Math.min(PIECE_BYTES, bytes - done), done);
+    if (count === 0) return null;
+    done += count;
+  }
+  return memory.buffer;
+}
+
+/**
+ * Writes an index whole or not at all, in the place of whatever has its name.
+ * @throws ReplayError ERR_CAPTURE_INDEX (environment)
+ */
+export function writeIndex(path: string, parts: readonly Uint8Array[]): void {
+  const draft = `${path}.${randomBytes(DRAFT_NAME_BYTES).toString('base64url')}`;
+  try {
+    // Made anew or not at all: what is there, link or file, is somebody else's.
+    const fd = openSync(draft, 'wx', MODE);
+    try {
+      for (const part of parts) writeAll(fd, part);
+    } catch (fault) {
+      rmSync(draft, { force: true });
+      throw fault;
+    } finally {
+      closeSync(fd);
+    }
+    moveInto(path, draft);
+  } catch (cause) {
+    throw new ReplayError({
+      code: 'ERR_CAPTURE_INDEX',
+      kind: 'environment',
+      message: `the index ${path} cannot be written (${(cause as NodeJS.ErrnoException).code})`,
+      hint: 'leave out --index, or copy the capture to where there is room and permission',
+      cause,
+    });
+  }
+}
+
+function moveInto(path: string, draft: string): void {
+  try {
+    renameSync(draft, path);
+  } catch (fault) {
+    rmSync(draft, { force: true });
+    throw fault;
+  }
+}
+
+function writeAll(fd: number, part: Uint8Array): void {
+  for (let done = 0; done < part.length; ) {
+    done += writeSync(fd, part, done, Math.min(PIECE_BYTES, part.length - done));
+  }
+}

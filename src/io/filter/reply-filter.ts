@@ -1,0 +1,157 @@
+/**
+ * Which packets are replies to this shard's users: a kernel filter over packets that begin at their
+ * IP header.
+ *
+ * A reply is a whole TCP packet from one of the targets to an address of the client ranges and a
+ * port of the span. Its connection number is computed as the engine computes it,
+ *
+ *     order ip:   (port - first port mod ports) * addresses + index of the address
+ *     order port: index of the address * ports + (port - first port mod ports)
+ *
+ * (the first port is the one that connections begin with, anywhere in the span),
+ * and it belongs to user `number % users`, who lives in shard `user % shards`. Connection numbers
+ * are below 2^32, so the kernel's 32-bit arithmetic is exact.
+ *
+ * A router's message that a packet of ours was too big quotes that packet: it goes where the answer
+ * to it would go.
+ *
+ * Fragments are dropped (TCP over path-MTU discovery sends none), and so are IPv6 packets with
+ * extension headers before TCP, which servers do not send either.
+ */
+
+import { addRangeMatch, type ClientRange, familyOf } from '../way/client-ranges.ts';
+import { Bpf, BpfAssembler, type BpfInstruction } from './bpf.ts';
+import {
+  addIpv4Ends,
+  addIpv6Ends,
+  addTargetMatch,
+  addVersionFork,
+  assembleFilter,
+  CLIENT_PLACE,
+  CLIENT_PORT,
+  type TargetEndpoint,
+} from './tcp-match.ts';
+
+/** How connections are numbered and shared out. */
+export interface Sharding {
+  readonly order: 'ip' | 'port';
+  /** The port of the span that connections begin with. */
+  readonly firstPort: number;
+  /** Virtual users of the whole run, 1..2^32 - 1. */
+  readonly users: number;
+  readonly shards: number;
+  /** Which shard's replies are wanted, 0..shards - 1. */
+  readonly shard: number;
+}
+
+export interface ReplyFilterOptions {
+  /** In the order of the pool: an address's index counts over all of them. */
+  readonly ranges: readonly ClientRange[];
+  readonly targets: readonly TargetEndpoint[];
+  /** Client ports, both ends included. */
+  readonly ports: { readonly first: number; readonly last: number };
+  readonly sharding: Sharding;
+  /** Octets of an accepted packet to hand over, from its IP header. */
+  readonly snapBytes: number;
+}
+
+/** A word of the filter's memory, behind those of tcp-match.ts. */
+const CLIENT_INDEX = 2;
+
+const ACCEPT = 'accept';
+const DROP = 'drop';
+
+/**
+ * The filter's program.
+ * @throws ReplayError ERR_IO_FILTER_TOO_LONG where ranges and targets are too many (about 500 of each)
+ */
+export function replyFilter(options: ReplyFilterOptions): BpfInstruction[] {
+  const filter = new BpfAssembler();
+  addVersionFork(filter);
+  filter.label('ipv4');
+  addIpv4(filter, options);
+  filter.label('ipv6');
+  addIpv6(filter, options);
+  filter.label('shard');
+  addShard(filter, options);
+  const { length: ranges } = options.ranges;
+  return assembleFilter(filter, `${ranges} client ranges and ${options.targets.length} targets`);
+}
+
+function addIpv4(filter: BpfAssembler, options: ReplyFilterOptions): void {
+  addIpv4Ends(filter);
+  addPort(filter, 'ipv4', options);
+  addTargets(filter, 4, options.targets);
+  addRanges(filter, options.ranges, 4);
+}
+
+function addIpv6(filter: BpfAssembler, options: ReplyFilterOptions): void {
+  addIpv6Ends(filter);
+  addPort(filter, 'ipv6', options);
+  addTargets(filter, 6, options.targets);
+  addRanges(filter, options.ranges, 6);
+}
+
+/** Drops what lies outside the span, else keeps its distance. */
+function addPort(filter: BpfAssembler, version: string, { ports }: ReplyFilterOptions): void {
+  filter.add(Bpf.LOAD_MEMORY, CLIENT_PORT);
+  filter.add(Bpf.SUBTRACT, ports.first);
+  filter.jump(Bpf.JUMP_GREATER, ports.last - ports.first, null, `${version} port`);
+  filter.add(Bpf.RETURN, 0);
+  filter.label(`${version} port`);
+  filter.add(Bpf.STORE, CLIENT_PORT);
+}
+
+/** Goes on where the source is one of the targets, else drops. */
+function addTargets(filter: BpfAssembler, family: 4 | 6, targets: readonly TargetEndpoint[]): void {
+  const name = `ipv${family}`;
+  const found = `${name} target found`;
+  addTargetMatch(filter, { family, name, targets, found });
+  filter.add(Bpf.RETURN, 0);
+  // Without a target of this version nothing leads here.
+  filter.label(found);
+}
+
+/** Goes to `shard` with the address's index in A, or drops. */
+function addRanges(filter: BpfAssembler, ranges: readonly ClientRange[], family: 4 | 6): void {
+  let index = 0;
+  for (const [i, range] of ranges.entries()) {
+    const match = { range, name: `range ${i}`, place: CLIENT_PLACE, index, found: 'shard' };
+    if (familyOf(range) === family) addRangeMatch(filter, match);
+    index += range.count;
+  }
+  filter.add(Bpf.RETURN, 0);
+}
+
+/** A is the index of the client's address. */
+function addShard(filter: BpfAssembler, options: ReplyFilterOptions): void {
+  const { order, firstPort, users, shards, shard } = options.sharding;
+  if (shards > 1) {
+    const addresses = options.ranges.reduce((sum, { count }) => sum + count, 0);
+    const ports = options.ports.last - options.ports.first + 1;
+    filter.add(Bpf.STORE, CLIENT_INDEX);
+    addPortIndex(filter, firstPort - options.ports.first, ports);
+    filter.add(Bpf.LOAD_MEMORY, order === 'ip' ? CLIENT_PORT : CLIENT_INDEX);
+    filter.add(Bpf.MULTIPLY, order === 'ip' ? addresses : ports);
+    filter.add(Bpf.LOAD_X_MEMORY, order === 'ip' ? CLIENT_INDEX : CLIENT_PORT);
+    filter.add(Bpf.ADD_X);
+    filter.add(Bpf.MODULO, users);
+    filter.add(Bpf.MODULO, shards);
+    filter.jump(Bpf.JUMP_EQUAL, shard, ACCEPT, DROP);
+    filter.label(DROP);
+    filter.add(Bpf.RETURN, 0);
+    filter.label(ACCEPT);
+  }
+  filter.add(Bpf.RETURN, options.snapBytes);
+}
+
+/** Turns the port's distance from the span's first into that from the port that connections begin with. */
+function addPortIndex(filter: BpfAssembler, shift: number, ports: number): void {
+  if (shift === 0) return;
+  filter.add(Bpf.LOAD_MEMORY, CLIENT_PORT);
+  filter.jump(Bpf.JUMP_GREATER_EQUAL, shift, 'not before the first port', null);
+  filter.add(Bpf.ADD, ports);
+  filter.label('not before the first port');
+  filter.add(Bpf.SUBTRACT, shift);
+  filter.add(Bpf.STORE, CLIENT_PORT);
+}

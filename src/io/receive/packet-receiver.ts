@@ -1,0 +1,56 @@
+import type { PacketSink, QueueingReceiver } from '../../replay/ports.ts';
+import { PacketRing, type PacketRingOptions } from './packet-ring.ts';
+import type { RunClock } from './run-clock.ts';
+
+export interface PacketReceiverOptions extends PacketRingOptions {
+  readonly clock: RunClock;
+}
+
+/** Receives what the filter accepts, with the kernel's timestamps in run time. */
+export class PacketReceiver implements QueueingReceiver {
+  /** The ring; it must not be touched after `close`. */
+  readonly data: DataView;
+  /** To wait on: it can be read when a packet is in the ring. */
+  readonly fd: number;
+  lastArrivedNs = 0;
+  readonly #ring: PacketRing;
+  readonly #clock: RunClock;
+  /** When the ring was last seen empty. */
+  #emptyNs: number;
+
+  /** @throws ReplayError ERR_IO_NOT_PERMITTED, ERR_IO_SOCKET, ERR_IO_FILTER, ERR_IO_MMAP */
+  constructor(options: PacketReceiverOptions) {
+    this.#clock = options.clock;
+    this.#ring = new PacketRing(options);
+    this.data = this.#ring.data;
+    this.fd = this.#ring.fd;
+    this.#emptyNs = this.#clock.nowNs();
+  }
+
+  receive(limit: number, sink: PacketSink): number {
+    const ring = this.#ring;
+    const clock = this.#clock;
+    const nowNs = clock.nowNs();
+    clock.keepFresh(nowNs);
+    for (let received = 0; received < limit; received++) {
+      if (!ring.hasPacket()) {
+        this.#emptyNs = nowNs;
+        return received;
+      }
+      const arrivedNs = clock.arrivedNs(ring.seconds, ring.nanoseconds, nowNs, this.#emptyNs);
+      this.lastArrivedNs = arrivedNs;
+      sink.onPacket(ring.start, ring.capturedBytes, arrivedNs);
+      ring.release();
+    }
+    return limit;
+  }
+
+  /** Packets that the ring had no room for, since it was opened. */
+  readDropped(): number {
+    return this.#ring.readDropped();
+  }
+
+  close(): void {
+    this.#ring.close();
+  }
+}

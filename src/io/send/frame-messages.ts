@@ -1,0 +1,155 @@
+/**
+ * A FrameBatch as the kernel wants it: one struct mmsghdr and up to seven struct iovec a frame, in
+ * memory of our own. Pointers that never change (message → iovecs, first iovec → header slot) are
+ * written once; a flush writes lengths and the addresses of extents.
+ *
+ *     mmsghdr, 64 octets, as 32-bit words:
+ *       0-1 name | 2 name bytes | 4-5 iovecs | 6-7 iovec count | 8-13 control, flags | 14 sent bytes
+ *     iovec, 16 octets: 0-1 base | 2-3 bytes
+ *
+ * Addresses are written as two words each: a BigInt a packet would cost more than the packet.
+ */
+import { EXTENTS_PER_FRAME, FrameBatch, HEADER_SLOT_BYTES } from '../../wire/frame-batch.ts';
+import { Errno, lastErrno } from '../sys/errno.ts';
+import { KernelMemory } from '../sys/memory.ts';
+import { POLLFD_BYTES, POLLOUT, ppoll, TIMESPEC_BYTES } from '../sys/poll.ts';
+import { MSG_DONTWAIT, sendmmsg } from '../sys/socket.ts';
+import { isShortage, type SendFaults } from './send-faults.ts';
+
+const MESSAGE_BYTES = 64;
+const MESSAGE_WORDS = MESSAGE_BYTES / 4;
+const MESSAGE_NAME = 0;
+const MESSAGE_NAME_BYTES = 2;
+const MESSAGE_IOVECS = 4;
+const MESSAGE_IOVEC_COUNT = 6;
+
+const IOVEC_BYTES = 16;
+const IOVEC_WORDS = IOVEC_BYTES / 4;
+const IOVEC_LENGTH = 2;
+const IOVECS_PER_FRAME = 1 + EXTENTS_PER_FRAME;
+
+/** Room for struct sockaddr_in6 (28) a message. */
+export const NAME_BYTES = 32;
+
+const WORD = 0x1_0000_0000;
+const PER_WORD = 1 / WORD;
+
+/**
+ * How often a flush waits for room before it counts what is left as unsent: about 10 ms in all. A
+ * longer stall would keep replies and timers waiting, and TCP sends the frames again anyway.
+ */
+const WAITS_PER_FLUSH = 50;
+const WAIT_NS = 200_000;
+
+export class FrameMessages {
+  readonly batch: FrameBatch;
+  /** Socket names, `NAME_BYTES` each: only used where `named` was asked for. */
+  readonly names: Uint8Array;
+  readonly #memory: KernelMemory;
+  readonly #messages: Uint32Array;
+  readonly #messagesAddress: number;
+  readonly #iovecs: Uint32Array;
+  readonly #mapAddress: number;
+  readonly #poll: Uint32Array;
+  readonly #pollAddress: number;
+  #waitsLeft = 0;
+
+  /**
+   * @param mapAddress where the joined capture is mapped (CaptureMap)
+   * @param nameBytes length of the socket name a message carries: 0 for a bound packet socket
+   */
+  constructor(capacity: number, mapAddress: number, nameBytes: number) {
+    const headerBytes = capacity * HEADER_SLOT_BYTES;
+    const messagesAt = headerBytes;
+    const iovecsAt = messagesAt + capacity * MESSAGE_BYTES;
+    const namesAt = iovecsAt + capacity * IOVECS_PER_FRAME * IOVEC_BYTES;
+    const pollAt = namesAt + capacity * NAME_BYTES;
+    const memory = new KernelMemory(pollAt + POLLFD_BYTES + TIMESPEC_BYTES);
+    const { buffer, address } = memory;
+    this.#memory = memory;
+    this.#mapAddress = mapAddress;
+    this.batch = new FrameBatch(capacity, buffer);
+    this.#messages = new Uint32Array(buffer, messagesAt, capacity * MESSAGE_WORDS);
+    this.#messagesAddress = address + messagesAt;
+    this.#iovecs = new Uint32Array(buffer, iovecsAt, capacity * IOVECS_PER_FRAME * IOVEC_WORDS);
+    this.names = new Uint8Array(buffer, namesAt, capacity * NAME_BYTES);
+    this.#poll = new Uint32Array(buffer, pollAt, (POLLFD_BYTES + TIMESPEC_BYTES) / 4);
+    this.#pollAddress = address + pollAt;
+    for (let frame = 0; frame < capacity; frame++) {
+      const message = frame * MESSAGE_WORDS;
+      const iovec = frame * IOVECS_PER_FRAME * IOVEC_WORDS;
+      writeAddress(this.#messages, message + MESSAGE_IOVECS, address + iovecsAt + iovec * 4);
+      writeAddress(this.#iovecs, iovec, address + frame * HEADER_SLOT_BYTES);
+      if (nameBytes === 0) continue;
+      const nameAddress = address + namesAt + frame * NAME_BYTES;
+      writeAddress(this.#messages, message + MESSAGE_NAME, nameAddress);
+      this.#messages[message + MESSAGE_NAME_BYTES] = nameBytes;
+    }
+  }
+
+  /** Fills in the messages of the batch's `count` frames; once a flush, before `send`. */
+  prepare(): void {
+    const { count, headerBytes, extentCount, extentOffset, extentBytes } = this.batch;
+    const messages = this.#messages;
+    const iovecs = this.#iovecs;
+    const mapAddress = this.#mapAddress;
+    this.#waitsLeft = WAITS_PER_FLUSH;
+    for (let frame = 0; frame < count; frame++) {
+      const extents = extentCount[frame];
+      let at = frame * IOVECS_PER_FRAME * IOVEC_WORDS;
+      iovecs[at + IOVEC_LENGTH] = headerBytes[frame];
+      messages[frame * MESSAGE_WORDS + MESSAGE_IOVEC_COUNT] = 1 + extents;
+      const first = frame * EXTENTS_PER_FRAME;
+      for (let extent = first; extent < first + extents; extent++) {
+        at += IOVEC_WORDS;
+        const address = mapAddress + extentOffset[extent];
+        iovecs[at] = address;
+        iovecs[at + 1] = address * PER_WORD;
+        iovecs[at + IOVEC_LENGTH] = extentBytes[extent];
+      }
+    }
+  }
+
+  /** Sends frames `from .. to - 1`; each that the kernel does not take is charged to `faults`. */
+  send(fd: number, from: number, to: number, faults: SendFaults): void {
+    let next = from;
+    while (next < to) {
+      const address = this.#messagesAddress + next * MESSAGE_BYTES;
+      const taken = sendmmsg(fd, address, to - next, MSG_DONTWAIT);
+      // The kernel stops at the frame it does not take, and says why at the next call only.
+      if (taken > 0) next += taken;
+      else next += this.#onRefusal(fd, lastErrno(), faults);
+    }
+  }
+
+  /** @returns how many frames to skip: 0 to try the same one again, else 1 */
+  #onRefusal(fd: number, errno: number, faults: SendFaults): number {
+    if (errno === Errno.EINTR) return 0;
+    if (isShortage(errno) && this.#waitsLeft > 0) {
+      this.#waitsLeft--;
+      this.#waitForRoom(fd, errno);
+      return 0;
+    }
+    faults.count(errno);
+    return 1;
+  }
+
+  /** ENOBUFS is a full queue behind the socket, which poll does not show: there, only time passes. */
+  #waitForRoom(fd: number, errno: number): void {
+    this.#poll[0] = fd;
+    this.#poll[1] = errno === Errno.EAGAIN ? POLLOUT : 0;
+    this.#poll[2] = 0;
+    this.#poll[4] = WAIT_NS;
+    ppoll(this.#pollAddress, 1, this.#pollAddress + POLLFD_BYTES, 0, 0);
+  }
+
+  /** Gives the memory back: the batch must not be touched any more. */
+  close(): void {
+    this.#memory.close();
+  }
+}
+
+function writeAddress(words: Uint32Array, at: number, address: number): void {
+  words[at] = address % WORD;
+  words[at + 1] = address / WORD;
+}

@@ -1,0 +1,69 @@
+import type { Sender } from '../../replay/ports.ts';
+import type { FrameBatch } from '../../wire/frame-batch.ts';
+import type { CaptureMap } from '../files/capture-map.ts';
+import type { RunClock } from '../receive/run-clock.ts';
+import { AF_PACKET, growSendBuffer, packetAddress, SOCK_RAW, Socket } from '../sys/socket.ts';
+import { FrameMessages } from './frame-messages.ts';
+import { SendFaults } from './send-faults.ts';
+
+/**
+ * What one flush hands over at most: about 0.15 ms, by which send times err upwards in a full
+ * batch. 64 frames send 8 % fewer packets a second, 1024 no more.
+ */
+export const BATCH_FRAMES = 256;
+
+/** Room for a few batches of full frames (each is charged about 2 KB) before the kernel says EAGAIN. */
+export const SEND_BUFFER_BYTES = 4 << 20;
+
+export interface PacketSenderOptions {
+  readonly interfaceIndex: number;
+  /** Must outlive the sender; its address is what extents are counted from. */
+  readonly captureMap: CaptureMap;
+  readonly clock: RunClock;
+  readonly batchFrames?: number;
+}
+
+/**
+ * Sends whole link-layer frames by an AF_PACKET socket and `sendmmsg`: payload goes from the mapped
+ * capture to the kernel without a copy in between. Local netfilter and routing are not asked.
+ */
+export class PacketSender implements Sender {
+  readonly batch: FrameBatch;
+  readonly faults = new SendFaults();
+  readonly #socket: Socket;
+  readonly #messages: FrameMessages;
+  readonly #clock: RunClock;
+
+  /** @throws ReplayError ERR_IO_NOT_PERMITTED, ERR_IO_SOCKET */
+  constructor(options: PacketSenderOptions) {
+    const { interfaceIndex, captureMap, clock, batchFrames = BATCH_FRAMES } = options;
+    this.#clock = clock;
+    // Protocol 0: this socket receives nothing, so the kernel does not copy replies for it.
+    this.#socket = new Socket(AF_PACKET, SOCK_RAW, 0);
+    try {
+      growSendBuffer(this.#socket, SEND_BUFFER_BYTES);
+      this.#socket.bind(packetAddress(0, interfaceIndex));
+      this.#messages = new FrameMessages(batchFrames, captureMap.address, 0);
+    } catch (fault) {
+      this.#socket.close();
+      throw fault;
+    }
+    this.batch = this.#messages.batch;
+  }
+
+  flush(): number {
+    const { batch } = this;
+    const startedNs = this.#clock.nowNs();
+    if (batch.count > 0) {
+      this.#messages.prepare();
+      this.#messages.send(this.#socket.fd, 0, batch.count, this.faults);
+      batch.count = 0;
+    }
+    return startedNs;
+  }
+
+  close(): void {
+    this.#socket.close();
+    this.#messages.close();
+  }
+}
