@@ -10,7 +10,7 @@ import { readInterceptOptions } from '../src/cli/intercept.ts';
 import { COMMANDS } from '../src/cli/main.ts';
 import { readReplayOptions } from '../src/cli/replay-options.ts';
 import { parseThreshold } from '../src/measure/thresholds.ts';
-import { SESSION_REASON_NAMES } from '../src/session/session-reason.ts';
+import { SESSION_REASON_NAMES } from '../src/session/reading/session-reason.ts';
 import { fakeContext } from './cli/fake-context.ts';
 import { FOLDER_RULES } from './helpers/architecture.ts';
 

@@ -6,7 +6,7 @@ import type {
   AddressPrefix,
   EndpointPattern,
   SessionSelection,
-} from '../session/session-selection.ts';
+} from '../session/reading/session-selection.ts';
 import { INCOMPLETE } from './choices.ts';
 import type { GivenOptions } from './given-options.ts';
 import type { FaultList } from './usage-error.ts';

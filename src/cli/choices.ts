@@ -1,7 +1,7 @@
 /** Values of options that are one of a few words: for reading them, and for completing them. */
 import type { SourceMode } from '../io/intercept/intercept-source.ts';
 import type { CloseName, PaceName, SenderName } from '../run/plan/options.ts';
-import type { Incomplete } from '../session/session-selection.ts';
+import type { Incomplete } from '../session/reading/session-selection.ts';
 
 export const ORDERS = ['ip', 'port'] as const;
 export const PACES: readonly PaceName[] = ['think', 'schedule', 'none'];

@@ -10,7 +10,7 @@
  */
 import { PREFIX_BYTES } from '../base/prefix-bytes.ts';
 import type { CaptureBytes } from '../replay/ports.ts';
-import type { Scripts, StreamColumns } from '../session/scripts.ts';
+import type { Scripts, StreamColumns } from '../session/script/scripts.ts';
 import { sumOctets } from '../wire/checksum.ts';
 
 /** IPv6 (40), TCP with all options (60) and the octets of payload that are handed over. */

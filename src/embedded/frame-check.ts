@@ -3,7 +3,7 @@
  * octets, and then every payload octet against the recorded client's stream.
  */
 import { Counter } from '../measure/counters.ts';
-import type { StreamColumns } from '../session/scripts.ts';
+import type { StreamColumns } from '../session/script/scripts.ts';
 import { foldSum, sumOctets } from '../wire/checksum.ts';
 import { EXTENTS_PER_FRAME, type FrameBatch, HEADER_SLOT_BYTES } from '../wire/frame-batch.ts';
 import { IpView } from '../wire/ip-view.ts';

@@ -6,7 +6,7 @@
  * the server waits for gets a FIN: a real server reads the end of its input and closes.
  */
 import { NEVER_NS } from '../base/time.ts';
-import { type Scripts, StreamEnd } from '../session/scripts.ts';
+import { type Scripts, StreamEnd } from '../session/script/scripts.ts';
 import { type ConnectionTable, Flag } from './connection-table.ts';
 
 export class ServerScript {

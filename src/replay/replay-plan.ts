@@ -1,7 +1,7 @@
 /** What one engine (one thread's share of the users) is to play; everything in it is resolved. */
 import type { AddressPool } from '../schedule/address-pool.ts';
 import type { ArrivalPlan } from '../schedule/arrivals.ts';
-import type { Scripts } from '../session/scripts.ts';
+import type { Scripts } from '../session/script/scripts.ts';
 import type { TcpSettings } from '../tcp/ports.ts';
 import type { SynOptions } from '../wire/frame-writer.ts';
 

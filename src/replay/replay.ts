@@ -13,7 +13,7 @@ import { NEVER_NS } from '../base/time.ts';
 import { Counter } from '../measure/counters.ts';
 import { Latency, type LatencyRecorder } from '../measure/histograms.ts';
 import { TimingWheel } from '../schedule/timing-wheel.ts';
-import { StreamEnd } from '../session/scripts.ts';
+import { StreamEnd } from '../session/script/scripts.ts';
 import { TcpClient } from '../tcp/tcp-client.ts';
 import { TcpEvent } from '../tcp/tcp-event.ts';
 import { State, UserTable } from '../tcp/user-table.ts';

@@ -1,5 +1,5 @@
 /** What can be said of recorded messages and stages once, before anybody plays them. */
-import { Protocol, type Scripts, type StreamColumns } from '../session/scripts.ts';
+import { Protocol, type Scripts, type StreamColumns } from '../session/script/scripts.ts';
 import { requestBytes } from './http-framing.ts';
 import type { CaptureBytes } from './ports.ts';
 

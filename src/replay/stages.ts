@@ -2,8 +2,8 @@
  * What a session's script says about its steps and stages (see PlayTable): arithmetic over the
  * columns of Scripts, the same for every user of the session.
  */
-import { findHttpRequests, NO_ANSWER } from '../session/http-requests.ts';
-import { Protocol, type Scripts, StreamEnd } from '../session/scripts.ts';
+import { findHttpRequests, NO_ANSWER } from '../session/script/http-requests.ts';
+import { Protocol, type Scripts, StreamEnd } from '../session/script/scripts.ts';
 import { answerHead } from './http-framing.ts';
 import type { CaptureBytes } from './ports.ts';
 import {

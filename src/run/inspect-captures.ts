@@ -1,6 +1,6 @@
 /** What `gryphon inspect` shows: reads captures and sends nothing. */
 import type { InspectDocument } from '../report/inspect-document.ts';
-import type { Scripts } from '../session/scripts.ts';
+import type { Scripts } from '../session/script/scripts.ts';
 import { type CaptureIndex, type IndexOptions, indexCaptures } from './captures/index-captures.ts';
 import { recordedTimings } from './captures/recorded-timings.ts';
 import { hintReports } from './plan/capture-hints.ts';

@@ -6,7 +6,7 @@ import type { Timeline } from '../measure/intervals.ts';
 import type { Close, Pace } from '../replay/replay-plan.ts';
 import type { PoolShape } from '../schedule/address-pool.ts';
 import type { ArrivalOptions } from '../schedule/arrivals.ts';
-import type { Scripts } from '../session/scripts.ts';
+import type { Scripts } from '../session/script/scripts.ts';
 import type { TcpSettings } from '../tcp/ports.ts';
 import type { SynOptions } from '../wire/frame-writer.ts';
 import type { InterceptAddress, SenderName } from './plan/options.ts';

@@ -12,7 +12,7 @@ import type { RunFacts, RunResult } from '../measure/result.ts';
 import { parseThresholds } from '../measure/thresholds.ts';
 import { PLAY_BYTES_PER_USER } from '../replay/play-table.ts';
 import { TIMER_BYTES_PER_USER } from '../schedule/timing-wheel.ts';
-import type { Scripts } from '../session/scripts.ts';
+import type { Scripts } from '../session/script/scripts.ts';
 import { TCB_BYTES_PER_USER } from '../tcp/user-table.ts';
 import { type CaptureIndex, indexCaptures } from './captures/index-captures.ts';
 import type { NetworkWay } from './job.ts';

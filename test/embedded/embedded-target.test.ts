@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { PREFIX_BYTES } from '../../src/base/prefix-bytes.ts';
 import { NEVER_NS, NS_PER_MS, NS_PER_SECOND } from '../../src/base/time.ts';
 import { Counter } from '../../src/measure/counters.ts';
-import { StreamEnd } from '../../src/session/scripts.ts';
+import { StreamEnd } from '../../src/session/script/scripts.ts';
 import { OptionsKind } from '../../src/wire/frame-writer.ts';
 import { ACK, FIN, PSH, RST, SYN } from '../../src/wire/tcp.ts';
 import { type RecordedSession, randomOctets, said } from '../helpers/recorded.ts';

@@ -9,14 +9,14 @@ import {
   type LargePackets,
   PACKET_BYTES_MAX,
 } from '../../src/capture/packet-reader.ts';
-import { CaptureIngest, IngestStep } from '../../src/session/capture-ingest.ts';
-import { findHttpRequests } from '../../src/session/http-requests.ts';
-import { findHints } from '../../src/session/protocol-hints.ts';
-import { ScriptBuilder } from '../../src/session/script-builder.ts';
-import type { Scripts, StreamColumns } from '../../src/session/scripts.ts';
-import { SessionCatalog } from '../../src/session/session-catalog.ts';
-import type { SessionSelection } from '../../src/session/session-selection.ts';
-import { SessionTracker } from '../../src/session/session-tracker.ts';
+import { CaptureIngest, IngestStep } from '../../src/session/reading/capture-ingest.ts';
+import { SessionCatalog } from '../../src/session/reading/session-catalog.ts';
+import type { SessionSelection } from '../../src/session/reading/session-selection.ts';
+import { SessionTracker } from '../../src/session/reading/session-tracker.ts';
+import { findHttpRequests } from '../../src/session/script/http-requests.ts';
+import { findHints } from '../../src/session/script/protocol-hints.ts';
+import { ScriptBuilder } from '../../src/session/script/script-builder.ts';
+import type { Scripts, StreamColumns } from '../../src/session/script/scripts.ts';
 import { readTampered } from './tamper.ts';
 
 /** A session with everything costs this much, a segment 40 octets; no packet makes more of both. */

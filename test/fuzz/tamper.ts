@@ -2,11 +2,11 @@
 import type { Prng } from '../../src/base/prng.ts';
 import type { Records } from '../../src/base/records.ts';
 import { newEpoch } from '../../src/capture/capture-clock.ts';
-import { areRecordsSound } from '../../src/session/check-records.ts';
-import { findHints } from '../../src/session/protocol-hints.ts';
-import { type ReadOctets, ScriptBuilder } from '../../src/session/script-builder.ts';
-import { SessionCatalog } from '../../src/session/session-catalog.ts';
-import { SessionTracker } from '../../src/session/session-tracker.ts';
+import { areRecordsSound } from '../../src/session/reading/check-records.ts';
+import { SessionCatalog } from '../../src/session/reading/session-catalog.ts';
+import { SessionTracker } from '../../src/session/reading/session-tracker.ts';
+import { findHints } from '../../src/session/script/protocol-hints.ts';
+import { type ReadOctets, ScriptBuilder } from '../../src/session/script/script-builder.ts';
 
 const CHANGES_MAX = 4;
 /** Links, counts and signs go wrong at these. */

@@ -2,7 +2,7 @@
 import { ReplayError } from '../../src/base/errors.ts';
 import { Prng } from '../../src/base/prng.ts';
 import type { CaptureBytes } from '../../src/replay/ports.ts';
-import { type Scripts, type StreamColumns, StreamEnd } from '../../src/session/scripts.ts';
+import { type Scripts, type StreamColumns, StreamEnd } from '../../src/session/script/scripts.ts';
 
 /** What one side writes in one go. */
 export interface RecordedMessage {

@@ -2,13 +2,13 @@
 import { newEpoch } from '../../src/capture/capture-clock.ts';
 import { readerOf } from '../../src/capture/format.ts';
 import { OctetWindow } from '../../src/capture/octet-window.ts';
-import { CaptureIngest, IngestStep } from '../../src/session/capture-ingest.ts';
-import { ScriptBuilder } from '../../src/session/script-builder.ts';
-import type { Scripts, StreamColumns } from '../../src/session/scripts.ts';
-import { SessionCatalog } from '../../src/session/session-catalog.ts';
-import { SESSION_REASON_NAMES } from '../../src/session/session-reason.ts';
-import type { SessionSelection } from '../../src/session/session-selection.ts';
-import { SessionTracker } from '../../src/session/session-tracker.ts';
+import { CaptureIngest, IngestStep } from '../../src/session/reading/capture-ingest.ts';
+import { SessionCatalog } from '../../src/session/reading/session-catalog.ts';
+import { SESSION_REASON_NAMES } from '../../src/session/reading/session-reason.ts';
+import type { SessionSelection } from '../../src/session/reading/session-selection.ts';
+import { SessionTracker } from '../../src/session/reading/session-tracker.ts';
+import { ScriptBuilder } from '../../src/session/script/script-builder.ts';
+import type { Scripts, StreamColumns } from '../../src/session/script/scripts.ts';
 import {
   ACK,
   ethernet,

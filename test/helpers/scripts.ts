@@ -1,6 +1,6 @@
 /** Sessions written down by hand, as Scripts over octets in memory. */
 import type { CaptureBytes } from '../../src/replay/ports.ts';
-import { type Scripts, type StreamColumns, StreamEnd } from '../../src/session/scripts.ts';
+import { type Scripts, type StreamColumns, StreamEnd } from '../../src/session/script/scripts.ts';
 
 const MS = 1_000_000;
 

@@ -31,7 +31,7 @@ import {
   SegmentWord,
   SessionFlag,
   SessionWord,
-} from '../../src/session/session-records.ts';
+} from '../../src/session/reading/session-records.ts';
 import { pcap } from '../helpers/packets.ts';
 
 const fixture = (name: string) => new URL(`../../fixtures/${name}`, import.meta.url).pathname;

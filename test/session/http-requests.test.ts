@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { findHttpRequests, NO_ANSWER } from '../../src/session/http-requests.ts';
+import { findHttpRequests, NO_ANSWER } from '../../src/session/script/http-requests.ts';
 import { PCAP_NANOSECONDS, pcap } from '../helpers/packets.ts';
 import { frameOf, handshake, record, type SentSegment } from '../helpers/recording.ts';
 

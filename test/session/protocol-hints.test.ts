@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { hintText } from '../../src/report/hint-text.ts';
 import { indexCaptures } from '../../src/run/captures/index-captures.ts';
-import { findHints } from '../../src/session/protocol-hints.ts';
+import { findHints } from '../../src/session/script/protocol-hints.ts';
 import { u8, u16, u32 } from '../helpers/packets.ts';
 import { type RecordedSession, record } from '../helpers/recorded.ts';
 

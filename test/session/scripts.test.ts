@@ -1,6 +1,6 @@
 /** What each side says, and when: messages, think times, ends. Times are in milliseconds. */
 import { describe, expect, test } from 'vitest';
-import { Protocol, StreamEnd } from '../../src/session/scripts.ts';
+import { Protocol, StreamEnd } from '../../src/session/script/scripts.ts';
 import { FIN, PSH, RST, SYN, synOptions } from '../helpers/packets.ts';
 import { handshake, messagesOf, record, type SentSegment } from '../helpers/recording.ts';
 

@@ -3,11 +3,11 @@ import { expect, test } from 'vitest';
 import { newEpoch } from '../../src/capture/capture-clock.ts';
 import { readerOf } from '../../src/capture/format.ts';
 import { OctetWindow } from '../../src/capture/octet-window.ts';
-import { CaptureIngest, IngestStep } from '../../src/session/capture-ingest.ts';
-import { emptySelection } from '../../src/session/selection-findings.ts';
-import { SessionCatalog } from '../../src/session/session-catalog.ts';
-import type { SessionSelection } from '../../src/session/session-selection.ts';
-import { SessionTracker } from '../../src/session/session-tracker.ts';
+import { CaptureIngest, IngestStep } from '../../src/session/reading/capture-ingest.ts';
+import { emptySelection } from '../../src/session/reading/selection-findings.ts';
+import { SessionCatalog } from '../../src/session/reading/session-catalog.ts';
+import type { SessionSelection } from '../../src/session/reading/session-selection.ts';
+import { SessionTracker } from '../../src/session/reading/session-tracker.ts';
 import { PCAP_NANOSECONDS, pcap } from '../helpers/packets.ts';
 import { frameOf, handshake } from '../helpers/recording.ts';
 

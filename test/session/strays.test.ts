@@ -1,6 +1,6 @@
 /** What wanders into a recorded connection and is none of it. */
 import { describe, expect, test } from 'vitest';
-import { StreamEnd } from '../../src/session/scripts.ts';
+import { StreamEnd } from '../../src/session/script/scripts.ts';
 import { FIN, PSH, RST, SYN, synOptions } from '../helpers/packets.ts';
 import { handshake, messagesOf, record, type SentSegment } from '../helpers/recording.ts';
 

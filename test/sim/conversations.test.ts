@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { Prng } from '../../src/base/prng.ts';
 import { NS_PER_MS } from '../../src/base/time.ts';
 import { Counter } from '../../src/measure/counters.ts';
-import { StreamEnd } from '../../src/session/scripts.ts';
+import { StreamEnd } from '../../src/session/script/scripts.ts';
 import { type RecordedMessage, type RecordedSession, randomOctets } from '../helpers/recorded.ts';
 import type { Faults } from './faulty-link.ts';
 import { ledgerOf, simulate } from './simulation.ts';

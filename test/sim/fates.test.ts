@@ -5,7 +5,7 @@ import { Counter, createCounters } from '../../src/measure/counters.ts';
 import { Latency, LatencyRecorder, LatencyTable } from '../../src/measure/histograms.ts';
 import { Replay } from '../../src/replay/replay.ts';
 import { lingerNs } from '../../src/run/threads/drain.ts';
-import { StreamEnd } from '../../src/session/scripts.ts';
+import { StreamEnd } from '../../src/session/script/scripts.ts';
 import { type RecordedSession, randomOctets, said } from '../helpers/recorded.ts';
 import { FaultyLink } from './faulty-link.ts';
 import { makeEnds, simulate } from './simulation.ts';

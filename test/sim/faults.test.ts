@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { NS_PER_MS, NS_PER_SECOND } from '../../src/base/time.ts';
 import { Counter } from '../../src/measure/counters.ts';
 import { Latency, LatencyTable } from '../../src/measure/histograms.ts';
-import { StreamEnd } from '../../src/session/scripts.ts';
+import { StreamEnd } from '../../src/session/script/scripts.ts';
 import { type RecordedSession, randomOctets, said } from '../helpers/recorded.ts';
 import { ledgerOf, type SimulationOptions, type SimulationResult, simulate } from './simulation.ts';
 

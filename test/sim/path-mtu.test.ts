@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { NS_PER_MS, NS_PER_SECOND } from '../../src/base/time.ts';
 import { Counter } from '../../src/measure/counters.ts';
-import { StreamEnd } from '../../src/session/scripts.ts';
+import { StreamEnd } from '../../src/session/script/scripts.ts';
 import { packetTooBig } from '../helpers/icmp.ts';
 import { type RecordedSession, randomOctets } from '../helpers/recorded.ts';
 import type { Faults, Router } from './faulty-link.ts';

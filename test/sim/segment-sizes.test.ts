@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { NS_PER_MS } from '../../src/base/time.ts';
 import { Counter } from '../../src/measure/counters.ts';
-import { StreamEnd } from '../../src/session/scripts.ts';
+import { StreamEnd } from '../../src/session/script/scripts.ts';
 import { SYN } from '../../src/wire/tcp.ts';
 import { randomOctets } from '../helpers/recorded.ts';
 import { simulate } from './simulation.ts';

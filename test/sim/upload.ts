@@ -3,7 +3,7 @@ import { NEVER_NS, NS_PER_MS, NS_PER_SECOND } from '../../src/base/time.ts';
 import { Counter, createCounters } from '../../src/measure/counters.ts';
 import { LatencyRecorder } from '../../src/measure/histograms.ts';
 import { Replay } from '../../src/replay/replay.ts';
-import { StreamEnd } from '../../src/session/scripts.ts';
+import { StreamEnd } from '../../src/session/script/scripts.ts';
 import { type Recorded, randomOctets, record } from '../helpers/recorded.ts';
 import { type Faults, FaultyLink } from './faulty-link.ts';
 import { makeEnds } from './simulation.ts';

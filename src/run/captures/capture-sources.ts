@@ -10,7 +10,7 @@ import type { Damage } from '../../capture/packet-reader.ts';
 import { CaptureFile, JOIN_BYTES } from '../../io/files/capture-file.ts';
 import { filesIn, headOf, kindOf, STANDARD_INPUT } from '../../io/files/capture-source.ts';
 import { INDEX_SUFFIX } from '../../io/files/index-file.ts';
-import type { JoinedFile } from '../../session/scripts.ts';
+import type { JoinedFile } from '../../session/script/scripts.ts';
 import { type Compression, unpackCapture } from './unpack-capture.ts';
 
 /** Names of files that a note lists. */

@@ -15,15 +15,15 @@ import type {
   SessionReport,
   SessionTotals,
 } from '../../report/inspect-document.ts';
-import type { CaptureIngest } from '../../session/capture-ingest.ts';
-import { findHttpRequests, type HttpRequests } from '../../session/http-requests.ts';
-import { findHints, type ProtocolHint } from '../../session/protocol-hints.ts';
-import { type ReadOctets, ScriptBuilder } from '../../session/script-builder.ts';
-import type { JoinedFile, Scripts } from '../../session/scripts.ts';
-import { emptySelection } from '../../session/selection-findings.ts';
-import { SessionCatalog } from '../../session/session-catalog.ts';
-import type { SessionSelection } from '../../session/session-selection.ts';
-import { SessionTracker } from '../../session/session-tracker.ts';
+import type { CaptureIngest } from '../../session/reading/capture-ingest.ts';
+import { emptySelection } from '../../session/reading/selection-findings.ts';
+import { SessionCatalog } from '../../session/reading/session-catalog.ts';
+import type { SessionSelection } from '../../session/reading/session-selection.ts';
+import { SessionTracker } from '../../session/reading/session-tracker.ts';
+import { findHttpRequests, type HttpRequests } from '../../session/script/http-requests.ts';
+import { findHints, type ProtocolHint } from '../../session/script/protocol-hints.ts';
+import { type ReadOctets, ScriptBuilder } from '../../session/script/script-builder.ts';
+import type { JoinedFile, Scripts } from '../../session/script/scripts.ts';
 import { type CaptureSources, openSources, type Source } from './capture-sources.ts';
 import { canBeStored, type IndexKey, identitiesOf, loadIndex, saveIndex } from './index-store.ts';
 import { CaptureReading, type DatedSource, dateSource } from './read-captures.ts';

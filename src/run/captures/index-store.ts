@@ -19,8 +19,8 @@ import {
   writeIndex,
 } from '../../io/files/index-file.ts';
 import type { FileReport } from '../../report/inspect-document.ts';
-import { areRecordsSound } from '../../session/check-records.ts';
-import { SessionTracker } from '../../session/session-tracker.ts';
+import { areRecordsSound } from '../../session/reading/check-records.ts';
+import { SessionTracker } from '../../session/reading/session-tracker.ts';
 import type { Source } from './capture-sources.ts';
 
 /** Changes whenever the tables do. */

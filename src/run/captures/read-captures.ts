@@ -12,8 +12,8 @@ import type { FrameFilter } from '../../capture/frame-filter.ts';
 import { OctetWindow, WINDOW_BYTES } from '../../capture/octet-window.ts';
 import { PACKET_BYTES_MAX, type PacketReader, Step } from '../../capture/packet-reader.ts';
 import { CaptureFile } from '../../io/files/capture-file.ts';
-import { CaptureIngest, IngestStep, type Timestamp } from '../../session/capture-ingest.ts';
-import type { SessionTracker } from '../../session/session-tracker.ts';
+import { CaptureIngest, IngestStep, type Timestamp } from '../../session/reading/capture-ingest.ts';
+import type { SessionTracker } from '../../session/reading/session-tracker.ts';
 import { named, type Source } from './capture-sources.ts';
 
 /** Half of it is enough for two of the largest packets, and many files may be open at a time. */

@@ -1,8 +1,8 @@
 /** How long recorded clients thought and recorded servers took, by server. */
 import { NS_PER_MS } from '../../base/time.ts';
 import type { RecordedTimings, Spread } from '../../report/inspect-document.ts';
-import type { HttpRequests } from '../../session/http-requests.ts';
-import type { Scripts, StreamColumns } from '../../session/scripts.ts';
+import type { HttpRequests } from '../../session/script/http-requests.ts';
+import type { Scripts, StreamColumns } from '../../session/script/scripts.ts';
 
 /**
  * Of the replayable sessions of each server, by row in `scripts.endpoints`: the think times before

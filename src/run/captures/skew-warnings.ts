@@ -1,12 +1,12 @@
 /** What is said of captures whose clocks do not agree. */
 import { formatDuration } from '../../base/units.ts';
-import type { ClockSkew } from '../../session/clock-skew.ts';
+import type { ClockSkew } from '../../session/reading/clock-skew.ts';
 import {
   LANE_WORDS,
   LaneFloat,
   LaneWord,
   type SessionRecords,
-} from '../../session/session-records.ts';
+} from '../../session/reading/session-records.ts';
 import type { Source } from './capture-sources.ts';
 
 /** More pairs of taps than this are summed up. */

@@ -1,8 +1,8 @@
 /** What was recognised in recorded sessions, for `inspect` and for whoever is about to play them. */
 import { hintText } from '../../report/hint-text.ts';
 import type { HintReport } from '../../report/inspect-document.ts';
-import type { ProtocolHint } from '../../session/protocol-hints.ts';
-import type { Scripts } from '../../session/scripts.ts';
+import type { ProtocolHint } from '../../session/script/protocol-hints.ts';
+import type { Scripts } from '../../session/script/scripts.ts';
 import type { CaptureIndex } from '../captures/index-captures.ts';
 import type { PlannedRun } from './plan-run.ts';
 

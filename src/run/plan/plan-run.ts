@@ -15,8 +15,8 @@ import {
 } from '../../schedule/address-pool.ts';
 import { type ArrivalPlan, planArrivals } from '../../schedule/arrivals.ts';
 import { WHEEL_RANGE_NS } from '../../schedule/timing-wheel.ts';
-import { capArrivals, capGaps } from '../../session/max-gap.ts';
-import type { Scripts } from '../../session/scripts.ts';
+import { capArrivals, capGaps } from '../../session/script/max-gap.ts';
+import type { Scripts } from '../../session/script/scripts.ts';
 import type { RunPlan, TargetAddress } from '../job.ts';
 import type { ReplayOptions, ReplayTarget } from './options.ts';
 

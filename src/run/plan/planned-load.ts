@@ -1,6 +1,6 @@
 /** What a plan's users will do, were every answer as long in coming as recorded. */
 import { NS_PER_SECOND } from '../../base/time.ts';
-import type { Scripts } from '../../session/scripts.ts';
+import type { Scripts } from '../../session/script/scripts.ts';
 import type { PlannedRun } from './plan-run.ts';
 
 /** Ethernet, IP and TCP headers with timestamps. */

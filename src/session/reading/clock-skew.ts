@@ -10,7 +10,7 @@
  * A lane is an interface of a capture file: what one clock has dated. Packets of both directions may
  * also have been merged into one lane.
  */
-import { seqAdd, seqDiff } from '../base/seq.ts';
+import { seqAdd, seqDiff } from '../../base/seq.ts';
 import {
   DETAIL_WORDS,
   DetailFloat,

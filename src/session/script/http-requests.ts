@@ -6,7 +6,7 @@
  * like HTTP (after an upgrade or CONNECT, or in a message that breaks the rules) the requests found
  * until then count, and what follows is none.
  */
-import { Uint32Column } from '../base/columns.ts';
+import { Uint32Column } from '../../base/columns.ts';
 import { Protocol, type Scripts } from './scripts.ts';
 import { StreamText } from './stream-text.ts';
 

@@ -1,7 +1,7 @@
 /** Why a selection leaves nothing: which of its parts no session meets, and what there is instead. */
-import { NS_PER_SECOND } from '../base/time.ts';
-import { formatBytes, formatCount, formatDuration } from '../base/units.ts';
-import type { Epoch } from '../capture/capture-clock.ts';
+import { NS_PER_SECOND } from '../../base/time.ts';
+import { formatBytes, formatCount, formatDuration } from '../../base/units.ts';
+import type { Epoch } from '../../capture/capture-clock.ts';
 import { SessionCatalog } from './session-catalog.ts';
 import { SessionReason } from './session-reason.ts';
 import type { SessionSelection } from './session-selection.ts';

@@ -6,7 +6,7 @@
  * `segments` has one record for each piece of payload: where it lies in the file, never the octets
  * themselves. A direction is 0 (whoever sent the first packet) or 1 (the other).
  */
-import { Records } from '../base/records.ts';
+import { Records } from '../../base/records.ts';
 
 /** Words of a session's record; the 64-bit floats stand first. */
 export const SESSION_WORDS = 16;

@@ -11,7 +11,7 @@
  * Of a server's answers that the snap length cut only the length counts, too: those sessions are
  * played without being asked for.
  */
-import { seqAdd, seqAfter, seqBefore, seqDiff } from '../base/seq.ts';
+import { seqAdd, seqAfter, seqBefore, seqDiff } from '../../base/seq.ts';
 import { DatedStream } from './dated-stream.ts';
 import {
   DETAIL_WORDS,

@@ -5,9 +5,9 @@
  * their way. Sequence and acknowledgment numbers tell them apart: a segment belongs to the
  * connection whose streams it continues most closely, and one that both could have sent to the later.
  */
-import type { Records } from '../base/records.ts';
-import { seqDiff } from '../base/seq.ts';
-import { ACK, SYN } from '../wire/tcp.ts';
+import type { Records } from '../../base/records.ts';
+import { seqDiff } from '../../base/seq.ts';
+import { ACK, SYN } from '../../wire/tcp.ts';
 import { NO_SESSION } from './flow-table.ts';
 import {
   DETAIL_WORDS,

@@ -3,7 +3,7 @@
  * is shared, and chains only lead on, so that following one ends, and all of them together in the
  * time of one pass.
  */
-import type { Records } from '../base/records.ts';
+import type { Records } from '../../base/records.ts';
 import {
   DETAIL_WORDS,
   DetailFloat,

@@ -1,6 +1,6 @@
 /** What a segment's payload shows by itself: encryption, or that it may be no payload at all. */
-import type { SegmentDecoder } from '../capture/segment-decoder.ts';
-import { ACK, FIN, PSH, RST, SYN } from '../wire/tcp.ts';
+import type { SegmentDecoder } from '../../capture/segment-decoder.ts';
+import { ACK, FIN, PSH, RST, SYN } from '../../wire/tcp.ts';
 
 /** TLS record header (RFC 8446, section 5.1): handshake, version 3.x; then the message type. */
 const TLS_HANDSHAKE = 0x1603;

@@ -1,10 +1,10 @@
 /**
  * What the flags of segments change in a connection: which SYN-ACK counts, and how a stream ended.
  */
-import type { Records } from '../base/records.ts';
-import { seqAdd, seqDiff } from '../base/seq.ts';
-import type { SegmentDecoder } from '../capture/segment-decoder.ts';
-import { ACK, RST } from '../wire/tcp.ts';
+import type { Records } from '../../base/records.ts';
+import { seqAdd, seqDiff } from '../../base/seq.ts';
+import type { SegmentDecoder } from '../../capture/segment-decoder.ts';
+import { ACK, RST } from '../../wire/tcp.ts';
 import {
   DetailFloat,
   DetailMark,

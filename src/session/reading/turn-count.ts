@@ -6,7 +6,7 @@
  * sent after them. Where they prove nothing, time decides. Of a direction that was not captured the
  * other one's acknowledgments tell when something was said.
  */
-import { seqAdd, seqDiff } from '../base/seq.ts';
+import { seqAdd, seqDiff } from '../../base/seq.ts';
 import {
   DETAIL_WORDS,
   DetailMark,

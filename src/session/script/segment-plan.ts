@@ -6,8 +6,8 @@
  * than a frame can take. The octets are read once, for their checksums; after that a frame costs no
  * look at its payload.
  */
-import { foldSum, sumOctets } from '../wire/checksum.ts';
-import { EXTENTS_PER_FRAME } from '../wire/frame-batch.ts';
+import { foldSum, sumOctets } from '../../wire/checksum.ts';
+import { EXTENTS_PER_FRAME } from '../../wire/frame-batch.ts';
 import type { StreamColumns } from './scripts.ts';
 
 /** Fills `into` with octets of the joined capture from `offset`. */

@@ -5,7 +5,7 @@
  * session's record, which the packet needs anyway. The hash is seeded, so that no capture can be
  * made whose connections all collide.
  */
-import type { Records } from '../base/records.ts';
+import type { Records } from '../../base/records.ts';
 import { SESSION_WORDS, SessionFlag, SessionWord } from './session-records.ts';
 
 const SLOTS_MIN = 1024;

@@ -2,11 +2,11 @@
  * Keeps what segments say: a record a piece of payload, and how far each stream has got. What came
  * before, or is no payload, leaves none.
  */
-import type { Records } from '../base/records.ts';
-import { seqAdd, seqDiff } from '../base/seq.ts';
-import { NS_PER_MS } from '../base/time.ts';
-import type { SegmentDecoder } from '../capture/segment-decoder.ts';
-import { ACK, SYN } from '../wire/tcp.ts';
+import type { Records } from '../../base/records.ts';
+import { seqAdd, seqDiff } from '../../base/seq.ts';
+import { NS_PER_MS } from '../../base/time.ts';
+import type { SegmentDecoder } from '../../capture/segment-decoder.ts';
+import { ACK, SYN } from '../../wire/tcp.ts';
 import type { ConnectionState, Moment } from './connection-state.ts';
 import { isSshBanner, isTlsHello, mayBePadding, PADDING_BYTES_MAX } from './payload-kind.ts';
 import { fullSegmentBytes } from './segment-size.ts';

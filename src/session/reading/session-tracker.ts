@@ -6,11 +6,11 @@
  * has payload, and otherwise only what it changes in its session (session-records.ts): pure ACKs
  * leave no record. Everything here is done once a packet, so there is no allocation.
  */
-import type { Records } from '../base/records.ts';
-import { seqDiff } from '../base/seq.ts';
-import { NS_PER_US } from '../base/time.ts';
-import type { SegmentDecoder } from '../capture/segment-decoder.ts';
-import { ACK, FIN, RST, SYN } from '../wire/tcp.ts';
+import type { Records } from '../../base/records.ts';
+import { seqDiff } from '../../base/seq.ts';
+import { NS_PER_US } from '../../base/time.ts';
+import type { SegmentDecoder } from '../../capture/segment-decoder.ts';
+import { ACK, FIN, RST, SYN } from '../../wire/tcp.ts';
 import { AddressBook } from './address-book.ts';
 import { ConnectionState, Moment } from './connection-state.ts';
 import { FlowTable, NO_SESSION } from './flow-table.ts';

@@ -2,9 +2,9 @@
  * Addresses as 32-bit numbers: an IPv4 address is its own, an IPv6 address is the row under which
  * it was first seen. Whoever keeps a number keeps the family beside it.
  */
-import { addressOfBytes, type IpAddress } from '../base/address.ts';
-import { hash32 } from '../base/prng.ts';
-import { Records } from '../base/records.ts';
+import { addressOfBytes, type IpAddress } from '../../base/address.ts';
+import { hash32 } from '../../base/prng.ts';
+import { Records } from '../../base/records.ts';
 
 const WORDS = 4;
 const SLOTS_MIN = 1024;

@@ -7,7 +7,7 @@
  *   acknowledged by then.
  * - When it had arrived is the time at which everything before it had been seen as well.
  */
-import { seqDiff } from '../base/seq.ts';
+import { seqDiff } from '../../base/seq.ts';
 import {
   DETAIL_WORDS,
   DetailWord,

@@ -1,12 +1,12 @@
 /** The sessions of a capture once it has been read: who spoke with whom, and what is replayable. */
-import { formatAddress, type IpAddress } from '../base/address.ts';
-import { hash32 } from '../base/prng.ts';
-import { NS_PER_SECOND } from '../base/time.ts';
-import type { Epoch } from '../capture/capture-clock.ts';
+import { formatAddress, type IpAddress } from '../../base/address.ts';
+import { hash32 } from '../../base/prng.ts';
+import { NS_PER_SECOND } from '../../base/time.ts';
+import type { Epoch } from '../../capture/capture-clock.ts';
+import type { Endpoint } from '../script/scripts.ts';
 import type { AddressBook } from './address-book.ts';
 import { ClockSkews } from './clock-skew.ts';
 import { oneSidedSession, PartFinder, type SessionPart, wholeSession } from './partial-session.ts';
-import type { Endpoint } from './scripts.ts';
 import { SESSION_REASON_NAMES, SessionReason } from './session-reason.ts';
 import {
   DETAIL_WORDS,

@@ -1,5 +1,5 @@
 /** Which sessions of a capture are wanted, and how their ends are told apart. */
-import type { IpAddress } from '../base/address.ts';
+import type { IpAddress } from '../../base/address.ts';
 
 const ADDRESS_BITS_MAX = 128;
 

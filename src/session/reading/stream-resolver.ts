@@ -10,7 +10,7 @@
  * Sequence numbers are unwrapped against the stream's highest end, so they may wrap any number of
  * times.
  */
-import { seqAdd, seqDiff } from '../base/seq.ts';
+import { seqAdd, seqDiff } from '../../base/seq.ts';
 import {
   DETAIL_WORDS,
   DetailFloat,

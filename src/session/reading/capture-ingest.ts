@@ -1,11 +1,11 @@
 /** Drives one file's packets through the decoder into sessions, and keeps the file's account. */
-import { NS_PER_SECOND } from '../base/time.ts';
-import { CaptureClock, type Epoch } from '../capture/capture-clock.ts';
-import type { FrameFilter } from '../capture/frame-filter.ts';
-import { type PacketReader, Step } from '../capture/packet-reader.ts';
-import { SegmentDecoder } from '../capture/segment-decoder.ts';
-import { SKIP_NAMES, Skip } from '../capture/skip-reason.ts';
-import { Doubt, FAR_NS, type Frame, StrayTimes } from '../capture/stray-times.ts';
+import { NS_PER_SECOND } from '../../base/time.ts';
+import { CaptureClock, type Epoch } from '../../capture/capture-clock.ts';
+import type { FrameFilter } from '../../capture/frame-filter.ts';
+import { type PacketReader, Step } from '../../capture/packet-reader.ts';
+import { SegmentDecoder } from '../../capture/segment-decoder.ts';
+import { SKIP_NAMES, Skip } from '../../capture/skip-reason.ts';
+import { Doubt, FAR_NS, type Frame, StrayTimes } from '../../capture/stray-times.ts';
 import type { SessionTracker } from './session-tracker.ts';
 
 /** What `run` came to. */

@@ -10,21 +10,13 @@
  * front of it gets that one's time. By how much the server's clock differs from the client's, where
  * two taps captured them, is taken off its times.
  */
-import { Float64Column, Uint32Column } from '../base/columns.ts';
-import { seqDiff } from '../base/seq.ts';
-import { DatedStream } from './dated-stream.ts';
-import { isHttpRequest } from './http-request.ts';
-import type { SessionPart } from './partial-session.ts';
-import {
-  type JoinedFile,
-  Protocol,
-  type Scripts,
-  type StreamColumns,
-  StreamEnd,
-} from './scripts.ts';
-import { fullSegmentBytes } from './segment-size.ts';
-import type { SessionCatalog } from './session-catalog.ts';
-import { SessionReason } from './session-reason.ts';
+import { Float64Column, Uint32Column } from '../../base/columns.ts';
+import { seqDiff } from '../../base/seq.ts';
+import { DatedStream } from '../reading/dated-stream.ts';
+import type { SessionPart } from '../reading/partial-session.ts';
+import { fullSegmentBytes } from '../reading/segment-size.ts';
+import type { SessionCatalog } from '../reading/session-catalog.ts';
+import { SessionReason } from '../reading/session-reason.ts';
 import {
   DetailFloat,
   DetailMark,
@@ -35,7 +27,15 @@ import {
   SegmentWord,
   SessionFlag,
   type SessionRecords,
-} from './session-records.ts';
+} from '../reading/session-records.ts';
+import { isHttpRequest } from './http-request.ts';
+import {
+  type JoinedFile,
+  Protocol,
+  type Scripts,
+  type StreamColumns,
+  StreamEnd,
+} from './scripts.ts';
 
 /** Fills `into` with octets of the joined capture from `offset`. */
 export type ReadOctets = (offset: number, into: Uint8Array) => void;
