@@ -32,7 +32,7 @@ describe('the checker itself', () => {
       for (const to of imports) {
         const [toFolder = '', file] = to.split('/');
         expect(folders).toContain(toFolder);
-        // A single file (`replay/ports`) may be imported from beside; a whole folder from above only.
+        // A single file (`transport/ports`) may be imported from beside; a whole folder from above only.
         if (file === undefined) {
           expect(folders.indexOf(toFolder), `${folder} -> ${to}`).toBeLessThan(
             folders.indexOf(folder),
@@ -97,12 +97,12 @@ describe('the checker itself', () => {
     {
       name: 'the ports from io',
       path: 'io/a.ts',
-      text: `import type { S } from '../replay/ports.ts';`,
+      text: `import type { S } from '../transport/ports.ts';`,
     },
     {
       name: 'the ports from embedded',
       path: 'embedded/a.ts',
-      text: `import '../replay/ports.ts';`,
+      text: `import '../transport/ports.ts';`,
     },
     { name: 'node: in io', path: 'io/a.ts', text: `import 'node:os'; process.pid;` },
     { name: 'the process in context.ts', path: 'cli/context.ts', text: 'process.exit(1);' },

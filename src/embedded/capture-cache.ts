@@ -9,8 +9,8 @@
  * in one array: octets move between them by `copyWithin`, without a view made for each packet.
  */
 import { PREFIX_BYTES } from '../base/prefix-bytes.ts';
-import type { CaptureBytes } from '../replay/ports.ts';
 import type { Scripts, StreamColumns } from '../session/script/scripts.ts';
+import type { CaptureBytes } from '../transport/ports.ts';
 import { sumOctets } from '../wire/checksum.ts';
 
 /** IPv6 (40), TCP with all options (60) and the octets of payload that are handed over. */

@@ -11,9 +11,9 @@
  */
 import { PREFIX_BYTES } from '../base/prefix-bytes.ts';
 import { Counter } from '../measure/counters.ts';
-import type { CaptureBytes, PacketSink, Receiver, Sender } from '../replay/ports.ts';
 import { TIMER_BYTES_PER_USER } from '../schedule/timing-wheel.ts';
 import type { Scripts } from '../session/script/scripts.ts';
+import type { CaptureBytes, PacketSink, Receiver, Sender } from '../transport/ports.ts';
 import { FrameBatch, HEADER_SLOT_BYTES } from '../wire/frame-batch.ts';
 import { ACK, RST, SYN } from '../wire/tcp.ts';
 import { CaptureCache } from './capture-cache.ts';

@@ -2,7 +2,7 @@
 import { addressBytes, addressOfBytes, formatAddress } from '../base/address.ts';
 import { assert } from '../base/assert.ts';
 import { PREFIX_BYTES } from '../base/prefix-bytes.ts';
-import type { CaptureBytes, QueueingReceiver, Sender } from '../replay/ports.ts';
+import type { CaptureBytes, QueueingReceiver, Sender } from '../transport/ports.ts';
 import { ChannelReceiver, type ShardInbox } from './channel/channel-receiver.ts';
 import { CaptureMap, type MappedFile } from './files/capture-map.ts';
 import { replyFilter, type Sharding } from './filter/reply-filter.ts';

@@ -10,11 +10,11 @@ import type { StreamColumns } from '../session/script/scripts.ts';
 import { SegmentPlan } from '../session/script/segment-plan.ts';
 import type { SegmentOutput, StreamSource } from '../tcp/ports.ts';
 import { Count, UserFlag, type UserTable } from '../tcp/user-table.ts';
+import type { CaptureBytes, Sender } from '../transport/ports.ts';
 import { EXTENTS_PER_FRAME } from '../wire/frame-batch.ts';
 import { FrameWriter, OptionsKind } from '../wire/frame-writer.ts';
 import { ACK, FIN, RST, SYN } from '../wire/tcp.ts';
 import { PlayFlag, type PlayTable } from './play-table.ts';
-import type { CaptureBytes, Sender } from './ports.ts';
 import type { ReplayPlan } from './replay-plan.ts';
 
 /**

@@ -17,6 +17,7 @@ import { StreamEnd } from '../session/script/scripts.ts';
 import { TcpClient } from '../tcp/tcp-client.ts';
 import { TcpEvent } from '../tcp/tcp-event.ts';
 import { State, UserTable } from '../tcp/user-table.ts';
+import type { CaptureBytes, PacketSink, Receiver, Sender } from '../transport/ports.ts';
 import { IpView } from '../wire/ip-view.ts';
 import { ACK, FIN, RST, SYN, TCP_HEADER_BYTES_MIN, TcpView } from '../wire/tcp.ts';
 import { TcpOptions } from '../wire/tcp-options.ts';
@@ -26,7 +27,6 @@ import { FrameOutput } from './frame-output.ts';
 import { Pacer } from './pacer.ts';
 import { NO_USER, PathMessages } from './path-messages.ts';
 import { PlayFlag, PlayTable } from './play-table.ts';
-import type { CaptureBytes, PacketSink, Receiver, Sender } from './ports.ts';
 import { Close, type ReplayPlan } from './replay-plan.ts';
 import { Stages } from './stages.ts';
 

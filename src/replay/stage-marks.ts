@@ -1,7 +1,7 @@
 /** What can be said of recorded messages and stages once, before anybody plays them. */
 import { Protocol, type Scripts, type StreamColumns } from '../session/script/scripts.ts';
+import type { CaptureBytes } from '../transport/ports.ts';
 import { requestBytes } from './http-framing.ts';
-import type { CaptureBytes } from './ports.ts';
 
 /** What is known of a message; bits. */
 export const MessageMark = {

@@ -4,8 +4,8 @@
  */
 import { findHttpRequests, NO_ANSWER } from '../session/script/http-requests.ts';
 import { Protocol, type Scripts, StreamEnd } from '../session/script/scripts.ts';
+import type { CaptureBytes } from '../transport/ports.ts';
 import { answerHead } from './http-framing.ts';
-import type { CaptureBytes } from './ports.ts';
 import {
   endOf,
   MessageMark,

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ReplayError } from '../../src/base/errors.ts';
 import { CaptureCache, REPLY_SLOT_BYTES } from '../../src/embedded/capture-cache.ts';
-import type { CaptureBytes } from '../../src/replay/ports.ts';
+import type { CaptureBytes } from '../../src/transport/ports.ts';
 import { randomOctets, record } from '../helpers/recorded.ts';
 
 const PAGE_BYTES = 4096;

@@ -1,7 +1,7 @@
 /** A client that sends exactly what a test says, to see what the embedded target answers. */
 import { EmbeddedTarget, type EmbeddedTargetOptions } from '../../src/embedded/embedded-target.ts';
 import { createCounters } from '../../src/measure/counters.ts';
-import type { PacketSink } from '../../src/replay/ports.ts';
+import type { PacketSink } from '../../src/transport/ports.ts';
 import { sumOctets } from '../../src/wire/checksum.ts';
 import { EXTENTS_PER_FRAME } from '../../src/wire/frame-batch.ts';
 import { FrameWriter, OptionsKind, type SynOptions } from '../../src/wire/frame-writer.ts';

@@ -3,7 +3,7 @@
  * a frame's payload lies in the capture's file, and shares no code with engine and target.
  */
 import { createHash } from 'node:crypto';
-import type { Sender } from '../../src/replay/ports.ts';
+import type { Sender } from '../../src/transport/ports.ts';
 import {
   EXTENTS_PER_FRAME,
   type FrameBatch,

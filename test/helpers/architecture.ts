@@ -5,7 +5,7 @@
 import ts from 'typescript';
 
 interface FolderRule {
-  /** Folders of src/, or single files (`replay/ports`), that files of this folder may import. */
+  /** Folders of src/, or single files (`transport/ports`), that files of this folder may import. */
   readonly imports: readonly string[];
   /** Packages besides node's own. */
   readonly packages?: readonly string[];
@@ -21,6 +21,7 @@ const BELOW_IO = [
   'schedule',
   'measure',
   'session',
+  'transport',
   'replay',
   'embedded',
   'intercept',
@@ -34,13 +35,14 @@ export const FOLDER_RULES: ReadonlyMap<string, FolderRule> = new Map<string, Fol
   ['schedule', { imports: ['base'] }],
   ['measure', { imports: ['base'], packages: ['hdr-histogram-js'] }],
   ['session', { imports: ['base', 'wire', 'capture'] }],
-  ['replay', { imports: ['base', 'wire', 'tcp', 'schedule', 'measure', 'session'] }],
-  ['embedded', { imports: ['base', 'wire', 'schedule', 'measure', 'session', 'replay/ports'] }],
+  ['transport', { imports: ['base', 'wire'] }],
+  ['replay', { imports: ['base', 'wire', 'tcp', 'schedule', 'measure', 'session', 'transport'] }],
+  ['embedded', { imports: ['base', 'wire', 'schedule', 'measure', 'session', 'transport/ports'] }],
   ['intercept', { imports: ['base', 'wire', 'measure'] }],
   [
     'io',
     {
-      imports: ['base', 'wire', 'replay/ports', 'intercept/ports'],
+      imports: ['base', 'wire', 'transport/ports', 'intercept/ports'],
       packages: ['koffi', 'raw-socket'],
       outsideWorld: 'all',
     },

@@ -1,8 +1,8 @@
 /** Scripts and the octets behind them, made up for a test instead of read from a capture. */
 import { ReplayError } from '../../src/base/errors.ts';
 import { Prng } from '../../src/base/prng.ts';
-import type { CaptureBytes } from '../../src/replay/ports.ts';
 import { type Scripts, type StreamColumns, StreamEnd } from '../../src/session/script/scripts.ts';
+import type { CaptureBytes } from '../../src/transport/ports.ts';
 
 /** What one side writes in one go. */
 export interface RecordedMessage {

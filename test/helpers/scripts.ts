@@ -1,6 +1,7 @@
 /** Sessions written down by hand, as Scripts over octets in memory. */
-import type { CaptureBytes } from '../../src/replay/ports.ts';
+
 import { type Scripts, type StreamColumns, StreamEnd } from '../../src/session/script/scripts.ts';
+import type { CaptureBytes } from '../../src/transport/ports.ts';
 
 const MS = 1_000_000;
 

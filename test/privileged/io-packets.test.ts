@@ -18,7 +18,7 @@ import { RawSocketSender } from '../../src/io/send/raw-socket-sender.ts';
 import { PAGE_BYTES } from '../../src/io/sys/memory.ts';
 import { inNamespace } from '../../src/io/sys/namespace.ts';
 import { findInterface } from '../../src/io/way/interfaces.ts';
-import type { Sender } from '../../src/replay/ports.ts';
+import type { Sender } from '../../src/transport/ports.ts';
 import { EtherType, emitEthernet } from '../../src/wire/ethernet.ts';
 import { EXTENTS_PER_FRAME } from '../../src/wire/frame-batch.ts';
 import { FrameWriter, OptionsKind } from '../../src/wire/frame-writer.ts';

@@ -6,7 +6,7 @@
 import { Prng } from '../../src/base/prng.ts';
 import { NEVER_NS } from '../../src/base/time.ts';
 import { REPLY_SLOT_BYTES } from '../../src/embedded/capture-cache.ts';
-import type { PacketSink, Receiver, Sender } from '../../src/replay/ports.ts';
+import type { PacketSink, Receiver, Sender } from '../../src/transport/ports.ts';
 import { EXTENTS_PER_FRAME, FrameBatch, HEADER_SLOT_BYTES } from '../../src/wire/frame-batch.ts';
 
 /** What happens to packets of one direction; chances are 0..1. */

@@ -4,7 +4,7 @@
  * that a mistake of the client's is not repeated here. It keeps whatever comes out of order, and when
  * it acknowledges is the test's choice.
  */
-import type { CaptureBytes, PacketSink, Receiver, Sender } from '../../src/replay/ports.ts';
+import type { CaptureBytes, PacketSink, Receiver, Sender } from '../../src/transport/ports.ts';
 import { EXTENTS_PER_FRAME, FrameBatch, HEADER_SLOT_BYTES } from '../../src/wire/frame-batch.ts';
 
 /** When in-order data is acknowledged. What is out of order, or fills a hole, is so at once. */

@@ -3,7 +3,7 @@
  * stamped in this machine's wall clock.
  */
 import { RECORD_HEADER_BYTES, RecordRing } from '../../base/record-ring.ts';
-import type { PacketSink, QueueingReceiver } from '../../replay/ports.ts';
+import type { PacketSink, QueueingReceiver } from '../../transport/ports.ts';
 import type { RunClock } from '../receive/run-clock.ts';
 import { takeEvent } from '../sys/eventfd.ts';
 

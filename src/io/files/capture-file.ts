@@ -6,7 +6,7 @@
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { ReplayError } from '../../base/errors.ts';
-import type { CaptureBytes } from '../../replay/ports.ts';
+import type { CaptureBytes } from '../../transport/ports.ts';
 
 /**
  * Files begin at multiples of this in the joined capture, so that they can be mapped there: the

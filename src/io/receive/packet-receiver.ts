@@ -1,4 +1,4 @@
-import type { PacketSink, QueueingReceiver } from '../../replay/ports.ts';
+import type { PacketSink, QueueingReceiver } from '../../transport/ports.ts';
 import { PacketRing, type PacketRingOptions } from './packet-ring.ts';
 import type { RunClock } from './run-clock.ts';
 

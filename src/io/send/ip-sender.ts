@@ -1,5 +1,5 @@
 import { assert } from '../../base/assert.ts';
-import type { Sender } from '../../replay/ports.ts';
+import type { Sender } from '../../transport/ports.ts';
 import { type FrameBatch, HEADER_SLOT_BYTES } from '../../wire/frame-batch.ts';
 import { IPV4_DESTINATION } from '../../wire/ipv4.ts';
 import { IPV6_DESTINATION } from '../../wire/ipv6.ts';

@@ -1,4 +1,4 @@
-import type { Sender } from '../../replay/ports.ts';
+import type { Sender } from '../../transport/ports.ts';
 import type { FrameBatch } from '../../wire/frame-batch.ts';
 import type { CaptureMap } from '../files/capture-map.ts';
 import type { RunClock } from '../receive/run-clock.ts';

@@ -9,7 +9,7 @@
 import { createRequire } from 'node:module';
 import { addressOfBytes, formatAddress } from '../../base/address.ts';
 import { ReplayError } from '../../base/errors.ts';
-import type { CaptureBytes, Sender } from '../../replay/ports.ts';
+import type { CaptureBytes, Sender } from '../../transport/ports.ts';
 import { EXTENTS_PER_FRAME, FrameBatch, HEADER_SLOT_BYTES } from '../../wire/frame-batch.ts';
 import { IPV4_ADDRESS_BYTES, IPV4_DESTINATION } from '../../wire/ipv4.ts';
 import { IPV6_ADDRESS_BYTES, IPV6_DESTINATION } from '../../wire/ipv6.ts';

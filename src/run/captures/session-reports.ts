@@ -2,13 +2,13 @@
 import { createHash } from 'node:crypto';
 import { NS_PER_MS, NS_PER_SECOND } from '../../base/time.ts';
 import { openCaptureBytes } from '../../io/files/capture-file.ts';
-import type { CaptureBytes } from '../../replay/ports.ts';
 import type { ServerReport, SessionReport, SessionTotals } from '../../report/inspect-document.ts';
 import type { Timestamp } from '../../session/reading/capture-ingest.ts';
 import type { SessionCatalog } from '../../session/reading/session-catalog.ts';
 import { SESSION_REASON_NAMES, SessionReason } from '../../session/reading/session-reason.ts';
 import { SessionFlag } from '../../session/reading/session-records.ts';
 import type { JoinedFile } from '../../session/script/scripts.ts';
+import type { CaptureBytes } from '../../transport/ports.ts';
 
 /** A digest reads a stream in pieces of at most this much. */
 const DIGEST_PIECE_BYTES = 1 << 20;

@@ -10,8 +10,8 @@
  */
 import { NEVER_NS, NS_PER_MS } from '../../base/time.ts';
 import type { IntervalRecorder } from '../../measure/intervals.ts';
-import type { QueueingReceiver } from '../../replay/ports.ts';
 import type { Replay } from '../../replay/replay.ts';
+import type { QueueingReceiver } from '../../transport/ports.ts';
 import { Command, Control } from '../job.ts';
 import { DRAIN_NS, lingerNs, RESETS_PER_TURN } from './drain.ts';
 
