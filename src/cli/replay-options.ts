@@ -6,9 +6,9 @@ import {
   DEFAULT_CLIENTS_IPV4,
   DEFAULT_CLIENTS_IPV6,
   parseClients,
-  parsePorts,
 } from '../schedule/address-pool.ts';
 import { parseRamp } from '../schedule/arrivals.ts';
+import { parsePorts } from '../schedule/client-ports.ts';
 import { readCaptureOptions } from './capture-options.ts';
 import { CLOSES, ORDERS, PACES, SENDERS } from './choices.ts';
 import type { Context } from './context.ts';

@@ -1,6 +1,7 @@
 /** Everything a thread of `local` mode needs of the kernel, opened together and closed together. */
 import { addressBytes, addressOfBytes, formatAddress } from '../base/address.ts';
 import { assert } from '../base/assert.ts';
+import type { PortRange } from '../base/port-range.ts';
 import { PREFIX_BYTES } from '../base/prefix-bytes.ts';
 import type { CaptureBytes, QueueingReceiver, Sender } from '../transport/ports.ts';
 import { ChannelReceiver, type ShardInbox } from './channel/channel-receiver.ts';
@@ -36,7 +37,7 @@ export interface LocalPlan {
   readonly targets: readonly TargetEndpoint[];
   /** In the order of the pool. */
   readonly ranges: readonly ClientRange[];
-  readonly ports: { readonly first: number; readonly last: number };
+  readonly ports: PortRange;
   readonly sharding: Sharding;
   /** Whose ARP and NDP questions for the ranges this thread answers: one thread of a run at most. */
   readonly answersNeighbours: NeighbourAnswers;

@@ -1,5 +1,6 @@
 /** What a replay would do, without sending a packet. */
 
+import { formatPorts } from '../base/port-range.ts';
 import { NS_PER_SECOND } from '../base/time.ts';
 import { formatBytes, formatCount, formatDuration, formatRate } from '../base/units.ts';
 import { warnOfHints } from './plan/capture-hints.ts';
@@ -71,10 +72,7 @@ function planLines(planned: PlannedRun, options: ReplayOptions): [string, string
               : `, at most ${formatCount(plan.iterations)} times: more the pool does not hold`)),
     ],
     ['arrivals', arrivals.description],
-    [
-      'clients',
-      `${plan.clients.text}, ports ${plan.ports.first}-${plan.ports.last}: ${connections}`,
-    ],
+    ['clients', `${plan.clients.text}, ports ${formatPorts(plan.ports)}: ${connections}`],
     ['first, last', `${endpointOf(planned, 0)}, ${endpointOf(planned, plays - 1)}`],
     ['target', [...new Set(targetLabels)].join(', ')],
     ['pace', `${options.pace}, ${options.accel} × as fast as recorded`],

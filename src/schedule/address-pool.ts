@@ -6,14 +6,16 @@
  * first address first. Both ways are arithmetic over at most 256 ranges of addresses, so that a
  * reply finds its connection without a table.
  *
- * "First" is the port that the seed names, and behind the last port of the span comes its first: a
- * run seldom meets connections of an earlier one that the target still remembers (TIME-WAIT).
+ * "First" is the port that the seed names, and behind the last port of the range comes its first:
+ * a run seldom meets connections of an earlier one that the target still remembers (TIME-WAIT).
  */
 import { formatAddress, type IpAddress, isSamePrefix, parseAddress } from '../base/address.ts';
 import { assert } from '../base/assert.ts';
 import { ReplayError } from '../base/errors.ts';
-import { hash32 } from '../base/prng.ts';
+import type { PortRange } from '../base/port-range.ts';
 import { formatCount } from '../base/units.ts';
+import { ClientPorts } from './client-ports.ts';
+import { lastNotAfter } from './sorted.ts';
 
 /** The benchmarking range of RFC 2544 (reserved by RFC 6890). */
 export const DEFAULT_CLIENTS_IPV4 = '198.18.0.0/15';
@@ -42,28 +44,16 @@ export interface ClientAddresses {
   readonly text: string;
 }
 
-export interface PortSpan {
-  readonly first: number;
-  readonly last: number;
-}
-
 export type PoolOrder = 'ip' | 'port';
 
 /** What decides which address and port each connection has. */
 export interface PoolShape {
   readonly clients: ClientAddresses;
-  readonly ports: PortSpan;
+  readonly ports: PortRange;
   readonly order: PoolOrder;
-  /** The port of the span that connections begin with. */
+  /** The port of the range that connections begin with. */
   readonly firstPort: number;
 }
-
-/** Tells this use of the seed from others. */
-const FIRST_PORT_SALT = 0x706f_7274;
-
-/** The port of the span that a run with this seed begins with. */
-export const firstPortOf = ({ first, last }: PortSpan, seed: number): number =>
-  first + (hash32(seed, FIRST_PORT_SALT) % (last - first + 1));
 
 /** Connection numbers have 32 bits, since the kernel's filter computes with them. */
 export const CONNECTIONS_MAX = LOW_END;
@@ -110,25 +100,6 @@ export function parseClients(text: string, excluded: readonly IpAddress[] = []):
 }
 
 /**
- * Reads a span of ports, `1024-65535`, or one port.
- * @throws ReplayError ERR_POOL_PORTS (usage)
- */
-export function parsePorts(text: string): PortSpan {
-  const match = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(text.trim());
-  if (match !== null) {
-    const first = Number(match[1]);
-    const last = Number(match[2] ?? match[1]);
-    if (first >= 1 && last <= 65_535 && first <= last) return { first, last };
-  }
-  throw new ReplayError({
-    code: 'ERR_POOL_PORTS',
-    kind: 'usage',
-    message: `'${text}' is not a span of ports`,
-    hint: 'write two ports from 1 to 65535, the lower one first: 1024-65535',
-  });
-}
-
-/**
  * The thread that plays a connection. A user stays on its thread through all its iterations.
  * @param connection counted through all iterations: iteration × users + user
  */
@@ -138,15 +109,14 @@ export const shardOf = (connection: number, users: number, threads: number): num
 /** Both directions between a connection's number and its address and port. */
 export class AddressPool {
   readonly clients: ClientAddresses;
-  readonly ports: PortSpan;
+  readonly ports: PortRange;
   readonly order: PoolOrder;
   readonly addresses: number;
   readonly portsPerAddress: number;
   /** How many connections there can be, each with an address and port of its own: at most 2^32. */
   readonly capacity: number;
 
-  /** How far behind the span's first port connections begin. */
-  readonly #portShift: number;
+  readonly #ports: ClientPorts;
   /** The only range, or the first of several. */
   readonly #start: number;
   readonly #isSingle: boolean;
@@ -158,7 +128,6 @@ export class AddressPool {
   readonly #sortedPosition: Float64Array;
 
   constructor({ clients, ports, order, firstPort }: PoolShape) {
-    assert(firstPort >= ports.first && firstPort <= ports.last, 'connections begin in the span');
     const { ranges } = clients;
     this.clients = clients;
     this.ports = ports;
@@ -178,8 +147,8 @@ export class AddressPool {
     this.#sortedCount = Float64Array.from(sorted, (range) => range.count);
     this.#sortedPosition = Float64Array.from(sorted, (range) => range.position);
     this.addresses = position;
-    this.portsPerAddress = ports.last - ports.first + 1;
-    this.#portShift = firstPort - ports.first;
+    this.#ports = new ClientPorts(ports, firstPort);
+    this.portsPerAddress = this.#ports.count;
     this.capacity = Math.min(CONNECTIONS_MAX, this.addresses * this.portsPerAddress);
   }
 
@@ -217,7 +186,7 @@ export class AddressPool {
       this.order === 'ip'
         ? Math.floor(connection / this.addresses)
         : connection % this.portsPerAddress;
-    return this.ports.first + ((index + this.#portShift) % this.portsPerAddress);
+    return this.#ports.portOf(index);
   }
 
   /** The text form of the connection's address. */
@@ -231,10 +200,8 @@ export class AddressPool {
    * @param low the address's last 32 bits; of an IPv6 address the caller compares the prefix
    */
   connectionOf(low: number, port: number): number {
-    const { first, last } = this.ports;
-    if (port < first || port > last) return -1;
-    const behindFirst = port - first - this.#portShift;
-    const portIndex = behindFirst < 0 ? behindFirst + this.portsPerAddress : behindFirst;
+    const portIndex = this.#ports.turnOf(port);
+    if (portIndex < 0) return -1;
     const position = this.#positionOf(low);
     if (position < 0) return -1;
     const connection =
@@ -370,18 +337,6 @@ function subtract(span: LowSpan, taken: readonly LowSpan[]): LowSpan[] {
   }
   if (start < end) pieces.push({ start, count: end - start });
   return pieces;
-}
-
-/** The index of the last element that is not above `value`, or -1. */
-function lastNotAfter(sorted: Float64Array, value: number): number {
-  let low = 0;
-  let high = sorted.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (sorted[middle] <= value) low = middle + 1;
-    else high = middle;
-  }
-  return low - 1;
 }
 
 const poolError = (text: string, faults: readonly string[]): ReplayError =>

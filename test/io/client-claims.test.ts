@@ -14,6 +14,7 @@ import {
   clash,
   parseClaims,
 } from '../../src/io/way/client-claims.ts';
+import { portRanges } from '../helpers/port-ranges.ts';
 import { rangeOf, targetOf as registered } from '../helpers/raw-client.ts';
 
 const targetOf = (address: string, port: number): TargetEndpoint => ({
@@ -62,10 +63,7 @@ describe('claims as names of sockets', () => {
           })),
           { minLength: 1, maxLength: 60 },
         ),
-        ports: fc.tuple(fc.nat(65_535), fc.nat(65_535)).map(([a, b]) => ({
-          first: Math.min(a, b),
-          last: Math.max(a, b),
-        })),
+        ports: portRanges(65_535),
         targets: fc.array(
           fc.nat(65_535).map((port) => targetOf(address(family), port)),
           { minLength: 1, maxLength: 40 },
@@ -99,6 +97,11 @@ describe('two claims cannot both hold', () => {
     ['addresses before', { ranges: [rangeOf('198.18.0.0', 1)] }, false],
     ['one port in common', { ports: { first: 65_535, last: 65_535 } }, true],
     ['other ports', { ports: { first: 1, last: 1_023 } }, false],
+    [
+      'ports on both sides of its own',
+      { ports: { first: 1, last: 65_536, without: [{ first: 1_024, last: 65_535 }] } },
+      false,
+    ],
     ['another target', { targets: [targetOf('10.0.0.2', 80)] }, false],
     ['another port of the target', { targets: [targetOf('10.0.0.1', 81)] }, false],
     [

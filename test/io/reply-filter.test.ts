@@ -9,6 +9,7 @@ import {
 import { type ReplyFilterOptions, replyFilter } from '../../src/io/filter/reply-filter.ts';
 import { addressAt, type ClientRange } from '../../src/io/way/client-ranges.ts';
 import { packetTooBig } from '../helpers/icmp.ts';
+import { portRanges, portsOf } from '../helpers/port-ranges.ts';
 import { runBpf } from './bpf-interpreter.ts';
 
 const SNAP_BYTES = 228;
@@ -237,16 +238,13 @@ function shardOf(options: ReplyFilterOptions, { destination, dstPort }: Packet):
   for (const range of ranges) {
     const offset = destination.low - range.start;
     if (isSamePrefix(destination, addressAt(range, 0)) && offset >= 0 && offset < range.count) {
-      if (dstPort < ports.first || dstPort > ports.last) return null;
-      const ascending = Array.from(
-        { length: ports.last - ports.first + 1 },
-        (_, i) => ports.first + i,
-      );
-      const behind = firstPort - ports.first;
+      const ascending = portsOf(ports);
+      if (!ascending.includes(dstPort)) return null;
+      const behind = ascending.indexOf(firstPort);
       const inTurn = [...ascending.slice(behind), ...ascending.slice(0, behind)];
       const port = BigInt(inTurn.indexOf(dstPort));
       const addresses = ranges.reduce((sum, { count }) => sum + BigInt(count), 0n);
-      const span = BigInt(ports.last - ports.first + 1);
+      const span = BigInt(ascending.length);
       const address = index + BigInt(offset);
       const connection = order === 'ip' ? port * addresses + address : address * span + port;
       return Number((connection % BigInt(users)) % BigInt(shards));
@@ -278,8 +276,7 @@ const planArbitrary = fc.constantFrom<4 | 6>(4, 6).chain((family) => {
   return fc.record({
     family: fc.constant(family),
     ranges: rangesArbitrary(prefix),
-    firstPort: fc.integer({ min: 1, max: 65_535 }),
-    ports: fc.integer({ min: 1, max: 64_512 }),
+    ports: portRanges(64_512),
     order: fc.constantFrom('ip' as const, 'port' as const),
     users: fc.oneof(fc.integer({ min: 1, max: 50 }), fc.integer({ min: 1, max: 2 ** 31 })),
     shards: fc.integer({ min: 1, max: 6 }),
@@ -295,25 +292,19 @@ test('every reply goes to exactly the shard of its connection, every other packe
   let inside = 0;
   fc.assert(
     fc.property(planArbitrary, (plan) => {
-      const { family, ranges, order, users, shards } = plan;
-      const ports = {
-        first: plan.firstPort,
-        last: Math.min(65_535, plan.firstPort + plan.ports - 1),
-      };
+      const { family, ranges, ports, order, users, shards } = plan;
+      const ascending = portsOf(ports);
       const target = { address: addressOf(family === 4 ? '10.0.0.1' : 'fd77::1'), port: 443 };
       const range = ranges[plan.rangeNumber % ranges.length];
       const near = plan.isInside ? plan.low % range.count : plan.low - 500;
-      const dstPort = plan.isInside
-        ? ports.first + (plan.port % (ports.last - ports.first + 1))
-        : plan.port;
+      const dstPort = plan.isInside ? ascending[plan.port % ascending.length] : plan.port;
       const packet: Packet = {
         source: target.address,
         srcPort: 443,
         destination: addressAt(range, Math.max(-range.start, near)),
         dstPort,
       };
-      const span = ports.last - ports.first + 1;
-      const firstPort = ports.first + (plan.shift % span);
+      const firstPort = ascending[plan.shift % ascending.length];
       const verdictsOn = (octets: Uint8Array) =>
         Array.from({ length: shards }, (_, shard) => {
           const sharding = { order, firstPort, users, shards, shard };

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { firstPortOf } from '../../src/schedule/address-pool.ts';
+import { firstPortOf } from '../../src/schedule/client-ports.ts';
 import { keepGround } from '../helpers/ground.ts';
 import {
   CLIENTS_ROUTED,

@@ -3,13 +3,12 @@
  * IP header.
  *
  * A reply is a whole TCP packet from one of the targets to an address of the client ranges and a
- * port of the span. Its connection number is computed as the engine computes it,
+ * port of the range. Its connection number is computed as the engine computes it,
  *
  *     order ip:   (port - first port mod ports) * addresses + index of the address
  *     order port: index of the address * ports + (port - first port mod ports)
  *
- * (the first port is the one that connections begin with, anywhere in the span),
- * and it belongs to user `number % users`, who lives in shard `user % shards`. Connection numbers
+ * (the ports by their index in the range; the first is the one that connections begin with), and it belongs to user `number % users`, who lives in shard `user % shards`. Connection numbers
  * are below 2^32, so the kernel's 32-bit arithmetic is exact.
  *
  * A router's message that a packet of ours was too big quotes that packet: it goes where the answer
@@ -19,6 +18,7 @@
  * extension headers before TCP, which servers do not send either.
  */
 
+import { countPorts, type PortRange, portIndexOf, portSpans } from '../../base/port-range.ts';
 import { addRangeMatch, type ClientRange, familyOf } from '../way/client-ranges.ts';
 import { Bpf, BpfAssembler, type BpfInstruction } from './bpf.ts';
 import {
@@ -35,7 +35,7 @@ import {
 /** How connections are numbered and shared out. */
 export interface Sharding {
   readonly order: 'ip' | 'port';
-  /** The port of the span that connections begin with. */
+  /** The port of the range that connections begin with. */
   readonly firstPort: number;
   /** Virtual users of the whole run, 1..2^32 - 1. */
   readonly users: number;
@@ -48,8 +48,8 @@ export interface ReplyFilterOptions {
   /** In the order of the pool: an address's index counts over all of them. */
   readonly ranges: readonly ClientRange[];
   readonly targets: readonly TargetEndpoint[];
-  /** Client ports, both ends included. */
-  readonly ports: { readonly first: number; readonly last: number };
+  /** Client ports. */
+  readonly ports: PortRange;
   readonly sharding: Sharding;
   /** Octets of an accepted packet to hand over, from its IP header. */
   readonly snapBytes: number;
@@ -92,13 +92,20 @@ function addIpv6(filter: BpfAssembler, options: ReplyFilterOptions): void {
   addRanges(filter, options.ranges, 6);
 }
 
-/** Drops what lies outside the span, else keeps its distance. */
+/** Drops what is no port of the range, else keeps its index. */
 function addPort(filter: BpfAssembler, version: string, { ports }: ReplyFilterOptions): void {
+  const found = `${version} port`;
   filter.add(Bpf.LOAD_MEMORY, CLIENT_PORT);
-  filter.add(Bpf.SUBTRACT, ports.first);
-  filter.jump(Bpf.JUMP_GREATER, ports.last - ports.first, null, `${version} port`);
+  for (const [i, { first, last, index }] of portSpans(ports).entries()) {
+    const next = `${version} port is not in span ${i}`;
+    filter.jump(Bpf.JUMP_GREATER_EQUAL, first, null, next);
+    filter.jump(Bpf.JUMP_GREATER, last, next, null);
+    filter.add(Bpf.SUBTRACT, first - index);
+    filter.goto(found);
+    filter.label(next);
+  }
   filter.add(Bpf.RETURN, 0);
-  filter.label(`${version} port`);
+  filter.label(found);
   filter.add(Bpf.STORE, CLIENT_PORT);
 }
 
@@ -128,9 +135,9 @@ function addShard(filter: BpfAssembler, options: ReplyFilterOptions): void {
   const { order, firstPort, users, shards, shard } = options.sharding;
   if (shards > 1) {
     const addresses = options.ranges.reduce((sum, { count }) => sum + count, 0);
-    const ports = options.ports.last - options.ports.first + 1;
+    const ports = countPorts(options.ports);
     filter.add(Bpf.STORE, CLIENT_INDEX);
-    addPortIndex(filter, firstPort - options.ports.first, ports);
+    addPortIndex(filter, portIndexOf(options.ports, firstPort), ports);
     filter.add(Bpf.LOAD_MEMORY, order === 'ip' ? CLIENT_PORT : CLIENT_INDEX);
     filter.add(Bpf.MULTIPLY, order === 'ip' ? addresses : ports);
     filter.add(Bpf.LOAD_X_MEMORY, order === 'ip' ? CLIENT_INDEX : CLIENT_PORT);
@@ -145,7 +152,7 @@ function addShard(filter: BpfAssembler, options: ReplyFilterOptions): void {
   filter.add(Bpf.RETURN, options.snapBytes);
 }
 
-/** Turns the port's distance from the span's first into that from the port that connections begin with. */
+/** Turns the port's index into its distance from the port that connections begin with. */
 function addPortIndex(filter: BpfAssembler, shift: number, ports: number): void {
   if (shift === 0) return;
   filter.add(Bpf.LOAD_MEMORY, CLIENT_PORT);

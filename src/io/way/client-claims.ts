@@ -12,6 +12,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { addressBytes, formatAddress, isSamePrefix, parseAddress } from '../../base/address.ts';
 import { ReplayError } from '../../base/errors.ts';
+import { formatPorts, joinSpans, type PortRange, sharePorts } from '../../base/port-range.ts';
 import type { TargetEndpoint } from '../filter/tcp-match.ts';
 import { AF_UNIX, SOCK_DGRAM, Socket, unixAddress } from '../sys/socket.ts';
 import { formatEndpoint, formatRange } from './address-blocks.ts';
@@ -23,7 +24,7 @@ export interface ClientClaim {
   readonly pid: number;
   /** At least one, all of one family. */
   readonly ranges: readonly ClientRange[];
-  readonly ports: { readonly first: number; readonly last: number };
+  readonly ports: PortRange;
   readonly targets: readonly TargetEndpoint[];
 }
 
@@ -111,20 +112,19 @@ interface Clash {
 /** Null where both can hold: other addresses, other ports or other targets. */
 export function clash(one: ClientClaim, other: ClientClaim): Clash | null {
   const target = one.targets.find((mine) => other.targets.some((its) => isSameTarget(mine, its)));
-  const arePortsApart = one.ports.last < other.ports.first || other.ports.last < one.ports.first;
-  if (target === undefined || arePortsApart) return null;
+  if (target === undefined || !sharePorts(one.ports, other.ports)) return null;
   const ranges = one.ranges.flatMap((mine) => other.ranges.flatMap((its) => common(mine, its)));
   return ranges.length === 0 ? null : { ranges, target };
 }
 
-/** `PID;12 octets or none;START+COUNT,…;FIRST-LAST;ADDRESS!PORT,…`, numbers in base 36. */
+/** `PID;12 octets or none;START+COUNT,…;FIRST-LAST,…;ADDRESS!PORT,…`, numbers in base 36. */
 function emitClaim({ pid, ranges, ports, targets }: ClientClaim): string {
   const [{ prefix }] = ranges;
   return [
     pid,
     Buffer.from(prefix).toString('hex'),
     ranges.map(({ start, count }) => `${start.toString(36)}+${count.toString(36)}`).join(),
-    `${ports.first}-${ports.last}`,
+    formatPorts(ports),
     targets.map(({ address, port }) => `${formatAddress(address)}!${port}`).join(),
   ].join(';');
 }
@@ -137,13 +137,27 @@ function parseClaim(text: string): ClientClaim | null {
     const [start, count] = range.split('+').map((number) => Number.parseInt(number, 36));
     return { prefix, start, count };
   });
-  const [first, last] = portsText.split('-').map(Number);
+  const ports = parseClaimedPorts(portsText);
   const targets = targetsText.split(',').flatMap((target) => {
     const [address, port] = target.split('!');
     const parsed = parseAddress(address);
     return parsed === null ? [] : [{ address: parsed, port: Number(port) }];
   });
-  return { pid: Number(pid), ranges, ports: { first, last }, targets };
+  return ports === null ? null : { pid: Number(pid), ranges, ports, targets };
+}
+
+/** What `formatPorts` wrote; null for anything else. */
+function parseClaimedPorts(text: string): PortRange | null {
+  const spans = text.split(',').map((span) => {
+    const [first, last = first] = span.split('-').map(Number);
+    return { first, last };
+  });
+  let behind = 0;
+  for (const { first, last } of spans) {
+    if (!(first >= behind && last >= first && last <= 0xffff)) return null;
+    behind = last + 2;
+  }
+  return joinSpans(spans);
 }
 
 const isSameTarget = (one: TargetEndpoint, other: TargetEndpoint): boolean =>
@@ -188,7 +202,7 @@ function isClaimed({ pid, ports }: ClientClaim, { ranges, target }: Clash): Repl
     kind: 'environment',
     message:
       `another replay on this machine, process ${pid}, plays from ${list} ` +
-      `(ports ${ports.first}-${ports.last}) to ${endpoint}`,
+      `(ports ${formatPorts(ports)}) to ${endpoint}`,
     hint:
       'wait for it, or give each replay --clients of its own, ' +
       'or ports: --ports 1024-32767 and --ports 32768-65535',

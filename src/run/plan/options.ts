@@ -6,7 +6,8 @@
  * (cli/replay-options.ts) has already checked each value on its own; what needs the capture (is
  * the pool large enough, does a route match anything) is checked by the run.
  */
-import type { PoolOrder, PortSpan } from '../../schedule/address-pool.ts';
+import type { PortSpan } from '../../base/port-range.ts';
+import type { PoolOrder } from '../../schedule/address-pool.ts';
 import type { RampStage } from '../../schedule/arrivals.ts';
 import type { CaptureChoice } from '../captures/index-captures.ts';
 

@@ -2,6 +2,7 @@
 import { addressBytes, type IpAddress, parseAddress } from '../../base/address.ts';
 import { assert } from '../../base/assert.ts';
 import { ReplayError } from '../../base/errors.ts';
+import { countPorts } from '../../base/port-range.ts';
 import { NEVER_NS, NS_PER_SECOND } from '../../base/time.ts';
 import { formatCount, formatDuration } from '../../base/units.ts';
 import { Close, Pace } from '../../replay/replay-plan.ts';
@@ -9,11 +10,11 @@ import {
   AddressPool,
   type ClientAddresses,
   CONNECTIONS_MAX,
-  firstPortOf,
   type PoolShape,
   parseClients,
 } from '../../schedule/address-pool.ts';
 import { type ArrivalPlan, planArrivals } from '../../schedule/arrivals.ts';
+import { firstPortOf } from '../../schedule/client-ports.ts';
 import { WHEEL_RANGE_NS } from '../../schedule/timing-wheel.ts';
 import { capArrivals, capGaps } from '../../session/script/max-gap.ts';
 import type { Scripts } from '../../session/script/scripts.ts';
@@ -84,7 +85,7 @@ export function planRun(
   const whole = parseClients(options.clients, [...addresses, ...inUse]);
   checkFamilies(whole.family, addresses, options.clients);
   const order = options.order ?? 'ip';
-  const portsPerAddress = options.ports.last - options.ports.first + 1;
+  const portsPerAddress = countPorts(options.ports);
   const needed = Math.ceil((users * (options.iterations ?? 1)) / portsPerAddress);
   const clients = firstAddresses(whole, Math.max(needed, addressesMax));
   const firstPort = firstPortOf(options.ports, options.seed);

@@ -1,6 +1,7 @@
 /** The way to real targets and back, found before the threads start. */
 import { addressOfBytes, formatAddress, type IpAddress, parseAddress } from '../../base/address.ts';
 import { assert } from '../../base/assert.ts';
+import { countPorts } from '../../base/port-range.ts';
 import { formatCount } from '../../base/units.ts';
 import type { TargetEndpoint } from '../../io/filter/tcp-match.ts';
 import {
@@ -165,7 +166,7 @@ export function announcedAddresses({ answersNeighbours }: NetworkWay, plan: RunP
 function addressesUsed(plan: RunPlan): number {
   const connections = plan.users * plan.iterations;
   const addresses = plan.clients.ranges.reduce((sum, { count }) => sum + count, 0);
-  const portsPerAddress = plan.ports.last - plan.ports.first + 1;
+  const portsPerAddress = countPorts(plan.ports);
   const used = plan.order === 'ip' ? connections : Math.ceil(connections / portsPerAddress);
   return Math.min(addresses, used);
 }
