@@ -40,7 +40,6 @@ export class ChannelReceiver implements QueueingReceiver {
       const arrivedNs = clock.arrivedNs(
         data.getUint32(at),
         data.getUint32(at + 4),
-        nowNs,
         Number.NEGATIVE_INFINITY,
       );
       this.lastArrivedNs = arrivedNs;

@@ -37,7 +37,7 @@ export class PacketReceiver implements QueueingReceiver {
         this.#emptyNs = nowNs;
         return received;
       }
-      const arrivedNs = clock.arrivedNs(ring.seconds, ring.nanoseconds, nowNs, this.#emptyNs);
+      const arrivedNs = clock.arrivedNs(ring.seconds, ring.nanoseconds, this.#emptyNs);
       this.lastArrivedNs = arrivedNs;
       sink.onPacket(ring.start, ring.capturedBytes, arrivedNs);
       ring.release();

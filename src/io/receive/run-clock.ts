@@ -31,6 +31,8 @@ export class RunClock {
   /** Realtime (since its base) minus run time. */
   #distanceNs = 0;
   #sampledNs = Number.NEGATIVE_INFINITY;
+  /** What was read last. */
+  #latestNs = 0;
 
   /** @param originMs what `monotonicMs` says at the start of the run */
   constructor(sources: ClockSources, originMs: number) {
@@ -47,7 +49,8 @@ export class RunClock {
 
   /** Nanoseconds since the start of the run, whole. */
   nowNs(): number {
-    return Math.floor((this.#sources.monotonicMs() - this.#originMs) * NS_PER_MS);
+    this.#latestNs = Math.floor((this.#sources.monotonicMs() - this.#originMs) * NS_PER_MS);
+    return this.#latestNs;
   }
 
   /** Keeps the distance to the wall clock fresh; call it at least once a second. */
@@ -56,20 +59,21 @@ export class RunClock {
   }
 
   /**
-   * When the kernel stamped a packet, in run time.
-   * @param nowNs no packet arrives later than now
+   * When the kernel stamped a packet, in run time; never later than now. What has come since the clock
+   * was read last, and be it long (this thread had no processor), is not taken for older than it is.
    * @param emptyNs when the ring was last seen empty: no packet in it is older
    */
-  arrivedNs(seconds: number, nanoseconds: number, nowNs: number, emptyNs: number): number {
+  arrivedNs(seconds: number, nanoseconds: number, emptyNs: number): number {
     const sinceBase = (seconds - this.#sources.realtimeBaseSeconds) * NS_PER_SECOND + nanoseconds;
     let at = sinceBase - this.#distanceNs;
-    if (at > nowNs + STEP_NS_MIN || at < emptyNs - STEP_NS_MIN) {
+    if (at > this.#latestNs) this.nowNs();
+    if (at > this.#latestNs + STEP_NS_MIN || at < emptyNs - STEP_NS_MIN) {
       this.sample();
       at = sinceBase - this.#distanceNs;
       // Stamped before the step, read after it: all that is left to say is when it can have been.
       if (at < emptyNs - STEP_NS_MIN) return emptyNs;
     }
-    return Math.min(at, nowNs);
+    return Math.min(at, this.#latestNs);
   }
 
   /** Takes the distance to the wall clock anew. */
