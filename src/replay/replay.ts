@@ -174,6 +174,19 @@ export class Replay implements PacketSink {
   }
 
   /**
+   * This thread stood still within the turn that began at `sinceNs`: what was sent in it may have left
+   * as late as `untilNs`, and is waited for from then on.
+   */
+  onStandstill(sinceNs: number, untilNs: number): void {
+    const { flags, progressNs } = this.plays;
+    for (let user = 0; user < this.#nextUser; user++) {
+      if (!(flags[user] & PlayFlag.LIVE)) continue;
+      this.#tcp.hasLeftLate(user, sinceNs, untilNs - sinceNs);
+      if (progressNs[user] >= sinceNs) this.#progress(user, untilNs);
+    }
+  }
+
+  /**
    * Start nothing more and close what is open: FIN where a stream can end, RST where not. Some users
    * at once, the others in the next turns (`onTimeout`), so that replies are read meanwhile.
    */

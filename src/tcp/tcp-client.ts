@@ -20,6 +20,7 @@ import { LossRecovery } from './loss-recovery.ts';
 import { PathMtu } from './path-mtu.ts';
 import type { SegmentOutput, StreamSource, TcpSettings } from './ports.ts';
 import { Reassembly } from './reassembly.ts';
+import { rtoNs } from './round-trip.ts';
 import { SegmentArrives } from './segment-arrives.ts';
 import { TcpEvent } from './tcp-event.ts';
 import { Transmitter } from './transmitter.ts';
@@ -218,6 +219,20 @@ export class TcpClient {
     users.dueNs[user] = nowNs + synRtoNs * 2 ** retries;
     this.#output.emitSegment(user, users.iss[user], 0, SYN, 0, 0, nowNs);
     return TcpEvent.NONE;
+  }
+
+  /**
+   * What was handed over since `sinceNs` has left up to `byNs` later: its acknowledgement is waited
+   * for that much longer.
+   */
+  hasLeftLate(user: number, sinceNs: number, byNs: number): void {
+    const users = this.#users;
+    if (!this.isOutstanding(user)) return;
+    const waitNs =
+      users.state[user] === State.SYN_SENT
+        ? this.#settings.synRtoNs * 2 ** users.count(user, Count.RETRIES)
+        : rtoNs(users, user);
+    if (users.dueNs[user] - waitNs >= sinceNs) users.dueNs[user] += byNs;
   }
 
   /** Send what may be sent now: data within the windows, the FIN after it, an owed acknowledgement. */

@@ -8,9 +8,9 @@ import { IntervalRecorder, type Timeline } from '../../src/measure/intervals.ts'
 import { Replay } from '../../src/replay/replay.ts';
 import { CONTROL_WORDS } from '../../src/run/job.ts';
 import { networkTurns } from '../../src/run/threads/network-loop.ts';
-import type { PacketSink, QueueingReceiver } from '../../src/transport/ports.ts';
+import type { PacketSink, QueueingReceiver, Sender } from '../../src/transport/ports.ts';
 import { type RecordedMessage, randomOctets } from '../helpers/recorded.ts';
-import { FaultyLink } from '../sim/faulty-link.ts';
+import { type Faults, FaultyLink } from '../sim/faulty-link.ts';
 import { makeEnds, type SimulationOptions } from '../sim/simulation.ts';
 
 /** Every look at the clock takes this long, so that time passes within a turn. */
@@ -18,9 +18,16 @@ const LOOK_NS = 1_000;
 const ONE_WAY_NS = 2 * NS_PER_MS;
 const TURNS_MAX = 1_000_000;
 
+/** Where in a turn the process can stand still. */
+type Where = 'waiting' | 'receiving' | 'sending';
+
 interface Stall {
+  /** The first time that it is there from then on. */
   readonly atNs: number;
+  readonly where: Where;
   readonly forNs: number;
+  /** Whether it stands still each time that it is there. */
+  readonly isRepeated?: boolean;
   /** How long afterwards the receiver is still empty: another thread has to bring the replies. */
   readonly relayNs: number;
 }
@@ -58,14 +65,19 @@ class World implements QueueingReceiver {
     return this.nowNs;
   }
 
+  /** The process is about to do that: it may be stopped before. */
+  comeTo(where: Where): void {
+    const { atNs, forNs, relayNs, isRepeated = false } = this.#stall;
+    if (this.#hasStalled || where !== this.#stall.where || this.nowNs < atNs) return;
+    this.#hasStalled = !isRepeated;
+    this.onStall();
+    this.goOn(this.nowNs + forNs);
+    this.#isRelayedNs = this.nowNs + relayNs;
+  }
+
   wait(timeoutNs: number): void {
-    if (!this.#hasStalled && this.nowNs >= this.#stall.atNs) {
-      this.#hasStalled = true;
-      this.onStall();
-      this.goOn(this.nowNs + this.#stall.forNs);
-      this.#isRelayedNs = this.nowNs + this.#stall.relayNs;
-    }
     const untilNs = this.nowNs + timeoutNs;
+    this.comeTo('waiting');
     while (this.nowNs < untilNs && (this.#ring.length === 0 || this.nowNs < this.#isRelayedNs)) {
       this.goOn(Math.min(untilNs, Math.max(this.#nextNs(), this.nowNs + LOOK_NS)));
     }
@@ -75,6 +87,7 @@ class World implements QueueingReceiver {
     if (this.nowNs < this.#isRelayedNs) return 0;
     const packets = this.#ring.splice(0, limit);
     for (const { octets, arrivedNs } of packets) {
+      this.comeTo('receiving');
       this.#slot.set(octets);
       this.lastArrivedNs = arrivedNs;
       sink.onPacket(0, octets.length, arrivedNs);
@@ -115,25 +128,32 @@ interface Played {
   readonly answeredBefore: number;
 }
 
-function play(options: SimulationOptions, stall: Stall, settleNs = 0): Played {
+function play(options: SimulationOptions, stall: Stall, toServer: Faults = {}): Played {
   const ends = makeEnds(options);
   const { plan, target, recorded, counters } = ends;
   const delay = { delayNs: ONE_WAY_NS };
-  const link = new FaultyLink(target, options.seed, delay, delay);
+  const link = new FaultyLink(target, options.seed, { ...delay, ...toServer }, delay);
   const world = new World(link, target, stall);
   let answeredBefore = 0;
   world.onStall = () => {
     answeredBefore = counters[Counter.EXCHANGES_ANSWERED];
   };
   const latency = new LatencyRecorder();
-  const replay = new Replay(plan, link, world, recorded.capture, latency, counters);
+  const sender: Sender = {
+    batch: link.batch,
+    flush: () => {
+      world.comeTo('sending');
+      link.flush();
+      return world.nowNs;
+    },
+  };
+  const replay = new Replay(plan, sender, world, recorded.capture, latency, counters);
   const intervals = new IntervalRecorder(latency, counters);
   const turns = networkTurns({
     replay,
     receiver: world,
     intervals,
     control: new Int32Array(new SharedArrayBuffer(4 * CONTROL_WORDS)),
-    settleNs,
     nowNs: () => world.look(),
     wait: (timeoutNs) => world.wait(timeoutNs),
     answerNeighbours: () => undefined,
@@ -167,27 +187,45 @@ const KEEPALIVE: SimulationOptions = {
   ratePerSecond: 10_000,
 };
 
-const STALL: Stall = { atNs: 200 * NS_PER_MS, forNs: 400 * NS_PER_MS, relayNs: 0 };
+const STALL: Stall = {
+  atNs: 200 * NS_PER_MS,
+  where: 'waiting',
+  forNs: 400 * NS_PER_MS,
+  relayNs: 0,
+};
 
 describe('a process that stands still for longer than a retransmission timeout', () => {
-  test('repeats nothing whose acknowledgement lies in the ring', () => {
-    const { counters, backlog } = play(KEEPALIVE, STALL);
-    // More than two turns take, or the test says nothing.
+  test.each([{ where: 'waiting' }, { where: 'receiving' }, { where: 'sending' }] as const)(
+    'repeats nothing whose acknowledgement lies in the ring: $where',
+    ({ where }) => {
+      const { counters, backlog } = play(KEEPALIVE, { ...STALL, where });
+      // More than two turns take, or the test says nothing.
+      expect(backlog).toBeGreaterThan(512);
+      expect(counters[Counter.COMPLETED]).toBe(USERS);
+      expect(counters[Counter.RETRANSMITTED]).toBe(0);
+    },
+  );
+
+  test('repeats nothing whose acknowledgement another thread has still to bring', () => {
+    const { counters, backlog } = play(KEEPALIVE, { ...STALL, relayNs: 5 * NS_PER_MS });
     expect(backlog).toBeGreaterThan(512);
     expect(counters[Counter.COMPLETED]).toBe(USERS);
     expect(counters[Counter.RETRANSMITTED]).toBe(0);
   });
 
-  test('repeats nothing whose acknowledgement another thread has still to bring', () => {
-    const { counters, backlog } = play(
-      KEEPALIVE,
-      { ...STALL, relayNs: 5 * NS_PER_MS },
-      10 * NS_PER_MS,
-    );
-    expect(backlog).toBeGreaterThan(512);
-    expect(counters[Counter.COMPLETED]).toBe(USERS);
-    expect(counters[Counter.RETRANSMITTED]).toBe(0);
-  });
+  test.each([{ where: 'waiting' }, { where: 'sending' }] as const)(
+    'repeats what is lost, even where it stands still in each turn: $where',
+    (stall) => {
+      const isLost = ({ index }: { readonly index: number }): boolean => index % 10 === 3;
+      const { counters } = play(
+        { ...KEEPALIVE, users: 40 },
+        { atNs: 0, forNs: 60 * NS_PER_MS, relayNs: 0, isRepeated: true, ...stall },
+        { drop: isLost },
+      );
+      expect(counters[Counter.RETRANSMITTED]).toBeGreaterThan(0);
+      expect(counters[Counter.COMPLETED]).toBe(40);
+    },
+  );
 
   test('handles what it finds then in the second in which it does, not in the one it left', () => {
     const { timeline, counters, answeredBefore } = play(KEEPALIVE, {

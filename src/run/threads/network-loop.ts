@@ -6,7 +6,10 @@
  * While replies wait in the ring, timers see the time at which the last one that was taken had
  * arrived: what they would fire for (an acknowledgement, the rest of an answer) may lie behind it.
  * Otherwise a process that was stopped, or had no processor, for longer than a retransmission
- * timeout would send again what had long been acknowledged.
+ * timeout would send again what had long been acknowledged. So it would where it stands still within
+ * a turn, since what that turn sends leaves after the time that its timers count from: they are put
+ * off. And whoever brings the replies (the kernel's own threads, the channel's) may have stood still
+ * as well, and gets a moment.
  */
 import { NEVER_NS, NS_PER_MS } from '../../base/time.ts';
 import type { IntervalRecorder } from '../../measure/intervals.ts';
@@ -19,19 +22,16 @@ import { DRAIN_NS, lingerNs, RESETS_PER_TURN } from './drain.ts';
 const REPLIES_PER_TURN = 256;
 /** How long a wait may be before the control memory is looked at again. */
 const WAIT_NS_MAX = 20 * NS_PER_MS;
-/** A turn that comes so much later than it should: the process stood still. */
+/** A turn that lasts so long, or comes so much later than it should: the process stood still. */
 const STALL_NS_MIN = 50 * NS_PER_MS;
+/** How long afterwards replies may take to the receiver although they have come to the machine. */
+const SETTLE_NS = 10 * NS_PER_MS;
 /** How often kernel counters (ring drops, refused frames) are read. */
 const COUNTS_EVERY_NS = 100 * NS_PER_MS;
 
 export interface NetworkLoop {
   readonly replay: Replay;
   readonly receiver: QueueingReceiver;
-  /**
-   * How long after this process stood still replies may take to the receiver although they have
-   * come to the machine: 0 where the kernel itself puts them there.
-   */
-  readonly settleNs: number;
   readonly intervals: IntervalRecorder;
   readonly control: Int32Array<SharedArrayBuffer>;
   nowNs(): number;
@@ -55,14 +55,19 @@ export function* networkTurns(loop: NetworkLoop): Generator<void, number> {
   let settledNs = nowNs;
   let resetNs = NEVER_NS;
   let countsNs = 0;
+  let received = 0;
   while (!replay.isDone) {
     const lastTurnNs = nowNs;
     nowNs = loop.nowNs();
-    if (nowNs - lastTurnNs >= STALL_NS_MIN) settledNs = nowNs + loop.settleNs;
+    if (nowNs - lastTurnNs >= STALL_NS_MIN) {
+      // Where stalls follow each other timers go on nevertheless, by what was settled before this one.
+      if (received < REPLIES_PER_TURN) heardNs = Math.max(heardNs, lastTurnNs);
+      settledNs = nowNs + SETTLE_NS;
+    }
     // Before anything is recorded: what happens now belongs to this second.
     intervals.roll(nowNs);
     replay.beginTurn(nowNs);
-    const received = receiver.receive(REPLIES_PER_TURN, replay);
+    received = receiver.receive(REPLIES_PER_TURN, replay);
     if (received === REPLIES_PER_TURN) {
       heardNs = Math.min(nowNs, Math.max(heardNs, receiver.lastArrivedNs));
     } else if (nowNs >= settledNs) {
@@ -70,6 +75,8 @@ export function* networkTurns(loop: NetworkLoop): Generator<void, number> {
     }
     replay.onTimeout(nowNs, heardNs);
     replay.flush();
+    const leftNs = loop.nowNs();
+    if (leftNs - nowNs >= STALL_NS_MIN) replay.onStandstill(nowNs, leftNs);
     if (nowNs >= countsNs) {
       loop.readCounts();
       loop.answerNeighbours();
@@ -87,7 +94,7 @@ export function* networkTurns(loop: NetworkLoop): Generator<void, number> {
       replay.flush();
     }
     if (received < REPLIES_PER_TURN) {
-      const waitNs = Math.min(Math.max(replay.nextDueNs(), settledNs), resetNs) - loop.nowNs();
+      const waitNs = Math.min(Math.max(replay.nextDueNs(), settledNs), resetNs) - leftNs;
       if (waitNs > 0) {
         loop.wait(Math.min(waitNs, WAIT_NS_MAX));
         loop.answerNeighbours();

@@ -1,6 +1,5 @@
 /** A thread that plays against a real target: frames out and replies in, in this process. */
 import { assert } from '../../base/assert.ts';
-import { NS_PER_MS } from '../../base/time.ts';
 import { type LocalIo, openLocal } from '../../io/open-local.ts';
 import { runStartsNow } from '../../io/receive/run-clock.ts';
 import { Counter } from '../../measure/counters.ts';
@@ -14,9 +13,6 @@ import { enginePlan } from '../plan/engine-plan.ts';
 import type { ThreadRun } from './embedded-thread.ts';
 import { networkTurns } from './network-loop.ts';
 import { announcedAddresses, describeWay, targetEndpoints } from './network-way.ts';
-
-/** The channel thread has stood still too, and must first read and sort what came meanwhile. */
-const CHANNEL_SETTLE_NS = 10 * NS_PER_MS;
 
 /**
  * Opens the thread's sockets and prepares its users.
@@ -61,7 +57,6 @@ export function openNetworkThread(
         const endNs = yield* networkTurns({
           replay,
           receiver: io.receiver,
-          settleNs: way.channel === null ? 0 : CHANNEL_SETTLE_NS,
           intervals,
           control,
           nowNs: () => io.clock.nowNs(),
