@@ -212,15 +212,14 @@ const loadLong = (words: Uint32Array, at: number): number => words[at + 1] * TWO
 export interface AnswerFramer extends Framer {
   /** Whether an answer may begin with these octets, as far as there are any. */
   mayBegin(data: DataView, start: number, bytes: number): boolean;
+  /** How far from `start` an answer may begin, by octets that are all at hand; -1 where none does. */
+  findBeginning(data: DataView, start: number, bytes: number): number;
   /** What the answer said, for a report: `404`, `WRONGTYPE`; '' where it has no code. */
   codeText(): string;
 }
 
 /** A framer of the client's stream. */
 export interface RequestFramer extends Framer {
-  /** Of a request that has ended: the kind of its answer; `NO_ANSWER_KIND` where it gets none. */
+  /** Of a request that has ended: the kind of its answer. */
   readonly answerKind: number;
 }
-
-/** A request that is not answered. */
-export const NO_ANSWER_KIND = -1;

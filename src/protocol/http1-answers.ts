@@ -14,6 +14,19 @@ const FINAL_MIN = 200;
 const NO_CONTENT = 204;
 const NOT_MODIFIED = 304;
 
+const LAST_CHUNK = octetsOf('0\r\n\r\n');
+
+/** The last chunk and an empty trailer (RFC 9112, section 7.1) end these octets. */
+export function endsChunks(data: DataView, start: number, bytes: number): boolean {
+  const from = start + bytes - LAST_CHUNK.length;
+  if (from < start) return false;
+  for (let i = 0; i < LAST_CHUNK.length; i++) {
+    if (data.getUint8(from + i) !== LAST_CHUNK[i]) return false;
+  }
+  // "10\r\n\r\n" is the beginning of a chunk of 16 octets.
+  return from === start || data.getUint8(from - 1) === LF;
+}
+
 /** `code` is the status; that of an informational answer only while it is read. */
 export class Http1Answers extends Http1Message implements AnswerFramer {
   /** As far as there are octets to tell. */
@@ -21,6 +34,13 @@ export class Http1Answers extends Http1Message implements AnswerFramer {
     const count = Math.min(bytes, VERSION.length);
     for (let i = 0; i < count; i++) if (data.getUint8(start + i) !== VERSION[i]) return false;
     return bytes > 0;
+  }
+
+  findBeginning(data: DataView, start: number, bytes: number): number {
+    for (let skip = 0; skip + VERSION.length <= bytes; skip++) {
+      if (this.mayBegin(data, start + skip, bytes - skip)) return skip;
+    }
+    return -1;
   }
 
   codeText(): string {

@@ -8,15 +8,10 @@
  * rest of the answer before.
  */
 import { Counter } from '../measure/counters.ts';
+import { Outcome } from '../protocol/framer.ts';
+import { endsChunks, Http1Answers } from '../protocol/http1-answers.ts';
 import type { TcpClient } from '../tcp/tcp-client.ts';
 import type { Delivery } from './answers.ts';
-import {
-  answerHead,
-  endsChunks,
-  findAnswerStart,
-  isAnswerStart,
-  UNKNOWN_END,
-} from './http-framing.ts';
 import { PlayFlag, type PlayTable } from './play-table.ts';
 import type { Stages } from './stages.ts';
 
@@ -33,6 +28,7 @@ export class AnswerStart {
   readonly #stages: Stages;
   readonly #tcp: TcpClient;
   readonly #counters: Float64Array;
+  readonly #http = new Http1Answers();
   /** Octets, where a framed answer lacks more than `stageBytes` can hold: those beyond it. */
   readonly #moreBytes = new Map<number, number>();
 
@@ -58,9 +54,9 @@ export class AnswerStart {
     const { payloadBytes, payloadCapturedBytes } = delivery;
     const isWhole = bytes >= payloadBytes && payloadCapturedBytes > 0;
     if (!isWhole || this.#stages.statusClassOf(session, stage) === 0) return bytes;
-    if (isAnswerStart(data, payloadStart, payloadCapturedBytes)) return bytes;
+    if (this.#http.mayBegin(data, payloadStart, payloadCapturedBytes)) return bytes;
     this.#countUnasked(user);
-    const skip = findAnswerStart(data, payloadStart, payloadCapturedBytes);
+    const skip = this.#http.findBeginning(data, payloadStart, payloadCapturedBytes);
     return skip < 0 ? 0 : bytes - skip;
   }
 
@@ -96,15 +92,18 @@ export class AnswerStart {
     if (delivery.bytes < delivery.payloadBytes) return;
     const skip = delivery.bytes - ownBytes;
     const start = delivery.payloadStart + skip;
-    const bytes = delivery.payloadCapturedBytes - skip;
-    const head = answerHead(delivery.data, start, bytes, stages.isToHead(stage));
-    this.#judgeStatus(user, head.statusClass, recordedClass);
+    const atHand = delivery.payloadCapturedBytes - skip;
+    const http = this.#http;
+    http.begin(stages.requestKind(stage));
+    const outcome = http.feed(delivery.data, start, atHand, ownBytes);
+    this.#judgeStatus(user, http.replyClass, recordedClass);
     const isChunked =
-      head.isChunked || (!head.hasLength && recordedClass > 0 && stages.isChunked(stage));
+      http.isChunked || (!http.hasLength && recordedClass > 0 && stages.isChunked(stage));
     if (isChunked) plays.flags[user] |= PlayFlag.CHUNKED;
     if (!stages.isHttpAnswer(session, stage)) return;
-    const answer = head.bytes;
-    if (answer === UNKNOWN_END) return;
+    // Behind a switch the other protocol may go on within the answer.
+    if (outcome !== Outcome.ENDS || http.isSwitch) return;
+    const answer = http.endBytes;
     const expected = stages.bytesOf(session, stage);
     // The recorded client did not wait for the answer's end: neither do we.
     if (answer > expected && stages.isCut(session, stage)) return;

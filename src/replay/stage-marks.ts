@@ -1,7 +1,9 @@
 /** What can be said of recorded messages and stages once, before anybody plays them. */
+import { Outcome } from '../protocol/framer.ts';
+import { HttpRequestKind } from '../protocol/http1-message.ts';
+import { Http1Requests } from '../protocol/http1-requests.ts';
 import { Protocol, type Scripts, type StreamColumns } from '../session/script/scripts.ts';
 import type { CaptureBytes } from '../transport/ports.ts';
-import { requestBytes } from './http-framing.ts';
 
 /** What is known of a message; bits. */
 export const MessageMark = {
@@ -20,11 +22,12 @@ export const MessageMark = {
   CHUNKED: 16,
   /** The recording lacks the end of the answer: it is shorter than its own header says. */
   CUT: 32,
+  /** The request is CONNECT: an answer that grants it has no body. */
+  CONNECT: 64,
 } as const;
 
 /** As much of a message as is looked at for an HTTP header. */
 const REQUEST_PREFIX_BYTES = 8_192;
-const HEAD_METHOD = 'HEAD ';
 /** A session has a stage before its end and one behind it besides those before its messages. */
 export const STAGES_WITHOUT_MESSAGE = 2;
 
@@ -58,6 +61,8 @@ export function measurePauses(
 export function markHttp(scripts: Scripts, capture: CaptureBytes, marks: Uint8Array): void {
   const { sessions, client, protocol } = scripts;
   const prefix = new Uint8Array(REQUEST_PREFIX_BYTES);
+  const data = new DataView(prefix.buffer);
+  const requests = new Http1Requests();
   for (let session = 0; session < sessions; session++) {
     if (protocol[session] !== Protocol.HTTP1) continue;
     const first = client.firstMessage[session];
@@ -73,14 +78,20 @@ export function markHttp(scripts: Scripts, capture: CaptureBytes, marks: Uint8Ar
       if (isAlone) {
         const octets = prefix.subarray(0, Math.min(messageBytes, prefix.length));
         readStream(client, capture, extent, start, octets);
-        if (requestBytes(octets) === messageBytes) {
-          const isHead = [...HEAD_METHOD].every((c, i) => octets[i] === c.charCodeAt(0));
-          marks[row] |= isHead ? MessageMark.HTTP | MessageMark.HEAD : MessageMark.HTTP;
+        requests.begin();
+        const outcome = requests.feed(data, 0, octets.length, messageBytes);
+        if (outcome === Outcome.ENDS && requests.endBytes === messageBytes) {
+          marks[row] |= MessageMark.HTTP | markOfKind(requests.answerKind);
         }
       }
       start = client.messageEnd[row];
     }
   }
+}
+
+function markOfKind(kind: number): number {
+  if (kind === HttpRequestKind.HEAD) return MessageMark.HEAD;
+  return kind === HttpRequestKind.CONNECT ? MessageMark.CONNECT : 0;
 }
 
 /** Stream offset just past an extent. */

@@ -2,10 +2,12 @@
  * What a session's script says about its steps and stages (see PlayTable): arithmetic over the
  * columns of Scripts, the same for every user of the session.
  */
+import { Outcome } from '../protocol/framer.ts';
+import { Http1Answers } from '../protocol/http1-answers.ts';
+import { HttpRequestKind } from '../protocol/http1-message.ts';
 import { findHttpRequests, NO_ANSWER } from '../session/script/http-requests.ts';
 import { Protocol, type Scripts, StreamEnd } from '../session/script/scripts.ts';
 import type { CaptureBytes } from '../transport/ports.ts';
-import { answerHead } from './http-framing.ts';
 import {
   endOf,
   MessageMark,
@@ -227,9 +229,11 @@ export class Stages {
     return isWithin ? Uint32Array.from(inner) : null;
   }
 
-  /** Of an HTTP answer: whether the request was HEAD. */
-  isToHead(stage: number): boolean {
-    return (this.#marks[stage - 1] & MessageMark.HEAD) !== 0;
+  /** Of an HTTP answer: what its framing has to know of the request (`HttpRequestKind`). */
+  requestKind(stage: number): number {
+    const marks = this.#marks[stage - 1];
+    if (marks & MessageMark.HEAD) return HttpRequestKind.HEAD;
+    return marks & MessageMark.CONNECT ? HttpRequestKind.CONNECT : HttpRequestKind.OTHER;
   }
 
   /**
@@ -257,6 +261,7 @@ export class Stages {
     const { sessions, client, server, protocol } = this.#scripts;
     const classes = new Uint8Array(client.messageEnd.length);
     const prefix = new Uint8Array(ANSWER_PREFIX_BYTES);
+    const http = new Http1Answers();
     for (let session = 0; session < sessions; session++) {
       if (protocol[session] !== Protocol.HTTP1) continue;
       let extent = server.firstExtent[session];
@@ -270,10 +275,13 @@ export class Stages {
         const octets = prefix.subarray(0, bytes);
         readStream(server, capture, extent, start, octets);
         const view = new DataView(prefix.buffer, 0, bytes);
-        const head = answerHead(view, 0, bytes, this.isToHead(row + 1));
-        classes[row] = head.statusClass;
-        if (head.isChunked) this.#marks[row] |= MessageMark.CHUNKED;
-        if (head.bytes > this.bytesOf(session, row + 1)) this.#marks[row] |= MessageMark.CUT;
+        const stageBytes = this.bytesOf(session, row + 1);
+        http.begin(this.requestKind(row + 1));
+        const outcome = http.feed(view, 0, bytes, stageBytes);
+        classes[row] = http.replyClass;
+        if (http.isChunked) this.#marks[row] |= MessageMark.CHUNKED;
+        const isCut = outcome === Outcome.ENDS && http.endBytes > stageBytes;
+        if (isCut) this.#marks[row] |= MessageMark.CUT;
       }
     }
     return classes;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
-import { Http1Answers } from '../../src/protocol/http1-answers.ts';
+import { endsChunks, Http1Answers } from '../../src/protocol/http1-answers.ts';
 import { HttpRequestKind } from '../../src/protocol/http1-message.ts';
 import { everyCut, follow, octets } from './follow.ts';
 
@@ -254,6 +254,30 @@ describe('where HTTP/1 answers end', () => {
     expect(['HTTP/1.1 200', 'HTTP/', 'H'].map(mayBegin)).toEqual([true, true, true]);
     expect(['', 'HTTP/2', 'x', '\r\nHTTP/1.1'].map(mayBegin)).toEqual([false, false, false, false]);
   });
+
+  it('looks for the next one within the octets alone', () => {
+    const framer = new Http1Answers();
+    const find = (text: string): number => {
+      const memory = octets(`${text}P/1.1 200`);
+      return framer.findBeginning(new DataView(memory.buffer), 0, text.length);
+    };
+    expect(find('0\r\n\r\nHTTP/1.1 200')).toBe(5);
+    expect(find('0\r\n\r\nHTTP/')).toBe(-1);
+    expect(find('HTT')).toBe(-1);
+  });
+});
+
+test.each([
+  ['0\r\n\r\n', true],
+  ['5\r\nhello\r\n0\r\n\r\n', true],
+  // The beginning of a chunk of 16 octets, and of one whose octets are a line end.
+  ['10\r\n\r\n', false],
+  ['5\r\nhello\r\n', false],
+  ['\r\n\r\n', false],
+  ['0\r\n\r', false],
+  ['', false],
+])('the last chunk ends %j: %s', (text, ends) => {
+  expect(endsChunks(new DataView(octets(text).buffer), 0, text.length)).toBe(ends);
 });
 
 // ---- against a naive twin -------------------------------------------------------------------

@@ -1,28 +1,13 @@
-/** What a segment's payload shows by itself: encryption, or that it may be no payload at all. */
+/** What a segment's payload shows by itself: SSH, or that it may be no payload at all. */
 import type { SegmentDecoder } from '../../capture/segment-decoder.ts';
 import { ACK, FIN, PSH, RST, SYN } from '../../wire/tcp.ts';
 
-/** TLS record header (RFC 8446, section 5.1): handshake, version 3.x; then the message type. */
-const TLS_HANDSHAKE = 0x1603;
-const TLS_VERSION_MINOR_MAX = 4;
-const TLS_PREFIX_BYTES = 6;
-const TLS_CLIENT_HELLO = 1;
-const TLS_SERVER_HELLO = 2;
 /** `SSH-`, with which both sides begin (RFC 4253, section 4.2). */
 const SSH_BANNER = 0x5353_482d;
 const SSH_PREFIX_BYTES = 4;
 /** Ethernet's least payload is 46 octets, and the headers take 40 of them. */
 export const PADDING_BYTES_MAX = 6;
 const FLAGS_OF_BARE_ACK = ACK | FIN | PSH | RST | SYN;
-
-/** Whether the payload begins with a ClientHello or ServerHello. */
-export function isTlsHello({ data, payloadStart, payloadCaptured }: SegmentDecoder): boolean {
-  const isThere = payloadCaptured >= TLS_PREFIX_BYTES;
-  if (!isThere || data.getUint16(payloadStart) !== TLS_HANDSHAKE) return false;
-  const type = data.getUint8(payloadStart + 5);
-  const isKnownVersion = data.getUint8(payloadStart + 2) <= TLS_VERSION_MINOR_MAX;
-  return isKnownVersion && (type === TLS_CLIENT_HELLO || type === TLS_SERVER_HELLO);
-}
 
 /** Whether the payload begins with SSH's banner. */
 export const isSshBanner = ({ data, payloadStart, payloadCaptured }: SegmentDecoder): boolean =>

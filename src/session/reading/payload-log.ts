@@ -6,9 +6,10 @@ import type { Records } from '../../base/records.ts';
 import { seqAdd, seqDiff } from '../../base/seq.ts';
 import { NS_PER_MS } from '../../base/time.ts';
 import type { SegmentDecoder } from '../../capture/segment-decoder.ts';
+import { isTlsHello } from '../../protocol/tls.ts';
 import { ACK, SYN } from '../../wire/tcp.ts';
 import type { ConnectionState, Moment } from './connection-state.ts';
-import { isSshBanner, isTlsHello, mayBePadding, PADDING_BYTES_MAX } from './payload-kind.ts';
+import { isSshBanner, mayBePadding, PADDING_BYTES_MAX } from './payload-kind.ts';
 import { fullSegmentBytes } from './segment-size.ts';
 import {
   DetailFloat,
@@ -120,7 +121,8 @@ export class PayloadLog {
   }
 
   #recognise(row: number, detail: number, direction: number, segment: SegmentDecoder): void {
-    if (isTlsHello(segment)) {
+    const { data, payloadStart, payloadCaptured } = segment;
+    if (isTlsHello(data, payloadStart, payloadCaptured)) {
       this.#sessions.u32[row + SessionWord.FLAGS] |= SessionFlag.TLS_0 << direction;
     }
     const isFirst = this.#details.u32[detail + DetailWord.FIRST_SEGMENT + direction] === 0;

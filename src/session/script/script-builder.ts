@@ -12,6 +12,7 @@
  */
 import { Float64Column, Uint32Column } from '../../base/columns.ts';
 import { seqDiff } from '../../base/seq.ts';
+import { Http1Requests } from '../../protocol/http1-requests.ts';
 import { DatedStream } from '../reading/dated-stream.ts';
 import type { SessionPart } from '../reading/partial-session.ts';
 import { fullSegmentBytes } from '../reading/segment-size.ts';
@@ -28,7 +29,6 @@ import {
   SessionFlag,
   type SessionRecords,
 } from '../reading/session-records.ts';
-import { isHttpRequest } from './http-request.ts';
 import {
   type JoinedFile,
   Protocol,
@@ -104,6 +104,7 @@ export class ScriptBuilder {
   readonly #unheard = new Uint32Column();
   #hasUnheard = false;
   readonly #prefix = new Uint8Array(PROTOCOL_PREFIX_BYTES);
+  readonly #http = new Http1Requests();
   /** Start of the first session, and of the last one before the session at hand. */
   #originNs = Number.NaN;
   #latestStartNs = 0;
@@ -390,7 +391,7 @@ export class ScriptBuilder {
       const bytes = Math.min(client.bytes[i], PROTOCOL_PREFIX_BYTES - filled);
       this.#read(client.offset[i], this.#prefix.subarray(filled, filled + bytes));
       filled += bytes;
-      const verdict = isHttpRequest(this.#prefix.subarray(0, filled));
+      const verdict = this.#http.recognise(this.#prefix.subarray(0, filled));
       if (verdict !== null) return verdict ? Protocol.HTTP1 : Protocol.UNKNOWN;
     }
     return Protocol.UNKNOWN;
