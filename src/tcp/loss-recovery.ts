@@ -4,7 +4,7 @@
  * Both remember in `mark` how much had been sent when the loss was seen, the `recover` of RFC 6582,
  * and last until that is acknowledged. In fast recovery each partial acknowledgement brings one
  * repetition, of the next hole; after a timeout sending begins again at the first octet, in slow start,
- * and stops repeating wherever an acknowledgement says that the peer has more.
+ * and with one segment wherever an acknowledgement says that the peer had more than was repeated.
  */
 import { type Seq, seqAfter, seqBefore } from '../base/seq.ts';
 import { CWND_MAX, CWND_UNIT, growCwnd, lowerSsthresh, toCwndUnits } from './congestion.ts';
@@ -13,7 +13,7 @@ import type { StreamSource, TcpSettings } from './ports.ts';
 import { rtoNs } from './round-trip.ts';
 import { TcpEvent } from './tcp-event.ts';
 import type { Transmitter } from './transmitter.ts';
-import { Count, UserFlag, type UserTable } from './user-table.ts';
+import { BURST_MAX, Count, UserFlag, type UserTable } from './user-table.ts';
 
 const DUPLICATE_ACKS = 3;
 
@@ -68,6 +68,7 @@ export class LossRecovery {
     const flags = users.flags[user];
     const isAll = ack === users.sndMax[user];
     if (flags & UserFlag.LOSS) {
+      this.#setBurst(user, ack, acked);
       growCwnd(users, user, acked, flight, false);
       if (isAll || seqAfter(ack, users.mark[user])) users.flags[user] = flags & ~UserFlag.LOSS;
     } else if (isAll || !seqBefore(ack, users.mark[user])) {
@@ -76,6 +77,18 @@ export class LossRecovery {
     } else {
       this.#onPartialAck(user, acked, nowNs);
     }
+  }
+
+  /**
+   * After a timeout: what is acknowledged may lie behind what was sent again. Then the peer holds
+   * octets behind the hole that was filled, and the acknowledgement points at the next hole: one
+   * segment fills that as well, for all we know. Where it does not, the burst grows as in slow start.
+   */
+  #setBurst(user: number, ack: Seq, acked: number): void {
+    const users = this.#users;
+    const isJump = seqAfter(ack, users.sndNxt[user]);
+    const segments = Math.ceil(acked / users.sendMss[user]);
+    users.burst[user] = isJump ? 1 : Math.min(users.burst[user] + segments, BURST_MAX);
   }
 
   /** RFC 6582, section 3.2, step 3: the acknowledgement points at the next hole. */
@@ -110,6 +123,7 @@ export class LossRecovery {
     }
     if (retries === 0) lowerSsthresh(users, user);
     users.cwnd[user] = CWND_UNIT;
+    users.burst[user] = 1;
     this.#begin(user, UserFlag.LOSS);
     const isLowered = this.#pathMtu.suspectBlackHole(user, offset);
     this.#transmitter.emit(user, nowNs);

@@ -3,7 +3,7 @@ import { type Seq, seqBefore } from '../base/seq.ts';
 import type { StreamSource } from './ports.ts';
 import { rtoNs } from './round-trip.ts';
 import type { Transmitter } from './transmitter.ts';
-import { Count, State, UserFlag, type UserTable } from './user-table.ts';
+import { BURST_MAX, Count, State, UserFlag, type UserTable } from './user-table.ts';
 
 /** A smaller MSS is taken for nonsense: headers would outweigh payload (Linux' TCP_MIN_SND_MSS). */
 export const MIN_SEND_MSS = 48;
@@ -47,6 +47,7 @@ export class PathMtu {
     users.setCount(user, Count.DUPLICATE_ACKS, 0);
     users.mark[user] = users.sndMax[user];
     users.sndNxt[user] = users.sndUna[user];
+    users.burst[user] = BURST_MAX;
     users.dueNs[user] = nowNs + rtoNs(users, user);
     this.#transmitter.emit(user, nowNs);
     return true;

@@ -289,7 +289,6 @@ export class SegmentArrives {
     const flight = seqDiff(users.sndMax[user], users.sndUna[user]);
     const isAll = acked === flight;
     users.sndUna[user] = ack;
-    if (seqBefore(users.sndNxt[user], ack)) users.sndNxt[user] = ack;
     const flags = users.flags[user] & ~ACKED_COUNTS;
     users.flags[user] = flags;
     users.dueNs[user] = isAll ? NEVER_NS : nowNs + rtoNs(users, user);
@@ -298,6 +297,7 @@ export class SegmentArrives {
     } else {
       growCwnd(users, user, acked, flight, isRoundOver);
     }
+    if (seqBefore(users.sndNxt[user], ack)) users.sndNxt[user] = ack;
     if (isAll) onAllAcked(users, user, nowNs);
     return TcpEvent.ACKED | (isAll ? this.#onAllAcked(user) : 0);
   }

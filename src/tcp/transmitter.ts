@@ -87,11 +87,13 @@ export class Transmitter {
   /** Octets from sndUna on that the windows admit. */
   #usableBytes(user: number, sendMss: number): number {
     const users = this.#users;
-    const isRepairing = (users.flags[user] & (UserFlag.RECOVERY | UserFlag.LOSS)) !== 0;
+    const admitted = Math.min(users.sndWnd[user], Math.max(cwndBytes(users, user), sendMss));
+    const repairing = users.flags[user] & (UserFlag.RECOVERY | UserFlag.LOSS);
+    if (repairing & UserFlag.LOSS) return Math.min(admitted, users.burst[user] * sendMss);
+    if (repairing) return admitted;
     // Limited transmit (RFC 3042): each of the first two says that a segment has arrived.
-    const duplicates = isRepairing ? 0 : users.count(user, Count.DUPLICATE_ACKS);
-    const congestion = Math.max(cwndBytes(users, user), sendMss) + duplicates * sendMss;
-    return Math.min(users.sndWnd[user], congestion);
+    const duplicates = users.count(user, Count.DUPLICATE_ACKS);
+    return Math.min(users.sndWnd[user], admitted + duplicates * sendMss);
   }
 
   #emitData(user: number, offset: number, end: number, nowNs: number): void {

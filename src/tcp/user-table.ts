@@ -67,7 +67,10 @@ export const BACKOFF_BITS = 0xf << 16;
 /** All bits of the counts that an acknowledgement of something new sets to 0: the last two. */
 export const ACKED_COUNTS = 0x3ff << 20;
 
-/** Octets that one user takes in this table (63, and the next multiple of 8 for what is to come). */
+/** The largest `burst`: as good as none, since the congestion window is a bound as well. */
+export const BURST_MAX = 0xff;
+
+/** Octets that one user takes in this table. */
 export const TCB_BYTES_PER_USER = 64;
 
 export class UserTable {
@@ -110,6 +113,8 @@ export class UserTable {
   /** Congestion window and slow start threshold, in sixteenths of a segment. */
   readonly cwnd: Uint16Array;
   readonly ssthresh: Uint16Array;
+  /** With LOSS: segments from `sndUna` on that may be sent again before the next acknowledgement. */
+  readonly burst: Uint8Array;
 
   constructor(users: number) {
     this.users = users;
@@ -130,6 +135,7 @@ export class UserTable {
     this.sendMss = new Uint16Array(users);
     this.cwnd = new Uint16Array(users);
     this.ssthresh = new Uint16Array(users);
+    this.burst = new Uint8Array(users);
   }
 
   /** One of the counts in the `flags` column. */

@@ -73,9 +73,32 @@ describe('after a timeout', () => {
     h.timeout();
     expect(segments(h.take())).toEqual([10]);
     h.receive({ ack: h.ours(18 * MSS) });
-    expect(segments(h.take())).toEqual([18, 19]);
+    h.take();
     h.receive({ ack: h.ours(30 * MSS) });
     expect(Math.min(...segments(h.take()))).toBe(30);
+  });
+
+  test('an acknowledgement of more than was repeated brings one segment, of the next hole', () => {
+    const h = flying();
+    h.timeout();
+    h.take();
+    for (const hole of [18, 21, 25]) {
+      h.receive({ ack: h.ours(hole * MSS) });
+      expect(segments(h.take())).toEqual([hole]);
+    }
+  });
+
+  test('where nothing lies behind the hole, slow start goes on', () => {
+    const h = flying();
+    h.timeout();
+    h.take();
+    h.receive({ ack: h.ours(18 * MSS) });
+    expect(segments(h.take())).toEqual([18]);
+    h.receive({ ack: h.ours(19 * MSS) });
+    expect(segments(h.take())).toEqual([19, 20]);
+    h.receive({ ack: h.ours(20 * MSS) });
+    h.receive({ ack: h.ours(21 * MSS) });
+    expect(segments(h.take())).toEqual([21, 22, 23, 24]);
   });
 
   test('duplicates that our own repetitions bring are no new loss', () => {
