@@ -13,8 +13,11 @@ import {
   stat,
   writeFile,
 } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { ReplayError } from '../base/errors.ts';
+import type { HtmlAssets } from '../report/html/html-report.ts';
 
 export interface Files {
   /**
@@ -35,6 +38,11 @@ export interface Files {
    * @throws ReplayError ERR_CLI_OUTPUT (environment)
    */
   write(path: string, content: string): Promise<void>;
+  /**
+   * The stylesheets and scripts of the HTML report: ours, and uPlot's.
+   * @throws ReplayError ERR_CLI_INPUT where the installation is not whole
+   */
+  readHtmlAssets(): Promise<HtmlAssets>;
 }
 
 /** The files of this machine. */
@@ -73,6 +81,18 @@ export const kernelFiles: Files = {
     await writeWhole(path, content).catch((cause: unknown) => {
       throw outputError(`${path} cannot be written`, cause);
     });
+  },
+
+  async readHtmlAssets() {
+    const require = createRequire(import.meta.url);
+    const own = (name: string) => fileURLToPath(new URL(`../../assets/${name}`, import.meta.url));
+    const [style, script, chartStyle, chartScript] = await Promise.all([
+      this.read(own('report.css')),
+      this.read(own('report.js')),
+      this.read(require.resolve('uplot/dist/uPlot.min.css')),
+      this.read(require.resolve('uplot/dist/uPlot.iife.min.js')),
+    ]);
+    return { style, script, chartStyle, chartScript };
   },
 };
 

@@ -1,5 +1,6 @@
 /** Where a replay's results go: the summary on stdout, documents in files or on stdout. */
 import type { RunResult } from '../measure/result.ts';
+import { htmlReport } from '../report/html/html-report.ts';
 import { jsonReport } from '../report/json.ts';
 import { outputFiles } from '../report/output-files.ts';
 import { type TextOptions, textReport } from '../report/text.ts';
@@ -7,6 +8,7 @@ import type { Context } from './context.ts';
 import type { Files } from './files.ts';
 import type { GivenOptions } from './given-options.ts';
 import { wantsPlainText } from './progress.ts';
+import type { FaultList } from './usage-error.ts';
 
 /** In place of a file: the document alone on stdout. */
 export const STDOUT = '-';
@@ -16,6 +18,8 @@ export interface Outputs {
   readonly folder: string | null;
   /** The file for the JSON document, `-` for stdout; `null`: none. */
   readonly json: string | null;
+  /** The file for the HTML page, `-` for stdout; `null`: none. */
+  readonly html: string | null;
   readonly isQuiet: boolean;
   /** Whether progress is shown. */
   readonly isShown: boolean;
@@ -26,11 +30,18 @@ export interface Outputs {
 /** Reads the options about outputs. */
 export function readOutputs(
   given: GivenOptions,
+  faults: FaultList,
   context: Pick<Context, 'env' | 'columns' | 'rows'>,
 ): Outputs {
+  const json = given.text('json')?.text ?? null;
+  const html = given.text('html')?.text ?? null;
+  if (json === STDOUT && html === STDOUT) {
+    faults.add('--json and --html are both to go to stdout', 'give one of them a file');
+  }
   return {
     folder: given.text('out')?.text ?? null,
-    json: given.text('json')?.text ?? null,
+    json,
+    html,
     isQuiet: given.switch('quiet') ?? false,
     isShown: given.switch('progress') ?? true,
     summary: summaryOptions(given, context),
@@ -55,9 +66,11 @@ export const summaryOptions = (
  * Makes the folder, and sees that everything can be written.
  * @throws ReplayError ERR_CLI_OUTPUT
  */
-export async function checkOutputs({ folder, json }: Outputs, files: Files): Promise<void> {
+export async function checkOutputs({ folder, json, html }: Outputs, files: Files): Promise<void> {
   if (folder !== null) await files.makeFolder(folder);
-  if (json !== null && json !== STDOUT) await files.checkWritable(json);
+  for (const path of [json, html]) {
+    if (path !== null && path !== STDOUT) await files.checkWritable(path);
+  }
 }
 
 /**
@@ -67,22 +80,40 @@ export async function checkOutputs({ folder, json }: Outputs, files: Files): Pro
  */
 export async function writeOutputs(
   result: RunResult,
-  { folder, json, isQuiet, summary }: Outputs,
+  outputs: Outputs,
   context: Pick<Context, 'files' | 'print' | 'log'>,
 ): Promise<void> {
+  const { folder, json, html, isQuiet, summary } = outputs;
   const writes: Promise<void>[] = [];
-  if (json === STDOUT) {
-    writes.push(context.print(jsonReport(result)));
+  if (json === STDOUT || html === STDOUT) {
     if (!isQuiet) context.log(textReport(result, { ...summary, color: false }));
   } else {
     writes.push(context.print(textReport(result, summary)));
-    if (json !== null) writes.push(context.files.write(json, jsonReport(result)));
   }
-  if (folder !== null) {
-    for (const [name, content] of outputFiles(result)) {
-      writes.push(context.files.write(`${folder}/${name}`, content));
-    }
-  }
+  if (json !== null) writes.push(writeTo(json, jsonReport(result), context));
+  if (html !== null) writes.push(writeHtml(result, html, context));
+  if (folder !== null) writes.push(writeFolder(result, folder, context.files));
+  const outcomes = await Promise.allSettled(writes);
+  const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+}
+
+type Destination = Pick<Context, 'files' | 'print'>;
+
+const writeTo = async (path: string, text: string, { files, print }: Destination): Promise<void> =>
+  await (path === STDOUT ? print(text) : files.write(path, text));
+
+async function writeHtml(result: RunResult, path: string, to: Destination): Promise<void> {
+  await writeTo(path, htmlReport(result, await to.files.readHtmlAssets()), to);
+}
+
+/**
+ * Writes all reports into a folder that is there.
+ * @throws ReplayError ERR_CLI_OUTPUT the first fault, after the others were written
+ */
+export async function writeFolder(result: RunResult, folder: string, files: Files): Promise<void> {
+  const contents = outputFiles(result, await files.readHtmlAssets());
+  const writes = [...contents].map(([name, text]) => files.write(`${folder}/${name}`, text));
   const outcomes = await Promise.allSettled(writes);
   const failed = outcomes.find((outcome) => outcome.status === 'rejected');
   if (failed !== undefined) throw failed.reason;

@@ -176,6 +176,7 @@ export const REPLAY_FLAGS: readonly OptionSpec[] = [
 
   value(OUTPUT, { name: 'out', describe: 'DIR for all reports' }),
   value(OUTPUT, { name: 'json', describe: 'FILE for the result, or - for stdout' }),
+  value(OUTPUT, { name: 'html', describe: 'FILE for a page with charts, or - for stdout' }),
   value(OUTPUT, {
     name: 'metrics',
     describe: '[HOST:]PORT that serves /metrics to Prometheus; 127.0.0.1 without a HOST',

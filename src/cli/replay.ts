@@ -12,7 +12,7 @@ import { publicClientsWarning } from './targets.ts';
 
 /** Runs the command; resolves with its exit code when all reports are written. */
 export async function replay({ given, faults, context }: CommandInput): Promise<ExitCode> {
-  const outputs = readOutputs(given, context);
+  const outputs = readOutputs(given, faults, context);
   const isDry = given.switch('dry-run') ?? false;
   const options = await readReplayOptions({ given, faults, context, parseThreshold });
   const progress = await openProgress(context, outputs);

@@ -13,6 +13,7 @@ const format = (name: string, describe: string): OptionSpec => ({
 });
 
 export const REPORT_FLAGS: readonly OptionSpec[] = [
+  format('html', 'to look at: one page with charts that opens without a network'),
   format('markdown', 'for a pull request or a job summary'),
   format('junit', 'for the test tab of a CI stage'),
   format('hgrm', "with the distribution of one latency, for HdrHistogram's plotter"),
@@ -34,6 +35,5 @@ const LATER = 'is not available in this version';
 
 /** Formats that later versions have. */
 export const REPORT_ELSEWHERE: ReadonlyMap<string, string> = new Map([
-  ['html', `${LATER}: write --markdown, or plot what --hgrm writes`],
   ['csv', `${LATER}: write --hlog, or read the result itself, which is JSON`],
 ]);

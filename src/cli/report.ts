@@ -3,14 +3,14 @@ import { LATENCY_NAMES } from '../measure/histograms.ts';
 import type { RunResult } from '../measure/result.ts';
 import { hgrmReport } from '../report/hgrm.ts';
 import { hlogReport } from '../report/hlog.ts';
+import { htmlReport } from '../report/html/html-report.ts';
 import { parseResult } from '../report/json.ts';
 import { junitReport } from '../report/junit.ts';
 import { markdownReport } from '../report/markdown.ts';
-import { outputFiles } from '../report/output-files.ts';
 import { textReport } from '../report/text.ts';
 import type { CommandInput } from './command-line.ts';
 import { ExitCode } from './exit-codes.ts';
-import { STDOUT, summaryOptions } from './outputs.ts';
+import { STDOUT, summaryOptions, writeFolder } from './outputs.ts';
 import { parseChoice } from './values.ts';
 
 /**
@@ -27,7 +27,8 @@ export async function report({ given, faults, context }: CommandInput): Promise<
     found === null
       ? 'response'
       : faults.attempt(found.label, null, () => parseChoice(found.text, LATENCY_NAMES));
-  const formats = new Map<string, (result: RunResult) => string>([
+  const formats = new Map<string, (result: RunResult) => string | Promise<string>>([
+    ['html', async (result) => htmlReport(result, await context.files.readHtmlAssets())],
     ['markdown', markdownReport],
     ['junit', junitReport],
     ['hgrm', (result) => hgrmReport(result, latency ?? 'response')],
@@ -46,14 +47,12 @@ export async function report({ given, faults, context }: CommandInput): Promise<
 
   const result = parseResult(await context.files.read(path ?? ''), path ?? '');
   for (const { to, render } of asked) {
-    if (to === STDOUT) await context.print(render(result));
-    else await context.files.write(to, render(result));
+    if (to === STDOUT) await context.print(await render(result));
+    else await context.files.write(to, await render(result));
   }
   if (folder !== null) {
     await context.files.makeFolder(folder);
-    for (const [name, content] of outputFiles(result)) {
-      await context.files.write(`${folder}/${name}`, content);
-    }
+    await writeFolder(result, folder, context.files);
   }
   if (asked.length === 0 && folder === null) {
     await context.print(textReport(result, summary));

@@ -3,15 +3,20 @@ import { LATENCY_NAMES } from '../measure/histograms.ts';
 import type { RunResult } from '../measure/result.ts';
 import { hgrmReport } from './hgrm.ts';
 import { hlogReport } from './hlog.ts';
+import { type HtmlAssets, htmlReport } from './html/html-report.ts';
 import { jsonReport } from './json.ts';
 import { junitReport } from './junit.ts';
 import { markdownReport } from './markdown.ts';
 import { textReport } from './text.ts';
 
-/** File names and what is to stand in them (UTF-8). */
-export function outputFiles(result: RunResult): ReadonlyMap<string, string> {
+/**
+ * File names and what is to stand in them (UTF-8).
+ * @param assets what the HTML page holds besides its text
+ */
+export function outputFiles(result: RunResult, assets: HtmlAssets): ReadonlyMap<string, string> {
   const files = new Map([
     ['result.json', jsonReport(result)],
+    ['report.html', htmlReport(result, assets)],
     ['summary.txt', textReport(result, { color: false })],
     ['summary.md', markdownReport(result)],
     ['junit.xml', junitReport(result)],

@@ -1,5 +1,6 @@
 import { ReplayError } from '../../src/base/errors.ts';
 import type { Context, FoundAddress } from '../../src/cli/context.ts';
+import { kernelFiles } from '../../src/cli/files.ts';
 
 /** A context that remembers what was written and does nothing else. */
 export interface FakeContext extends Context {
@@ -52,6 +53,7 @@ export function fakeContext(world: FakeWorld = {}): FakeContext {
       write: async (path, content) => {
         written.set(path, content);
       },
+      readHtmlAssets: async () => await kernelFiles.readHtmlAssets(),
       ...world.files,
     },
     print: async (text) => {

@@ -23,6 +23,7 @@ import { fakeContext } from './fake-context.ts';
 
 const NOWHERE: Outputs = {
   folder: null,
+  html: null,
   json: null,
   isQuiet: false,
   isShown: true,
@@ -53,6 +54,39 @@ describe('what is written where', () => {
     await writeOutputs(RESULT, { ...NOWHERE, json: '-' }, context);
     expect(JSON.parse(context.out.join(''))).toMatchObject({ users: { planned: 1000 } });
     expect(context.err.join('')).toContain('p99');
+  });
+
+  test('--html FILE writes the page beside the summary, with all that it needs', async () => {
+    const context = fakeContext();
+    await writeOutputs(RESULT, { ...NOWHERE, html: 'r.html' }, context);
+    const page = context.written.get('r.html') ?? '';
+    expect(page).toMatch(/^<!doctype html>/);
+    expect(page).toContain('var uPlot=');
+    expect(page).toContain('new uPlot(');
+    expect(context.out.join('')).toContain('p99');
+  });
+
+  test('--html - leaves stdout to the page alone', async () => {
+    const context = fakeContext();
+    await writeOutputs(RESULT, { ...NOWHERE, html: '-', json: 'r.json' }, context);
+    expect(context.out.join('')).toMatch(/^<!doctype html>[\s\S]*<\/html>\n$/);
+    expect(context.err.join('')).toContain('p99');
+    expect(context.written.has('r.json')).toBe(true);
+  });
+
+  test('where the page cannot be made, everything else is written and the fault is told', async () => {
+    const fault = new ReplayError({ code: 'ERR_T', kind: 'environment', message: 'gone' });
+    const context = fakeContext({
+      files: {
+        readHtmlAssets: async () => {
+          throw fault;
+        },
+      },
+    });
+    const outputs = { ...NOWHERE, html: 'r.html', json: 'r.json' };
+    await expect(writeOutputs(RESULT, outputs, context)).rejects.toBe(fault);
+    expect(context.out.join('')).toContain('p99');
+    expect([...context.written.keys()]).toEqual(['r.json']);
   });
 
   test('--json - --quiet writes nothing else', async () => {

@@ -408,9 +408,12 @@ test('the Markdown report is this', async () => {
   await expect(markdownReport(result)).toMatchFileSnapshot('golden/summary-markdown.txt');
 });
 
+const NO_ASSETS = { style: '', script: '', chartStyle: '', chartScript: '' };
+
 test('the output folder holds every report, and no plot of nothing', () => {
-  expect([...outputFiles(sampleResult()).keys()]).toEqual([
+  expect([...outputFiles(sampleResult(), NO_ASSETS).keys()]).toEqual([
     'result.json',
+    'report.html',
     'summary.txt',
     'summary.md',
     'junit.xml',
@@ -421,9 +424,9 @@ test('the output folder holds every report, and no plot of nothing', () => {
     'service.hgrm',
     'lag.hgrm',
   ]);
-  expect([...outputFiles(behind()).keys()].filter((name) => name.endsWith('.hgrm'))).toEqual([
-    'lag.hgrm',
-  ]);
+  expect(
+    [...outputFiles(behind(), NO_ASSETS).keys()].filter((name) => name.endsWith('.hgrm')),
+  ).toEqual(['lag.hgrm']);
 });
 
 describe('what was learnt of the path', () => {

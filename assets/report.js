@@ -1,0 +1,103 @@
+// Draws the charts of the HTML report with uPlot. Everything else of the page is text already.
+(() => {
+  const charts = JSON.parse(document.getElementById('charts').textContent);
+  const plots = [];
+  let printed = false;
+
+  const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`);
+  const grouped = new Intl.NumberFormat('en-US', { maximumSignificantDigits: 4 });
+  const figure = (value) => (value === null || value === undefined ? '–' : grouped.format(value));
+  const percentile = (x) => `${Number((100 - 100 / x).toPrecision(7))}%`;
+
+  function axis(label, extra) {
+    return {
+      stroke: color('faint'),
+      grid: { stroke: color('rule'), width: 1 },
+      ticks: { stroke: color('rule'), width: 1 },
+      label,
+      labelSize: 20,
+      ...extra,
+    };
+  }
+
+  function options(chart, width) {
+    const isSpectrum = chart.axis === 'percentile';
+    const series = chart.lines.map((line) => ({
+      label: line.name,
+      stroke: color(line.color),
+      width: 1.5,
+      dash: line.isDashed ? [6, 4] : undefined,
+      points: { show: chart.x.length < 3 },
+      value: (_, value) => figure(value),
+    }));
+    return {
+      width,
+      height: 280,
+      scales: {
+        x: isSpectrum ? { time: false, distr: 3, log: 10 } : { time: false },
+        y: { range: (_, __, max) => [0, max > 0 ? max * 1.08 : 1] },
+      },
+      axes: [
+        axis(isSpectrum ? 'percentile' : 'seconds', {
+          space: 60,
+          values: (_, ticks) =>
+            ticks.map((tick) => {
+              if (!isSpectrum) return figure(tick);
+              return Number.isInteger(Math.log10(tick)) ? percentile(tick) : '';
+            }),
+        }),
+        axis(chart.unit, { size: 64, values: (_, ticks) => ticks.map(figure) }),
+      ],
+      series: [
+        {
+          label: isSpectrum ? 'percentile' : 'until, s',
+          value: (_, value) =>
+            value === null ? '–' : isSpectrum ? percentile(value) : figure(value),
+        },
+        ...series,
+      ],
+      cursor: { drag: { x: !isSpectrum, y: false } },
+    };
+  }
+
+  function draw(chart) {
+    const place = document.querySelector(`#chart-${chart.id} .plot`);
+    place.replaceChildren();
+    const data = [chart.x, ...chart.lines.map((line) => line.values)];
+    const plot = new uPlot(options(chart, widthOf(place)), data, place);
+    // The chart is one image to a screen reader; the table below it has its data.
+    place.querySelector('.u-legend').setAttribute('aria-label', 'Legend');
+    return { place, plot };
+  }
+
+  const widthOf = (place) => Math.max(200, Math.floor(place.clientWidth));
+
+  function drawAll() {
+    for (const { plot } of plots) plot.destroy();
+    plots.splice(0, plots.length, ...charts.map(draw));
+  }
+
+  drawAll();
+  document.body.dataset.charts = String(plots.length);
+
+  let asked = 0;
+  new ResizeObserver(() => {
+    cancelAnimationFrame(asked);
+    asked = requestAnimationFrame(() => {
+      if (printed) return;
+      for (const { plot, place } of plots) {
+        const width = widthOf(place);
+        if (plot.width !== width) plot.setSize({ width, height: plot.height });
+      }
+    });
+  }).observe(document.body);
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', drawAll);
+  addEventListener('beforeprint', () => {
+    printed = true;
+    drawAll();
+  });
+  addEventListener('afterprint', () => {
+    printed = false;
+    drawAll();
+  });
+})();

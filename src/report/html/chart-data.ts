@@ -1,0 +1,169 @@
+/** What the charts of the HTML report draw: columns of numbers, one a line. */
+import { NS_PER_MS } from '../../base/time.ts';
+import { decodeHistogram } from '../../measure/histogram-codec.ts';
+import {
+  type LatencyName,
+  type SparseCounts,
+  sparseCount,
+  sparseValueAtPercentileNs,
+} from '../../measure/histograms.ts';
+import type { RunResult, TimelineRow } from '../../measure/result.ts';
+
+/** A line of a chart; `null` where nothing was measured. */
+export interface ChartLine {
+  readonly name: string;
+  /** Of the palette of the page: a name that its stylesheet knows. */
+  readonly color: 'first' | 'second' | 'third' | 'fourth';
+  readonly values: readonly (number | null)[];
+  readonly isDashed?: boolean;
+}
+
+/** A chart: lines over one column of the horizontal axis. */
+export interface Chart {
+  readonly id: string;
+  readonly title: string;
+  /** What it shows, for those who do not see it and those who do not know it. */
+  readonly summary: string;
+  readonly x: readonly number[];
+  /** `seconds` since the start of the run; `percentile`: 1 ÷ (1 − percentile ÷ 100), on a log axis. */
+  readonly axis: 'seconds' | 'percentile';
+  /** Of the vertical axis. */
+  readonly unit: string;
+  readonly lines: readonly ChartLine[];
+}
+
+/** Fewer intervals than this are a table's matter. */
+const INTERVALS_MIN = 2;
+
+/** The charts that a result has data for; over time there are none of a run within one interval. */
+export function chartsOf(result: RunResult): readonly Chart[] {
+  const { intervals } = result.timeline;
+  const overTime =
+    intervals.length < INTERVALS_MIN
+      ? []
+      : [latencyChart(intervals), rateChart(result), workChart(intervals), endChart(intervals)];
+  return [...overTime, ...spectrumCharts(result)];
+}
+
+const endsOf = (intervals: readonly TimelineRow[]): number[] =>
+  intervals.map(({ endSeconds }) => endSeconds);
+
+function latencyChart(intervals: readonly TimelineRow[]): Chart {
+  const column = (name: LatencyName, figure: 'p50' | 'p99' | 'max') =>
+    intervals.map(({ latency }) => latency[name]?.[figure] ?? null);
+  return {
+    id: 'latency',
+    title: 'Response time',
+    summary:
+      'From the intended time of a request to the end of its answer, of the answers in each interval; ' +
+      'the dashed line counts from when the request was sent',
+    x: endsOf(intervals),
+    axis: 'seconds',
+    unit: 'ms',
+    lines: [
+      { name: 'p50', color: 'first', values: column('response', 'p50') },
+      { name: 'p99', color: 'second', values: column('response', 'p99') },
+      { name: 'maximum', color: 'third', values: column('response', 'max') },
+      { name: 'service p99', color: 'fourth', values: column('service', 'p99'), isDashed: true },
+    ],
+  };
+}
+
+/** A counter that only rises, as its growth per second in each interval. */
+const perSecond = (
+  intervals: readonly TimelineRow[],
+  total: (row: TimelineRow) => number,
+): (number | null)[] =>
+  intervals.map((row, i) => {
+    const before = intervals[i - 1];
+    const seconds = row.endSeconds - row.startSeconds;
+    return seconds > 0 ? (total(row) - (before === undefined ? 0 : total(before))) / seconds : null;
+  });
+
+function rateChart({ timeline: { intervals }, rates }: RunResult): Chart {
+  return {
+    id: 'rates',
+    title: 'Rates',
+    summary:
+      'Requests sent and answered and users started per second; the dashed line is the mean rate of ' +
+      'the recording, accelerated as asked',
+    x: endsOf(intervals),
+    axis: 'seconds',
+    unit: '/s',
+    lines: [
+      { name: 'requests sent', color: 'first', values: perSecond(intervals, ({ sent }) => sent) },
+      { name: 'answered', color: 'second', values: perSecond(intervals, (row) => row.answered) },
+      { name: 'users started', color: 'third', values: perSecond(intervals, (row) => row.started) },
+      {
+        name: 'recorded',
+        color: 'fourth',
+        values: intervals.map(() => rates.recorded),
+        isDashed: true,
+      },
+    ],
+  };
+}
+
+const workChart = (intervals: readonly TimelineRow[]): Chart => ({
+  id: 'users',
+  title: 'Users at work',
+  summary: 'Users that have started and not ended, and how many of them have a connection',
+  x: endsOf(intervals),
+  axis: 'seconds',
+  unit: 'users',
+  lines: [
+    { name: 'live', color: 'first', values: intervals.map(({ live }) => live) },
+    { name: 'connected', color: 'second', values: intervals.map((row) => row.established) },
+  ],
+});
+
+const endChart = (intervals: readonly TimelineRow[]): Chart => ({
+  id: 'ended',
+  title: 'Users that ended',
+  summary: 'Since the start of the run: completed, and failed for any reason',
+  x: endsOf(intervals),
+  axis: 'seconds',
+  unit: 'users',
+  lines: [
+    { name: 'completed', color: 'first', values: intervals.map(({ completed }) => completed) },
+    { name: 'failed', color: 'third', values: intervals.map(({ failed }) => failed) },
+  ],
+});
+
+/** HdrHistogram's plotter takes five steps for each half of what is left; ten draw a smooth line. */
+const STEPS_PER_HALF = 10;
+
+function spectrumCharts(result: RunResult): Chart[] {
+  const response = decodeHistogram(result.histograms.response);
+  const service = decodeHistogram(result.histograms.service);
+  const count = sparseCount(response);
+  if (count === 0) return [];
+  const percentiles = percentileSteps(count);
+  const column = (sparse: SparseCounts): (number | null)[] =>
+    sparseCount(sparse) === 0
+      ? percentiles.map(() => null)
+      : percentiles.map((percentile) => sparseValueAtPercentileNs(sparse, percentile) / NS_PER_MS);
+  return [
+    {
+      id: 'spectrum',
+      title: 'Percentile spectrum',
+      summary:
+        'How long the slowest answers took: each mark to the right leaves a tenth of the answers. ' +
+        'Where response lies above service, requests went out later than intended',
+      x: percentiles.map((percentile) => 100 / (100 - percentile)),
+      axis: 'percentile',
+      unit: 'ms',
+      lines: [
+        { name: 'response', color: 'first', values: column(response) },
+        { name: 'service', color: 'second', values: column(service), isDashed: true },
+      ],
+    },
+  ];
+}
+
+/** From the 0th up to where one value of so many is left, by halves of what is left. */
+function percentileSteps(count: number): number[] {
+  const halves = Math.max(1, Math.log2(count));
+  const steps = Math.ceil(halves * STEPS_PER_HALF);
+  return Array.from({ length: steps + 1 }, (_, i) => 100 - 100 / 2 ** (i / STEPS_PER_HALF));
+}

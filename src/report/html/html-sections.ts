@@ -1,0 +1,230 @@
+/** The parts of the HTML report that are text: verdict, figures, tables. */
+import { NS_PER_SECOND } from '../../base/time.ts';
+import {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatNumber,
+  formatRate,
+} from '../../base/units.ts';
+import { LATENCY_MEANINGS, LATENCY_NAMES } from '../../measure/histograms.ts';
+import type { RunResult } from '../../measure/result.ts';
+import { failedUsers } from '../../measure/thresholds.ts';
+import { EXPLANATIONS } from '../explanations.ts';
+import {
+  formatMs,
+  nonZero,
+  outcomeText,
+  paceText,
+  reasonsText,
+  shareText,
+  targetText,
+  words,
+} from '../format.ts';
+import { latencyTable } from '../latency-figures.ts';
+import { verdictOf } from '../verdict.ts';
+import { html, type Markup, table } from './markup.ts';
+
+const LEVELS = {
+  good: { mark: '✓', word: 'Passed' },
+  mixed: { mark: '!', word: 'Look before you trust it' },
+  bad: { mark: '✗', word: 'Failed' },
+} as const;
+
+/** Verdict, what was played against what, when, and by which command. */
+export function headerSection(result: RunResult): Markup {
+  const { level, headline, caveat } = verdictOf(result);
+  const { mark, word } = LEVELS[level];
+  const { capture, plan, startedAt, version, command } = result;
+  return html`<header class="${level}">
+<p class="verdict"><span class="mark" aria-hidden="true">${mark}</span> <span class="word">${word}</span></p>
+<h1>${headline}</h1>
+${caveat === null ? [] : html`<p class="caveat">But ${caveat}.</p>`}
+<dl>
+<dt>Capture</dt><dd>${filesText(capture.files)}</dd>
+<dt>Target</dt><dd>${targetText(plan)}</dd>
+<dt>Started</dt><dd><time datetime="${startedAt}">${startedAt}</time>, ${durationText(result)}</dd>
+<dt>Version</dt><dd>${version}</dd>
+<dt>Command</dt><dd><code>gryphon ${command.map(quoted).join(' ')}</code></dd>
+</dl>
+${warningList(result)}
+</header>`;
+}
+
+/** An argument as a POSIX shell would have to be given it. */
+const quoted = (argument: string): string =>
+  /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
+
+function durationText({ durationSeconds, wallSeconds, clock }: RunResult): string {
+  const duration = formatDuration(durationSeconds * NS_PER_SECOND);
+  if (clock === 'real') return `took ${duration}`;
+  return `${duration} of virtual time in ${formatDuration(wallSeconds * NS_PER_SECOND)}`;
+}
+
+/** A day of rotated files is hundreds. */
+const FILES_SHOWN = 4;
+
+function filesText(files: readonly string[]): string {
+  if (files.length <= FILES_SHOWN) return files.join(', ');
+  const more = formatCount(files.length - FILES_SHOWN + 1);
+  return `${files.slice(0, FILES_SHOWN - 1).join(', ')} and ${more} more`;
+}
+
+const warningList = ({ generator, faults }: RunResult): Markup | readonly [] => {
+  const lines = [...faults, ...generator.warnings];
+  return lines.length === 0
+    ? []
+    : html`<ul class="warnings" aria-label="Warnings">${lines.map((line) => html`<li>${line}</li>`)}</ul>`;
+};
+
+/** The figures that one looks at first, and the thresholds. */
+export function figuresSection(result: RunResult): Markup {
+  const { users, rates, latency, exchanges, generator } = result;
+  const failed = failedUsers(users);
+  const cards = [
+    card('users completed', formatCount(users.completed), `of ${formatCount(users.planned)}`),
+    card('users failed', formatCount(failed), shareText(failed, users.planned), failed > 0),
+    card(
+      'requests answered',
+      formatCount(exchanges.answered),
+      `${formatRate(rates.achieved)}, ${shareText(rates.achieved, rates.recorded)} of the recorded rate`,
+    ),
+    card('response, median', formatMs(latency.response.p50), 'half of the answers were faster'),
+    card('response, p99', formatMs(latency.response.p99), 'one of a hundred was slower'),
+    card(
+      'response, longest',
+      formatMs(latency.response.max),
+      `of ${formatCount(latency.response.count)}`,
+    ),
+    card(
+      "generator's lag, p99",
+      formatMs(latency.lag.p99),
+      generator.fellBehind ? 'above its bound: it fell behind' : 'the generator kept its plan',
+      generator.fellBehind,
+    ),
+  ];
+  return html`<section id="figures" aria-labelledby="figures-title" tabindex="-1">
+<h2 id="figures-title">Figures</h2>
+<ul class="cards">
+${cards}</ul>
+${thresholdTable(result)}</section>`;
+}
+
+const card = (name: string, figure: string, note: string, isBad = false): Markup =>
+  html`<li class="${isBad ? 'card bad' : 'card'}"><span class="name">${name}</span><strong>${figure}</strong><span class="note">${note}</span></li>
+`;
+
+function thresholdTable({ thresholds }: RunResult): Markup | readonly [] {
+  if (thresholds.length === 0) return [];
+  return table(
+    'Thresholds',
+    ['threshold', 'held', 'found'],
+    thresholds.map((outcome) => [
+      html`<code>${outcome.expression}</code>`,
+      html`<span class="${outcome.ok ? 'good' : 'bad'}">${outcome.ok ? '✓ held' : '✗ did not hold'}</span>`,
+      outcomeText(outcome),
+    ]),
+  );
+}
+
+/** Everything else that the result knows, as tables. */
+export function tablesSection(result: RunResult): Markup {
+  const [head = [], ...rows] = latencyTable(result.latency);
+  const meanings = html`<details><summary>From when to when each latency is measured</summary>
+<dl>${LATENCY_NAMES.map((name, i) => html`<dt>${words(name)}</dt><dd>${LATENCY_MEANINGS[i] ?? ''}</dd>`)}</dl>
+</details>`;
+  return html`<section aria-labelledby="tables">
+<h2 id="tables">Tables</h2>
+${table('Latency', head, rows)}${meanings}
+<div class="pairs">
+${table('Users, by how they ended', ['state', 'users', 'share', 'why'], userRows(result))}
+${table('Answers', ['', 'count', 'share'], answerRows(result))}
+${table('Packets lost, repeated or of no use', ['reason', 'packets'], lossRows(result))}
+${table('Plan', ['', ''], planRows(result))}
+${table('Environment', ['', ''], environmentRows(result))}
+</div>
+<details><summary>What the figures mean</summary>
+<dl>${EXPLANATIONS.map(({ name, text }) => html`<dt>${name}</dt><dd>${text(result)}</dd>`)}</dl>
+</details>
+</section>`;
+}
+
+const STATES = ['completed', 'refused', 'reset', 'timedOut', 'aborted', 'live', 'waiting'] as const;
+
+function userRows({ users }: RunResult): string[][] {
+  const { completedWithFailures, unackedFin, reasons } = users;
+  const why = new Map(
+    Object.entries({ ...reasons, completed: { completedWithFailures, unackedFin } }),
+  );
+  return STATES.filter((state) => state === 'completed' || users[state] > 0).map((state) => [
+    words(state),
+    formatCount(users[state]),
+    shareText(users[state], users.planned),
+    reasonsText(why.get(state) ?? {}),
+  ]);
+}
+
+function answerRows({ exchanges, answerRules }: RunResult): string[][] {
+  const { answered, unanswered, unsent, unsolicited, mismatched, failed, statuses } = exchanges;
+  const of = (name: string, count: number): string[] => [
+    name,
+    formatCount(count),
+    shareText(count, answered),
+  ];
+  return [
+    ['requests that came due', formatCount(exchanges.intended), ''],
+    ['requests sent', formatCount(exchanges.sent), ''],
+    ['never sent', formatCount(unsent), ''],
+    ['sent and not answered', formatCount(unanswered), ''],
+    ['the target spoke unasked', formatCount(unsolicited), ''],
+    of('answered', answered),
+    ...nonZero(statuses).map(([status, count]) => of(`status ${status}`, count)),
+    of('of another status than recorded', failed),
+    of('of another length than recorded', mismatched),
+    ...nonZero(answerRules).map(([rule, count]) => of(`end told by: ${rule}`, count)),
+  ];
+}
+
+function lossRows({ packets }: RunResult): string[][] {
+  const { retransmitted, synRetransmitted, dropped } = packets;
+  const rows = nonZero({ retransmitted, synRetransmitted, ...dropped });
+  return rows.length === 0
+    ? [['none', '0']]
+    : rows.map(([reason, count]) => [words(reason), formatCount(count)]);
+}
+
+function planRows({ plan, capture, users }: RunResult): string[][] {
+  const { total, replayable, skipped } = capture.sessions;
+  return [
+    ['sessions in the capture', formatCount(total)],
+    ['of them replayable', formatCount(replayable)],
+    ...nonZero(skipped).map(([reason, count]) => [`skipped: ${reason}`, formatCount(count)]),
+    ['users', formatCount(plan.users)],
+    ['plays', formatCount(users.planned)],
+    ['clients', plan.clients],
+    ['target', plan.target],
+    ['replies by', plan.mode],
+    ['pace', paceText(plan.pace)],
+    ['acceleration', formatNumber(plan.accel)],
+    ['arrivals', plan.arrivals],
+    ['seed', String(plan.seed)],
+  ];
+}
+
+function environmentRows({ generator, version, wallSeconds, ...result }: RunResult): string[][] {
+  const busy = wallSeconds > 0 ? formatNumber(generator.cpuSeconds / wallSeconds) : '-';
+  return [
+    ['gryphon', version],
+    ['clock', result.clock],
+    ['wall time', formatDuration(wallSeconds * NS_PER_SECOND)],
+    ['threads', formatCount(generator.threads)],
+    ['cores busy', busy],
+    ['memory at most', formatBytes(generator.peakRssBytes)],
+    ['state a user', `${result.stateBytesPerUser} bytes`],
+    ['payload sent', formatBytes(result.bytes.sent)],
+    ['payload received', formatBytes(result.bytes.received)],
+    ['packets sent', formatCount(result.packets.sent)],
+    ['packets received', formatCount(result.packets.received)],
+    ...generator.notes.map((note) => ['note', note]),
+  ];
+}

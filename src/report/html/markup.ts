@@ -1,0 +1,64 @@
+/** HTML as text: what is put into a template is escaped, unless it is markup already. */
+
+/** Text that is HTML already. */
+export interface Markup {
+  readonly html: string;
+}
+
+type Part = Markup | string | number | readonly Part[];
+
+const ENTITIES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
+
+/** The text with `& < > " '` as entities: safe as content and in quoted attributes. */
+const escaped = (text: string): string =>
+  text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? '');
+
+function htmlOf(part: Part): string {
+  if (typeof part === 'string') return escaped(part);
+  if (typeof part === 'number') return String(part);
+  return 'html' in part ? part.html : part.map(htmlOf).join('');
+}
+
+/** A template whose parts are escaped; lists are joined. */
+export function html(texts: TemplateStringsArray, ...parts: readonly Part[]): Markup {
+  let text = texts[0] ?? '';
+  for (const [i, part] of parts.entries()) text += htmlOf(part) + (texts[i + 1] ?? '');
+  return { html: text };
+}
+
+/** Text that is HTML as it is: stylesheets and scripts of our own. */
+export const verbatim = (text: string): Markup => ({ html: text });
+
+/**
+ * A value as JSON that may stand in a `<script type="application/json">`: no `<` can end the element,
+ * and no line separator of Unicode ends a line.
+ */
+export const jsonMarkup = (value: unknown): Markup =>
+  verbatim(
+    JSON.stringify(value)
+      .replace(/</g, '\\u003c')
+      .replace(/\u2028/g, '\\u2028')
+      .replace(/\u2029/g, '\\u2029'),
+  );
+
+/** A table with a caption; the first column names the row, the others are figures. */
+export const table = (
+  caption: string,
+  head: readonly string[],
+  rows: readonly (readonly Part[])[],
+): Markup => html`<div class="scroll"><table>
+<caption>${caption}</caption>
+<thead><tr>${head.map((cell) => html`<th scope="col">${cell}</th>`)}</tr></thead>
+<tbody>
+${rows.map(
+  ([name = '', ...cells]) =>
+    html`<tr><th scope="row">${name}</th>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>\n`,
+)}</tbody>
+</table></div>
+`;
