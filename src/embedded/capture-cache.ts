@@ -9,7 +9,8 @@
  * in one array: octets move between them by `copyWithin`, without a view made for each packet.
  */
 import { PREFIX_BYTES } from '../base/prefix-bytes.ts';
-import type { Scripts, StreamColumns } from '../session/script/scripts.ts';
+import type { Scripts } from '../session/script/scripts.ts';
+import type { StreamView } from '../session/script/stream-view.ts';
 import type { CaptureBytes } from '../transport/ports.ts';
 import { sumOctets } from '../wire/checksum.ts';
 
@@ -77,7 +78,7 @@ export class CaptureCache {
    * from `streamOffset`; octets past the stream's end are all wrong.
    */
   mismatches(
-    stream: StreamColumns,
+    stream: StreamView,
     session: number,
     streamOffset: number,
     from: number,
@@ -85,26 +86,22 @@ export class CaptureCache {
   ): number {
     let wrong = 0;
     let at = from;
-    let extent = findExtent(stream, session, streamOffset);
-    const lastExtent = stream.firstExtent[session + 1];
-    while (at < to && extent < lastExtent) {
-      const within = streamOffset + at - from - stream.extentStart[extent];
-      const bytes = Math.min(stream.extentBytes[extent] - within, to - at);
-      wrong += this.#compare(stream.extentOffset[extent] + within, bytes, SCRATCH_AT + at);
-      at += bytes;
-      extent++;
+    const end = Math.min(streamOffset + to - from, stream.bytesOf(session));
+    stream.seek(stream.extentAt(session, streamOffset), streamOffset, end);
+    while (stream.next()) {
+      wrong += this.#compare(stream.offset, stream.bytes, SCRATCH_AT + at);
+      at += stream.bytes;
     }
     return wrong + to - at;
   }
 
   /** As `copy`, from a session's stream; the caller stays within the stream. */
-  copyStream(stream: StreamColumns, session: number, offset: number, bytes: number, to: number) {
+  copyStream(stream: StreamView, session: number, offset: number, bytes: number, to: number) {
     let done = 0;
-    for (let extent = findExtent(stream, session, offset); done < bytes; extent++) {
-      const within = offset + done - stream.extentStart[extent];
-      const piece = Math.min(stream.extentBytes[extent] - within, bytes - done);
-      this.copy(stream.extentOffset[extent] + within, piece, to + done);
-      done += piece;
+    stream.seek(stream.extentAt(session, offset), offset, offset + bytes);
+    while (stream.next()) {
+      this.copy(stream.offset, stream.bytes, to + done);
+      done += stream.bytes;
     }
   }
 
@@ -161,16 +158,4 @@ export class CaptureCache {
     this.memory.fill(0, at + bytes, at + PAGE_BYTES);
     this.#pageOfSlot[slot] = page;
   }
-}
-
-/** Row of the extent that holds the stream's octet `offset`; the row past the last without one. */
-function findExtent(stream: StreamColumns, session: number, offset: number): number {
-  let low = stream.firstExtent[session];
-  let high = stream.firstExtent[session + 1];
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (stream.extentStart[middle] + stream.extentBytes[middle] <= offset) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

@@ -13,6 +13,7 @@ import { PREFIX_BYTES } from '../base/prefix-bytes.ts';
 import { Counter } from '../measure/counters.ts';
 import { TIMER_BYTES_PER_USER } from '../schedule/timing-wheel.ts';
 import type { Scripts } from '../session/script/scripts.ts';
+import { StreamView } from '../session/script/stream-view.ts';
 import type { CaptureBytes, PacketSink, Receiver, Sender } from '../transport/ports.ts';
 import { FrameBatch, HEADER_SLOT_BYTES } from '../wire/frame-batch.ts';
 import { ACK, RST, SYN } from '../wire/tcp.ts';
@@ -69,7 +70,8 @@ const TIMERS_PER_TURN = 4096;
 export class EmbeddedTarget implements Sender, Receiver {
   readonly batch: FrameBatch;
   readonly data: DataView;
-  readonly #scripts: Scripts;
+  /** What the recorded servers said. */
+  readonly #said: StreamView;
   readonly #clients: ClientDirectory;
   readonly #counters: Float64Array;
   readonly #cache: CaptureCache;
@@ -83,12 +85,13 @@ export class EmbeddedTarget implements Sender, Receiver {
   constructor(options: EmbeddedTargetOptions) {
     const { scripts, users, counters, seed } = options;
     this.batch = new FrameBatch(options.batchFrames ?? BATCH_FRAMES);
-    this.#scripts = scripts;
+    const read = (offset: number, into: Uint8Array) => options.capture.read(offset, into);
+    this.#said = new StreamView(scripts.server, read);
     this.#clients = options.clients;
     this.#counters = counters;
     this.#cache = new CaptureCache(options.capture, scripts.files);
     this.data = this.#cache.data;
-    this.#check = new FrameCheck(this.#cache, scripts.client, counters);
+    this.#check = new FrameCheck(this.#cache, new StreamView(scripts.client, read), counters);
     this.#table = new ConnectionTable(users);
     this.#writer = new ReplyWriter(this.data);
     const script = new ServerScript(scripts, this.#table, options.accel);
@@ -180,7 +183,7 @@ export class EmbeddedTarget implements Sender, Receiver {
     if (prefixBytes === 0) return headerBytes;
     const offset = (reply.seq - this.#table.iss[user] - 1) >>> 0;
     const session = this.#table.session[user];
-    this.#cache.copyStream(this.#scripts.server, session, offset, prefixBytes, headerBytes);
+    this.#cache.copyStream(this.#said, session, offset, prefixBytes, headerBytes);
     return headerBytes + prefixBytes;
   }
 }

@@ -3,7 +3,7 @@
  * octets, and then every payload octet against the recorded client's stream.
  */
 import { Counter } from '../measure/counters.ts';
-import type { StreamColumns } from '../session/script/scripts.ts';
+import type { StreamView } from '../session/script/stream-view.ts';
 import { foldSum, sumOctets } from '../wire/checksum.ts';
 import { EXTENTS_PER_FRAME, type FrameBatch, HEADER_SLOT_BYTES } from '../wire/frame-batch.ts';
 import { IpView } from '../wire/ip-view.ts';
@@ -30,10 +30,10 @@ export class FrameCheck implements PayloadCheck {
   payloadBytes = 0;
 
   readonly #cache: CaptureCache;
-  readonly #client: StreamColumns;
+  readonly #client: StreamView;
   readonly #counters: Float64Array;
 
-  constructor(cache: CaptureCache, client: StreamColumns, counters: Float64Array) {
+  constructor(cache: CaptureCache, client: StreamView, counters: Float64Array) {
     this.#cache = cache;
     this.#client = client;
     this.#counters = counters;

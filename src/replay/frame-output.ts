@@ -8,6 +8,7 @@ import { NS_PER_MS } from '../base/time.ts';
 import { Counter } from '../measure/counters.ts';
 import type { StreamColumns } from '../session/script/scripts.ts';
 import { SegmentPlan } from '../session/script/segment-plan.ts';
+import { StreamView } from '../session/script/stream-view.ts';
 import type { SegmentOutput, StreamSource } from '../tcp/ports.ts';
 import { Count, UserFlag, type UserTable } from '../tcp/user-table.ts';
 import type { CaptureBytes, Sender } from '../transport/ports.ts';
@@ -32,13 +33,13 @@ export class FrameOutput implements SegmentOutput, StreamSource {
 
   readonly #plan: ReplayPlan;
   readonly #sender: Sender;
-  readonly #capture: CaptureBytes;
   readonly #users: UserTable;
   readonly #plays: PlayTable;
   readonly #counters: Float64Array;
   readonly #writer: FrameWriter;
   readonly #routes: readonly number[];
   readonly #client: StreamColumns;
+  readonly #stream: StreamView;
   readonly #segmentPlans = new Map<number, SegmentPlan>();
   /** The plan of the segment size that was asked for last: nearly always the only one. */
   #segments: SegmentPlan | null = null;
@@ -55,11 +56,11 @@ export class FrameOutput implements SegmentOutput, StreamSource {
   ) {
     this.#plan = plan;
     this.#sender = sender;
-    this.#capture = capture;
     this.#users = users;
     this.#plays = plays;
     this.#counters = counters;
     this.#client = plan.scripts.client;
+    this.#stream = new StreamView(this.#client, (offset, into) => capture.read(offset, into));
     const { family, prefix } = plan.pool.clients;
     this.#writer = new FrameWriter(sender.batch, { family });
     this.#writer.synOptions = plan.syn;
@@ -120,9 +121,7 @@ export class FrameOutput implements SegmentOutput, StreamSource {
     const known = this.#segmentPlans.get(mss);
     if (known !== undefined) return known;
     const { sessions } = this.#plan.scripts;
-    const segments = new SegmentPlan(this.#client, sessions, mss, (offset, into) =>
-      this.#capture.read(offset, into),
-    );
+    const segments = new SegmentPlan(this.#stream, sessions, mss);
     this.#segmentPlans.set(mss, segments);
     return segments;
   }
@@ -240,24 +239,20 @@ export class FrameOutput implements SegmentOutput, StreamSource {
     const session = this.#plays.session[user];
     const segments = this.#segmentsFor(this.#users.sendMss[user]);
     const row = segments.find(session, offset);
-    const { extentStart, extentBytes, extentOffset } = this.#client;
-    let extent = segments.segmentExtent[row];
-    while (extentStart[extent] + extentBytes[extent] <= offset) extent++;
-    const firstExtent = extent;
-    const first = batch.count * EXTENTS_PER_FRAME;
+    const stream = this.#stream;
     const end = offset + payloadBytes;
+    const extent = stream.extentFrom(segments.segmentExtent[row], offset);
+    const first = batch.count * EXTENTS_PER_FRAME;
     let count = 0;
-    for (let at = offset; at < end; extent++) {
-      const skip = at - extentStart[extent];
-      const bytes = Math.min(extentBytes[extent] - skip, end - at);
-      batch.extentOffset[first + count] = extentOffset[extent] + skip;
-      batch.extentBytes[first + count] = bytes;
+    stream.seek(extent, offset, end);
+    while (stream.next()) {
+      batch.extentOffset[first + count] = stream.offset;
+      batch.extentBytes[first + count] = stream.bytes;
       count++;
-      at += bytes;
     }
     batch.extentCount[batch.count] = count;
     const isPlanned = segments.segmentStart[row] === offset && segments.segmentEnd[row] === end;
-    return isPlanned ? segments.segmentSum[row] : segments.sumOf(firstExtent, offset, end);
+    return isPlanned ? segments.segmentSum[row] : stream.sum(extent, offset, end);
   }
 
   #count(user: number, seq: Seq, flags: number, payloadBytes: number): void {

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ReplayError } from '../../src/base/errors.ts';
 import { CaptureCache, REPLY_SLOT_BYTES } from '../../src/embedded/capture-cache.ts';
+import { StreamView } from '../../src/session/script/stream-view.ts';
 import type { CaptureBytes } from '../../src/transport/ports.ts';
 import { randomOctets, record } from '../helpers/recorded.ts';
 
@@ -111,9 +112,8 @@ describe('mismatches', () => {
           cache.memory.set(payload, scratch);
           const beyond = Math.max(0, from + length - octets.length);
           const wrong = isChanged.filter((at) => at < length - beyond).length + beyond;
-          expect(cache.mismatches(scripts.client, 1, from, position, position + length)).toBe(
-            wrong,
-          );
+          const stream = new StreamView(scripts.client, capture.read.bind(capture));
+          expect(cache.mismatches(stream, 1, from, position, position + length)).toBe(wrong);
         },
       ),
     );
@@ -126,6 +126,7 @@ test("a stream's octets are copied across its extents", () => {
     extentBytesMax: 40,
   });
   const cache = new CaptureCache(capture, scripts.files);
-  cache.copyStream(scripts.server, 0, 33, 128, 60);
+  const stream = new StreamView(scripts.server, capture.read.bind(capture));
+  cache.copyStream(stream, 0, 33, 128, 60);
   expect(cache.memory.subarray(60, 188)).toEqual(octets.subarray(33, 161));
 });

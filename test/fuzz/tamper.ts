@@ -6,7 +6,8 @@ import { areRecordsSound } from '../../src/session/reading/check-records.ts';
 import { SessionCatalog } from '../../src/session/reading/session-catalog.ts';
 import { SessionTracker } from '../../src/session/reading/session-tracker.ts';
 import { findHints } from '../../src/session/script/protocol-hints.ts';
-import { type ReadOctets, ScriptBuilder } from '../../src/session/script/script-builder.ts';
+import { ScriptBuilder } from '../../src/session/script/script-builder.ts';
+import type { ReadOctets } from '../../src/session/script/stream-view.ts';
 
 const CHANGES_MAX = 4;
 /** Links, counts and signs go wrong at these. */

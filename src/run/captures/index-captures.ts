@@ -22,8 +22,9 @@ import type { SessionSelection } from '../../session/reading/session-selection.t
 import { SessionTracker } from '../../session/reading/session-tracker.ts';
 import { findHttpRequests, type HttpRequests } from '../../session/script/http-requests.ts';
 import { findHints, type ProtocolHint } from '../../session/script/protocol-hints.ts';
-import { type ReadOctets, ScriptBuilder } from '../../session/script/script-builder.ts';
+import { ScriptBuilder } from '../../session/script/script-builder.ts';
 import type { JoinedFile, Scripts } from '../../session/script/scripts.ts';
+import type { ReadOctets } from '../../session/script/stream-view.ts';
 import { type CaptureSources, openSources, type Source } from './capture-sources.ts';
 import { canBeStored, type IndexKey, identitiesOf, loadIndex, saveIndex } from './index-store.ts';
 import { CaptureReading, type DatedSource, dateSource } from './read-captures.ts';

@@ -8,8 +8,8 @@
  *   MQTT 3.1.1 and 5.0), of STOMP's `client-id` and of OpenWire, exclusive queues of AMQP 0-9-1.
  */
 
-import type { ReadOctets } from './script-builder.ts';
-import { Protocol, type Scripts, type StreamColumns } from './scripts.ts';
+import { Protocol, type Scripts } from './scripts.ts';
+import { type ReadOctets, StreamView } from './stream-view.ts';
 
 export const HintKind = {
   FTP_DATA: 'ftp-data',
@@ -84,8 +84,8 @@ class Looker {
 
   constructor(scripts: Scripts, read: ReadOctets) {
     this.#scripts = scripts;
-    this.#client = new Prefix(scripts.client, read);
-    this.#server = new Prefix(scripts.server, read);
+    this.#client = new Prefix(new StreamView(scripts.client, read));
+    this.#server = new Prefix(new StreamView(scripts.server, read));
   }
 
   look(session: number): Finding | null {
@@ -117,25 +117,17 @@ class Looker {
 
 /** Reads the first octets of streams, one character an octet. */
 class Prefix {
-  readonly #columns: StreamColumns;
-  readonly #read: ReadOctets;
+  readonly #stream: StreamView;
   readonly #octets = new Uint8Array(PREFIX_BYTES);
 
-  constructor(columns: StreamColumns, read: ReadOctets) {
-    this.#columns = columns;
-    this.#read = read;
+  constructor(stream: StreamView) {
+    this.#stream = stream;
   }
 
   of(session: number, bytesMax: number): string {
-    const { firstExtent, extentBytes, extentOffset } = this.#columns;
-    let filled = 0;
-    for (let row = firstExtent[session]; row < firstExtent[session + 1]; row++) {
-      const bytes = Math.min(extentBytes[row], bytesMax - filled);
-      if (bytes === 0) break;
-      this.#read(extentOffset[row], this.#octets.subarray(filled, filled + bytes));
-      filled += bytes;
-    }
-    return String.fromCharCode(...this.#octets.subarray(0, filled));
+    const octets = this.#octets.subarray(0, bytesMax);
+    const bytes = this.#stream.read(session, 0, octets);
+    return String.fromCharCode(...octets.subarray(0, bytes));
   }
 }
 

@@ -36,9 +36,7 @@ import {
   type StreamColumns,
   StreamEnd,
 } from './scripts.ts';
-
-/** Fills `into` with octets of the joined capture from `offset`. */
-export type ReadOctets = (offset: number, into: Uint8Array) => void;
+import type { ReadOctets } from './stream-view.ts';
 
 /** How much of a client's stream is looked at to recognise its protocol. */
 const PROTOCOL_PREFIX_BYTES = 8192;

@@ -6,15 +6,12 @@
  * than a frame can take. The octets are read once, for their checksums; after that a frame costs no
  * look at its payload.
  */
-import { foldSum, sumOctets } from '../../wire/checksum.ts';
 import { EXTENTS_PER_FRAME } from '../../wire/frame-batch.ts';
-import type { StreamColumns } from './scripts.ts';
-
-/** Fills `into` with octets of the joined capture from `offset`. */
-export type ReadOctets = (offset: number, into: Uint8Array) => void;
+import type { StreamView } from './stream-view.ts';
 
 const NOT_PLANNED = 0xffff_ffff;
 
+/** The cuts of one direction of all sessions, for one segment size; a segment is a row. */
 export class SegmentPlan {
   /** Stream offset of each segment's first octet, and just past its last. */
   segmentStart = new Uint32Array(0);
@@ -24,21 +21,18 @@ export class SegmentPlan {
   /** Row of the extent in which it begins. */
   segmentExtent = new Uint32Array(0);
 
-  readonly #stream: StreamColumns;
+  readonly #stream: StreamView;
   readonly #sendMss: number;
-  readonly #read: ReadOctets;
   readonly #first: Uint32Array;
   readonly #last: Uint32Array;
   #segments = 0;
-  readonly #scratch: Uint8Array;
 
-  constructor(stream: StreamColumns, sessions: number, sendMss: number, read: ReadOctets) {
+  /** @param stream is read when a session is cut, which no walk of it may be under way for */
+  constructor(stream: StreamView, sessions: number, sendMss: number) {
     this.#stream = stream;
     this.#sendMss = sendMss;
-    this.#read = read;
     this.#first = new Uint32Array(sessions).fill(NOT_PLANNED);
     this.#last = new Uint32Array(sessions);
-    this.#scratch = new Uint8Array(sendMss);
   }
 
   /** Row of the segment that holds stream octet `offset` of a session (which must exist). */
@@ -57,59 +51,28 @@ export class SegmentPlan {
   /** Cut a session's stream now; `find` does it when it has not been done. */
   prepare(session: number): void {
     if (this.#first[session] !== NOT_PLANNED) return;
-    const { firstMessage, messageEnd } = this.#stream;
+    const stream = this.#stream;
+    const { firstMessage, messageEnd, firstExtent } = stream.columns;
     this.#first[session] = this.#segments;
-    let extent = this.#stream.firstExtent[session];
+    let extent = firstExtent[session];
     let start = 0;
     for (let row = firstMessage[session]; row < firstMessage[session + 1]; row++) {
       while (start < messageEnd[row]) {
-        extent = this.#extentHolding(extent, start);
+        extent = stream.extentFrom(extent, start);
         const end = this.#cut(extent, start, messageEnd[row]);
-        this.#append(start, end, extent, this.sumOf(extent, start, end));
+        this.#append(start, end, extent, stream.sum(extent, start, end));
         start = end;
       }
     }
     this.#last[session] = Math.max(this.#first[session], this.#segments - 1);
   }
 
-  /** Row of the extent that holds `offset`, searched from `extent` onwards. */
-  #extentHolding(extent: number, offset: number): number {
-    const { extentStart, extentBytes } = this.#stream;
-    let row = extent;
-    while (extentStart[row] + extentBytes[row] <= offset) row++;
-    return row;
-  }
-
   #cut(extent: number, start: number, limit: number): number {
-    const { extentStart, extentBytes } = this.#stream;
     const lastExtent = extent + EXTENTS_PER_FRAME - 1;
     const wanted = Math.min(start + this.#sendMss, limit);
     let row = extent;
-    let end = extentStart[row] + extentBytes[row];
-    while (end < wanted && row < lastExtent) {
-      row++;
-      end = extentStart[row] + extentBytes[row];
-    }
-    return Math.min(end, wanted);
-  }
-
-  /**
-   * Sum of the stream octets `[start, end)`, at most one segment, that begin in extent `extent`:
-   * reads them, so it is for octets that no planned segment covers exactly.
-   */
-  sumOf(extent: number, start: number, end: number): number {
-    const { extentStart, extentBytes, extentOffset } = this.#stream;
-    const scratch = this.#scratch;
-    let row = this.#extentHolding(extent, start);
-    let at = start;
-    while (at < end) {
-      const skip = at - extentStart[row];
-      const bytes = Math.min(extentBytes[row] - skip, end - at);
-      this.#read(extentOffset[row] + skip, scratch.subarray(at - start, at - start + bytes));
-      at += bytes;
-      row++;
-    }
-    return foldSum(sumOctets(scratch, 0, end - start));
+    while (this.#stream.extentEnd(row) < wanted && row < lastExtent) row++;
+    return Math.min(this.#stream.extentEnd(row), wanted);
   }
 
   #append(start: number, end: number, extent: number, sum: number): void {
