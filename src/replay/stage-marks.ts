@@ -2,8 +2,8 @@
 import { Outcome } from '../protocol/framer.ts';
 import { HttpRequestKind } from '../protocol/http1-message.ts';
 import { Http1Requests } from '../protocol/http1-requests.ts';
-import { Protocol, type Scripts, type StreamColumns } from '../session/script/scripts.ts';
-import type { CaptureBytes } from '../transport/ports.ts';
+import { Protocol, type Scripts } from '../session/script/scripts.ts';
+import type { StreamView } from '../session/script/stream-view.ts';
 
 /** What is known of a message; bits. */
 export const MessageMark = {
@@ -57,8 +57,11 @@ export function measurePauses(
   }
 }
 
-/** Marks the messages that are one HTTP/1 request and nothing else. */
-export function markHttp(scripts: Scripts, capture: CaptureBytes, marks: Uint8Array): void {
+/**
+ * Marks the messages that are one HTTP/1 request and nothing else.
+ * @param stream of the clients of `scripts`
+ */
+export function markHttp(scripts: Scripts, stream: StreamView, marks: Uint8Array): void {
   const { sessions, client, protocol } = scripts;
   const prefix = new Uint8Array(REQUEST_PREFIX_BYTES);
   const data = new DataView(prefix.buffer);
@@ -67,17 +70,15 @@ export function markHttp(scripts: Scripts, capture: CaptureBytes, marks: Uint8Ar
     if (protocol[session] !== Protocol.HTTP1) continue;
     const first = client.firstMessage[session];
     const end = client.firstMessage[session + 1];
-    let extent = client.firstExtent[session];
     let start = 0;
     for (let row = first; row < end; row++) {
       const isAlone =
         (row === first || client.messageAwait[row] > client.messageAwait[row - 1]) &&
         (row + 1 === end || client.messageAwait[row + 1] > client.messageAwait[row]);
       const messageBytes = client.messageEnd[row] - start;
-      while (client.extentStart[extent] + client.extentBytes[extent] <= start) extent++;
       if (isAlone) {
         const octets = prefix.subarray(0, Math.min(messageBytes, prefix.length));
-        readStream(client, capture, extent, start, octets);
+        stream.read(session, start, octets);
         requests.begin();
         const outcome = requests.feed(data, 0, octets.length, messageBytes);
         if (outcome === Outcome.ENDS && requests.endBytes === messageBytes) {
@@ -92,27 +93,6 @@ export function markHttp(scripts: Scripts, capture: CaptureBytes, marks: Uint8Ar
 function markOfKind(kind: number): number {
   if (kind === HttpRequestKind.HEAD) return MessageMark.HEAD;
   return kind === HttpRequestKind.CONNECT ? MessageMark.CONNECT : 0;
-}
-
-/** Stream offset just past an extent. */
-export const endOf = ({ extentStart, extentBytes }: StreamColumns, extent: number): number =>
-  extentStart[extent] + extentBytes[extent];
-
-/** Fills `into` with a stream's octets from `start`, which lies in extent `extent`. */
-export function readStream(
-  stream: StreamColumns,
-  capture: CaptureBytes,
-  extent: number,
-  start: number,
-  into: Uint8Array,
-): void {
-  let row = extent;
-  for (let done = 0; done < into.length; row++) {
-    const skip = start + done - stream.extentStart[row];
-    const bytes = Math.min(stream.extentBytes[row] - skip, into.length - done);
-    capture.read(stream.extentOffset[row] + skip, into.subarray(done, done + bytes));
-    done += bytes;
-  }
 }
 
 /** @returns a row a message, marked where the server waited for it */

@@ -7,14 +7,13 @@ import { Http1Answers } from '../protocol/http1-answers.ts';
 import { HttpRequestKind } from '../protocol/http1-message.ts';
 import { findHttpRequests, NO_ANSWER } from '../session/script/http-requests.ts';
 import { Protocol, type Scripts, StreamEnd } from '../session/script/scripts.ts';
+import { type ReadOctets, StreamView } from '../session/script/stream-view.ts';
 import type { CaptureBytes } from '../transport/ports.ts';
 import {
-  endOf,
   MessageMark,
   markHttp,
   markTurns,
   measurePauses,
-  readStream,
   rowOf,
   STAGES_WITHOUT_MESSAGE,
 } from './stage-marks.ts';
@@ -42,14 +41,15 @@ export class Stages {
   constructor(scripts: Scripts, capture: CaptureBytes) {
     this.#scripts = scripts;
     this.#marks = markTurns(scripts);
-    markHttp(scripts, capture, this.#marks);
+    const read: ReadOctets = (offset, into) => capture.read(offset, into);
+    markHttp(scripts, new StreamView(scripts.client, read), this.#marks);
     const stages = scripts.client.messageEnd.length + STAGES_WITHOUT_MESSAGE * scripts.sessions;
     this.#learnedBytes = new Uint32Array(stages);
     this.#pauseNs = new Float64Array(stages);
     this.#waitNs = new Float64Array(stages);
     measurePauses(scripts, this.#pauseNs, this.#waitNs);
-    this.#innerEnds = this.#findPipelines(capture);
-    this.#statusClass = this.#readStatuses(capture);
+    this.#innerEnds = this.#findPipelines(read);
+    this.#statusClass = this.#readStatuses(read);
     this.#exchanges = Uint32Array.from({ length: scripts.sessions }, (_, session) =>
       this.#countExchanges(session),
     );
@@ -183,7 +183,7 @@ export class Stages {
   }
 
   /** Marks the messages that hold several HTTP requests, all of which the recording answers. */
-  #findPipelines(capture: CaptureBytes): Map<number, Uint32Array> {
+  #findPipelines(read: ReadOctets): Map<number, Uint32Array> {
     const scripts = this.#scripts;
     const { client } = scripts;
     const found = new Map<number, Uint32Array>();
@@ -193,7 +193,6 @@ export class Stages {
       const rows = this.#marks.subarray(this.first(session), this.end(session));
       if (rows.every((marks) => marks & MessageMark.HTTP)) protocol[session] = Protocol.UNKNOWN;
     }
-    const read = (offset: number, into: Uint8Array): void => capture.read(offset, into);
     const requests = findHttpRequests({ ...scripts, protocol }, read);
     for (let session = 0; session < scripts.sessions; session++) {
       let request = requests.first[session];
@@ -257,23 +256,20 @@ export class Stages {
   }
 
   /** Fills in what the recorded answers' first octets say; marks those in chunks. */
-  #readStatuses(capture: CaptureBytes): Uint8Array {
+  #readStatuses(read: ReadOctets): Uint8Array {
     const { sessions, client, server, protocol } = this.#scripts;
     const classes = new Uint8Array(client.messageEnd.length);
+    const stream = new StreamView(server, read);
     const prefix = new Uint8Array(ANSWER_PREFIX_BYTES);
     const http = new Http1Answers();
     for (let session = 0; session < sessions; session++) {
       if (protocol[session] !== Protocol.HTTP1) continue;
-      let extent = server.firstExtent[session];
-      const lastExtent = server.firstExtent[session + 1];
       for (let row = this.first(session); row < this.end(session); row++) {
-        const bytes = Math.min(this.bytesOf(session, row + 1), prefix.length);
-        if (bytes === 0 || (this.#marks[row] & MessageMark.TURN) === 0) continue;
+        const wanted = Math.min(this.bytesOf(session, row + 1), prefix.length);
+        if (wanted === 0 || (this.#marks[row] & MessageMark.TURN) === 0) continue;
         const start = this.awaitOf(session, row);
-        while (extent < lastExtent && endOf(server, extent) <= start) extent++;
-        if (extent === lastExtent) break;
-        const octets = prefix.subarray(0, bytes);
-        readStream(server, capture, extent, start, octets);
+        const bytes = stream.read(session, start, prefix.subarray(0, wanted));
+        if (bytes === 0) break;
         const view = new DataView(prefix.buffer, 0, bytes);
         const stageBytes = this.bytesOf(session, row + 1);
         http.begin(this.requestKind(row + 1));

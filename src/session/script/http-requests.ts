@@ -8,10 +8,9 @@
 import { Uint32Column } from '../../base/columns.ts';
 import { Http1Answers } from '../../protocol/http1-answers.ts';
 import { Http1Requests } from '../../protocol/http1-requests.ts';
-import { MessageEnds } from '../../protocol/message-ends.ts';
-import { RecordedStream } from './recorded-stream.ts';
-import type { ReadOctets } from './script-builder.ts';
+import { MessageEnds, type StoredStream } from '../../protocol/message-ends.ts';
 import { Protocol, type Scripts } from './scripts.ts';
+import { type ReadOctets, StreamView } from './stream-view.ts';
 
 /** The answer's end is not in the recording. */
 export const NO_ANSWER = 0xffff_ffff;
@@ -44,35 +43,40 @@ export function findHttpRequests(scripts: Scripts, read: ReadOctets): HttpReques
 class Finder {
   readonly requestEnd = new Uint32Column();
   readonly answerEnd = new Uint32Column();
-  readonly #client: RecordedStream;
-  readonly #server: RecordedStream;
+  readonly #client: StreamView;
+  readonly #server: StreamView;
   readonly #requests = new Http1Requests();
   readonly #answers = new Http1Answers();
   readonly #ends = new MessageEnds();
 
   constructor(scripts: Scripts, read: ReadOctets) {
-    this.#client = new RecordedStream(scripts.client, read);
-    this.#server = new RecordedStream(scripts.server, read);
+    this.#client = new StreamView(scripts.client, read);
+    this.#server = new StreamView(scripts.server, read);
   }
 
   find(session: number): void {
-    this.#client.open(session);
-    this.#server.open(session);
+    const client = storedIn(this.#client, session);
+    const server = storedIn(this.#server, session);
     let at = 0;
     let answered = 0;
     for (;;) {
-      at = this.#ends.endOf(this.#requests, this.#client, at, 0);
+      at = this.#ends.endOf(this.#requests, client, at, 0);
       if (at < 0) return;
       this.requestEnd.push(at);
       // Behind an answer without an end nobody can tell where the next one begins.
-      if (answered >= 0) answered = this.#endOfAnswer(answered);
+      if (answered >= 0) answered = this.#endOfAnswer(server, answered);
       this.answerEnd.push(answered < 0 ? NO_ANSWER : answered);
       // From here on the connection speaks another protocol.
       if (answered >= 0 && this.#answers.isSwitch) return;
     }
   }
 
-  #endOfAnswer(start: number): number {
-    return this.#ends.endOf(this.#answers, this.#server, start, this.#requests.answerKind);
+  #endOfAnswer(server: StoredStream, start: number): number {
+    return this.#ends.endOf(this.#answers, server, start, this.#requests.answerKind);
   }
 }
+
+const storedIn = (stream: StreamView, session: number): StoredStream => ({
+  bytes: stream.bytesOf(session),
+  read: (at, into) => stream.read(session, at, into),
+});
