@@ -8,6 +8,22 @@ export interface IpAddress {
   readonly low: number;
 }
 
+/** One end of a connection. */
+export interface Endpoint {
+  readonly address: IpAddress;
+  readonly port: number;
+}
+
+/** Consecutive addresses that differ in their last 32 bits only. */
+export interface AddressRange {
+  /** The first 12 octets of an IPv6 address; empty for IPv4. */
+  readonly prefix: Uint8Array;
+  /** The last 32 bits of the first address. */
+  readonly start: number;
+  /** Addresses, 1..2^32; `start + count` is at most 2^32. */
+  readonly count: number;
+}
+
 const NO_PREFIX = new Uint8Array(0);
 
 /** An address from its text form (dotted quad; RFC 4291, section 2.2), or null. */

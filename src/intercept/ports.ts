@@ -1,13 +1,5 @@
 /** What the intercept's core needs from outside: implemented by io/ (packet ring, NFQUEUE). */
-
-/** Consecutive client addresses that differ in their last 32 bits only. */
-export interface RegisteredRange {
-  /** The first 12 octets of an IPv6 address; empty for IPv4. */
-  readonly prefix: Uint8Array;
-  /** The last 32 bits of the first address. */
-  readonly start: number;
-  readonly count: number;
-}
+import type { AddressRange } from '../base/address.ts';
 
 export interface RegisteredTarget {
   /** 4 or 16 octets. */
@@ -20,7 +12,7 @@ export interface Registration {
   /** Numbered by the intercept. */
   readonly id: number;
   readonly family: 4 | 6;
-  readonly ranges: readonly RegisteredRange[];
+  readonly ranges: readonly AddressRange[];
   readonly ports: { readonly first: number; readonly last: number };
   readonly targets: readonly RegisteredTarget[];
 }

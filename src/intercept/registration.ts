@@ -11,7 +11,8 @@
  * Octets are written in hexadecimal. Whoever registers has proved that it knows the secret, but its
  * document is still checked field by field: it ends up in a kernel filter.
  */
-import type { RegisteredRange, RegisteredTarget, Registration } from './ports.ts';
+import type { AddressRange } from '../base/address.ts';
+import type { RegisteredTarget, Registration } from './ports.ts';
 
 /** As many as a pool may have. */
 const RANGES_MAX = 256;
@@ -75,7 +76,7 @@ export function parseRequest(document: unknown): RegistrationRequest | string {
   if (!isListOf(targets, TARGETS_MAX)) return `targets are not 1 to ${TARGETS_MAX}`;
   const span = parsePorts(ports);
   if (span === null) return 'ports are no span from 1 to 65535';
-  const parsedRanges: RegisteredRange[] = [];
+  const parsedRanges: AddressRange[] = [];
   for (const range of ranges) {
     const parsed = parseRange(range, family === 4 ? 0 : 12);
     if (parsed === null) return 'a range is none of its family';
@@ -106,7 +107,7 @@ function parsePorts(value: unknown): { first: number; last: number } | null {
   return { first, last };
 }
 
-function parseRange(value: unknown, prefixBytes: number): RegisteredRange | null {
+function parseRange(value: unknown, prefixBytes: number): AddressRange | null {
   if (!isObject(value)) return null;
   const prefix = octetsOf(value.prefix, prefixBytes);
   const { start, count } = value;

@@ -5,8 +5,8 @@
  * an interval has the port spans of those who own its addresses. A look-up is a binary search among
  * the intervals of the address's prefix, and a comparison with the owner's targets.
  */
-import { formatAddress } from '../base/address.ts';
-import type { PacketEnds, RegisteredRange, Registration } from './ports.ts';
+import { type AddressRange, formatAddress } from '../base/address.ts';
+import type { PacketEnds, Registration } from './ports.ts';
 
 /** Replays on one intercept: each has a ring of some megabytes. */
 export const REGISTRATIONS_MAX = 16;
@@ -52,7 +52,7 @@ export function overlapOf(
   return null;
 }
 
-export function formatRange(family: 4 | 6, { prefix, start, count }: RegisteredRange): string {
+export function formatRange(family: 4 | 6, { prefix, start, count }: AddressRange): string {
   const first = formatAddress({ family, prefix, low: start });
   return count === 1
     ? first
@@ -166,7 +166,7 @@ function tableOf(prefix: Uint8Array, pieces: readonly Piece[]): PrefixTable {
   };
 }
 
-function shareAddresses(one: RegisteredRange, other: RegisteredRange): boolean {
+function shareAddresses(one: AddressRange, other: AddressRange): boolean {
   if (one.prefix.length !== other.prefix.length) return false;
   if (one.prefix.some((octet, i) => octet !== other.prefix[i])) return false;
   return one.start < other.start + other.count && other.start < one.start + one.count;

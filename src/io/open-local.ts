@@ -1,5 +1,11 @@
 /** Everything a thread of `local` mode needs of the kernel, opened together and closed together. */
-import { addressBytes, addressOfBytes, formatAddress } from '../base/address.ts';
+import {
+  type AddressRange,
+  addressBytes,
+  addressOfBytes,
+  type Endpoint,
+  formatAddress,
+} from '../base/address.ts';
 import { assert } from '../base/assert.ts';
 import type { PortRange } from '../base/port-range.ts';
 import { PREFIX_BYTES } from '../base/prefix-bytes.ts';
@@ -7,7 +13,6 @@ import type { CaptureBytes, QueueingReceiver, Sender } from '../transport/ports.
 import { ChannelReceiver, type ShardInbox } from './channel/channel-receiver.ts';
 import { CaptureMap, type MappedFile } from './files/capture-map.ts';
 import { replyFilter, type Sharding } from './filter/reply-filter.ts';
-import type { TargetEndpoint } from './filter/tcp-match.ts';
 import { PacketReceiver } from './receive/packet-receiver.ts';
 import { openRunClock, type RunClock } from './receive/run-clock.ts';
 import { Waiter } from './receive/wait.ts';
@@ -15,7 +20,6 @@ import { IpSender } from './send/ip-sender.ts';
 import { PacketSender } from './send/packet-sender.ts';
 import { RawSocketSender } from './send/raw-socket-sender.ts';
 import type { SendFaults } from './send/send-faults.ts';
-import type { ClientRange } from './way/client-ranges.ts';
 import type { NetworkInterface } from './way/interfaces.ts';
 import { type LocalPath, type NeighbourAnswers, nextHopMacs } from './way/local-path.ts';
 import { type AnnouncedTo, NeighbourAnnouncer } from './way/neighbour-announcer.ts';
@@ -34,9 +38,9 @@ export interface LocalPlan {
   /** The joined capture. */
   readonly files: readonly MappedFile[];
   /** All of one family. */
-  readonly targets: readonly TargetEndpoint[];
+  readonly targets: readonly Endpoint[];
   /** In the order of the pool. */
-  readonly ranges: readonly ClientRange[];
+  readonly ranges: readonly AddressRange[];
   readonly ports: PortRange;
   readonly sharding: Sharding;
   /** Whose ARP and NDP questions for the ranges this thread answers: one thread of a run at most. */

@@ -9,7 +9,13 @@
  * "First" is the port that the seed names, and behind the last port of the range comes its first:
  * a run seldom meets connections of an earlier one that the target still remembers (TIME-WAIT).
  */
-import { formatAddress, type IpAddress, isSamePrefix, parseAddress } from '../base/address.ts';
+import {
+  type AddressRange,
+  formatAddress,
+  type IpAddress,
+  isSamePrefix,
+  parseAddress,
+} from '../base/address.ts';
 import { assert } from '../base/assert.ts';
 import { ReplayError } from '../base/errors.ts';
 import type { PortRange } from '../base/port-range.ts';
@@ -26,14 +32,6 @@ export const DEFAULT_CLIENTS_IPV6 = '2001:2::/96';
 export const RANGES_MAX = 256;
 
 const LOW_END = 0x1_0000_0000;
-
-/** Consecutive addresses: the `count` after and including the one that ends in `start`. */
-export interface AddressRange {
-  readonly start: number;
-  readonly count: number;
-  /** The first 12 octets of an IPv6 address, the same for the whole pool; empty for IPv4. */
-  readonly prefix: Uint8Array;
-}
 
 /** Client addresses in the order in which connections use them, none twice. */
 export interface ClientAddresses {

@@ -1,6 +1,6 @@
 /** Clients whose addresses nobody owns: their packets are written by hand, and nobody resets them. */
-import { addressBytes, parseAddress } from '../../src/base/address.ts';
-import type { RegisteredRange, RegisteredTarget, Registration } from '../../src/intercept/ports.ts';
+import { type AddressRange, addressBytes, parseAddress } from '../../src/base/address.ts';
+import type { RegisteredTarget, Registration } from '../../src/intercept/ports.ts';
 import { inNamespace } from '../../src/io/sys/namespace.ts';
 import { AF_PACKET, packetAddress, SOCK_RAW, Socket } from '../../src/io/sys/socket.ts';
 import { findInterface } from '../../src/io/way/interfaces.ts';
@@ -101,7 +101,7 @@ export function octetsOf(text: string): Uint8Array {
 }
 
 /** `count` addresses from `first` on. */
-export function rangeOf(first: string, count: number): RegisteredRange {
+export function rangeOf(first: string, count: number): AddressRange {
   const address = parseAddress(first);
   if (address === null) throw new Error(`${first} is no address`);
   return { prefix: address.prefix, start: address.low, count };
@@ -115,7 +115,7 @@ export const targetOf = (address: string, port: number): RegisteredTarget => ({
 /** All ports above 1023, unless told otherwise. */
 export function registrationOf(
   id: number,
-  ranges: readonly RegisteredRange[],
+  ranges: readonly AddressRange[],
   targets: readonly RegisteredTarget[],
   ports = { first: 1_024, last: 65_535 },
 ): Registration {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { parseAddress } from '../../src/base/address.ts';
+import { type AddressRange, parseAddress } from '../../src/base/address.ts';
 import {
   type AddressBlock,
   blocksOf,
@@ -13,9 +13,8 @@ import {
   routesOf,
   withoutBlocks,
 } from '../../src/io/way/address-blocks.ts';
-import type { ClientRange } from '../../src/io/way/client-ranges.ts';
 
-function rangeOf(first: string, count: number): ClientRange {
+function rangeOf(first: string, count: number): AddressRange {
   const address = parseAddress(first);
   if (address === null) throw new Error(first);
   return { prefix: address.prefix, start: address.low, count };
@@ -50,7 +49,7 @@ describe('what covers a range', () => {
     const count = fc.integer({ min: 1, max: 2 ** 16 });
     fc.assert(
       fc.property(start, count, (first, many) => {
-        const range: ClientRange = { prefix: new Uint8Array(0), start: first, count: many };
+        const range: AddressRange = { prefix: new Uint8Array(0), start: first, count: many };
         const blocks = coveringBlocks(range);
         expect(withoutBlocks(range, blocks)).toEqual([]);
         const held = blocks.reduce((sum, block) => sum + (rangeOfBlock(block)?.count ?? 0), 0);

@@ -2,9 +2,8 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
-import { addressOfBytes } from '../../src/base/address.ts';
+import { addressOfBytes, type Endpoint } from '../../src/base/address.ts';
 import { ReplayError } from '../../src/base/errors.ts';
-import type { TargetEndpoint } from '../../src/io/filter/tcp-match.ts';
 import { AF_UNIX, SOCK_DGRAM, Socket, unixAddress } from '../../src/io/sys/socket.ts';
 import {
   type Claim,
@@ -17,7 +16,7 @@ import {
 import { portRanges } from '../helpers/port-ranges.ts';
 import { rangeOf, targetOf as registered } from '../helpers/raw-client.ts';
 
-const targetOf = (address: string, port: number): TargetEndpoint => ({
+const targetOf = (address: string, port: number): Endpoint => ({
   address: addressOfBytes(registered(address, port).address),
   port,
 });

@@ -1,6 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { addressBytes, type IpAddress, parseAddress } from '../../src/base/address.ts';
-import { type ClientRange, isInRange, isOnLink } from '../../src/io/way/client-ranges.ts';
+import {
+  type AddressRange,
+  addressBytes,
+  type IpAddress,
+  parseAddress,
+} from '../../src/base/address.ts';
+import { isInRange, isOnLink } from '../../src/io/way/client-ranges.ts';
 import { type NetworkInterface, sharePrefix } from '../../src/io/way/interfaces.ts';
 
 function addressOf(text: string): IpAddress {
@@ -11,7 +16,7 @@ function addressOf(text: string): IpAddress {
 
 const octetsOf = (text: string): Uint8Array => addressBytes(addressOf(text));
 
-function rangeOf(text: string, count: number): ClientRange {
+function rangeOf(text: string, count: number): AddressRange {
   const { prefix, low } = addressOf(text);
   return { prefix, start: low, count };
 }

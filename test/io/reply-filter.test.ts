@@ -1,13 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
+  type AddressRange,
   addressBytes,
   type IpAddress,
   isSamePrefix,
   parseAddress,
 } from '../../src/base/address.ts';
 import { type ReplyFilterOptions, replyFilter } from '../../src/io/filter/reply-filter.ts';
-import { addressAt, type ClientRange } from '../../src/io/way/client-ranges.ts';
+import { addressAt } from '../../src/io/way/client-ranges.ts';
 import { packetTooBig } from '../helpers/icmp.ts';
 import { portRanges, portsOf } from '../helpers/port-ranges.ts';
 import { runBpf } from './bpf-interpreter.ts';
@@ -21,7 +22,7 @@ function addressOf(text: string): IpAddress {
   return address;
 }
 
-function rangeOf(text: string, count: number): ClientRange {
+function rangeOf(text: string, count: number): AddressRange {
   const { prefix, low } = addressOf(text);
   return { prefix, start: low, count };
 }

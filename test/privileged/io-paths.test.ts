@@ -3,11 +3,15 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { addressBytes, type IpAddress, parseAddress } from '../../src/base/address.ts';
+import {
+  type AddressRange,
+  addressBytes,
+  type IpAddress,
+  parseAddress,
+} from '../../src/base/address.ts';
 import { type LocalIo, type LocalPlan, openLocal } from '../../src/io/open-local.ts';
 import { runStartsNow } from '../../src/io/receive/run-clock.ts';
 import { inNamespace } from '../../src/io/sys/namespace.ts';
-import type { ClientRange } from '../../src/io/way/client-ranges.ts';
 import { findInterface } from '../../src/io/way/interfaces.ts';
 import {
   findLocalPath,
@@ -59,7 +63,7 @@ function addressOf(text: string): IpAddress {
   return address;
 }
 
-function rangeOf(text: string, count: number): ClientRange {
+function rangeOf(text: string, count: number): AddressRange {
   const { prefix, low } = addressOf(text);
   return { prefix, start: low, count };
 }
@@ -212,7 +216,7 @@ describe.runIf(isReady)('the way to the targets', () => {
 
     test('that are in use are refused', () => {
       const path = pathTo('10.77.0.1');
-      const check = (range: ClientRange) => () =>
+      const check = (range: AddressRange) => () =>
         requireClients(path, [addressOf('10.77.0.1')], [range]);
       const code = 'ERR_IO_CLIENT_IN_USE';
       expect(check(rangeOf('10.77.0.2', 1))).toThrow(expect.objectContaining({ code }));

@@ -18,8 +18,9 @@
  * extension headers before TCP, which servers do not send either.
  */
 
+import type { AddressRange, Endpoint } from '../../base/address.ts';
 import { countPorts, type PortRange, portIndexOf, portSpans } from '../../base/port-range.ts';
-import { addRangeMatch, type ClientRange, familyOf } from '../way/client-ranges.ts';
+import { addRangeMatch, familyOf } from '../way/client-ranges.ts';
 import { Bpf, BpfAssembler, type BpfInstruction } from './bpf.ts';
 import {
   addIpv4Ends,
@@ -29,7 +30,6 @@ import {
   assembleFilter,
   CLIENT_PLACE,
   CLIENT_PORT,
-  type TargetEndpoint,
 } from './tcp-match.ts';
 
 /** How connections are numbered and shared out. */
@@ -46,8 +46,8 @@ export interface Sharding {
 
 export interface ReplyFilterOptions {
   /** In the order of the pool: an address's index counts over all of them. */
-  readonly ranges: readonly ClientRange[];
-  readonly targets: readonly TargetEndpoint[];
+  readonly ranges: readonly AddressRange[];
+  readonly targets: readonly Endpoint[];
   /** Client ports. */
   readonly ports: PortRange;
   readonly sharding: Sharding;
@@ -110,7 +110,7 @@ function addPort(filter: BpfAssembler, version: string, { ports }: ReplyFilterOp
 }
 
 /** Goes on where the source is one of the targets, else drops. */
-function addTargets(filter: BpfAssembler, family: 4 | 6, targets: readonly TargetEndpoint[]): void {
+function addTargets(filter: BpfAssembler, family: 4 | 6, targets: readonly Endpoint[]): void {
   const name = `ipv${family}`;
   const found = `${name} target found`;
   addTargetMatch(filter, { family, name, targets, found });
@@ -120,7 +120,7 @@ function addTargets(filter: BpfAssembler, family: 4 | 6, targets: readonly Targe
 }
 
 /** Goes to `shard` with the address's index in A, or drops. */
-function addRanges(filter: BpfAssembler, ranges: readonly ClientRange[], family: 4 | 6): void {
+function addRanges(filter: BpfAssembler, ranges: readonly AddressRange[], family: 4 | 6): void {
   let index = 0;
   for (const [i, range] of ranges.entries()) {
     const match = { range, name: `range ${i}`, place: CLIENT_PLACE, index, found: 'shard' };

@@ -2,7 +2,7 @@
  * What kernel filters for replies have in common, and for routers' messages that packets of ours were
  * too big: over packets that begin at their IP header.
  */
-import { addressBytes, type IpAddress } from '../../base/address.ts';
+import { addressBytes, type Endpoint } from '../../base/address.ts';
 import { ReplayError } from '../../base/errors.ts';
 import { EtherType } from '../../wire/ethernet.ts';
 import {
@@ -35,11 +35,6 @@ import {
   type BpfAssembler,
   type BpfInstruction,
 } from './bpf.ts';
-
-export interface TargetEndpoint {
-  readonly address: IpAddress;
-  readonly port: number;
-}
 
 /**
  * Words of a filter's memory, once `addIpv4Ends` or `addIpv6Ends` has run: who sends to whom. Of a
@@ -143,7 +138,7 @@ export interface TargetMatch {
   readonly family: 4 | 6;
   /** Names the match's own labels: no two the same. */
   readonly name: string;
-  readonly targets: readonly TargetEndpoint[];
+  readonly targets: readonly Endpoint[];
   /** Where to go when the packet comes from one of them. */
   readonly found: string;
 }

@@ -1,7 +1,7 @@
 /** Settings of this machine that an intercept stands or falls by. */
-import { addressOfBytes, formatAddress } from '../../base/address.ts';
+import { type AddressRange, addressOfBytes, formatAddress } from '../../base/address.ts';
 import { ReplayError } from '../../base/errors.ts';
-import type { RegisteredRange, Registration } from '../../intercept/ports.ts';
+import type { Registration } from '../../intercept/ports.ts';
 import { formatBlock, routesOf } from '../way/address-blocks.ts';
 import { addressAt, isInRange } from '../way/client-ranges.ts';
 import { ipJson, type NetworkInterface } from '../way/interfaces.ts';
@@ -78,7 +78,7 @@ export function reversePathWarnings(
  * @throws ReplayError ERR_IO_CLIENT_IN_USE (usage)
  */
 export function refuseOwnAddresses(
-  ranges: readonly RegisteredRange[],
+  ranges: readonly AddressRange[],
   devices: readonly NetworkInterface[],
 ): void {
   const own = devices.flatMap(({ addresses }) =>

@@ -9,9 +9,14 @@
  * there is no moment without rules, and rules that somebody has removed come back.
  */
 
-import { addressBytes, addressOfBytes, formatAddress } from '../../base/address.ts';
+import {
+  type AddressRange,
+  addressBytes,
+  addressOfBytes,
+  formatAddress,
+} from '../../base/address.ts';
 import { alsoFailed, ReplayError, undoAfter } from '../../base/errors.ts';
-import type { RegisteredRange, RegisteredTarget, Registration } from '../../intercept/ports.ts';
+import type { RegisteredTarget, Registration } from '../../intercept/ports.ts';
 import { ROOT_HINT } from '../sys/errno.ts';
 import { coveringBlocks, formatBlock, parseBlock, rangeOfBlock } from '../way/address-blocks.ts';
 import { runCommand } from '../way/commands.ts';
@@ -197,7 +202,7 @@ const ANY_PORT = { first: 1, last: 0xffff } as const;
  * nothing. Targets with the same clients make one registration.
  */
 export function registrationsOfRules(family: 4 | 6, lines: readonly string[]): Registration[] {
-  const byTarget = new Map<string, { target: RegisteredTarget; ranges: RegisteredRange[] }>();
+  const byTarget = new Map<string, { target: RegisteredTarget; ranges: AddressRange[] }>();
   for (const line of lines) {
     const [, source = '', clients = ''] = / -s (\S+) -d (\S+) /.exec(line) ?? [];
     const address = parseBlock(source)?.address;

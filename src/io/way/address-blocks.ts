@@ -1,12 +1,13 @@
 /** Ranges of addresses as CIDR blocks, which rules and routes are made of. */
 import {
+  type AddressRange,
   addressBytes,
   addressOfBytes,
   formatAddress,
   type IpAddress,
   parseAddress,
 } from '../../base/address.ts';
-import { addressAt, type ClientRange, familyOf } from './client-ranges.ts';
+import { addressAt, familyOf } from './client-ranges.ts';
 import { sharePrefix } from './interfaces.ts';
 
 /** All addresses that share the first `prefixBits` bits of `address`. */
@@ -24,7 +25,7 @@ export const formatBlock = ({ address, prefixBits }: AddressBlock): string =>
   `${formatAddress(address)}/${prefixBits}`;
 
 /** The fewest blocks that hold exactly the range's addresses, in their order: at most 62. */
-export function blocksOf(range: ClientRange): AddressBlock[] {
+export function blocksOf(range: AddressRange): AddressBlock[] {
   const blocks: AddressBlock[] = [];
   const bits = familyOf(range) === 4 ? LOW_BITS : COMMON_BITS + LOW_BITS;
   for (let index = 0; index < range.count; ) {
@@ -45,7 +46,7 @@ const COVERED_SIZE_MIN = 256;
  * The block that a range is, but for its first and last address at most: pools leave network,
  * broadcast and anycast addresses out, which nobody has. Else the range's own blocks.
  */
-export function coveringBlocks(range: ClientRange): AddressBlock[] {
+export function coveringBlocks(range: AddressRange): AddressBlock[] {
   const block = holdingBlock(range);
   const bits = familyOf(range) === 4 ? LOW_BITS : COMMON_BITS + LOW_BITS;
   const size = 2 ** (bits - block.prefixBits);
@@ -56,7 +57,7 @@ export function coveringBlocks(range: ClientRange): AddressBlock[] {
 }
 
 /** The block's addresses as a range; null where they differ in more than their last 32 bits. */
-export function rangeOfBlock({ address, prefixBits }: AddressBlock): ClientRange | null {
+export function rangeOfBlock({ address, prefixBits }: AddressBlock): AddressRange | null {
   const bits = address.family === 4 ? LOW_BITS : COMMON_BITS + LOW_BITS;
   const count = 2 ** (bits - prefixBits);
   if (bits - prefixBits > LOW_BITS) return null;
@@ -80,12 +81,12 @@ const ROUTES_MAX = 4;
  * What to route so that a range's addresses are: its blocks where they are few, else the smallest
  * block that holds them all, and a few others with them.
  */
-export function routesOf(range: ClientRange): AddressBlock[] {
+export function routesOf(range: AddressRange): AddressBlock[] {
   const blocks = coveringBlocks(range);
   return blocks.length > ROUTES_MAX ? [holdingBlock(range)] : blocks;
 }
 
-function holdingBlock(range: ClientRange): AddressBlock {
+function holdingBlock(range: AddressRange): AddressBlock {
   const { prefix, start, count } = range;
   const bits = familyOf(range) === 4 ? LOW_BITS : COMMON_BITS + LOW_BITS;
   let sizeBits = 0;
@@ -101,16 +102,16 @@ const isBlock = (low: number, sizeBits: number, left: number): boolean =>
 
 /** The range's addresses that are in none of the blocks. */
 export function withoutBlocks(
-  range: ClientRange,
+  range: AddressRange,
   blocks: readonly AddressBlock[],
-): readonly ClientRange[] {
-  return blocks.reduce<readonly ClientRange[]>(
+): readonly AddressRange[] {
+  return blocks.reduce<readonly AddressRange[]>(
     (left, block) => left.flatMap((one) => withoutBlock(one, block)),
     [range],
   );
 }
 
-function withoutBlock(range: ClientRange, block: AddressBlock): ClientRange[] {
+function withoutBlock(range: AddressRange, block: AddressBlock): AddressRange[] {
   const { prefix, start, count } = range;
   const end = start + count;
   const first = addressBytes(addressAt(range, 0));
@@ -128,7 +129,7 @@ function withoutBlock(range: ClientRange, block: AddressBlock): ClientRange[] {
 }
 
 /** `198.18.0.0-198.18.0.9`, or as a block where it is one. */
-export function formatRange(range: ClientRange): string {
+export function formatRange(range: AddressRange): string {
   const [block, ...rest] = blocksOf(range);
   if (rest.length === 0) return formatBlock(block);
   const first = formatAddress(addressAt(range, 0));

@@ -10,22 +10,28 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { addressBytes, formatAddress, isSamePrefix, parseAddress } from '../../base/address.ts';
+import {
+  type AddressRange,
+  addressBytes,
+  type Endpoint,
+  formatAddress,
+  isSamePrefix,
+  parseAddress,
+} from '../../base/address.ts';
 import { ReplayError } from '../../base/errors.ts';
 import { formatPorts, joinSpans, type PortRange, sharePorts } from '../../base/port-range.ts';
-import type { TargetEndpoint } from '../filter/tcp-match.ts';
 import { AF_UNIX, SOCK_DGRAM, Socket, unixAddress } from '../sys/socket.ts';
 import { formatEndpoint, formatRange } from './address-blocks.ts';
-import { addressAt, type ClientRange } from './client-ranges.ts';
+import { addressAt } from './client-ranges.ts';
 
 /** What a replay uses. */
 export interface ClientClaim {
   /** The process, as its own pid namespace numbers it. */
   readonly pid: number;
   /** At least one, all of one family. */
-  readonly ranges: readonly ClientRange[];
+  readonly ranges: readonly AddressRange[];
   readonly ports: PortRange;
-  readonly targets: readonly TargetEndpoint[];
+  readonly targets: readonly Endpoint[];
 }
 
 /** One that holds. */
@@ -105,8 +111,8 @@ export function parseClaims(list: string): ClientClaim[] {
 
 /** What two claims have in common, so that both cannot hold: addresses, and one of the targets. */
 interface Clash {
-  readonly ranges: readonly ClientRange[];
-  readonly target: TargetEndpoint;
+  readonly ranges: readonly AddressRange[];
+  readonly target: Endpoint;
 }
 
 /** Null where both can hold: other addresses, other ports or other targets. */
@@ -160,12 +166,12 @@ function parseClaimedPorts(text: string): PortRange | null {
   return joinSpans(spans);
 }
 
-const isSameTarget = (one: TargetEndpoint, other: TargetEndpoint): boolean =>
+const isSameTarget = (one: Endpoint, other: Endpoint): boolean =>
   one.port === other.port &&
   one.address.low === other.address.low &&
   isSamePrefix(one.address, other.address);
 
-function common(one: ClientRange, other: ClientRange): ClientRange[] {
+function common(one: AddressRange, other: AddressRange): AddressRange[] {
   if (!isSamePrefix(addressAt(one, 0), addressAt(other, 0))) return [];
   const start = Math.max(one.start, other.start);
   const end = Math.min(one.start + one.count, other.start + other.count);

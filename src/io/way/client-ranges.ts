@@ -1,28 +1,24 @@
 /** Ranges of client addresses: what is in them, and how a kernel filter finds out. */
-import { addressBytes, addressOfBytes, type IpAddress, isSamePrefix } from '../../base/address.ts';
+import {
+  type AddressRange,
+  addressBytes,
+  addressOfBytes,
+  type IpAddress,
+  isSamePrefix,
+} from '../../base/address.ts';
 import { Bpf, type BpfAssembler } from '../filter/bpf.ts';
 import { type NetworkInterface, sharePrefix } from './interfaces.ts';
 
-/** Consecutive client addresses that differ in their last 32 bits only. */
-export interface ClientRange {
-  /** The first 12 octets of an IPv6 address; empty for IPv4. */
-  readonly prefix: Uint8Array;
-  /** The last 32 bits of the first address. */
-  readonly start: number;
-  /** Addresses, 1..2^32; `start + count` is at most 2^32. */
-  readonly count: number;
-}
-
-export const familyOf = ({ prefix }: ClientRange): 4 | 6 => (prefix.length === 0 ? 4 : 6);
+export const familyOf = ({ prefix }: AddressRange): 4 | 6 => (prefix.length === 0 ? 4 : 6);
 
 /** The range's address number `index`, from 0. */
-export const addressAt = (range: ClientRange, index: number): IpAddress => ({
+export const addressAt = (range: AddressRange, index: number): IpAddress => ({
   family: familyOf(range),
   prefix: range.prefix,
   low: range.start + index,
 });
 
-export function isInRange(address: IpAddress, range: ClientRange): boolean {
+export function isInRange(address: IpAddress, range: AddressRange): boolean {
   const offset = address.low - range.start;
   return isSamePrefix(address, addressAt(range, 0)) && offset >= 0 && offset < range.count;
 }
@@ -31,7 +27,7 @@ export function isInRange(address: IpAddress, range: ClientRange): boolean {
  * Whether an interface's link holds addresses of the range, so that its neighbours ask who has
  * them instead of sending to a router.
  */
-export function isOnLink(device: NetworkInterface, range: ClientRange): boolean {
+export function isOnLink(device: NetworkInterface, range: AddressRange): boolean {
   const first = addressBytes(addressAt(range, 0));
   const last = addressBytes(addressAt(range, range.count - 1));
   return device.addresses.some(({ address, prefixBits }) => {
@@ -59,7 +55,7 @@ export const inPacket = (at: number): AddressPlace => ({ load: Bpf.LOAD_WORD, at
 export const inMemory = (at: number): AddressPlace => ({ load: Bpf.LOAD_MEMORY, at, step: 1 });
 
 export interface RangeMatch {
-  readonly range: ClientRange;
+  readonly range: AddressRange;
   /** Names the match's own labels: no two the same. */
   readonly name: string;
   /** Where the address is. */

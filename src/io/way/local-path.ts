@@ -1,9 +1,13 @@
 /** The way to the targets and back, found once before the threads start. */
 import { existsSync, readFileSync } from 'node:fs';
-import type { IpAddress } from '../../base/address.ts';
-import { addressOfBytes, formatAddress } from '../../base/address.ts';
+import {
+  type AddressRange,
+  addressOfBytes,
+  formatAddress,
+  type IpAddress,
+} from '../../base/address.ts';
 import { ReplayError } from '../../base/errors.ts';
-import { type ClientRange, isInRange, isOnLink } from './client-ranges.ts';
+import { isInRange, isOnLink } from './client-ranges.ts';
 import { type NetworkInterface, readInterfaces } from './interfaces.ts';
 import { requireLoopback } from './loopback.ts';
 import { findRoute, type LinkRoute, type NextHopChoice } from './routes.ts';
@@ -81,7 +85,7 @@ export function nextHopMacs({ routes }: LocalPath): Uint8Array[] {
 }
 
 /** Whether neighbours of the link ask for addresses of the ranges, so that answering them helps. */
-export const needsAnswers = (path: LocalPath, ranges: readonly ClientRange[]): boolean =>
+export const needsAnswers = (path: LocalPath, ranges: readonly AddressRange[]): boolean =>
   path.device.asksNeighbours && ranges.some((range) => isOnLink(path.device, range));
 
 /**
@@ -92,7 +96,7 @@ export const needsAnswers = (path: LocalPath, ranges: readonly ClientRange[]): b
 export function requireClients(
   path: LocalPath,
   targets: readonly IpAddress[],
-  ranges: readonly ClientRange[],
+  ranges: readonly AddressRange[],
 ): void {
   const clashes = path.inUse.filter((address) => ranges.some((range) => isInRange(address, range)));
   if (clashes.length > 0) {

@@ -8,9 +8,9 @@
  * turns a route to `lo` into one that rejects.
  */
 import { readFileSync } from 'node:fs';
-import { formatAddress, type IpAddress } from '../../base/address.ts';
+import { type AddressRange, formatAddress, type IpAddress } from '../../base/address.ts';
 import { ReplayError } from '../../base/errors.ts';
-import { addressAt, type ClientRange } from './client-ranges.ts';
+import { addressAt } from './client-ranges.ts';
 import { ipJson } from './interfaces.ts';
 
 const LOOPBACK_FIRST_OCTET = 127;
@@ -19,7 +19,7 @@ const LOOPBACK_FIRST_OCTET = 127;
  * Refuses a target on this machine whose replies would not come back by `lo`.
  * @throws ReplayError ERR_IO_LOOPBACK (unreachable), with the command that mends it
  */
-export function requireLoopback(target: IpAddress, ranges: readonly ClientRange[]): void {
+export function requireLoopback(target: IpAddress, ranges: readonly AddressRange[]): void {
   const text = formatAddress(target);
   if (target.family === 6) {
     throw fault(

@@ -8,12 +8,12 @@
  * nobody else has to know, and hosts that have such an address by mistake keep it with their other
  * neighbours.
  */
-import { addressBytes } from '../../base/address.ts';
+import { type AddressRange, addressBytes } from '../../base/address.ts';
 import { ArpOperation, emitArp } from '../../wire/arp.ts';
 import { EtherType, emitEthernet } from '../../wire/ethernet.ts';
 import { emitNdp, NdpType } from '../../wire/ndp.ts';
 import { AF_PACKET, packetAddress, SOCK_RAW, Socket } from '../sys/socket.ts';
-import { addressAt, type ClientRange, familyOf } from './client-ranges.ts';
+import { addressAt, familyOf } from './client-ranges.ts';
 import { join } from './neighbours.ts';
 
 /** Before the run begins: as many as a Linux neighbour table holds (gc_thresh3), some milliseconds. */
@@ -36,7 +36,7 @@ export interface NeighbourAnnouncerOptions {
   /** Six octets: where the clients are. */
   readonly mac: Uint8Array;
   /** All of one family, in the order of the pool. */
-  readonly ranges: readonly ClientRange[];
+  readonly ranges: readonly AddressRange[];
   /** How many of their addresses are used, from the first on. */
   readonly addresses: number;
   readonly to: readonly AnnouncedTo[];

@@ -3,7 +3,7 @@
  * same link needs no route to the clients. It answers for the ranges alone, and not for
  * addresses that somebody else has; what is said unasked is in neighbour-announcer.ts.
  */
-import { addressBytes, type IpAddress } from '../../base/address.ts';
+import { type AddressRange, addressBytes, type IpAddress } from '../../base/address.ts';
 import {
   ARP_OPERATION,
   ARP_TARGET_ADDRESS,
@@ -37,7 +37,7 @@ import {
   SOL_PACKET,
   Socket,
 } from '../sys/socket.ts';
-import { addRangeMatch, type ClientRange, familyOf, inPacket } from './client-ranges.ts';
+import { addRangeMatch, familyOf, inPacket } from './client-ranges.ts';
 import { join } from './neighbours.ts';
 
 /** Where a frame's source address stands. */
@@ -51,7 +51,7 @@ export interface NeighbourResponderOptions {
   /** Six octets: what is answered. */
   readonly mac: Uint8Array;
   /** All of one family. */
-  readonly ranges: readonly ClientRange[];
+  readonly ranges: readonly AddressRange[];
   /** Addresses of the ranges that are not answered for: this machine's own, the next hop's. */
   readonly except: readonly IpAddress[];
   /** Six octets each: whose questions are answered; null: everybody's. */

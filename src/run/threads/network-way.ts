@@ -1,9 +1,14 @@
 /** The way to real targets and back, found before the threads start. */
-import { addressOfBytes, formatAddress, type IpAddress, parseAddress } from '../../base/address.ts';
+import {
+  addressOfBytes,
+  type Endpoint,
+  formatAddress,
+  type IpAddress,
+  parseAddress,
+} from '../../base/address.ts';
 import { assert } from '../../base/assert.ts';
 import { countPorts } from '../../base/port-range.ts';
 import { formatCount } from '../../base/units.ts';
-import type { TargetEndpoint } from '../../io/filter/tcp-match.ts';
 import {
   findLocalPath,
   type LocalPath,
@@ -80,7 +85,7 @@ export function wayOf(
 }
 
 /** The plan's targets with their addresses parsed, in their order. */
-export function targetEndpoints(plan: RunPlan): readonly TargetEndpoint[] {
+export function targetEndpoints(plan: RunPlan): readonly Endpoint[] {
   const addresses = targetAddresses(plan);
   return plan.targets.map(({ port }, row) => ({ address: addresses[row], port }));
 }

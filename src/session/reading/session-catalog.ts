@@ -3,7 +3,7 @@ import { formatAddress, type IpAddress } from '../../base/address.ts';
 import { hash32 } from '../../base/prng.ts';
 import { NS_PER_SECOND } from '../../base/time.ts';
 import type { Epoch } from '../../capture/capture-clock.ts';
-import type { Endpoint } from '../script/scripts.ts';
+import type { RecordedEndpoint } from '../script/scripts.ts';
 import type { AddressBook } from './address-book.ts';
 import { ClockSkews } from './clock-skew.ts';
 import { oneSidedSession, PartFinder, type SessionPart, wholeSession } from './partial-session.ts';
@@ -62,7 +62,7 @@ export class SessionCatalog {
   /** Row of a session's server in `endpoints`. */
   readonly endpointOf: Uint32Array;
   /** Every server of the capture, in the order in which they were first met. */
-  readonly endpoints: Endpoint[] = [];
+  readonly endpoints: RecordedEndpoint[] = [];
   /** What was counted of each of them. */
   readonly servers: ServerCounts[] = [];
   /** Sessions by reason. */
@@ -119,7 +119,7 @@ export class SessionCatalog {
   }
 
   /** Address and port of whoever sends in a direction. */
-  endpoint(session: number, direction: number): Endpoint {
+  endpoint(session: number, direction: number): RecordedEndpoint {
     const address = formatAddress(this.#addressOf(session, direction));
     return { address, port: this.#portOf(session, direction) };
   }

@@ -52,7 +52,7 @@ export interface StreamColumns {
   readonly endThinkNs: Float64Array;
 }
 
-export interface Endpoint {
+export interface RecordedEndpoint {
   /** Text form of an IPv4 or IPv6 address. */
   readonly address: string;
   readonly port: number;
@@ -77,7 +77,7 @@ export interface Scripts {
   readonly durationNs: Float64Array;
   /** Row in `endpoints`: the recorded server. */
   readonly endpoint: Uint16Array;
-  readonly endpoints: readonly Endpoint[];
+  readonly endpoints: readonly RecordedEndpoint[];
   readonly protocol: Uint8Array;
   /**
    * 1 where the server was not captured: then the lengths of its answers are only what the client
