@@ -11,7 +11,7 @@ import { makeFolder } from './servers.ts';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const COMMAND = join(ROOT, 'bin/gryphon.js');
 /** A target may keep what is left of a user's connection this long after the run. */
-const CONNECTIONS_GONE_MS = 15_000;
+const CONNECTIONS_GONE_MS = 5_000;
 
 interface LatencyRow {
   readonly count: number;

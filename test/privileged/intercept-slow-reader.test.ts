@@ -10,7 +10,10 @@ import { request } from '../intercept/registrations.ts';
 /** On this machine's own loopback: another for each process that runs this test. */
 const PORT = 20_000 + (process.pid % 10_000);
 const RATE = 100_000;
-const SECONDS = 4;
+/** Packets of the quick replay in all: of its half of the rate, two seconds. */
+const PACKETS = RATE;
+/** A busy machine may take a while to make them. */
+const PATIENCE_MS = 60_000;
 
 const HELLO: Hello = {
   oldest: 1,
@@ -92,18 +95,17 @@ describe('an intercept under load', () => {
     const slow = register('10.0.0.0/24', false);
     const quick = register('10.0.1.0/24', true);
     await until('both registered', () => slow.seen.isRegistered && quick.seen.isRegistered);
-    await new Promise((resolve) => setTimeout(resolve, SECONDS * 1_000));
-    quick.peer.ping();
-    const { forwarded: told } = quick.peer.status;
-    await until('the last totals', () => quick.peer.status.forwarded > told);
+    // It pings by itself; each answer tells the totals.
+    const isThrough = () => quick.peer.status.forwarded >= PACKETS;
+    await until(`${PACKETS} packets of the one that reads`, isThrough, PATIENCE_MS);
     const { forwarded, dropped } = quick.peer.status;
+    // What was forwarded before the totals has arrived before them.
+    const { records } = quick.seen;
     slow.close();
     quick.close();
     await until('both gone', () => daemon.output().split('a replay is gone').length === 3);
     expect(dropped).toBe(0);
-    // Half of the packets are its own; what was forwarded before the totals has arrived.
-    expect(forwarded).toBeGreaterThan((RATE / 2) * SECONDS * 0.05);
-    expect(quick.seen.records).toBeGreaterThanOrEqual(forwarded - RATE / 10);
+    expect(records).toBeGreaterThanOrEqual(forwarded - RATE / 10);
     const lost = [...daemon.output().matchAll(/"dropped":(\d+),"msg":"a replay is gone"/g)];
     const drops = lost.map(([, count]) => Number(count)).sort((a, b) => a - b);
     expect(drops[0]).toBe(0);
