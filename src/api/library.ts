@@ -19,6 +19,7 @@ import { runReplay } from '../run/replay-run.ts';
 import { type InspectOptions, type ReplayOptions, toArguments } from './options.ts';
 
 export { ReplayError } from '../base/errors.ts';
+export { UnreachedError } from '../run/unreached-error.ts';
 export type {
   ExitCode,
   InspectDocument,
@@ -74,7 +75,8 @@ function read(name: 'replay' | 'inspect', captures: string | readonly string[], 
 /**
  * Plays the captures' sessions as `gryphon replay` does.
  * @returns a promise of the outcome; rejected with a ReplayError by what failed: wrong options
- *   (`kind` usage), the capture, the environment, or a target that cannot be reached
+ *   (`kind` usage), the capture, the environment; or with an UnreachedError, which has a `result`,
+ *   where the target or an intercept cannot be reached
  */
 export function replay(options: ReplayOptions): ReplayRun {
   const events = new EventEmitter<{ progress: [ProgressSnapshot]; warning: [string] }>();

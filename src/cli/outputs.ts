@@ -83,16 +83,33 @@ export async function writeOutputs(
   outputs: Outputs,
   context: Pick<Context, 'files' | 'print' | 'log'>,
 ): Promise<void> {
-  const { folder, json, html, isQuiet, summary } = outputs;
-  const writes: Promise<void>[] = [];
+  const { json, html, isQuiet, summary } = outputs;
+  const writes = [writeDocuments(result, outputs, context)];
   if (json === STDOUT || html === STDOUT) {
     if (!isQuiet) context.log(textReport(result, { ...summary, color: false }));
   } else {
     writes.push(context.print(textReport(result, summary)));
   }
+  await settle(writes);
+}
+
+/**
+ * Writes every report but the summary, as `writeOutputs` does.
+ * @throws ReplayError ERR_CLI_OUTPUT, ERR_CLI_STDOUT
+ */
+export async function writeDocuments(
+  result: RunResult,
+  { folder, json, html }: Outputs,
+  context: Destination,
+): Promise<void> {
+  const writes: Promise<void>[] = [];
   if (json !== null) writes.push(writeTo(json, jsonReport(result), context));
   if (html !== null) writes.push(writeHtml(result, html, context));
   if (folder !== null) writes.push(writeFolder(result, folder, context.files));
+  await settle(writes);
+}
+
+async function settle(writes: readonly Promise<void>[]): Promise<void> {
   const outcomes = await Promise.allSettled(writes);
   const failed = outcomes.find((outcome) => outcome.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
@@ -114,7 +131,5 @@ async function writeHtml(result: RunResult, path: string, to: Destination): Prom
 export async function writeFolder(result: RunResult, folder: string, files: Files): Promise<void> {
   const contents = outputFiles(result, await files.readHtmlAssets());
   const writes = [...contents].map(([name, text]) => files.write(`${folder}/${name}`, text));
-  const outcomes = await Promise.allSettled(writes);
-  const failed = outcomes.find((outcome) => outcome.status === 'rejected');
-  if (failed !== undefined) throw failed.reason;
+  await settle(writes);
 }

@@ -1,11 +1,19 @@
 /** `gryphon replay`: read the options, run, write every report, say how it went. */
+import { alsoFailed } from '../base/errors.ts';
 import { parseThreshold } from '../measure/thresholds.ts';
 import type { RunHost } from '../run/plan/options.ts';
+import { UnreachedError } from '../run/unreached-error.ts';
 import type { CommandInput } from './command-line.ts';
 import { ExitCode } from './exit-codes.ts';
 import { watchInterrupts } from './interruption.ts';
 import { outcomeOf } from './outcome.ts';
-import { checkOutputs, readOutputs, writeOutputs } from './outputs.ts';
+import {
+  checkOutputs,
+  type Outputs,
+  readOutputs,
+  writeDocuments,
+  writeOutputs,
+} from './outputs.ts';
 import { openProgress } from './progress.ts';
 import { readReplayOptions } from './replay-options.ts';
 import { publicClientsWarning } from './targets.ts';
@@ -46,7 +54,10 @@ export async function replay({ given, faults, context }: CommandInput): Promise<
     // Now, so that nothing is lost at the end of a long run.
     await checkOutputs(outputs, context.files);
     const { runReplay } = await import('../run/replay-run.ts');
-    const result = await runReplay(options, host, context.version);
+    const result = await runReplay(options, host, context.version).catch(async (error) => {
+      progress.stop();
+      throw await reported(error, outputs, context);
+    });
     progress.stop();
     await writeOutputs(result, outputs, context);
     const { code, message } = outcomeOf(result);
@@ -55,5 +66,20 @@ export async function replay({ given, faults, context }: CommandInput): Promise<
   } finally {
     progress.stop();
     interruption.stop();
+  }
+}
+
+/** Where nobody could be reached, there are documents all the same. @returns what is to be thrown */
+async function reported(
+  error: unknown,
+  outputs: Outputs,
+  context: CommandInput['context'],
+): Promise<unknown> {
+  if (!(error instanceof UnreachedError)) return error;
+  try {
+    await writeDocuments(error.result, outputs, context);
+    return error;
+  } catch (second) {
+    return alsoFailed(error, second);
   }
 }

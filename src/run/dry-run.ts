@@ -8,7 +8,8 @@ import type { ReplayOptions, RunHost } from './plan/options.ts';
 import type { PlannedRun } from './plan/plan-run.ts';
 import { plannedLoad } from './plan/planned-load.ts';
 import { targetCommands } from './plan/target-commands.ts';
-import { indexForReplay, planWay, STATE_BYTES_PER_USER } from './replay-run.ts';
+import { indexForReplay, planWay } from './replay-run.ts';
+import { STATE_BYTES_PER_USER } from './run-facts.ts';
 import { describeWay, warnOfWay } from './threads/network-way.ts';
 import { ProgressMeter } from './threads/progress-meter.ts';
 

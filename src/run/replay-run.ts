@@ -7,27 +7,23 @@ import { EMBEDDED_BYTES_PER_USER } from '../embedded/embedded-target.ts';
 import { type MetricsServer, serveMetrics } from '../io/metrics-server.ts';
 import { peakMemoryBytes } from '../io/process-memory.ts';
 import { buildResult } from '../measure/build-result.ts';
-import { Counter, sumCounters } from '../measure/counters.ts';
-import type { RunFacts, RunResult } from '../measure/result.ts';
+import { COUNTERS, Counter, sumCounters } from '../measure/counters.ts';
+import { LatencyTable } from '../measure/histograms.ts';
+import type { RunResult } from '../measure/result.ts';
 import { parseThresholds } from '../measure/thresholds.ts';
-import { PLAY_BYTES_PER_USER } from '../replay/play-table.ts';
-import { TIMER_BYTES_PER_USER } from '../schedule/timing-wheel.ts';
 import type { Scripts } from '../session/script/scripts.ts';
-import { TCB_BYTES_PER_USER } from '../tcp/user-table.ts';
 import { type CaptureIndex, indexCaptures } from './captures/index-captures.ts';
 import type { NetworkWay } from './job.ts';
 import { warnOfHints } from './plan/capture-hints.ts';
 import type { ReplayOptions, RunHost } from './plan/options.ts';
 import { type PlannedRun, planRun } from './plan/plan-run.ts';
-import { recordedRate } from './plan/planned-load.ts';
-import { openIntercepts } from './threads/intercepted-way.ts';
+import { factsOf, STATE_BYTES_PER_USER } from './run-facts.ts';
+import { type InterceptedWay, openIntercepts } from './threads/intercepted-way.ts';
 import { type LocalWay, openLocalWay } from './threads/local-way.ts';
 import { answersFor, findPath, surroundingsOf, warnOfWay, wayOf } from './threads/network-way.ts';
 import { ProgressMeter } from './threads/progress-meter.ts';
 import { ReplayThreads, type ThreadsState } from './threads/replay-threads.ts';
-
-/** What the engine keeps for each user. */
-export const STATE_BYTES_PER_USER = TCB_BYTES_PER_USER + PLAY_BYTES_PER_USER + TIMER_BYTES_PER_USER;
+import { UnreachedError } from './unreached-error.ts';
 
 /** How often progress is reported. */
 const PROGRESS_EVERY_MS = 200;
@@ -40,7 +36,7 @@ const MEMORY_SHARE_MAX = 0.8;
 /**
  * Plays the captures' sessions as the options say and reports what came of it.
  * @param version gryphon's own version
- * @throws ReplayError by what failed: usage, capture, environment, unreachable
+ * @throws ReplayError by what failed: usage, capture, environment; UnreachedError, with a result
  */
 export async function runReplay(
   options: ReplayOptions,
@@ -81,33 +77,15 @@ async function playAndReport(
   version: string,
   live: Live,
 ): Promise<RunResult> {
-  const startedAt = new Date();
-  const cpuBefore = process.cpuUsage();
+  const begun: Begun = { version, startedAt: new Date(), cpuBefore: process.cpuUsage() };
   const thresholds = parseThresholds(options.thresholds);
   const meter = new ProgressMeter(host);
   const index = await indexForReplay(options, host, meter);
   let local: LocalWay | null = null;
   try {
-    const { planned, network } = planWay(index.scripts(), options, startedAt.getTime());
-    const warnings = [
-      ...planned.warnings,
-      ...(network === null ? [] : warnOfWay(network, planned.plan)),
-      ...(network === null ? [] : warnOfHints(index, planned)),
-    ];
-    for (const warning of warnings) host.onWarning(warning);
-    const threads = threadsOf(options, planned.plan.users);
-    const onWarning = (text: string): void => {
-      warnings.push(text);
-      host.onWarning(text);
-    };
-    local = await openLocalWay(planned.plan, network, { interrupted: host.interrupted, onWarning });
-    const intercepts = await openIntercepts(planned.plan, network, {
-      token: options.token,
-      shards: threads,
-      interrupted: host.interrupted,
-      version,
-      onWarning,
-    });
+    const ways = await openWays(index, options, host, begun);
+    const { planned, network, intercepts, threads, warnings, onWarning } = ways;
+    local = ways.local;
     let interceptNotes: readonly string[] = [];
     const crew = new ReplayThreads({
       plan: planned.plan,
@@ -128,15 +106,13 @@ async function playAndReport(
     const counters = sumCounters(crew.state.counters);
     for (const warning of warnOfEarlierRun(counters)) onWarning(warning);
     const facts = factsOf(options, index, planned, counters, {
-      version,
-      startedAt: startedAt.toISOString(),
-      wallSeconds: (Date.now() - startedAt.getTime()) / 1_000,
+      ...sinceBegun(begun),
       isInterrupted: host.interrupted.aborted,
       mode: intercepts?.mode ?? null,
       failure,
       generator: {
         interceptSilentSeconds: (intercepts?.silentNs() ?? 0) / NS_PER_SECOND,
-        cpuSeconds: cpuSecondsSince(cpuBefore),
+        cpuSeconds: cpuSecondsSince(begun.cpuBefore),
         peakRssBytes: peakMemoryBytes(),
         threads,
         warnings,
@@ -149,6 +125,98 @@ async function playAndReport(
     local?.close();
     index.close();
   }
+}
+
+/** What is known of a run from its first moment on. */
+interface Begun {
+  readonly version: string;
+  readonly startedAt: Date;
+  readonly cpuBefore: NodeJS.CpuUsage;
+}
+
+const sinceBegun = ({ version, startedAt }: Begun) => ({
+  version,
+  startedAt: startedAt.toISOString(),
+  wallSeconds: (Date.now() - startedAt.getTime()) / 1_000,
+});
+
+/** The plan, and the ways out and back, each tried by a probe. */
+interface Ways {
+  readonly planned: PlannedRun;
+  readonly network: NetworkWay | null;
+  readonly local: LocalWay | null;
+  readonly intercepts: InterceptedWay | null;
+  readonly threads: number;
+  /** What the user has been told so far, and is told by `onWarning` from now on. */
+  readonly warnings: readonly string[];
+  onWarning(text: string): void;
+}
+
+/** @throws UnreachedError where a target or an intercept cannot be reached; ReplayError */
+async function openWays(
+  index: CaptureIndex,
+  options: ReplayOptions,
+  host: RunHost,
+  begun: Begun,
+): Promise<Ways> {
+  const warnings: string[] = [];
+  const onWarning = (text: string): void => {
+    warnings.push(text);
+    host.onWarning(text);
+  };
+  const { interrupted } = host;
+  const epochMs = begun.startedAt.getTime();
+  let local: LocalWay | null = null;
+  try {
+    const { planned, network } = planWay(index.scripts(), options, epochMs);
+    const said = network === null ? [] : [...warnOfWay(network, planned.plan)];
+    if (network !== null) said.push(...warnOfHints(index, planned));
+    for (const warning of [...planned.warnings, ...said]) onWarning(warning);
+    const threads = threadsOf(options, planned.plan.users);
+    local = await openLocalWay(planned.plan, network, { interrupted, onWarning });
+    const { token } = options;
+    const asked = { token, shards: threads, interrupted, version: begun.version, onWarning };
+    const intercepts = await openIntercepts(planned.plan, network, asked);
+    return { planned, network, local, intercepts, threads, warnings, onWarning };
+  } catch (fault) {
+    local?.close();
+    if (!(fault instanceof ReplayError) || fault.kind !== 'unreachable') throw fault;
+    // Without what was found out on the way: it may be the way that there is none of.
+    const planned = planRun(index.scripts(), options, epochMs);
+    throw new UnreachedError(
+      fault,
+      unreachedResult(index, options, planned, begun, fault, warnings),
+    );
+  }
+}
+
+/** What there is to report where no user was started, since there is no way to the target or back. */
+function unreachedResult(
+  index: CaptureIndex,
+  options: ReplayOptions,
+  planned: PlannedRun,
+  begun: Begun,
+  fault: ReplayError,
+  warnings: readonly string[],
+): RunResult {
+  const counters = new Float64Array(COUNTERS);
+  const facts = factsOf(options, index, planned, counters, {
+    ...sinceBegun(begun),
+    isInterrupted: false,
+    mode: null,
+    failure: fault.message,
+    generator: {
+      interceptSilentSeconds: 0,
+      cpuSeconds: cpuSecondsSince(begun.cpuBefore),
+      peakRssBytes: peakMemoryBytes(),
+      threads: threadsOf(options, planned.plan.users),
+      warnings: fault.hint === null ? warnings : [...warnings, fault.hint],
+      notes: [],
+    },
+  });
+  const timeline = { intervalNs: NS_PER_SECOND, intervals: [] };
+  const record = { counters, latency: new LatencyTable(), timeline };
+  return buildResult(facts, record, parseThresholds(options.thresholds));
 }
 
 /**
@@ -268,59 +336,6 @@ function threadsOf({ target, threads, sender }: ReplayOptions, users: number): n
   if (threads !== null) return Math.min(threads, users);
   const byCores = Math.max(1, Math.floor(availableParallelism() / 2));
   return Math.min(byCores, THREADS_MAX, Math.max(1, Math.floor(users / USERS_PER_THREAD_MIN)));
-}
-
-function factsOf(
-  options: ReplayOptions,
-  index: CaptureIndex,
-  planned: PlannedRun,
-  counters: Float64Array,
-  known: Pick<
-    RunFacts,
-    'version' | 'startedAt' | 'wallSeconds' | 'isInterrupted' | 'failure' | 'generator'
-  > & {
-    /** Of the intercepts; null without. */
-    readonly mode: string | null;
-  },
-): RunFacts {
-  const { plan, unmapped, targetLabels } = planned;
-  const isEmbedded = options.target.kind === 'embedded';
-  const { total, replayable, skipped } = index.sessions;
-  const plays = plan.users * plan.iterations;
-  // Played again and again until the time was up: what was not begun was never planned.
-  const { playsUntilNs } = planned;
-  const started = counters[Counter.STARTED];
-  const exchangesPerPlay = started > 0 ? counters[Counter.EXCHANGES_PLANNED] / started : 0;
-  const { mode, ...facts } = known;
-  return {
-    ...facts,
-    command: options.command,
-    durationNs: counters[Counter.CLOCK_NS],
-    clock: isEmbedded && !options.realTime ? 'virtual' : 'real',
-    capture: {
-      files: options.captures,
-      sessions: {
-        total,
-        replayable: replayable - unmapped,
-        skipped: unmapped === 0 ? skipped : { ...skipped, 'not-mapped': unmapped },
-      },
-    },
-    plan: {
-      users: plan.users,
-      iterations: plan.iterations,
-      accel: options.accel,
-      pace: options.pace,
-      clients: options.clients,
-      target: isEmbedded ? 'embedded' : targetLabels.join(','),
-      mode: isEmbedded ? 'embedded' : (mode ?? 'local'),
-      seed: options.seed,
-      arrivals: planned.arrivals.description,
-      untilSeconds: playsUntilNs === null ? null : playsUntilNs / NS_PER_SECOND,
-    },
-    plays: playsUntilNs === null ? plays : Math.max(plan.users, started),
-    recordedPerSecond: recordedRate(planned, exchangesPerPlay),
-    stateBytesPerUser: STATE_BYTES_PER_USER,
-  };
 }
 
 function cpuSecondsSince(before: NodeJS.CpuUsage): number {

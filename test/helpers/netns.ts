@@ -159,6 +159,12 @@ export function mustInside(host: Host, argv: readonly string[], options?: RunOpt
   return must(inside(host, argv), options);
 }
 
+/** A counter of the host's kernel since it began, by its name in nstat: `TcpPassiveOpens`. */
+export async function kernelCount(host: Host, name: string): Promise<number> {
+  const text = await mustInside(host, ['nstat', '-az', name]);
+  return Number(new RegExp(`^${name}\\s+(\\d+)`, 'm').exec(text)?.[1]);
+}
+
 /** Runs a command inside a host to its end, whatever that is. */
 export function runInside(host: Host, argv: readonly string[], options?: RunOptions) {
   return run(inside(host, argv), options);

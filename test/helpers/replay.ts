@@ -23,6 +23,8 @@ interface LatencyRow {
 export interface ReplayResult {
   readonly schema: string;
   readonly durationSeconds: number;
+  /** Why it ended before its time, or did not begin. */
+  readonly failure: string | null;
   readonly capture: {
     readonly sessions: {
       readonly total: number;
@@ -117,6 +119,20 @@ export function completed(replayed: Replayed, users: number): ReplayResult {
     answered: intended,
     unanswered: 0,
   });
+  return result;
+}
+
+/**
+ * The result of a run that found no way to its target: exit 5, nobody started, and a document that
+ * says why as stderr does.
+ */
+export function unreached(replayed: Replayed, users: number): ReplayResult {
+  expect(replayed).toMatchObject({ code: 5, stdout: '' });
+  const result = withLedger(replayed);
+  expect(result.users).toMatchObject({ planned: users, waiting: users, live: 0, completed: 0 });
+  expect(result.packets.sent).toBe(0);
+  expect(result.failure).not.toBeNull();
+  expect(replayed.stderr).toContain(result.failure);
   return result;
 }
 

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { clientStreams } from '../helpers/capture.ts';
 import { canRun } from '../helpers/privilege.ts';
-import { completed, fixture, replay } from '../helpers/replay.ts';
+import { completed, fixture, replay, unreached } from '../helpers/replay.ts';
 import { httpRequests } from '../helpers/requests.ts';
 import { type Nginx, startNginx } from '../helpers/servers.ts';
 import { type StackLab, startPasta, startSlirp } from '../helpers/stacks.ts';
@@ -105,7 +105,7 @@ describe.runIf(canRun('clients that libslirp asks for', [...TOOLS, 'slirp4netns'
 
     test('finds clients off the link by ARP: that is named, and answered where it may be', async () => {
       const refused = await play('--no-arp');
-      expect(refused).toMatchObject({ code: 5, result: null });
+      unreached(refused, 50);
       expect(refused.stderr).toContain('(ARP): --arp;');
       // Those that it was told of unasked it need not ask for.
       completed(await play(), 50);

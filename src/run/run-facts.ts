@@ -1,0 +1,71 @@
+/** What a run's result says besides what was measured: what was asked for, and of which captures. */
+import { NS_PER_SECOND } from '../base/time.ts';
+import { Counter } from '../measure/counters.ts';
+import type { RunFacts } from '../measure/result.ts';
+import { PLAY_BYTES_PER_USER } from '../replay/play-table.ts';
+import { TIMER_BYTES_PER_USER } from '../schedule/timing-wheel.ts';
+import { TCB_BYTES_PER_USER } from '../tcp/user-table.ts';
+import type { CaptureIndex } from './captures/index-captures.ts';
+import type { ReplayOptions } from './plan/options.ts';
+import type { PlannedRun } from './plan/plan-run.ts';
+import { recordedRate } from './plan/planned-load.ts';
+
+/** What the engine keeps for each user. */
+export const STATE_BYTES_PER_USER = TCB_BYTES_PER_USER + PLAY_BYTES_PER_USER + TIMER_BYTES_PER_USER;
+
+/**
+ * The facts of a run over these captures.
+ * @param counters of all threads, when the run is over
+ */
+export function factsOf(
+  options: ReplayOptions,
+  index: CaptureIndex,
+  planned: PlannedRun,
+  counters: Float64Array,
+  known: Pick<
+    RunFacts,
+    'version' | 'startedAt' | 'wallSeconds' | 'isInterrupted' | 'failure' | 'generator'
+  > & {
+    /** Of the intercepts; null without. */
+    readonly mode: string | null;
+  },
+): RunFacts {
+  const { plan, unmapped, targetLabels } = planned;
+  const isEmbedded = options.target.kind === 'embedded';
+  const { total, replayable, skipped } = index.sessions;
+  const plays = plan.users * plan.iterations;
+  // Played again and again until the time was up: what was not begun was never planned.
+  const { playsUntilNs } = planned;
+  const started = counters[Counter.STARTED];
+  const exchangesPerPlay = started > 0 ? counters[Counter.EXCHANGES_PLANNED] / started : 0;
+  const { mode, ...facts } = known;
+  return {
+    ...facts,
+    command: options.command,
+    durationNs: counters[Counter.CLOCK_NS],
+    clock: isEmbedded && !options.realTime ? 'virtual' : 'real',
+    capture: {
+      files: options.captures,
+      sessions: {
+        total,
+        replayable: replayable - unmapped,
+        skipped: unmapped === 0 ? skipped : { ...skipped, 'not-mapped': unmapped },
+      },
+    },
+    plan: {
+      users: plan.users,
+      iterations: plan.iterations,
+      accel: options.accel,
+      pace: options.pace,
+      clients: options.clients,
+      target: isEmbedded ? 'embedded' : targetLabels.join(','),
+      mode: isEmbedded ? 'embedded' : (mode ?? 'local'),
+      seed: options.seed,
+      arrivals: planned.arrivals.description,
+      untilSeconds: playsUntilNs === null ? null : playsUntilNs / NS_PER_SECOND,
+    },
+    plays: playsUntilNs === null ? plays : Math.max(plan.users, started),
+    recordedPerSecond: recordedRate(planned, exchangesPerPlay),
+    stateBytesPerUser: STATE_BYTES_PER_USER,
+  };
+}
