@@ -3,16 +3,17 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { CAPTURE_FLAGS } from '../src/cli/capture-flags.ts';
 import { parseCommandLine } from '../src/cli/command-line.ts';
+import { loadCommands } from '../src/cli/commands.ts';
 import { ExitCode } from '../src/cli/exit-codes.ts';
 import { readInterceptOptions } from '../src/cli/intercept.ts';
-import { COMMANDS } from '../src/cli/main.ts';
+import { REPLAY_TABLE } from '../src/cli/options/replay-table.ts';
 import { readReplayOptions } from '../src/cli/replay-options.ts';
-import { parseThreshold } from '../src/measure/thresholds.ts';
 import { SESSION_REASON_NAMES } from '../src/session/reading/session-reason.ts';
 import { fakeContext } from './cli/fake-context.ts';
 import { FOLDER_RULES } from './helpers/architecture.ts';
+
+const COMMANDS = await loadCommands();
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
 const DOCUMENTS = [
@@ -65,7 +66,8 @@ async function faultOf(args: readonly string[]): Promise<string> {
   if ('output' in parsed) return '';
   const { command, given, faults } = parsed;
   if (command.name === 'replay') {
-    await readReplayOptions({ given, faults, context, parseThreshold });
+    const values = given.read(REPLAY_TABLE);
+    await readReplayOptions({ values, given, faults, context });
   } else if (command.name === 'intercept') {
     await readInterceptOptions({ given, faults, context });
   }
@@ -125,31 +127,6 @@ test('exit codes are the same in the documents, in --help and in the program', (
     /Exit codes: ([\s\S]*?)\.$/m.exec('output' in help ? help.output : '') ?? [];
   expect([...list.matchAll(/\b\d+\b/g)].map(([code]) => code)).toEqual(codes);
 });
-
-/** What a section of docs/options.md has in its tables of options: name, letter and default. */
-function optionsOf(markdown: string, command: string): Set<string> {
-  const [, section = ''] =
-    markdown
-      .split(/^## /m)
-      .map((part) => /^`gryphon (\w+)`\n([\s\S]*)/.exec(part))
-      .find((found) => found?.[1] === command)
-      ?.slice(1) ?? [];
-  const rows = section.matchAll(/^\| `(?:-(\w), )?--([a-z-]+)[^`]*` \|.*\| ([^|]*)\|$/gm);
-  return new Set(
-    [...rows].map(
-      ([, letter = '', name, fallback = '']) => `${letter} ${name}: ${fallback.trim()}`,
-    ),
-  );
-}
-
-test.each(COMMANDS)(
-  'docs/options.md has the options of $name with their defaults',
-  ({ name, specs }) => {
-    const own = name === 'inspect' ? specs.filter((spec) => !CAPTURE_FLAGS.includes(spec)) : specs;
-    const expected = own.map((spec) => `${spec.letter ?? ''} ${spec.name}: ${spec.fallback ?? ''}`);
-    expect([...optionsOf(read('docs/options.md'), name)].sort()).toEqual(expected.sort());
-  },
-);
 
 test('the table of floors in ARCHITECTURE.md is the one that is held', () => {
   const rows = read('ARCHITECTURE.md').matchAll(

@@ -5,18 +5,20 @@
 import { EventEmitter } from 'node:events';
 import { readCaptureOptions } from '../cli/capture-options.ts';
 import { parseCommandLine } from '../cli/command-line.ts';
+import { loadCommands } from '../cli/commands.ts';
 import { processContext } from '../cli/context.ts';
 import type { ExitCode } from '../cli/exit-codes.ts';
-import { COMMANDS } from '../cli/main.ts';
+import { INSPECT_TABLE } from '../cli/options/inspect-table.ts';
+import { REPLAY_TABLE } from '../cli/options/replay-table.ts';
 import { outcomeOf } from '../cli/outcome.ts';
 import { readReplayOptions } from '../cli/replay-options.ts';
 import type { RunResult } from '../measure/result.ts';
-import { parseThreshold } from '../measure/thresholds.ts';
 import type { InspectDocument } from '../report/inspect-document.ts';
 import { inspectCaptures } from '../run/inspect-captures.ts';
 import type { ProgressSnapshot } from '../run/plan/options.ts';
 import { runReplay } from '../run/replay-run.ts';
-import { type InspectOptions, type ReplayOptions, toArguments } from './options.ts';
+import { toArguments } from './arguments.ts';
+import type { InspectOptions, ReplayOptions } from './options.ts';
 
 export { ReplayError } from '../base/errors.ts';
 export { UnreachedError } from '../run/unreached-error.ts';
@@ -64,9 +66,12 @@ function contextOf(args: readonly string[]) {
   return { ...processContext(), args, env: {}, columns: null };
 }
 
-function read(name: 'replay' | 'inspect', captures: string | readonly string[], rest: object) {
-  const context = contextOf([name, ...toArguments(rest), '--', ...[captures].flat()]);
-  const line = parseCommandLine(COMMANDS, context);
+const TABLES = { replay: REPLAY_TABLE, inspect: INSPECT_TABLE };
+
+async function read(name: keyof typeof TABLES, captures: string | readonly string[], rest: object) {
+  const typed = toArguments(rest, TABLES[name]);
+  const context = contextOf([name, ...typed, '--', ...[captures].flat()]);
+  const line = parseCommandLine(await loadCommands([name]), context);
   // Only `--help` and its like have no command; none of them is an option here.
   if ('output' in line) throw new TypeError('help and version are no options of the library');
   return { ...line, context };
@@ -98,8 +103,9 @@ async function play(
   { captures, signal, ...rest }: ReplayOptions,
   events: EventEmitter<{ progress: [ProgressSnapshot]; warning: [string] }>,
 ): Promise<ReplayOutcome> {
-  const { given, faults, context } = read('replay', captures, rest);
-  const options = await readReplayOptions({ given, faults, context, parseThreshold });
+  const { given, faults, context } = await read('replay', captures, rest);
+  const values = given.read(REPLAY_TABLE);
+  const options = await readReplayOptions({ values, given, faults, context });
   const host = {
     onProgress: (snapshot: ProgressSnapshot) => void events.emit('progress', snapshot),
     onWarning: (text: string) => void events.emit('warning', text),
@@ -115,8 +121,8 @@ async function play(
  */
 export async function inspect(options: InspectOptions): Promise<InspectDocument> {
   const { captures, sessions, onWarning, ...rest } = options;
-  const { given, faults, context } = read('inspect', captures, rest);
-  const choice = readCaptureOptions(given, faults);
+  const { given, faults, context } = await read('inspect', captures, rest);
+  const choice = readCaptureOptions(given.read(INSPECT_TABLE), given, faults);
   if ([captures].flat().length === 0) faults.add('no capture given');
   faults.throwIfAny();
   return await inspectCaptures([captures].flat(), {

@@ -1,34 +1,50 @@
 /**
  * What the library is asked to do: the options of the commands under the same names, in camel case.
  * A value is written as on the command line (`'30s'`, `'500/s'`, `'10MB'`), or is a number where a bare
- * number is allowed there; a list is an array. `gryphon replay --help` says what each of them does.
+ * number is allowed there; a list may be an array.
+ *
+ * Made by `npm run options` from src/cli/options: to be changed there.
  */
 
-/** A value as the command line takes it. */
+/** A value that may be a number. */
 export type OptionValue = string | number;
 /** One value, or several. */
-export type OptionList = OptionValue | readonly OptionValue[];
+export type OneOrMore<T> = T | readonly T[];
 
 /** Which packets and sessions of the captures are wanted. */
 export interface CaptureOptions {
-  /** In tcpdump's language: only these packets are read. */
+  /** `EXPR`: only these packets are read, in tcpdump's language (by the system's libpcap). */
   readonly filter?: string;
-  /** `80`, `10.0.0.1:80`. */
-  readonly server?: OptionList;
-  /** `10.0.0.0/8`. */
-  readonly client?: OptionList;
-  /** `'90s'` into the capture, or a date. */
+  /** `[IP:]PORT,…`: only sessions of these servers; they are servers whoever sent the SYN. */
+  readonly server?: OneOrMore<OptionValue>;
+  /** `IP[/BITS],…`: only sessions of these clients. */
+  readonly client?: OneOrMore<string>;
+  /**
+   * `T`: only sessions that begin then or later: `90s` into the capture, or `2026-01-31T12:00:00Z`.
+   */
   readonly from?: OptionValue;
+  /** `T`: only sessions that begin before then. */
   readonly until?: OptionValue;
-  /** `7`, `'3-9'`. */
-  readonly sessionIndex?: OptionList;
+  /** `N,A-B`: only these sessions, numbered from 0 as `inspect --sessions` lists them. */
+  readonly sessionIndex?: OneOrMore<OptionValue>;
+  /** `SIZE`: of payload that a session has at least, both directions together. */
   readonly minBytes?: OptionValue;
+  /** `SIZE`: of payload that a session has at most. */
   readonly maxBytes?: OptionValue;
-  /** `'10%'` */
+  /**
+   * `P%`: a share of the sessions, picked by their addresses and ports: the same ones each time.
+   */
   readonly fraction?: OptionValue;
-  /** Sessions that are not whole: `'mid-stream'`, `'holed'`, … */
-  readonly include?: OptionList;
+  /** `mid-stream,holed,one-sided`: also what there is of sessions that are not whole. */
+  readonly include?: OneOrMore<'mid-stream' | 'holed' | 'one-sided'>;
+  /**
+   * A damaged capture, or a file among several that is no capture, is an error (exit 3) instead of
+   * a warning.
+   */
   readonly strict?: boolean;
+  /**
+   * Keep an index beside the capture (`FILE.gryphon-index`), so that the next run starts at once.
+   */
   readonly index?: boolean;
 }
 
@@ -36,7 +52,7 @@ export interface CaptureOptions {
 export interface InspectOptions extends CaptureOptions {
   /** Paths, at least one. */
   readonly captures: string | readonly string[];
-  /** Whether the document has an entry for each session, with digests. */
+  /** Each session, too; in JSON with the SHA-256 of what each side sent. */
   readonly sessions?: boolean;
   /** Something that the user should know: one line. */
   readonly onWarning?: (text: string) => void;
@@ -46,52 +62,117 @@ export interface InspectOptions extends CaptureOptions {
 export interface ReplayOptions extends CaptureOptions {
   /** Paths, at least one. */
   readonly captures: string | readonly string[];
-  /** `HOST:PORT`, or `'embedded'`: a responder inside this process, the default. */
+  /**
+   * `HOST:PORT`: where every session is played to; `embedded` is the responder inside this process.
+   * Default: embedded.
+   */
   readonly target?: string;
-  /** `[IP:]PORT-HOST:PORT`: which recorded server is played to which target. */
-  readonly map?: OptionList;
+  /**
+   * `[IP:]PORT-HOST:PORT,…`: the sessions of one recorded server go to this target. What no mapping
+   * matches is not played, or goes to `--target` where that is given as well. Default: all to
+   * --target; with both, --map goes first.
+   */
+  readonly map?: OneOrMore<string>;
+  /**
+   * `N`: connections in total. Users play the sessions in turn, in capture order. Default: one per
+   * replayable session.
+   */
   readonly users?: OptionValue;
-  readonly clients?: OptionList;
-  readonly ports?: string;
+  /**
+   * `POOL`: client addresses: CIDR, `A-B`, `a.b.c.x`, `a.b.c.*`, and lists of these. Default:
+   * 198.18.0.0/15; 2001:2::/96 for an IPv6 target.
+   */
+  readonly clients?: OneOrMore<string>;
+  /** `A-B`: source ports of each client address. Default: 1024-65535. */
+  readonly ports?: OptionValue;
+  /**
+   * `ip|port`: how the pool is used up: all addresses with one port, then the next port; or all
+   * ports of one address, then the next address. Default: ip; with clients on the link few
+   * addresses.
+   */
   readonly order?: 'ip' | 'port';
+  /**
+   * `N`: for everything random; the same seed repeats a run against the embedded target. Default:
+   * random, shown.
+   */
   readonly seed?: OptionValue;
+  /** `X`: times as fast as recorded (0.5: half as fast). Default: 1. */
   readonly accel?: OptionValue;
-  /** New users a second. */
+  /** `R`: new users a second, evenly: `2048`, `500/s`, `30/m`. Default: as recorded ÷ accel. */
   readonly rate?: OptionValue;
-  readonly ramp?: string;
+  /** `TIME:USERS,…`: users started by then: `0:0,60s:100000`. */
+  readonly ramp?: OneOrMore<string>;
+  /** `N`: times that each user plays, each time from another port. Default: 1. */
   readonly iterations?: OptionValue;
+  /** `T`: after which nothing is started; until then users play again. */
   readonly duration?: string;
+  /**
+   * `think|schedule|none`: closed loop, open loop, or as fast as answers come: pacing. Default:
+   * think.
+   */
   readonly pace?: 'think' | 'schedule' | 'none';
+  /**
+   * `T`: to which recorded idle times are cut: before what a client says, and between arrivals.
+   */
   readonly maxGap?: string;
+  /**
+   * `T`: without progress, beyond what the recorded server took, that ends a user. Default: 30s.
+   */
   readonly timeout?: string;
+  /**
+   * `recorded|server|reset`: who ends a connection: as recorded; the server alone (connections stay
+   * open for what it pushes: give a `--duration`); or an RST after the last answer, which leaves no
+   * TIME-WAIT behind. Default: recorded.
+   */
   readonly close?: 'recorded' | 'server' | 'reset';
+  /** `N`: maximum segment size to offer. Default: 1460; 1440 over IPv6. */
   readonly mss?: OptionValue;
+  /** Offer TCP timestamps, or not: `--no-timestamps`. Default: on. */
   readonly timestamps?: boolean;
+  /** `SIZE`: receive window to offer: `64KiB`, `1MiB`. Default: 1MiB. */
   readonly window?: OptionValue;
+  /** `DEV`: on which frames leave. Default: from the routing table. */
   readonly interface?: string;
+  /** `MAC|IP`: that frames go to. Default: from the routing table. */
   readonly nextHop?: string;
+  /** `MAC`: that frames come from. Default: of the interface. */
   readonly sourceMac?: string;
+  /**
+   * `packet|ip|raw-socket`: how frames leave: AF_PACKET, past local netfilter and routing; an IP
+   * raw socket, through both; or the npm package. Default: packet.
+   */
   readonly sender?: 'packet' | 'ip' | 'raw-socket';
-  readonly intercept?: OptionList;
+  /**
+   * `HOST[:PORT],…`: intercepts that pick replies up, all registered for the whole pool; `local` is
+   * this machine. Default: local.
+   */
+  readonly intercept?: OneOrMore<string>;
+  /** `N`: of intercepts that are named without a port. Default: 36524. */
   readonly interceptPort?: OptionValue;
+  /** `FILE`: with the intercepts' secret; or `GRYPHON_TOKEN` in the environment. */
   readonly tokenFile?: string;
+  /**
+   * Answer ARP and NDP for the clients whoever asks; `--no-arp`: nobody. Default: when they are on
+   * the link.
+   */
   readonly arp?: boolean;
+  /** Allow a target with a public address. */
   readonly allowPublic?: boolean;
+  /**
+   * `N`: worker threads, among which users are split. Half the cores, at most 16, and no more than
+   * one for each 1,000 users; the embedded target and `--sender raw-socket` have one. Default: by
+   * cores.
+   */
   readonly threads?: OptionValue;
+  /** Run the embedded target on the clock, not on virtual time. */
   readonly realTime?: boolean;
-  /** `response:p(99)<20ms` */
-  readonly threshold?: OptionList;
+  /** `EXPR`: that must hold, else exit 99: `response:p(99)<20ms`, `errors:rate<0.1%` (CI). */
+  readonly threshold?: OneOrMore<string>;
+  /**
+   * `[HOST:]PORT`: serves `/metrics` to Prometheus while the run goes on, to whoever can reach the
+   * address; 127.0.0.1 without a HOST.
+   */
   readonly metrics?: OptionValue;
   /** Aborting it is the first Ctrl-C: nothing more starts, what is open is closed, there is a result. */
   readonly signal?: AbortSignal;
-}
-
-/** The command line that says the same: `['--users=100', '--no-timestamps']`. */
-export function toArguments(options: object): string[] {
-  return Object.entries(options).flatMap(([key, value]) => {
-    const flag = key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-    if (value === undefined || value === null) return [];
-    if (typeof value === 'boolean') return [value ? `--${flag}` : `--no-${flag}`];
-    return [value].flat().map((one) => `--${flag}=${String(one)}`);
-  });
 }

@@ -12,9 +12,15 @@ import {
   findSwitchValues,
   findUnknownOptions,
   GivenOptions,
-  type OptionSpec,
   type ParsedArguments,
 } from './given-options.ts';
+import {
+  explanationOf,
+  fallbackOf,
+  formOf,
+  type Option,
+  type OptionTable,
+} from './options/option.ts';
 import { nearest } from './suggest.ts';
 import { FaultList, UsageError } from './usage-error.ts';
 
@@ -32,7 +38,7 @@ export interface Command {
   readonly describe: string;
   /** The name of the arguments that are not options; null: there are none. */
   readonly positional: string | null;
-  readonly specs: readonly OptionSpec[];
+  readonly table: OptionTable;
   /** What to say of options that it does not have but that users may know from elsewhere. */
   readonly elsewhere: ReadonlyMap<string, string>;
   /** Lines of `--help`: a command, and what it does. The first one is also in the general help. */
@@ -63,11 +69,11 @@ export function parseCommandLine(
   const { command, parsed, output } = parse(commands, context);
   if (output !== null) return { output: `${output}\n` };
   if (command === null) throw noCommand(commands, parsed, context.args);
-  const { specs, positional, elsewhere } = command;
+  const { table, positional, elsewhere } = command;
   const faults = new FaultList();
-  findUnknownOptions({ parsed, specs, positional, elsewhere, faults });
-  findSwitchValues(context.args, specs, faults);
-  return { command, faults, given: new GivenOptions({ specs, parsed, env: context.env, faults }) };
+  findUnknownOptions({ parsed, table, positional, elsewhere, faults });
+  findSwitchValues(context.args, table, faults);
+  return { command, faults, given: new GivenOptions({ table, parsed, env: context.env, faults }) };
 }
 
 /** What shells ask for: their script, then what may come next. */
@@ -122,7 +128,7 @@ function parse(
     parser = parser.command(
       command.positional === null ? command.name : `${command.name} [${command.positional}..]`,
       command.describe,
-      (args) => declare(args, command),
+      (args) => declare(args, command, context.args.includes('--explain')),
       () => {
         chosen = command;
       },
@@ -164,14 +170,15 @@ function refuseForeignNames(args: readonly string[]): void {
   }
 }
 
-function declare(parser: Argv, command: Command): Argv {
-  for (const spec of command.specs) {
-    parser.option(spec.name, {
-      group: spec.group,
-      describe: spec.describe,
-      ...(spec.letter === undefined ? {} : { alias: spec.letter }),
-      ...(spec.fallback === undefined ? {} : { defaultDescription: spec.fallback }),
-      ...(spec.takes === 'switch' ? { boolean: true } : { nargs: 1 }),
+function declare(parser: Argv, command: Command, isLong: boolean): Argv {
+  for (const option of Object.values(command.table)) {
+    const fallback = fallbackOf(option);
+    parser.option(option.name, {
+      group: `${option.group}:`,
+      describe: describe(option, isLong),
+      ...(option.letter === undefined ? {} : { alias: option.letter }),
+      ...(fallback === '' ? {} : { defaultDescription: fallback }),
+      ...(option.takes === 'switch' ? { boolean: true } : { nargs: 1 }),
     });
   }
   // Only its own examples, not those of all commands.
@@ -179,6 +186,15 @@ function declare(parser: Argv, command: Command): Argv {
   const positional = command.positional === null ? '' : ` <${command.positional}...>`;
   return parser.usage(`$0 ${command.name}${positional}\n\n${command.describe}`);
 }
+
+function describe(option: Option, isLong: boolean): string {
+  const text = isLong ? withoutMarkdown(explanationOf(option)) : option.help;
+  const form = formOf(option);
+  return form === null ? text : `${form} ${text}`;
+}
+
+const withoutMarkdown = (text: string): string =>
+  text.replaceAll('`', '').replace(/\[([^\]]*)\]\([^)]*\)/g, '$1');
 
 /** yargs' words for what it finds itself: an option at the end of the line without its value. */
 function reworded(message: string): string {

@@ -6,7 +6,7 @@
  * types ends up in their prompt.
  */
 import type { Command } from './command-line.ts';
-import type { OptionSpec } from './given-options.ts';
+import { fallbackOf, type Option, type OptionTable } from './options/option.ts';
 import { UsageError } from './usage-error.ts';
 
 /** What the scripts call the program with; then the words so far, the last one the unfinished one. */
@@ -89,43 +89,42 @@ function candidates(commands: readonly Command[], words: readonly string[]): Can
 
 /** What an option before the unfinished word, or within it, may be given; null: there is none. */
 function valuesAfter(
-  { specs }: Command,
+  { table }: Command,
   before: readonly string[],
   typed: string,
 ): Candidates | null {
   const [, inOne, value = ''] = /^(--[^=]+)=(.*)$/.exec(typed) ?? [];
   if (inOne !== undefined) {
-    const found = valuesOf(specWanting(specs, inOne), value);
+    const found = valuesOf(optionWanting(table, inOne), value);
     return found === 'files' || found === null ? found : found.map((each) => `${inOne}=${each}`);
   }
   // bash takes a line apart at '=', too.
   const words = typed === '=' ? [...before, '='] : before;
   const isAssigned = words.at(-1) === '=';
-  const spec = specWanting(specs, words.at(isAssigned ? -2 : -1) ?? '');
-  return valuesOf(spec, typed === '=' ? '' : typed);
+  const option = optionWanting(table, words.at(isAssigned ? -2 : -1) ?? '');
+  return valuesOf(option, typed === '=' ? '' : typed);
 }
 
 /** The option of that name or letter, where it takes a value. */
-const specWanting = (specs: readonly OptionSpec[], option: string): OptionSpec | undefined =>
-  specs.find(
+const optionWanting = (table: OptionTable, typed: string): Option | undefined =>
+  Object.values(table).find(
     ({ name, letter, takes }) =>
-      takes !== 'switch' && (option === `--${name}` || option === `-${letter}`),
+      takes !== 'switch' && (typed === `--${name}` || typed === `-${letter}`),
   );
 
-function valuesOf(spec: OptionSpec | undefined, typed: string): Candidates | null {
-  if (spec === undefined) return null;
-  // By custom the description begins with the form of the value.
-  if (/^(?:FILE|DIR)\b/.test(spec.describe)) return 'files';
-  const done = spec.takes === 'list' ? typed.slice(0, typed.lastIndexOf(',') + 1) : '';
-  return beginningWith(typed, spec.choices?.map((choice) => done + choice) ?? []);
+function valuesOf(option: Option | undefined, typed: string): Candidates | null {
+  if (option === undefined) return null;
+  if (option.kind?.isPath === true) return 'files';
+  const done = option.takes === 'list' ? typed.slice(0, typed.lastIndexOf(',') + 1) : '';
+  return beginningWith(typed, option.kind?.choices?.map((choice) => done + choice) ?? []);
 }
 
-function argumentsOf({ specs, positional }: Command, typed: string): Candidates {
+function argumentsOf({ table, positional }: Command, typed: string): Candidates {
   if (!typed.startsWith('-') && positional !== null) return 'files';
-  const options = specs.flatMap(({ name, takes, fallback }) => {
+  const options = Object.values(table).flatMap((option) => {
     // What is on by itself is for being turned off.
-    const isOff = takes === 'switch' && fallback !== undefined;
-    return isOff ? [`--${name}`, `--no-${name}`] : [`--${name}`];
+    const isOff = option.takes === 'switch' && fallbackOf(option) !== '';
+    return isOff ? [`--${option.name}`, `--no-${option.name}`] : [`--${option.name}`];
   });
   return beginningWith(typed, [...options, '--help']);
 }

@@ -3,8 +3,6 @@
  * This file and files.ts alone touch the process and the clock; tests pass a context of their own.
  */
 
-import { randomBytes } from 'node:crypto';
-import { lookup } from 'node:dns/promises';
 import { readFileSync } from 'node:fs';
 import { ReplayError } from '../base/errors.ts';
 import type { ExitCode } from './exit-codes.ts';
@@ -70,11 +68,17 @@ export function processContext(): Context {
     print: printToStdout,
     log: (text) => void process.stderr.write(text),
     nowMs: () => performance.now(),
-    randomUint32: () => randomBytes(4).readUInt32LE(),
-    lookup: async (host) => await lookup(host, { all: true }).catch(() => []),
+    randomUint32: () => crypto.getRandomValues(new Uint32Array(1))[0],
+    lookup: lookUp,
     onInterrupt,
     exitNow,
   };
+}
+
+/** Node's resolver is loaded when a name is to be looked up: it takes longer than reading options. */
+async function lookUp(host: string): Promise<readonly FoundAddress[]> {
+  const { lookup } = await import('node:dns/promises');
+  return await lookup(host, { all: true }).catch(() => []);
 }
 
 function readVersion(): string {

@@ -1,5 +1,4 @@
 /** The files that commands read and write: errno in, ReplayError out. */
-import { randomBytes } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
 import {
   access,
@@ -106,7 +105,7 @@ async function writeWhole(path: string, content: string): Promise<void> {
   const isOpened = /^\/(?:dev\/(?:fd\/|std)|proc\/)/.test(path);
   if (isOpened || (found !== null && !found.isFile())) return await writeFile(path, content);
   const place = found === null ? path : await realpath(path);
-  const part = `${place}.${randomBytes(4).toString('hex')}.part`;
+  const part = `${place}.${crypto.randomUUID()}.part`;
   try {
     await writeFile(part, content, { flag: 'wx' });
     if (found !== null) await keepOwner(part, found);

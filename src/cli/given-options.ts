@@ -1,24 +1,9 @@
-/** Options as they were given: on the command line, else in the environment. */
-
+/** Options as they were given: on the command line, else in the environment, else in a config file. */
+import type { Option, OptionTable, ValuesOf } from './options/option.ts';
 import { nearest } from './suggest.ts';
 import type { FaultList } from './usage-error.ts';
 
-/** How an option is declared: what the parser, `--help` and the environment need to know of it. */
-export interface OptionSpec {
-  readonly name: string;
-  readonly letter?: string;
-  /** `list` may be given several times and takes commas; of a repeated `value` the last counts. */
-  readonly takes: 'value' | 'list' | 'switch';
-  /** The words that its value, or each of its values, is one of. */
-  readonly choices?: readonly string[];
-  /** For `--help`: begins with the form of the value, in capitals (FILE, DIR: completed as such). */
-  readonly describe: string;
-  readonly group: string;
-  /** What happens when it is not given, for `--help`. */
-  readonly fallback?: string;
-}
-
-/** A value as it was written, and where: `--users`, `GRYPHON_USERS`. */
+/** A value as it was written, and where: `--users`, `GRYPHON_USERS`, `run.yaml:3:8: users`. */
 export interface GivenText {
   readonly label: string;
   readonly text: string;
@@ -27,37 +12,82 @@ export interface GivenText {
 /** What the parser made of the command line: by option name, and the rest under `_`. */
 export type ParsedArguments = Readonly<Record<string, unknown>>;
 
+/** Values of a config file by option name; those of lists are taken apart already. */
+export type FiledOptions = ReadonlyMap<string, readonly GivenText[]>;
+
+/** Where an option was given; the stronger one counts. */
+export type Source = 'flag' | 'environment' | 'file';
+
+const STRENGTH: Readonly<Record<Source, number>> = { flag: 3, environment: 2, file: 1 };
+
 const ENVIRONMENT_PREFIX = 'GRYPHON_';
 
 /** The environment variable that stands in for an option: `GRYPHON_MAX_GAP` for `--max-gap`. */
 export const environmentName = (option: string): string =>
   ENVIRONMENT_PREFIX + option.toUpperCase().replaceAll('-', '_');
 
-/** Reads options by name; a flag goes before the environment. */
+/** Reads options; a flag goes before the environment, and that before a config file. */
 export class GivenOptions {
-  readonly #specs: ReadonlyMap<string, OptionSpec>;
+  readonly #options: ReadonlyMap<string, Option>;
   readonly #parsed: ParsedArguments;
   readonly #env: Readonly<Record<string, string | undefined>>;
+  readonly #filed: FiledOptions;
   readonly #faults: FaultList;
+  /** Options that a contradicting one, given closer to the user, puts out of force. */
+  readonly #overruled = new Set<string>();
 
   constructor(from: {
-    readonly specs: readonly OptionSpec[];
+    readonly table: OptionTable;
     readonly parsed: ParsedArguments;
     readonly env: Readonly<Record<string, string | undefined>>;
-    /** Gets what is wrong with the options' form: unknown ones, missing values. */
+    /** None unless a config file was read. */
+    readonly filed?: FiledOptions;
+    /** Gets what is wrong with the options: unknown ones, missing values, contradictions. */
     readonly faults: FaultList;
   }) {
-    this.#specs = new Map(from.specs.map((spec) => [spec.name, spec]));
+    this.#options = new Map(Object.values(from.table).map((option) => [option.name, option]));
     this.#parsed = from.parsed;
     this.#env = from.env;
+    this.#filed = from.filed ?? new Map();
     this.#faults = from.faults;
+    for (const { name, conflicts = [] } of this.#options.values()) {
+      for (const other of conflicts) this.#settle(name, other);
+    }
   }
 
-  /** Arguments that are not options, after the command's name. */
+  /** The same options with those of a config file behind them. */
+  withFile(filed: FiledOptions): GivenOptions {
+    const table = Object.fromEntries(this.#options);
+    const [parsed, env, faults] = [this.#parsed, this.#env, this.#faults];
+    return new GivenOptions({ table, parsed, env, filed, faults });
+  }
+
+  /** Arguments that are not options, after the command's name; else those of the config file. */
   positionals(name: string): readonly string[] {
     const listed = asTexts(this.#parsed[name]);
     // What follows `--` is left in `_`, behind the command's name.
-    return [...listed, ...asTexts(this.#parsed._).slice(1)];
+    const typed = [...listed, ...asTexts(this.#parsed._).slice(1)];
+    if (typed.length > 0) return typed;
+    return (this.#filed.get(name) ?? []).map(({ text }) => text);
+  }
+
+  /** The values of all options of a table, by key; what is wrong with one is a fault. */
+  read<Table extends OptionTable>(table: Table): ValuesOf<Table> {
+    const values = Object.entries(table).map(([key, option]) => [key, this.#value(option)]);
+    return Object.fromEntries(values) as ValuesOf<Table>;
+  }
+
+  #value({ name, takes, kind, initial }: Option): unknown {
+    if (kind === null || takes === 'switch') return this.switch(name) ?? initial();
+    const parse = (text: string): unknown => kind.parse(kind.isPath ? text : text.trim());
+    if (takes === 'list') {
+      return this.texts(name).flatMap(({ label, text }) =>
+        this.#faults.attempt<readonly unknown[]>(label, [], () => [parse(text)]),
+      );
+    }
+    const found = this.text(name);
+    if (found === null) return initial();
+    return this.#faults.attempt(found.label, initial(), () => parse(found.text));
   }
 
   /** The option's value, the last one where it was repeated; `null` when it was not given. */
@@ -67,18 +97,16 @@ export class GivenOptions {
 
   /** All values of the option, lists taken apart at their commas; empty when it was not given. */
   texts(name: string): readonly GivenText[] {
-    const spec = this.#specs.get(name);
+    const source = this.sourceOf(name);
+    if (source === null) return [];
     const parsed = this.#parsed[name];
-    if (parsed !== undefined && !isTexts(parsed)) {
+    if (source === 'flag' && !isTexts(parsed)) {
       this.#faults.add(`--${name} needs a value`);
       return [];
     }
-    const given =
-      parsed === undefined
-        ? this.#fromEnvironment(name)
-        : asTexts(parsed).map((text) => ({ label: `--${name}`, text }));
+    const given = this.#given(name, source);
     const parts =
-      spec?.takes === 'list'
+      this.#options.get(name)?.takes === 'list' && source !== 'file'
         ? given.flatMap(({ label, text }) => text.split(',').map((part) => ({ label, text: part })))
         : given;
     for (const { label, text } of parts) {
@@ -89,29 +117,71 @@ export class GivenOptions {
 
   /** Whether a switch is on (`--name`) or off (`--no-name`); `null` when it was not given. */
   switch(name: string): boolean | null {
-    const parsed = this.#parsed[name];
-    const last: unknown = Array.isArray(parsed) ? parsed.at(-1) : parsed;
-    if (typeof last === 'boolean') return last;
-    const given = last === undefined ? this.#fromEnvironment(name).at(0) : undefined;
-    if (given === undefined) {
-      if (last !== undefined) this.#faults.add(`--${name} takes no value`, `write --${name}`);
+    const source = this.sourceOf(name);
+    if (source === null) return null;
+    if (source === 'flag') {
+      const last: unknown = [this.#parsed[name]].flat().at(-1);
+      if (typeof last === 'boolean') return last;
+      this.#faults.add(`--${name} takes no value`, `write --${name}`);
       return null;
     }
+    const given = this.#given(name, source).at(-1);
+    if (given === undefined) return null;
     if (/^(?:1|true|yes|on)$/i.test(given.text)) return true;
     if (/^(?:0|false|no|off)$/i.test(given.text)) return false;
-    this.#faults.add(`${given.label}: '${given.text}' is neither on nor off`, 'write 1 or 0');
+    const hint = source === 'file' ? 'write true or false' : 'write 1 or 0';
+    this.#faults.add(`${given.label}: '${given.text}' is neither on nor off`, hint);
     return null;
   }
 
-  /** Whether the option stands on the command line itself. */
-  isFlag(name: string): boolean {
-    return this.#parsed[name] !== undefined;
+  /** Where the option is given; `null` when it is not, or not in force. */
+  sourceOf(name: string): Source | null {
+    return this.#overruled.has(name) ? null : this.#sourceOf(name);
   }
 
-  #fromEnvironment(name: string): GivenText[] {
+  /** Whether the option was given for this run: the environment may hold it for other ones. */
+  isSaid(name: string): boolean {
+    const source = this.sourceOf(name);
+    return source !== null && source !== 'environment';
+  }
+
+  /** Whether the first option is given closer to the user than the second, or just as close. */
+  isAsClose(name: string, other: string): boolean {
+    const [source, than] = [this.sourceOf(name), this.sourceOf(other)];
+    return (source === null ? 0 : STRENGTH[source]) >= (than === null ? 0 : STRENGTH[than]);
+  }
+
+  /** What names the option where it was given. */
+  labelOf(name: string): string {
+    const source = this.sourceOf(name);
+    if (source === null || source === 'flag') return `--${name}`;
+    return this.#given(name, source).at(-1)?.label ?? `--${name}`;
+  }
+
+  #sourceOf(name: string): Source | null {
+    if (this.#parsed[name] !== undefined) return 'flag';
+    if ((this.#env[environmentName(name)] ?? '') !== '') return 'environment';
+    return this.#filed.has(name) ? 'file' : null;
+  }
+
+  #given(name: string, source: Source): readonly GivenText[] {
+    if (source === 'file') return this.#filed.get(name) ?? [];
+    if (source === 'flag') {
+      return asTexts(this.#parsed[name]).map((text) => ({ label: `--${name}`, text }));
+    }
     const label = environmentName(name);
-    const text = this.#env[label];
-    return text === undefined || text === '' ? [] : [{ label, text }];
+    return [{ label, text: this.#env[label] ?? '' }];
+  }
+
+  /** Of two options that contradict each other the one that is given closer to the user counts. */
+  #settle(name: string, other: string): void {
+    if (this.sourceOf(name) === null || this.sourceOf(other) === null) return;
+    if (!this.isAsClose(name, other)) this.#overruled.add(name);
+    else if (!this.isAsClose(other, name)) this.#overruled.add(other);
+    else {
+      const labels = `${this.labelOf(name)} and ${this.labelOf(other)}`;
+      this.#faults.add(`${labels} contradict each other`, 'leave one of them out');
+    }
   }
 }
 
@@ -121,13 +191,13 @@ export class GivenOptions {
  */
 export function findUnknownOptions(options: {
   readonly parsed: ParsedArguments;
-  readonly specs: readonly OptionSpec[];
+  readonly table: OptionTable;
   readonly positional: string | null;
   readonly elsewhere: ReadonlyMap<string, string>;
   readonly faults: FaultList;
 }): void {
-  const names = options.specs.map((spec) => spec.name);
-  const letters = options.specs.flatMap(({ letter }) => letter ?? []);
+  const names = Object.values(options.table).map(({ name }) => name);
+  const letters = Object.values(options.table).flatMap(({ letter }) => letter ?? []);
   const others = [options.positional ?? '_', '_', '$0', 'help', 'h', 'version'];
   const known = new Set([...names, ...letters, ...others]);
   for (const key of Object.keys(options.parsed)) {
@@ -170,10 +240,12 @@ const letterLike = (key: string, letters: readonly string[]): string | null =>
  */
 export function findSwitchValues(
   args: readonly string[],
-  specs: readonly OptionSpec[],
+  table: OptionTable,
   faults: FaultList,
 ): void {
-  const switches = new Set(specs.flatMap(({ name, takes }) => (takes === 'switch' ? name : [])));
+  const switches = new Set(
+    Object.values(table).flatMap(({ name, takes }) => (takes === 'switch' ? name : [])),
+  );
   // What follows `--` is no option; where there is none, -1 >>> 0 is beyond every end.
   for (const arg of args.slice(0, args.indexOf('--') >>> 0)) {
     const [, name = '', value = ''] = /^--(?:no-)?([^=]+)=(.*)$/.exec(arg) ?? [];

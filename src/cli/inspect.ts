@@ -6,6 +6,7 @@ import type { ProgressSnapshot } from '../run/plan/options.ts';
 import { readCaptureOptions } from './capture-options.ts';
 import type { CommandInput } from './command-line.ts';
 import { ExitCode } from './exit-codes.ts';
+import { INSPECT_TABLE } from './options/inspect-table.ts';
 import { openProgress, type Progress, type ProgressContext } from './progress.ts';
 
 /** Sessions of the document that are written at once. */
@@ -17,10 +18,10 @@ const SESSIONS_PER_PIECE = 1000;
  */
 export async function inspect({ given, faults, context }: CommandInput): Promise<ExitCode> {
   const captures = given.positionals('capture');
-  const isJson = given.switch('json') ?? false;
-  const sessions = given.switch('sessions') ?? false;
+  const values = given.read(INSPECT_TABLE);
+  const { json: isJson, sessions } = values;
   if (captures.length === 0) faults.add('no capture given', 'gryphon inspect FILE…');
-  const choice = readCaptureOptions(given, faults);
+  const choice = readCaptureOptions(values, given, faults);
   faults.throwIfAny();
   const progress = new ReadingProgress(context);
   const document = await inspectCaptures(captures, {

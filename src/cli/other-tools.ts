@@ -13,8 +13,8 @@ const INTERFACE = 'is --interface here: --interface DEV';
 const TARGET = 'is --target here: --target HOST:PORT';
 const RECORDED = 'is not needed: requests are played as they were recorded';
 
-/** What to say of an option of `gryphon replay` that it does not have, by name or letter. */
-export const OTHER_TOOLS: ReadonlyMap<string, string> = new Map([
+/** Options of `gryphon replay` as other tools call them, by name or letter. */
+const OTHER_TOOLS: ReadonlyMap<string, string> = new Map([
   // k6, Locust
   ['vus', USERS],
   ['stage', 'is --ramp here: --ramp 0:0,60s:1000'],
@@ -67,6 +67,41 @@ export const OTHER_TOOLS: ReadonlyMap<string, string> = new Map([
   ['D', TARGET],
 ]);
 
+const LATER = 'is not available in this version';
+
+/** What to say of options of `gryphon replay` that other tools, later versions and ancestors have. */
+export const REPLAY_ELSEWHERE: ReadonlyMap<string, string> = new Map([
+  ...OTHER_TOOLS,
+  ['per', `${LATER}: a user is one connection that plays one session`],
+  ['baseline', `${LATER}: use thresholds with fixed limits`],
+  ['m', 'is the old spelling: write --order ip or --order port'],
+  ['e', 'is the old spelling: write --seed N'],
+  ['M', 'is the old spelling: write --mss N'],
+  ['S', 'is the old spelling: write --mss N'],
+  ['A', 'is the old spelling: write --rate R, which is the rate that is reached'],
+  ['C', 'is not needed: one connection to an intercept carries everything'],
+  ['T', `${LATER}: recorded arrivals are kept by default`],
+  ['l', 'is the old spelling: notes go to stderr, redirect it (2>FILE)'],
+  ['P', `${LATER}: the run stays in the foreground`],
+]);
+
+/** What to say of options that the ancestors of `gryphon intercept` have, by letter. */
+export const INTERCEPT_ELSEWHERE: ReadonlyMap<string, string> = new Map([
+  ['i', 'is the old spelling: write --interface DEV'],
+  ['o', 'is the old spelling: write --interface DEV'],
+  ['p', 'is the old spelling: write --listen PORT'],
+  ['x', 'is the old spelling: write --pass CIDR'],
+  ['n', 'is not needed: several replays with ranges of their own may register at once'],
+  ['P', 'is the old spelling: write --pid-file FILE'],
+  ['d', 'is the old spelling: write --daemon'],
+  ['b', 'is the old spelling: write --listen HOST:PORT'],
+]);
+
+/** Formats of `gryphon report` that later versions have. */
+export const REPORT_ELSEWHERE: ReadonlyMap<string, string> = new Map([
+  ['csv', `${LATER}: write --hlog, or read the result itself, which is JSON`],
+]);
+
 /** Values that mean something else elsewhere, and what to say of them beside the fault. */
 const OTHER_MEANINGS: readonly {
   readonly option: string;
@@ -94,7 +129,7 @@ const OTHER_MEANINGS: readonly {
 /** Adds to the faults what a value would have meant in another tool. */
 export function findOtherMeanings(given: GivenOptions, faults: FaultList): void {
   for (const { option, value, says } of OTHER_MEANINGS) {
-    const text = given.isFlag(option) ? (given.text(option)?.text.trim() ?? '') : '';
+    const text = given.sourceOf(option) === 'flag' ? (given.text(option)?.text.trim() ?? '') : '';
     if (value.test(text)) faults.add(says(text));
   }
 }

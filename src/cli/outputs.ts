@@ -6,7 +6,8 @@ import { outputFiles } from '../report/output-files.ts';
 import { type TextOptions, textReport } from '../report/text.ts';
 import type { Context } from './context.ts';
 import type { Files } from './files.ts';
-import type { GivenOptions } from './given-options.ts';
+import type { ValuesOf } from './options/option.ts';
+import type { REPLAY_TABLE } from './options/replay-table.ts';
 import { wantsPlainText } from './progress.ts';
 import type { FaultList } from './usage-error.ts';
 
@@ -27,24 +28,28 @@ export interface Outputs {
   readonly summary: TextOptions;
 }
 
-/** Reads the options about outputs. */
+type OutputValues = Pick<
+  ValuesOf<typeof REPLAY_TABLE>,
+  'out' | 'json' | 'html' | 'quiet' | 'progress' | 'explain'
+>;
+
+/** Where outputs go, from the options as read. */
 export function readOutputs(
-  given: GivenOptions,
+  values: OutputValues,
   faults: FaultList,
   context: Pick<Context, 'env' | 'columns' | 'rows'>,
 ): Outputs {
-  const json = given.text('json')?.text ?? null;
-  const html = given.text('html')?.text ?? null;
+  const { json, html } = values;
   if (json === STDOUT && html === STDOUT) {
     faults.add('--json and --html are both to go to stdout', 'give one of them a file');
   }
   return {
-    folder: given.text('out')?.text ?? null,
+    folder: values.out,
     json,
     html,
-    isQuiet: given.switch('quiet') ?? false,
-    isShown: given.switch('progress') ?? true,
-    summary: summaryOptions(given, context),
+    isQuiet: values.quiet,
+    isShown: values.progress,
+    summary: summaryOptions(values, context),
   };
 }
 
@@ -53,13 +58,13 @@ export function readOutputs(
  * the environment says no.
  */
 export const summaryOptions = (
-  given: GivenOptions,
+  { explain }: Pick<OutputValues, 'explain'>,
   { env, columns, rows }: Pick<Context, 'env' | 'columns' | 'rows'>,
 ): TextOptions => ({
   color: columns !== null && !wantsPlainText(env),
   columns,
   rows,
-  explain: given.switch('explain') ?? false,
+  explain,
 });
 
 /**

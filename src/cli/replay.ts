@@ -1,11 +1,11 @@
 /** `gryphon replay`: read the options, run, write every report, say how it went. */
 import { alsoFailed } from '../base/errors.ts';
-import { parseThreshold } from '../measure/thresholds.ts';
 import type { RunHost } from '../run/plan/options.ts';
 import { UnreachedError } from '../run/unreached-error.ts';
 import type { CommandInput } from './command-line.ts';
 import { ExitCode } from './exit-codes.ts';
 import { watchInterrupts } from './interruption.ts';
+import { REPLAY_TABLE } from './options/replay-table.ts';
 import { outcomeOf } from './outcome.ts';
 import {
   checkOutputs,
@@ -17,12 +17,13 @@ import {
 import { openProgress } from './progress.ts';
 import { readReplayOptions } from './replay-options.ts';
 import { publicClientsWarning } from './targets.ts';
+import { EMBEDDED } from './values/endpoints.ts';
 
 /** Runs the command; resolves with its exit code when all reports are written. */
 export async function replay({ given, faults, context }: CommandInput): Promise<ExitCode> {
-  const outputs = readOutputs(given, faults, context);
-  const isDry = given.switch('dry-run') ?? false;
-  const options = await readReplayOptions({ given, faults, context, parseThreshold });
+  const values = given.read(REPLAY_TABLE);
+  const outputs = readOutputs(values, faults, context);
+  const options = await readReplayOptions({ values, given, faults, context });
   const progress = await openProgress(context, outputs);
   const interruption = watchInterrupts(context, {
     first: () =>
@@ -37,14 +38,14 @@ export async function replay({ given, faults, context }: CommandInput): Promise<
     interrupted: interruption.signal,
   };
   try {
-    if (given.text('target') !== null && given.texts('map').length > 0) {
+    if (values.target !== EMBEDDED && values.map.length > 0) {
       progress.note(
         '--map goes first; --target gets the sessions of servers that no mapping names',
       );
     }
     const warning = publicClientsWarning(options);
     if (warning !== null) progress.note(warning);
-    if (isDry) {
+    if (values.dryRun) {
       const { describePlan } = await import('../run/dry-run.ts');
       const plan = await describePlan(options, host);
       progress.stop();

@@ -1,5 +1,4 @@
 /** `gryphon report`: render the result of a run again. */
-import { LATENCY_NAMES } from '../measure/histograms.ts';
 import type { RunResult } from '../measure/result.ts';
 import { hgrmReport } from '../report/hgrm.ts';
 import { hlogReport } from '../report/hlog.ts';
@@ -10,8 +9,10 @@ import { markdownReport } from '../report/markdown.ts';
 import { textReport } from '../report/text.ts';
 import type { CommandInput } from './command-line.ts';
 import { ExitCode } from './exit-codes.ts';
+import { REPORT_TABLE } from './options/report-table.ts';
 import { STDOUT, summaryOptions, writeFolder } from './outputs.ts';
-import { parseChoice } from './values.ts';
+
+type Render = (result: RunResult) => string | Promise<string>;
 
 /**
  * Runs the command: what it was asked for in files or on stdout, else the summary. The code says
@@ -22,27 +23,20 @@ export async function report({ given, faults, context }: CommandInput): Promise<
   const [path, ...more] = given.positionals('result');
   if (path === undefined) faults.add('no result given', 'gryphon report RESULT.json');
   if (more.length > 0) faults.add('several results at once are not available in this version');
-  const found = given.text('latency');
-  const latency =
-    found === null
-      ? 'response'
-      : faults.attempt(found.label, null, () => parseChoice(found.text, LATENCY_NAMES));
-  const formats = new Map<string, (result: RunResult) => string | Promise<string>>([
-    ['html', async (result) => htmlReport(result, await context.files.readHtmlAssets())],
-    ['markdown', markdownReport],
-    ['junit', junitReport],
-    ['hgrm', (result) => hgrmReport(result, latency ?? 'response')],
-    ['hlog', hlogReport],
-  ]);
-  const asked = [...formats].flatMap(([name, render]) => {
-    const to = given.text(name)?.text;
-    return to === undefined ? [] : [{ to, render }];
-  });
-  const folder = given.text('out')?.text ?? null;
+  const values = given.read(REPORT_TABLE);
+  const formats: readonly (readonly [string | null, Render])[] = [
+    [values.html, async (result) => htmlReport(result, await context.files.readHtmlAssets())],
+    [values.markdown, markdownReport],
+    [values.junit, junitReport],
+    [values.hgrm, (result) => hgrmReport(result, values.latency)],
+    [values.hlog, hlogReport],
+  ];
+  const asked = formats.flatMap(([to, render]) => (to === null ? [] : [{ to, render }]));
+  const folder = values.out;
   if (asked.filter(({ to }) => to === STDOUT).length > 1) {
     faults.add('more than one report is to go to stdout', 'give the others a file');
   }
-  const summary = summaryOptions(given, context);
+  const summary = summaryOptions(values, context);
   faults.throwIfAny();
 
   const result = parseResult(await context.files.read(path ?? ''), path ?? '');

@@ -6,66 +6,7 @@ import { parseClients } from '../schedule/address-pool.ts';
 import { isPublic, isUnicast } from './address-kinds.ts';
 import type { Context } from './context.ts';
 import { FaultList } from './usage-error.ts';
-import { valueError } from './values.ts';
-
-/** A target as it was written; `host` is an address or a name still to be looked up. */
-export interface Endpoint {
-  readonly label: string;
-  readonly host: string;
-  readonly port: number;
-}
-
-/** A route whose target has not been looked up yet. */
-export interface RouteSpec {
-  readonly recordedAddress: string | null;
-  readonly recordedPort: number | null;
-  readonly target: Endpoint;
-}
-
-const ENDPOINT_FORM = 'write HOST:PORT, 192.0.2.1:80 or [2001:db8::1]:80';
-
-/** Reads `HOST:PORT`: an IPv4 address, an IPv6 address in brackets, or a name. */
-export function parseEndpoint(text: string): Endpoint {
-  const label = text.trim();
-  const match = /^(?:\[([^\]]*)\]|([^:\s[\]]+)):(\d+)$/.exec(label);
-  if (match === null) throw valueError(`'${text}' is not a host and port`, endpointHint(label));
-  const [, bracketed, plain = '', portText = ''] = match;
-  const port = parsePort(portText, text);
-  if (bracketed !== undefined) {
-    const address = parseAddress(bracketed);
-    if (address?.family !== 6) throw valueError(`'${bracketed}' is not an IPv6 address`);
-    return { label, host: formatAddress(address), port };
-  }
-  if (!isHostName(plain)) throw valueError(`'${plain}' is neither an address nor a host name`);
-  return { label, host: plain, port };
-}
-
-/**
- * Reads `[IP:]PORT-HOST:PORT`: the recorded server endpoint, then where it is played (tcpcopy's
- * spelling; an IPv6 address stands in brackets).
- */
-export function parseRoute(text: string): RouteSpec {
-  const form = 'write [IP:]PORT-HOST:PORT, for instance 80-192.0.2.1:8080';
-  if (text.includes('@')) {
-    const hint = 'give the addresses once with --source-mac and --next-hop';
-    throw valueError(
-      `'${text}': MAC addresses in a mapping are not available in this version`,
-      hint,
-    );
-  }
-  const match = /^(?:(\[[^\]]*\]|[^:\s[\]-]+):)?(\d+)-(.+)$/.exec(text.trim());
-  if (match === null) throw valueError(`'${text}' is not a mapping`, form);
-  const [, recorded, portText = '', target = ''] = match;
-  const address = recorded === undefined ? null : parseAddress(recorded.replace(/^\[|\]$/g, ''));
-  if (recorded !== undefined && address === null) {
-    throw valueError(`'${text}': '${recorded}' is not an IP address`, form);
-  }
-  return {
-    recordedAddress: address === null ? null : formatAddress(address),
-    recordedPort: parsePort(portText, text),
-    target: parseEndpoint(target),
-  };
-}
+import type { Endpoint, RouteSpec } from './values/endpoints.ts';
 
 /**
  * Looks the targets' names up and refuses what may not be a target.
@@ -136,27 +77,4 @@ async function resolveHost(
     message: `target ${host}: the name has no address`,
     hint: 'check the spelling, or write the IP address',
   });
-}
-
-function parsePort(text: string, whole: string): number {
-  const port = Number(text);
-  if (port >= 1 && port <= 65_535) return port;
-  throw valueError(`'${whole}': port ${text} is not from 1 to 65535`);
-}
-
-function endpointHint(label: string): string {
-  const bare = parseAddress(label);
-  if (bare?.family === 6) return `did you mean [${label}]:80?`;
-  if (bare !== null || /^[a-z0-9.-]+$/i.test(label)) return `add the port: ${label}:80`;
-  return ENDPOINT_FORM;
-}
-
-/** RFC 1123, section 2.1; what has the form of a dotted quad must be one. */
-function isHostName(text: string): boolean {
-  if (/^[\d.]+$/.test(text)) return parseAddress(text) !== null;
-  const labels = text.replace(/\.$/, '').split('.');
-  return (
-    text.length <= 253 &&
-    labels.every((each) => /^[a-z\d_](?:[a-z\d_-]{0,61}[a-z\d_])?$/i.test(each))
-  );
 }

@@ -1,12 +1,9 @@
 import ts from 'typescript';
 import { describe, expect, test } from 'vitest';
-import { toArguments } from '../../src/api/options.ts';
-import { INSPECT_FLAGS } from '../../src/cli/inspect-flags.ts';
-import { REPLAY_FLAGS } from '../../src/cli/replay-flags.ts';
+import { toArguments } from '../../src/api/arguments.ts';
+import { INSPECT_TABLE } from '../../src/cli/options/inspect-table.ts';
+import { REPLAY_TABLE } from '../../src/cli/options/replay-table.ts';
 
-/** What is only about printing and writing, which the library leaves to its caller. */
-const COMMAND_ONLY = ['file', 'dry-run', 'out', 'json', 'metrics-file', 'quiet', 'progress'];
-const OUTPUT_ONLY = ['verbose', 'explain', ...COMMAND_ONLY];
 /** What only a program can give. */
 const PROGRAM_ONLY = ['captures', 'signal', 'onWarning'];
 
@@ -29,15 +26,17 @@ function membersOf(name: string): string[] {
 }
 
 const flagsOf = (members: readonly string[]): string[] =>
-  toArguments(Object.fromEntries(members.map((member) => [member, true])))
+  toArguments(Object.fromEntries(members.map((member) => [member, true])), REPLAY_TABLE)
     .map((argument) => argument.slice(2))
     .sort();
 
 test.each([
-  { name: 'ReplayOptions', specs: REPLAY_FLAGS },
-  { name: 'InspectOptions', specs: INSPECT_FLAGS },
-])('$name has the options of the command, but for those about output', ({ name, specs }) => {
-  const flags = specs.map((spec) => spec.name).filter((flag) => !OUTPUT_ONLY.includes(flag));
+  { name: 'ReplayOptions', table: REPLAY_TABLE },
+  { name: 'InspectOptions', table: INSPECT_TABLE },
+])('$name has the options of the command, but for those about output', ({ name, table }) => {
+  const flags = Object.values(table)
+    .filter(({ isCommandOnly }) => !isCommandOnly)
+    .map((option) => option.name);
   expect(flagsOf(membersOf(name))).toEqual(flags.sort());
 });
 
@@ -47,7 +46,8 @@ describe('options as arguments', () => {
     { options: { maxGap: '5s', accel: 0.5 }, gives: ['--max-gap=5s', '--accel=0.5'] },
     { options: { timestamps: false, arp: true }, gives: ['--no-timestamps', '--arp'] },
     { options: { map: ['80-a:1', '81-b:2'] }, gives: ['--map=80-a:1', '--map=81-b:2'] },
+    { options: { clients: ['10.0.0.1', '10.0.0.2'] }, gives: ['--clients=10.0.0.1,10.0.0.2'] },
     { options: { users: undefined }, gives: [] },
     { options: { filter: '-x and --y' }, gives: ['--filter=-x and --y'] },
-  ])('$options', ({ options, gives }) => expect(toArguments(options)).toEqual(gives));
+  ])('$options', ({ options, gives }) => expect(toArguments(options, REPLAY_TABLE)).toEqual(gives));
 });

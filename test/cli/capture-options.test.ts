@@ -1,14 +1,16 @@
 import { describe, expect, test } from 'vitest';
-import { CAPTURE_FLAGS } from '../../src/cli/capture-flags.ts';
 import { readCaptureOptions } from '../../src/cli/capture-options.ts';
 import { GivenOptions } from '../../src/cli/given-options.ts';
+import { CAPTURE_ROWS } from '../../src/cli/options/capture-table.ts';
+import { optionTable } from '../../src/cli/options/option.ts';
 import { FaultList, UsageError } from '../../src/cli/usage-error.ts';
 
 /** Reads options written as `{ name: value }`. */
 function read(parsed: Record<string, unknown>) {
   const faults = new FaultList();
-  const given = new GivenOptions({ specs: CAPTURE_FLAGS, parsed, env: {}, faults });
-  const choice = readCaptureOptions(given, faults);
+  const table = optionTable(CAPTURE_ROWS);
+  const given = new GivenOptions({ table, parsed, env: {}, faults });
+  const choice = readCaptureOptions(given.read(table), given, faults);
   faults.throwIfAny();
   return choice;
 }

@@ -1,20 +1,26 @@
 import { describe, expect, test } from 'vitest';
 import { type Command, parseCommandLine } from '../../src/cli/command-line.ts';
+import { loadCommands } from '../../src/cli/commands.ts';
 import { ExitCode } from '../../src/cli/exit-codes.ts';
 import { unknownVariables } from '../../src/cli/given-options.ts';
-import { COMMANDS } from '../../src/cli/main.ts';
+import { list, onOff, optionTable, type ValueKind, value } from '../../src/cli/options/option.ts';
 import { UsageError } from '../../src/cli/usage-error.ts';
+import { fakeContext } from './fake-context.ts';
+
+const COMMANDS = await loadCommands();
+
+const TEXT: ValueKind<string> = { form: 'N', parse: (text) => text, example: '5' };
 
 const COMMAND: Command = {
   name: 'play',
   describe: 'Play something',
   positional: 'file',
-  specs: [
-    { name: 'users', letter: 'u', takes: 'value', group: 'A:', describe: 'N users' },
-    { name: 'map', letter: 'x', takes: 'list', group: 'A:', describe: 'A,… maps' },
-    { name: 'quiet', takes: 'switch', group: 'A:', describe: 'Quiet' },
-    { name: 'max-gap', takes: 'value', group: 'A:', describe: 'T at most' },
-  ],
+  table: optionTable({
+    users: value(TEXT, { letter: 'u', group: 'A', help: 'users' }),
+    map: list(TEXT, { letter: 'x', group: 'A', help: 'maps' }),
+    quiet: onOff({ group: 'A', help: 'Quiet', otherwise: 'loud' }),
+    maxGap: value(TEXT, { group: 'A', help: 'at most' }),
+  }),
   elsewhere: new Map([['m', 'is the old spelling: write --map']]),
   examples: [['$0 play x', 'Plays x']],
   run: async () => ExitCode.OK,
@@ -36,7 +42,9 @@ async function faultsOf(args: readonly string[], look: readonly string[] = []) {
   try {
     const { given: options, faults } = await given(args);
     for (const name of look) options.text(name);
-    for (const spec of COMMAND.specs) if (spec.takes === 'switch') options.switch(spec.name);
+    for (const { name, takes } of Object.values(COMMAND.table)) {
+      if (takes === 'switch') options.switch(name);
+    }
     faults.throwIfAny();
   } catch (error) {
     if (error instanceof UsageError) return error.faults;
@@ -113,14 +121,14 @@ describe('the environment', () => {
     });
     expect(options.text('users')?.text).toBe('5');
     expect(options.switch('quiet')).toBe(false);
-    expect(options.isFlag('users')).toBe(true);
+    expect(options.sourceOf('users')).toBe('flag');
   });
 
   test('is as good as absent when it is empty', async () => {
     const { given: options } = await given([], { GRYPHON_USERS: '', GRYPHON_QUIET: '' });
     expect(options.text('users')).toBe(null);
     expect(options.switch('quiet')).toBe(null);
-    expect(options.isFlag('users')).toBe(false);
+    expect(options.sourceOf('users')).toBe(null);
   });
 
   test.each([
@@ -237,12 +245,28 @@ describe('what needs no command', () => {
 
 describe('the real commands', () => {
   test('no letter stands for two options, and no name is given twice', () => {
-    for (const { specs, elsewhere } of COMMANDS) {
-      const names = specs.flatMap(({ name, letter }) => [name, ...(letter ? [letter] : [])]);
+    for (const { table, elsewhere } of COMMANDS) {
+      const names = Object.values(table).flatMap(({ name, letter }) => [
+        name,
+        ...(letter ? [letter] : []),
+      ]);
       expect(new Set(names).size).toBe(names.length);
       expect(names.filter((name) => elsewhere.has(name))).toEqual([]);
       expect(names).not.toContain('h');
     }
+  });
+
+  test('--help --explain says more of each option than --help', () => {
+    const helpOf = (...args: string[]): string => {
+      const found = parseCommandLine(
+        COMMANDS,
+        fakeContext({ args: ['replay', '--help', ...args] }),
+      );
+      return 'output' in found ? found.output.replace(/\s+/g, ' ') : '';
+    };
+    const said = 'the same seed repeats a run against the embedded target';
+    expect(helpOf()).not.toContain(said);
+    expect(helpOf('--explain')).toContain(said);
   });
 
   test('no line of help is wider than 100 columns', async () => {

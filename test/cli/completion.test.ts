@@ -1,9 +1,12 @@
 /** What shells are told when somebody presses TAB. */
 import { describe, expect, test } from 'vitest';
 import { parseCommandLine } from '../../src/cli/command-line.ts';
-import { COMMANDS, main } from '../../src/cli/main.ts';
+import { loadCommands } from '../../src/cli/commands.ts';
+import { main } from '../../src/cli/main.ts';
 import { fakeContext } from './fake-context.ts';
 import { readOptions } from './read-options.ts';
+
+const COMMANDS = await loadCommands();
 
 /** What may stand in place of the last word. */
 async function completed(words: readonly string[]): Promise<readonly string[]> {

@@ -1,11 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { parseCommandLine } from '../../src/cli/command-line.ts';
-import { parsePassed, readInterceptOptions } from '../../src/cli/intercept.ts';
-import { parseInterceptAddress, parseListen } from '../../src/cli/intercept-addresses.ts';
-import { COMMANDS } from '../../src/cli/main.ts';
+import { loadCommands } from '../../src/cli/commands.ts';
+import { readInterceptOptions } from '../../src/cli/intercept.ts';
+import { parseIntercept, parseListen } from '../../src/cli/values/endpoints.ts';
+import { parsePassed } from '../../src/cli/values/netfilter.ts';
 import type { InterceptOptions } from '../../src/run/intercept/intercept-run.ts';
 import { fakeContext } from './fake-context.ts';
 import { readOptions } from './read-options.ts';
+
+const COMMANDS = await loadCommands();
 
 const SECRET = 'a secret of more than sixteen octets';
 
@@ -110,15 +113,15 @@ describe('the secret', () => {
 });
 
 test.each([
-  ['10.0.0.2', { host: '10.0.0.2', port: 7 }],
+  ['10.0.0.2', { host: '10.0.0.2', port: null }],
   ['10.0.0.2:9', { host: '10.0.0.2', port: 9 }],
-  ['lab', { host: 'lab', port: 7 }],
+  ['lab', { host: 'lab', port: null }],
   ['lab.example:9', { host: 'lab.example', port: 9 }],
-  ['fd00::1', { host: 'fd00::1', port: 7 }],
-  ['[fd00::1]', { host: 'fd00::1', port: 7 }],
+  ['fd00::1', { host: 'fd00::1', port: null }],
+  ['[fd00::1]', { host: 'fd00::1', port: null }],
   ['[fd00::1]:9', { host: 'fd00::1', port: 9 }],
 ])('-s %s', (text, expected) => {
-  expect(parseInterceptAddress(text, 7)).toEqual(expected);
+  expect(parseIntercept(text)).toEqual({ label: text, ...expected });
 });
 
 test('-s takes several, by name too, with -p for those without a port', async () => {

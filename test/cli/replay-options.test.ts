@@ -194,13 +194,12 @@ describe('refused, each with its value and the limit', () => {
     ['--threads 0', "--threads: '0' is not a whole number from 1 to 1,024"],
     ['--iterations 0', "--iterations: '0' is not a whole number from 1 to 2,147,483,648"],
     ['--target host', "--target: 'host' is not a host and port"],
-    ['--threshold nonsense', "--threshold: 'nonsense' is no threshold"],
+    ['--threshold nonsense', "--threshold: threshold 'nonsense' is not METRIC:AGGREGATE"],
     ['-s 10.0.0.1', '--intercept means nothing to the embedded target'],
     ['-s 10.0.0.1:0 --target lab:80', "--intercept: '10.0.0.1:0': port 0 is not from 1 to 65535"],
     ['-s local,10.0.0.1 --target lab:80', "--intercept: 'local' stands alone"],
     ['-p 0', "--intercept-port: '0' is not a whole number from 1 to 65,535"],
     ['--metrics lab', "--metrics: 'lab' is not [HOST:]PORT"],
-    ['--config x.yaml', '--config is not available in this version'],
     ['--per client', '--per is not available in this version'],
     ['--baseline x.json', '--baseline is not available in this version'],
     ['--rate 5 --ramp 1s:5', '--rate and --ramp contradict each other'],
@@ -244,6 +243,20 @@ describe('refused, each with its value and the limit', () => {
     const faults = await faultsOf(options);
     expect(faults).toHaveLength(2);
     expect(faults[1]).toContain(fault);
+  });
+
+  test('of two that contradict each other the one closer to the user counts', async () => {
+    const env = { GRYPHON_RAMP: '0:0,60s:500' };
+    expect(await read('--rate 5', env)).toMatchObject({
+      ratePerSecond: 5,
+      ramp: null,
+      users: null,
+    });
+    const both = { ...env, GRYPHON_RATE: '5' };
+    await expect(read('', both)).rejects.toThrow(
+      'GRYPHON_RATE and GRYPHON_RAMP contradict each other',
+    );
+    expect(await read('--ramp 1s:5', both)).toMatchObject({ ratePerSecond: null, users: 5 });
   });
 
   test('a pool that does not parse', async () => {

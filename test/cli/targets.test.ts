@@ -1,12 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { isPublic, isUnicast } from '../../src/cli/address-kinds.ts';
-import {
-  parseEndpoint,
-  parseRoute,
-  publicClientsWarning,
-  resolveTarget,
-} from '../../src/cli/targets.ts';
+import { publicClientsWarning, resolveTarget } from '../../src/cli/targets.ts';
 import { UsageError } from '../../src/cli/usage-error.ts';
+import { parseEndpoint, parseRoute } from '../../src/cli/values/endpoints.ts';
 import { fakeContext } from './fake-context.ts';
 import { readOptions } from './read-options.ts';
 

@@ -1,15 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { ReplayError } from '../../src/base/errors.ts';
 import {
-  parseChoice,
-  parseInterfaceName,
-  parseNextHop,
   parsePositive,
   parseSizeWithin,
-  parseStation,
   parseTimeLimitNs,
   parseWhole,
-} from '../../src/cli/values.ts';
+} from '../../src/cli/values/numbers.ts';
+import { parseInterfaceName, parseNextHop, parseStation } from '../../src/cli/values/stations.ts';
+import { parseChoice } from '../../src/cli/values/words.ts';
 
 const USERS = { min: 1, max: 2 ** 31 };
 

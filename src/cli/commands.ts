@@ -1,0 +1,90 @@
+/**
+ * What commands there are. Their tables of options and the commands themselves are imported when they
+ * are asked for: reading a table's parsers takes time, and each line has one command.
+ */
+import type { Command } from './command-line.ts';
+import type { OptionTable } from './options/option.ts';
+import { INTERCEPT_ELSEWHERE, REPLAY_ELSEWHERE, REPORT_ELSEWHERE } from './other-tools.ts';
+
+type CommandSource = Omit<Command, 'table'> & { readonly loadTable: () => Promise<OptionTable> };
+
+/** Every command, in the order of `--help`. */
+const COMMANDS: readonly CommandSource[] = [
+  {
+    name: 'replay',
+    describe: 'Play the captured client sessions',
+    positional: 'capture',
+    loadTable: async () => (await import('./options/replay-table.ts')).REPLAY_TABLE,
+    elsewhere: REPLAY_ELSEWHERE,
+    examples: [
+      ['$0 replay x.pcap', 'Every session once, against a responder in this process'],
+      ['$0 replay x.pcap --users 10000 --accel 10', 'More users, ten times as fast'],
+      [
+        '$0 replay x.pcap -u 2000 --target 10.0.0.5:80 -c 10.17.15.0/24 -o eth1',
+        'Against a real server (as root); its route for the clients leads here',
+      ],
+      [
+        "$0 replay x.pcap -u 2000 --threshold 'response:p(99)<20ms' --json result.json",
+        'With a verdict: exit 99 when it does not hold',
+      ],
+      ['$0 replay -f a.pcap,b.pcap -x 80-10.0.0.5:8080 -u 500', 'One recorded port only'],
+    ],
+    run: async (input) => (await import('./replay.ts')).replay(input),
+  },
+  {
+    name: 'inspect',
+    describe: 'Show what a capture holds and what of it can be replayed; sends nothing',
+    positional: 'capture',
+    loadTable: async () => (await import('./options/inspect-table.ts')).INSPECT_TABLE,
+    elsewhere: new Map(),
+    examples: [
+      ['$0 inspect x.pcap', 'A table of files, sessions and servers'],
+      ['$0 inspect x.pcap --json --sessions', 'One document with an entry per session'],
+    ],
+    run: async (input) => (await import('./inspect.ts')).inspect(input),
+  },
+  {
+    name: 'intercept',
+    describe: "Pick up the target's replies for replays on other machines",
+    positional: null,
+    loadTable: async () => (await import('./options/intercept-table.ts')).INTERCEPT_TABLE,
+    elsewhere: INTERCEPT_ELSEWHERE,
+    examples: [
+      [
+        '$0 intercept --listen 10.0.0.9:36524 --token-file token',
+        "On an auxiliary machine to which the target's route for the clients leads",
+      ],
+      [
+        '$0 intercept --mode sink --listen 10.0.0.5:36524 --token-file token',
+        'On the target itself',
+      ],
+    ],
+    run: async (input) => (await import('./intercept.ts')).intercept(input),
+  },
+  {
+    name: 'report',
+    describe: 'Render the result of a run again',
+    positional: 'result',
+    loadTable: async () => (await import('./options/report-table.ts')).REPORT_TABLE,
+    elsewhere: REPORT_ELSEWHERE,
+    examples: [
+      ['$0 report result.json', 'The summary, as it was at the end of the run'],
+      ['$0 report result.json --junit junit.xml --markdown -', 'For a CI stage'],
+      ['$0 report result.json --hgrm - --latency connect', 'A distribution to plot'],
+    ],
+    run: async (input) => (await import('./report.ts')).report(input),
+  },
+];
+
+/**
+ * Every command, in the order of `--help`.
+ * @param args words of a command line; commands whose name is not among them have no options yet.
+ *   Left out: all have theirs.
+ */
+export const loadCommands = async (args?: readonly string[]): Promise<readonly Command[]> =>
+  await Promise.all(
+    COMMANDS.map(async ({ loadTable, ...command }) => ({
+      ...command,
+      table: args === undefined || args.includes(command.name) ? await loadTable() : {},
+    })),
+  );

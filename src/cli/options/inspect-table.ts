@@ -1,0 +1,22 @@
+/** The options of `gryphon inspect`, a row each. */
+import { CAPTURE_ROWS } from './capture-table.ts';
+import { COMMON_ROWS } from './common-rows.ts';
+import { onOff, optionTable } from './option.ts';
+
+const group = 'Output';
+
+export const INSPECT_TABLE = optionTable({
+  json: onOff({
+    group,
+    help: 'One JSON document instead of a table',
+    more: 'one JSON document (`gryphon.inspect/1`) instead of a table',
+    isCommandOnly: true,
+  }),
+  sessions: onOff({
+    group,
+    help: 'Each session, too',
+    more: 'each session, too; in JSON with the SHA-256 of what each side sent',
+  }),
+  ...CAPTURE_ROWS,
+  ...COMMON_ROWS,
+});

@@ -1,0 +1,341 @@
+/** The options of `gryphon replay`, a row each. */
+import { parseThreshold } from '../../measure/thresholds.ts';
+import { parseClients } from '../../schedule/address-pool.ts';
+import { parseRamp } from '../../schedule/arrivals.ts';
+import { parsePorts } from '../../schedule/client-ports.ts';
+import { CLOSES, ORDERS, PACES, SENDERS } from '../choices.ts';
+import {
+  EMBEDDED,
+  INTERCEPT_PORT,
+  parseIntercept,
+  parseRoute,
+  parseTarget,
+} from '../values/endpoints.ts';
+import { parseInterfaceName, parseNextHop, parseStation } from '../values/stations.ts';
+import { CAPTURE_ROWS } from './capture-table.ts';
+import { COMMON_ROWS, metrics, SUMMARY_ROWS, tokenFile } from './common-rows.ts';
+import { DURATION_NS, FILE, FOLDER, oneOf, POSITIVE, RATE, sizeWithin, whole } from './kinds.ts';
+import { list, onOff, optionTable, value } from './option.ts';
+
+const LOAD = 'Who plays what';
+const PACE = 'When';
+const TCP = 'Connections';
+const NETWORK = 'Network';
+const RUN = 'The run';
+const OUTPUT = 'Output';
+
+/** More users than this have no index of 31 bits. */
+const USERS_MAX = 2 ** 31;
+/** A smaller one leaves no room for data beside the options (IPv4's least MTU is 68: RFC 791). */
+const MSS_MIN = 64;
+/** 65,535 less the smallest IPv4 and TCP headers. */
+const MSS_MAX = 65_495;
+/** 65,535 scaled by 2^14, the most that RFC 7323, section 2.2 allows. */
+const WINDOW_MAX = 65_535 * 2 ** 14;
+const WINDOW_MIN = 512;
+/** Far above any machine's cores: a slip of the finger. */
+const THREADS_MAX = 1024;
+
+const LOAD_ROWS = {
+  target: value(
+    {
+      form: 'HOST:PORT',
+      parse: parseTarget,
+      example: '10.0.0.5:80',
+      choices: [EMBEDDED],
+      isOpen: true,
+    },
+    {
+      group: LOAD,
+      help: 'that every session is played to, or "embedded": inside this process',
+      more: 'where every session is played to; `embedded` is the responder inside this process',
+      default: EMBEDDED,
+    },
+  ),
+  map: list(
+    { form: '[IP:]PORT-HOST:PORT', parse: parseRoute, example: '80-10.0.0.5:8080' },
+    {
+      group: LOAD,
+      letter: 'x',
+      help: 'Which recorded server is played to which target',
+      more: 'the sessions of one recorded server go to this target. What no mapping matches is not played, or goes to `--target` where that is given as well',
+      otherwise: 'all to --target; with both, --map goes first',
+    },
+  ),
+  file: list(FILE, {
+    group: LOAD,
+    letter: 'f',
+    help: 'More captures',
+    isCommandOnly: true,
+  }),
+  users: value(whole({ min: 1, max: USERS_MAX }), {
+    group: LOAD,
+    letter: 'u',
+    help: 'virtual users in total, one connection each',
+    more: 'connections in total. Users play the sessions in turn, in capture order',
+    otherwise: 'one per replayable session',
+  }),
+  clients: value(
+    { form: 'POOL', parse: parseClients, example: '10.17.15.0/24', isJoined: true },
+    {
+      group: LOAD,
+      letter: 'c',
+      help: 'of client addresses: CIDR, A-B, a.b.c.x, a.b.c.*, with commas between',
+      more: 'client addresses: CIDR, `A-B`, `a.b.c.x`, `a.b.c.*`, and lists of these',
+      otherwise: '198.18.0.0/15; 2001:2::/96 for an IPv6 target',
+    },
+  ),
+  ports: value(
+    { form: 'A-B', parse: parsePorts, example: '20000-60000', isNumber: true },
+    {
+      group: LOAD,
+      help: 'Source ports',
+      more: 'source ports of each client address',
+      default: '1024-65535',
+    },
+  ),
+  order: value(oneOf(ORDERS), {
+    group: LOAD,
+    help: 'Which runs first through the pool',
+    more: 'how the pool is used up: all addresses with one port, then the next port; or all ports of one address, then the next address',
+    otherwise: 'ip; with clients on the link few addresses',
+  }),
+  seed: value(whole({ min: 0, max: 2 ** 32 - 1 }), {
+    group: LOAD,
+    help: 'for everything random',
+    more: 'for everything random; the same seed repeats a run against the embedded target',
+    otherwise: 'random, shown',
+  }),
+};
+
+const PACE_ROWS = {
+  accel: value(POSITIVE, {
+    group: PACE,
+    letter: 'a',
+    help: 'times as fast as recorded (0.5: half as fast)',
+    default: '1',
+  }),
+  rate: value(RATE, {
+    group: PACE,
+    letter: 'i',
+    help: 'new users a second: 2048, 500/s, 30/m',
+    more: 'new users a second, evenly: `2048`, `500/s`, `30/m`',
+    otherwise: 'as recorded ÷ accel',
+    conflicts: ['ramp'],
+  }),
+  ramp: value(
+    { form: 'TIME:USERS,…', parse: parseRamp, example: '0:0,60s:100000', isJoined: true },
+    {
+      group: PACE,
+      help: 'Users started by then: 0:0,60s:100000',
+      more: 'users started by then: `0:0,60s:100000`',
+    },
+  ),
+  iterations: value(whole({ min: 1, max: 2 ** 31 }), {
+    group: PACE,
+    help: 'times each user plays',
+    more: 'times that each user plays, each time from another port',
+    otherwise: '1',
+  }),
+  duration: value(DURATION_NS, {
+    group: PACE,
+    help: 'after which nothing is started: 30s, 2m',
+    more: 'after which nothing is started; until then users play again',
+  }),
+  pace: value(oneOf(PACES), {
+    group: PACE,
+    help: 'Closed loop, open loop, or as answers come',
+    more: 'closed loop, open loop, or as fast as answers come: [pacing](latency-and-summary.md#pacing-and-what-latency-counts-from)',
+    default: 'think',
+  }),
+  maxGap: value(DURATION_NS, {
+    group: PACE,
+    help: 'that recorded idle gaps are cut to',
+    more: 'to which recorded idle times are cut: before what a client says, and between arrivals',
+  }),
+  timeout: value(DURATION_NS, {
+    group: PACE,
+    letter: 't',
+    help: 'without progress, beyond what the recorded server took, that ends a user',
+    default: '30s',
+  }),
+};
+
+const TCP_ROWS = {
+  close: value(oneOf(CLOSES), {
+    group: TCP,
+    help: 'Who ends a connection',
+    more: 'who ends a connection: as recorded; the server alone (connections stay open for what it pushes: give a `--duration`); or an RST after the last answer, which leaves no TIME-WAIT behind',
+    default: 'recorded',
+  }),
+  mss: value(whole({ min: MSS_MIN, max: MSS_MAX }), {
+    group: TCP,
+    help: 'to offer',
+    more: 'maximum segment size to offer',
+    otherwise: '1460; 1440 over IPv6',
+  }),
+  timestamps: onOff({
+    group: TCP,
+    help: 'Offer TCP timestamps, or not: --no-timestamps',
+    default: 'on',
+  }),
+  window: value(sizeWithin({ min: WINDOW_MIN, max: WINDOW_MAX }), {
+    group: TCP,
+    help: 'to offer: 64KiB, 1MiB',
+    more: 'receive window to offer: `64KiB`, `1MiB`',
+    default: '1MiB',
+  }),
+};
+
+const NETWORK_ROWS = {
+  interface: value(
+    { form: 'DEV', parse: parseInterfaceName, example: 'eth1' },
+    {
+      group: NETWORK,
+      letter: 'o',
+      help: 'on which frames leave',
+      otherwise: 'from the routing table',
+      only: 'network',
+    },
+  ),
+  nextHop: value(
+    { form: 'MAC|IP', parse: parseNextHop, example: '10.20.0.1' },
+    {
+      group: NETWORK,
+      help: 'that frames go to',
+      otherwise: 'from the routing table',
+      only: 'network',
+    },
+  ),
+  sourceMac: value(
+    { form: 'MAC', parse: parseStation, example: '02:00:00:00:00:01' },
+    {
+      group: NETWORK,
+      help: 'that frames come from',
+      otherwise: 'of the interface',
+      only: 'network',
+    },
+  ),
+  sender: value(oneOf(SENDERS), {
+    group: NETWORK,
+    help: 'How frames leave',
+    more: 'how frames leave: AF_PACKET, past local netfilter and routing; an IP raw socket, through both; or the [npm package](limits.md#raw-socket-and-pcap-parser)',
+    default: 'packet',
+    only: 'network',
+  }),
+  intercept: list(
+    {
+      form: 'HOST[:PORT]',
+      parse: parseIntercept,
+      example: '10.0.0.9',
+      choices: ['local'],
+      isOpen: true,
+    },
+    {
+      group: NETWORK,
+      letter: 's',
+      form: 'HOST[:PORT],…',
+      help: 'Intercepts that pick replies up, or "local": this machine does',
+      more: '[intercepts](intercept.md) that pick replies up, all registered for the whole pool; `local` is this machine',
+      otherwise: 'local',
+    },
+  ),
+  interceptPort: value(whole({ min: 1, max: 65_535 }), {
+    group: NETWORK,
+    letter: 'p',
+    help: 'of intercepts that are named without a port',
+    default: String(INTERCEPT_PORT),
+  }),
+  tokenFile: tokenFile(
+    NETWORK,
+    "with the intercepts' secret; or `GRYPHON_TOKEN` in the environment",
+  ),
+  arp: onOff({
+    group: NETWORK,
+    help: 'Answer ARP and NDP for the clients, or not: --no-arp',
+    more: 'answer ARP and NDP for the clients whoever asks; `--no-arp`: nobody',
+    otherwise: 'when they are on the link',
+    only: 'network',
+  }),
+  allowPublic: onOff({
+    group: NETWORK,
+    help: 'Allow a target with a public address',
+  }),
+};
+
+const RUN_ROWS = {
+  threads: value(whole({ min: 1, max: THREADS_MAX }), {
+    group: RUN,
+    help: 'worker threads',
+    more: 'worker threads, among which users are split. Half the cores, at most 16, and no more than one for each 1,000 users; the embedded target and `--sender raw-socket` have one',
+    otherwise: 'by cores',
+  }),
+  realTime: onOff({
+    group: RUN,
+    help: 'Run the embedded target on the clock, not on virtual time',
+    only: 'embedded',
+  }),
+  threshold: list(
+    {
+      form: 'EXPR',
+      parse: (text) => parseThreshold(text).expression,
+      example: 'response:p(99)<20ms',
+    },
+    {
+      group: RUN,
+      form: 'EXPR',
+      help: 'that must hold, else exit 99: response:p(99)<20ms, errors:rate<0.1%',
+      more: 'that must hold, else exit 99: `response:p(99)<20ms`, `errors:rate<0.1%` ([CI](ci.md))',
+    },
+  ),
+  dryRun: onOff({
+    group: RUN,
+    help: 'Print the plan and send nothing',
+    isCommandOnly: true,
+  }),
+};
+
+const OUTPUT_ROWS = {
+  out: value(FOLDER, {
+    group: OUTPUT,
+    help: 'for all reports',
+    more: 'for all reports, see the table below',
+    isCommandOnly: true,
+  }),
+  json: value(FILE, {
+    group: OUTPUT,
+    help: 'for the result, or - for stdout',
+    more: 'for the result as one document; `-`: to stdout, with the summary on stderr',
+    isCommandOnly: true,
+  }),
+  html: value(FILE, {
+    group: OUTPUT,
+    help: 'for a page with charts, or - for stdout',
+    more: 'for a page with charts, or `-` for stdout',
+    isCommandOnly: true,
+  }),
+  metrics: metrics(OUTPUT, ' while the run goes on, to whoever can reach the address'),
+  quiet: onOff({
+    group: OUTPUT,
+    help: 'No progress and no notes, only the results',
+    isCommandOnly: true,
+  }),
+  progress: onOff({
+    group: OUTPUT,
+    help: 'Show progress on stderr, or not: --no-progress',
+    default: 'on',
+    isCommandOnly: true,
+  }),
+};
+
+export const REPLAY_TABLE = optionTable({
+  ...LOAD_ROWS,
+  ...CAPTURE_ROWS,
+  ...PACE_ROWS,
+  ...TCP_ROWS,
+  ...NETWORK_ROWS,
+  ...RUN_ROWS,
+  ...OUTPUT_ROWS,
+  ...SUMMARY_ROWS,
+  ...COMMON_ROWS,
+});

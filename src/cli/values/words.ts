@@ -1,0 +1,11 @@
+import { nearest } from '../suggest.ts';
+import { valueError } from './value-error.ts';
+
+/** One of a few words. */
+export function parseChoice<T extends string>(text: string, choices: readonly T[]): T {
+  const chosen = choices.find((choice) => choice === text.trim());
+  if (chosen !== undefined) return chosen;
+  const close = nearest(text, choices);
+  const hint = close === null ? undefined : `did you mean ${close}?`;
+  throw valueError(`'${text}' is not one of ${choices.join(', ')}`, hint);
+}
