@@ -51,7 +51,7 @@ export const ReplyClass = {
 } as const;
 
 /** Words (32 bits) that `save` writes: kept only for connections within a message. */
-export const FRAMER_WORDS = 10;
+export const FRAMER_WORDS = 11;
 
 /** No larger number is exact. */
 export const LENGTH_MAX = Number.MAX_SAFE_INTEGER;
@@ -69,7 +69,7 @@ export abstract class Framer {
   fault: Fault = Fault.NONE;
   /** What the reply says, as far as it has been read: a `ReplyClass`, or HTTP's 1 to 5. */
   replyClass = 0;
-  /** The reply's own code, as a number of the protocol's; 0 where there is none. */
+  /** The reply's own code: a number, or a word as `packLetter` makes one; 0 where there is none. */
   code = 0;
   /** Behind this message the stream speaks another protocol. */
   isSwitch = false;
@@ -157,10 +157,10 @@ export abstract class Framer {
     words[at] = this.phase | (this.index << 8) | (this.flags << 16) | (this.replyClass << 24);
     words[at + 1] = this.kind;
     words[at + 2] = this.count;
-    words[at + 3] = this.code;
-    saveLong(words, at + 4, this.skip);
-    saveLong(words, at + 6, this.value);
-    saveLong(words, at + 8, this.length);
+    saveLong(words, at + 3, this.code);
+    saveLong(words, at + 5, this.skip);
+    saveLong(words, at + 7, this.value);
+    saveLong(words, at + 9, this.length);
   }
 
   /** Goes on with a connection whose message was not over when it was saved. */
@@ -176,10 +176,10 @@ export abstract class Framer {
     this.replyClass = packed >>> 24;
     this.kind = words[at + 1];
     this.count = words[at + 2];
-    this.code = words[at + 3];
-    this.skip = loadLong(words, at + 4);
-    this.value = loadLong(words, at + 6);
-    this.length = loadLong(words, at + 8);
+    this.code = loadLong(words, at + 3);
+    this.skip = loadLong(words, at + 5);
+    this.value = loadLong(words, at + 7);
+    this.length = loadLong(words, at + 9);
   }
 
   /**
@@ -218,8 +218,15 @@ export interface AnswerFramer extends Framer {
   codeText(): string;
 }
 
-/** A framer of the client's stream. */
+/** A framer of the client's stream: `begin` is told whether the stream begins or goes on. */
 export interface RequestFramer extends Framer {
-  /** Of a request that has ended: the kind of its answer. */
+  /** Of a request that has ended: the kind of its answer; `NO_ANSWER` where it gets none. */
   readonly answerKind: number;
 }
+
+/** `begin` of a `RequestFramer`: the stream's first request, and any other. */
+export const FIRST_REQUEST = 0;
+export const NEXT_REQUEST = 1;
+
+/** Kind of the answer to a request that is not answered. */
+export const NO_ANSWER = -1;

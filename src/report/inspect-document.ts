@@ -99,11 +99,26 @@ export interface HintReport {
   readonly text: string;
 }
 
+/** What replayable sessions of a server speak, by their first octets: of the first 10,000 sessions. */
+export interface ProtocolReport {
+  readonly address: string;
+  readonly port: number;
+  /** `http1`, `tls`, `ssh`, `redis`, `mysql`, `postgresql`, `smtp`, `ftp`, `pop3`, `imap`, … */
+  readonly protocol: string;
+  readonly sessions: number;
+  /** Of protocols that can be followed: requests that are to be answered, and their answers. */
+  readonly requests: number;
+  readonly answers: number;
+  /** Sessions both of whose streams were followed to their last octets. */
+  readonly followed: number;
+}
+
 export interface InspectDocument {
   readonly schema: 'gryphon.inspect/1';
   readonly files: readonly FileReport[];
   readonly sessions: SessionTotals;
   readonly servers: readonly (ServerReport & Partial<RecordedTimings>)[];
   readonly hints?: readonly HintReport[];
+  readonly protocols?: readonly ProtocolReport[];
   readonly sessionList?: readonly SessionReport[];
 }

@@ -1,5 +1,5 @@
 /** What `gryphon inspect` shows: reads captures and sends nothing. */
-import type { InspectDocument } from '../report/inspect-document.ts';
+import type { InspectDocument, ProtocolReport } from '../report/inspect-document.ts';
 import type { Scripts } from '../session/script/scripts.ts';
 import { type CaptureIndex, type IndexOptions, indexCaptures } from './captures/index-captures.ts';
 import { recordedTimings } from './captures/recorded-timings.ts';
@@ -29,6 +29,7 @@ export async function inspectCaptures(
       sessions,
       servers: withTimings(index, scripts),
       hints: hintReports(index.hints(scripts), scripts),
+      protocols: protocolReports(index, scripts),
     };
     if (!options.sessions) return document;
     const sessionList = [...index.sessionList({ digests: options.digests ?? true })];
@@ -36,6 +37,13 @@ export async function inspectCaptures(
   } finally {
     index.close();
   }
+}
+
+function protocolReports(index: CaptureIndex, scripts: Scripts): ProtocolReport[] {
+  return index.protocols(scripts).map(({ endpoint, ...use }) => {
+    const { address, port } = scripts.endpoints[endpoint];
+    return { address, port, ...use };
+  });
 }
 
 /** The servers with what their recorded clients and they themselves took. */

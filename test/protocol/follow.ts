@@ -1,5 +1,11 @@
 /** Feeds framers with streams that are cut anywhere. */
-import { Fault, FRAMER_WORDS, type Framer, Outcome } from '../../src/protocol/framer.ts';
+import {
+  type AnswerFramer,
+  Fault,
+  FRAMER_WORDS,
+  type Framer,
+  Outcome,
+} from '../../src/protocol/framer.ts';
 
 /** A message as a framer saw it. */
 export interface Followed {
@@ -8,6 +14,8 @@ export interface Followed {
   readonly replyClass: number;
   readonly code: number;
   readonly isSwitch: boolean;
+  /** Of an answer: its code as a report has it. */
+  readonly text: string;
   /** Name in `Fault`. */
   readonly fault: string;
 }
@@ -73,6 +81,7 @@ export function follow(
       replyClass: framer.replyClass,
       code: framer.code,
       isSwitch: framer.isSwitch,
+      text: 'codeText' in framer ? (framer as AnswerFramer).codeText() : '',
       fault: FAULT_NAMES[framer.fault],
     });
     if (!isOver) break;

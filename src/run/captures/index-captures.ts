@@ -22,6 +22,7 @@ import type { SessionSelection } from '../../session/reading/session-selection.t
 import { SessionTracker } from '../../session/reading/session-tracker.ts';
 import { findHttpRequests, type HttpRequests } from '../../session/script/http-requests.ts';
 import { findHints, type ProtocolHint } from '../../session/script/protocol-hints.ts';
+import { findProtocolUses, type ProtocolUse } from '../../session/script/protocol-uses.ts';
 import { ScriptBuilder } from '../../session/script/script-builder.ts';
 import type { JoinedFile, Scripts } from '../../session/script/scripts.ts';
 import type { ReadOctets } from '../../session/script/stream-view.ts';
@@ -70,6 +71,8 @@ export interface CaptureIndex {
   httpRequests(scripts: Scripts): HttpRequests;
   /** What in those scripts a server will not take as it stands, by the first octets of streams. */
   hints(scripts: Scripts): ProtocolHint[];
+  /** Which protocols those scripts speak; reads all streams of those that can be followed. */
+  protocols(scripts: Scripts): ProtocolUse[];
   /** Which option leaves no session, and what there is; null where some are left or there are none. */
   whyNone(): string | null;
   /** Ends the use of the captures: what was unpacked for reading is removed. */
@@ -246,6 +249,7 @@ class Indexing {
       scripts: () => withOctets(joined, (read) => new ScriptBuilder(catalog, read).build(joined)),
       httpRequests: (scripts) => withOctets(joined, (read) => findHttpRequests(scripts, read)),
       hints: (scripts) => withOctets(joined, (read) => findHints(scripts, read)),
+      protocols: (scripts) => withOctets(joined, (read) => findProtocolUses(scripts, read)),
       whyNone: () =>
         this.#whyFiltered() ??
         emptySelection(catalog, this.#options.selection ?? {}, {

@@ -1,0 +1,63 @@
+/** The protocols whose conversations can be followed, by name. */
+import type { AnswerFramer, RequestFramer } from './framer.ts';
+import { Http1Answers } from './http1-answers.ts';
+import { Http1Requests } from './http1-requests.ts';
+import { ImapAnswers, ImapRequests } from './imap.ts';
+import { MemcachedAnswers, MemcachedRequests } from './memcached.ts';
+import { MysqlAnswers, MysqlRequests } from './mysql.ts';
+import { Pop3Answers, Pop3Requests } from './pop3.ts';
+import { PostgresAnswers, PostgresRequests } from './postgresql.ts';
+import { CommandLines, ReplyLines } from './reply-lines.ts';
+import { RespAnswers, RespRequests } from './resp.ts';
+
+/** How a protocol's streams are followed. */
+export interface FollowedProtocol {
+  readonly answers: () => AnswerFramer;
+  readonly requests: () => RequestFramer;
+  /** Whether the server speaks first: with an answer of kind 0, to nothing. */
+  readonly hasGreeting: boolean;
+}
+
+const LINES = { answers: () => new ReplyLines(), requests: () => new CommandLines() };
+
+/** By the names of `recognise`. */
+export const FOLLOWED_PROTOCOLS: ReadonlyMap<string, FollowedProtocol> = new Map([
+  [
+    'http1',
+    { answers: () => new Http1Answers(), requests: () => new Http1Requests(), hasGreeting: false },
+  ],
+  [
+    'redis',
+    { answers: () => new RespAnswers(), requests: () => new RespRequests(), hasGreeting: false },
+  ],
+  [
+    'mysql',
+    { answers: () => new MysqlAnswers(), requests: () => new MysqlRequests(), hasGreeting: true },
+  ],
+  [
+    'postgresql',
+    {
+      answers: () => new PostgresAnswers(),
+      requests: () => new PostgresRequests(),
+      hasGreeting: false,
+    },
+  ],
+  ['smtp', { ...LINES, hasGreeting: true }],
+  ['ftp', { ...LINES, hasGreeting: true }],
+  [
+    'pop3',
+    { answers: () => new Pop3Answers(), requests: () => new Pop3Requests(), hasGreeting: true },
+  ],
+  [
+    'imap',
+    { answers: () => new ImapAnswers(), requests: () => new ImapRequests(), hasGreeting: true },
+  ],
+  [
+    'memcached',
+    {
+      answers: () => new MemcachedAnswers(),
+      requests: () => new MemcachedRequests(),
+      hasGreeting: false,
+    },
+  ],
+]);
