@@ -3,14 +3,16 @@
 import { formatPorts } from '../base/port-range.ts';
 import { NS_PER_SECOND } from '../base/time.ts';
 import { formatBytes, formatCount, formatDuration, formatRate } from '../base/units.ts';
+import { AddressPool } from '../schedule/address-pool.ts';
+import { planArrivals } from '../schedule/arrivals.ts';
 import { warnOfHints } from './plan/capture-hints.ts';
+import { describeWay, warnOfWay } from './plan/network-way.ts';
 import type { ReplayOptions, RunHost } from './plan/options.ts';
-import type { PlannedRun } from './plan/plan-run.ts';
 import { plannedLoad } from './plan/planned-load.ts';
+import { type RunPlan, unmappedOf } from './plan/run-plan.ts';
 import { targetCommands } from './plan/target-commands.ts';
-import { indexForReplay, planWay } from './replay-run.ts';
+import { draftFor, indexForReplay, planWay } from './replay-run.ts';
 import { STATE_BYTES_PER_USER } from './run-facts.ts';
-import { describeWay, warnOfWay } from './threads/network-way.ts';
 import { ProgressMeter } from './threads/progress-meter.ts';
 
 /**
@@ -21,11 +23,12 @@ import { ProgressMeter } from './threads/progress-meter.ts';
 export async function describePlan(options: ReplayOptions, host: RunHost): Promise<string> {
   const index = await indexForReplay(options, host, new ProgressMeter(host));
   try {
-    const { planned, network } = planWay(index.scripts(), options, Date.now(), false);
-    for (const warning of planned.warnings) host.onWarning(warning);
+    const draft = draftFor(index.scripts(), options);
+    const { plan, network } = planWay(draft, Date.now(), false);
+    for (const warning of draft.warnings) host.onWarning(warning);
     if (network !== null) {
-      for (const warning of warnOfWay(network, planned.plan)) host.onWarning(warning);
-      for (const warning of warnOfHints(index, planned)) host.onWarning(warning);
+      for (const warning of warnOfWay(network, plan)) host.onWarning(warning);
+      for (const warning of warnOfHints(index, plan)) host.onWarning(warning);
     }
     const { total, replayable, skipped } = index.sessions;
     const reasons = Object.entries(skipped).map(
@@ -35,27 +38,27 @@ export async function describePlan(options: ReplayOptions, host: RunHost): Promi
       ['captures', options.captures.join(', ')],
       [
         'sessions',
-        `${formatCount(total)} found, ${formatCount(replayable - planned.unmapped)} to be played` +
+        `${formatCount(total)} found, ${formatCount(replayable - unmappedOf(plan))} to be played` +
           (reasons.length > 0 ? `; not: ${reasons.join(', ')}` : ''),
       ],
-      ...planLines(planned, options),
+      ...planLines(plan, options),
       ...(network === null
         ? [['path', 'none: the embedded target lives in this process'] as [string, string]]
-        : describeWay(network, planned.plan).map((line): [string, string] => ['path', line])),
+        : describeWay(network, plan).map((line): [string, string] => ['path', line])),
     ];
     const width = Math.max(...lines.map(([name]) => name.length));
     const table = lines.map(([name, text]) => `${name.padEnd(width)}  ${text}`).join('\n');
-    const commands = network === null ? [] : targetCommands(planned.plan, network);
+    const commands = network === null ? [] : targetCommands(plan, network);
     return `${[table, ...commands, 'dry run: nothing was sent'].join('\n\n')}\n`;
   } finally {
     index.close();
   }
 }
 
-function planLines(planned: PlannedRun, options: ReplayOptions): [string, string][] {
-  const { plan, pool, arrivals, targetLabels, playsUntilNs } = planned;
-  const { scripts, played } = plan;
-  const load = plannedLoad(planned);
+function planLines(plan: RunPlan, options: ReplayOptions): [string, string][] {
+  const { scripts, played, playsUntilNs } = plan;
+  const pool = new AddressPool(plan);
+  const load = plannedLoad(plan);
   const { plays } = load;
   const untilText = playsUntilNs === null ? null : formatDuration(playsUntilNs);
   const about = untilText === null ? '' : 'about ';
@@ -72,10 +75,10 @@ function planLines(planned: PlannedRun, options: ReplayOptions): [string, string
               ? ''
               : `, at most ${formatCount(plan.iterations)} times: more the pool does not hold`)),
     ],
-    ['arrivals', arrivals.description],
+    ['arrivals', planArrivals(plan.arrivals).description],
     ['clients', `${plan.clients.text}, ports ${formatPorts(plan.ports)}: ${connections}`],
-    ['first, last', `${endpointOf(planned, 0)}, ${endpointOf(planned, plays - 1)}`],
-    ['target', [...new Set(targetLabels)].join(', ')],
+    ['first, last', `${endpointOf(pool, 0)}, ${endpointOf(pool, plays - 1)}`],
+    ['target', [...new Set(plan.targets.map(({ label }) => label))].join(', ')],
     ['pace', `${options.pace}, ${options.accel} × as fast as recorded`],
     ['duration', `about ${formatDuration(load.durationNs)} where the target answers as recorded`],
     [
@@ -95,8 +98,8 @@ function planLines(planned: PlannedRun, options: ReplayOptions): [string, string
   ];
 }
 
-function endpointOf({ pool, plan }: PlannedRun, connection: number): string {
+function endpointOf(pool: AddressPool, connection: number): string {
   const address = pool.addressOf(connection);
   const port = pool.portOf(connection);
-  return plan.clients.family === 6 ? `[${address}]:${port}` : `${address}:${port}`;
+  return pool.clients.family === 6 ? `[${address}]:${port}` : `${address}:${port}`;
 }

@@ -13,14 +13,22 @@ import type { RunResult } from '../measure/result.ts';
 import { parseThresholds } from '../measure/thresholds.ts';
 import type { Scripts } from '../session/script/scripts.ts';
 import { type CaptureIndex, indexCaptures } from './captures/index-captures.ts';
-import type { NetworkWay } from './job.ts';
 import { warnOfHints } from './plan/capture-hints.ts';
+import { draftPlan, type PlanDraft } from './plan/draft-plan.ts';
+import {
+  answersFor,
+  findPath,
+  type NetworkWay,
+  surroundingsOf,
+  warnOfWay,
+  wayOf,
+} from './plan/network-way.ts';
 import type { ReplayOptions, RunHost } from './plan/options.ts';
-import { type PlannedRun, planRun } from './plan/plan-run.ts';
+import { NO_SURROUNDINGS, planRun } from './plan/plan-run.ts';
+import type { RunPlan } from './plan/run-plan.ts';
 import { factsOf, STATE_BYTES_PER_USER } from './run-facts.ts';
 import { type InterceptedWay, openIntercepts } from './threads/intercepted-way.ts';
 import { type LocalWay, openLocalWay } from './threads/local-way.ts';
-import { answersFor, findPath, surroundingsOf, warnOfWay, wayOf } from './threads/network-way.ts';
 import { ProgressMeter } from './threads/progress-meter.ts';
 import { ReplayThreads, type ThreadsState } from './threads/replay-threads.ts';
 import { UnreachedError } from './unreached-error.ts';
@@ -64,7 +72,7 @@ async function serveLive(
   live: Live,
 ): Promise<MetricsServer | null> {
   if (metrics === null || metrics === undefined) return null;
-  const { replayMetrics } = await import('./replay-metrics.ts');
+  const { replayMetrics } = await import('./metrics/replay-metrics.ts');
   return await serveMetrics(
     metrics,
     replayMetrics(version, () => live.state()),
@@ -84,16 +92,16 @@ async function playAndReport(
   let local: LocalWay | null = null;
   try {
     const ways = await openWays(index, options, host, begun);
-    const { planned, network, intercepts, threads, warnings, onWarning } = ways;
+    const { plan, network, intercepts, threads, warnings, onWarning } = ways;
     local = ways.local;
     let interceptNotes: readonly string[] = [];
     const crew = new ReplayThreads({
-      plan: planned.plan,
+      plan,
       network: intercepts?.way ?? network,
       realTime: options.realTime,
       threads,
       onWarning,
-      onStart: () => meter.begin(planned, () => crew.state),
+      onStart: () => meter.begin(plan, () => crew.state),
     });
     live.state = () => crew.state;
     try {
@@ -105,7 +113,7 @@ async function playAndReport(
 
     const counters = sumCounters(crew.state.counters);
     for (const warning of warnOfEarlierRun(counters)) onWarning(warning);
-    const facts = factsOf(options, index, planned, counters, {
+    const facts = factsOf(options, index, plan, counters, {
       ...sinceBegun(begun),
       isInterrupted: host.interrupted.aborted,
       mode: intercepts?.mode ?? null,
@@ -142,7 +150,7 @@ const sinceBegun = ({ version, startedAt }: Begun) => ({
 
 /** The plan, and the ways out and back, each tried by a probe. */
 interface Ways {
-  readonly planned: PlannedRun;
+  readonly plan: RunPlan;
   readonly network: NetworkWay | null;
   readonly local: LocalWay | null;
   readonly intercepts: InterceptedWay | null;
@@ -165,28 +173,26 @@ async function openWays(
     host.onWarning(text);
   };
   const { interrupted } = host;
+  const draft = draftFor(index.scripts(), options);
   const epochMs = begun.startedAt.getTime();
   let local: LocalWay | null = null;
   try {
-    const { planned, network } = planWay(index.scripts(), options, epochMs);
-    const said = network === null ? [] : [...warnOfWay(network, planned.plan)];
-    if (network !== null) said.push(...warnOfHints(index, planned));
-    for (const warning of [...planned.warnings, ...said]) onWarning(warning);
-    const threads = threadsOf(options, planned.plan.users);
-    local = await openLocalWay(planned.plan, network, { interrupted, onWarning });
+    const { plan, network } = planWay(draft, epochMs);
+    const said = network === null ? [] : [...warnOfWay(network, plan)];
+    if (network !== null) said.push(...warnOfHints(index, plan));
+    for (const warning of [...draft.warnings, ...said]) onWarning(warning);
+    const threads = threadsOf(options, plan.users);
+    local = await openLocalWay(plan, network, { interrupted, onWarning });
     const { token } = options;
     const asked = { token, shards: threads, interrupted, version: begun.version, onWarning };
-    const intercepts = await openIntercepts(planned.plan, network, asked);
-    return { planned, network, local, intercepts, threads, warnings, onWarning };
+    const intercepts = await openIntercepts(plan, network, asked);
+    return { plan, network, local, intercepts, threads, warnings, onWarning };
   } catch (fault) {
     local?.close();
     if (!(fault instanceof ReplayError) || fault.kind !== 'unreachable') throw fault;
     // Without what was found out on the way: it may be the way that there is none of.
-    const planned = planRun(index.scripts(), options, epochMs);
-    throw new UnreachedError(
-      fault,
-      unreachedResult(index, options, planned, begun, fault, warnings),
-    );
+    const plan = planRun(draft, NO_SURROUNDINGS, epochMs);
+    throw new UnreachedError(fault, unreachedResult(index, options, plan, begun, fault, warnings));
   }
 }
 
@@ -194,13 +200,13 @@ async function openWays(
 function unreachedResult(
   index: CaptureIndex,
   options: ReplayOptions,
-  planned: PlannedRun,
+  plan: RunPlan,
   begun: Begun,
   fault: ReplayError,
   warnings: readonly string[],
 ): RunResult {
   const counters = new Float64Array(COUNTERS);
-  const facts = factsOf(options, index, planned, counters, {
+  const facts = factsOf(options, index, plan, counters, {
     ...sinceBegun(begun),
     isInterrupted: false,
     mode: null,
@@ -209,7 +215,7 @@ function unreachedResult(
       interceptSilentSeconds: 0,
       cpuSeconds: cpuSecondsSince(begun.cpuBefore),
       peakRssBytes: peakMemoryBytes(),
-      threads: threadsOf(options, planned.plan.users),
+      threads: threadsOf(options, plan.users),
       warnings: fault.hint === null ? warnings : [...warnings, fault.hint],
       notes: [],
     },
@@ -220,23 +226,33 @@ function unreachedResult(
 }
 
 /**
+ * The draft of the plan.
+ * @throws ReplayError as draftPlan and requireMemory do
+ */
+export function draftFor(scripts: Scripts, options: ReplayOptions): PlanDraft {
+  const draft = draftPlan(scripts, options);
+  requireMemory(draft.users, options.target.kind === 'embedded');
+  return draft;
+}
+
+/**
  * The plan, and for real targets the way to them: its MTU bounds the segments, and addresses that
  * are in use on the way are left out of the pool.
  * @param asksLink whether the link is asked for the next hop's MAC, which takes privilege
  */
 export function planWay(
-  scripts: Scripts,
-  options: ReplayOptions,
+  draft: PlanDraft,
   epochMs: number,
   asksLink = true,
-): { readonly planned: PlannedRun; readonly network: NetworkWay | null } {
-  const planned = planRun(scripts, options, epochMs);
-  requireMemory(planned.plan.users, options.target.kind === 'embedded');
-  if (options.target.kind === 'embedded') return { planned, network: null };
-  const path = findPath(planned.plan, options, asksLink);
-  const answers = answersFor(planned.plan, options, path);
-  const onWay = planRun(scripts, options, epochMs, surroundingsOf(options, path, answers));
-  return { planned: onWay, network: wayOf(onWay.plan, options, path, answers) };
+): { readonly plan: RunPlan; readonly network: NetworkWay | null } {
+  const { options } = draft;
+  if (options.target.kind === 'embedded') {
+    return { plan: planRun(draft, NO_SURROUNDINGS, epochMs), network: null };
+  }
+  const path = findPath(draft, asksLink);
+  const answers = answersFor(draft, path);
+  const plan = planRun(draft, surroundingsOf(options, path, answers), epochMs);
+  return { plan, network: wayOf(plan, options, path, answers) };
 }
 
 /** The index of captures that have something to replay. */

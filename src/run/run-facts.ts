@@ -3,12 +3,13 @@ import { NS_PER_SECOND } from '../base/time.ts';
 import { Counter } from '../measure/counters.ts';
 import type { RunFacts } from '../measure/result.ts';
 import { PLAY_BYTES_PER_USER } from '../replay/play-table.ts';
+import { planArrivals } from '../schedule/arrivals.ts';
 import { TIMER_BYTES_PER_USER } from '../schedule/timing-wheel.ts';
 import { TCB_BYTES_PER_USER } from '../tcp/user-table.ts';
 import type { CaptureIndex } from './captures/index-captures.ts';
 import type { ReplayOptions } from './plan/options.ts';
-import type { PlannedRun } from './plan/plan-run.ts';
 import { recordedRate } from './plan/planned-load.ts';
+import { type RunPlan, unmappedOf } from './plan/run-plan.ts';
 
 /** What the engine keeps for each user. */
 export const STATE_BYTES_PER_USER = TCB_BYTES_PER_USER + PLAY_BYTES_PER_USER + TIMER_BYTES_PER_USER;
@@ -20,7 +21,7 @@ export const STATE_BYTES_PER_USER = TCB_BYTES_PER_USER + PLAY_BYTES_PER_USER + T
 export function factsOf(
   options: ReplayOptions,
   index: CaptureIndex,
-  planned: PlannedRun,
+  plan: RunPlan,
   counters: Float64Array,
   known: Pick<
     RunFacts,
@@ -30,12 +31,12 @@ export function factsOf(
     readonly mode: string | null;
   },
 ): RunFacts {
-  const { plan, unmapped, targetLabels } = planned;
+  const unmapped = unmappedOf(plan);
   const isEmbedded = options.target.kind === 'embedded';
   const { total, replayable, skipped } = index.sessions;
   const plays = plan.users * plan.iterations;
   // Played again and again until the time was up: what was not begun was never planned.
-  const { playsUntilNs } = planned;
+  const { playsUntilNs } = plan;
   const started = counters[Counter.STARTED];
   const exchangesPerPlay = started > 0 ? counters[Counter.EXCHANGES_PLANNED] / started : 0;
   const { mode, ...facts } = known;
@@ -58,14 +59,14 @@ export function factsOf(
       accel: options.accel,
       pace: options.pace,
       clients: options.clients,
-      target: isEmbedded ? 'embedded' : targetLabels.join(','),
+      target: isEmbedded ? 'embedded' : plan.targets.map(({ label }) => label).join(','),
       mode: isEmbedded ? 'embedded' : (mode ?? 'local'),
       seed: options.seed,
-      arrivals: planned.arrivals.description,
+      arrivals: planArrivals(plan.arrivals).description,
       untilSeconds: playsUntilNs === null ? null : playsUntilNs / NS_PER_SECOND,
     },
     plays: playsUntilNs === null ? plays : Math.max(plan.users, started),
-    recordedPerSecond: recordedRate(planned, exchangesPerPlay),
+    recordedPerSecond: recordedRate(plan, exchangesPerPlay),
     stateBytesPerUser: STATE_BYTES_PER_USER,
   };
 }

@@ -86,6 +86,32 @@ export function parseClients(text: string, excluded: readonly IpAddress[] = []):
     items.map(({ address, count }) => ({ start: address.low, count })),
     excluded.filter((address) => isSamePrefix(address, first.address)).map((each) => each.low),
   );
+  return clientsOf({ family, prefix, text }, spans);
+}
+
+/**
+ * The pool without these addresses, in the same order.
+ * @throws ReplayError ERR_POOL_INVALID (usage) where none is left, or too many ranges
+ */
+export function withoutAddresses(
+  clients: ClientAddresses,
+  excluded: readonly IpAddress[],
+): ClientAddresses {
+  const { family, prefix, ranges } = clients;
+  const holes = excluded.filter((address) => isSamePrefix(address, { family, prefix, low: 0 }));
+  return clientsOf(
+    clients,
+    withoutRepeats(
+      ranges,
+      holes.map(({ low }) => low),
+    ),
+  );
+}
+
+function clientsOf(
+  { family, prefix, text }: Pick<ClientAddresses, 'family' | 'prefix' | 'text'>,
+  spans: readonly LowSpan[],
+): ClientAddresses {
   if (spans.length === 0)
     throw poolError(text, [
       "every address of it is a target's, this machine's own or the next hop's",
@@ -94,7 +120,8 @@ export function parseClients(text: string, excluded: readonly IpAddress[] = []):
     const found = `it has ${spans.length} separate ranges, at most ${RANGES_MAX} are allowed`;
     throw poolError(text, [found]);
   }
-  return { family, prefix, text, ranges: spans.map((span) => ({ ...span, prefix })) };
+  const ranges = spans.map(({ start, count }) => ({ start, count, prefix }));
+  return { family, prefix, text, ranges };
 }
 
 /**

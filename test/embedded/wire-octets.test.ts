@@ -12,12 +12,12 @@ import { LatencyRecorder } from '../../src/measure/histograms.ts';
 import { IntervalRecorder } from '../../src/measure/intervals.ts';
 import { Replay } from '../../src/replay/replay.ts';
 import { type CaptureIndex, indexCaptures } from '../../src/run/captures/index-captures.ts';
-import { CONTROL_WORDS } from '../../src/run/job.ts';
 import { enginePlan } from '../../src/run/plan/engine-plan.ts';
-import { planRun } from '../../src/run/plan/plan-run.ts';
 import { embeddedTurns } from '../../src/run/threads/embedded-loop.ts';
 import { clientDirectory, playThrough } from '../../src/run/threads/embedded-thread.ts';
+import { CONTROL_WORDS } from '../../src/run/threads/thread-job.ts';
 import { ledgerFaults } from '../helpers/ledger.ts';
+import { planOf } from '../helpers/plan.ts';
 import { OPTIONS } from '../replay/play.ts';
 import { WireTap } from './wire-tap.ts';
 
@@ -48,7 +48,7 @@ function toldByTshark(row: CaptureRow, port: number, index: CaptureIndex): (stri
 
 /** Plays every session once. @returns the tap that read along */
 function playThroughTap(index: CaptureIndex, file: Buffer): WireTap {
-  const { plan } = planRun(index.scripts(), { ...OPTIONS, timeoutNs: 3600e9 }, 0);
+  const plan = planOf(index.scripts(), { ...OPTIONS, timeoutNs: 3600e9 });
   const capture = {
     read: (offset: number, into: Uint8Array) =>
       into.set(file.subarray(offset, offset + into.length)),

@@ -6,13 +6,13 @@ import { COUNTERS, Counter, createCounters } from '../../src/measure/counters.ts
 import { LatencyRecorder, LatencyTable } from '../../src/measure/histograms.ts';
 import { IntervalRecorder } from '../../src/measure/intervals.ts';
 import { Replay } from '../../src/replay/replay.ts';
-import { CONTROL_WORDS } from '../../src/run/job.ts';
 import { enginePlan } from '../../src/run/plan/engine-plan.ts';
 import type { ReplayOptions } from '../../src/run/plan/options.ts';
-import { planRun } from '../../src/run/plan/plan-run.ts';
 import { embeddedTurns } from '../../src/run/threads/embedded-loop.ts';
 import { clientDirectory, playThrough } from '../../src/run/threads/embedded-thread.ts';
+import { CONTROL_WORDS } from '../../src/run/threads/thread-job.ts';
 import { ledgerFaults } from '../helpers/ledger.ts';
+import { planOf } from '../helpers/plan.ts';
 import { handMade, type SessionSpec } from '../helpers/scripts.ts';
 
 export const OPTIONS: ReplayOptions = {
@@ -69,7 +69,7 @@ export function play(specs: readonly SessionSpec[], options: PlayOptions = {}): 
   const { scripts: heard, capture } = handMade(specs, options.extentBytesMax, memory);
   const areAnswersUnheard = new Uint8Array(heard.sessions).fill(1);
   const scripts = options.unheard === true ? { ...heard, areAnswersUnheard } : heard;
-  const { plan } = planRun(scripts, { ...OPTIONS, ...options }, 0);
+  const plan = planOf(scripts, { ...OPTIONS, ...options });
   const counters = createCounters();
   const latency = new LatencyRecorder();
   const target = new EmbeddedTarget({

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type CaptureIndex, indexCaptures } from '../../src/run/captures/index-captures.ts';
 import { warnOfHints } from '../../src/run/plan/capture-hints.ts';
 import type { ReplayOptions } from '../../src/run/plan/options.ts';
-import { planRun } from '../../src/run/plan/plan-run.ts';
+import { planOf } from '../helpers/plan.ts';
 import { OPTIONS } from '../replay/play.ts';
 
 const fixture = (name: string) =>
@@ -28,8 +28,8 @@ function warnings(options: Partial<ReplayOptions>, recordedPort: number | null =
     port: 1,
   };
   const target = { kind: 'network' as const, routes: [route] };
-  const planned = planRun(index.scripts(), { ...OPTIONS, target, maxGapNs: 1e9, ...options }, 0);
-  return warnOfHints(index, planned).map((text) => text.replace(/^.*? with (\w+).*$/, '$1'));
+  const plan = planOf(index.scripts(), { ...OPTIONS, target, maxGapNs: 1e9, ...options });
+  return warnOfHints(index, plan).map((text) => text.replace(/^.*? with (\w+).*$/, '$1'));
 }
 
 test('a data connection of FTP always matters', () => {

@@ -1,7 +1,7 @@
 /** What is said of the way before a run, and what the target is told to type. */
 import { expect, test } from 'vitest';
+import { describeWay, warnOfWay } from '../../src/run/plan/network-way.ts';
 import { targetCommands } from '../../src/run/plan/target-commands.ts';
-import { describeWay, warnOfWay } from '../../src/run/threads/network-way.ts';
 import { planFor, wayTo } from './ways.ts';
 
 const ON_LINK = '10.20.64.0/18';

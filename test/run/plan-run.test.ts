@@ -1,6 +1,8 @@
 /** From scripts and options to a plan. */
 import { describe, expect, test } from 'vitest';
-import { planRun } from '../../src/run/plan/plan-run.ts';
+import { draftPlan } from '../../src/run/plan/draft-plan.ts';
+import { planArrivals } from '../../src/schedule/arrivals.ts';
+import { planOf } from '../helpers/plan.ts';
 import { handMade } from '../helpers/scripts.ts';
 import { OPTIONS } from '../replay/play.ts';
 
@@ -17,7 +19,7 @@ const manyPorts = (ports: number) => {
 test('targets of many ports are told apart, each once', () => {
   const scripts = manyPorts(3);
   const twice = { ...scripts, endpoints: [...scripts.endpoints, ...scripts.endpoints] };
-  const { plan } = planRun(twice, OPTIONS, 0);
+  const plan = planOf(twice, OPTIONS);
   expect(plan.targets.map(({ port }) => port)).toEqual([1, 2, 3]);
   expect([...plan.targetOf]).toEqual([0, 1, 2, 0, 1, 2]);
 });
@@ -33,7 +35,7 @@ test('each port is looked at a few times, however many there are', () => {
       return port;
     },
   }));
-  planRun({ ...scripts, endpoints: watched }, OPTIONS, 0);
+  planOf({ ...scripts, endpoints: watched }, OPTIONS);
   expect(looks).toBeGreaterThanOrEqual(ports);
   expect(looks).toBeLessThan(10 * ports);
 });
@@ -46,9 +48,9 @@ describe('--max-gap', () => {
   );
 
   test('cuts the gaps between arrivals, too', () => {
-    const { plan, arrivals } = planRun(scripts, { ...OPTIONS, maxGapNs: 1e9 }, 0);
+    const plan = planOf(scripts, { ...OPTIONS, maxGapNs: 1e9 });
     expect([...plan.arrivals.sessionStartsNs]).toEqual([0, 0.1e9, 1.1e9, 2.1e9, 3.1e9]);
-    expect(arrivals.lastStartNs).toBe(3.1e9);
+    expect(planArrivals(plan.arrivals).lastStartNs).toBe(3.1e9);
   });
 
   test('counts only what is played', () => {
@@ -60,12 +62,12 @@ describe('--max-gap', () => {
     const route = { recordedAddress: null, recordedPort: 80, label: 'web:80', port: 80 };
     const target = { kind: 'network' as const, routes: [{ ...route, address: '192.0.2.7' }] };
     const options = { ...OPTIONS, target, maxGapNs: 1e9 };
-    const { plan } = planRun({ ...scripts, endpoint, endpoints }, options, 0);
+    const plan = planOf({ ...scripts, endpoint, endpoints }, options);
     expect([...plan.arrivals.sessionStartsNs]).toEqual([0, 0.1e9, 1.1e9, 2.1e9]);
   });
 
   test('is needed for what is years apart, and says so', () => {
-    expect(() => planRun(scripts, OPTIONS, 0)).toThrow(
+    expect(() => planOf(scripts, OPTIONS)).toThrow(
       expect.objectContaining({
         code: 'ERR_RUN_TOO_LONG',
         hint: expect.stringContaining('--max-gap'),
@@ -78,11 +80,10 @@ test('which ports go to one target is said, in the order of the capture', () => 
   const route = { recordedAddress: null, label: 'web:80', address: '192.0.2.7', port: 80 };
   const first = { ...route, recordedPort: 3, label: 'other:81', port: 81 };
   const routes = [first, { ...route, recordedPort: null }];
-  const { warnings } = planRun(
-    manyPorts(4),
-    { ...OPTIONS, target: { kind: 'network', routes } },
-    0,
-  );
+  const { warnings } = draftPlan(manyPorts(4), {
+    ...OPTIONS,
+    target: { kind: 'network', routes },
+  });
   expect(warnings).toEqual([
     'sessions of 3 recorded ports (1, 2, 4) are all played to web:80; ' +
       'choose with -x, for example -x 1-web:80',
@@ -97,7 +98,7 @@ describe('the plan refuses', () => {
     [{ accel: 1e-10 }, '--accel 1e-10'],
     [{ ratePerSecond: 1e12 }, '--rate 1000000000000'],
   ])('%j, which leaves nothing of time', (given, said) => {
-    const plan = () => planRun(scripts, { ...OPTIONS, ...given }, 0);
+    const plan = () => planOf(scripts, { ...OPTIONS, ...given });
     expect(plan).toThrow(expect.objectContaining({ code: 'ERR_RUN_PACE', kind: 'usage' }));
     expect(plan).toThrow(`${said} is out of bounds`);
   });
@@ -105,14 +106,14 @@ describe('the plan refuses', () => {
   test('a pool of nothing but addresses that somebody has, in words that are true', () => {
     const inUse = [{ family: 4, prefix: new Uint8Array(0), low: 0x0a14_0002 }] as const;
     const surroundings = { mtu: 1500, inUse, addressesMax: Number.POSITIVE_INFINITY };
-    const plan = () => planRun(scripts, { ...OPTIONS, clients: '10.20.0.2' }, 0, surroundings);
+    const plan = () => planOf(scripts, { ...OPTIONS, clients: '10.20.0.2' }, surroundings);
     expect(plan).toThrow("every address of it is a target's, this machine's own or the next hop's");
   });
 });
 
 test.each([1e9, 1e-9])('an acceleration of %d is planned in finite numbers', (accel) => {
   const { scripts } = handMade([{ said: [{ from: 'client', text: 'x' }] }]);
-  const { arrivals } = planRun(scripts, { ...OPTIONS, accel, users: 3 }, 0);
+  const arrivals = planArrivals(planOf(scripts, { ...OPTIONS, accel, users: 3 }).arrivals);
   expect(Number.isFinite(arrivals.lastStartNs)).toBe(true);
   expect(Number.isFinite(arrivals.meanRate)).toBe(true);
 });
@@ -126,5 +127,5 @@ test.each([
     { atNs: 0, users: 0 },
     { atNs: 1e9, users: 100 },
   ];
-  expect(planRun(scripts, { ...OPTIONS, ramp, users }, 0).warnings).toEqual(warnings);
+  expect(draftPlan(scripts, { ...OPTIONS, ramp, users }).warnings).toEqual(warnings);
 });

@@ -1,7 +1,7 @@
 /** What a plan comes to if the target answers as recorded, and what it may not come to. */
 import { describe, expect, test } from 'vitest';
-import { planRun } from '../../src/run/plan/plan-run.ts';
 import { plannedLoad, recordedRate } from '../../src/run/plan/planned-load.ts';
+import { planOf } from '../helpers/plan.ts';
 import { handMade } from '../helpers/scripts.ts';
 import { OPTIONS } from '../replay/play.ts';
 
@@ -38,11 +38,11 @@ describe('a planned load', () => {
       seconds: 30.1,
     },
   ])('of users $name', ({ options, plays, seconds }) => {
-    const planned = planRun(scripts, { ...OPTIONS, ...options }, 0);
-    const load = plannedLoad(planned);
+    const plan = planOf(scripts, { ...OPTIONS, ...options });
+    const load = plannedLoad(plan);
     expect(load).toMatchObject({ plays, messages: plays, payloadBytes: 3 * plays });
     expect(load.durationNs / 1e9).toBeCloseTo(seconds, 2);
-    expect(recordedRate(planned, 2)).toBeCloseTo((2 * plays) / seconds, 0);
+    expect(recordedRate(plan, 2)).toBeCloseTo((2 * plays) / seconds, 0);
   });
 });
 
@@ -51,7 +51,7 @@ describe('connections', () => {
 
   test('beyond 32 bits are refused, with the number', () => {
     const asked = { ...OPTIONS, ...pool, users: 2 ** 20, iterations: 2 ** 12 + 1 };
-    expect(() => planRun(scripts, asked, 0)).toThrow(
+    expect(() => planOf(scripts, asked)).toThrow(
       expect.objectContaining({
         code: 'ERR_RUN_CONNECTIONS',
         kind: 'usage',
@@ -62,13 +62,13 @@ describe('connections', () => {
 
   test('up to there are taken', () => {
     const asked = { ...OPTIONS, ...pool, users: 2 ** 20, iterations: 2 ** 12 };
-    expect(planRun(scripts, asked, 0).plan.iterations).toBe(2 ** 12);
+    expect(planOf(scripts, asked).iterations).toBe(2 ** 12);
   });
 
   test('of users that play until a time stay within them', () => {
     const asked = { ...OPTIONS, ...pool, users: 2 ** 20, durationNs: 3600e9 };
-    const { plan, playsUntilNs } = planRun(scripts, asked, 0);
-    expect(plan.users * plan.iterations).toBeLessThanOrEqual(2 ** 32);
+    const { users, iterations, playsUntilNs } = planOf(scripts, asked);
+    expect(users * iterations).toBeLessThanOrEqual(2 ** 32);
     expect(playsUntilNs).toBe(3600e9);
   });
 });

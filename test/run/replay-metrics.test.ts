@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { Counter, createCounters } from '../../src/measure/counters.ts';
 import { Latency, LatencyRecorder } from '../../src/measure/histograms.ts';
-import { replayMetrics } from '../../src/run/replay-metrics.ts';
+import { replayMetrics } from '../../src/run/metrics/replay-metrics.ts';
 
 const MS = 1e6;
 

@@ -1,8 +1,9 @@
 /** Ways to a real target, made by hand. */
 import { addressBytes, parseAddress } from '../../src/base/address.ts';
-import type { NetworkWay, RunPlan } from '../../src/run/job.ts';
+import type { NetworkWay } from '../../src/run/plan/network-way.ts';
 import type { ReplayOptions } from '../../src/run/plan/options.ts';
-import { planRun } from '../../src/run/plan/plan-run.ts';
+import type { RunPlan } from '../../src/run/plan/run-plan.ts';
+import { planOf } from '../helpers/plan.ts';
 import { handMade } from '../helpers/scripts.ts';
 import { OPTIONS } from '../replay/play.ts';
 
@@ -23,7 +24,7 @@ export function planFor(
     port: 80,
   };
   const options = { ...OPTIONS, clients, target: { kind: 'network', routes: [route] } } as const;
-  return planRun(scripts, { ...options, ...more }, 0).plan;
+  return planOf(scripts, { ...options, ...more });
 }
 
 /** A way by eth1, whose own addresses are 10.20.0.2 and fd77::2. */

@@ -1,8 +1,9 @@
 /** What is posted between a replay and its channel thread. */
+
+import type { PostedFailure } from '../../base/posted-failure.ts';
 import type { RegistrationAnswer, RegistrationRequest } from '../../intercept/registration.ts';
 import type { ShardInbox } from '../../io/channel/channel-receiver.ts';
 import type { PoolShape } from '../../schedule/address-pool.ts';
-import type { PostedFailure } from '../job.ts';
 import type { InterceptAddress } from '../plan/options.ts';
 
 /** Numbers of the shared totals, of all intercepts together. */

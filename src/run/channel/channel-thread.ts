@@ -4,14 +4,13 @@ import { hostname } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { addressBytes } from '../../base/address.ts';
 import { ReplayError } from '../../base/errors.ts';
+import { errorFrom } from '../../base/posted-failure.ts';
 import { createRecordRing } from '../../base/record-ring.ts';
 import { excessOf, type RegistrationAnswer } from '../../intercept/registration.ts';
 import type { ShardInbox } from '../../io/channel/channel-receiver.ts';
 import { closeEventFd, openEventFd } from '../../io/sys/eventfd.ts';
-import type { RunPlan } from '../job.ts';
 import type { InterceptAddress } from '../plan/options.ts';
-import { errorFrom } from '../posted-failure.ts';
-import { targetAddresses } from '../threads/network-way.ts';
+import type { RunPlan } from '../plan/run-plan.ts';
 import {
   CHANNEL_TOTALS,
   type ChannelCommand,
@@ -49,7 +48,6 @@ export class ChannelThread {
       fd: openEventFd(),
     }));
     const { clients, ports, order, firstPort, users } = plan;
-    const addresses = targetAddresses(plan);
     const job: ChannelJob = {
       intercepts,
       key,
@@ -66,8 +64,8 @@ export class ChannelThread {
         family: clients.family,
         ranges: clients.ranges,
         ports,
-        targets: plan.targets.map(({ port }, row) => ({
-          address: addressBytes(addresses[row]),
+        targets: plan.targets.map(({ address, port }) => ({
+          address: addressBytes(address),
           port,
         })),
       },

@@ -1,10 +1,10 @@
 /** The entry of a replay's channel thread: holds the connections, sorts replies to the shards. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { assert } from '../../base/assert.ts';
+import { failureOf } from '../../base/posted-failure.ts';
 import { NS_PER_MS } from '../../base/time.ts';
 import { dialStream } from '../../io/channel/channel-socket.ts';
 import { AddressPool } from '../../schedule/address-pool.ts';
-import { failureOf } from '../posted-failure.ts';
 import { helloOf, wallClock } from './channel-ends.ts';
 import {
   type ChannelCommand,

@@ -6,10 +6,10 @@ import {
   Worker,
 } from 'node:worker_threads';
 import type { ReplayError } from '../../base/errors.ts';
+import type { PostedFailure } from '../../base/posted-failure.ts';
+import { errorFrom, failureOf } from '../../base/posted-failure.ts';
 import { TALLIES } from '../../intercept/intercept-core.ts';
 import { closeEventFd, openEventFd, raiseEvent } from '../../io/sys/eventfd.ts';
-import type { PostedFailure } from '../job.ts';
-import { errorFrom, failureOf } from '../posted-failure.ts';
 import {
   type CaptureCommand,
   type CaptureJob,

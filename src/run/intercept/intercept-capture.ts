@@ -4,13 +4,13 @@
  */
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { undoAfter } from '../../base/errors.ts';
+import { failureOf } from '../../base/posted-failure.ts';
 import { RecordRing } from '../../base/record-ring.ts';
 import { NS_PER_MS } from '../../base/time.ts';
 import { InterceptCore, Tally } from '../../intercept/intercept-core.ts';
 import type { PacketSource } from '../../intercept/ports.ts';
 import { Waiter } from '../../io/receive/wait.ts';
 import { takeEvent } from '../../io/sys/eventfd.ts';
-import { failureOf } from '../posted-failure.ts';
 import {
   type CaptureCommand,
   type CaptureJob,

@@ -1,7 +1,8 @@
 /** What is posted between an intercept's threads: plain data and shared memory. */
+
+import type { PostedFailure } from '../../base/posted-failure.ts';
 import type { Registration } from '../../intercept/ports.ts';
 import type { SourceMode, SourceOptions } from '../../io/intercept/intercept-source.ts';
-import type { PostedFailure } from '../job.ts';
 
 /** Words by which an intercept's threads tell each other that there is something to look at. */
 export const Wake = {

@@ -2,7 +2,7 @@
 import { Gauge } from 'prom-client';
 import { Tally } from '../../intercept/intercept-core.ts';
 import type { MetricsPage } from '../../io/metrics-server.ts';
-import { addCounter, createRegistry, pageOf } from '../metrics-registry.ts';
+import { addCounter, createRegistry, pageOf } from '../metrics/metrics-registry.ts';
 
 /** Where the counts are; read whenever somebody scrapes. */
 export interface InterceptCounts {

@@ -3,6 +3,8 @@
  * what was captured for it. Strangers are limited in number and in time (io/channel/channel-socket.ts,
  * intercept/intercept-peer.ts); a slow replay fills its own outbox.
  */
+
+import type { PostedFailure } from '../../base/posted-failure.ts';
 import { createRecordRing, RecordRing } from '../../base/record-ring.ts';
 import { NS_PER_SECOND } from '../../base/time.ts';
 import { OUTBOX_BYTES, Tally } from '../../intercept/intercept-core.ts';
@@ -17,7 +19,6 @@ import {
 import type { RegistrationRequest } from '../../intercept/registration.ts';
 import { formatRange, overlapOf, REGISTRATIONS_MAX } from '../../intercept/registry.ts';
 import type { ChannelStream, StreamEvents } from '../../io/channel/channel-socket.ts';
-import type { PostedFailure } from '../job.ts';
 import type { PostedOwner } from './intercept-job.ts';
 
 /** Octets that may wait in a connection before records are kept in the outbox instead. */

@@ -4,7 +4,7 @@ import type { HintReport } from '../../report/inspect-document.ts';
 import type { ProtocolHint } from '../../session/script/protocol-hints.ts';
 import type { Scripts } from '../../session/script/scripts.ts';
 import type { CaptureIndex } from '../captures/index-captures.ts';
-import type { PlannedRun } from './plan-run.ts';
+import type { RunPlan } from './run-plan.ts';
 
 export function hintReports(hints: readonly ProtocolHint[], { endpoints }: Scripts): HintReport[] {
   return hints.map(({ kind, endpoint, sessions, names }) => {
@@ -18,7 +18,7 @@ export function hintReports(hints: readonly ProtocolHint[], { endpoints }: Scrip
  * What of it matters to a plan for real servers: of names only those that two users would bear at
  * the same time, by chance or since there are more users than sessions.
  */
-export function warnOfHints(index: CaptureIndex, { plan }: PlannedRun): string[] {
+export function warnOfHints(index: CaptureIndex, plan: RunPlan): string[] {
   const { scripts, targets, targetOf, users, played } = plan;
   const areSessionsShared = users > played.length;
   const hints = index.hints(scripts).filter(({ endpoint, names, sessions }) => {

@@ -1,10 +1,9 @@
 /** A thread's own objects of the plan that all threads were given. */
-import { addressBytes, parseAddress } from '../../base/address.ts';
-import { assert } from '../../base/assert.ts';
+import { addressBytes } from '../../base/address.ts';
 import type { ReplayPlan } from '../../replay/replay-plan.ts';
 import { AddressPool } from '../../schedule/address-pool.ts';
 import { planArrivals } from '../../schedule/arrivals.ts';
-import type { RunPlan } from '../job.ts';
+import type { RunPlan } from './run-plan.ts';
 
 /** @param links what stands before the IP header of frames to each of the plan's targets */
 export function enginePlan(
@@ -19,10 +18,10 @@ export function enginePlan(
     shards,
     pool: new AddressPool(plan),
     arrivals: planArrivals(plan.arrivals),
-    targets: plan.targets.map(({ address, port }, row) => {
-      const parsed = parseAddress(address);
-      assert(parsed !== null, 'targets are addresses by now');
-      return { address: addressBytes(parsed), port, link: links[row] };
-    }),
+    targets: plan.targets.map(({ address, port }, row) => ({
+      address: addressBytes(address),
+      port,
+      link: links[row],
+    })),
   };
 }

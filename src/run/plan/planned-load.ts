@@ -1,7 +1,8 @@
 /** What a plan's users will do, were every answer as long in coming as recorded. */
 import { NS_PER_SECOND } from '../../base/time.ts';
+import { type ArrivalPlan, planArrivals } from '../../schedule/arrivals.ts';
 import type { Scripts } from '../../session/script/scripts.ts';
-import type { PlannedRun } from './plan-run.ts';
+import type { RunPlan } from './run-plan.ts';
 
 /** Ethernet, IP and TCP headers with timestamps. */
 const FRAME_HEADER_BYTES = 66;
@@ -21,9 +22,9 @@ export interface PlannedLoad {
 }
 
 /** @returns what goes out if the target answers as recorded, divided by the acceleration */
-export function plannedLoad(planned: PlannedRun): PlannedLoad {
-  const { plan, arrivals, playsUntilNs } = planned;
-  const { scripts, played } = plan;
+export function plannedLoad(plan: RunPlan): PlannedLoad {
+  const { scripts, played, playsUntilNs } = plan;
+  const arrivals = planArrivals(plan.arrivals);
   const { firstMessage, messageEnd } = scripts.client;
   const longestNs = longestOf(scripts, played);
   const plays =
@@ -47,7 +48,7 @@ export function plannedLoad(planned: PlannedRun): PlannedLoad {
     messages,
     payloadBytes,
     wireBytes: payloadBytes + segments * FRAME_HEADER_BYTES,
-    durationNs: Math.min(endNs(planned), plan.stopStartingNs + longestNs / plan.accel),
+    durationNs: Math.min(endNs(plan, arrivals), plan.stopStartingNs + longestNs / plan.accel),
   };
 }
 
@@ -55,13 +56,13 @@ export function plannedLoad(planned: PlannedRun): PlannedLoad {
  * Exchanges per second that the recorded timing comes to.
  * @param exchangesPerPlay how many a session holds, in the mean
  */
-export function recordedRate(planned: PlannedRun, exchangesPerPlay: number): number {
-  const { plays, durationNs } = plannedLoad(planned);
+export function recordedRate(plan: RunPlan, exchangesPerPlay: number): number {
+  const { plays, durationNs } = plannedLoad(plan);
   return durationNs > 0 ? (plays * exchangesPerPlay * NS_PER_SECOND) / durationNs : 0;
 }
 
 /** When the last of the planned plays would end. */
-function endNs({ plan, arrivals }: PlannedRun): number {
+function endNs(plan: RunPlan, arrivals: ArrivalPlan): number {
   const { scripts, played, users, iterations, accel } = plan;
   if (users * iterations > PLAYS_EXACT_MAX) {
     return arrivals.lastStartNs + (longestOf(scripts, played) / accel) * iterations;

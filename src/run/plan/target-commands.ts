@@ -3,7 +3,8 @@ import { isIP } from 'node:net';
 import { addressOfBytes, formatAddress } from '../../base/address.ts';
 import { coveringBlocks, formatBlock } from '../../io/way/address-blocks.ts';
 import { type ClientAddresses, parseClients } from '../../schedule/address-pool.ts';
-import type { NetworkWay, RunPlan } from '../job.ts';
+import type { NetworkWay } from './network-way.ts';
+import type { RunPlan } from './run-plan.ts';
 
 /** Paragraphs of text: what to run where, and why. */
 export function targetCommands(plan: RunPlan, way: NetworkWay): string[] {

@@ -4,8 +4,8 @@ import type { EmbeddedTarget } from '../../embedded/embedded-target.ts';
 import { Counter } from '../../measure/counters.ts';
 import type { IntervalRecorder } from '../../measure/intervals.ts';
 import type { Replay } from '../../replay/replay.ts';
-import { Command, Control } from '../job.ts';
 import { DRAIN_NS, RESETS_PER_TURN } from './drain.ts';
+import { Command, Control } from './thread-job.ts';
 
 /** Packets handed over in one turn. */
 const PACKETS_PER_TURN = 4_096;

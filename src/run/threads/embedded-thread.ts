@@ -7,9 +7,10 @@ import { IntervalRecorder, type Timeline } from '../../measure/intervals.ts';
 import { Replay } from '../../replay/replay.ts';
 import { AddressPool } from '../../schedule/address-pool.ts';
 import type { CaptureBytes } from '../../transport/ports.ts';
-import type { RunPlan, ThreadJob } from '../job.ts';
 import { enginePlan } from '../plan/engine-plan.ts';
+import type { RunPlan } from '../plan/run-plan.ts';
 import { embeddedTurns } from './embedded-loop.ts';
+import type { ThreadJob } from './thread-job.ts';
 
 export interface ThreadRun {
   readonly latency: LatencyRecorder;

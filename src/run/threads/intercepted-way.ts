@@ -3,8 +3,9 @@
 import { keyOfToken } from '../../io/channel/channel-secret.ts';
 import { openCaptureBytes } from '../../io/files/capture-file.ts';
 import { ChannelThread } from '../channel/channel-thread.ts';
-import type { NetworkWay, RunPlan } from '../job.ts';
+import type { NetworkWay } from '../plan/network-way.ts';
 import type { ChannelToken } from '../plan/options.ts';
+import type { RunPlan } from '../plan/run-plan.ts';
 import { probePath } from './probe.ts';
 
 export interface InterceptedWay {

@@ -2,8 +2,9 @@
 import { formatCount } from '../../base/units.ts';
 import { openCaptureBytes } from '../../io/files/capture-file.ts';
 import { claimClients } from '../../io/way/client-claims.ts';
-import type { NetworkWay, RunPlan } from '../job.ts';
-import { targetEndpoints, warnOfNeighbours } from './network-way.ts';
+import type { NetworkWay } from '../plan/network-way.ts';
+import { warnOfNeighbours } from '../plan/network-way.ts';
+import type { RunPlan } from '../plan/run-plan.ts';
 import { type ProbeAnswer, probePath } from './probe.ts';
 import { silenceHint } from './probe-faults.ts';
 import { SilenceWatch } from './silence-watch.ts';
@@ -28,10 +29,9 @@ export async function openLocalWay(
   options: { readonly interrupted: AbortSignal; onWarning(text: string): void },
 ): Promise<LocalWay | null> {
   if (way === null || way.intercepts.length > 0) return null;
-  const { ranges } = plan.clients;
-  const targets = targetEndpoints(plan);
+  const { clients, ports, targets } = plan;
   const { interrupted, onWarning } = options;
-  const claim = await claimClients({ pid: process.pid, ranges, ports: plan.ports, targets });
+  const claim = await claimClients({ pid: process.pid, ranges: clients.ranges, ports, targets });
   try {
     const { questions } = await probe(plan, way, interrupted);
     const isAsked = questions > 0 && way.answersNeighbours === 'next-hops';

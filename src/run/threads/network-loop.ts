@@ -15,8 +15,8 @@ import { NEVER_NS, NS_PER_MS } from '../../base/time.ts';
 import type { IntervalRecorder } from '../../measure/intervals.ts';
 import type { Replay } from '../../replay/replay.ts';
 import type { QueueingReceiver } from '../../transport/ports.ts';
-import { Command, Control } from '../job.ts';
 import { DRAIN_NS, lingerNs, RESETS_PER_TURN } from './drain.ts';
+import { Command, Control } from './thread-job.ts';
 
 /** Replies taken in one turn: some tens of microseconds of work. */
 const REPLIES_PER_TURN = 256;

@@ -8,11 +8,12 @@ import { IntervalRecorder } from '../../measure/intervals.ts';
 import { Replay } from '../../replay/replay.ts';
 import type { CaptureBytes } from '../../transport/ports.ts';
 import { ChannelTotal } from '../channel/channel-job.ts';
-import type { NetworkWay, ThreadJob } from '../job.ts';
 import { enginePlan } from '../plan/engine-plan.ts';
+import type { NetworkWay } from '../plan/network-way.ts';
+import { announcedAddresses, describeWay } from '../plan/network-way.ts';
 import type { ThreadRun } from './embedded-thread.ts';
 import { networkTurns } from './network-loop.ts';
-import { announcedAddresses, describeWay, targetEndpoints } from './network-way.ts';
+import type { ThreadJob } from './thread-job.ts';
 
 /**
  * Opens the thread's sockets and prepares its users.
@@ -29,7 +30,7 @@ export function openNetworkThread(
     path: way.path,
     sender: way.sender,
     files: plan.scripts.files,
-    targets: targetEndpoints(plan),
+    targets: plan.targets,
     ranges: plan.clients.ranges,
     ports: plan.ports,
     sharding: { order: plan.order, firstPort: plan.firstPort, users: plan.users, shards, shard },

@@ -1,7 +1,9 @@
 /** What a probe in vain tells: what was seen, and the lines that mend it. */
+import { formatAddress } from '../../base/address.ts';
 import { ReplayError } from '../../base/errors.ts';
 import type { SendFaults } from '../../io/send/send-faults.ts';
-import type { NetworkWay, RunPlan } from '../job.ts';
+import type { NetworkWay } from '../plan/network-way.ts';
+import type { RunPlan } from '../plan/run-plan.ts';
 import { auxiliaryRoutes, localRoutes } from '../plan/target-commands.ts';
 
 /** Routes that a hint names; the dry run has them all. */
@@ -132,6 +134,7 @@ function interceptHint(
 }
 
 const targetText = ({ targets }: RunPlan, row: number): string => {
-  const { address, port } = targets[row];
+  const { port } = targets[row];
+  const address = formatAddress(targets[row].address);
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 };

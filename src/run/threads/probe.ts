@@ -15,8 +15,8 @@ import { FrameWriter, OptionsKind } from '../../wire/frame-writer.ts';
 import { IpView } from '../../wire/ip-view.ts';
 import { ACK, RST, SYN, TcpView } from '../../wire/tcp.ts';
 import { WireFault } from '../../wire/wire-fault.ts';
-import type { NetworkWay, RunPlan } from '../job.ts';
-import { targetAddresses, targetEndpoints } from './network-way.ts';
+import type { NetworkWay } from '../plan/network-way.ts';
+import type { RunPlan } from '../plan/run-plan.ts';
 import { probeFault, probeReset, probeUnreachable } from './probe-faults.ts';
 
 /** When the SYN is sent again, and when nothing more is expected, after the first one. */
@@ -70,7 +70,7 @@ export async function probePath(
       path: way.path,
       sender: way.sender,
       files: plan.scripts.files,
-      targets: targetEndpoints(plan),
+      targets: plan.targets,
       ranges: plan.clients.ranges,
       ports: plan.ports,
       sharding: { order: plan.order, firstPort: plan.firstPort, users: plan.users, shards, shard },
@@ -111,7 +111,7 @@ function listenFor(
 ): UnreachableListener {
   const { family, prefix } = plan.clients;
   const client = { family, prefix, low };
-  const target = targetAddresses(plan)[row];
+  const target = plan.targets[row].address;
   return new UnreachableListener({ interfaceIndex: path.device.index, client, target });
 }
 
@@ -164,7 +164,7 @@ class Probe implements PacketSink {
     const address = pool.addressOf(connection);
     this.client = family === 6 ? `[${address}]:${this.#port}` : `${address}:${this.#port}`;
     this.#targetPort = plan.targets[row].port;
-    this.#targetAddress = addressBytes(targetAddresses(plan)[row]);
+    this.#targetAddress = addressBytes(plan.targets[row].address);
     this.#iss = (plan.seed ^ connection) >>> 0;
     this.#writer = new FrameWriter(io.sender.batch, { family });
     this.#writer.synOptions = plan.syn;

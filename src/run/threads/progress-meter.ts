@@ -2,8 +2,9 @@
 import { NS_PER_SECOND } from '../../base/time.ts';
 import { Counter, sumCounters } from '../../measure/counters.ts';
 import { Latency, LatencyChanges, LatencyTable } from '../../measure/histograms.ts';
+import { planArrivals } from '../../schedule/arrivals.ts';
 import type { ProgressSnapshot, RunHost, RunPhase } from '../plan/options.ts';
-import type { PlannedRun } from '../plan/plan-run.ts';
+import type { RunPlan } from '../plan/run-plan.ts';
 import type { ThreadsState } from './replay-threads.ts';
 
 const NOTHING = new Float64Array(Object.keys(Counter).length);
@@ -14,7 +15,8 @@ export class ProgressMeter {
   #bytesRead = 0;
   #bytes = 0;
   #readingMs = 0;
-  #planned: PlannedRun | null = null;
+  #plan: RunPlan | null = null;
+  #lastStartNs = 0;
   #state: () => ThreadsState = () => ({ counters: [], latencies: [] });
   /** How things stood at the snapshot before. */
   #beforeNs = 0;
@@ -34,8 +36,9 @@ export class ProgressMeter {
     this.report();
   }
 
-  begin(planned: PlannedRun, state: () => ThreadsState): void {
-    this.#planned = planned;
+  begin(plan: RunPlan, state: () => ThreadsState): void {
+    this.#plan = plan;
+    this.#lastStartNs = planArrivals(plan.arrivals).lastStartNs;
     this.#state = state;
     this.#phase = 'replaying';
   }
@@ -46,7 +49,7 @@ export class ProgressMeter {
 
   report(): void {
     const state = this.#state();
-    const counters = this.#planned === null ? NOTHING : sumCounters(state.counters);
+    const counters = this.#plan === null ? NOTHING : sumCounters(state.counters);
     this.#host.onProgress({
       phase: this.#phase,
       elapsedNs: counters[Counter.CLOCK_NS],
@@ -63,14 +66,14 @@ export class ProgressMeter {
   }
 
   #expectedNs(): number | null {
-    if (this.#planned === null) return null;
-    const { plan, arrivals } = this.#planned;
-    if (plan.stopStartingNs < arrivals.lastStartNs) return plan.stopStartingNs;
-    return arrivals.lastStartNs + (plan.arrivals.sessionDurationNs / plan.accel) * plan.iterations;
+    const plan = this.#plan;
+    if (plan === null) return null;
+    if (plan.stopStartingNs < this.#lastStartNs) return plan.stopStartingNs;
+    return this.#lastStartNs + (plan.arrivals.sessionDurationNs / plan.accel) * plan.iterations;
   }
 
   #users(counters: Float64Array): ProgressSnapshot['users'] {
-    const { users = 0, iterations = 0 } = this.#planned?.plan ?? {};
+    const { users = 0, iterations = 0 } = this.#plan ?? {};
     const completed = counters[Counter.COMPLETED];
     const refused = counters[Counter.REFUSED];
     const reset = counters[Counter.RESET];

@@ -1,21 +1,21 @@
 /** The worker threads of one run: started together, watched, told to drain, collected. */
 import { Worker } from 'node:worker_threads';
 import { ReplayError } from '../../base/errors.ts';
+import { errorFrom } from '../../base/posted-failure.ts';
 import { runStartsNow } from '../../io/receive/run-clock.ts';
 import { createCounters } from '../../measure/counters.ts';
 import { LatencyTable } from '../../measure/histograms.ts';
 import { mergeTimelines, type Timeline } from '../../measure/intervals.ts';
+import type { NetworkWay } from '../plan/network-way.ts';
+import type { RunPlan } from '../plan/run-plan.ts';
 import {
   CONTROL_WORDS,
   Command,
   Control,
   type MainMessage,
-  type NetworkWay,
-  type PostedFailure,
-  type RunPlan,
   type ThreadJob,
   type ThreadMessage,
-} from '../job.ts';
+} from './thread-job.ts';
 
 export interface ThreadsOptions {
   readonly plan: RunPlan;
@@ -128,7 +128,7 @@ export class ReplayThreads {
       worker.on('exit', () => reject(threadVanished(shard)));
       worker.on('message', (message: ThreadMessage) => {
         if (message.type === 'warning') this.#options.onWarning(message.text);
-        else if (message.type === 'failed') reject(failureFrom(message.failure));
+        else if (message.type === 'failed') reject(errorFrom(message.failure));
         else if (message.type === 'ready') this.#onReady(message.latencies, message.notes);
         else {
           this.#timelines.push(message.timeline);
@@ -165,12 +165,6 @@ async function playInSlices<T>(turns: Generator<void, T>): Promise<T> {
     } while (performance.now() < untilMs);
     await new Promise<void>((resolve) => setImmediate(resolve));
   }
-}
-
-function failureFrom({ code, kind, message, hint, stack }: PostedFailure): Error {
-  const cause = new Error(message);
-  if (stack !== null) cause.stack = stack;
-  return new ReplayError({ code, kind, message, cause, ...(hint === null ? {} : { hint }) });
 }
 
 const threadVanished = (shard: number): ReplayError =>

@@ -2,11 +2,11 @@
 import { once } from 'node:events';
 import { parentPort, workerData } from 'node:worker_threads';
 import { assert } from '../../base/assert.ts';
-import { ReplayError } from '../../base/errors.ts';
+import { failureOf } from '../../base/posted-failure.ts';
 import { openCaptureBytes } from '../../io/files/capture-file.ts';
-import type { MainMessage, PostedFailure, ThreadJob, ThreadMessage } from '../job.ts';
 import { openEmbeddedThread, playThrough } from './embedded-thread.ts';
 import { openNetworkThread } from './network-thread.ts';
+import type { MainMessage, ThreadJob, ThreadMessage } from './thread-job.ts';
 
 const port = parentPort;
 assert(port !== null, 'this file is the entry of a worker thread');
@@ -35,13 +35,3 @@ try {
 }
 // The listener for 'go' keeps the thread alive where it never came.
 port.unref();
-
-function failureOf(error: unknown): PostedFailure {
-  if (error instanceof ReplayError) {
-    const { code, kind, message, hint, stack = null } = error;
-    return { code, kind, message, hint, stack };
-  }
-  const fault = error instanceof Error ? error : new Error(String(error));
-  const { message, stack = null } = fault;
-  return { code: 'ERR_RUN_THREAD', kind: 'internal', message, hint: null, stack };
-}

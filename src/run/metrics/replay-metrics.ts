@@ -1,11 +1,11 @@
 /** What Prometheus is told of a replay, from the memory that its threads count in. */
 import { Gauge, Histogram, type MetricType, type Registry } from 'prom-client';
-import { NS_PER_SECOND } from '../base/time.ts';
-import type { MetricsPage } from '../io/metrics-server.ts';
-import { Counter, sumCounters } from '../measure/counters.ts';
-import { highestOf, Latency, LatencyTable } from '../measure/histograms.ts';
+import { NS_PER_SECOND } from '../../base/time.ts';
+import type { MetricsPage } from '../../io/metrics-server.ts';
+import { Counter, sumCounters } from '../../measure/counters.ts';
+import { highestOf, Latency, LatencyTable } from '../../measure/histograms.ts';
+import type { ThreadsState } from '../threads/replay-threads.ts';
 import { addCounter, createRegistry, pageOf } from './metrics-registry.ts';
-import type { ThreadsState } from './threads/replay-threads.ts';
 
 /** From what a loopback answer takes to the default of --timeout. */
 const BUCKETS_SECONDS = [

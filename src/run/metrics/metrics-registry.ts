@@ -1,6 +1,6 @@
 /** What all commands tell Prometheus, and how counts that are kept elsewhere get there. */
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
-import type { MetricsPage } from '../io/metrics-server.ts';
+import type { MetricsPage } from '../../io/metrics-server.ts';
 
 /** A registry with the version and the process's own CPU time and memory. */
 export function createRegistry(version: string): Registry {

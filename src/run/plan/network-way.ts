@@ -1,14 +1,8 @@
 /** The way to real targets and back, found before the threads start. */
-import {
-  addressOfBytes,
-  type Endpoint,
-  formatAddress,
-  type IpAddress,
-  parseAddress,
-} from '../../base/address.ts';
-import { assert } from '../../base/assert.ts';
+import { addressOfBytes, formatAddress } from '../../base/address.ts';
 import { countPorts } from '../../base/port-range.ts';
 import { formatCount } from '../../base/units.ts';
+import type { ShardInbox } from '../../io/channel/channel-receiver.ts';
 import {
   findLocalPath,
   type LocalPath,
@@ -18,23 +12,47 @@ import {
   requireClients,
 } from '../../io/way/local-path.ts';
 import { ANNOUNCED_AT_ONCE } from '../../io/way/neighbour-announcer.ts';
-import type { NetworkWay, RunPlan } from '../job.ts';
-import type { ReplayOptions } from '../plan/options.ts';
-import type { Surroundings } from '../plan/plan-run.ts';
+import type { PlanDraft } from './draft-plan.ts';
+import type { InterceptAddress, ReplayOptions, SenderName } from './options.ts';
+import type { Surroundings } from './plan-run.ts';
+import type { RunPlan } from './run-plan.ts';
+
+/** How frames reach a real target, and how its replies come back. */
+export interface NetworkWay {
+  readonly path: LocalPath;
+  readonly sender: SenderName;
+  /** Whose questions for the clients' link-layer addresses (ARP, NDP) are answered. */
+  readonly answersNeighbours: NeighbourAnswers;
+  /** Who picks the replies up; none: this machine. */
+  readonly intercepts: readonly InterceptAddress[];
+  /** Where the intercepts' replies are found, once there is a connection to them. */
+  readonly channel: ChannelEnd | null;
+}
+
+/** What the channel thread shares with the threads that play. */
+export interface ChannelEnd {
+  /** One a shard, in their order. */
+  readonly inboxes: readonly ShardInbox[];
+  /** `ChannelTotal` numbers. */
+  readonly totals: Float64Array<SharedArrayBuffer>;
+}
 
 /**
  * @param asksLink whether the link is asked for MACs that no table knows
  * @throws ReplayError as findLocalPath does
  */
-export const findPath = (plan: RunPlan, options: ReplayOptions, asksLink: boolean): LocalPath =>
-  findLocalPath({
-    targets: targetAddresses(plan),
-    interfaceName: options.interfaceName,
-    nextHop: options.nextHop,
-    sourceMac: options.sourceMac,
-    sender: options.sender,
+export function findPath({ targets, options }: PlanDraft, asksLink: boolean): LocalPath {
+  const { interfaceName, nextHop, sourceMac, sender } = options;
+  const addresses = targets.map(({ address }) => address);
+  return findLocalPath({
+    targets: addresses,
+    interfaceName,
+    nextHop,
+    sourceMac,
+    sender,
     asksLink,
   });
+}
 
 /**
  * Client addresses that are used on the target's own link where nobody asked for an order: each
@@ -44,15 +62,11 @@ export const findPath = (plan: RunPlan, options: ReplayOptions, asksLink: boolea
 const ON_LINK_ADDRESSES = 256;
 
 /** Whose questions for the clients are answered. */
-export function answersFor(
-  plan: RunPlan,
-  options: ReplayOptions,
-  path: LocalPath,
-): NeighbourAnswers {
+export function answersFor({ clients, options }: PlanDraft, path: LocalPath): NeighbourAnswers {
   if (options.arp !== null) return options.arp ? 'everybody' : 'nobody';
   // Nobody asks this machine for clients whose replies somebody else picks up.
   if (options.intercepts.length > 0 || !path.device.asksNeighbours) return 'nobody';
-  if (needsAnswers(path, plan.clients.ranges)) return 'everybody';
+  if (needsAnswers(path, clients.ranges)) return 'everybody';
   // A target may take a pool off the link for its neighbours (a route without a gateway, a TCP stack
   // that asks for whoever calls); others of the link may not, they would learn an address of ours.
   return nextHopMacs(path).length > 0 ? 'next-hops' : 'nobody';
@@ -79,23 +93,13 @@ export function wayOf(
   path: LocalPath,
   answers: NeighbourAnswers,
 ): NetworkWay {
-  requireClients(path, targetAddresses(plan), plan.clients.ranges);
+  requireClients(
+    path,
+    plan.targets.map(({ address }) => address),
+    plan.clients.ranges,
+  );
   const { sender, intercepts } = options;
   return { path, sender, answersNeighbours: answers, intercepts, channel: null };
-}
-
-/** The plan's targets with their addresses parsed, in their order. */
-export function targetEndpoints(plan: RunPlan): readonly Endpoint[] {
-  const addresses = targetAddresses(plan);
-  return plan.targets.map(({ port }, row) => ({ address: addresses[row], port }));
-}
-
-export function targetAddresses(plan: RunPlan): readonly IpAddress[] {
-  return plan.targets.map(({ address }) => {
-    const parsed = parseAddress(address);
-    assert(parsed !== null, 'targets are addresses by now');
-    return parsed;
-  });
 }
 
 /** Lines for the summary: by which interface, to whom, and what is answered. */

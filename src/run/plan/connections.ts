@@ -1,0 +1,84 @@
+/** How many connections a plan has, and the addresses and ports that they need. */
+
+import { ReplayError } from '../../base/errors.ts';
+import { countPorts } from '../../base/port-range.ts';
+import { formatCount } from '../../base/units.ts';
+import {
+  AddressPool,
+  type ClientAddresses,
+  CONNECTIONS_MAX,
+  type PoolShape,
+} from '../../schedule/address-pool.ts';
+import { firstPortOf } from '../../schedule/client-ports.ts';
+import type { ReplayOptions } from './options.ts';
+
+/** The iteration column has 16 bits. */
+const ITERATIONS_MAX = 0xffff;
+
+/** A pool for all of a run's connections. */
+export interface PlannedConnections {
+  readonly shape: PoolShape;
+  /** How often each user plays; a limit only where time decides. */
+  readonly iterations: number;
+}
+
+/**
+ * @param whole addresses that clients may have
+ * @param addressesMax as many of them as should be used unless the users need more
+ * @throws ReplayError usage: ERR_RUN_ITERATIONS, ERR_RUN_CONNECTIONS, ERR_POOL_TOO_SMALL
+ */
+export function planConnections(
+  whole: ClientAddresses,
+  users: number,
+  options: ReplayOptions,
+  addressesMax = Number.POSITIVE_INFINITY,
+): PlannedConnections {
+  const { ports, order, seed } = options;
+  const needed = Math.ceil((users * (options.iterations ?? 1)) / countPorts(ports));
+  const clients = firstAddresses(whole, Math.max(needed, addressesMax));
+  const shape = { clients, ports, order: order ?? 'ip', firstPort: firstPortOf(ports, seed) };
+  const pool = new AddressPool(shape);
+  const iterations = iterationsOf(options, users, pool);
+  requireCountable(users * iterations);
+  pool.requireCapacity(users * iterations);
+  return { shape, iterations };
+}
+
+function iterationsOf(options: ReplayOptions, users: number, pool: AddressPool): number {
+  if (options.iterations !== null) {
+    if (options.iterations <= ITERATIONS_MAX) return options.iterations;
+    throw new ReplayError({
+      code: 'ERR_RUN_ITERATIONS',
+      kind: 'usage',
+      message: `--iterations ${options.iterations} is above ${formatCount(ITERATIONS_MAX)}`,
+      hint: 'use more users, or --duration',
+    });
+  }
+  if (options.durationNs === null) return 1;
+  // Again and again until the time is up: as often as there are fresh addresses and ports.
+  return Math.max(1, Math.min(ITERATIONS_MAX, Math.floor(pool.capacity / users)));
+}
+
+/** The kernel's filter counts connections in 32 bits. */
+function requireCountable(connections: number): void {
+  if (connections <= CONNECTIONS_MAX) return;
+  throw new ReplayError({
+    code: 'ERR_RUN_CONNECTIONS',
+    kind: 'usage',
+    message:
+      `${formatCount(connections)} connections are planned (users × iterations), ` +
+      `at most ${formatCount(CONNECTIONS_MAX)} are possible`,
+    hint: 'give fewer --users or --iterations',
+  });
+}
+
+/** The pool's first addresses, at most `count` of them. */
+function firstAddresses(clients: ClientAddresses, count: number): ClientAddresses {
+  let left = count;
+  const ranges = clients.ranges.flatMap((range) => {
+    const taken = Math.min(range.count, left);
+    left -= taken;
+    return taken > 0 ? [{ ...range, count: taken }] : [];
+  });
+  return { ...clients, ranges };
+}

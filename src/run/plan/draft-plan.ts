@@ -1,0 +1,241 @@
+/**
+ * The first half of a plan: what the capture and the options decide. The way to the targets is found
+ * for it, and with what that way asks for it becomes the run's plan (`planRun`). What can be refused
+ * without looking at the machine is refused here.
+ */
+import { addressBytes, type IpAddress, parseAddress } from '../../base/address.ts';
+import { assert } from '../../base/assert.ts';
+import { ReplayError } from '../../base/errors.ts';
+import { formatCount, formatDuration } from '../../base/units.ts';
+import { type ClientAddresses, parseClients } from '../../schedule/address-pool.ts';
+import { type ArrivalOptions, planArrivals } from '../../schedule/arrivals.ts';
+import { WHEEL_RANGE_NS } from '../../schedule/timing-wheel.ts';
+import { capArrivals, capGaps } from '../../session/script/max-gap.ts';
+import type { Scripts } from '../../session/script/scripts.ts';
+import { planConnections } from './connections.ts';
+import type { ReplayOptions, ReplayTarget } from './options.ts';
+import type { RunTarget } from './run-plan.ts';
+
+/** What the embedded target is called; documentation addresses (RFC 5737, RFC 3849). */
+const EMBEDDED_ADDRESS = { 4: '192.0.2.1', 6: '2001:db8::1' } as const;
+
+/** A plan that does not know the way to its targets yet. */
+export interface PlanDraft {
+  readonly options: ReplayOptions;
+  readonly scripts: Scripts;
+  /** Rows of `scripts` that go to a target, in capture order; not empty. */
+  readonly played: Uint32Array;
+  readonly targets: readonly RunTarget[];
+  /** For each of the scripts' endpoints its row in `targets`; 0xffff where no route matches. */
+  readonly targetOf: Uint16Array;
+  readonly users: number;
+  /** The whole pool, without the targets' addresses. */
+  readonly clients: ClientAddresses;
+  readonly arrivals: ArrivalOptions;
+  /** What the user should know: one line each. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * @throws ReplayError usage: families that do not fit, a pool that is too small, times that cannot
+ * be kept, nothing of the capture goes to a target
+ */
+export function draftPlan(recorded: Scripts, options: ReplayOptions): PlanDraft {
+  requirePace(options);
+  const scripts = options.maxGapNs === null ? recorded : capGaps(recorded, options.maxGapNs);
+  const { targets, targetOf } = mapEndpoints(scripts, options.target, options.clients);
+  const played = playedSessions(scripts, targetOf);
+  if (played.length === 0) throw nothingMapped(scripts);
+  const users = options.users ?? played.length;
+  const addresses = targets.map(({ address }) => address);
+  const clients = parseClients(options.clients, addresses);
+  checkFamilies(clients.family, addresses, options.clients);
+  const arrivals = arrivalsOf(scripts, played, users, options);
+  checkDuration(scripts, played, options.accel, planArrivals(arrivals).lastStartNs);
+  planConnections(clients, users, options);
+  const warnings = [
+    ...warnOfMixtures(scripts, options.target, targetOf, targets),
+    ...warnOfRamp(options.ramp, users),
+  ];
+  return { options, scripts, played, targets, targetOf, users, clients, arrivals, warnings };
+}
+
+/** `targetOf` of an endpoint that no route matches. */
+const NO_TARGET = 0xffff;
+
+function mapEndpoints(
+  scripts: Scripts,
+  target: ReplayTarget,
+  clients: string,
+): Pick<PlanDraft, 'targets' | 'targetOf'> {
+  const targets: RunTarget[] = [];
+  const targetOf = new Uint16Array(scripts.endpoints.length).fill(NO_TARGET);
+  // A capture of passive FTP has tens of thousands of ports: each is looked up, never searched for.
+  const rows = new Map<string, number>();
+  const rowOf = (address: string, port: number, label: string): number => {
+    const known = rows.get(`${address} ${port}`);
+    if (known !== undefined) return known;
+    assert(targets.length < NO_TARGET, 'endpoints fit 16 bits');
+    rows.set(`${address} ${port}`, targets.length);
+    return targets.push({ address: addressOf(address), port, label }) - 1;
+  };
+  const embedded = EMBEDDED_ADDRESS[clients.includes(':') ? 6 : 4];
+  for (const [row, endpoint] of scripts.endpoints.entries()) {
+    if (target.kind === 'embedded') {
+      targetOf[row] = rowOf(embedded, endpoint.port, 'embedded');
+      continue;
+    }
+    const route = target.routes.find(
+      ({ recordedAddress, recordedPort }) =>
+        (recordedAddress === null || isSameText(recordedAddress, endpoint.address)) &&
+        (recordedPort === null || recordedPort === endpoint.port),
+    );
+    if (route !== undefined) targetOf[row] = rowOf(route.address, route.port, route.label);
+  }
+  return { targets, targetOf };
+}
+
+/** Several recorded services on one target is seldom meant: say which, and how to choose. */
+function warnOfMixtures(
+  scripts: Scripts,
+  target: ReplayTarget,
+  targetOf: Uint16Array,
+  targets: readonly RunTarget[],
+): string[] {
+  if (target.kind === 'embedded') return [];
+  const portsOf = targets.map(() => new Set<number>());
+  for (const [i, { port }] of scripts.endpoints.entries()) portsOf.at(targetOf[i])?.add(port);
+  return targets.flatMap(({ label }, row) => {
+    const ports = portsOf.at(row);
+    if (ports === undefined || ports.size < 2) return [];
+    const list = [...ports].slice(0, 8).join(', ') + (ports.size > 8 ? ', …' : '');
+    return [
+      `sessions of ${ports.size} recorded ports (${list}) are all played to ${label}; ` +
+        `choose with -x, for example -x ${[...ports][0]}-${label}`,
+    ];
+  });
+}
+
+const isSameText = (a: string, b: string): boolean => {
+  const left = parseAddress(a);
+  const right = parseAddress(b);
+  if (left === null || right === null) return a === b;
+  return Buffer.compare(addressBytes(left), addressBytes(right)) === 0;
+};
+
+function playedSessions(scripts: Scripts, targetOf: Uint16Array): Uint32Array {
+  const rows: number[] = [];
+  for (let row = 0; row < scripts.sessions; row++) {
+    if (targetOf[scripts.endpoint[row]] !== NO_TARGET) rows.push(row);
+  }
+  return Uint32Array.from(rows);
+}
+
+function nothingMapped(scripts: Scripts): ReplayError {
+  const seen = scripts.endpoints
+    .slice(0, 8)
+    .map(({ address, port }) =>
+      address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`,
+    );
+  return new ReplayError({
+    code: 'ERR_RUN_NOTHING_MAPPED',
+    kind: 'usage',
+    message: `no recorded server matches --map; the capture has ${seen.join(', ')}`,
+    hint: 'name one of them: -x PORT-TARGET:PORT or -x ADDRESS:PORT-TARGET:PORT',
+  });
+}
+
+/** Times faster or slower than recorded, and users a second: beyond it nothing has a time any more. */
+const PACE_MAX = 1e9;
+
+/** Refuses what would make times of nothing or of infinity. */
+function requirePace({ accel, ratePerSecond }: ReplayOptions): void {
+  if (accel > PACE_MAX || accel < 1 / PACE_MAX) {
+    throw outOfBounds('--accel', accel, `from ${1 / PACE_MAX} to ${formatCount(PACE_MAX)}`);
+  }
+  if (ratePerSecond !== null && ratePerSecond > PACE_MAX) {
+    throw outOfBounds('--rate', ratePerSecond, `up to ${formatCount(PACE_MAX)} a second`);
+  }
+}
+
+const outOfBounds = (option: string, value: number, bounds: string): ReplayError =>
+  new ReplayError({
+    code: 'ERR_RUN_PACE',
+    kind: 'usage',
+    message: `${option} ${value} is out of bounds; ${bounds} is possible`,
+    hint: '--pace none plays as fast as answers come',
+  });
+
+/** A ramp that rises above the users that there are ends before its time. */
+function warnOfRamp(ramp: ReplayOptions['ramp'], users: number): string[] {
+  const last = ramp?.at(-1)?.users ?? 0;
+  if (last <= users) return [];
+  return [
+    `the ramp rises to ${formatCount(last)} users, of which --users lets ${formatCount(users)} start`,
+  ];
+}
+
+function arrivalsOf(
+  scripts: Scripts,
+  played: Uint32Array,
+  users: number,
+  { maxGapNs, accel, ratePerSecond, ramp }: ReplayOptions,
+): ArrivalOptions {
+  const startsNs =
+    played.length === scripts.sessions ? scripts.startNs : pick(scripts.startNs, played);
+  return {
+    sessionStartsNs: maxGapNs === null ? startsNs : capArrivals(startsNs, maxGapNs),
+    sessionDurationNs: meanOf(scripts.durationNs, played),
+    users,
+    accel,
+    ...(ratePerSecond === null ? {} : { rate: ratePerSecond }),
+    ...(ramp === null ? {} : { ramp }),
+  };
+}
+
+function checkFamilies(family: 4 | 6, targets: readonly IpAddress[], clients: string): void {
+  const other = targets.find((target) => target.family !== family);
+  if (other === undefined) return;
+  throw new ReplayError({
+    code: 'ERR_RUN_FAMILIES',
+    kind: 'usage',
+    message: `clients '${clients}' are IPv${family}, but a target is IPv${other.family}`,
+    hint: 'give targets and clients of one IP version; run twice for both',
+  });
+}
+
+/** Timers reach so far and no further; nobody has waited for that long to be told so. */
+function checkDuration(
+  scripts: Scripts,
+  played: Uint32Array,
+  accel: number,
+  lastStartNs: number,
+): void {
+  let longestNs = 0;
+  for (const row of played) longestNs = Math.max(longestNs, scripts.durationNs[row]);
+  const durationNs = lastStartNs + longestNs / accel;
+  if (durationNs < WHEEL_RANGE_NS / 2) return;
+  throw new ReplayError({
+    code: 'ERR_RUN_TOO_LONG',
+    kind: 'usage',
+    message:
+      `the plan would take ${Number.isFinite(durationNs) ? formatDuration(durationNs) : 'for ever'}; ` +
+      `at most ${formatDuration(WHEEL_RANGE_NS / 2)} are possible`,
+    hint: 'raise --accel or --rate, or cut recorded gaps with --max-gap',
+  });
+}
+
+const addressOf = (text: string): IpAddress => {
+  const address = parseAddress(text);
+  assert(address !== null, 'targets are addresses by now');
+  return address;
+};
+
+const pick = (column: Float64Array, rows: Uint32Array): Float64Array =>
+  Float64Array.from(rows, (row) => column[row]);
+
+function meanOf(column: Float64Array, rows: Uint32Array): number {
+  let sum = 0;
+  for (const row of rows) sum += column[row];
+  return sum / rows.length;
+}

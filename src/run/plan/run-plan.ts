@@ -1,0 +1,25 @@
+/** What a run does, resolved to the last number: the same plain data for all of its threads. */
+import type { Endpoint } from '../../base/address.ts';
+import type { ReplayPlan } from '../../replay/replay-plan.ts';
+import type { PoolShape } from '../../schedule/address-pool.ts';
+import type { ArrivalOptions } from '../../schedule/arrivals.ts';
+
+/** Where sessions are played. */
+export interface RunTarget extends Endpoint {
+  /** As the user wrote it. */
+  readonly label: string;
+}
+
+/** An engine's plan before it has objects of its own (`enginePlan`); it can be posted to threads. */
+export interface RunPlan
+  extends PoolShape,
+    Omit<ReplayPlan, 'targets' | 'pool' | 'arrivals' | 'shard' | 'shards'> {
+  readonly targets: readonly RunTarget[];
+  readonly arrivals: ArrivalOptions;
+  /** Where users play again and again until a time: that time. Then `iterations` is a limit only. */
+  readonly playsUntilNs: number | null;
+}
+
+/** Sessions that could be replayed, but that no route leads to a target: they are not played. */
+export const unmappedOf = ({ scripts, played }: RunPlan): number =>
+  scripts.sessions - played.length;

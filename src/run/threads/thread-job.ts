@@ -1,0 +1,45 @@
+/** What is posted between a run and the threads that play: plain data and shared memory. */
+import type { PostedFailure } from '../../base/posted-failure.ts';
+import type { Timeline } from '../../measure/intervals.ts';
+import type { NetworkWay } from '../plan/network-way.ts';
+import type { RunPlan } from '../plan/run-plan.ts';
+
+/** Words of the control memory (Int32Array): written by the main thread, read by the others. */
+export const Control = {
+  /** `Command` that holds from now on. */
+  COMMAND: 0,
+} as const;
+export const CONTROL_WORDS = 1;
+
+export const Command = { RUN: 0, DRAIN: 1 } as const;
+
+export interface ThreadJob {
+  readonly plan: RunPlan;
+  readonly shard: number;
+  readonly shards: number;
+  /** `null`: the embedded target. */
+  readonly network: NetworkWay | null;
+  /** Of the embedded target: whether it lives on the clock. */
+  readonly realTime: boolean;
+  readonly counters: Float64Array<SharedArrayBuffer>;
+  readonly control: Int32Array<SharedArrayBuffer>;
+}
+
+/** To a thread that is ready: begin, at this start of the run's clock (`runStartsNow`). */
+export interface MainMessage {
+  readonly type: 'go';
+  readonly start: string;
+}
+
+export type ThreadMessage =
+  | {
+      /** The thread has everything it needs and begins to play. */
+      readonly type: 'ready';
+      /** Its histograms, which it goes on writing. */
+      readonly latencies: Float64Array<SharedArrayBuffer>;
+      /** Lines for the summary: the interface, the next hop, whether ARP is answered. */
+      readonly notes: readonly string[];
+    }
+  | { readonly type: 'warning'; readonly text: string }
+  | { readonly type: 'done'; readonly timeline: Timeline }
+  | { readonly type: 'failed'; readonly failure: PostedFailure };
