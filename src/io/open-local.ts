@@ -25,6 +25,7 @@ import { type LocalPath, type NeighbourAnswers, nextHopMacs } from './way/local-
 import { type AnnouncedTo, NeighbourAnnouncer } from './way/neighbour-announcer.ts';
 import { NeighbourResponder } from './way/neighbour-responder.ts';
 import { askNeighbour } from './way/neighbours.ts';
+import { canMove, NextHopWatch } from './way/next-hop-watch.ts';
 
 /** The longest IP header that the filter lets pass (60, IPv4 with options) and TCP's (60). */
 const HEADERS_BYTES_MAX = 120;
@@ -67,6 +68,11 @@ export interface LocalIo {
   readonly wait: (timeoutNs: number) => void;
   /** Answers neighbours who have asked, and tells next hops of clients; once a turn of the loop. */
   readonly answerNeighbours: () => void;
+  /**
+   * Calls back, from `answerNeighbours`, when a target is reached by another link header from now on,
+   * since its next hop has got another MAC: with the target's row.
+   */
+  readonly followNextHops: (onMoved: (target: number, linkHeader: Uint8Array) => void) => void;
   /** Questions answered so far. */
   readonly answered: () => number;
   /** Replies that the ring had no room for, so far: a system call, so not in every turn. */
@@ -101,6 +107,7 @@ export function openLocal(plan: LocalPlan): LocalIo {
     const announcer = announcedAddresses > 0 ? keep(openAnnouncer(plan, announcedAddresses)) : null;
     const fds = responder === null ? [receiver.fd] : [receiver.fd, responder.fd];
     const waiter = keep(new Waiter(fds));
+    let watch: NextHopWatch | null = null;
     return {
       sender,
       receiver,
@@ -111,6 +118,16 @@ export function openLocal(plan: LocalPlan): LocalIo {
       answerNeighbours: () => {
         responder?.respond(ANSWERS_PER_TURN);
         announcer?.announce();
+        watch?.look();
+      },
+      followNextHops: (onMoved) => {
+        if (!canMove(plan.path)) return;
+        watch = keep(
+          new NextHopWatch(plan.path, (targets, linkHeader) => {
+            for (const target of targets) onMoved(target, linkHeader);
+            responder?.setAskers(watch?.macs ?? []);
+          }),
+        );
       },
       answered: () => responder?.answered ?? 0,
       readDropped: () => receiver.readDropped(),

@@ -72,6 +72,11 @@ export class FrameOutput implements SegmentOutput, StreamSource {
     this.#ipId = hash32(plan.seed, plan.shard) & 0xffff;
   }
 
+  /** The target with this row in the plan is reached by another link header from now on. */
+  setLink(target: number, link: Uint8Array): void {
+    this.#writer.setLink(this.#routes[target], link);
+  }
+
   /** Number of the user's present connection, through all iterations and threads. */
   connectionOf(user: number): number {
     const { users, shard, shards } = this.#plan;

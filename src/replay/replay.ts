@@ -123,6 +123,11 @@ export class Replay implements PacketSink {
     this.#output.prepare(timestamps ? mss - 12 : mss);
   }
 
+  /** The target with this row in the plan is reached by another link header from now on. */
+  setLink(target: number, link: Uint8Array): void {
+    this.#output.setLink(target, link);
+  }
+
   /** Whether every user that will ever start has an end state. */
   get isDone(): boolean {
     return this.#live === 0 && this.#nextStartNs() === NEVER_NS;

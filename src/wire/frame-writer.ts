@@ -116,6 +116,15 @@ export class FrameWriter {
   }
 
   /**
+   * Frames of a route bear another link header from now on: its next hop has moved.
+   * @param link as long as the one before
+   */
+  setLink(route: number, link: Uint8Array): void {
+    assert(link.length === this.#linkBytes[route], 'a link header keeps its length');
+    this.#linkWords.set(appendWords(new Uint32Array(0), link, LINK_WORDS), route * LINK_WORDS);
+  }
+
+  /**
    * Writes the headers of frame number `batch.count` and sets its `headerBytes` column; the caller
    * then fills the extent columns and counts the frame (`batch.count++`).
    *

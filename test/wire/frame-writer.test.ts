@@ -86,10 +86,12 @@ describe.each([
             new Uint8Array(addressBytes),
           );
           const route = writer.addRoute(
-            Uint8Array.from(s.link),
+            Uint8Array.from(before.slice(0, s.link.length)),
             Uint8Array.from(dst),
             Uint8Array.from(prefix),
           );
+          // It has moved since it was added.
+          writer.setLink(route, Uint8Array.from(s.link));
           const payload = Uint8Array.from(s.payload);
           writer.writeTcp(
             route,

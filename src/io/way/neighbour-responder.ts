@@ -64,6 +64,7 @@ export class NeighbourResponder {
   /** Questions answered so far. */
   answered = 0;
   readonly #socket: Socket;
+  readonly #options: NeighbourResponderOptions;
   readonly #mac: Uint8Array;
   readonly #answer: (packet: Uint8Array, asker: Uint8Array) => Uint8Array | null;
   readonly #frame = new Uint8Array(FRAME_BYTES_MAX);
@@ -72,6 +73,7 @@ export class NeighbourResponder {
   constructor(options: NeighbourResponderOptions) {
     const { interfaceIndex, mac, ranges } = options;
     const isIpv4 = ranges.every((range) => familyOf(range) === 4);
+    this.#options = options;
     this.#mac = mac;
     this.#answer = isIpv4 ? this.#answerArp : this.#answerNdp;
     this.#socket = new Socket(AF_PACKET, SOCK_RAW, 0);
@@ -104,6 +106,16 @@ export class NeighbourResponder {
       if (answer !== null && this.#socket.trySend(answer)) this.answered++;
     }
     return limit;
+  }
+
+  /**
+   * Others are answered from now on, where not everybody is.
+   * @throws ReplayError ERR_IO_FILTER_TOO_LONG, ERR_IO_FILTER
+   */
+  setAskers(askers: readonly Uint8Array[]): void {
+    if (this.#options.askers === null) return;
+    const isIpv4 = this.#options.ranges.every((range) => familyOf(range) === 4);
+    attachFilter(this.#socket, questionFilter({ ...this.#options, askers }, isIpv4));
   }
 
   close(): void {

@@ -23,13 +23,12 @@ const UNSPECIFIED_IPV4 = new Uint8Array(IPV4_ADDRESS_BYTES);
  */
 export function askNeighbour(device: NetworkInterface, address: Uint8Array): Uint8Array | null {
   const isIpv4 = address.length === IPV4_ADDRESS_BYTES;
-  const question = isIpv4 ? arpQuestion(device, address) : ndpQuestion(device, address);
+  const question = neighbourQuestion(device, address);
   if (question === null) return null;
   const socket = new Socket(AF_PACKET, SOCK_RAW, 0);
   try {
     const etherType = isIpv4 ? EtherType.ARP : EtherType.IPV6;
     socket.bind(packetAddress(etherType, device.index));
-    const macIn = isIpv4 ? macInArp : macInNdp;
     for (let tries = 0; tries < TRIES; tries++) {
       socket.trySend(question);
       const mac = awaitAnswer(socket, (packet) => macIn(packet, address));
@@ -40,6 +39,26 @@ export function askNeighbour(device: NetworkInterface, address: Uint8Array): Uin
     socket.close();
   }
 }
+
+/**
+ * A frame that asks an interface's link for an address: an ARP request or a neighbour solicitation;
+ * null when the interface has no address to ask from (IPv6).
+ */
+export const neighbourQuestion = (
+  device: NetworkInterface,
+  address: Uint8Array,
+): Uint8Array | null =>
+  address.length === IPV4_ADDRESS_BYTES
+    ? arpQuestion(device, address)
+    : ndpQuestion(device, address);
+
+/**
+ * The MAC that a message tells for an address, or null: an ARP message that it has sent, whether asked
+ * or not, or an advertisement of it.
+ * @param packet from behind the link header on
+ */
+export const macIn = (packet: Uint8Array, address: Uint8Array): Uint8Array | null =>
+  address.length === IPV4_ADDRESS_BYTES ? macInArp(packet, address) : macInNdp(packet, address);
 
 function arpQuestion(device: NetworkInterface, target: Uint8Array): Uint8Array {
   const source = device.mac ?? new Uint8Array(MAC_BYTES);
@@ -107,7 +126,7 @@ function awaitAnswer(
 
 function macInArp(packet: Uint8Array, address: Uint8Array): Uint8Array | null {
   const arp = parseArp(packet);
-  if (arp?.operation !== ArpOperation.REPLY) return null;
+  if (arp === null) return null;
   return Buffer.compare(arp.senderAddress, address) === 0 ? arp.senderMac : null;
 }
 

@@ -110,7 +110,7 @@ export function describeWay(
   const { device, routes } = path;
   const hops = new Set(
     routes.map(({ nextHop, nextHopMac }) => {
-      const text = nextHop === null ? 'the target' : formatAddress(addressOfBytes(nextHop));
+      const text = nextHop === null ? 'the target' : nextHopText(nextHop);
       if (sender !== 'packet') return text;
       const isKnown = !device.asksNeighbours || nextHopMac.some((octet) => octet > 0);
       return isKnown ? macText(nextHopMac) : `${text} (whose MAC the run will ask for)`;
@@ -180,5 +180,9 @@ function addressesUsed(plan: RunPlan): number {
   return Math.min(addresses, used);
 }
 
-const macText = (mac: Uint8Array): string =>
-  Array.from(mac, (octet) => octet.toString(16).padStart(2, '0')).join(':');
+/** `aa:bb:cc:dd:ee:ff`: the first six octets, of a link header those of the destination. */
+export const macText = (mac: Uint8Array): string =>
+  Array.from(mac.subarray(0, 6), (octet) => octet.toString(16).padStart(2, '0')).join(':');
+
+/** The text of an address of 4 or 16 octets. */
+export const nextHopText = (address: Uint8Array): string => formatAddress(addressOfBytes(address));

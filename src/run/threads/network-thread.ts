@@ -10,7 +10,8 @@ import type { CaptureBytes } from '../../transport/ports.ts';
 import { ChannelTotal } from '../channel/channel-job.ts';
 import { enginePlan } from '../plan/engine-plan.ts';
 import type { NetworkWay } from '../plan/network-way.ts';
-import { announcedAddresses, describeWay } from '../plan/network-way.ts';
+import { announcedAddresses, describeWay, macText, nextHopText } from '../plan/network-way.ts';
+import type { RunPlan } from '../plan/run-plan.ts';
 import type { ThreadRun } from './embedded-thread.ts';
 import { networkTurns } from './network-loop.ts';
 import type { ThreadJob } from './thread-job.ts';
@@ -49,6 +50,10 @@ export function openNetworkThread(
     const engine = enginePlan(plan, shard, shards, links);
     const replay = new Replay(engine, io.sender, io.receiver, capture, latency, counters);
     replay.prepare();
+    io.followNextHops((target, link) => {
+      replay.setLink(target, link);
+      if (shard === 0) onWarning(warnOfMove(way, plan, target, link));
+    });
     return {
       latency,
       notes: describeWay(way, plan),
@@ -87,6 +92,12 @@ function readCounts(io: LocalIo, counters: Float64Array, totals?: Float64Array):
   if (totals === undefined) return;
   counters[Counter.RING_DROPPED] +=
     totals[ChannelTotal.DROPPED] + totals[ChannelTotal.KERNEL_DROPPED];
+}
+
+function warnOfMove(way: NetworkWay, plan: RunPlan, target: number, link: Uint8Array): string {
+  const { nextHop } = way.path.routes[target];
+  const hop = nextHop === null ? plan.targets[target].address : nextHopText(nextHop);
+  return `${hop} has another MAC since now, ${macText(link)}: frames go there`;
 }
 
 function warnOfRefusals({ sender }: LocalIo, onWarning: (text: string) => void): void {
