@@ -7,6 +7,7 @@
  *
  * Times are recorded times (not accelerated), in nanoseconds.
  */
+import type { RecordedEndpoint } from '../reading/session-facts.ts';
 
 /** How a side ended its stream in the capture. */
 export const StreamEnd = { OPEN: 0, FIN: 1, RST: 2 } as const;
@@ -50,12 +51,6 @@ export interface StreamColumns {
   /** As `messageOffsetNs` and `messageThinkNs`; the peer's FIN counts as something waited for. */
   readonly endOffsetNs: Float64Array;
   readonly endThinkNs: Float64Array;
-}
-
-export interface RecordedEndpoint {
-  /** Text form of an IPv4 or IPv6 address. */
-  readonly address: string;
-  readonly port: number;
 }
 
 /** A capture file's place in the joined capture: files lie one after another, page-aligned. */
