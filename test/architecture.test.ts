@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { architectureFaults, FOLDER_RULES } from './helpers/architecture.ts';
+import { architectureFaults, FOLDER_RULES, ROOM_RULES } from './helpers/architecture.ts';
 
 const SRC = fileURLToPath(new URL('../src/', import.meta.url));
 
@@ -14,6 +14,17 @@ function sources(): Map<string, string> {
     files.set(relative(SRC, path), readFileSync(path, 'utf8'));
   }
   return files;
+}
+
+/** Rooms that reach themselves by what a table allows. */
+function cyclesOf(rules: ReadonlyMap<string, readonly string[]>): string[] {
+  const reached = (room: string, seen: Set<string>): Set<string> => {
+    for (const to of rules.get(room) ?? []) {
+      if (!seen.has(to)) reached(to, seen.add(to));
+    }
+    return seen;
+  };
+  return [...rules.keys()].filter((room) => reached(room, new Set()).has(room));
 }
 
 /** Faults of a tree of one file. */
@@ -39,6 +50,17 @@ describe('the checker itself', () => {
           );
         }
       }
+    }
+  });
+
+  test('the tables of rooms name rooms of their own only, and no room reaches itself', () => {
+    for (const [folder, rules] of ROOM_RULES) {
+      const rooms = [...rules.keys()];
+      for (const [room, imports] of rules) {
+        const inRooms = imports.filter((to) => !to.startsWith('./'));
+        for (const to of inRooms) expect(rooms, `${folder}/${room}`).toContain(to);
+      }
+      expect(cyclesOf(rules), folder).toEqual([]);
     }
   });
 
@@ -84,6 +106,17 @@ describe('the checker itself', () => {
     },
     { name: 'a default expression', path: 'base/a.ts', text: 'export default 1;' },
     { name: 'a barrel', path: 'base/index.ts', text: 'export const a = 1;' },
+    {
+      name: 'a room that may not be imported from there',
+      path: 'session/reading/a.ts',
+      text: `import type { B } from '../script/b.ts';`,
+    },
+    {
+      name: 'the folder itself from a room',
+      path: 'io/send/a.ts',
+      text: `import '../open-local.ts';`,
+    },
+    { name: 'a room without a rule', path: 'io/utils/a.ts', text: `import '../sys/b.ts';` },
     { name: 'a folder without a floor', path: 'utils/a.ts', text: 'export const a = 1;' },
     { name: 'a file without a folder', path: 'main.ts', text: 'export const a = 1;' },
   ])('$name is a fault', ({ path, text }) => {
@@ -93,7 +126,14 @@ describe('the checker itself', () => {
 
   test.each([
     { name: 'a downward import', path: 'tcp/a.ts', text: `import '../wire/b.ts';` },
-    { name: 'its own folder', path: 'io/sys/a.ts', text: `import '../sender.ts';` },
+    { name: 'its own folder', path: 'tcp/a.ts', text: `import './b.ts';` },
+    { name: 'its own room', path: 'io/sys/a.ts', text: `import './b.ts';` },
+    {
+      name: 'a room that the table allows',
+      path: 'session/script/a.ts',
+      text: `import '../reading/b.ts';`,
+    },
+    { name: 'a room from the folder itself', path: 'io/a.ts', text: `import './send/b.ts';` },
     {
       name: 'the ports from io',
       path: 'io/a.ts',

@@ -24,6 +24,22 @@ export interface AddressRange {
   readonly count: number;
 }
 
+/** Version of IP. */
+export const familyOf = ({ prefix }: AddressRange): 4 | 6 => (prefix.length === 0 ? 4 : 6);
+
+/** The range's address number `index`, from 0. */
+export const addressAt = (range: AddressRange, index: number): IpAddress => ({
+  family: familyOf(range),
+  prefix: range.prefix,
+  low: range.start + index,
+});
+
+/** Whether the range holds the address. */
+export function isInRange(address: IpAddress, range: AddressRange): boolean {
+  const offset = address.low - range.start;
+  return isSamePrefix(address, addressAt(range, 0)) && offset >= 0 && offset < range.count;
+}
+
 const NO_PREFIX = new Uint8Array(0);
 
 /** An address from its text form (dotted quad; RFC 4291, section 2.2), or null. */

@@ -78,6 +78,33 @@ export const FOLDER_RULES: ReadonlyMap<string, FolderRule> = new Map<string, Fol
   ],
 ]);
 
+/**
+ * Rooms within a folder: which of them each room may import, besides itself. What lies in the folder
+ * itself is above its rooms and may import them all; a room may import a file of it by name (`./job`).
+ */
+export const ROOM_RULES: ReadonlyMap<string, ReadonlyMap<string, readonly string[]>> = new Map([
+  [
+    'session',
+    new Map([
+      ['reading', []],
+      ['script', ['reading']],
+    ]),
+  ],
+  [
+    'io',
+    new Map([
+      ['sys', []],
+      ['filter', ['sys']],
+      ['receive', ['filter', 'sys']],
+      ['files', ['sys']],
+      ['way', ['receive', 'filter', 'sys']],
+      ['send', ['files', 'receive', 'sys']],
+      ['channel', ['way', 'receive', 'sys']],
+      ['intercept', ['way', 'receive', 'filter', 'sys']],
+    ]),
+  ],
+]);
+
 /** Globals by which a clock, chance or the process gets in. */
 const OUTSIDE_GLOBALS = new Set([
   'process',
@@ -115,7 +142,10 @@ export function architectureFaults(files: ReadonlyMap<string, string>): string[]
     if (/(^|\/)index\.ts$/.test(path)) faults.push(`${path}:1: barrel file`);
     const mayGoOutside = rule.outsideWorld === 'all' || (rule.outsideWorld ?? []).includes(path);
     for (const found of importsOf(source)) {
-      const fault = importFault({ path, folder, rule, mayGoOutside, specifier: found.specifier });
+      const { specifier } = found;
+      const fault =
+        importFault({ path, folder, rule, mayGoOutside, specifier }) ??
+        roomFault(path, targetPath(path, specifier));
       if (fault !== null) faults.push(`${path}:${found.line}: ${fault}`);
       const to = targetPath(path, found.specifier)?.split('/')[0];
       if (to !== undefined && to !== folder) {
@@ -151,6 +181,24 @@ function importFault(at: {
     rule.imports.includes(to) ||
     rule.imports.includes(target.replace(/\.ts$/, ''));
   return allowed ? null : `${folder} may not import ${to} (${target})`;
+}
+
+/** The room of a folder in which a file lies; '' in the folder itself. */
+const roomOf = (path: string): string => path.split('/').slice(1, -1).join('/');
+
+/** Of an import within a folder that has rooms: why the room may not do it, or `null`. */
+function roomFault(path: string, target: string | null): string | null {
+  const folder = path.split('/')[0] ?? '';
+  const rules = ROOM_RULES.get(folder);
+  if (rules === undefined) return null;
+  const room = roomOf(path);
+  const allowed = room === '' ? [...rules.keys()] : rules.get(room);
+  if (allowed === undefined) return `${folder}/${room} is a room that the table does not know`;
+  if (target === null || target.split('/')[0] !== folder) return null;
+  const to = roomOf(target);
+  const name = to === '' ? `./${target.slice(folder.length + 1).replace(/\.ts$/, '')}` : to;
+  if (to === room || allowed.includes(name)) return null;
+  return `${folder}/${room} may not import ${target}`;
 }
 
 /** Where a relative specifier leads, below src/; `null` for packages. */

@@ -3,9 +3,10 @@ import {
   type AddressRange,
   addressBytes,
   type IpAddress,
+  isInRange,
   parseAddress,
 } from '../../src/base/address.ts';
-import { isInRange, isOnLink } from '../../src/io/way/client-ranges.ts';
+import { isOnLink } from '../../src/io/way/client-ranges.ts';
 import { type NetworkInterface, sharePrefix } from '../../src/io/way/interfaces.ts';
 
 function addressOf(text: string): IpAddress {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { addressBytes, addressOfBytes } from '../../src/base/address.ts';
+import { addressAt, addressBytes, addressOfBytes } from '../../src/base/address.ts';
 import type { RegisteredTarget, Registration } from '../../src/intercept/ports.ts';
 import { registrationFilter } from '../../src/io/filter/registration-filter.ts';
 import {
@@ -8,7 +8,6 @@ import {
   RegistrationMatcher,
   withoutPassed,
 } from '../../src/io/intercept/intercept-registrations.ts';
-import { addressAt } from '../../src/io/way/client-ranges.ts';
 import { IpView } from '../../src/wire/ip-view.ts';
 import { PacketTooBigView } from '../../src/wire/packet-too-big.ts';
 import { WireFault } from '../../src/wire/wire-fault.ts';

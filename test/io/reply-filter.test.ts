@@ -2,13 +2,13 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   type AddressRange,
+  addressAt,
   addressBytes,
   type IpAddress,
   isSamePrefix,
   parseAddress,
 } from '../../src/base/address.ts';
 import { type ReplyFilterOptions, replyFilter } from '../../src/io/filter/reply-filter.ts';
-import { addressAt } from '../../src/io/way/client-ranges.ts';
 import { packetTooBig } from '../helpers/icmp.ts';
 import { portRanges, portsOf } from '../helpers/port-ranges.ts';
 import { runBpf } from './bpf-interpreter.ts';

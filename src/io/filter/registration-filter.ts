@@ -8,8 +8,8 @@
  */
 import { addressOfBytes } from '../../base/address.ts';
 import type { Registration } from '../../intercept/ports.ts';
-import { addRangeMatch } from '../way/client-ranges.ts';
 import { BPF_INTERFACE, Bpf, BpfAssembler, type BpfInstruction } from './bpf.ts';
+import { addRangeMatch } from './range-match.ts';
 import {
   addIpv4Ends,
   addIpv6Ends,

@@ -18,10 +18,10 @@
  * extension headers before TCP, which servers do not send either.
  */
 
-import type { AddressRange, Endpoint } from '../../base/address.ts';
+import { type AddressRange, type Endpoint, familyOf } from '../../base/address.ts';
 import { countPorts, type PortRange, portIndexOf, portSpans } from '../../base/port-range.ts';
-import { addRangeMatch, familyOf } from '../way/client-ranges.ts';
 import { Bpf, BpfAssembler, type BpfInstruction } from './bpf.ts';
+import { addRangeMatch } from './range-match.ts';
 import {
   addIpv4Ends,
   addIpv6Ends,

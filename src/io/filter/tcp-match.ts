@@ -27,7 +27,6 @@ import {
   ICMPV6_PACKET_TOO_BIG,
   IP_PROTOCOL_ICMP,
 } from '../../wire/packet-too-big.ts';
-import { inMemory } from '../way/client-ranges.ts';
 import {
   BPF_ETHER_TYPE,
   BPF_INSTRUCTIONS_MAX,
@@ -35,6 +34,7 @@ import {
   type BpfAssembler,
   type BpfInstruction,
 } from './bpf.ts';
+import { inMemory } from './range-match.ts';
 
 /**
  * Words of a filter's memory, once `addIpv4Ends` or `addIpv6Ends` has run: who sends to whom. Of a

@@ -1,9 +1,14 @@
 /** Settings of this machine that an intercept stands or falls by. */
-import { type AddressRange, addressOfBytes, formatAddress } from '../../base/address.ts';
+import {
+  type AddressRange,
+  addressAt,
+  addressOfBytes,
+  formatAddress,
+  isInRange,
+} from '../../base/address.ts';
 import { ReplayError } from '../../base/errors.ts';
 import type { Registration } from '../../intercept/ports.ts';
 import { formatBlock, routesOf } from '../way/address-blocks.ts';
-import { addressAt, isInRange } from '../way/client-ranges.ts';
 import { ipJson, type NetworkInterface } from '../way/interfaces.ts';
 import { readSetting, settingName } from '../way/sysctl.ts';
 

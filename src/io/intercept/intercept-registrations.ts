@@ -1,5 +1,5 @@
 /** What registrations ask of a source: in words, and packet by packet. */
-import { addressBytes } from '../../base/address.ts';
+import { addressAt, addressBytes } from '../../base/address.ts';
 import type {
   InterceptedSink,
   PacketEnds,
@@ -13,7 +13,6 @@ import {
   formatRange,
   withoutBlocks,
 } from '../way/address-blocks.ts';
-import { addressAt } from '../way/client-ranges.ts';
 
 /** The longest IP header that is looked for (60, IPv4 with options) and TCP's (60). */
 const HEADERS_BYTES_MAX = 120;

@@ -1,13 +1,14 @@
 /** Ranges of addresses as CIDR blocks, which rules and routes are made of. */
 import {
   type AddressRange,
+  addressAt,
   addressBytes,
   addressOfBytes,
+  familyOf,
   formatAddress,
   type IpAddress,
   parseAddress,
 } from '../../base/address.ts';
-import { addressAt, familyOf } from './client-ranges.ts';
 import { sharePrefix } from './interfaces.ts';
 
 /** All addresses that share the first `prefixBits` bits of `address`. */

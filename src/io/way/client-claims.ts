@@ -12,6 +12,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type AddressRange,
+  addressAt,
   addressBytes,
   type Endpoint,
   formatAddress,
@@ -22,7 +23,6 @@ import { ReplayError } from '../../base/errors.ts';
 import { formatPorts, joinSpans, type PortRange, sharePorts } from '../../base/port-range.ts';
 import { AF_UNIX, SOCK_DGRAM, Socket, unixAddress } from '../sys/socket.ts';
 import { formatEndpoint, formatRange } from './address-blocks.ts';
-import { addressAt } from './client-ranges.ts';
 
 /** What a replay uses. */
 export interface ClientClaim {

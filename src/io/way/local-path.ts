@@ -5,9 +5,10 @@ import {
   addressOfBytes,
   formatAddress,
   type IpAddress,
+  isInRange,
 } from '../../base/address.ts';
 import { ReplayError } from '../../base/errors.ts';
-import { isInRange, isOnLink } from './client-ranges.ts';
+import { isOnLink } from './client-ranges.ts';
 import { type NetworkInterface, readInterfaces } from './interfaces.ts';
 import { requireLoopback } from './loopback.ts';
 import { findRoute, type LinkRoute, type NextHopChoice } from './routes.ts';

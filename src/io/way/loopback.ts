@@ -8,9 +8,8 @@
  * turns a route to `lo` into one that rejects.
  */
 import { readFileSync } from 'node:fs';
-import { type AddressRange, formatAddress, type IpAddress } from '../../base/address.ts';
+import { type AddressRange, addressAt, formatAddress, type IpAddress } from '../../base/address.ts';
 import { ReplayError } from '../../base/errors.ts';
-import { addressAt } from './client-ranges.ts';
 import { ipJson } from './interfaces.ts';
 
 const LOOPBACK_FIRST_OCTET = 127;

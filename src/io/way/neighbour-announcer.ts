@@ -8,12 +8,11 @@
  * nobody else has to know, and hosts that have such an address by mistake keep it with their other
  * neighbours.
  */
-import { type AddressRange, addressBytes } from '../../base/address.ts';
+import { type AddressRange, addressAt, addressBytes, familyOf } from '../../base/address.ts';
 import { ArpOperation, emitArp } from '../../wire/arp.ts';
 import { EtherType, emitEthernet } from '../../wire/ethernet.ts';
 import { emitNdp, NdpType } from '../../wire/ndp.ts';
 import { AF_PACKET, packetAddress, SOCK_RAW, Socket } from '../sys/socket.ts';
-import { addressAt, familyOf } from './client-ranges.ts';
 import { join } from './neighbours.ts';
 
 /** Before the run begins: as many as a Linux neighbour table holds (gc_thresh3), some milliseconds. */

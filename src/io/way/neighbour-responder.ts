@@ -3,7 +3,7 @@
  * same link needs no route to the clients. It answers for the ranges alone, and not for
  * addresses that somebody else has; what is said unasked is in neighbour-announcer.ts.
  */
-import { type AddressRange, addressBytes, type IpAddress } from '../../base/address.ts';
+import { type AddressRange, addressBytes, familyOf, type IpAddress } from '../../base/address.ts';
 import {
   ARP_OPERATION,
   ARP_TARGET_ADDRESS,
@@ -24,6 +24,7 @@ import {
   parseNdp,
 } from '../../wire/ndp.ts';
 import { Bpf, BpfAssembler, type BpfInstruction } from '../filter/bpf.ts';
+import { addRangeMatch, inPacket } from '../filter/range-match.ts';
 import { attachFilter } from '../filter/socket-filter.ts';
 import {
   AF_PACKET,
@@ -37,7 +38,6 @@ import {
   SOL_PACKET,
   Socket,
 } from '../sys/socket.ts';
-import { addRangeMatch, familyOf, inPacket } from './client-ranges.ts';
 import { join } from './neighbours.ts';
 
 /** Where a frame's source address stands. */
