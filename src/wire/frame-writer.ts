@@ -19,16 +19,29 @@ import { IPV6_ADDRESS_BYTES, IPV6_HEADER_BYTES } from './ipv6.ts';
 import { TCP_HEADER_BYTES_MIN } from './tcp.ts';
 import {
   MSS_OPTION_BYTES,
+  NOP_NOP_SACK,
   NOP_NOP_TIMESTAMPS,
   PADDED_TIMESTAMPS_BYTES,
+  SACK_BLOCK_BYTES,
   SACK_PERMITTED_OPTION_BYTES,
+  SackBlocks,
   TcpOption,
   TIMESTAMPS_OPTION_BYTES,
   WINDOW_SCALE_OPTION_BYTES,
 } from './tcp-options.ts';
 
-/** Which options a segment carries. */
-export const OptionsKind = { NONE: 0, TIMESTAMPS: 1, SYN: 2 } as const;
+/**
+ * Which options a segment carries. SYN is what `synOptions` says, SYN_WITHOUT_SACK the same less
+ * SACK-permitted; the last two carry `FrameWriter.sack`.
+ */
+export const OptionsKind = {
+  NONE: 0,
+  TIMESTAMPS: 1,
+  SYN: 2,
+  SYN_WITHOUT_SACK: 3,
+  SACK: 4,
+  TIMESTAMPS_SACK: 5,
+} as const;
 export type OptionsKind = (typeof OptionsKind)[keyof typeof OptionsKind];
 
 /** What our SYNs offer; `windowScale` -1 leaves that option out. */
@@ -74,6 +87,9 @@ export class FrameWriter {
   #synOptions = SYN_OPTIONS_DEFAULT;
   /** The SYN's options with both timestamps zero. */
   #syn = synTemplate(SYN_OPTIONS_DEFAULT);
+  #synWithoutSack = this.#syn;
+  /** Blocks of the next segment with SACK: at most 4, with timestamps 3. */
+  sack = new SackBlocks();
 
   constructor(batch: FrameBatch, options: { readonly family: 4 | 6 }) {
     this.#batch = batch;
@@ -88,6 +104,7 @@ export class FrameWriter {
   set synOptions(options: SynOptions) {
     this.#synOptions = options;
     this.#syn = synTemplate(options);
+    this.#synWithoutSack = synTemplate({ ...options, sackPermitted: false });
   }
 
   /**
@@ -173,8 +190,8 @@ export class FrameWriter {
       data.setUint32(tcpAt + 24, tsVal);
       data.setUint32(tcpAt + 28, tsEcr);
       sum += halves(NOP_NOP_TIMESTAMPS) + halves(tsVal) + halves(tsEcr);
-    } else if (optionsKind === OptionsKind.SYN) {
-      sum += this.#writeSynOptions(tcpAt + TCP_HEADER_BYTES_MIN, tsVal, tsEcr);
+    } else if (optionsKind !== OptionsKind.NONE) {
+      sum += this.#writeRareOptions(optionsKind, tcpAt + TCP_HEADER_BYTES_MIN, tsVal, tsEcr);
     }
     // Checksum, then an urgent pointer of zero.
     data.setUint32(tcpAt + 16, (foldChecksum(sum) << 16) >>> 0);
@@ -183,7 +200,14 @@ export class FrameWriter {
 
   #optionsBytes(optionsKind: number): number {
     if (optionsKind === OptionsKind.TIMESTAMPS) return PADDED_TIMESTAMPS_BYTES;
-    return optionsKind === OptionsKind.SYN ? this.#syn.words.length * 4 : 0;
+    if (optionsKind === OptionsKind.NONE) return 0;
+    if (optionsKind < OptionsKind.SACK) return this.#synOf(optionsKind).words.length * 4;
+    const sackBytes = 4 + this.sack.count * SACK_BLOCK_BYTES;
+    return optionsKind === OptionsKind.SACK ? sackBytes : PADDED_TIMESTAMPS_BYTES + sackBytes;
+  }
+
+  #synOf(optionsKind: number): SynTemplate {
+    return optionsKind === OptionsKind.SYN ? this.#syn : this.#synWithoutSack;
   }
 
   /** @returns where the IP header begins. Whole words are written: what spills is written next. */
@@ -228,10 +252,37 @@ export class FrameWriter {
     for (let i = 0; i < ADDRESS_WORDS; i++) data.setUint32(at + 24 + i * 4, dst[first + i]);
   }
 
-  /** @returns the sum of what it wrote */
-  #writeSynOptions(at: number, tsVal: number, tsEcr: number): number {
+  /** Those of a SYN, or SACK blocks. @returns the sum of what it wrote */
+  #writeRareOptions(optionsKind: number, at: number, tsVal: number, tsEcr: number): number {
+    if (optionsKind < OptionsKind.SACK) {
+      return this.#writeSynOptions(this.#synOf(optionsKind), at, tsVal, tsEcr);
+    }
+    if (optionsKind === OptionsKind.SACK) return this.#writeSack(at);
     const data = this.#data;
-    const { words, sum, timestampsAt } = this.#syn;
+    data.setUint32(at, NOP_NOP_TIMESTAMPS);
+    data.setUint32(at + 4, tsVal);
+    data.setUint32(at + 8, tsEcr);
+    const sum = halves(NOP_NOP_TIMESTAMPS) + halves(tsVal) + halves(tsEcr);
+    return sum + this.#writeSack(at + PADDED_TIMESTAMPS_BYTES);
+  }
+
+  /** @returns the sum of what it wrote */
+  #writeSack(at: number): number {
+    const { count, edges } = this.sack;
+    const head = NOP_NOP_SACK + count * SACK_BLOCK_BYTES;
+    this.#data.setUint32(at, head);
+    let sum = halves(head);
+    for (let i = 0; i < 2 * count; i++) {
+      this.#data.setUint32(at + 4 + i * 4, edges[i]);
+      sum += halves(edges[i]);
+    }
+    return sum;
+  }
+
+  /** @returns the sum of what it wrote */
+  #writeSynOptions(syn: SynTemplate, at: number, tsVal: number, tsEcr: number): number {
+    const data = this.#data;
+    const { words, sum, timestampsAt } = syn;
     for (let i = 0; i < words.length; i++) data.setUint32(at + i * 4, words[i]);
     if (timestampsAt < 0) return sum;
     data.setUint32(at + timestampsAt, tsVal);

@@ -1,9 +1,10 @@
 /**
- * TCP options (RFC 9293, section 3.2; window scale and timestamps RFC 7323; SACK RFC 2018).
+ * TCP options (RFC 9293, section 3.2; window scale and timestamps RFC 7323; SACK RFC 2018, 2883).
  *
  * An option is one octet of kind (0 ends the list, 1 is padding), or kind, length (which counts
  * both), value. What is not known is stepped over.
  */
+import type { Seq } from '../base/seq.ts';
 import { WireFault } from './wire-fault.ts';
 
 export const TcpOption = {
@@ -20,6 +21,13 @@ export const MSS_OPTION_BYTES = 4;
 export const WINDOW_SCALE_OPTION_BYTES = 3;
 export const SACK_PERMITTED_OPTION_BYTES = 2;
 export const TIMESTAMPS_OPTION_BYTES = 10;
+/** Kind and length of a SACK option, and what each of its blocks takes: left edge, right edge. */
+export const SACK_OPTION_BYTES_MIN = 2;
+export const SACK_BLOCK_BYTES = 8;
+/** So many blocks fit the option field; with timestamps one less (RFC 2018, section 3). */
+export const SACK_BLOCKS_MAX = 4;
+/** NOP, NOP, SACK and its length; the blocks begin behind it. Add the octets that they take. */
+export const NOP_NOP_SACK = 0x0101_0502;
 
 /** NOP, NOP, timestamps: the whole option field of nearly every segment (RFC 7323, appendix A). */
 export const NOP_NOP_TIMESTAMPS = 0x0101_080a;
@@ -28,6 +36,21 @@ export const PADDED_TIMESTAMPS_BYTES = 12;
 
 /** Larger shifts mean this one (RFC 7323, section 2.3). */
 export const WINDOW_SCALE_MAX = 14;
+
+/** Intervals `[left, right)` of sequence numbers as a SACK option tells them, in its order. */
+export class SackBlocks {
+  count = 0;
+  /** Left and right edge of each; the first `2 * count` hold. */
+  readonly edges = new Uint32Array(2 * SACK_BLOCKS_MAX);
+
+  /** One more at the end; nothing where there is no room. */
+  add(left: Seq, right: Seq): void {
+    if (this.count === SACK_BLOCKS_MAX) return;
+    this.edges[2 * this.count] = left;
+    this.edges[2 * this.count + 1] = right;
+    this.count++;
+  }
+}
 
 /** What a segment's options said; one object, filled again by every `parse`. */
 export class TcpOptions {
@@ -39,6 +62,8 @@ export class TcpOptions {
   hasTimestamps = false;
   tsVal = 0;
   tsEcr = 0;
+  /** Not cleared by a segment without the option but for its count. */
+  readonly sack = new SackBlocks();
 
   /**
    * Reads the `bytes` octets of options at `start`. After a fault, what stood before it is kept;
@@ -51,6 +76,7 @@ export class TcpOptions {
     this.hasTimestamps = false;
     this.tsVal = 0;
     this.tsEcr = 0;
+    this.sack.count = 0;
     if (bytes === PADDED_TIMESTAMPS_BYTES && data.getUint32(start) === NOP_NOP_TIMESTAMPS) {
       this.#takeTimestamps(data, start + 2);
       return WireFault.OK;
@@ -92,12 +118,23 @@ export class TcpOptions {
         if (bytes !== SACK_PERMITTED_OPTION_BYTES) return false;
         this.sackPermitted = true;
         return true;
+      case TcpOption.SACK:
+        this.#takeSack(data, at, bytes);
+        return true;
       case TcpOption.TIMESTAMPS:
         if (bytes !== TIMESTAMPS_OPTION_BYTES) return false;
         this.#takeTimestamps(data, at);
         return true;
       default:
         return true;
+    }
+  }
+
+  /** What is no row of blocks says nothing, and the segment counts all the same, as in Linux. */
+  #takeSack(data: DataView, at: number, bytes: number): void {
+    if ((bytes - SACK_OPTION_BYTES_MIN) % SACK_BLOCK_BYTES !== 0) return;
+    for (let edge = at + SACK_OPTION_BYTES_MIN; edge < at + bytes; edge += SACK_BLOCK_BYTES) {
+      this.sack.add(data.getUint32(edge), data.getUint32(edge + 4));
     }
   }
 

@@ -23,13 +23,23 @@ const uint32 = fc.oneof(
 const octets = (length: number) => fc.array(uint8, { minLength: length, maxLength: length });
 
 /** The options in the order of Linux, written down plainly. */
-function naiveOptions(kind: number, syn: SynOptions, tsVal: number, tsEcr: number): number[] {
+function naiveOptions(
+  kind: number,
+  { sackPermitted, ...syn }: SynOptions,
+  tsVal: number,
+  tsEcr: number,
+  sack: readonly number[],
+): number[] {
   const timestamps = [8, 10, ...bigEndian(tsVal, 4), ...bigEndian(tsEcr, 4)];
+  const blocks = [1, 1, 5, 2 + 4 * sack.length, ...sack.flatMap((edge) => bigEndian(edge, 4))];
   if (kind === OptionsKind.NONE) return [];
   if (kind === OptionsKind.TIMESTAMPS) return [1, 1, ...timestamps];
+  if (kind === OptionsKind.SACK) return blocks;
+  if (kind === OptionsKind.TIMESTAMPS_SACK) return [1, 1, ...timestamps, ...blocks];
+  const hasSack = sackPermitted && kind !== OptionsKind.SYN_WITHOUT_SACK;
   const middle: number[] = [];
-  if (syn.sackPermitted && syn.timestamps) middle.push(4, 2, ...timestamps);
-  else if (syn.sackPermitted) middle.push(4, 2, 1, 1);
+  if (hasSack && syn.timestamps) middle.push(4, 2, ...timestamps);
+  else if (hasSack) middle.push(4, 2, 1, 1);
   else if (syn.timestamps) middle.push(1, 1, ...timestamps);
   const scale = syn.windowScale < 0 ? [] : [1, 3, 3, syn.windowScale];
   return [2, 4, ...bigEndian(syn.mss, 2), ...middle, ...scale];
@@ -44,7 +54,8 @@ const segment = fc.record({
   ack: uint32,
   flags: fc.integer({ min: 0, max: 0x3f }),
   window: uint16,
-  kind: fc.constantFrom(OptionsKind.NONE, OptionsKind.TIMESTAMPS, OptionsKind.SYN),
+  kind: fc.constantFrom(...Object.values(OptionsKind)),
+  sack: fc.array(fc.tuple(uint32, uint32), { minLength: 1, maxLength: 3 }),
   tsVal: uint32,
   tsEcr: uint32,
   payload: fc.array(uint8, { maxLength: 99 }),
@@ -93,6 +104,7 @@ describe.each([
           // It has moved since it was added.
           writer.setLink(route, Uint8Array.from(s.link));
           const payload = Uint8Array.from(s.payload);
+          for (const [left, right] of s.sack) writer.sack.add(left, right);
           writer.writeTcp(
             route,
             s.srcLow,
@@ -110,7 +122,7 @@ describe.each([
             sumOctets(payload, 0, payload.length),
           );
           const src = [...prefix.slice(0, addressBytes - 4), ...bigEndian(s.srcLow, 4)];
-          const options = naiveOptions(s.kind, syn, s.tsVal, s.tsEcr);
+          const options = naiveOptions(s.kind, syn, s.tsVal, s.tsEcr, s.sack.flat());
           const packet = naivePacket({ ...s, src, dst, options });
           const at = s.slot * HEADER_SLOT_BYTES;
           const bytes = batch.headerBytes[s.slot];

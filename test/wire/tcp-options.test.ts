@@ -49,11 +49,32 @@ test.each([
     name: 'SACK blocks and an unknown kind',
     octets: [1, 1, 5, 10, 1, 2, 3, 4, 5, 6, 7, 8, 254, 4, 0, 0, 2, 4, 1, 0],
     expected: { mss: 256 },
+    blocks: [0x0102_0304, 0x0506_0708],
   },
-])('$name is understood', ({ octets, expected }) => {
+  {
+    name: 'three SACK blocks behind timestamps, as Linux sends them',
+    octets: [1, 1, ...TIMESTAMPS, 1, 1, 5, 26, ...Array.from({ length: 24 }, (_, i) => i)],
+    expected: { hasTimestamps: true, tsVal: 0xff00_0001, tsEcr: 0x8000_0002 },
+    blocks: [0x0001_0203, 0x0405_0607, 0x0809_0a0b, 0x0c0d_0e0f, 0x1011_1213, 0x1415_1617],
+  },
+  {
+    name: 'a SACK option of a length that no blocks have',
+    octets: [5, 6, 1, 2, 3, 4],
+    expected: {},
+  },
+  { name: 'a SACK option without blocks', octets: [5, 2, 1, 1], expected: {} },
+  {
+    name: 'more SACK blocks than an option field has room for: the first four',
+    octets: [5, 42, ...new Array(40).fill(7)],
+    expected: {},
+    blocks: new Array(8).fill(0x0707_0707),
+  },
+])('$name is understood', ({ octets, expected, blocks = [] }) => {
   const [options, fault] = parse(octets);
   expect(fault).toBe(WireFault.OK);
-  expect({ ...options }).toEqual({
+  const { sack, ...others } = options;
+  expect([...sack.edges.subarray(0, 2 * sack.count)]).toEqual(blocks);
+  expect(others).toEqual({
     mss: 0,
     windowScale: -1,
     sackPermitted: false,
@@ -81,7 +102,10 @@ test.each([
 
 test('nothing of the segment before is left', () => {
   const [options] = parse([2, 4, 5, 0xb4, 4, 2, ...TIMESTAMPS, 1, 3, 3, 7]);
+  parse([5, 10, 1, 2, 3, 4, 5, 6, 7, 8], options);
   parse([], options);
+  expect(options.sack.count).toBe(0);
+  options.sack.edges.fill(0);
   expect(options).toEqual(new TcpOptions());
 });
 
