@@ -49,6 +49,10 @@ class Bench {
     this.hash = (Math.imul(this.hash, 31) + user + seq + ack + flags + payloadBytes) | 0;
   }
 
+  emitSack() {
+    throw new Error('nobody has offered SACK');
+  }
+
   timestampOf(_user, nowNs) {
     return Math.floor(nowNs / 1e6);
   }

@@ -15,6 +15,7 @@ import type { CaptureBytes, Sender } from '../transport/ports.ts';
 import { EXTENTS_PER_FRAME } from '../wire/frame-batch.ts';
 import { FrameWriter, OptionsKind } from '../wire/frame-writer.ts';
 import { ACK, FIN, RST, SYN } from '../wire/tcp.ts';
+import type { SackBlocks } from '../wire/tcp-options.ts';
 import { PlayFlag, type PlayTable } from './play-table.ts';
 import type { ReplayPlan } from './replay-plan.ts';
 
@@ -155,7 +156,7 @@ export class FrameOutput implements SegmentOutput, StreamSource {
       ack,
       flags,
       flags & RST ? 0 : this.#windowField(user, flags),
-      isSyn ? OptionsKind.SYN : hasTimestamps ? OptionsKind.TIMESTAMPS : OptionsKind.NONE,
+      isSyn ? this.#synKind(user) : hasTimestamps ? OptionsKind.TIMESTAMPS : OptionsKind.NONE,
       isSyn ? 0 : users.tsRecent[user],
       payloadBytes,
       sum,
@@ -163,6 +164,35 @@ export class FrameOutput implements SegmentOutput, StreamSource {
     );
     this.#count(user, seq, flags, payloadBytes);
     if (this.#plays.flags[user] & PlayFlag.STAMP) this.#stamp(user, isSyn, offset + payloadBytes);
+    batch.count++;
+  }
+
+  #synKind(user: number): OptionsKind {
+    const offersSack = (this.#users.flags[user] & UserFlag.SACK) !== 0;
+    return offersSack ? OptionsKind.SYN : OptionsKind.SYN_WITHOUT_SACK;
+  }
+
+  emitSack(user: number, seq: Seq, ack: Seq, sack: SackBlocks, nowNs: number): void {
+    const { batch } = this.#sender;
+    if (batch.count === batch.capacity) this.flush();
+    batch.extentCount[batch.count] = 0;
+    const users = this.#users;
+    const hasTimestamps = (users.flags[user] & UserFlag.TIMESTAMPS) !== 0;
+    this.#writer.sack = sack;
+    this.#writeHeader(
+      this.targetOf(user),
+      this.connectionOf(user),
+      seq,
+      ack,
+      ACK,
+      this.#windowField(user, ACK),
+      hasTimestamps ? OptionsKind.TIMESTAMPS_SACK : OptionsKind.SACK,
+      users.tsRecent[user],
+      0,
+      0,
+      nowNs,
+    );
+    this.#counters[Counter.PACKETS_SENT]++;
     batch.count++;
   }
 

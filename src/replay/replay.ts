@@ -271,7 +271,7 @@ export class Replay implements PacketSink {
       this.counters[Counter.START_LAG_NS_MAX] = lagNs;
     }
     plays.flags[user] |= PlayFlag.STAMP;
-    this.#tcp.open(user, this.#output.issOf(user, nowNs), nowNs);
+    this.#tcp.open(user, this.#output.issOf(user, nowNs), nowNs, this.#plan.syn.sackPermitted);
     this.#arm(user, nowNs);
   }
 

@@ -86,6 +86,13 @@ export function lowerSsthresh(users: UserTable, user: number): void {
   users.ssthresh[user] = Math.min(Math.max(lowered, CWND_MIN_AFTER_LOSS), CWND_MAX);
 }
 
+/** As after a loss, where it is known only when all is acknowledged. */
+export function lowerCwnd(users: UserTable, user: number): void {
+  const lowered = Math.max(Math.floor(users.cwnd[user] * BETA), CWND_MIN_AFTER_LOSS);
+  users.ssthresh[user] = lowered;
+  users.cwnd[user] = Math.min(users.cwnd[user], lowered);
+}
+
 /** Everything is acknowledged: remember since when, for `restartAfterIdle`. */
 export function onAllAcked(users: UserTable, user: number, nowNs: number): void {
   if (users.cwnd[user] > CWND_INITIAL) users.mark[user] = toMicroseconds(nowNs);

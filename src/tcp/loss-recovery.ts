@@ -1,5 +1,6 @@
 /**
- * What is lost comes again: RFC 6298 (the timer) and RFC 6582 (NewReno: duplicate acknowledgements).
+ * What is lost comes again: RFC 6298 (the timer) and RFC 6582 (NewReno: duplicate acknowledgements),
+ * where the peer does not report what it holds (sack-recovery).
  *
  * Both remember in `mark` how much had been sent when the loss was seen, the `recover` of RFC 6582,
  * and last until that is acknowledged. In fast recovery each partial acknowledgement brings one
@@ -11,6 +12,7 @@ import { CWND_MAX, CWND_UNIT, growCwnd, lowerSsthresh, toCwndUnits } from './con
 import type { PathMtu } from './path-mtu.ts';
 import type { StreamSource, TcpSettings } from './ports.ts';
 import { rtoNs } from './round-trip.ts';
+import type { SackRecovery } from './sack-recovery.ts';
 import { TcpEvent } from './tcp-event.ts';
 import type { Transmitter } from './transmitter.ts';
 import { BURST_MAX, Count, UserFlag, type UserTable } from './user-table.ts';
@@ -23,6 +25,7 @@ export class LossRecovery {
   readonly #transmitter: Transmitter;
   readonly #pathMtu: PathMtu;
   readonly #settings: TcpSettings;
+  readonly #sackRecovery: SackRecovery;
 
   constructor(
     users: UserTable,
@@ -30,12 +33,14 @@ export class LossRecovery {
     transmitter: Transmitter,
     pathMtu: PathMtu,
     settings: TcpSettings,
+    sackRecovery: SackRecovery,
   ) {
     this.#users = users;
     this.#source = source;
     this.#transmitter = transmitter;
     this.#pathMtu = pathMtu;
     this.#settings = settings;
+    this.#sackRecovery = sackRecovery;
   }
 
   /** The third in a row says that the first unacknowledged segment is lost. */
@@ -59,13 +64,26 @@ export class LossRecovery {
   }
 
   /**
-   * Something new is acknowledged in fast recovery or after a timeout; `sndUna` says it already.
+   * Something new is acknowledged in fast recovery or after a timeout, or with a report of what the
+   * peer holds; `sndUna` says it already.
    * @param acked how many octets
    * @param flight how many were outstanding before
+   * @param isRoundOver whether a round trip has ended
    */
-  onNewAck(user: number, ack: Seq, acked: number, flight: number, nowNs: number): void {
+  onNewAck(
+    user: number,
+    ack: Seq,
+    acked: number,
+    flight: number,
+    isRoundOver: boolean,
+    nowNs: number,
+  ): void {
     const users = this.#users;
     const flags = users.flags[user];
+    if (!(flags & (UserFlag.RECOVERY | UserFlag.LOSS))) {
+      growCwnd(users, user, acked, flight, isRoundOver);
+      return;
+    }
     const isAll = ack === users.sndMax[user];
     if (flags & UserFlag.LOSS) {
       this.#setBurst(user, ack, acked);
@@ -107,6 +125,7 @@ export class LossRecovery {
    */
   onTimeout(user: number, nowNs: number): number {
     const users = this.#users;
+    if (this.#sackRecovery.onEarlyTimeout(user, nowNs)) return TcpEvent.NONE;
     const retries = users.count(user, Count.RETRIES);
     const offset = this.#transmitter.offsetOf(user, users.sndUna[user]);
     const isShut = users.sndWnd[user] === 0;
@@ -118,6 +137,7 @@ export class LossRecovery {
     users.dueNs[user] = nowNs + rtoNs(users, user);
     if (isShut && offset < this.#source.streamLimit(user)) {
       users.flags[user] &= ~UserFlag.TIMED;
+      this.#sackRecovery.end(user);
       this.#transmitter.probe(user, nowNs);
       return TcpEvent.NONE;
     }
@@ -126,6 +146,7 @@ export class LossRecovery {
     users.burst[user] = 1;
     this.#begin(user, UserFlag.LOSS);
     const isLowered = this.#pathMtu.suspectBlackHole(user, offset);
+    this.#sackRecovery.onTimeout(user, nowNs);
     this.#transmitter.emit(user, nowNs);
     return isLowered ? TcpEvent.MSS_LOWERED : TcpEvent.NONE;
   }

@@ -2,6 +2,7 @@
 import { type Seq, seqBefore } from '../base/seq.ts';
 import type { StreamSource } from './ports.ts';
 import { rtoNs } from './round-trip.ts';
+import type { SackRecovery } from './sack-recovery.ts';
 import type { Transmitter } from './transmitter.ts';
 import { BURST_MAX, Count, State, UserFlag, type UserTable } from './user-table.ts';
 
@@ -19,12 +20,20 @@ export class PathMtu {
   readonly #users: UserTable;
   readonly #source: StreamSource;
   readonly #transmitter: Transmitter;
+  readonly #sackRecovery: SackRecovery;
   readonly #mssFloor: number;
 
-  constructor(users: UserTable, source: StreamSource, transmitter: Transmitter, family: 4 | 6) {
+  constructor(
+    users: UserTable,
+    source: StreamSource,
+    transmitter: Transmitter,
+    sackRecovery: SackRecovery,
+    family: 4 | 6,
+  ) {
     this.#users = users;
     this.#source = source;
     this.#transmitter = transmitter;
+    this.#sackRecovery = sackRecovery;
     this.#mssFloor = family === 4 ? MSS_FLOOR : PROBED_MSS;
   }
 
@@ -42,6 +51,7 @@ export class PathMtu {
     const users = this.#users;
     if (!this.isInFlight(user, seq) || !this.limit(user, mss)) return false;
     // As after a timeout, but with the window as it is: duplicates say nothing until all is repaired.
+    this.#sackRecovery.end(user);
     const others = UserFlag.RECOVERY | UserFlag.TIMED;
     users.flags[user] = (users.flags[user] & ~others) | UserFlag.LOSS;
     users.setCount(user, Count.DUPLICATE_ACKS, 0);

@@ -1,5 +1,6 @@
 /** What TCP needs from outside: where segments go, what there is to say, how it shall behave. */
 import type { Seq } from '../base/seq.ts';
+import type { SackBlocks } from '../wire/tcp-options.ts';
 
 /** Where segments go. */
 export interface SegmentOutput {
@@ -16,6 +17,11 @@ export interface SegmentOutput {
     payloadBytes: number,
     nowNs: number,
   ): void;
+  /**
+   * Send an acknowledgement without payload that reports what lies behind holes.
+   * @param sack its blocks, at least one; they hold until the call returns
+   */
+  emitSack(user: number, seq: Seq, ack: Seq, sack: SackBlocks, nowNs: number): void;
   /** The timestamp (TSval) that a segment of the user's bears when it leaves at `nowNs`; in ms. */
   timestampOf(user: number, nowNs: number): number;
 }

@@ -6,8 +6,8 @@
  * acknowledgement itself tells what it answers, so that repetitions can be measured as well. The
  * back-off is kept until there is a valid sample.
  */
-import { type Seq, seqBefore } from '../base/seq.ts';
-import { NS_PER_SECOND, NS_PER_US } from '../base/time.ts';
+import { type Seq, seqBefore, seqDiff } from '../base/seq.ts';
+import { NS_PER_MS, NS_PER_SECOND, NS_PER_US } from '../base/time.ts';
 import type { TcpOptions } from '../wire/tcp-options.ts';
 import type { SegmentOutput } from './ports.ts';
 import { BACKOFF_BITS, Count, UserFlag, type UserTable } from './user-table.ts';
@@ -23,6 +23,12 @@ const RTO_NS_MAX = 60 * NS_PER_SECOND;
 /** A larger sample is not one: the peer echoes what we never sent. */
 const SAMPLE_MS_MAX = 120_000;
 const US_PER_MS = 1_000;
+/** What a peer's timer and ours may add to a round trip; Linux' delayed acknowledgement and that. */
+const TIMER_NS = 2 * NS_PER_MS;
+const PROBE_NS = 40 * NS_PER_MS + TIMER_NS;
+/** With these nothing is done early; it is with the first two and none of them. */
+const EARLY_NO_MORE = UserFlag.RECOVERY | UserFlag.LOSS | UserFlag.TAIL_PROBED;
+const EARLY = UserFlag.SACK | UserFlag.RTT_KNOWN;
 /** No sample. */
 export const NO_SAMPLE = -1;
 
@@ -103,4 +109,26 @@ export function rtoNs(users: UserTable, user: number): number {
     baseNs = (users.srttUs[user] + variationUs) * NS_PER_US;
   }
   return Math.min(baseNs * (1 << users.count(user, Count.BACKOFF)), RTO_NS_MAX);
+}
+
+/**
+ * How long to wait for an acknowledgement before something is done: the retransmission timeout, but
+ * with SACK less where more than one segment is in flight. Then a tail probe asks what has become of it
+ * (RFC 8985, section 7.2, with room for a delayed acknowledgement).
+ */
+export function waitNs(users: UserTable, user: number): number {
+  const timeoutNs = rtoNs(users, user);
+  const flags = users.flags[user];
+  if ((flags & (UserFlag.SACK | UserFlag.RTT_KNOWN | EARLY_NO_MORE)) !== EARLY) return timeoutNs;
+  const flight = seqDiff(users.sndMax[user], users.sndUna[user]);
+  if (flight <= users.sendMss[user]) return timeoutNs;
+  return Math.min(timeoutNs, 2 * users.srttUs[user] * NS_PER_US + PROBE_NS);
+}
+
+/**
+ * How long a hole may stay behind which the peer holds little: what was overtaken has come by then (RFC
+ * 8985, section 6.2, step 4).
+ */
+export function reorderingNs(users: UserTable, user: number): number {
+  return (users.srttUs[user] * NS_PER_US) / 4 + TIMER_NS;
 }

@@ -4,25 +4,23 @@ import { NEVER_NS, NS_PER_MS, NS_PER_US } from '../base/time.ts';
 import { ACK, FIN, PSH, RST, SYN, type TcpView } from '../wire/tcp.ts';
 import type { TcpOptions } from '../wire/tcp-options.ts';
 import { Challenges, oweAck } from './ack-policy.ts';
+import { agreeOptions } from './agreed-options.ts';
 import { CWND_UNIT, growCwnd, onAllAcked } from './congestion.ts';
 import type { LossRecovery } from './loss-recovery.ts';
-import { MIN_SEND_MSS, TIMESTAMP_OPTION_BYTES } from './path-mtu.ts';
 import type { SegmentOutput, TcpSettings } from './ports.ts';
 import type { Reassembly } from './reassembly.ts';
-import { echoedUs, measureRtt, NO_SAMPLE, onTimedAck, rtoNs } from './round-trip.ts';
+import { echoedUs, measureRtt, NO_SAMPLE, onTimedAck, waitNs } from './round-trip.ts';
+import type { SackRecovery } from './sack-recovery.ts';
 import { TcpEvent } from './tcp-event.ts';
 import type { Transmitter } from './transmitter.ts';
-import { ACKED_COUNTS, Count, State, UserFlag, type UserTable } from './user-table.ts';
+import { ACKED_BITS, Count, State, UserFlag, type UserTable } from './user-table.ts';
 
-/** RFC 9293, section 3.7.1: assumed when the peer's SYN has no MSS option. */
-const DEFAULT_SEND_MSS = 536;
-const DEFAULT_SEND_MSS_IPV6 = 1220;
-/** RFC 7323, section 2.3. */
-const WINDOW_SHIFT_MAX = 14;
 /** Soon, so that the peer has read our RST before the SYN comes again. */
 const SYN_AGAIN_NS = NS_PER_MS;
 /** Timestamps are in milliseconds. */
 const TIMESTAMP_UNIT_US = 1_000;
+/** With one of these an acknowledgement of something new is not all that there is to it. */
+const UNUSUAL = UserFlag.RECOVERY | UserFlag.LOSS | UserFlag.SCOREBOARD | UserFlag.TAIL_PROBED;
 
 export class SegmentArrives {
   /** In-order octets that the last `onSegment` delivered. */
@@ -34,16 +32,18 @@ export class SegmentArrives {
   readonly #output: SegmentOutput;
   readonly #transmitter: Transmitter;
   readonly #lossRecovery: LossRecovery;
+  readonly #sackRecovery: SackRecovery;
   readonly #reassembly: Reassembly;
   readonly #challenges: Challenges;
   readonly #settings: TcpSettings;
-  readonly #defaultSendMss: number;
+  readonly #family: 4 | 6;
 
   constructor(
     users: UserTable,
     output: SegmentOutput,
     transmitter: Transmitter,
     lossRecovery: LossRecovery,
+    sackRecovery: SackRecovery,
     reassembly: Reassembly,
     settings: TcpSettings,
     family: 4 | 6,
@@ -52,10 +52,11 @@ export class SegmentArrives {
     this.#output = output;
     this.#transmitter = transmitter;
     this.#lossRecovery = lossRecovery;
+    this.#sackRecovery = sackRecovery;
     this.#reassembly = reassembly;
     this.#challenges = new Challenges(users);
     this.#settings = settings;
-    this.#defaultSendMss = family === 4 ? DEFAULT_SEND_MSS : DEFAULT_SEND_MSS_IPV6;
+    this.#family = family;
   }
 
   /**
@@ -83,6 +84,7 @@ export class SegmentArrives {
     const users = this.#users;
     users.state[user] = State.CLOSED;
     users.dueNs[user] = NEVER_NS;
+    this.#sackRecovery.end(user);
     if (users.flags[user] & UserFlag.HOLE) {
       this.#reassembly.forget(user);
       users.flags[user] &= ~UserFlag.HOLE;
@@ -111,7 +113,7 @@ export class SegmentArrives {
     // The window of a SYN is never scaled (RFC 7323, section 2.2).
     users.sndWnd[user] = segment.window;
     users.sndWl1[user] = segment.seq;
-    this.#agreeOptions(user, options);
+    agreeOptions(users, user, options, this.#settings, this.#family);
     this.#onSynAcked(user, options, nowNs);
     users.dueNs[user] = NEVER_NS;
     users.state[user] = State.ESTABLISHED;
@@ -156,23 +158,6 @@ export class SegmentArrives {
     users.cwnd[user] = CWND_UNIT;
   }
 
-  #agreeOptions(user: number, options: TcpOptions): void {
-    const users = this.#users;
-    const { mss, timestamps } = this.#settings;
-    let sendMss = Math.max(options.mss === 0 ? this.#defaultSendMss : options.mss, MIN_SEND_MSS);
-    sendMss = Math.min(sendMss, mss);
-    if (options.windowScale >= 0) {
-      users.setCount(user, Count.WINDOW_SHIFT, Math.min(options.windowScale, WINDOW_SHIFT_MAX));
-      users.flags[user] |= UserFlag.SCALED;
-    }
-    if (timestamps && options.hasTimestamps) {
-      users.flags[user] |= UserFlag.TIMESTAMPS;
-      users.tsRecent[user] = options.tsVal;
-      sendMss -= TIMESTAMP_OPTION_BYTES;
-    }
-    users.sendMss[user] = sendMss;
-  }
-
   /** RFC 9293, section 3.10.7.4, in its order: sequence, RST, SYN, ACK, payload, FIN. */
   #onSegmentSynchronised(
     user: number,
@@ -188,6 +173,7 @@ export class SegmentArrives {
 
     if (this.#isTooOld(user, options, flags) || !this.#isInWindow(user, seq, segLen)) {
       if (!(flags & RST)) this.#challenges.challenge(user, nowNs);
+      this.#noteTwice(user, seq, seqAdd(seq, payloadBytes));
       return TcpEvent.OUT_OF_WINDOW;
     }
     if (flags & RST) {
@@ -261,15 +247,18 @@ export class SegmentArrives {
     const sndWnd = segment.window << users.count(user, Count.WINDOW_SHIFT);
     const isSameWindow = sndWnd === users.sndWnd[user];
     if (advance > 0 || this.#isNewerWindow(user, segment.seq, sndWnd)) {
-      if (users.sndWnd[user] === 0 && sndWnd > 0) this.#transmitter.onWindowOpened(user, nowNs);
+      if (users.sndWnd[user] === 0 && sndWnd > 0) {
+        this.#sackRecovery.end(user);
+        this.#transmitter.onWindowOpened(user, nowNs);
+      }
       users.sndWnd[user] = sndWnd;
       users.sndWl1[user] = segment.seq;
     }
     if (advance > 0) return this.#onNewAck(user, ack, advance, options, nowNs);
+    if (!this.#transmitter.isOutstanding(user)) return TcpEvent.NONE;
+    if (this.#sackRecovery.onSack(user, options.sack, nowNs)) return TcpEvent.NONE;
     const isDuplicate = segLen === 0 && isSameWindow && sndWnd > 0;
-    if (isDuplicate && this.#transmitter.isOutstanding(user)) {
-      this.#lossRecovery.onDuplicateAck(user, nowNs);
-    }
+    if (isDuplicate) this.#lossRecovery.onDuplicateAck(user, nowNs);
     return TcpEvent.NONE;
   }
 
@@ -289,13 +278,17 @@ export class SegmentArrives {
     const flight = seqDiff(users.sndMax[user], users.sndUna[user]);
     const isAll = acked === flight;
     users.sndUna[user] = ack;
-    const flags = users.flags[user] & ~ACKED_COUNTS;
-    users.flags[user] = flags;
-    users.dueNs[user] = isAll ? NEVER_NS : nowNs + rtoNs(users, user);
-    if (flags & (UserFlag.RECOVERY | UserFlag.LOSS)) {
-      this.#lossRecovery.onNewAck(user, ack, acked, flight, nowNs);
-    } else {
+    const flags = users.flags[user];
+    users.flags[user] = flags & ~ACKED_BITS;
+    users.dueNs[user] = isAll ? NEVER_NS : nowNs + waitNs(users, user);
+    if ((flags & UNUSUAL) === 0 && options.sack.count === 0) {
       growCwnd(users, user, acked, flight, isRoundOver);
+    } else {
+      const wasProbed = (flags & UserFlag.TAIL_PROBED) !== 0;
+      const { sack } = options;
+      if (!this.#sackRecovery.onNewAck(user, sack, acked, flight, isRoundOver, wasProbed, nowNs)) {
+        this.#lossRecovery.onNewAck(user, ack, acked, flight, isRoundOver, nowNs);
+      }
     }
     if (seqBefore(users.sndNxt[user], ack)) users.sndNxt[user] = ack;
     if (isAll) onAllAcked(users, user, nowNs);
@@ -333,7 +326,10 @@ export class SegmentArrives {
     const rcvNxt = users.rcvNxt[user];
     const hasFin = (flags & FIN) !== 0;
     const end = seqAdd(seq, payloadBytes);
-    if (seqAfter(seq, rcvNxt)) return this.#keepOutOfOrder(user, seq, end, flags);
+    if (seq !== rcvNxt) {
+      if (seqAfter(seq, rcvNxt)) return this.#keepOutOfOrder(user, seq, end, flags);
+      this.#noteTwice(user, seq, seqAfter(end, rcvNxt) ? rcvNxt : end);
+    }
 
     let reached = seqAfter(end, rcvNxt) ? end : rcvNxt;
     let finReached = hasFin && end === reached;
@@ -353,6 +349,13 @@ export class SegmentArrives {
       oweAck(users, user, this.deliveredBytes);
     const events = this.deliveredBytes > 0 ? TcpEvent.DATA : TcpEvent.NONE;
     return finReached ? events | this.#onFin(user) : events;
+  }
+
+  /** `[from, to)`, if it lies before RCV.NXT, has come in before: with SACK the peer is told. */
+  #noteTwice(user: number, from: Seq, to: Seq): void {
+    const isTold = (this.#users.flags[user] & UserFlag.SACK) !== 0;
+    const isBefore = seqBefore(from, to) && !seqAfter(to, this.#users.rcvNxt[user]);
+    if (isTold && isBefore) this.#reassembly.noteTwice(user, from, to);
   }
 
   #keepOutOfOrder(user: number, seq: Seq, end: Seq, flags: number): number {

@@ -8,7 +8,8 @@
  * This is its face; behind it there is a file a subject: what comes in (segment-arrives), what leaves
  * (transmitter), what is lost (loss-recovery: RFC 6298, 6582), for how long to wait (round-trip: RFC
  * 6298, 7323), how much may be under way (congestion: RFC 5681, 6928, 9438, 3465, 7661), when to acknowledge
- * (ack-policy), what lies behind a hole (reassembly), and what fits the path (path-mtu: RFC 1191, 4821).
+ * (ack-policy), what lies behind a hole (reassembly: RFC 2018, 2883), what the peer reports of that on its
+ * side (scoreboard, sack-recovery: RFC 6675, 8985), and what fits the path (path-mtu: RFC 1191, 4821).
  */
 
 import { type Seq, seqAdd } from '../base/seq.ts';
@@ -21,6 +22,8 @@ import { PathMtu } from './path-mtu.ts';
 import type { SegmentOutput, StreamSource, TcpSettings } from './ports.ts';
 import { Reassembly } from './reassembly.ts';
 import { rtoNs } from './round-trip.ts';
+import { SackRecovery } from './sack-recovery.ts';
+import { Scoreboard } from './scoreboard.ts';
 import { SegmentArrives } from './segment-arrives.ts';
 import { TcpEvent } from './tcp-event.ts';
 import { Transmitter } from './transmitter.ts';
@@ -34,7 +37,9 @@ export class TcpClient {
   readonly #segmentArrives: SegmentArrives;
   readonly #lossRecovery: LossRecovery;
   readonly #pathMtu: PathMtu;
+  readonly #sackRecovery: SackRecovery;
   readonly #reassembly = new Reassembly();
+  readonly #scoreboard = new Scoreboard();
 
   constructor(
     users: UserTable,
@@ -46,9 +51,11 @@ export class TcpClient {
     this.#users = users;
     this.#output = output;
     this.#settings = settings;
-    const transmitter = new Transmitter(users, source, output);
-    const pathMtu = new PathMtu(users, source, transmitter, family);
-    const lossRecovery = new LossRecovery(users, source, transmitter, pathMtu, settings);
+    const transmitter = new Transmitter(users, source, output, this.#reassembly, this.#scoreboard);
+    const sack = new SackRecovery(users, this.#scoreboard, transmitter);
+    const pathMtu = new PathMtu(users, source, transmitter, sack, family);
+    const lossRecovery = new LossRecovery(users, source, transmitter, pathMtu, settings, sack);
+    this.#sackRecovery = sack;
     this.#transmitter = transmitter;
     this.#pathMtu = pathMtu;
     this.#lossRecovery = lossRecovery;
@@ -57,6 +64,7 @@ export class TcpClient {
       output,
       transmitter,
       lossRecovery,
+      sack,
       this.#reassembly,
       settings,
       family,
@@ -73,12 +81,16 @@ export class TcpClient {
     return this.#segmentArrives.deliveredPush;
   }
 
-  /** Open a connection: CLOSED to SYN-SENT (RFC 9293, section 3.10.1). */
-  open(user: number, iss: Seq, nowNs: number): void {
+  /**
+   * Open a connection: CLOSED to SYN-SENT (RFC 9293, section 3.10.1).
+   * @param offersSack whether its SYN offers SACK; the flag UserFlag.SACK says so to the output
+   */
+  open(user: number, iss: Seq, nowNs: number, offersSack = false): void {
     const users = this.#users;
-    if (this.hasHole(user)) this.#reassembly.forget(user);
+    if (offersSack || this.hasHole(user)) this.#reassembly.forget(user);
+    this.#sackRecovery.end(user);
     users.state[user] = State.SYN_SENT;
-    users.flags[user] = 0;
+    users.flags[user] = offersSack ? UserFlag.SACK : 0;
     users.iss[user] = iss;
     users.sndUna[user] = iss;
     users.sndNxt[user] = seqAdd(iss, 1);

@@ -1,22 +1,39 @@
 /** What leaves: data within the windows, the FIN after it, acknowledgements, probes; and the timer. */
-import { type Seq, seqAdd, seqAfter } from '../base/seq.ts';
+import { type Seq, seqAdd, seqAfter, seqBefore, seqDiff } from '../base/seq.ts';
 import { NEVER_NS } from '../base/time.ts';
 import { ACK, FIN, PSH } from '../wire/tcp.ts';
+import { SACK_BLOCKS_MAX, SackBlocks } from '../wire/tcp-options.ts';
 import { DELAYED_ACK_NS } from './ack-policy.ts';
 import { cwndBytes, restartAfterIdle } from './congestion.ts';
 import type { SegmentOutput, StreamSource } from './ports.ts';
-import { rtoNs, startTiming } from './round-trip.ts';
+import type { Reassembly } from './reassembly.ts';
+import { rtoNs, startTiming, waitNs } from './round-trip.ts';
+import type { Scoreboard } from './scoreboard.ts';
 import { Count, State, UserFlag, type UserTable } from './user-table.ts';
+
+/** Segments with payload have no room for blocks: holes are reported by segments of their own. */
+const SACK_DUE = UserFlag.ACK_NOW | UserFlag.SACK | UserFlag.HOLE;
 
 export class Transmitter {
   readonly #users: UserTable;
   readonly #source: StreamSource;
   readonly #output: SegmentOutput;
+  readonly #reassembly: Reassembly;
+  readonly #scoreboard: Scoreboard;
+  readonly #sack = new SackBlocks();
 
-  constructor(users: UserTable, source: StreamSource, output: SegmentOutput) {
+  constructor(
+    users: UserTable,
+    source: StreamSource,
+    output: SegmentOutput,
+    reassembly: Reassembly,
+    scoreboard: Scoreboard,
+  ) {
     this.#users = users;
     this.#source = source;
     this.#output = output;
+    this.#reassembly = reassembly;
+    this.#scoreboard = scoreboard;
   }
 
   /** Send what may be sent now: data within the windows, the FIN after it, an owed acknowledgement. */
@@ -25,11 +42,30 @@ export class Transmitter {
     const state = users.state[user];
     if (state === State.CLOSED || state === State.SYN_SENT) return;
     const wasOutstanding = this.isOutstanding(user);
+    if (users.flags[user] & UserFlag.SACK) this.#emitForSack(user, nowNs);
     const sent = this.#hasUnsentStream(user, state) && this.#emitStream(user, nowNs);
     if (!sent && users.flags[user] & UserFlag.ACK_NOW) {
       this.#emitAck(user, nowNs);
     }
     this.#setTimer(user, wasOutstanding, nowNs);
+    // A tail probe waits from when the last segment left.
+    if (sent && wasOutstanding && users.flags[user] & UserFlag.SACK) this.#putOff(user, nowNs);
+  }
+
+  /** Reports and repetitions, before anything new. */
+  #emitForSack(user: number, nowNs: number): void {
+    const flags = this.#users.flags[user];
+    if ((flags & SACK_DUE) === SACK_DUE) this.#emitAck(user, nowNs);
+    if (!(flags & UserFlag.SCOREBOARD) || this.#users.sndWnd[user] === 0) return;
+    while (this.#roomBytes(user) > 0 && this.repeatFirstLost(user, nowNs));
+  }
+
+  #putOff(user: number, nowNs: number): void {
+    const users = this.#users;
+    if (users.flags[user] & UserFlag.SCOREBOARD) return;
+    const nextNs = waitNs(users, user);
+    // The retransmission timer runs from the first octet on (RFC 6298, section 5.1).
+    if (nextNs < rtoNs(users, user)) users.dueNs[user] = nowNs + nextNs;
   }
 
   /** Not so when our FIN has left, unless a timeout has put sndNxt back. */
@@ -42,7 +78,7 @@ export class Transmitter {
   #setTimer(user: number, wasOutstanding: boolean, nowNs: number): void {
     const users = this.#users;
     if (this.isOutstanding(user)) {
-      if (!wasOutstanding) users.dueNs[user] = nowNs + rtoNs(users, user);
+      if (!wasOutstanding) users.dueNs[user] = nowNs + waitNs(users, user);
       // One timer serves all: while it counts for retransmission nothing waits for an ACK.
       if (users.flags[user] & UserFlag.ACK_OWED) this.#emitAck(user, nowNs);
       return;
@@ -87,13 +123,64 @@ export class Transmitter {
   /** Octets from sndUna on that the windows admit. */
   #usableBytes(user: number, sendMss: number): number {
     const users = this.#users;
+    const repairing = users.flags[user] & (UserFlag.RECOVERY | UserFlag.LOSS | UserFlag.SCOREBOARD);
+    if (repairing & UserFlag.SCOREBOARD) {
+      const flight = seqDiff(users.sndMax[user], users.sndUna[user]);
+      return Math.min(users.sndWnd[user], flight + this.#roomBytes(user));
+    }
     const admitted = Math.min(users.sndWnd[user], Math.max(cwndBytes(users, user), sendMss));
-    const repairing = users.flags[user] & (UserFlag.RECOVERY | UserFlag.LOSS);
     if (repairing & UserFlag.LOSS) return Math.min(admitted, users.burst[user] * sendMss);
     if (repairing) return admitted;
     // Limited transmit (RFC 3042): each of the first two says that a segment has arrived.
     const duplicates = users.count(user, Count.DUPLICATE_ACKS);
     return Math.min(users.sndWnd[user], admitted + duplicates * sendMss);
+  }
+
+  /** Octets that may enter the network now, by the scoreboard: a whole segment, or none. */
+  #roomBytes(user: number): number {
+    const { sndUna, sndMax, sendMss } = this.#users;
+    const pipe = this.#scoreboard.pipe(user, sndUna[user], sndMax[user]);
+    const room = Math.max(cwndBytes(this.#users, user), sendMss[user]) - pipe;
+    return room < sendMss[user] ? 0 : room;
+  }
+
+  /** Send the first segment of what the scoreboard has lost. @returns whether there was one */
+  repeatFirstLost(user: number, nowNs: number): boolean {
+    const lost = this.#scoreboard.firstLost(user);
+    if (lost === null) return false;
+    this.#repeat(user, lost.from, lost.to, nowNs);
+    return true;
+  }
+
+  /** Send the last segment again: its acknowledgement tells what has come of those before it. */
+  repeatLast(user: number, nowNs: number): void {
+    const { sndUna, sndMax, sendMss } = this.#users;
+    const limit = this.#source.streamLimit(user);
+    let from = sndUna[user];
+    for (;;) {
+      const offset = this.offsetOf(user, from);
+      if (offset >= limit) break;
+      const end = seqAdd(from, this.#source.segmentEnd(user, offset, sendMss[user]) - offset);
+      if (!seqBefore(end, sndMax[user])) break;
+      from = end;
+    }
+    this.#repeat(user, from, sndMax[user], nowNs);
+  }
+
+  /** Send one segment from `from`, at most up to `to`, for the scoreboard. */
+  #repeat(user: number, from: Seq, to: Seq, nowNs: number): void {
+    const users = this.#users;
+    const offset = this.offsetOf(user, from);
+    let end = seqAdd(from, 1);
+    if (offset >= this.#source.streamLimit(user)) this.#emitFin(user, from, nowNs);
+    else {
+      const planned = this.#source.segmentEnd(user, offset, users.sendMss[user]);
+      const bytes = Math.min(planned - offset, seqDiff(to, from));
+      end = seqAdd(from, bytes);
+      this.#emitData(user, offset, offset + bytes, nowNs);
+    }
+    this.#scoreboard.repeated(user, from, end, users.sndMax[user], nowNs);
+    if (from === users.sndUna[user]) users.dueNs[user] = nowNs + rtoNs(users, user);
   }
 
   #emitData(user: number, offset: number, end: number, nowNs: number): void {
@@ -128,8 +215,18 @@ export class Transmitter {
 
   #emitAck(user: number, nowNs: number): void {
     const users = this.#users;
-    users.flags[user] &= ~(UserFlag.ACK_NOW | UserFlag.ACK_OWED);
-    this.#output.emitSegment(user, users.sndMax[user], users.rcvNxt[user], ACK, 0, 0, nowNs);
+    const flags = users.flags[user];
+    users.flags[user] = flags & ~(UserFlag.ACK_NOW | UserFlag.ACK_OWED);
+    const { sndMax, rcvNxt } = users;
+    if (flags & UserFlag.SACK && this.#reassembly.hasReport(user)) {
+      const room = flags & UserFlag.TIMESTAMPS ? SACK_BLOCKS_MAX - 1 : SACK_BLOCKS_MAX;
+      this.#reassembly.report(user, room, this.#sack);
+      if (this.#sack.count > 0) {
+        this.#output.emitSack(user, sndMax[user], rcvNxt[user], this.#sack, nowNs);
+        return;
+      }
+    }
+    this.#output.emitSegment(user, sndMax[user], rcvNxt[user], ACK, 0, 0, nowNs);
   }
 
   /** Send again what the peer waits for, whatever `sndNxt` is. */

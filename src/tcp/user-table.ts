@@ -21,7 +21,7 @@ export const State = {
 } as const;
 export type State = (typeof State)[keyof typeof State];
 
-/** Bits of the `flags` column; the counts of `Count` stand above them. */
+/** Bits of the `flags` column; the counts of `Count` stand between them, from bit 12 to 28. */
 export const UserFlag = {
   /** Both sides offered timestamps: every segment carries them. */
   TIMESTAMPS: 0x001,
@@ -45,9 +45,15 @@ export const UserFlag = {
   HOLE: 0x200,
   /** A connection of an earlier run has answered our SYN. */
   OLD_CONNECTION: 0x400,
+  /** In SYN-SENT: we have offered SACK; afterwards: so has the peer, and both use it (RFC 2018). */
+  SACK: 0x800,
+  /** A tail probe (RFC 8985) was the last to leave; an acknowledgement of something new clears it. */
+  TAIL_PROBED: 1 << 29,
+  /** The peer has reported what it holds, or is waited for to do so: see Scoreboard. */
+  SCOREBOARD: 1 << 30,
 } as const;
 
-/** Counts in the `flags` column above the flags: the number of the first bit, and its largest << 8. */
+/** Counts in the `flags` column beside the flags: the number of the first bit, and its largest << 8. */
 export const Count = {
   /** Shift of the peer's window field. */
   WINDOW_SHIFT: (0xf << 8) | 12,
@@ -56,7 +62,7 @@ export const Count = {
   /** Duplicate acknowledgements in a row. */
   DUPLICATE_ACKS: (0x3 << 8) | 20,
   /** Retransmission timeouts in a row without anything acknowledged. */
-  RETRIES: (0xff << 8) | 22,
+  RETRIES: (0x7f << 8) | 22,
 } as const;
 export type Count = (typeof Count)[keyof typeof Count];
 
@@ -64,8 +70,8 @@ const FIRST_BIT = 0x1f;
 
 /** All bits of the back-off. */
 export const BACKOFF_BITS = 0xf << 16;
-/** All bits of the counts that an acknowledgement of something new sets to 0: the last two. */
-export const ACKED_COUNTS = 0x3ff << 20;
+/** What an acknowledgement of something new clears: the last two counts, and TAIL_PROBED. */
+export const ACKED_BITS = 0x3ff << 20;
 
 /** The largest `burst`: as good as none, since the congestion window is a bound as well. */
 export const BURST_MAX = 0xff;

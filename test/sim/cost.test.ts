@@ -27,10 +27,17 @@ function expectDelivered(result: Upload): void {
 describe.each(SIZES)('%i octets, nothing is lost', (bytes) => {
   test.each(
     [1, 10, 40, 100, 300, 600, 900].flatMap((rttMs) =>
-      POLICIES.flatMap((ack) => [true, false].map((timestamps) => ({ rttMs, ack, timestamps }))),
+      POLICIES.flatMap((ack) =>
+        [
+          { timestamps: true, sack: true },
+          { timestamps: true, sack: false },
+          { timestamps: false, sack: false },
+        ].map((offered) => ({ rttMs, ack, ...offered })),
+      ),
     ),
-  )('$rttMs ms, acknowledged: $ack, timestamps: $timestamps', ({ rttMs, ack, timestamps }) => {
-    const result = upload({ bytes, rttMs, ack, timestamps });
+  )('$rttMs ms, acknowledged: $ack, timestamps: $timestamps, SACK: $sack', (options) => {
+    const { rttMs, ack } = options;
+    const result = upload({ bytes, ...options });
     expectDelivered(result);
     expect([result.repeats, result.synRepeats, result.sentBytes]).toEqual([0, 0, bytes]);
     const roundTrips = idealRoundTrips(bytes);
@@ -156,5 +163,84 @@ describe('segments are lost', () => {
     }
     expect(lost).toBeGreaterThan(250);
     expect(repeats / lost).toBeLessThan(1.25);
+  });
+});
+
+describe('segments are lost, and the peer reports what it holds', () => {
+  const paths = [1, 40, 300, 2_000].flatMap((rttMs) =>
+    POLICIES.flatMap((ack) => [0.01, 0.05].map((loss) => ({ rttMs, ack, loss }))),
+  );
+
+  test.each(paths)('a repetition a loss: $rttMs ms, $ack, loss $loss', ({ rttMs, ack, loss }) => {
+    for (const seed of [1, 2, 3]) {
+      for (const timestamps of [true, false]) {
+        const options = { rttMs, ack, timestamps, seed, toServer: { loss } };
+        const result = upload({ bytes: 1_000_000, sack: true, ...options });
+        expectDelivered(result);
+        expect(result.repeats).toBeLessThanOrEqual(result.lost[0] + 2);
+      }
+    }
+  });
+
+  test('whatever is lost: as many repetitions, and every octet once', () => {
+    fc.assert(
+      fc.property(
+        fc.record({
+          bytes: fc.constantFrom(...SIZES),
+          rttMs: fc.constantFrom(1, 20, 100, 300, 2_000),
+          ack: fc.constantFrom(...POLICIES),
+          timestamps: fc.boolean(),
+          seed: fc.integer({ min: 1, max: 1_000_000 }),
+          loss: fc.constantFrom(0, 0.001, 0.01, 0.05),
+          ackLoss: fc.constantFrom(0, 0.01, 0.05),
+        }),
+        ({ loss, ackLoss, ...options }) => {
+          const ways = { toServer: { loss }, toClient: { loss: ackLoss } };
+          const result = upload({ ...options, ...ways, sack: true });
+          expectDelivered(result);
+          const [lost, lostAcks] = result.lost;
+          if (lost + lostAcks === 0) expect(result.repeats).toBe(0);
+          expect(result.repeats).toBeLessThanOrEqual(lost + lostAcks + 3);
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  test('a repetition that is lost costs a round trip, and no timeout', () => {
+    // Segment 200 and what is sent in its place; the SYN and an acknowledgement come before.
+    let seen = 0;
+    const drop = ({ index }: { index: number }): boolean => {
+      if (index < 200) return false;
+      if (index === 200) return true;
+      return index > 230 && seen++ === 0;
+    };
+    const result = upload({ bytes: 1_000_000, rttMs: 40, sack: true, toServer: { drop } });
+    expectDelivered(result);
+    expect(result.lost[0]).toBe(2);
+    expect(result.repeats).toBe(2);
+    expect(result.ms).toBeLessThan(40 * (idealRoundTrips(1_000_000) + 6));
+  });
+
+  test('a tail that is lost costs a probe, and no timeout', () => {
+    const segments = Math.ceil(100_000 / (MSS - 12));
+    const drop = ({ index }: { index: number }): boolean =>
+      index >= segments - 2 && index <= segments;
+    const result = upload({ bytes: 100_000, rttMs: 300, sack: true, toServer: { drop } });
+    expectDelivered(result);
+    expect([result.lost[0], result.repeats]).toEqual([3, 3]);
+    expect(result.ms).toBeLessThan(300 * (idealRoundTrips(100_000) + 4));
+  });
+
+  test('what is only overtaken is repeated less often than without reports', () => {
+    const toServer = { jitterNs: 5 * NS_PER_MS };
+    for (const rttMs of [40, 300]) {
+      const results = [true, false].map((sack) =>
+        upload({ bytes: 1_000_000, rttMs, sack, toServer }),
+      );
+      for (const result of results) expectDelivered(result);
+      const [reported = 0, unreported = 0] = results.map(({ repeats }) => repeats);
+      expect(2 * reported).toBeLessThan(unreported);
+    }
   });
 });

@@ -28,12 +28,15 @@ function tableOf(head: readonly string[], rows: readonly (readonly (string | num
     .join('');
 }
 
-test('uploads: time and repetitions', async () => {
+test.each([
+  { name: 'uploads', sack: false },
+  { name: 'uploads-sack', sack: true },
+])('$name: time and repetitions', async ({ name, sack }) => {
   const rows = LOSS.flatMap((loss) =>
     RTT_MS.flatMap((rttMs) =>
       SIZES.map((bytes) => {
         const runs = (loss === 0 ? [1] : SEEDS).map((seed) =>
-          upload({ bytes, rttMs, seed, toServer: { loss } }),
+          upload({ bytes, rttMs, seed, sack, toServer: { loss } }),
         );
         return [
           `${loss * 100} %`,
@@ -49,7 +52,7 @@ test('uploads: time and repetitions', async () => {
     ),
   );
   const head = ['loss', 'rtt ms', 'octets', 'ideal ms', 'median ms', 'worst ms', 'lost', 'repeats'];
-  await expect(tableOf(head, rows)).toMatchFileSnapshot('golden/uploads.txt');
+  await expect(tableOf(head, rows)).toMatchFileSnapshot(`golden/${name}.txt`);
 });
 
 test('downloads: time and acknowledgements', async () => {

@@ -24,6 +24,8 @@ export interface SinkOptions {
   readonly mss: number;
   readonly windowBytes: number;
   readonly timestamps: boolean;
+  /** Reports what it keeps (RFC 2018) and what came twice (RFC 2883), to a client that offers it. */
+  readonly sack?: boolean;
 }
 
 const ISS = 0x7fff_f000;
@@ -64,6 +66,10 @@ export class SinkServer implements Sender, Receiver {
   #kept: [from: number, to: number][] = [];
   #finAt = -1;
   #hasPeerFin = false;
+  #hasSack = false;
+  /** Where the newest segment lies, and what of it had come before. */
+  #newest = 0;
+  #twice: [from: number, to: number] | null = null;
   #tsRecent = 0;
   #lastAckSent = 0;
   #owedSegments = 0;
@@ -125,6 +131,7 @@ export class SinkServer implements Sender, Receiver {
         ports: [headerData.getUint16(tcp), headerData.getUint16(tcp + 2)],
       };
       this.#irs = seq;
+      this.#hasSack = this.#options.sack === true && this.#optionAt(tcp, 4) > 0;
       this.#tsRecent = tsVal;
       this.#reply(SYN | ACK, 0, 0);
       return;
@@ -140,13 +147,21 @@ export class SinkServer implements Sender, Receiver {
   #timestampOf(tcp: number): number {
     const { headerData } = this.batch;
     const isSyn = (headerData.getUint8(tcp + 13) & SYN) !== 0;
+    const at = this.#optionAt(tcp, 8);
+    if (at > 0) return headerData.getUint32(at + 2);
+    return isSyn ? 0 : this.#tsRecent;
+  }
+
+  /** Where the option of that kind stands; 0 where there is none. */
+  #optionAt(tcp: number, wanted: number): number {
+    const { headerData } = this.batch;
     const end = tcp + (headerData.getUint8(tcp + 12) >>> 4) * 4;
     for (let at = tcp + TCP_BYTES; at < end; ) {
       const kind = headerData.getUint8(at);
-      if (kind === 8) return headerData.getUint32(at + 2);
+      if (kind === wanted) return at;
       at += kind <= 1 ? 1 : headerData.getUint8(at + 1);
     }
-    return isSyn ? 0 : this.#tsRecent;
+    return 0;
   }
 
   #payloadOf(frame: number): Uint8Array {
@@ -179,6 +194,9 @@ export class SinkServer implements Sender, Receiver {
     if (hasFin) this.#finAt = offset + octets.length;
     const isInOrder = offset <= this.#taken && this.#kept.length === 0;
     const before = this.#taken;
+    const end = offset + octets.length;
+    this.#newest = offset;
+    if (octets.length > 0 && this.#hasAll(offset, end)) this.#twice = [offset, end];
     this.#keep(offset, offset + octets.length);
     if (before < stream.length && this.#taken >= stream.length) this.takenNs = this.#nowNs;
     const isEnd = this.#taken === this.#finAt && !this.#hasPeerFin;
@@ -196,11 +214,29 @@ export class SinkServer implements Sender, Receiver {
     }
   }
 
+  #hasAll(from: number, to: number): boolean {
+    return to <= this.#taken || this.#kept.some(([first, last]) => first <= from && to <= last);
+  }
+
+  /** What came twice, the interval of the newest segment, and others from the last back. */
+  #blocks(): [number, number][] {
+    if (!this.#hasSack) return [];
+    const isNewest = ([from, to]: [number, number]): boolean =>
+      from <= this.#newest && this.#newest < to;
+    const others = this.#kept.filter((each) => !isNewest(each)).reverse();
+    const twice = this.#twice === null ? [] : [this.#twice];
+    this.#twice = null;
+    const blocks = [...twice, ...this.#kept.filter(isNewest), ...others];
+    return blocks.slice(0, this.#options.timestamps ? 3 : 4);
+  }
+
   #keep(from: number, to: number): void {
     const kept = [...this.#kept, [from, to] as [number, number]].sort((a, b) => a[0] - b[0]);
     this.#kept = [];
     for (const [first, last] of kept) {
+      const before = this.#kept.at(-1);
       if (first <= this.#taken) this.#taken = Math.max(this.#taken, last);
+      else if (before !== undefined && first <= before[1]) before[1] = Math.max(before[1], last);
       else this.#kept.push([first, last]);
     }
   }
@@ -230,7 +266,9 @@ export class SinkServer implements Sender, Receiver {
     const { client, server, ports } = this.#ends;
     const isSyn = (flags & SYN) !== 0;
     const timestampBytes = timestamps ? TIMESTAMPS_BYTES : 0;
-    const tcpBytes = TCP_BYTES + (isSyn ? SYN_OPTIONS_BYTES : timestampBytes);
+    const blocks = isSyn || payloadBytes > 0 ? [] : this.#blocks();
+    const sackBytes = blocks.length === 0 ? 0 : 4 + 8 * blocks.length;
+    const tcpBytes = TCP_BYTES + (isSyn ? SYN_OPTIONS_BYTES : timestampBytes + sackBytes);
     const packet = new Uint8Array(IP_BYTES + tcpBytes + payloadBytes);
     const view = new DataView(packet.buffer);
     packet[0] = 0x45;
@@ -249,7 +287,7 @@ export class SinkServer implements Sender, Receiver {
     view.setUint16(tcp + 14, isSyn ? Math.min(windowBytes, 0xffff) : windowBytes >>> WINDOW_SHIFT);
     // SYN: MSS, window scale, timestamps (or padding); else NOP, NOP, timestamps.
     const options = isSyn ? [2, 4, mss >>> 8, mss & 0xff, 1, 3, 3, WINDOW_SHIFT] : [];
-    if (timestamps) options.push(1, 1, 8, 10);
+    if (timestamps) options.push(...(isSyn && this.#hasSack ? [4, 2] : [1, 1]), 8, 10);
     packet.set(options, tcp + TCP_BYTES);
     if (timestamps) {
       const at = tcp + TCP_BYTES + options.length;
@@ -257,6 +295,12 @@ export class SinkServer implements Sender, Receiver {
       view.setUint32(at + 4, this.#tsRecent);
     } else if (isSyn) {
       packet.fill(1, tcp + TCP_BYTES + options.length);
+      if (this.#hasSack) packet.set([4, 2], tcp + TCP_BYTES + options.length);
+    }
+    const sackAt = tcp + TCP_BYTES + timestampBytes;
+    if (blocks.length > 0) packet.set([1, 1, 5, sackBytes - 2], sackAt);
+    for (const [i, edge] of blocks.flat().entries()) {
+      view.setUint32(sackAt + 4 + 4 * i, this.#irs + 1 + edge);
     }
     this.#replies.push(packet);
   }

@@ -29,6 +29,8 @@ export interface UploadOptions {
   readonly rttMs: number;
   readonly ack?: AckPolicyName;
   readonly timestamps?: boolean;
+  /** Whether both sides speak SACK. */
+  readonly sack?: boolean;
   readonly windowBytes?: number;
   readonly seed?: number;
   readonly toServer?: Faults;
@@ -72,7 +74,14 @@ function recordingOf(bytes: number): Recorded {
 }
 
 export function upload(options: UploadOptions): Upload {
-  const { bytes, rttMs, timestamps = true, seed = 1, windowBytes = 1 << 22 } = options;
+  const {
+    bytes,
+    rttMs,
+    timestamps = true,
+    sack = false,
+    seed = 1,
+    windowBytes = 1 << 22,
+  } = options;
   const recorded = recordingOf(bytes);
   const { plan } = makeEnds({
     sessions: [],
@@ -82,7 +91,7 @@ export function upload(options: UploadOptions): Upload {
       scripts: recorded.scripts,
       played: Uint32Array.of(0),
       targetOf: new Uint16Array(1),
-      syn: { mss: MSS, windowScale: 7, timestamps, sackPermitted: false },
+      syn: { mss: MSS, windowScale: 7, timestamps, sackPermitted: sack },
     },
   });
   const server = new SinkServer({
@@ -93,6 +102,7 @@ export function upload(options: UploadOptions): Upload {
     mss: MSS,
     windowBytes,
     timestamps,
+    sack,
   });
   const delayNs = (rttMs * NS_PER_MS) / 2;
   const link = new FaultyLink(

@@ -20,6 +20,8 @@ export interface Sent {
   readonly flags: number;
   readonly offset: number;
   readonly payloadBytes: number;
+  /** Edges of its SACK blocks; absent without any. */
+  readonly sack?: readonly number[];
 }
 
 export interface Incoming {
@@ -31,6 +33,9 @@ export interface Incoming {
   readonly mss?: number;
   readonly windowScale?: number;
   readonly timestamps?: readonly [number, number];
+  readonly sackPermitted?: boolean;
+  /** Blocks `[left, right)`. */
+  readonly sack?: readonly (readonly [number, number])[];
 }
 
 const SETTINGS: TcpSettings = {
@@ -62,6 +67,10 @@ export class Harness {
       {
         emitSegment: (_user, seq, ack, flags, offset, payloadBytes) => {
           this.sent.push({ seq, ack, flags, offset, payloadBytes });
+        },
+        emitSack: (_user, seq, ack, { count, edges }) => {
+          const sack = [...edges.subarray(0, 2 * count)];
+          this.sent.push({ seq, ack, flags: ACK, offset: 0, payloadBytes: 0, sack });
         },
         timestampOf: (_user, nowNs) => Math.floor(nowNs / MS),
       },
@@ -97,6 +106,13 @@ export class Harness {
 
   /** Feed one segment, then let the user send. @returns the events */
   receive(segment: Incoming): number {
+    const events = this.arrive(segment);
+    this.client.emit(USER, this.nowNs);
+    return events;
+  }
+
+  /** Feed one segment. @returns the events */
+  arrive(segment: Incoming): number {
     const data = new DataView(new ArrayBuffer(64));
     const flags = segment.flags ?? ACK;
     data.setUint32(4, segment.seq ?? this.users.rcvNxt[USER]);
@@ -114,10 +130,10 @@ export class Harness {
       options.tsVal = segment.timestamps[0];
       options.tsEcr = segment.timestamps[1];
     }
+    options.sackPermitted = segment.sackPermitted ?? false;
+    for (const [left, right] of segment.sack ?? []) options.sack.add(left, right);
     const payloadBytes = segment.payloadBytes ?? 0;
-    const events = this.client.onSegment(USER, view, options, payloadBytes, this.nowNs);
-    this.client.emit(USER, this.nowNs);
-    return events;
+    return this.client.onSegment(USER, view, options, payloadBytes, this.nowNs);
   }
 
   /** Advance to the user's timer and let it fire. @returns the events */
@@ -126,14 +142,15 @@ export class Harness {
     return this.client.onTimeout(USER, this.nowNs);
   }
 
-  open(): this {
-    this.client.open(USER, ISS, this.nowNs);
+  /** @param offersSack whether the SYN offers it */
+  open(offersSack = false): this {
+    this.client.open(USER, ISS, this.nowNs, offersSack);
     return this;
   }
 
   /** SYN-SENT to ESTABLISHED, with 10 ms of round trip. */
   establish(options: Incoming = {}): this {
-    this.open();
+    this.open(options.sackPermitted);
     this.nowNs += 10 * MS;
     this.receive({ seq: IRS, ack: this.ours(0), flags: SYN | ACK, mss: 1460, ...options });
     if (this.state !== State.ESTABLISHED) throw new Error('the handshake failed');

@@ -1,0 +1,178 @@
+/**
+ * Loss recovery of users whose peer reports what it holds: RFC 6675, and of RFC 8985 the tail probe and
+ * that what was repeated is known to be lost again when something later has arrived.
+ *
+ * As in loss-recovery, `mark` is RecoveryPoint, RECOVERY and LOSS last until it is acknowledged. What
+ * is to be repeated stands in the scoreboard, and how much may be in flight is its `pipe` against the
+ * congestion window; SND.NXT is SND.MAX throughout.
+ */
+import { seqAfter, seqBefore, seqDiff } from '../base/seq.ts';
+import { NS_PER_US } from '../base/time.ts';
+import type { SackBlocks } from '../wire/tcp-options.ts';
+import { growCwnd, lowerCwnd, lowerSsthresh } from './congestion.ts';
+import { reorderingNs, rtoNs, waitNs } from './round-trip.ts';
+import type { Scoreboard } from './scoreboard.ts';
+import type { Transmitter } from './transmitter.ts';
+import { Count, UserFlag, type UserTable } from './user-table.ts';
+
+/** Of the smoothed round trip; the shortest may be that much shorter. */
+const SURE_SHARE = 0.75;
+const REPAIRING = UserFlag.RECOVERY | UserFlag.LOSS;
+
+export class SackRecovery {
+  readonly #users: UserTable;
+  readonly #scoreboard: Scoreboard;
+  readonly #transmitter: Transmitter;
+
+  constructor(users: UserTable, scoreboard: Scoreboard, transmitter: Transmitter) {
+    this.#users = users;
+    this.#scoreboard = scoreboard;
+    this.#transmitter = transmitter;
+  }
+
+  /**
+   * A segment has come that acknowledges nothing new.
+   * @returns whether its news are taken here; else duplicate acknowledgements count
+   */
+  onSack(user: number, blocks: SackBlocks, nowNs: number): boolean {
+    if (!this.#takes(user, blocks)) return false;
+    const users = this.#users;
+    this.#update(user, blocks, nowNs);
+    // What has arrived since the tail probe is news of its own.
+    users.flags[user] &= ~UserFlag.TAIL_PROBED;
+    this.#beginIfLost(user, nowNs);
+    return true;
+  }
+
+  /**
+   * Something new is acknowledged; `sndUna` says it already.
+   * @param acked how many octets
+   * @param flight how many were outstanding before
+   * @param isRoundOver whether a round trip has ended
+   * @param wasProbed whether a tail probe was the last that had left
+   * @returns whether it is dealt with here
+   */
+  onNewAck(
+    user: number,
+    blocks: SackBlocks,
+    acked: number,
+    flight: number,
+    isRoundOver: boolean,
+    wasProbed: boolean,
+    nowNs: number,
+  ): boolean {
+    if (!this.#takes(user, blocks)) return false;
+    const users = this.#users;
+    const una = users.sndUna[user];
+    this.#update(user, blocks, nowNs);
+    const repairing = users.flags[user] & REPAIRING;
+    const isAll = una === users.sndMax[user];
+    const isPassed = isAll || !seqBefore(una, users.mark[user]);
+    if (repairing & UserFlag.LOSS || repairing === 0) {
+      growCwnd(users, user, acked, flight, isRoundOver && repairing === 0);
+    }
+    if (repairing !== 0 && isPassed) users.flags[user] &= ~REPAIRING;
+    // RFC 8985, section 7.4.2: the probe has repaired a loss, unless the peer says it came twice.
+    if (wasProbed && repairing === 0 && isAll && blocks.count === 0) lowerCwnd(users, user);
+    this.#beginIfLost(user, nowNs);
+    this.#endIfEmpty(user);
+    return true;
+  }
+
+  /**
+   * Time has passed without an acknowledgement, but less than the retransmission timeout: a tail is
+   * lost perhaps, or a hole with too little behind it to be sure by itself (RFC 8985, section 7).
+   * @returns whether that was so; else it is a timeout
+   */
+  onEarlyTimeout(user: number, nowNs: number): boolean {
+    const users = this.#users;
+    const flags = users.flags[user];
+    if ((flags & (UserFlag.SACK | REPAIRING | UserFlag.TAIL_PROBED)) !== UserFlag.SACK)
+      return false;
+    const isLong = seqDiff(users.sndMax[user], users.sndUna[user]) > users.sendMss[user];
+    if (!isLong || users.sndWnd[user] === 0) return false;
+    if (flags & UserFlag.SCOREBOARD) {
+      this.#scoreboard.loseHoles(user);
+      this.#beginIfLost(user, nowNs);
+      this.#transmitter.emit(user, nowNs);
+      if (users.flags[user] & UserFlag.RECOVERY) return true;
+    }
+    if (!this.#scoreboard.open(user, users.sndUna[user])) return false;
+    // Karn: a repetition is no measure of the round trip.
+    users.flags[user] =
+      (users.flags[user] | UserFlag.SCOREBOARD | UserFlag.TAIL_PROBED) & ~UserFlag.TIMED;
+    this.#transmitter.repeatLast(user, nowNs);
+    users.dueNs[user] = nowNs + waitNs(users, user);
+    return true;
+  }
+
+  /**
+   * The retransmission timeout: all that is not held is lost. The caller has set flags, mark and window.
+   * Where there is no room for a row, recovery goes on without.
+   */
+  onTimeout(user: number, nowNs: number): void {
+    const users = this.#users;
+    const isOpen =
+      (users.flags[user] & UserFlag.SACK) !== 0 && this.#scoreboard.open(user, users.sndUna[user]);
+    if (!isOpen) return;
+    users.flags[user] |= UserFlag.SCOREBOARD;
+    this.#scoreboard.loseAll(user, users.sndMax[user]);
+    users.sndNxt[user] = users.sndMax[user];
+    this.#transmitter.repeatFirstLost(user, nowNs);
+  }
+
+  /** Whether the user's news go to the scoreboard: it has a row, or may have one from now on. */
+  #takes(user: number, blocks: SackBlocks): boolean {
+    const users = this.#users;
+    const flags = users.flags[user];
+    if (flags & UserFlag.SCOREBOARD) return true;
+    // Recovery that began without a row ends without it.
+    if (!(flags & UserFlag.SACK) || flags & REPAIRING || blocks.count === 0) return false;
+    // What came twice, and nothing else: of no use before there is a row (RFC 2883).
+    if (!seqAfter(blocks.edges[2 * blocks.count - 1], users.sndUna[user])) return false;
+    if (!this.#scoreboard.open(user, users.sndUna[user])) return false;
+    users.flags[user] = flags | UserFlag.SCOREBOARD;
+    return true;
+  }
+
+  #update(user: number, blocks: SackBlocks, nowNs: number): void {
+    const { sndUna, sndMax, sendMss, srttUs } = this.#users;
+    const sureNs = nowNs - srttUs[user] * SURE_SHARE * NS_PER_US;
+    this.#scoreboard.update(user, sndUna[user], sndMax[user], blocks, sendMss[user], sureNs);
+  }
+
+  /**
+   * RFC 6675, section 5, step 4: the window shrinks, and the first lost segment leaves at once. Where
+   * nothing is lost for sure, a timer says when it is.
+   */
+  #beginIfLost(user: number, nowNs: number): void {
+    const users = this.#users;
+    if (users.flags[user] & REPAIRING) return;
+    if (this.#scoreboard.firstLost(user) === null) {
+      if (!this.#scoreboard.isInDoubt(user)) return;
+      users.dueNs[user] = Math.min(users.dueNs[user], nowNs + reorderingNs(users, user));
+      return;
+    }
+    const others = UserFlag.TIMED | UserFlag.TAIL_PROBED;
+    users.flags[user] = (users.flags[user] & ~others) | UserFlag.RECOVERY;
+    users.setCount(user, Count.DUPLICATE_ACKS, 0);
+    users.mark[user] = users.sndMax[user];
+    lowerSsthresh(users, user);
+    users.cwnd[user] = Math.min(users.cwnd[user], users.ssthresh[user]);
+    users.dueNs[user] = nowNs + rtoNs(users, user);
+    this.#transmitter.repeatFirstLost(user, nowNs);
+  }
+
+  #endIfEmpty(user: number): void {
+    if (this.#users.flags[user] & REPAIRING || this.#scoreboard.isTelling(user)) return;
+    this.end(user);
+  }
+
+  /** Go on without what the peer has reported: sending begins again, or the connection is gone. */
+  end(user: number): void {
+    const users = this.#users;
+    if (!(users.flags[user] & UserFlag.SCOREBOARD)) return;
+    this.#scoreboard.close(user);
+    users.flags[user] &= ~UserFlag.SCOREBOARD;
+  }
+}

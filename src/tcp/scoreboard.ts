@@ -1,0 +1,306 @@
+/**
+ * What the peer has reported of our stream (RFC 6675, section 4), and what became of what we sent
+ * again, for those users whose peer has reported something or of whom something is lost. They are
+ * few, so rows stand beside the columns, and what finds no room is recovered without them.
+ *
+ * A row is a list of ranges of sequence numbers, in order and without gaps, from SND.UNA up to where
+ * something is known. Behind it all is in flight. What is lost is known by order (RFC 8985's idea
+ * without its clock): when something has arrived that was sent later, what was sent before it is
+ * lost; for what was sent once the peer must hold more than two segments behind it, since packets
+ * may overtake each other.
+ */
+import { type Seq, seqAfter, seqBefore, seqDiff } from '../base/seq.ts';
+import type { SackBlocks } from '../wire/tcp-options.ts';
+
+/** Users with a row, and ranges of one and of all of them; a range is about 80 octets. */
+const ROWS_MAX = 65_536;
+const ROW_RANGES_MAX = 1_024;
+const RANGES_MAX = 262_144;
+/** RFC 6675, section 2: DupThresh. */
+const DUP_THRESH = 3;
+
+/** What is known of a range; in flight: FLYING and REPEATED. */
+const Fate = { FLYING: 0, LOST: 1, REPEATED: 2, HELD: 3 } as const;
+type Fate = (typeof Fate)[keyof typeof Fate];
+
+interface Range {
+  from: Seq;
+  to: Seq;
+  fate: Fate;
+  /** Of what was repeated: the how manieth repetition it was, and SND.MAX and the time when it left. */
+  serial: number;
+  sentAt: Seq;
+  sentNs: number;
+}
+
+interface Row {
+  ranges: Range[];
+  /** End of the last range; SND.UNA where there is none. */
+  end: Seq;
+  /** Repetitions so far, and the newest of them that has arrived. */
+  serial: number;
+  arrivedSerial: number;
+  /** The end of the newest octets sent once that have arrived. */
+  arrivedEnd: Seq;
+  /** What was sent once below this was sent before something that has arrived. */
+  lostBelow: Seq;
+}
+
+/** A piece of the stream that is to be sent again. */
+export interface LostRange {
+  readonly from: Seq;
+  readonly to: Seq;
+}
+
+export class Scoreboard {
+  readonly #rows = new Map<number, Row>();
+  #ranges = 0;
+
+  /** Gives the user a row, unless it has one. @returns whether it has one now */
+  open(user: number, una: Seq): boolean {
+    if (this.#rows.has(user)) return true;
+    if (this.#rows.size >= ROWS_MAX) return false;
+    this.#rows.set(user, {
+      ranges: [],
+      end: una,
+      serial: 0,
+      arrivedSerial: 0,
+      arrivedEnd: una,
+      lostBelow: una,
+    });
+    return true;
+  }
+
+  /** The user's row is needed no more. */
+  close(user: number): void {
+    const row = this.#rows.get(user);
+    if (row === undefined) return;
+    this.#ranges -= row.ranges.length;
+    this.#rows.delete(user);
+  }
+
+  /**
+   * An acknowledgement has come: up to `una` all is delivered, and the blocks are held.
+   * @param mss payload of a full segment
+   * @param sureNs when what was repeated later has arrived, it is the one before that has
+   */
+  update(
+    user: number,
+    una: Seq,
+    sndMax: Seq,
+    blocks: SackBlocks,
+    mss: number,
+    sureNs: number,
+  ): void {
+    const row = this.#rows.get(user);
+    if (row === undefined) return;
+    this.#deliver(row, una, sureNs);
+    for (let i = 0; i < blocks.count; i++) {
+      const left = blocks.edges[2 * i];
+      const right = blocks.edges[2 * i + 1];
+      // Not of this flight: nonsense, or what came twice and was acknowledged before (RFC 2883).
+      if (!seqBefore(left, right) || !seqAfter(right, una) || seqAfter(right, sndMax)) continue;
+      this.#hold(row, seqBefore(left, una) ? una : left, right, sureNs);
+    }
+    this.#judge(row, mss);
+  }
+
+  /** Whether something is held, lost or repeated, of what is not acknowledged. */
+  isTelling(user: number): boolean {
+    return (this.#rows.get(user)?.ranges.length ?? 0) > 0;
+  }
+
+  /** Whether the peer holds something behind what was sent once and may be lost. */
+  isInDoubt(user: number): boolean {
+    const ranges = this.#rows.get(user)?.ranges ?? [];
+    const last = ranges.findLastIndex(({ fate }) => fate === Fate.HELD);
+    const first = ranges.findIndex(({ fate }) => fate === Fate.FLYING);
+    return first >= 0 && first < last;
+  }
+
+  /** Octets in flight (`pipe` of RFC 6675). */
+  pipe(user: number, una: Seq, sndMax: Seq): number {
+    const row = this.#rows.get(user);
+    if (row === undefined) return seqDiff(sndMax, una);
+    let pipe = seqDiff(sndMax, row.end);
+    for (const { from, to, fate } of row.ranges) {
+      if (fate === Fate.FLYING || fate === Fate.REPEATED) pipe += seqDiff(to, from);
+    }
+    return pipe;
+  }
+
+  /** The first range that is lost; null where there is none. */
+  firstLost(user: number): LostRange | null {
+    const ranges = this.#rows.get(user)?.ranges;
+    return ranges?.find(({ fate }) => fate === Fate.LOST) ?? null;
+  }
+
+  /** `[from, to)` has been sent again. Where there is no room to cut, more counts as repeated. */
+  repeated(user: number, from: Seq, to: Seq, sndMax: Seq, nowNs: number): void {
+    const row = this.#rows.get(user);
+    if (row === undefined) return;
+    this.#extend(row, to);
+    row.serial++;
+    this.#cut(row, from);
+    this.#cut(row, to);
+    for (const range of row.ranges) {
+      if (range.fate === Fate.HELD || !seqAfter(range.to, from)) continue;
+      if (!seqBefore(range.from, to)) return;
+      range.fate = Fate.REPEATED;
+      range.serial = row.serial;
+      range.sentAt = sndMax;
+      range.sentNs = nowNs;
+    }
+  }
+
+  /**
+   * After a timeout: whatever is not held is lost (RFC 6675, section 5.1), but for what left after the
+   * repetition that was waited for: that may arrive yet (RFC 8985, section 6.3).
+   */
+  loseAll(user: number, sndMax: Seq): void {
+    const row = this.#rows.get(user);
+    if (row === undefined) return;
+    const first = row.ranges.at(0);
+    const isRepeated = first?.fate === Fate.REPEATED;
+    const [serial, end] = isRepeated ? [first.serial, first.sentAt] : [row.serial, sndMax];
+    this.#extend(row, end);
+    this.#cut(row, end);
+    for (const range of row.ranges) {
+      if (range.fate === Fate.HELD || seqAfter(range.to, end)) continue;
+      if (range.fate !== Fate.REPEATED || range.serial <= serial) range.fate = Fate.LOST;
+    }
+    this.#merge(row);
+  }
+
+  /** Time has passed without news: what the peer holds more than is lost, though it be little. */
+  loseHoles(user: number): void {
+    const row = this.#rows.get(user);
+    if (row === undefined) return;
+    const last = row.ranges.findLastIndex(({ fate }) => fate === Fate.HELD);
+    for (const range of row.ranges.slice(0, Math.max(0, last))) {
+      if (range.fate === Fate.FLYING) range.fate = Fate.LOST;
+    }
+  }
+
+  #deliver(row: Row, una: Seq, sureNs: number): void {
+    const { ranges } = row;
+    let first = 0;
+    while (first < ranges.length && !seqAfter(ranges[first].to, una)) {
+      arrived(row, ranges[first], ranges[first].to, sureNs);
+      first++;
+    }
+    if (first > 0) {
+      ranges.splice(0, first);
+      this.#ranges -= first;
+    }
+    if (ranges.length > 0 && seqBefore(ranges[0].from, una)) {
+      arrived(row, ranges[0], una, sureNs);
+      ranges[0].from = una;
+    }
+    if (seqAfter(una, row.end)) row.end = una;
+    // Never so far behind that it would seem to lie ahead.
+    if (seqBefore(row.arrivedEnd, una)) row.arrivedEnd = una;
+    if (seqBefore(row.lostBelow, una)) row.lostBelow = una;
+  }
+
+  #hold(row: Row, from: Seq, to: Seq, sureNs: number): void {
+    this.#extend(row, to);
+    this.#change(row, from, to, (range) => {
+      arrived(row, range, range.to, sureNs);
+      range.fate = Fate.HELD;
+    });
+    this.#merge(row);
+  }
+
+  /** Finds what is lost: by what the peer holds behind it, or by what was sent after it. */
+  #judge(row: Row, mss: number): void {
+    if (seqAfter(row.lostBelow, row.end)) this.#extend(row, row.lostBelow);
+    let heldBytes = 0;
+    let heldRanges = 0;
+    for (let i = row.ranges.length - 1; i >= 0; i--) {
+      const range = row.ranges[i];
+      switch (range.fate) {
+        case Fate.HELD:
+          heldBytes += seqDiff(range.to, range.from);
+          heldRanges++;
+          break;
+        case Fate.FLYING:
+          if (heldRanges >= DUP_THRESH || heldBytes > (DUP_THRESH - 1) * mss) {
+            range.fate = Fate.LOST;
+          } else if (seqBefore(range.from, row.lostBelow)) {
+            this.#change(row, range.from, row.lostBelow, loseFlying);
+          }
+          break;
+        case Fate.REPEATED:
+          if (range.serial < row.arrivedSerial || seqBefore(range.sentAt, row.arrivedEnd)) {
+            range.fate = Fate.LOST;
+          }
+          break;
+        default:
+      }
+    }
+  }
+
+  /** The row reaches up to `end`: what lies between is in flight. */
+  #extend(row: Row, end: Seq): void {
+    if (!seqAfter(end, row.end)) return;
+    const last = row.ranges.at(-1);
+    if (last?.fate === Fate.FLYING) last.to = end;
+    else {
+      const plain = { serial: 0, sentAt: end, sentNs: 0 };
+      row.ranges.push({ from: row.end, to: end, fate: Fate.FLYING, ...plain });
+      this.#ranges++;
+    }
+    row.end = end;
+  }
+
+  /** Calls `change` for each range within `[from, to)`, cut at its ends where there is room. */
+  #change(row: Row, from: Seq, to: Seq, change: (range: Range) => void): void {
+    this.#cut(row, from);
+    this.#cut(row, to);
+    for (const range of row.ranges) {
+      if (seqBefore(range.from, from)) continue;
+      if (seqAfter(range.to, to)) return;
+      change(range);
+    }
+  }
+
+  #cut(row: Row, at: Seq): void {
+    const { ranges } = row;
+    const i = ranges.findIndex(({ to }) => seqAfter(to, at));
+    if (i < 0 || !seqBefore(ranges[i].from, at)) return;
+    if (ranges.length >= ROW_RANGES_MAX || this.#ranges >= RANGES_MAX) return;
+    ranges.splice(i, 0, { ...ranges[i], to: at });
+    ranges[i + 1].from = at;
+    this.#ranges++;
+  }
+
+  /** Neighbours that are both held, or both lost, become one. */
+  #merge(row: Row): void {
+    const merged: Range[] = [];
+    for (const range of row.ranges) {
+      const last = merged.at(-1);
+      const isPlain = range.fate === Fate.HELD || range.fate === Fate.LOST;
+      if (last !== undefined && isPlain && last.fate === range.fate) last.to = range.to;
+      else merged.push(range);
+    }
+    this.#ranges -= row.ranges.length - merged.length;
+    row.ranges = merged;
+  }
+}
+
+/** What of the range lies below `to` has arrived. */
+function arrived(row: Row, range: Range, to: Seq, sureNs: number): void {
+  if (range.fate === Fate.HELD) return;
+  if (range.fate === Fate.REPEATED) {
+    if (range.sentNs > sureNs) return;
+    row.arrivedSerial = Math.max(row.arrivedSerial, range.serial);
+    if (seqAfter(range.sentAt, row.lostBelow)) row.lostBelow = range.sentAt;
+  } else if (seqAfter(to, row.arrivedEnd)) {
+    row.arrivedEnd = to;
+  }
+}
+
+function loseFlying(range: Range): void {
+  if (range.fate === Fate.FLYING) range.fate = Fate.LOST;
+}
