@@ -10,8 +10,8 @@
 import { Counter } from '../measure/counters.ts';
 import { Outcome } from '../protocol/framer.ts';
 import { endsChunks, Http1Answers } from '../protocol/http1-answers.ts';
-import type { TcpClient } from '../tcp/tcp-client.ts';
-import type { Delivery } from './answers.ts';
+import type { ClientStream } from '../transport/client-stream.ts';
+import type { Delivery, Transport } from '../transport/transport.ts';
 import { PlayFlag, type PlayTable } from './play-table.ts';
 import type { Stages } from './stages.ts';
 
@@ -26,16 +26,24 @@ const STATUS_CLASSES = 5;
 export class AnswerStart {
   readonly #plays: PlayTable;
   readonly #stages: Stages;
-  readonly #tcp: TcpClient;
+  readonly #transport: Transport;
+  readonly #stream: ClientStream;
   readonly #counters: Float64Array;
   readonly #http = new Http1Answers();
   /** Octets, where a framed answer lacks more than `stageBytes` can hold: those beyond it. */
   readonly #moreBytes = new Map<number, number>();
 
-  constructor(plays: PlayTable, stages: Stages, tcp: TcpClient, counters: Float64Array) {
+  constructor(
+    plays: PlayTable,
+    stages: Stages,
+    transport: Transport,
+    stream: ClientStream,
+    counters: Float64Array,
+  ) {
     this.#plays = plays;
     this.#stages = stages;
-    this.#tcp = tcp;
+    this.#transport = transport;
+    this.#stream = stream;
     this.#counters = counters;
   }
 
@@ -67,7 +75,9 @@ export class AnswerStart {
     if (stage > end + 1) return !stages.isCut(session, end);
     if (stage === stages.first(session) || !stages.isTurn(session, stage - 1)) return false;
     if (stage === end + 1 && !stages.isAnswer(session, stage)) return false;
-    return this.#tcp.ackedBytes(user) <= stages.turnStart(session, stage);
+    // The last message that the stage answers.
+    const message = Math.min(stage, end) - 1;
+    return this.#transport.ackedBytes(user) <= this.#stream.messageStart(user, message);
   }
 
   #countUnasked(user: number): void {

@@ -6,7 +6,8 @@
 import { NEVER_NS, NS_PER_MS, NS_PER_US } from '../base/time.ts';
 import { Counter } from '../measure/counters.ts';
 import { Latency, type LatencyRecorder } from '../measure/histograms.ts';
-import type { TcpClient } from '../tcp/tcp-client.ts';
+import type { ClientStream } from '../transport/client-stream.ts';
+import type { Delivery, Transport } from '../transport/transport.ts';
 import { AnswerStart, Tail } from './answer-start.ts';
 import type { Pacer } from './pacer.ts';
 import { PlayFlag, type PlayTable } from './play-table.ts';
@@ -33,23 +34,9 @@ const OF_OPEN_STAGE =
   PlayFlag.UNLIKE |
   PlayFlag.OTHER_STATUS;
 
-/** In-order octets that a packet brought, and where they lie. */
-export interface Delivery {
-  /** In-order octets, those that had been waiting behind a hole included. */
-  readonly bytes: number;
-  /** Whether they end with the sender's push flag. */
-  readonly isPushed: boolean;
-  readonly arrivedNs: number;
-  /** The packet's own payload: its length, where it begins in `data`, and how much is there. */
-  readonly data: DataView;
-  readonly payloadBytes: number;
-  readonly payloadStart: number;
-  readonly payloadCapturedBytes: number;
-}
-
 export class Answers {
   readonly #plays: PlayTable;
-  readonly #tcp: TcpClient;
+  readonly #transport: Transport;
   readonly #start: AnswerStart;
   readonly #stages: Stages;
   readonly #pacer: Pacer;
@@ -60,15 +47,16 @@ export class Answers {
 
   constructor(
     plays: PlayTable,
-    tcp: TcpClient,
+    transport: Transport,
+    stream: ClientStream,
     stages: Stages,
     pacer: Pacer,
     latency: LatencyRecorder,
     counters: Float64Array,
   ) {
     this.#plays = plays;
-    this.#tcp = tcp;
-    this.#start = new AnswerStart(plays, stages, tcp, counters);
+    this.#transport = transport;
+    this.#start = new AnswerStart(plays, stages, transport, stream, counters);
     this.#stages = stages;
     this.#pacer = pacer;
     this.#latency = latency;
@@ -331,13 +319,13 @@ export class Answers {
   /** When the open stage counts as complete because nothing more has come. */
   quietDueNs(user: number): number {
     const plays = this.#plays;
-    if (!(plays.flags[user] & PlayFlag.QUIET) || this.#tcp.hasHole(user)) return NEVER_NS;
+    if (!(plays.flags[user] & PlayFlag.QUIET) || this.#transport.hasHole(user)) return NEVER_NS;
     const session = plays.session[user];
     const stage = plays.openStage[user];
     const isLearned = this.#stages.isLearned(session, stage, plays.stageBytes[user]);
     const quietNs = Math.max(
       isLearned ? QUIET_LEARNED_NS : QUIET_NS,
-      2 * this.#tcp.roundTripUs(user) * NS_PER_US,
+      2 * this.#transport.roundTripUs(user) * NS_PER_US,
       isLearned ? 0 : 2 * this.#stages.pauseNs(session, stage),
     );
     return plays.progressNs[user] + quietNs;

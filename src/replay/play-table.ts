@@ -44,7 +44,7 @@ export const PlayFlag = {
 } as const;
 
 /** Octets that one user takes in this table. */
-export const PLAY_BYTES_PER_USER = 52;
+export const PLAY_BYTES_PER_USER = 50;
 
 export class PlayTable {
   /** Row in Scripts. */
@@ -64,8 +64,6 @@ export class PlayTable {
   /** When the peer last brought us on; while an answer may be over, when its last octet came. */
   readonly progressNs: Float64Array;
   readonly flags: Uint16Array;
-  /** Which play of the user this is, from 0. */
-  readonly iteration: Uint16Array;
 
   constructor(users: number) {
     this.session = new Uint32Array(users);
@@ -77,6 +75,5 @@ export class PlayTable {
     this.sentNs = new Float64Array(users);
     this.progressNs = new Float64Array(users);
     this.flags = new Uint16Array(users);
-    this.iteration = new Uint16Array(users);
   }
 }

@@ -68,18 +68,6 @@ export class Stages {
     return this.#exchanges[session];
   }
 
-  /** Offset in the client's stream at which the last message begins that the stage answers. */
-  turnStart(session: number, stage: number): number {
-    const message = Math.min(stage, this.end(session)) - 1;
-    return message > this.first(session) ? this.#scripts.client.messageEnd[message - 1] : 0;
-  }
-
-  /** Octets that the client has to say. */
-  clientBytesOf(session: number): number {
-    const end = this.end(session);
-    return end > this.first(session) ? this.#scripts.client.messageEnd[end - 1] : 0;
-  }
-
   /** The session's first step. */
   first(session: number): number {
     return this.#scripts.client.firstMessage[session];

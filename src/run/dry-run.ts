@@ -3,6 +3,7 @@
 import { formatPorts } from '../base/port-range.ts';
 import { NS_PER_SECOND } from '../base/time.ts';
 import { formatBytes, formatCount, formatDuration, formatRate } from '../base/units.ts';
+import { STATE_BYTES_PER_USER } from '../replay/replay.ts';
 import { AddressPool } from '../schedule/address-pool.ts';
 import { planArrivals } from '../schedule/arrivals.ts';
 import { warnOfHints } from './plan/capture-hints.ts';
@@ -12,7 +13,6 @@ import { plannedLoad } from './plan/planned-load.ts';
 import { type RunPlan, unmappedOf } from './plan/run-plan.ts';
 import { targetCommands } from './plan/target-commands.ts';
 import { draftFor, indexForReplay, planWay } from './replay-run.ts';
-import { STATE_BYTES_PER_USER } from './run-facts.ts';
 import { ProgressMeter } from './threads/progress-meter.ts';
 
 /**

@@ -11,6 +11,7 @@ import { COUNTERS, Counter, sumCounters } from '../measure/counters.ts';
 import { LatencyTable } from '../measure/histograms.ts';
 import type { RunResult } from '../measure/result.ts';
 import { parseThresholds } from '../measure/thresholds.ts';
+import { STATE_BYTES_PER_USER } from '../replay/replay.ts';
 import type { Scripts } from '../session/script/scripts.ts';
 import { type CaptureIndex, indexCaptures } from './captures/index-captures.ts';
 import { warnOfHints } from './plan/capture-hints.ts';
@@ -26,7 +27,7 @@ import {
 import type { ReplayOptions, RunHost } from './plan/options.ts';
 import { NO_SURROUNDINGS, planRun } from './plan/plan-run.ts';
 import type { RunPlan } from './plan/run-plan.ts';
-import { factsOf, STATE_BYTES_PER_USER } from './run-facts.ts';
+import { factsOf } from './run-facts.ts';
 import { type InterceptedWay, openIntercepts } from './threads/intercepted-way.ts';
 import { type LocalWay, openLocalWay } from './threads/local-way.ts';
 import { ProgressMeter } from './threads/progress-meter.ts';

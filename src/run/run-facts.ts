@@ -2,17 +2,12 @@
 import { NS_PER_SECOND } from '../base/time.ts';
 import { Counter } from '../measure/counters.ts';
 import type { RunFacts } from '../measure/result.ts';
-import { PLAY_BYTES_PER_USER } from '../replay/play-table.ts';
+import { STATE_BYTES_PER_USER } from '../replay/replay.ts';
 import { planArrivals } from '../schedule/arrivals.ts';
-import { TIMER_BYTES_PER_USER } from '../schedule/timing-wheel.ts';
-import { TCB_BYTES_PER_USER } from '../tcp/user-table.ts';
 import type { CaptureIndex } from './captures/index-captures.ts';
 import type { ReplayOptions } from './plan/options.ts';
 import { recordedRate } from './plan/planned-load.ts';
 import { type RunPlan, unmappedOf } from './plan/run-plan.ts';
-
-/** What the engine keeps for each user. */
-export const STATE_BYTES_PER_USER = TCB_BYTES_PER_USER + PLAY_BYTES_PER_USER + TIMER_BYTES_PER_USER;
 
 /**
  * The facts of a run over these captures.

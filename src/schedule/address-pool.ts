@@ -124,13 +124,6 @@ function clientsOf(
   return { family, prefix, text, ranges };
 }
 
-/**
- * The thread that plays a connection. A user stays on its thread through all its iterations.
- * @param connection counted through all iterations: iteration × users + user
- */
-export const shardOf = (connection: number, users: number, threads: number): number =>
-  (connection % users) % threads;
-
 /** Both directions between a connection's number and its address and port. */
 export class AddressPool {
   readonly clients: ClientAddresses;

@@ -37,11 +37,8 @@ export const FOLDER_RULES: ReadonlyMap<string, FolderRule> = new Map<string, Fol
   ['protocol', { imports: ['base'] }],
   ['measure', { imports: ['base'], packages: ['hdr-histogram-js'] }],
   ['session', { imports: ['base', 'wire', 'capture', 'protocol'] }],
-  ['transport', { imports: ['base', 'wire'] }],
-  [
-    'replay',
-    { imports: ['base', 'wire', 'tcp', 'schedule', 'measure', 'protocol', 'session', 'transport'] },
-  ],
+  ['transport', { imports: ['base', 'wire', 'tcp', 'schedule', 'measure', 'session'] }],
+  ['replay', { imports: ['base', 'schedule', 'measure', 'protocol', 'session', 'transport'] }],
   ['embedded', { imports: ['base', 'wire', 'schedule', 'measure', 'session', 'transport/ports'] }],
   ['intercept', { imports: ['base', 'wire', 'measure'] }],
   [

@@ -1,8 +1,8 @@
 /** What a run refuses before it takes memory, and what it makes of its counts. */
 import { expect, test } from 'vitest';
 import { COUNTERS, Counter } from '../../src/measure/counters.ts';
+import { STATE_BYTES_PER_USER } from '../../src/replay/replay.ts';
 import { requireMemory, warnOfEarlierRun } from '../../src/run/replay-run.ts';
-import { STATE_BYTES_PER_USER } from '../../src/run/run-facts.ts';
 
 test('users that the process has no memory for are refused, however much the machine has', () => {
   const users = 1_000;

@@ -9,9 +9,9 @@ import {
   DEFAULT_CLIENTS_IPV6,
   type PoolOrder,
   parseClients,
-  shardOf,
 } from '../../src/schedule/address-pool.ts';
 import { firstPortOf, parsePorts } from '../../src/schedule/client-ports.ts';
+import { shardOf } from '../../src/schedule/connections.ts';
 import { portRanges } from '../helpers/port-ranges.ts';
 
 const PORTS = { first: 1024, last: 65_535 };

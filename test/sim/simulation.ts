@@ -136,7 +136,7 @@ export function simulate(options: SimulationOptions): SimulationResult {
   const link = new FaultyLink(target, seed, options.toServer ?? {}, options.toClient ?? {});
   const latency = new LatencyRecorder();
   const replay = new Replay(plan, link, link, recorded.capture, latency, counters);
-  ends.presentOf = (user) => user + replay.plays.iteration[user] * users;
+  ends.presentOf = (user) => replay.connections.numberOf(user);
   const endNs = run(replay, target, link, limitNs, seed);
   const faults = ledgerFaults(counters, users * plan.iterations);
   if (faults.length > 0) throw new Error(`seed ${seed}: ${faults.join('; ')}`);
@@ -175,7 +175,8 @@ function run(
 
 /** The first few users that are still live. */
 function stateOf(replay: Replay): string {
-  const { users, plays, counters } = replay;
+  const { plays, counters } = replay;
+  const { users } = replay.transport;
   const stuck: string[] = [];
   for (let user = 0; user < users.users && stuck.length < 5; user++) {
     if ((plays.flags[user] & 1) === 0) continue;

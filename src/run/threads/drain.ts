@@ -2,7 +2,6 @@
 import { NS_PER_MS, NS_PER_SECOND } from '../../base/time.ts';
 import { Counter } from '../../measure/counters.ts';
 import type { Replay } from '../../replay/replay.ts';
-import { State } from '../../tcp/user-table.ts';
 
 /** After an interrupt servers get this long to end their streams too; then what is open is reset. */
 export const DRAIN_NS = NS_PER_SECOND;
@@ -20,9 +19,9 @@ const LINGER_LOSSY_NS = 3 * NS_PER_SECOND;
  * connection in LAST-ACK or CLOSING. Longer only where the network has lost something, and where
  * there are users whose ACK was the last segment (TIME-WAIT).
  */
-export function lingerNs({ users, counters }: Replay): number {
-  const isLossy = SIGNS_OF_LOSS.some((counter) => counters[counter] > 0);
-  return isLossy && users.state.includes(State.TIME_WAIT) ? LINGER_LOSSY_NS : LINGER_NS;
+export function lingerNs(replay: Replay): number {
+  const isLossy = SIGNS_OF_LOSS.some((counter) => replay.counters[counter] > 0);
+  return isLossy && replay.mustLinger() ? LINGER_LOSSY_NS : LINGER_NS;
 }
 
 /** What is repeated, or comes again or too late, was lost or overtaken on the way. */

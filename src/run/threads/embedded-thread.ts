@@ -6,6 +6,7 @@ import { LatencyRecorder } from '../../measure/histograms.ts';
 import { IntervalRecorder, type Timeline } from '../../measure/intervals.ts';
 import { Replay } from '../../replay/replay.ts';
 import { AddressPool } from '../../schedule/address-pool.ts';
+import { sessionOf, userOf } from '../../schedule/connections.ts';
 import type { CaptureBytes } from '../../transport/ports.ts';
 import { enginePlan } from '../plan/engine-plan.ts';
 import type { RunPlan } from '../plan/run-plan.ts';
@@ -81,11 +82,11 @@ export function clientDirectory(plan: RunPlan) {
   return {
     userOf: (low: number, port: number): number => {
       const connection = connectionOf(low, port);
-      return connection < 0 ? -1 : connection % plan.users;
+      return connection < 0 ? -1 : userOf(connection, plan.users);
     },
     sessionOf: (low: number, port: number): number => {
       const connection = connectionOf(low, port);
-      return connection < 0 ? -1 : plan.played[connection % plan.played.length];
+      return connection < 0 ? -1 : sessionOf(connection, plan.played);
     },
   };
 }

@@ -6,6 +6,7 @@
  * (RFC 5927, section 4), and never below what every link must carry.
  */
 import { Counter } from '../measure/counters.ts';
+import { type Connections, NO_USER } from '../schedule/connections.ts';
 import type { TcpClient } from '../tcp/tcp-client.ts';
 import type { IpView } from '../wire/ip-view.ts';
 import { IPV4_HEADER_BYTES_MIN } from '../wire/ipv4.ts';
@@ -13,35 +14,41 @@ import { IPV6_HEADER_BYTES } from '../wire/ipv6.ts';
 import { PacketTooBigView } from '../wire/packet-too-big.ts';
 import { TCP_HEADER_BYTES_MIN } from '../wire/tcp.ts';
 import { WireFault } from '../wire/wire-fault.ts';
-import type { FrameOutput } from './frame-output.ts';
-import type { ReplayPlan } from './replay-plan.ts';
-
-/** Of no user of this engine. */
-export const NO_USER = -1;
+import { NO_CONNECTION, type Owners } from './owners.ts';
+import type { TransportPlan } from './transport-plan.ts';
 
 export class PathMessages {
   /** Whether anything was learnt of any target's path. */
   hasLearnt = false;
-  readonly #plan: ReplayPlan;
-  readonly #output: FrameOutput;
+  readonly #plan: TransportPlan;
+  readonly #connections: Connections;
+  readonly #owners: Owners;
+  /** A row a user: whose server it talks to, a row in the plan's targets. */
+  readonly #target: Uint16Array;
   readonly #tcp: TcpClient;
   readonly #counters: Float64Array;
   /** For each target, octets that fit a segment without options; 0 where nothing was learnt. */
   readonly #mss: Uint16Array;
   readonly #headerBytes: number;
-  /** A pool address whose first 12 octets all clients of an IPv6 pool have in common. */
-  readonly #prefix = new Uint8Array(16);
   readonly #message = new PacketTooBigView();
 
-  constructor(plan: ReplayPlan, output: FrameOutput, tcp: TcpClient, counters: Float64Array) {
+  constructor(
+    plan: TransportPlan,
+    connections: Connections,
+    owners: Owners,
+    target: Uint16Array,
+    tcp: TcpClient,
+    counters: Float64Array,
+  ) {
     this.#plan = plan;
-    this.#output = output;
+    this.#connections = connections;
+    this.#owners = owners;
+    this.#target = target;
     this.#tcp = tcp;
     this.#counters = counters;
     this.#mss = new Uint16Array(plan.targets.length);
-    const { family, prefix } = plan.pool.clients;
-    this.#prefix.set(prefix);
-    const ipBytes = family === 4 ? IPV4_HEADER_BYTES_MIN : IPV6_HEADER_BYTES;
+    const isIpv4 = plan.pool.clients.family === 4;
+    const ipBytes = isIpv4 ? IPV4_HEADER_BYTES_MIN : IPV6_HEADER_BYTES;
     this.#headerBytes = ipBytes + TCP_HEADER_BYTES_MIN;
   }
 
@@ -70,7 +77,7 @@ export class PathMessages {
       return NO_USER;
     }
     this.#counters[Counter.PATH_MESSAGES]++;
-    this.#learn(this.#output.targetOf(user), mtu);
+    this.#learn(this.#target[user], mtu);
     const isNews = this.#tcp.onPathMtu(user, message.seq, mtu - this.#headerBytes, nowNs);
     return isNews ? user : NO_USER;
   }
@@ -78,17 +85,14 @@ export class PathMessages {
   /** The user whose present connection the message at hand is about. */
   #userOf(ip: IpView): number {
     const message = this.#message;
-    const { pool, users, shard, shards, targets } = this.#plan;
-    const { family } = pool.clients;
-    const isToClient =
-      message.version === family &&
-      message.dstLow32 === ip.dstLow32 &&
-      (family === 4 || (message.dstMatches(this.#prefix, 12) && ip.dstMatches(this.#prefix, 12)));
-    const connection = isToClient ? pool.connectionOf(message.dstLow32, message.dstPort) : -1;
-    if (connection < 0 || (connection % users) % shards !== shard) return NO_USER;
-    const user = Math.floor((connection % users) / shards);
-    if (this.#output.connectionOf(user) !== connection) return NO_USER;
-    const { address, port } = targets[this.#output.targetOf(user)];
+    const isToClient = message.dstLow32 === ip.dstLow32 && this.#owners.isClients(ip);
+    const connection = isToClient
+      ? this.#owners.connectionTo(message, message.dstPort)
+      : NO_CONNECTION;
+    if (connection === NO_CONNECTION) return NO_USER;
+    const user = this.#connections.userOf(connection);
+    if (user === NO_USER || this.#connections.numberOf(user) !== connection) return NO_USER;
+    const { address, port } = this.#plan.targets[this.#target[user]];
     return message.srcPort === port && message.srcMatches(address) ? user : NO_USER;
   }
 
@@ -105,7 +109,7 @@ export class PathMessages {
 
   /** What was learnt of the path to its target holds for a user who is about to send. */
   limit(user: number): void {
-    const mss = this.#mss[this.#output.targetOf(user)];
+    const mss = this.#mss[this.#target[user]];
     if (mss > 0) this.#tcp.limitMss(user, mss);
   }
 }

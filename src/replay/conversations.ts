@@ -1,0 +1,156 @@
+/**
+ * All conversations of one thread, over whatever transport: users start, play, end, and may be
+ * interrupted; time comes in here.
+ */
+import { NEVER_NS } from '../base/time.ts';
+import { Counter } from '../measure/counters.ts';
+import type { LatencyRecorder } from '../measure/histograms.ts';
+import type { Connections } from '../schedule/connections.ts';
+import { TimingWheel } from '../schedule/timing-wheel.ts';
+import type { ClientStream } from '../transport/client-stream.ts';
+import type { Transport, TransportListener } from '../transport/transport.ts';
+import { Answers } from './answers.ts';
+import { Fates } from './fates.ts';
+import { Interruption } from './interruption.ts';
+import { Pacer } from './pacer.ts';
+import { PlayFlag, type PlayTable } from './play-table.ts';
+import { Player } from './player.ts';
+import type { ReplayPlan } from './replay-plan.ts';
+import type { PlaySendTimes } from './send-times.ts';
+import type { Stages } from './stages.ts';
+import { Starts } from './starts.ts';
+import { UserTimers } from './user-timers.ts';
+
+/** Timers handled in one `onTimeout`: a turn of the loop must stay short. */
+const TIMERS_PER_TURN = 1_024;
+
+/** What conversations are made of; the transport tells `times` when octets left. */
+export interface ConversationParts {
+  readonly connections: Connections;
+  readonly plays: PlayTable;
+  readonly stages: Stages;
+  readonly stream: ClientStream;
+  readonly times: PlaySendTimes;
+  readonly transport: Transport;
+  readonly latency: LatencyRecorder;
+  readonly counters: Float64Array;
+}
+
+export class Conversations {
+  /** Who is to be told what comes in. */
+  readonly listener: TransportListener;
+  readonly #plays: PlayTable;
+  readonly #transport: Transport;
+  readonly #counters: Float64Array;
+  readonly #player: Player;
+  readonly #starts: Starts;
+  readonly #timers: UserTimers;
+  readonly #interruption: Interruption;
+  readonly #wheel: TimingWheel;
+  #nowNs = 0;
+  /** What had arrived by then has been handed over. */
+  #heardNs = 0;
+
+  constructor(plan: ReplayPlan, given: ConversationParts) {
+    const { connections, plays, stages, stream, transport, latency, counters } = given;
+    const pacer = new Pacer(plan, stages, plays);
+    const answers = new Answers(plays, transport, stream, stages, pacer, latency, counters);
+    const wheel = new TimingWheel(connections.count);
+    const timers = new UserTimers(plan, plays, transport, stages, answers, wheel);
+    const parts = { ...given, pacer, answers, timers };
+    const starts = new Starts(plan, parts);
+    const fates = new Fates(plan, { ...parts, starts });
+    const player = new Player(plan, { ...parts, fates });
+    this.listener = player;
+    this.#plays = plays;
+    this.#transport = transport;
+    this.#counters = counters;
+    this.#player = player;
+    this.#starts = starts;
+    this.#timers = timers;
+    this.#interruption = new Interruption(plays, transport, timers, starts, fates);
+    this.#wheel = wheel;
+  }
+
+  /** Whether every user that will ever start has an end state. */
+  get isDone(): boolean {
+    return this.#starts.live === 0 && this.#starts.nextDueNs() === NEVER_NS;
+  }
+
+  /** What is brought about from here on happens now. */
+  get nowNs(): number {
+    return this.#nowNs;
+  }
+
+  /** A turn of the loop begins. */
+  beginTurn(nowNs: number): void {
+    this.#nowNs = nowNs;
+  }
+
+  /** When to call `onTimeout` again; may lie in the past when the last call stopped at its limit. */
+  nextDueNs(): number {
+    if (this.isInterrupting) return this.#nowNs;
+    return Math.min(this.#wheel.nextDueNs(), this.#starts.nextDueNs());
+  }
+
+  /**
+   * Timers that are due and users that are to start; at most some hundreds a call.
+   * @param heardNs what had arrived by then has been handed over; where later packets still wait to
+   *   be, a timer that is due later may wait for what lies among them
+   */
+  onTimeout(nowNs: number, heardNs: number = nowNs): void {
+    this.#nowNs = nowNs;
+    this.#heardNs = heardNs;
+    this.#counters[Counter.CLOCK_NS] = nowNs;
+    this.#wheel.advance(heardNs, TIMERS_PER_TURN, this);
+    if (this.isInterrupting) this.#interruption.goOn(nowNs);
+    this.#starts.onTimeout(nowNs);
+  }
+
+  /** The wheel says that something of the user's is due. */
+  onDue(user: number): void {
+    this.#player.onDue(user, this.#nowNs, this.#heardNs);
+  }
+
+  /**
+   * This thread stood still within the turn that began at `sinceNs`: what was sent in it may have left
+   * as late as `untilNs`, and is waited for from then on.
+   */
+  onStandstill(sinceNs: number, untilNs: number): void {
+    const { flags } = this.#plays;
+    for (let user = 0; user < this.#starts.begun; user++) {
+      if (flags[user] & PlayFlag.LIVE) this.#timers.onLeftLate(user, sinceNs, untilNs);
+    }
+  }
+
+  /**
+   * Start nothing more and close what is open: FIN where a stream can end, RST where not. Some users
+   * at once, the others in the next turns (`onTimeout`), so that replies are read meanwhile.
+   */
+  interrupt(nowNs: number): void {
+    this.#starts.isStopped = true;
+    this.#nowNs = Math.max(this.#nowNs, nowNs);
+    this.#interruption.goOn(this.#nowNs);
+  }
+
+  /** Whether some users have not heard of an interrupt yet. */
+  get isInterrupting(): boolean {
+    return this.#interruption.isUnderWay;
+  }
+
+  /** Reset whatever is still open; afterwards no user is live. At most `limit` a call. */
+  abortAll(nowNs: number, limit: number): void {
+    this.#starts.isStopped = true;
+    this.#interruption.abortSome(nowNs, limit);
+  }
+
+  /** Hand over what was written, and take the time at which it left. */
+  flush(): void {
+    this.#transport.flush();
+  }
+
+  /** Whether ended users' last packets may have to be sent again: see Transport. */
+  mustLinger(): boolean {
+    return this.#transport.mustLinger();
+  }
+}

@@ -1,0 +1,234 @@
+/**
+ * Plays users' scripts, step by step.
+ *
+ * A user's event always runs the same way: the transport first, then the script (which stage is
+ * complete, which step is due), then one `emit` that carries data and acknowledgement together, then
+ * the user's timer is set to the earliest thing it waits for.
+ */
+import { NEVER_NS } from '../base/time.ts';
+import { Counter } from '../measure/counters.ts';
+import { Latency, type LatencyRecorder } from '../measure/histograms.ts';
+import { StreamEnd } from '../session/script/scripts.ts';
+import type { ClientStream } from '../transport/client-stream.ts';
+import { type Transport, TransportEvent, type TransportListener } from '../transport/transport.ts';
+import type { Answers } from './answers.ts';
+import type { Fates } from './fates.ts';
+import type { Pacer } from './pacer.ts';
+import { PlayFlag, type PlayTable } from './play-table.ts';
+import { Close, type ReplayPlan } from './replay-plan.ts';
+import type { PlaySendTimes } from './send-times.ts';
+import type { Stages } from './stages.ts';
+import type { UserTimers } from './user-timers.ts';
+
+export class Player implements TransportListener {
+  readonly #plan: ReplayPlan;
+  readonly #plays: PlayTable;
+  readonly #stream: ClientStream;
+  readonly #transport: Transport;
+  readonly #stages: Stages;
+  readonly #pacer: Pacer;
+  readonly #answers: Answers;
+  readonly #times: PlaySendTimes;
+  readonly #timers: UserTimers;
+  readonly #fates: Fates;
+  readonly #latency: LatencyRecorder;
+  readonly #counters: Float64Array;
+
+  constructor(
+    plan: ReplayPlan,
+    parts: {
+      readonly plays: PlayTable;
+      readonly stream: ClientStream;
+      readonly transport: Transport;
+      readonly stages: Stages;
+      readonly pacer: Pacer;
+      readonly answers: Answers;
+      readonly times: PlaySendTimes;
+      readonly timers: UserTimers;
+      readonly fates: Fates;
+      readonly latency: LatencyRecorder;
+      readonly counters: Float64Array;
+    },
+  ) {
+    this.#plan = plan;
+    this.#plays = parts.plays;
+    this.#stream = parts.stream;
+    this.#transport = parts.transport;
+    this.#stages = parts.stages;
+    this.#pacer = parts.pacer;
+    this.#answers = parts.answers;
+    this.#times = parts.times;
+    this.#timers = parts.timers;
+    this.#fates = parts.fates;
+    this.#latency = parts.latency;
+    this.#counters = parts.counters;
+  }
+
+  // ---- what comes in ----------------------------------------------------------------------
+
+  onEvents(user: number, events: number, arrivedNs: number, nowNs: number): void {
+    if (!this.#isLive(user)) {
+      // Over, but a repeated end still wants its acknowledgement (TIME-WAIT).
+      this.#transport.emit(user, nowNs);
+      return;
+    }
+    if (events & (TransportEvent.REFUSED | TransportEvent.RESET)) {
+      this.#fates.onReset(user, events, nowNs);
+      return;
+    }
+    const moved = TransportEvent.CONNECTED | TransportEvent.ACKED | TransportEvent.PEER_FIN;
+    // A bare acknowledgement tells nothing of an answer that may be over.
+    if (events & TransportEvent.DATA) this.#plays.progressNs[user] = arrivedNs;
+    else if (events & moved) this.#timers.onProgress(user, arrivedNs);
+    if (events & TransportEvent.CONNECTED) this.#onConnected(user, arrivedNs);
+    if (events & TransportEvent.DATA) this.#onData(user);
+    if (events & TransportEvent.PEER_FIN) this.#onPeerFin(user, arrivedNs, nowNs);
+    if (!(events & TransportEvent.CLOSED)) this.#playSteps(user, nowNs);
+    if (!this.#isLive(user)) return;
+    this.#emit(user, nowNs);
+    if (events & TransportEvent.CLOSED) this.#fates.onClosed(user, nowNs);
+    else this.#timers.arm(user, nowNs);
+  }
+
+  onDueChanged(user: number, nowNs: number): void {
+    if (this.#isLive(user)) this.#timers.arm(user, nowNs);
+  }
+
+  #isLive(user: number): boolean {
+    return (this.#plays.flags[user] & PlayFlag.LIVE) !== 0;
+  }
+
+  #onConnected(user: number, arrivedNs: number): void {
+    const plays = this.#plays;
+    const counters = this.#counters;
+    plays.flags[user] |= PlayFlag.CONNECTED;
+    counters[Counter.CONNECTED]++;
+    counters[Counter.ESTABLISHED]++;
+    if (counters[Counter.ESTABLISHED] > counters[Counter.PEAK_ESTABLISHED]) {
+      counters[Counter.PEAK_ESTABLISHED] = counters[Counter.ESTABLISHED];
+    }
+    this.#latency.record(Latency.CONNECT, Math.max(0, arrivedNs - plays.sentNs[user]));
+    if (!this.#pacer.isOpenLoop) this.#pacer.onTrigger(user, arrivedNs);
+  }
+
+  #onData(user: number): void {
+    this.#answers.onData(user, this.#transport.delivery);
+    if (this.#answers.expectedBytes(user) > 0) this.#transport.expectMore(user);
+  }
+
+  #onPeerFin(user: number, arrivedNs: number, nowNs: number): void {
+    const plays = this.#plays;
+    plays.flags[user] |= PlayFlag.PEER_FIN;
+    this.#answers.onPeerFin(user, arrivedNs);
+    const session = plays.session[user];
+    const end = this.#stages.end(session);
+    // What needs no answer may still be said: a client's goodbye after the server's end. And what
+    // the server would have said after our end was not waited for.
+    if (!this.#answers.isAllAnswered(user)) plays.flags[user] |= PlayFlag.CLOSED_EARLY;
+    if (plays.flags[user] & PlayFlag.ENDED) return;
+    if (plays.flags[user] & PlayFlag.CLOSED_EARLY || this.#plan.close === Close.SERVER) {
+      this.#endStream(user, nowNs);
+    } else if (plays.nextStep[user] <= end) {
+      const isAwaited =
+        plays.nextStep[user] === end && this.#plan.scripts.client.endAfterPeer[session] === 1;
+      if (isAwaited || plays.stepDueNs[user] === NEVER_NS) this.#pacer.onTrigger(user, arrivedNs);
+    }
+  }
+
+  // ---- time -------------------------------------------------------------------------------
+
+  /**
+   * Something of the user's is due.
+   * @param heardNs what had arrived by then has been handed over: a later timer may wait
+   */
+  onDue(user: number, nowNs: number, heardNs: number): void {
+    if (!this.#isLive(user)) return;
+    const transport = this.#transport;
+    const events = transport.dueNs(user) <= heardNs ? transport.onTimeout(user, nowNs) : 0;
+    if (events & TransportEvent.GAVE_UP) {
+      this.#fates.onGivenUp(user, nowNs);
+      return;
+    }
+    if (this.#answers.quietDueNs(user) <= heardNs) this.#answers.onQuiet(user, nowNs);
+    if (this.#timers.timeoutDueNs(user) <= heardNs) {
+      this.#fates.onWaitedTooLong(user, nowNs);
+      return;
+    }
+    this.#playSteps(user, nowNs);
+    if (!this.#isLive(user)) return;
+    this.#emit(user, nowNs);
+    this.#timers.arm(user, nowNs);
+  }
+
+  // ---- steps ------------------------------------------------------------------------------
+
+  /** Play every step that is due. */
+  #playSteps(user: number, nowNs: number): void {
+    const plays = this.#plays;
+    if (!(plays.flags[user] & PlayFlag.CONNECTED)) return;
+    const end = this.#stages.end(plays.session[user]);
+    while (plays.stepDueNs[user] <= nowNs && !(plays.flags[user] & PlayFlag.ENDED)) {
+      if (plays.nextStep[user] >= end) {
+        // Everything is said; the end waits for the answers even in an open loop.
+        if (plays.openStage[user] > end) this.#endStream(user, nowNs);
+        return;
+      }
+      this.#playMessage(user, nowNs);
+    }
+  }
+
+  #playMessage(user: number, nowNs: number): void {
+    const plays = this.#plays;
+    const step = plays.nextStep[user];
+    const dueNs = plays.stepDueNs[user];
+    plays.nextStep[user] = step + 1;
+    this.#stream.advance(user, step);
+    const answer = this.#stages.answerOf(plays.session[user], step);
+    if (answer >= 0 && this.#answers.openTurn(user, answer, dueNs, nowNs)) {
+      this.#times.request(user);
+    }
+    this.#timers.onProgress(user, nowNs);
+    this.#pacer.onPlayed(user, step, dueNs);
+    // The server may have said it all before it was asked (both sides talking).
+    if (plays.stageBytes[user] > 0) this.#answers.judge(user, false, nowNs);
+    if (plays.stepDueNs[user] === NEVER_NS) this.#pacer.onTrigger(user, dueNs);
+  }
+
+  /** Our stream ends as the script, or `--close`, wants it. */
+  #endStream(user: number, nowNs: number): void {
+    const plays = this.#plays;
+    const { close, scripts } = this.#plan;
+    const session = plays.session[user];
+    const isEarly = (plays.flags[user] & PlayFlag.CLOSED_EARLY) !== 0;
+    const isHeld = close === Close.SERVER && !(plays.flags[user] & PlayFlag.PEER_FIN);
+    if (isHeld && nowNs < this.#plan.stopStartingNs) {
+      // The connection stays open for what the server pushes, until the run's time is up.
+      plays.stepDueNs[user] = this.#plan.stopStartingNs;
+      return;
+    }
+    // A half-closed client's answer is still to come.
+    const isAwaited = !this.#answers.isAllAnswered(user);
+    const isReset =
+      (close === Close.RESET && !isAwaited) ||
+      (close === Close.RECORDED && scripts.client.end[session] === StreamEnd.RST);
+    plays.flags[user] |= PlayFlag.ENDED;
+    plays.stepDueNs[user] = NEVER_NS;
+    this.#timers.onProgress(user, nowNs);
+    if (isReset && !isEarly) {
+      // What was said a moment ago goes before the RST.
+      this.#transport.emit(user, nowNs);
+      this.#transport.abort(user, nowNs);
+      this.#fates.complete(user, nowNs);
+      return;
+    }
+    this.#transport.finish(user);
+    if (isEarly) return;
+    plays.nextStep[user] = this.#stages.end(session) + 1;
+    if (plays.stageBytes[user] > 0) this.#answers.judge(user, false, nowNs);
+  }
+
+  #emit(user: number, nowNs: number): void {
+    this.#transport.emit(user, nowNs);
+    this.#times.onEmitted(user, nowNs);
+  }
+}

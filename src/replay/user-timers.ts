@@ -1,0 +1,84 @@
+/** A user's one timer: set to the earliest thing that it waits for. */
+import { NEVER_NS } from '../base/time.ts';
+import type { TimingWheel } from '../schedule/timing-wheel.ts';
+import type { Transport } from '../transport/transport.ts';
+import type { Answers } from './answers.ts';
+import { PlayFlag, type PlayTable } from './play-table.ts';
+import type { ReplayPlan } from './replay-plan.ts';
+import type { Stages } from './stages.ts';
+
+export class UserTimers {
+  readonly #timeoutNs: number;
+  readonly #plays: PlayTable;
+  readonly #transport: Transport;
+  readonly #stages: Stages;
+  readonly #answers: Answers;
+  readonly #wheel: TimingWheel;
+
+  constructor(
+    { timeoutNs }: ReplayPlan,
+    plays: PlayTable,
+    transport: Transport,
+    stages: Stages,
+    answers: Answers,
+    wheel: TimingWheel,
+  ) {
+    this.#timeoutNs = timeoutNs;
+    this.#plays = plays;
+    this.#transport = transport;
+    this.#stages = stages;
+    this.#answers = answers;
+    this.#wheel = wheel;
+  }
+
+  /** Something has changed for a live user. */
+  arm(user: number, nowNs: number): void {
+    const plays = this.#plays;
+    let dueNs = this.#transport.dueNs(user);
+    const isConnected = (plays.flags[user] & PlayFlag.CONNECTED) !== 0;
+    if (isConnected && plays.stepDueNs[user] < dueNs && !this.#isEndBlocked(user)) {
+      dueNs = plays.stepDueNs[user];
+    }
+    const quietNs = this.#answers.quietDueNs(user);
+    if (quietNs < dueNs) dueNs = quietNs;
+    const timeoutNs = this.timeoutDueNs(user);
+    if (timeoutNs < dueNs) dueNs = timeoutNs;
+    this.#wheel.arm(user, Math.max(dueNs, nowNs));
+  }
+
+  /** The user has ended. */
+  cancel(user: number): void {
+    this.#wheel.cancel(user);
+  }
+
+  /** The server has brought the user on, or the user the server. */
+  onProgress(user: number, nowNs: number): void {
+    // While an answer may be over, the time of its last octet is kept.
+    if (!(this.#plays.flags[user] & PlayFlag.QUIET)) this.#plays.progressNs[user] = nowNs;
+  }
+
+  /** What was sent for the user since `sinceNs` may have left as late as `untilNs`. */
+  onLeftLate(user: number, sinceNs: number, untilNs: number): void {
+    this.#transport.hasLeftLate(user, sinceNs, untilNs - sinceNs);
+    if (this.#plays.progressNs[user] >= sinceNs) this.onProgress(user, untilNs);
+  }
+
+  /** When the user has waited too long; NEVER_NS while it waits for nothing. */
+  timeoutDueNs(user: number): number {
+    const plays = this.#plays;
+    const isExpecting =
+      !(plays.flags[user] & PlayFlag.CONNECTED) ||
+      (plays.flags[user] & PlayFlag.ENDED) !== 0 ||
+      this.#answers.expectedBytes(user) > 0 ||
+      this.#transport.isOutstanding(user);
+    if (!isExpecting) return NEVER_NS;
+    return plays.progressNs[user] + this.#timeoutNs + this.#answers.recordedWaitNs(user);
+  }
+
+  /** Whether only answers are waited for before the stream ends. */
+  #isEndBlocked(user: number): boolean {
+    const plays = this.#plays;
+    const end = this.#stages.end(plays.session[user]);
+    return plays.nextStep[user] >= end && plays.openStage[user] <= end;
+  }
+}

@@ -1,0 +1,74 @@
+/**
+ * Connections are numbered through all users and iterations: `iteration × users + user`. From the
+ * number follow the user, the thread that plays it, and (AddressPool) its address and port.
+ *
+ * The kernel's filter computes the same with its own instructions (`io/filter/reply-filter.ts`).
+ */
+
+/** How the users of a run are shared out among threads: user `u` belongs to thread `u % shards`. */
+export interface Sharing {
+  /** Users of the whole run. */
+  readonly users: number;
+  /** This thread, and how many there are. */
+  readonly shard: number;
+  readonly shards: number;
+}
+
+/** The user of a connection, counted through the whole run. */
+export const userOf = (connection: number, users: number): number => connection % users;
+
+/** The thread that plays a connection. A user stays on its thread through all its iterations. */
+export const shardOf = (connection: number, users: number, shards: number): number =>
+  userOf(connection, users) % shards;
+
+/** A user of one thread, counted through the whole run. */
+export const runUserOf = (user: number, { shard, shards }: Sharing): number =>
+  user * shards + shard;
+
+/** How many users one thread has. */
+export const usersOfShard = ({ users, shard, shards }: Sharing): number =>
+  Math.max(0, Math.ceil((users - shard) / shards));
+
+/**
+ * The session that a connection plays: by connection and not by user, so that few users with many
+ * iterations still play all sessions in turn.
+ */
+export const sessionOf = (connection: number, played: Uint32Array): number =>
+  played[connection % played.length];
+
+/** Octets that one user takes in Connections. */
+export const CONNECTION_BYTES_PER_USER = 2;
+
+/** Of no user of this thread. */
+export const NO_USER = -1;
+
+/** Which connection each user of one thread has now. */
+export class Connections {
+  /** How many users of the run this thread has. */
+  readonly count: number;
+  /** Which play of the user this is, from 0. */
+  readonly iteration: Uint16Array;
+  readonly #users: number;
+  readonly #shard: number;
+  readonly #shards: number;
+
+  constructor(sharing: Sharing) {
+    this.count = usersOfShard(sharing);
+    this.iteration = new Uint16Array(this.count);
+    this.#users = sharing.users;
+    this.#shard = sharing.shard;
+    this.#shards = sharing.shards;
+  }
+
+  /** The number of the user's present connection. */
+  numberOf(user: number): number {
+    return user * this.#shards + this.#shard + this.iteration[user] * this.#users;
+  }
+
+  /** The user of this thread whose connection this is or was; NO_USER where it is another thread's. */
+  userOf(connection: number): number {
+    const runUser = connection % this.#users;
+    if (runUser % this.#shards !== this.#shard) return NO_USER;
+    return Math.floor(runUser / this.#shards);
+  }
+}

@@ -1,0 +1,104 @@
+/** Packets on their way in: which are ours, whose they are, and what TCP makes of them. */
+import { Counter } from '../measure/counters.ts';
+import { type Connections, NO_USER } from '../schedule/connections.ts';
+import { IpView } from '../wire/ip-view.ts';
+import { TCP_HEADER_BYTES_MIN, TcpView } from '../wire/tcp.ts';
+import { TcpOptions } from '../wire/tcp-options.ts';
+import { WireFault } from '../wire/wire-fault.ts';
+import { NO_CONNECTION, type Owners } from './owners.ts';
+import { NOT_FROM_TARGET, type TcpTransport } from './tcp-transport.ts';
+import type { TransportListener } from './transport.ts';
+
+export class PacketIntake {
+  readonly #data: DataView;
+  readonly #connections: Connections;
+  readonly #owners: Owners;
+  readonly #transport: TcpTransport;
+  readonly #listener: TransportListener;
+  readonly #counters: Float64Array;
+  readonly #ip = new IpView();
+  readonly #segment = new TcpView();
+  readonly #options = new TcpOptions();
+
+  constructor(
+    connections: Connections,
+    owners: Owners,
+    transport: TcpTransport,
+    listener: TransportListener,
+    counters: Float64Array,
+  ) {
+    this.#data = transport.delivery.data;
+    this.#connections = connections;
+    this.#owners = owners;
+    this.#transport = transport;
+    this.#listener = listener;
+    this.#counters = counters;
+  }
+
+  /**
+   * A packet, as PacketSink is given it.
+   * @param nowNs not before `arrivedNs`: what it brings about happens now
+   */
+  onPacket(start: number, capturedBytes: number, arrivedNs: number, nowNs: number): void {
+    const counters = this.#counters;
+    const ip = this.#ip;
+    ip.wrap(this.#data, start, capturedBytes);
+    const fault = ip.check();
+    if (fault !== WireFault.OK) {
+      if (fault === WireFault.NOT_TCP) this.#onOtherPacket(start, capturedBytes, nowNs);
+      else counters[Counter.DROPPED_MALFORMED]++;
+      return;
+    }
+    const segment = this.#segment;
+    segment.wrap(this.#data, start + ip.headerBytes, capturedBytes - ip.headerBytes);
+    const payloadBytes =
+      segment.check() === WireFault.OK ? ip.payloadBytes - segment.headerBytes : -1;
+    const optionsAt = start + ip.headerBytes + TCP_HEADER_BYTES_MIN;
+    if (
+      payloadBytes < 0 ||
+      this.#options.parse(this.#data, optionsAt, segment.headerBytes - TCP_HEADER_BYTES_MIN) !==
+        WireFault.OK
+    ) {
+      counters[Counter.DROPPED_MALFORMED]++;
+      return;
+    }
+    const connection = this.#owners.connectionTo(ip, segment.dstPort);
+    const user = connection === NO_CONNECTION ? NO_USER : this.#connections.userOf(connection);
+    if (user === NO_USER) {
+      counters[Counter.DROPPED_NOT_OURS]++;
+      return;
+    }
+    counters[Counter.PACKETS_RECEIVED]++;
+    counters[Counter.PAYLOAD_BYTES_RECEIVED] += payloadBytes;
+    const { delivery } = this.#transport;
+    const headerBytes = ip.headerBytes + segment.headerBytes;
+    delivery.arrivedNs = arrivedNs;
+    delivery.payloadBytes = payloadBytes;
+    delivery.payloadStart = start + headerBytes;
+    delivery.payloadCapturedBytes = Math.min(
+      payloadBytes,
+      Math.max(0, capturedBytes - headerBytes),
+    );
+    this.#onSegment(user, connection, arrivedNs, nowNs);
+  }
+
+  #onSegment(user: number, connection: number, arrivedNs: number, nowNs: number): void {
+    const transport = this.#transport;
+    const ip = this.#ip;
+    const segment = this.#segment;
+    if (!transport.isOpen(user, connection)) {
+      this.#counters[Counter.DROPPED_STALE]++;
+      const { payloadBytes } = transport.delivery;
+      transport.rejectSegment(connection, ip, segment, payloadBytes, nowNs);
+      return;
+    }
+    const events = transport.onSegment(user, ip, segment, this.#options, nowNs);
+    if (events === NOT_FROM_TARGET) this.#counters[Counter.DROPPED_NOT_OURS]++;
+    else this.#listener.onEvents(user, events, arrivedNs, nowNs);
+  }
+
+  #onOtherPacket(start: number, capturedBytes: number, nowNs: number): void {
+    const user = this.#transport.onOtherPacket(start, capturedBytes, this.#ip, nowNs);
+    if (user !== NO_USER) this.#listener.onDueChanged(user, nowNs);
+  }
+}

@@ -1,0 +1,238 @@
+/**
+ * TCP as a Transport: every user's connection (TcpClient), its segments as frames, and what came of
+ * those that come in.
+ */
+import { seqAdd } from '../base/seq.ts';
+import { Counter } from '../measure/counters.ts';
+import type { Connections } from '../schedule/connections.ts';
+import { TcpClient } from '../tcp/tcp-client.ts';
+import { TcpEvent } from '../tcp/tcp-event.ts';
+import { State, TCB_BYTES_PER_USER, UserTable } from '../tcp/user-table.ts';
+import type { IpView } from '../wire/ip-view.ts';
+import { ACK, FIN, RST, SYN, type TcpView } from '../wire/tcp.ts';
+import type { TcpOptions } from '../wire/tcp-options.ts';
+import type { ClientStream } from './client-stream.ts';
+import { Outbox } from './outbox.ts';
+import type { Owners } from './owners.ts';
+import { PathMessages } from './path-messages.ts';
+import type { Sender } from './ports.ts';
+import { SegmentFrames } from './segment-frames.ts';
+import type { Delivery, SendTimes, Transport, TransportEvent } from './transport.ts';
+import type { TransportPlan } from './transport-plan.ts';
+
+/** The bits of TcpEvent that mean the same to a player. */
+const TOLD: typeof TransportEvent = {
+  NONE: TcpEvent.NONE,
+  CONNECTED: TcpEvent.CONNECTED,
+  DATA: TcpEvent.DATA,
+  ACKED: TcpEvent.ACKED,
+  PEER_FIN: TcpEvent.PEER_FIN,
+  CLOSED: TcpEvent.CLOSED,
+  REFUSED: TcpEvent.REFUSED,
+  RESET: TcpEvent.RESET,
+  GAVE_UP: TcpEvent.GAVE_UP,
+};
+const TOLD_BITS = Object.values(TOLD).reduce<number>((bits, bit) => bits | bit, 0);
+
+/** Octets that one user takes here: its control block, and its target's row. */
+export const TRANSPORT_BYTES_PER_USER = TCB_BYTES_PER_USER + 2;
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+export class TcpTransport implements Transport {
+  readonly users: UserTable;
+  readonly delivery: Mutable<Delivery>;
+  readonly #plan: TransportPlan;
+  readonly #connections: Connections;
+  readonly #counters: Float64Array;
+  /** A row a user: whose server it talks to, a row in the plan's targets. */
+  readonly #target: Uint16Array;
+  readonly #outbox: Outbox;
+  readonly #frames: SegmentFrames;
+  readonly #tcp: TcpClient;
+  readonly #paths: PathMessages;
+
+  /** @param data where packets that come in lie */
+  constructor(
+    plan: TransportPlan,
+    stream: ClientStream,
+    connections: Connections,
+    owners: Owners,
+    sender: Sender,
+    times: SendTimes,
+    data: DataView,
+    counters: Float64Array,
+  ) {
+    const users = new UserTable(connections.count);
+    const target = new Uint16Array(connections.count);
+    const outbox = new Outbox(sender, times);
+    const frames = new SegmentFrames(plan, outbox, stream, users, connections, target, counters);
+    const tcp = new TcpClient(users, stream, frames, plan.tcp, plan.pool.clients.family);
+    this.users = users;
+    this.delivery = {
+      bytes: 0,
+      isPushed: false,
+      arrivedNs: 0,
+      data,
+      payloadBytes: 0,
+      payloadStart: 0,
+      payloadCapturedBytes: 0,
+    };
+    this.#plan = plan;
+    this.#connections = connections;
+    this.#counters = counters;
+    this.#target = target;
+    this.#outbox = outbox;
+    this.#frames = frames;
+    this.#tcp = tcp;
+    this.#paths = new PathMessages(plan, connections, owners, target, tcp, counters);
+  }
+
+  open(user: number, target: number, nowNs: number): void {
+    this.#target[user] = target;
+    const iss = this.#frames.issOf(user, nowNs);
+    this.#tcp.open(user, iss, nowNs, this.#plan.syn.sackPermitted);
+  }
+
+  /** The target with this row in the plan is reached by another link header from now on. */
+  setLink(target: number, link: Uint8Array): void {
+    this.#frames.setLink(target, link);
+  }
+
+  emit(user: number, nowNs: number): void {
+    if (this.#paths.hasLearnt) this.#paths.limit(user);
+    this.#tcp.emit(user, nowNs);
+  }
+
+  finish(user: number): void {
+    this.#tcp.finish(user);
+  }
+
+  abort(user: number, nowNs: number): void {
+    this.#tcp.abort(user, nowNs);
+  }
+
+  expectMore(user: number): void {
+    this.#tcp.acknowledgeNow(user);
+  }
+
+  dueNs(user: number): number {
+    return this.users.dueNs[user];
+  }
+
+  onTimeout(user: number, nowNs: number): number {
+    if (this.#paths.hasLearnt) this.#paths.limit(user);
+    const events = this.#tcp.onTimeout(user, nowNs);
+    if (events & TcpEvent.MSS_LOWERED) this.#counters[Counter.SMALLER_TRIED]++;
+    return events & TOLD_BITS;
+  }
+
+  hasLeftLate(user: number, sinceNs: number, byNs: number): void {
+    this.#tcp.hasLeftLate(user, sinceNs, byNs);
+  }
+
+  isOpening(user: number): boolean {
+    return this.users.state[user] === State.SYN_SENT;
+  }
+
+  isOutstanding(user: number): boolean {
+    return this.#tcp.isOutstanding(user);
+  }
+
+  isRepeating(user: number): boolean {
+    return this.#tcp.isRetransmitting(user);
+  }
+
+  ackedBytes(user: number): number {
+    return this.#tcp.ackedBytes(user);
+  }
+
+  hasHole(user: number): boolean {
+    return this.#tcp.hasHole(user);
+  }
+
+  roundTripUs(user: number): number {
+    return this.#tcp.roundTripUs(user);
+  }
+
+  flush(): void {
+    this.#outbox.flush();
+  }
+
+  /** In TIME-WAIT a lost last ACK makes the server repeat its FIN. */
+  mustLinger(): boolean {
+    return this.users.state.includes(State.TIME_WAIT);
+  }
+
+  /**
+   * A segment to the user's present connection, whose source is not checked yet; `delivery` holds its
+   * payload's place.
+   * @returns bits of TransportEvent, or NOT_FROM_TARGET
+   */
+  onSegment(
+    user: number,
+    ip: IpView,
+    segment: TcpView,
+    options: TcpOptions,
+    nowNs: number,
+  ): number {
+    const target = this.#plan.targets[this.#target[user]];
+    if (segment.srcPort !== target.port || !ip.srcMatches(target.address)) return NOT_FROM_TARGET;
+    const { delivery } = this;
+    const tcp = this.#tcp;
+    const events = tcp.onSegment(user, segment, options, delivery.payloadBytes, nowNs);
+    const counters = this.#counters;
+    if (events & TcpEvent.OUT_OF_WINDOW) {
+      counters[Counter.DROPPED_OUT_OF_WINDOW]++;
+      if (events & TcpEvent.OLD_CONNECTION) counters[Counter.OLD_CONNECTIONS]++;
+    }
+    if (events & TcpEvent.OUT_OF_ORDER_LOST) counters[Counter.DROPPED_OUT_OF_ORDER]++;
+    if (events & TcpEvent.DATA) {
+      delivery.bytes = tcp.deliveredBytes;
+      delivery.isPushed = tcp.deliveredPush;
+    }
+    return events & TOLD_BITS;
+  }
+
+  /** Whether this is the user's present connection, and there is one. */
+  isOpen(user: number, connection: number): boolean {
+    return (
+      this.users.state[user] !== State.CLOSED && this.#connections.numberOf(user) === connection
+    );
+  }
+
+  /** RFC 9293, section 3.10.7.1: no such connection (a killed run's, perhaps). */
+  rejectSegment(
+    connection: number,
+    ip: IpView,
+    segment: TcpView,
+    payloadBytes: number,
+    nowNs: number,
+  ): void {
+    const { flags } = segment;
+    if (flags & RST) return;
+    const target = this.#plan.targets.findIndex(
+      ({ port, address }) => port === segment.srcPort && ip.srcMatches(address),
+    );
+    if (target < 0) return;
+    const segLen = payloadBytes + (flags & SYN ? 1 : 0) + (flags & FIN ? 1 : 0);
+    if (flags & ACK) {
+      this.#frames.emitReset(target, connection, segment.ack, 0, false, nowNs);
+    } else {
+      const ack = seqAdd(segment.seq, segLen);
+      this.#frames.emitReset(target, connection, 0, ack, true, nowNs);
+    }
+  }
+
+  /**
+   * A packet that is not TCP's: a router's message, perhaps.
+   * @param ip its headers, whose `check` has said NOT_TCP
+   * @returns the user whose `dueNs` has changed, or NO_USER
+   */
+  onOtherPacket(start: number, capturedBytes: number, ip: IpView, nowNs: number): number {
+    return this.#paths.onPacket(this.delivery.data, start, capturedBytes, ip, nowNs);
+  }
+}
+
+/** Of `TcpTransport.onSegment`: the segment is another machine's, or another port's. */
+export const NOT_FROM_TARGET = -1;
