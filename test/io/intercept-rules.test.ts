@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { registrationsOfRules, ruleLines } from '../../src/io/intercept/intercept-rules.ts';
 import { WITHHELD_MAX, WithheldRegistrations } from '../../src/io/intercept/intercept-withheld.ts';
-import { bearsDeadMark, ownMark } from '../../src/io/intercept/process-mark.ts';
+import { bearsDeadMark, ownMark } from '../../src/io/rules/process-mark.ts';
 import { rangeOf, registrationOf, targetOf } from '../helpers/raw-client.ts';
 
 const options = { queues: { first: 0, last: 0 }, failOpen: false };

@@ -5,8 +5,7 @@
  *       -m comment --comment gryphon:PID:START -j NFQUEUE --queue-num N | --queue-balance A:B
  *
  * One for each target and block of client addresses, so that whoever else uses the port is not
- * touched. A change replaces all rules of this process in one transaction (iptables-restore), so
- * there is no moment without rules, and rules that somebody has removed come back.
+ * touched.
  */
 
 import {
@@ -15,19 +14,20 @@ import {
   addressOfBytes,
   formatAddress,
 } from '../../base/address.ts';
-import { alsoFailed, ReplayError, undoAfter } from '../../base/errors.ts';
+import { ReplayError } from '../../base/errors.ts';
 import type { RegisteredTarget, Registration } from '../../intercept/ports.ts';
-import { ROOT_HINT } from '../sys/errno.ts';
+import { type ChainRule, chainLine, MarkedChain } from '../rules/marked-chain.ts';
 import { coveringBlocks, formatBlock, parseBlock, rangeOfBlock } from '../way/address-blocks.ts';
-import { runCommand } from '../way/commands.ts';
-import { bearsDeadMark, MARK_PATTERN, ownMark } from './process-mark.ts';
 
 /** Every packet that leaves the machine is compared with them, one after the other. */
 const RULES_MAX = 1_024;
 
-const TOOLS = { 4: 'iptables', 6: 'ip6tables' } as const;
-type Family = keyof typeof TOOLS;
-const FAMILIES: readonly Family[] = [4, 6];
+const CHAIN = {
+  table: 'filter',
+  chain: 'OUTPUT',
+  hintMissing: 'install iptables, or put the rules in yourself (--no-rules), or use --mode sink',
+  hintRefused: 'the kernel needs the xtables targets NFQUEUE and comment; --mode sink does without',
+} as const;
 
 export interface RuleOptions {
   readonly queues: { readonly first: number; readonly last: number };
@@ -35,26 +35,14 @@ export interface RuleOptions {
   readonly failOpen: boolean;
 }
 
-interface Rule {
-  readonly family: Family;
-  readonly match: string;
-  readonly action: string;
-}
-
 /** The rules that registrations ask for, as lines to type. */
 export const ruleLines = (registrations: readonly Registration[], options: RuleOptions): string[] =>
-  rulesFor(registrations, options).map(
-    ({ family, match, action }) => `${TOOLS[family]} -w -I OUTPUT ${match} ${action}`,
-  );
+  rulesFor(registrations, options).map((rule) => chainLine(CHAIN, rule));
 
 /** The rules of this process in the OUTPUT chains. */
 export class InterceptRules {
   readonly #options: RuleOptions;
-  readonly #mark = ownMark();
-  /** Our own and those of killed runs whose rules we take over. */
-  readonly #marks = new Set([this.#mark]);
-  /** Those that are there, as far as is known; a family that never had any is not asked for. */
-  readonly #installed = new Map<Family, readonly Rule[]>();
+  readonly #chain = new MarkedChain(CHAIN);
 
   constructor(options: RuleOptions) {
     this.#options = options;
@@ -66,21 +54,12 @@ export class InterceptRules {
    * @throws ReplayError ERR_IO_NO_IPTABLES, ERR_IO_NOT_PERMITTED, ERR_IO_RULES (environment)
    */
   findLeftovers(): { readonly count: number; readonly withheld: readonly Registration[] } {
-    let count = 0;
-    const withheld: Registration[] = [];
-    for (const family of FAMILIES) {
-      const answer = runCommand(TOOLS[family], ['-w', '-S', 'OUTPUT']);
-      // A machine without IPv6 has no such rules, and needs none before somebody registers for it.
-      if (answer.failure !== null && family === 6) continue;
-      if (answer.failure !== null) throw ruleFault(family, answer);
-      const lines = answer.stdout.split('\n').filter(bearsDeadMark);
-      if (lines.length === 0) continue;
-      for (const line of lines) this.#marks.add(markOf(line));
-      this.#installed.set(family, []);
-      count += lines.length;
-      withheld.push(...registrationsOfRules(family, lines));
-    }
-    return { count, withheld };
+    // A machine without IPv6 has no such rules, and needs none before somebody registers for it.
+    const left = this.#chain.findLeftovers([4]);
+    return {
+      count: left.reduce((count, { lines }) => count + lines.length, 0),
+      withheld: left.flatMap(({ family, lines }) => registrationsOfRules(family, lines)),
+    };
   }
 
   /**
@@ -91,21 +70,7 @@ export class InterceptRules {
   replace(registrations: readonly Registration[]): void {
     const rules = rulesFor(registrations, this.#options);
     if (rules.length > RULES_MAX) throw tooMany(rules.length);
-    const before = new Map(this.#installed);
-    try {
-      for (const family of FAMILIES) {
-        this.#replaceFamily(
-          family,
-          rules.filter((rule) => rule.family === family),
-        );
-      }
-    } catch (fault) {
-      throw undoAfter(fault, () =>
-        eachOf([...this.#installed.keys()], (family) =>
-          this.#replaceFamily(family, before.get(family) ?? []),
-        ),
-      );
-    }
+    this.#chain.replace(rules);
   }
 
   /**
@@ -113,74 +78,15 @@ export class InterceptRules {
    * @throws ReplayError ERR_IO_LEFT_BEHIND (internal), with the command that removes what is left
    */
   close(): void {
-    eachOf([...this.#installed.keys()], (family) => {
-      try {
-        this.#replaceFamily(family, []);
-      } catch (fault) {
-        throw this.#leftBehind(family, fault);
-      }
-    });
-  }
-
-  #leftBehind(family: Family, fault: unknown): ReplayError {
-    const tool = TOOLS[family];
-    const why = fault instanceof Error ? fault.message : String(fault);
-    return new ReplayError({
-      code: 'ERR_IO_LEFT_BEHIND',
-      kind: 'internal',
-      message: `its ${tool} rules are left in OUTPUT: ${why}`,
-      hint:
-        `remove them: ${tool} -w -S OUTPUT | sed -n '/${this.#mark}/s/^-A/-D/p' | ` +
-        `xargs -L 1 ${tool} -w (or start it once more: it takes them over)`,
-      cause: fault,
-    });
-  }
-
-  #replaceFamily(family: Family, rules: readonly Rule[]): void {
-    if (rules.length === 0 && !this.#installed.has(family)) return;
-    const answer = runCommand(TOOLS[family], ['-w', '-S', 'OUTPUT']);
-    if (answer.failure !== null) throw ruleFault(family, answer);
-    const own = answer.stdout.split('\n').filter((line) => this.#marks.has(markOf(line)));
-    const insertions = rules.map(
-      ({ match, action }) => `-I OUTPUT ${match} -m comment --comment ${this.#mark} ${action}`,
-    );
-    // A change that fails may have been made all the same: at the end we look.
-    if (!this.#installed.has(family)) this.#installed.set(family, []);
-    const lines = [...own.map(asDeletion), ...insertions];
-    if (lines.length > 0) restore(family, lines);
-    this.#installed.set(family, rules);
+    this.#chain.close();
   }
 }
 
-/** Does it for each family, whatever becomes of the other; then throws what failed. */
-function eachOf(families: readonly Family[], action: (family: Family) => void): void {
-  const faults: unknown[] = [];
-  for (const family of families) {
-    try {
-      action(family);
-    } catch (fault) {
-      faults.push(fault);
-    }
-  }
-  if (faults.length > 0) throw faults.reduce(alsoFailed);
-}
-
-const markOf = (line: string): string => MARK_PATTERN.exec(line)?.[0] ?? '';
-
-/** A line of `iptables -S` that takes the rule away again. */
-const asDeletion = (line: string): string => line.replace(/^-A /, '-D ');
-
-function restore(family: Family, lines: readonly string[]): void {
-  const input = ['*filter', ...lines, 'COMMIT', ''].join('\n');
-  const answer = runCommand(`${TOOLS[family]}-restore`, ['-w', '--noflush'], input);
-  if (answer.failure !== null) throw ruleFault(family, answer);
-}
-
-function rulesFor(registrations: readonly Registration[], options: RuleOptions): Rule[] {
+function rulesFor(registrations: readonly Registration[], options: RuleOptions): ChainRule[] {
   const { first, last } = options.queues;
   const queue = first === last ? `--queue-num ${first}` : `--queue-balance ${first}:${last}`;
   const action = `-j NFQUEUE ${queue}${options.failOpen ? ' --queue-bypass' : ''}`;
-  const rules = new Map<string, Rule>();
+  const rules = new Map<string, ChainRule>();
   for (const { family, targets, ranges } of registrations) {
     const blocks = ranges.flatMap(coveringBlocks).map(formatBlock);
     for (const { address, port } of targets) {
@@ -237,27 +143,3 @@ const tooMany = (count: number): ReplayError =>
     message: `the registered ranges and targets make ${count} rules; at most ${RULES_MAX} are installed`,
     hint: 'give the client pool as few CIDR blocks (198.18.0.0/15), or use --mode sink',
   });
-
-function ruleFault(
-  family: Family,
-  { failure, isMissing }: { readonly failure: string; readonly isMissing: boolean },
-): ReplayError {
-  const tool = TOOLS[family];
-  if (isMissing) {
-    return new ReplayError({
-      code: 'ERR_IO_NO_IPTABLES',
-      kind: 'environment',
-      message: `${tool} is not installed`,
-      hint: 'install iptables, or put the rules in yourself (--no-rules), or use --mode sink',
-    });
-  }
-  const isDenied = /permission denied|must be root/i.test(failure);
-  return new ReplayError({
-    code: isDenied ? 'ERR_IO_NOT_PERMITTED' : 'ERR_IO_RULES',
-    kind: 'environment',
-    message: `${tool} refuses the rules: ${failure}`,
-    hint: isDenied
-      ? ROOT_HINT
-      : 'the kernel needs the xtables targets NFQUEUE and comment; --mode sink does without',
-  });
-}

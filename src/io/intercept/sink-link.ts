@@ -9,11 +9,11 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { formatAddress } from '../../base/address.ts';
 import { ReplayError, undoAfter } from '../../base/errors.ts';
+import { bearsDeadMark, MARK_PATTERN, ownMark } from '../rules/process-mark.ts';
 import { ROOT_HINT } from '../sys/errno.ts';
 import { type AddressBlock, formatBlock, parseBlock } from '../way/address-blocks.ts';
 import { runCommand } from '../way/commands.ts';
 import { ipJson } from '../way/interfaces.ts';
-import { bearsDeadMark, MARK_PATTERN, ownMark } from './process-mark.ts';
 
 /** Where the routes lead, and where what they carry comes in. */
 export const SINK_DEVICE = 'gryphon-s0';
