@@ -79,11 +79,14 @@ export interface ReplayOptions extends CaptureOptions {
    */
   readonly users?: OptionValue;
   /**
-   * `POOL`: client addresses: CIDR, `A-B`, `a.b.c.x`, `a.b.c.*`, and lists of these. Default:
-   * 198.18.0.0/15; 2001:2::/96 for an IPv6 target.
+   * `POOL`: client addresses: CIDR, `A-B`, `a.b.c.x`, `a.b.c.*`, and lists of these; or `own`: this
+   * machine's. Default: 198.18.0.0/15; 2001:2::/96 for an IPv6 target.
    */
   readonly clients?: OneOrMore<string>;
-  /** `A-B`: source ports of each client address. Default: 1024-65535. */
+  /**
+   * `A-B`: source ports of each client address; at own addresses without those that this machine
+   * uses. Default: 1024-65535; with own clients without the kernel's.
+   */
   readonly ports?: OptionValue;
   /**
    * `ip|port`: how the pool is used up: all addresses with one port, then the next port; or all
@@ -156,6 +159,11 @@ export interface ReplayOptions extends CaptureOptions {
    * the link.
    */
   readonly arp?: boolean;
+  /**
+   * Make the firewall rule that own clients need, and remove it at the end; `--no-rules`: print it.
+   * Default: on.
+   */
+  readonly rules?: boolean;
   /** Allow a target with a public address. */
   readonly allowPublic?: boolean;
   /**

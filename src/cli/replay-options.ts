@@ -1,5 +1,5 @@
 /** From the values of options to what a replay needs to know: all faults at once. */
-import type { ReplayOptions, ReplayTarget } from '../run/plan/options.ts';
+import { OWN_CLIENTS, type ReplayOptions, type ReplayTarget } from '../run/plan/options.ts';
 import {
   DEFAULT_CLIENTS_IPV4,
   DEFAULT_CLIENTS_IPV6,
@@ -49,10 +49,11 @@ export async function readReplayOptions(from: {
     const label = given.labelOf('intercept');
     faults.add(`${label} means nothing to the embedded target`, 'add --target HOST:PORT');
   }
+  refuseOwn(values, { given, isEmbedded, hasIntercepts: specs.length > 0 }, faults);
   faults.throwIfAny();
 
   const { lookup } = context;
-  const { family, text } = values.clients ?? defaultClients(routes);
+  const { family, text } = clientsOf(values, routes);
   const { allowPublic } = values;
   const target: ReplayTarget =
     routes.length === 0
@@ -95,6 +96,7 @@ const plainOptions = (values: ReplayValues) => ({
   sourceMac: values.sourceMac,
   sender: values.sender,
   arp: values.arp,
+  makesRules: values.rules,
   threads: values.threads,
   metrics: values.metrics,
   realTime: values.realTime,
@@ -116,10 +118,35 @@ function routesOf(
   return map;
 }
 
-function defaultClients(routes: readonly RouteSpec[]) {
+function clientsOf({ clients }: ReplayValues, routes: readonly RouteSpec[]) {
+  if (clients !== null && clients !== OWN_CLIENTS) return clients;
   // A name's family is not known yet: IPv4, unless the targets are IPv6 addresses.
   const isIpv6 = routes.length > 0 && routes.every(({ target }) => target.host.includes(':'));
-  return parseClients(isIpv6 ? DEFAULT_CLIENTS_IPV6 : DEFAULT_CLIENTS_IPV4);
+  const pool = parseClients(isIpv6 ? DEFAULT_CLIENTS_IPV6 : DEFAULT_CLIENTS_IPV4);
+  return clients === OWN_CLIENTS ? { family: pool.family, text: OWN_CLIENTS } : pool;
+}
+
+/** Own addresses are for a real target, and its replies come back to them by themselves. */
+function refuseOwn(
+  { clients }: ReplayValues,
+  circumstances: {
+    readonly given: GivenOptions;
+    readonly isEmbedded: boolean;
+    readonly hasIntercepts: boolean;
+  },
+  faults: FaultList,
+): void {
+  if (clients !== OWN_CLIENTS) return;
+  const { given, isEmbedded, hasIntercepts } = circumstances;
+  const label = `${given.labelOf('clients')} own`;
+  if (isEmbedded && given.isAsClose('clients', 'target')) {
+    faults.add(`${label} means nothing to the embedded target`, 'add --target HOST:PORT');
+  } else if (hasIntercepts) {
+    faults.add(
+      `${label} and ${given.labelOf('intercept')} contradict each other`,
+      'replies to own addresses come back here by themselves: leave the intercept out',
+    );
+  }
 }
 
 /** Options for one kind of target, given for the other. */

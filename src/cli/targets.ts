@@ -1,7 +1,12 @@
 /** Where sessions are played: how targets are written, looked up, and which ones are refused. */
 import { formatAddress, parseAddress } from '../base/address.ts';
 import { ReplayError } from '../base/errors.ts';
-import type { ReplayOptions, ReplayTarget, Route } from '../run/plan/options.ts';
+import {
+  OWN_CLIENTS,
+  type ReplayOptions,
+  type ReplayTarget,
+  type Route,
+} from '../run/plan/options.ts';
 import { parseClients } from '../schedule/address-pool.ts';
 import { isPublic, isUnicast } from './address-kinds.ts';
 import type { Context } from './context.ts';
@@ -38,7 +43,7 @@ export async function resolveTarget(
  * there is nothing to say.
  */
 export function publicClientsWarning({ target, clients }: ReplayOptions): string | null {
-  if (target.kind === 'embedded') return null;
+  if (target.kind === 'embedded' || clients === OWN_CLIENTS) return null;
   const { family, ranges } = parseClients(clients);
   const isAnyPublic = ranges.some(({ prefix, start, count }) =>
     [start, start + count - 1].some((low) => isPublic(formatAddress({ family, prefix, low }))),

@@ -25,6 +25,7 @@ import {
   wayOf,
 } from './plan/network-way.ts';
 import type { ReplayOptions, RunHost } from './plan/options.ts';
+import { asksForOwn, planOwn } from './plan/own-clients.ts';
 import { NO_SURROUNDINGS, planRun } from './plan/plan-run.ts';
 import type { RunPlan } from './plan/run-plan.ts';
 import { factsOf } from './run-facts.ts';
@@ -223,7 +224,9 @@ function unreachedResult(
   });
   const timeline = { intervalNs: NS_PER_SECOND, intervals: [] };
   const record = { counters, latency: new LatencyTable(), timeline };
-  return buildResult(facts, record, parseThresholds(options.thresholds));
+  // As they were asked for: own addresses are not known without a way.
+  const asked = { ...facts.plan, clients: options.clients };
+  return buildResult({ ...facts, plan: asked }, record, parseThresholds(options.thresholds));
 }
 
 /**
@@ -231,7 +234,7 @@ function unreachedResult(
  * @throws ReplayError as draftPlan and requireMemory do
  */
 export function draftFor(scripts: Scripts, options: ReplayOptions): PlanDraft {
-  const draft = draftPlan(scripts, options);
+  const draft = draftPlan(scripts, options, asksForOwn(options));
   requireMemory(draft.users, options.target.kind === 'embedded');
   return draft;
 }
@@ -250,6 +253,7 @@ export function planWay(
   if (options.target.kind === 'embedded') {
     return { plan: planRun(draft, NO_SURROUNDINGS, epochMs), network: null };
   }
+  if (draft.isOwn) return planOwn(draft, epochMs, asksLink);
   const path = findPath(draft, asksLink);
   const answers = answersFor(draft, path);
   const plan = planRun(draft, surroundingsOf(options, path, answers), epochMs);

@@ -53,7 +53,7 @@ export function factsOf(
       iterations: plan.iterations,
       accel: options.accel,
       pace: options.pace,
-      clients: options.clients,
+      clients: plan.clients.text,
       target: isEmbedded ? 'embedded' : plan.targets.map(({ label }) => label).join(','),
       mode: isEmbedded ? 'embedded' : (mode ?? 'local'),
       seed: options.seed,

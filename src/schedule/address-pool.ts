@@ -172,9 +172,10 @@ export class AddressPool {
 
   /**
    * Refuses a plan that needs more connections than there are addresses and ports.
+   * @param hint how to mend it, in place of the usual
    * @throws ReplayError ERR_POOL_TOO_SMALL (usage), which says how many addresses are needed
    */
-  requireCapacity(connections: number): void {
+  requireCapacity(connections: number, hint?: string): void {
     if (connections <= this.capacity) return;
     const needed = Math.ceil(connections / this.portsPerAddress);
     throw new ReplayError({
@@ -184,7 +185,9 @@ export class AddressPool {
         `${formatCount(connections)} connections need ${formatCount(needed)} client addresses ` +
         `with ${formatCount(this.portsPerAddress)} ports each; ` +
         `'${this.clients.text}' has ${formatCount(this.addresses)}`,
-      hint: `give a pool of at least ${formatCount(needed)} addresses, or more ports, or fewer users`,
+      hint:
+        hint ??
+        `give a pool of at least ${formatCount(needed)} addresses, or more ports, or fewer users`,
     });
   }
 

@@ -97,7 +97,8 @@ export const ROOM_RULES: ReadonlyMap<string, ReadonlyMap<string, readonly string
       ['way', ['receive', 'filter', 'sys']],
       ['send', ['files', 'receive', 'sys']],
       ['channel', ['way', 'receive', 'sys']],
-      ['intercept', ['way', 'receive', 'filter', 'sys']],
+      ['rules', ['way', 'sys']],
+      ['intercept', ['rules', 'way', 'receive', 'filter', 'sys']],
     ]),
   ],
 ]);

@@ -41,6 +41,7 @@ export const OPTIONS: ReplayOptions = {
   sourceMac: null,
   sender: 'packet',
   arp: null,
+  makesRules: true,
   threads: null,
   realTime: false,
   intercepts: [],

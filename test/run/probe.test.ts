@@ -51,11 +51,20 @@ test.each<[string, string, string, WayChanges, string[], string[]]>([
     '198.18.0.0/15',
     {},
     [
+      "play from this machine's own address: --clients own; or on the target: ",
       'ip route add 198.18.0.0/15 via 10.20.0.2;',
       'sysctl -w net.ipv4.conf.all.rp_filter=2;',
       "tcpdump -ni any 'tcp port 80'",
     ],
     ['--arp'],
+  ],
+  [
+    'a pool that somebody has chosen: the route',
+    '10.20.0.5',
+    '198.18.0.0/16',
+    {},
+    ['on the target: ip route add 198.18.0.0/16 via 10.20.0.2;'],
+    ['--clients own'],
   ],
   [
     'neighbours that are not answered: the option that does',

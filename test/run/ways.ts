@@ -51,11 +51,13 @@ export function wayTo(target: string, changes: WayChanges = {}): NetworkWay {
     mtu: 1500,
     isLocal,
     nextHop: octetsOf(target),
+    source: octetsOf(target.includes(':') ? 'fd77::2' : '10.20.0.2'),
   };
   return {
     path: { device, routes: [route], mtu: 1500, inUse: [], forwards: false },
     sender: 'packet',
     answersNeighbours: 'next-hops',
+    own: null,
     intercepts: [],
     channel: null,
     ...more,

@@ -1,5 +1,6 @@
 /** The options of `gryphon replay`, a row each. */
 import { parseThreshold } from '../../measure/thresholds.ts';
+import { OWN_CLIENTS } from '../../run/plan/options.ts';
 import { parseClients } from '../../schedule/address-pool.ts';
 import { parseRamp } from '../../schedule/arrivals.ts';
 import { parsePorts } from '../../schedule/client-ports.ts';
@@ -76,12 +77,19 @@ const LOAD_ROWS = {
     otherwise: 'one per replayable session',
   }),
   clients: value(
-    { form: 'POOL', parse: parseClients, example: '10.17.15.0/24', isJoined: true },
+    {
+      form: 'POOL',
+      parse: (text: string) => (text.trim() === OWN_CLIENTS ? OWN_CLIENTS : parseClients(text)),
+      example: '10.17.15.0/24',
+      choices: [OWN_CLIENTS],
+      isOpen: true,
+      isJoined: true,
+    },
     {
       group: LOAD,
       letter: 'c',
-      help: 'of client addresses: CIDR, A-B, a.b.c.x, a.b.c.*, with commas between',
-      more: 'client addresses: CIDR, `A-B`, `a.b.c.x`, `a.b.c.*`, and lists of these',
+      help: 'of client addresses: CIDR, A-B, a.b.c.x, a.b.c.*, …; or "own": of this machine',
+      more: "client addresses: CIDR, `A-B`, `a.b.c.x`, `a.b.c.*`, and lists of these; or `own`: [this machine's](targets.md#from-the-machines-own-address)",
       otherwise: '198.18.0.0/15; 2001:2::/96 for an IPv6 target',
     },
   ),
@@ -90,8 +98,8 @@ const LOAD_ROWS = {
     {
       group: LOAD,
       help: 'Source ports',
-      more: 'source ports of each client address',
-      default: '1024-65535',
+      more: 'source ports of each client address; at own addresses without those that this machine uses',
+      otherwise: "1024-65535; with own clients without the kernel's",
     },
   ),
   order: value(oneOf(ORDERS), {
@@ -255,6 +263,13 @@ const NETWORK_ROWS = {
     help: 'Answer ARP and NDP for the clients, or not: --no-arp',
     more: 'answer ARP and NDP for the clients whoever asks; `--no-arp`: nobody',
     otherwise: 'when they are on the link',
+    only: 'network',
+  }),
+  rules: onOff({
+    group: NETWORK,
+    help: 'Make the firewall rule that own clients need, or print it: --no-rules',
+    more: 'make the firewall rule that own clients need, and remove it at the end; `--no-rules`: print it',
+    default: 'on',
     only: 'network',
   }),
   allowPublic: onOff({

@@ -3,9 +3,9 @@
  * must come out there as well, or they would leave by the default route for the world.
  *
  * Tried on Linux 6.18: IPv4 works once the client range has a route to `lo`, and for a target in
- * 127.0.0.0/8 once `route_localnet` is on. Clients that are the machine's own addresses (127.0.0.0/8
- * are) do not work, since the kernel resets what it knows nothing of. IPv6 does not work: the kernel
- * turns a route to `lo` into one that rejects.
+ * 127.0.0.0/8 once `route_localnet` is on. IPv6 does not work: the kernel turns a route to `lo` into
+ * one that rejects. None of this is needed for clients that are the machine's own addresses
+ * (io/rules/reply-drop.ts).
  */
 import { readFileSync } from 'node:fs';
 import { type AddressRange, addressAt, formatAddress, type IpAddress } from '../../base/address.ts';
@@ -23,13 +23,13 @@ export function requireLoopback(target: IpAddress, ranges: readonly AddressRange
   if (target.family === 6) {
     throw fault(
       `${text} is this machine's own address, and IPv6 replies cannot be routed to lo`,
-      'run the target in a network namespace or on another machine, or use its IPv4 address',
+      '--clients own, or run the target in a network namespace or on another machine, or use its IPv4 address',
     );
   }
   if (target.low >>> 24 === LOOPBACK_FIRST_OCTET && !isRouteLocalnet()) {
     throw fault(
       `the kernel drops what comes to ${text} from other addresses`,
-      'sysctl -w net.ipv4.conf.lo.route_localnet=1',
+      '--clients own, or: sysctl -w net.ipv4.conf.lo.route_localnet=1',
     );
   }
   for (const range of ranges) {
@@ -45,13 +45,13 @@ function requireRouteToLo(client: IpAddress): void {
   if (route?.type === 'local') {
     throw fault(
       `client ${text} is this machine's own address, and the kernel would reset its connections`,
-      "give a client pool that is nobody's, 198.18.0.0/15 for example",
+      "give a client pool without it, or nothing but this machine's own: --clients own",
     );
   }
   if (route?.dev === 'lo') return;
   throw fault(
     `replies to client ${text} would leave this machine: the target is on it`,
-    `ip route add ${text}/32 dev lo, or better the whole client pool`,
+    `--clients own, or: ip route add ${text}/32 dev lo, or better the whole client pool`,
   );
 }
 

@@ -40,6 +40,8 @@ export interface LinkRoute {
   readonly isLocal: boolean;
   /** The address of the next hop, 4 or 16 octets: the target's own on its link; null for a MAC. */
   readonly nextHop: Uint8Array | null;
+  /** The address that connections of this machine's own to the target have; null where it has none. */
+  readonly source: Uint8Array | null;
 }
 
 /** What the routing table says. */
@@ -50,6 +52,8 @@ export interface Hop {
   /** The route's own MTU; Infinity without one. */
   readonly mtu: number;
   readonly isLocal: boolean;
+  /** The address that this machine sends from; null where the table was not asked. */
+  readonly source: Uint8Array | null;
 }
 
 const NO_MAC = new Uint8Array(MAC_BYTES);
@@ -79,6 +83,7 @@ export function findRoute(request: RouteRequest): LinkRoute {
     mtu: Math.min(device.mtu, hop.mtu),
     isLocal: hop.isLocal,
     nextHop: nextHop?.kind === 'mac' ? null : hop.address,
+    source: hop.source ?? firstAddress(device, target.family),
   };
   if (device.linkType === 'none' || !request.hasLinkHeader) {
     return { ...route, linkHeader: new Uint8Array(0), nextHopMac: NO_MAC };
@@ -102,16 +107,22 @@ function chooseHop(request: RouteRequest): Hop {
       address: addressBytes(target),
       mtu: Number.POSITIVE_INFINITY,
       isLocal: false,
+      source: null,
     };
   }
   const via = nextHop?.kind === 'ip' ? parseOctets(nextHop.address) : null;
   return routeOf(via ?? addressBytes(target), interfaceName);
 }
 
+/** An interface's first address of a family; null without one. */
+const firstAddress = ({ addresses }: NetworkInterface, family: 4 | 6): Uint8Array | null =>
+  addresses.find(({ address }) => address.length === (family === 4 ? 4 : 16))?.address ?? null;
+
 interface RouteJson {
   readonly dev: string;
   readonly type?: string;
   readonly gateway?: string;
+  readonly prefsrc?: string;
   readonly via?: { readonly host: string };
   readonly metrics?: readonly { readonly mtu?: number }[];
 }
@@ -133,6 +144,7 @@ export function routeOf(address: Uint8Array, interfaceName: string | null): Hop 
     address: parseOctets(route.gateway ?? route.via?.host ?? '') ?? address,
     mtu: route.metrics?.at(0)?.mtu ?? Number.POSITIVE_INFINITY,
     isLocal: route.type === 'local',
+    source: parseOctets(route.prefsrc ?? ''),
   };
 }
 

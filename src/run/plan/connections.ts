@@ -11,9 +11,13 @@ import {
 } from '../../schedule/address-pool.ts';
 import { firstPortOf } from '../../schedule/client-ports.ts';
 import type { ReplayOptions } from './options.ts';
+import type { Surroundings } from './plan-run.ts';
 
 /** The iteration column has 16 bits. */
 const ITERATIONS_MAX = 0xffff;
+
+/** Client ports where none were named: those that need no privilege elsewhere. */
+const DEFAULT_PORTS = { first: 1_024, last: 65_535 } as const;
 
 /** A pool for all of a run's connections. */
 export interface PlannedConnections {
@@ -24,23 +28,26 @@ export interface PlannedConnections {
 
 /**
  * @param whole addresses that clients may have
- * @param addressesMax as many of them as should be used unless the users need more
+ * @param room as many of them as should be used unless the users need more, and what to do where
+ * they are too few
  * @throws ReplayError usage: ERR_RUN_ITERATIONS, ERR_RUN_CONNECTIONS, ERR_POOL_TOO_SMALL
  */
 export function planConnections(
   whole: ClientAddresses,
   users: number,
   options: ReplayOptions,
-  addressesMax = Number.POSITIVE_INFINITY,
+  room: Partial<Pick<Surroundings, 'addressesMax' | 'hintTooFew'>> = {},
 ): PlannedConnections {
-  const { ports, order, seed } = options;
+  const { order, seed } = options;
+  const ports = options.ports ?? DEFAULT_PORTS;
+  const { addressesMax = Number.POSITIVE_INFINITY, hintTooFew } = room;
   const needed = Math.ceil((users * (options.iterations ?? 1)) / countPorts(ports));
   const clients = firstAddresses(whole, Math.max(needed, addressesMax));
   const shape = { clients, ports, order: order ?? 'ip', firstPort: firstPortOf(ports, seed) };
   const pool = new AddressPool(shape);
   const iterations = iterationsOf(options, users, pool);
   requireCountable(users * iterations);
-  pool.requireCapacity(users * iterations);
+  pool.requireCapacity(users * iterations, hintTooFew);
   return { shape, iterations };
 }
 

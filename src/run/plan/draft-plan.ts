@@ -7,13 +7,18 @@ import { addressBytes, type IpAddress, parseAddress } from '../../base/address.t
 import { assert } from '../../base/assert.ts';
 import { ReplayError } from '../../base/errors.ts';
 import { formatCount, formatDuration } from '../../base/units.ts';
-import { type ClientAddresses, parseClients } from '../../schedule/address-pool.ts';
+import {
+  type ClientAddresses,
+  DEFAULT_CLIENTS_IPV4,
+  DEFAULT_CLIENTS_IPV6,
+  parseClients,
+} from '../../schedule/address-pool.ts';
 import { type ArrivalOptions, planArrivals } from '../../schedule/arrivals.ts';
 import { WHEEL_RANGE_NS } from '../../schedule/timing-wheel.ts';
 import { capArrivals, capGaps } from '../../session/script/max-gap.ts';
 import type { Scripts } from '../../session/script/scripts.ts';
 import { planConnections } from './connections.ts';
-import type { ReplayOptions, ReplayTarget } from './options.ts';
+import { OWN_CLIENTS, type ReplayOptions, type ReplayTarget } from './options.ts';
 import type { RunTarget } from './run-plan.ts';
 
 /** What the embedded target is called; documentation addresses (RFC 5737, RFC 3849). */
@@ -29,7 +34,9 @@ export interface PlanDraft {
   /** For each of the scripts' endpoints its row in `targets`; 0xffff where no route matches. */
   readonly targetOf: Uint16Array;
   readonly users: number;
-  /** The whole pool, without the targets' addresses. */
+  /** Whether clients are this machine's own addresses; the way to the targets tells which. */
+  readonly isOwn: boolean;
+  /** The whole pool, without the targets' addresses, or what stands for it in a run from own ones. */
   readonly clients: ClientAddresses;
   readonly arrivals: ArrivalOptions;
   /** What the user should know: one line each. */
@@ -37,18 +44,21 @@ export interface PlanDraft {
 }
 
 /**
+ * @param isOwn whether clients are this machine's own addresses
  * @throws ReplayError usage: families that do not fit, a pool that is too small, times that cannot
  * be kept, nothing of the capture goes to a target
  */
-export function draftPlan(recorded: Scripts, options: ReplayOptions): PlanDraft {
+export function draftPlan(recorded: Scripts, options: ReplayOptions, isOwn = false): PlanDraft {
   requirePace(options);
   const scripts = options.maxGapNs === null ? recorded : capGaps(recorded, options.maxGapNs);
-  const { targets, targetOf } = mapEndpoints(scripts, options.target, options.clients);
+  const pool = options.clients === OWN_CLIENTS ? poolFor(options.target) : options.clients;
+  const { targets, targetOf } = mapEndpoints(scripts, options.target, pool);
   const played = playedSessions(scripts, targetOf);
   if (played.length === 0) throw nothingMapped(scripts);
   const users = options.users ?? played.length;
   const addresses = targets.map(({ address }) => address);
-  const clients = parseClients(options.clients, addresses);
+  // A machine may be its own target's client.
+  const clients = parseClients(pool, isOwn ? [] : addresses);
   checkFamilies(clients.family, addresses, options.clients);
   const arrivals = arrivalsOf(scripts, played, users, options);
   checkDuration(scripts, played, options.accel, planArrivals(arrivals).lastStartNs);
@@ -57,8 +67,15 @@ export function draftPlan(recorded: Scripts, options: ReplayOptions): PlanDraft 
     ...warnOfMixtures(scripts, options.target, targetOf, targets),
     ...warnOfRamp(options.ramp, users),
   ];
-  return { options, scripts, played, targets, targetOf, users, clients, arrivals, warnings };
+  return { options, scripts, played, targets, targetOf, users, isOwn, clients, arrivals, warnings };
 }
+
+/** A pool that stands for own addresses until the way to the targets tells which they are. */
+const poolFor = (target: ReplayTarget): string => {
+  const isIpv6 =
+    target.kind === 'network' && target.routes.some(({ address }) => address.includes(':'));
+  return isIpv6 ? DEFAULT_CLIENTS_IPV6 : DEFAULT_CLIENTS_IPV4;
+};
 
 /** `targetOf` of an endpoint that no route matches. */
 const NO_TARGET = 0xffff;

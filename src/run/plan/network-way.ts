@@ -3,6 +3,7 @@ import { addressOfBytes, formatAddress } from '../../base/address.ts';
 import { countPorts } from '../../base/port-range.ts';
 import { formatCount } from '../../base/units.ts';
 import type { ShardInbox } from '../../io/channel/channel-receiver.ts';
+import type { ReplyDropSpec } from '../../io/rules/drop-spec.ts';
 import {
   findLocalPath,
   type LocalPath,
@@ -23,10 +24,21 @@ export interface NetworkWay {
   readonly sender: SenderName;
   /** Whose questions for the clients' link-layer addresses (ARP, NDP) are answered. */
   readonly answersNeighbours: NeighbourAnswers;
+  /** Where clients are this machine's own addresses: what its kernel must not hear. */
+  readonly own: OwnReplies | null;
   /** Who picks the replies up; none: this machine. */
   readonly intercepts: readonly InterceptAddress[];
   /** Where the intercepts' replies are found, once there is a connection to them. */
   readonly channel: ChannelEnd | null;
+}
+
+/** Replies that this machine's own kernel would answer with resets. */
+export interface OwnReplies {
+  readonly drop: ReplyDropSpec;
+  /** Whether the run makes the rule itself. */
+  readonly makesRule: boolean;
+  /** Ports that the kernel may give to connections of its own, as text; null: none. */
+  readonly sharedPorts: string | null;
 }
 
 /** What the channel thread shares with the threads that play. */
@@ -99,12 +111,12 @@ export function wayOf(
     plan.clients.ranges,
   );
   const { sender, intercepts } = options;
-  return { path, sender, answersNeighbours: answers, intercepts, channel: null };
+  return { path, sender, answersNeighbours: answers, own: null, intercepts, channel: null };
 }
 
 /** Lines for the summary: by which interface, to whom, and what is answered. */
 export function describeWay(
-  { path, answersNeighbours, sender }: NetworkWay,
+  { path, answersNeighbours, sender, own }: NetworkWay,
   plan: RunPlan,
 ): string[] {
   const { device, routes } = path;
@@ -119,6 +131,7 @@ export function describeWay(
   const lines = [
     `frames leave by ${device.name} (${sender}, MTU ${path.mtu}) to ${[...hops].join(', ')}`,
   ];
+  if (own !== null) lines.push(describeOwn(own, plan));
   if (answersNeighbours === 'everybody') {
     const what = plan.clients.family === 4 ? 'ARP' : 'NDP';
     const addresses = addressesUsed(plan);
@@ -132,9 +145,10 @@ export function describeWay(
 
 /** What may go wrong on this way, though nothing has yet: one line each. */
 export function warnOfWay(
-  { path, answersNeighbours, intercepts }: NetworkWay,
+  { path, answersNeighbours, intercepts, own }: NetworkWay,
   plan: RunPlan,
 ): string[] {
+  if (own !== null) return warnOfPorts(own);
   const { device, forwards } = path;
   const family = plan.clients.family === 4 ? 'ipv4' : 'ipv6';
   const warnings: string[] = [];
@@ -147,6 +161,18 @@ export function warnOfWay(
   if (answersNeighbours === 'everybody') warnings.push(...warnOfNeighbours(plan));
   return warnings;
 }
+
+const describeOwn = ({ makesRule }: OwnReplies, plan: RunPlan): string =>
+  `clients are this machine's own ${plan.clients.text}: a rule ` +
+  `${makesRule ? 'made for the run' : "of somebody else's"} keeps the replies from its kernel`;
+
+const warnOfPorts = ({ sharedPorts }: OwnReplies): string[] =>
+  sharedPorts === null
+    ? []
+    : [
+        `this machine may give ports ${sharedPorts} to connections of its own during the run, which then ` +
+          `fail at the target: sysctl -w net.ipv4.ip_local_reserved_ports=${sharedPorts}`,
+      ];
 
 /** What becomes of a target that takes the clients for neighbours: one line, or none. */
 export function warnOfNeighbours(plan: RunPlan): string[] {

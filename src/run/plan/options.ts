@@ -6,7 +6,7 @@
  * (cli/replay-options.ts) has already checked each value on its own; what needs the capture (is
  * the pool large enough, does a route match anything) is checked by the run.
  */
-import type { PortSpan } from '../../base/port-range.ts';
+import type { PortRange } from '../../base/port-range.ts';
 import type { PoolOrder } from '../../schedule/address-pool.ts';
 import type { RampStage } from '../../schedule/arrivals.ts';
 import type { CaptureChoice } from '../captures/index-captures.ts';
@@ -40,6 +40,9 @@ export type ReplayTarget =
 export type NextHop =
   | { readonly kind: 'mac'; readonly mac: string }
   | { readonly kind: 'ip'; readonly address: string };
+
+/** In place of a client pool: the address that this machine itself reaches the target from. */
+export const OWN_CLIENTS = 'own';
 
 /** What makes a user's next turn due: `--pace` (DESIGN: closed loop, open loop, at once). */
 export type PaceName = 'think' | 'schedule' | 'none';
@@ -75,10 +78,16 @@ export interface ReplayOptions {
 
   /** Virtual users, 1..2^31, with a `ramp` its last stage's; `null`: one for each replayable session. */
   readonly users: number | null;
-  /** The client pool as written (`198.18.0.0/15`, `10.17.15.*,10.17.16.1-10.17.16.9`): it parses. */
+  /**
+   * The client pool as written (`198.18.0.0/15`, `10.17.15.*,10.17.16.1-10.17.16.9`): it parses. Or
+   * `OWN_CLIENTS`: the address that this machine itself reaches the target from.
+   */
   readonly clients: string;
-  /** Source ports, both ends included, 1..65535, first not after last. */
-  readonly ports: PortSpan;
+  /**
+   * Source ports, 1..65535. `null`: not given; 1024 to 65535, at own addresses those that the kernel
+   * does not use itself.
+   */
+  readonly ports: PortRange | null;
   /**
    * Which runs first: addresses (`ip`) or ports. `null`: not given; addresses, but on the target's
    * own link only as many of them as its neighbour table holds with ease.
@@ -121,6 +130,8 @@ export interface ReplayOptions {
   /** `aa:bb:cc:dd:ee:ff`; `null`: the interface's own. */
   readonly sourceMac: string | null;
   readonly sender: SenderName;
+  /** Whether the rule that own addresses need is made; else somebody else has put it in. */
+  readonly makesRules: boolean;
   /** Whether to answer ARP and NDP for the client pool; `null`: when the pool is on the link. */
   readonly arp: boolean | null;
   /** Daemons that pick the replies up; none: this machine does. */

@@ -26,6 +26,8 @@ export interface Surroundings {
   readonly inUse: readonly IpAddress[];
   /** As many client addresses as should be used unless the users need more. */
   readonly addressesMax: number;
+  /** What to do where addresses and ports are too few, in place of the usual. */
+  readonly hintTooFew?: string;
 }
 
 /** Of the embedded target: no machine, no link, no neighbours. */
@@ -41,9 +43,9 @@ export const NO_SURROUNDINGS: Surroundings = {
  */
 export function planRun(draft: PlanDraft, surroundings: Surroundings, epochMs: number): RunPlan {
   const { options, scripts, played, targets, targetOf, users, arrivals } = draft;
-  const { mtu, inUse, addressesMax } = surroundings;
+  const { mtu, inUse } = surroundings;
   const whole = withoutAddresses(draft.clients, inUse);
-  const { shape, iterations } = planConnections(whole, users, options, addressesMax);
+  const { shape, iterations } = planConnections(whole, users, options, surroundings);
   const segmentBytes = mtu - TCP_IP_HEADER_BYTES[whole.family];
   const mss = Math.min(options.mss ?? segmentBytes, segmentBytes);
   return {

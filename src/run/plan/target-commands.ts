@@ -1,9 +1,10 @@
 /** The exact lines that the target's machine needs so that replies come back to this one. */
 import { isIP } from 'node:net';
 import { addressOfBytes, formatAddress } from '../../base/address.ts';
+import { replyDropLines } from '../../io/rules/reply-drop.ts';
 import { coveringBlocks, formatBlock } from '../../io/way/address-blocks.ts';
 import { type ClientAddresses, parseClients } from '../../schedule/address-pool.ts';
-import type { NetworkWay } from './network-way.ts';
+import type { NetworkWay, OwnReplies } from './network-way.ts';
 import type { RunPlan } from './run-plan.ts';
 
 /** Paragraphs of text: what to run where, and why. */
@@ -22,8 +23,9 @@ export function localRoutes(plan: RunPlan, { path }: NetworkWay): string[] {
 }
 
 function localCommands(plan: RunPlan, way: NetworkWay): string[] {
-  const { path, answersNeighbours } = way;
+  const { path, answersNeighbours, own } = way;
   const { device } = path;
+  if (own !== null) return ownCommands(own);
   if (path.routes.every(({ isLocal }) => isLocal)) {
     return ['the target is this machine: its replies come back by lo, nothing is needed'];
   }
@@ -48,6 +50,30 @@ function localCommands(plan: RunPlan, way: NetworkWay): string[] {
       'afterwards, on the target:',
       ...routes.map((line) => `  ${line.replace(' add ', ' del ')}`),
     ].join('\n'),
+  ];
+}
+
+function ownCommands({ drop, makesRule }: OwnReplies): string[] {
+  const { iptables, nft } = replyDropLines(drop);
+  return [
+    'on the target: nothing.',
+    [
+      makesRule
+        ? 'on this machine, made for the run and removed behind it (or the same by nft):'
+        : 'on this machine, before the run (--no-rules):',
+      ...iptables.map((line) => `  ${line}`),
+    ].join('\n'),
+    ...(makesRule ? [] : [`or instead of them:\n  ${nft}`]),
+    ...(makesRule
+      ? []
+      : [
+          [
+            'afterwards:',
+            ...iptables.map((line) => `  ${line.replace(' -I ', ' -D ')}`),
+            'or:',
+            '  nft delete table inet gryphon',
+          ].join('\n'),
+        ]),
   ];
 }
 

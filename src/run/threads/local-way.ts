@@ -1,12 +1,14 @@
 /** The way of a run whose replies come to this machine: its clients claimed, and tried once. */
+import { ReplayError } from '../../base/errors.ts';
 import { formatCount } from '../../base/units.ts';
 import { openCaptureBytes } from '../../io/files/capture-file.ts';
+import { openReplyDrop, type ReplyDrop } from '../../io/rules/reply-drop.ts';
 import { claimClients } from '../../io/way/client-claims.ts';
 import type { NetworkWay } from '../plan/network-way.ts';
 import { warnOfNeighbours } from '../plan/network-way.ts';
 import type { RunPlan } from '../plan/run-plan.ts';
 import { type ProbeAnswer, probePath } from './probe.ts';
-import { silenceHint } from './probe-faults.ts';
+import { ruleText, silenceHint } from './probe-faults.ts';
 import { SilenceWatch } from './silence-watch.ts';
 
 export interface LocalWay {
@@ -32,7 +34,17 @@ export async function openLocalWay(
   const { clients, ports, targets } = plan;
   const { interrupted, onWarning } = options;
   const claim = await claimClients({ pid: process.pid, ranges: clients.ranges, ports, targets });
+  let drop: ReplyDrop | null = null;
+  const close = (): void => {
+    claim.close();
+    try {
+      drop?.close();
+    } catch (fault) {
+      onWarning(describeFailure(fault));
+    }
+  };
   try {
+    drop = keepFromKernel(way, onWarning);
     const { questions } = await probe(plan, way, interrupted);
     const isAsked = questions > 0 && way.answersNeighbours === 'next-hops';
     if (isAsked) for (const warning of warnOfNeighbours(plan)) onWarning(warning);
@@ -40,18 +52,34 @@ export async function openLocalWay(
     const note = `the next hop asks its link for clients (${asks}): answered on ${way.path.device.name}`;
     const silence = new SilenceWatch();
     return {
-      notes: isAsked ? [note] : [],
+      notes: [
+        ...(isAsked ? [note] : []),
+        ...(drop === null ? [] : [`the rule was made by ${drop.tool}`]),
+      ],
       watch: (counters) => {
         const connecting = silence.onCounters(counters);
         if (connecting > 0) onWarning(warnOfSilence(connecting, plan, way));
       },
-      close: claim.close,
+      close,
     };
   } catch (fault) {
-    claim.close();
+    close();
     throw fault;
   }
 }
+
+/** Own addresses: their replies must not reach the kernel, which would reset the connections. */
+function keepFromKernel({ own }: NetworkWay, onWarning: (text: string) => void): ReplyDrop | null {
+  if (own === null) return null;
+  if (own.makesRule) return openReplyDrop(own.drop);
+  onWarning(`--no-rules: what has to be in force is ${ruleText(own.drop)}`);
+  return null;
+}
+
+const describeFailure = (fault: unknown): string => {
+  const hint = fault instanceof ReplayError && fault.hint !== null ? `; ${fault.hint}` : '';
+  return `${fault instanceof Error ? fault.message : String(fault)}${hint}`;
+};
 
 async function probe(
   plan: RunPlan,

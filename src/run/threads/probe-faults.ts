@@ -1,7 +1,10 @@
 /** What a probe in vain tells: what was seen, and the lines that mend it. */
 import { formatAddress } from '../../base/address.ts';
 import { ReplayError } from '../../base/errors.ts';
+import type { ReplyDropSpec } from '../../io/rules/drop-spec.ts';
+import { replyDropLines } from '../../io/rules/reply-drop.ts';
 import type { SendFaults } from '../../io/send/send-faults.ts';
+import { DEFAULT_CLIENTS_IPV4, DEFAULT_CLIENTS_IPV6 } from '../../schedule/address-pool.ts';
 import type { NetworkWay } from '../plan/network-way.ts';
 import type { RunPlan } from '../plan/run-plan.ts';
 import { auxiliaryRoutes, localRoutes } from '../plan/target-commands.ts';
@@ -49,6 +52,27 @@ export const probeUnreachable = (
       `or look: tcpdump -ni ${path.device.name} 'icmp or icmp6'`,
   });
 
+/** This machine's own kernel has ended the probe's connection, and would end the users'. */
+export const probeOwnReset = (
+  plan: RunPlan,
+  { own }: NetworkWay,
+  { row, client }: ProbeSeen,
+): ReplayError =>
+  new ReplayError({
+    code: 'ERR_PROBE_OWN_RESET',
+    kind: 'environment',
+    message:
+      `this machine's own kernel resets connections from ${client} to ${targetText(plan, row)}: ` +
+      'the rule that keeps the replies from it is missing, or another one lets them in before',
+    hint: own === null ? 'leave --no-rules out' : `leave --no-rules out, or: ${ruleText(own.drop)}`,
+  });
+
+/** The rule for own addresses in both spellings. */
+export function ruleText(drop: ReplyDropSpec): string {
+  const { iptables, nft } = replyDropLines(drop);
+  return `${iptables.join('; ')} (or: ${nft})`;
+}
+
 /** Nothing came back, or nothing left. */
 export function probeFault(plan: RunPlan, way: NetworkWay, seen: SilenceSeen): ReplayError {
   if (seen.unsent.total > 0) return unsent(plan, way, seen);
@@ -83,14 +107,19 @@ function unsent(plan: RunPlan, { path, sender }: NetworkWay, seen: SilenceSeen):
 
 /** What to do where no reply of the target comes to this machine, in one line. */
 export function silenceHint(plan: RunPlan, way: NetworkWay): string {
-  const { path, answersNeighbours } = way;
+  const { path, answersNeighbours, own } = way;
   const [{ port }] = plan.targets;
   const watch = `tcpdump -ni any 'tcp port ${port}'`;
   if (path.routes.every(({ isLocal }) => isLocal)) {
-    return `see whether a firewall of this machine drops them (nft list ruleset; ${watch})`;
+    const translated =
+      own === null
+        ? ''
+        : 'where a rule of this machine leads it to a container (DNAT), name the ' +
+          "container's own address as the target; else ";
+    return `${translated}see whether a firewall of this machine drops them (nft list ruleset; ${watch})`;
   }
   const arrive = `see there that SYNs arrive and no firewall drops them: ${watch}`;
-  if (answersNeighbours === 'everybody') return `on the target: ${arrive}`;
+  if (own !== null || answersNeighbours === 'everybody') return `on the target: ${arrive}`;
   const routes = localRoutes(plan, way).slice(0, ROUTES_TOLD).join('; ');
   const family = plan.clients.family === 4 ? 'ipv4' : 'ipv6';
   const strict =
@@ -102,7 +131,10 @@ export function silenceHint(plan: RunPlan, way: NetworkWay): string {
     path.device.asksNeighbours && answersNeighbours === 'nobody'
       ? `; where it asks the link for clients (${asks}): --arp`
       : '';
-  return `on the target: ${routes}${strict}${arp}; ${arrive}`;
+  // Nobody chose these clients: a way without a route is nearer.
+  const isDefault = [DEFAULT_CLIENTS_IPV4, DEFAULT_CLIENTS_IPV6].includes(plan.clients.text);
+  const nearer = isDefault ? "play from this machine's own address: --clients own; or " : '';
+  return `${nearer}on the target: ${routes}${strict}${arp}; ${arrive}`;
 }
 
 function interceptHint(

@@ -7,6 +7,7 @@ import { addressBytes } from '../../base/address.ts';
 import { seqAdd } from '../../base/seq.ts';
 import { NS_PER_MS } from '../../base/time.ts';
 import { type LocalIo, openLocal } from '../../io/open-local.ts';
+import { ResetListener } from '../../io/receive/reset-listener.ts';
 import { runStartsNow } from '../../io/receive/run-clock.ts';
 import { UnreachableListener } from '../../io/receive/unreachable-listener.ts';
 import { AddressPool } from '../../schedule/address-pool.ts';
@@ -18,7 +19,7 @@ import { ACK, RST, SYN, TcpView } from '../../wire/tcp.ts';
 import { WireFault } from '../../wire/wire-fault.ts';
 import type { NetworkWay } from '../plan/network-way.ts';
 import type { RunPlan } from '../plan/run-plan.ts';
-import { probeFault, probeReset, probeUnreachable } from './probe-faults.ts';
+import { probeFault, probeOwnReset, probeReset, probeUnreachable } from './probe-faults.ts';
 
 /** When the SYN is sent again, and when nothing more is expected, after the first one. */
 const REPEAT_AT_MS: readonly number[] = [300, 1_000, 2_000];
@@ -29,13 +30,15 @@ const PATIENCE_WITH_OLDER_MS = 1_000;
 const WAIT_NS = 20 * NS_PER_MS;
 /** Of many targets the first ones stand for all. */
 const TARGETS_MAX = 8;
+/** The kernel resets a connection within the interrupt that brings the answer; a busy one is late. */
+const OWN_RESET_MS = 50;
 const WINDOW = 0xffff;
 const RECEIVE_LIMIT = 64;
 
 /** Packets that the ring holds for a probe. */
 const RING_FRAMES = 64;
 
-type Verdict = 'waiting' | 'answered' | 'reset' | 'unreachable';
+type Verdict = 'waiting' | 'answered' | 'reset' | 'unreachable' | 'own-reset';
 
 export interface ProbeContext {
   /** Of the intercepts, for the hint; null: replies come to this machine. */
@@ -86,17 +89,20 @@ export async function probePath(
     });
     const listener =
       context.mode === null ? listenFor(plan, way, pool.lowOf(connection), row) : null;
+    const resets = way.own === null ? null : listenForResets(plan, pool, connection, row);
     try {
-      const probe = new Probe(plan, way, io, { pool, connection, row, listener });
+      const probe = new Probe(plan, way, io, { pool, connection, row, listener, resets });
       const verdict = await probe.run(context.interrupted);
       questions += io.answered();
       if (verdict === 'answered') continue;
       const seen = { row, client: probe.client, mode: context.mode };
       if (verdict === 'reset') throw probeReset(plan, seen);
+      if (verdict === 'own-reset') throw probeOwnReset(plan, way, seen);
       if (verdict === 'unreachable') throw probeUnreachable(plan, way, seen, probe.heard);
       throw probeFault(plan, way, { ...seen, unsent: io.sender.faults });
     } finally {
       listener?.close();
+      resets?.close();
       io.close();
     }
   }
@@ -116,6 +122,19 @@ function listenFor(
   return new UnreachableListener({ interfaceIndex: path.device.index, client, target });
 }
 
+/** Where clients are own addresses, their kernel must not answer the target. */
+function listenForResets(
+  plan: RunPlan,
+  pool: AddressPool,
+  connection: number,
+  row: number,
+): ResetListener {
+  const { family, prefix } = plan.clients;
+  const { address: target, port: targetPort } = plan.targets[row];
+  const client = { family, prefix, low: pool.lowOf(connection) };
+  return new ResetListener({ client, clientPort: pool.portOf(connection), target, targetPort });
+}
+
 /** An address that users will have, with the port that they come to last: most runs never do. */
 export function probeConnection(pool: AddressPool, row: number): number {
   const { addresses, portsPerAddress, capacity } = pool;
@@ -131,6 +150,7 @@ class Probe implements PacketSink {
   heard = '';
   readonly #io: LocalIo;
   readonly #listener: UnreachableListener | null;
+  readonly #resets: ResetListener | null;
   readonly #writer: FrameWriter;
   readonly #route: number;
   readonly #low: number;
@@ -154,12 +174,14 @@ class Probe implements PacketSink {
       readonly connection: number;
       readonly row: number;
       readonly listener: UnreachableListener | null;
+      readonly resets: ResetListener | null;
     },
   ) {
     const { family, prefix } = plan.clients;
     const { pool, connection, row } = at;
     this.#io = io;
     this.#listener = at.listener;
+    this.#resets = at.resets;
     this.#low = pool.lowOf(connection);
     this.#port = pool.portOf(connection);
     const address = pool.addressOf(connection);
@@ -197,9 +219,25 @@ class Probe implements PacketSink {
       await new Promise<void>((resolve) => setImmediate(resolve));
       interrupted.throwIfAborted();
     }
+    if (this.#verdict === 'answered') await this.#watchKernel(interrupted);
     // The target forgets it: no connection was made.
     if (this.#verdict === 'answered') this.#send(RST, seqAdd(this.#iss, 1));
     return this.#verdict;
+  }
+
+  /** Before our own reset leaves, which looks like the kernel's. */
+  async #watchKernel(interrupted: AbortSignal): Promise<void> {
+    if (this.#resets === null) return;
+    const startMs = performance.now();
+    while (performance.now() - startMs < OWN_RESET_MS) {
+      if (this.#resets.hear()) {
+        this.#verdict = 'own-reset';
+        return;
+      }
+      this.#io.wait(WAIT_NS);
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      interrupted.throwIfAborted();
+    }
   }
 
   #listen(): void {
