@@ -12,7 +12,7 @@ import { TCP_HEADER_BYTES_MIN, TcpView } from '../wire/tcp.ts';
 import { TcpOptions } from '../wire/tcp-options.ts';
 import { WireFault } from '../wire/wire-fault.ts';
 import type { CaptureCache } from './capture-cache.ts';
-import type { PayloadCheck } from './server-tcp.ts';
+import type { PayloadCheck } from './received-text.ts';
 
 /** A sum that includes its own checksum comes to this (RFC 1071). */
 const SUM_OF_GOOD = 0xffff;

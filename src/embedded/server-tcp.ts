@@ -20,36 +20,23 @@ import type { TcpOptions } from '../wire/tcp-options.ts';
 import { type ConnectionTable, Flag, ServerState } from './connection-table.ts';
 import { ConnectionTimers } from './connection-timers.ts';
 import { ReadyQueue } from './ready-queue.ts';
+import { type PayloadCheck, ReceivedText } from './received-text.ts';
 import type { Reply } from './reply-writer.ts';
+import { agreeOptions, isInWindow, isTooOld } from './segment-rules.ts';
 import { ServerOutput, type ServerTcpSettings } from './server-output.ts';
 import type { ServerScript } from './server-script.ts';
-
-/** Compares payload with the recorded stream. */
-export interface PayloadCheck {
-  /**
-   * How many octets of the present segment's payload, from `from` up to `to`, are not those of the
-   * session's client stream from `streamOffset`.
-   */
-  mismatches(session: number, streamOffset: number, from: number, to: number): number;
-  /** This many octets came in order and were right, this many came and were wrong. */
-  onChecked(right: number, wrong: number): void;
-}
 
 /** Linux' tcp_synack_retries and tcp_retries2. */
 const SYN_ACK_RETRIES_MAX = 5;
 const RETRIES_MAX = 15;
 const DUPLICATE_ACKS = 3;
 const DELAYED_ACK_NS = 40 * NS_PER_MS;
-/** RFC 9293, section 3.7.1: assumed of a client whose SYN has no MSS option. */
-const MSS_DEFAULT = 536;
-const MSS_MIN = 48;
-const TIMESTAMP_OPTION_BYTES = 12;
-const WINDOW_SHIFT_MAX = 14;
 
+/** The connections of all users: one a user. */
 export class ServerTcp {
   readonly #table: ConnectionTable;
   readonly #script: ServerScript;
-  readonly #check: PayloadCheck;
+  readonly #text: ReceivedText;
   readonly #settings: ServerTcpSettings;
   readonly #timers: ConnectionTimers;
   readonly #queue: ReadyQueue;
@@ -64,7 +51,7 @@ export class ServerTcp {
   ) {
     this.#table = table;
     this.#script = script;
-    this.#check = check;
+    this.#text = new ReceivedText(table, check);
     this.#settings = settings;
     this.#timers = new ConnectionTimers(users, table);
     this.#queue = new ReadyQueue(users, table);
@@ -145,7 +132,7 @@ export class ServerTcp {
     table.retries[user] = 0;
     table.duplicateAcks[user] = 0;
     table.retransmitDueNs[user] = NEVER_NS;
-    this.#agreeOptions(user, options);
+    agreeOptions(table, user, options, this.#settings.mss);
     this.#script.begin(user, session);
     table.scriptDueNs[user] = nowNs + this.#script.connectNs(session);
     this.#takeDueSteps(user, nowNs);
@@ -190,7 +177,9 @@ export class ServerTcp {
       return;
     }
     const segLen = payloadBytes + (flags & FIN ? 1 : 0) + (flags & SYN ? 1 : 0);
-    if (this.#isTooOld(user, options, flags) || !this.#isInWindow(user, seq, segLen)) {
+    const { windowBytes } = this.#settings;
+    const isIn = isInWindow(table.rcvNxt[user], windowBytes, seq, segLen);
+    if (!isIn || isTooOld(table, user, options, flags)) {
       if (!(flags & RST)) this.#acknowledgeNow(user, nowNs);
       return;
     }
@@ -228,8 +217,6 @@ export class ServerTcp {
     return -1;
   }
 
-  // ---- what comes in ----------------------------------------------------------------------
-
   /** In SYN-RECEIVED. @returns whether the segment is to be looked at further: we are connected */
   #onHandshake(user: number, segment: TcpView): boolean {
     const table = this.#table;
@@ -246,38 +233,6 @@ export class ServerTcp {
     }
     // Whatever does not acknowledge our SYN belongs to an older connection of these ports.
     return (flags & ACK) !== 0 && isAnswered && segment.ack === table.sndMax[user];
-  }
-
-  #agreeOptions(user: number, options: TcpOptions): void {
-    const table = this.#table;
-    const offered = options.mss === 0 ? MSS_DEFAULT : Math.max(options.mss, MSS_MIN);
-    let sendMss = Math.min(offered, this.#settings.mss);
-    table.sndWndShift[user] = 0;
-    if (options.windowScale >= 0) {
-      table.flags[user] |= Flag.SCALED;
-      table.sndWndShift[user] = Math.min(options.windowScale, WINDOW_SHIFT_MAX);
-    }
-    if (options.hasTimestamps) {
-      table.flags[user] |= Flag.TIMESTAMPS;
-      table.tsRecent[user] = options.tsVal;
-      sendMss -= TIMESTAMP_OPTION_BYTES;
-    }
-    table.sendMss[user] = sendMss;
-  }
-
-  /** PAWS: RFC 7323, section 5.3. */
-  #isTooOld(user: number, options: TcpOptions, flags: number): boolean {
-    const table = this.#table;
-    if (!options.hasTimestamps || (table.flags[user] & Flag.TIMESTAMPS) === 0) return false;
-    return !(flags & RST) && seqBefore(options.tsVal, table.tsRecent[user]);
-  }
-
-  /** RFC 9293, section 3.4. */
-  #isInWindow(user: number, seq: Seq, segLen: number): boolean {
-    const before = seqDiff(seq, this.#table.rcvNxt[user]);
-    const { windowBytes } = this.#settings;
-    if (segLen === 0) return before >= 0 && before < windowBytes;
-    return before < windowBytes && before + segLen > 0;
   }
 
   /** @returns whether the rest of the segment counts */
@@ -353,82 +308,19 @@ export class ServerTcp {
       return;
     }
     if (seqAfter(seq, table.rcvNxt[user])) {
-      this.#onOutOfOrder(user, seq, payloadBytes);
+      this.#text.keep(user, seq, payloadBytes);
       this.#acknowledgeNow(user, nowNs);
       return;
     }
     const skip = seqDiff(table.rcvNxt[user], seq);
-    if (skip < payloadBytes) this.#take(user, seq, skip, payloadBytes);
+    if (skip < payloadBytes) this.#text.take(user, seq, skip, payloadBytes);
     if (hasFin && table.rcvNxt[user] === seqAdd(seq, payloadBytes)) {
-      this.#onFin(user);
+      this.#text.onFin(user);
       table.flags[user] |= Flag.ACK_NOW;
     }
     this.#wakeScript(user, nowNs);
     this.#acknowledge(user, nowNs);
   }
-
-  /** In-order payload, of which the first `skip` octets are known already. */
-  #take(user: number, seq: Seq, skip: number, payloadBytes: number): void {
-    const table = this.#table;
-    const end = seqAdd(seq, payloadBytes);
-    const offset = table.receivedBytes(user);
-    const wrong = this.#check.mismatches(table.session[user], offset, skip, payloadBytes);
-    let right = payloadBytes - skip - wrong;
-    table.rcvNxt[user] = end;
-    const to = table.outOfOrderTo[user];
-    if (table.outOfOrderFrom[user] !== to && !seqAfter(table.outOfOrderFrom[user], end)) {
-      if (seqAfter(to, end)) {
-        right += seqDiff(to, end);
-        table.rcvNxt[user] = to;
-      }
-      table.outOfOrderFrom[user] = to;
-      table.flags[user] |= Flag.ACK_NOW;
-    }
-    this.#check.onChecked(right, wrong);
-    table.flags[user] |= table.flags[user] & Flag.ACK_OWED ? Flag.ACK_NOW : Flag.ACK_OWED;
-  }
-
-  /** Keeps the interval when it is right and touches what is kept; else it must come again. */
-  #onOutOfOrder(user: number, seq: Seq, payloadBytes: number): void {
-    if (payloadBytes === 0) return;
-    const table = this.#table;
-    const offset = seqDiff(seq, table.irs[user]) - 1;
-    const wrong = this.#check.mismatches(table.session[user], offset >>> 0, 0, payloadBytes);
-    if (wrong > 0) {
-      this.#check.onChecked(0, wrong);
-      return;
-    }
-    const end = seqAdd(seq, payloadBytes);
-    const from = table.outOfOrderFrom[user];
-    const to = table.outOfOrderTo[user];
-    if (from === to) {
-      table.outOfOrderFrom[user] = seq;
-      table.outOfOrderTo[user] = end;
-    } else if (!seqAfter(seq, to) && !seqBefore(end, from)) {
-      if (seqBefore(seq, from)) table.outOfOrderFrom[user] = seq;
-      if (seqAfter(end, to)) table.outOfOrderTo[user] = end;
-    }
-  }
-
-  #onFin(user: number): void {
-    const table = this.#table;
-    table.rcvNxt[user] = seqAdd(table.rcvNxt[user], 1);
-    table.flags[user] |= Flag.PEER_FIN;
-    switch (table.state[user]) {
-      case ServerState.ESTABLISHED:
-        table.state[user] = ServerState.CLOSE_WAIT;
-        break;
-      case ServerState.FIN_WAIT_1:
-        table.state[user] = ServerState.CLOSING;
-        break;
-      case ServerState.FIN_WAIT_2:
-        table.state[user] = ServerState.TIME_WAIT;
-        break;
-      default:
-    }
-  }
-
-  // ---- time -------------------------------------------------------------------------------
 
   /** Something that the script may wait for has come in. */
   #wakeScript(user: number, nowNs: number): void {

@@ -106,78 +106,24 @@ type MeasuredPart = Pick<
 
 function measure(facts: RunFacts, counters: Float64Array): MeasuredPart {
   const count = (counter: Counter): number => counters[counter];
-  const seconds = facts.durationNs / NS_PER_SECOND;
-  const perSecond = (value: number): number => (seconds > 0 ? value / seconds : 0);
   const isEmbedded = facts.plan.mode === 'embedded';
-  const sent = count(Counter.EXCHANGES_SENT);
-  const answered = count(Counter.EXCHANGES_ANSWERED);
-  const planned = count(Counter.EXCHANGES_PLANNED);
-  const due = perSecond(count(Counter.EXCHANGES_INTENDED));
   return {
     users: userReport(facts.plays, counters),
-    exchanges: {
-      intended: count(Counter.EXCHANGES_INTENDED),
-      planned,
-      sent,
-      answered,
-      unanswered: sent - answered,
-      unsent: planned - sent,
-      unsolicited: count(Counter.EXCHANGES_UNSOLICITED),
-      mismatched: count(Counter.EXCHANGES_MISMATCHED),
-      failed: count(Counter.EXCHANGES_FAILED),
-      statuses: {
-        '1xx': count(Counter.STATUS_1XX),
-        '2xx': count(Counter.STATUS_2XX),
-        '3xx': count(Counter.STATUS_3XX),
-        '4xx': count(Counter.STATUS_4XX),
-        '5xx': count(Counter.STATUS_5XX),
-      },
-      ofCompleted: count(Counter.EXCHANGES_OF_COMPLETED),
-    },
+    exchanges: exchangeReport(count),
     answerRules: {
       http: count(Counter.ANSWER_BY_PROTOCOL),
       'recorded-length': count(Counter.ANSWER_BY_LENGTH),
       'push-quiet': count(Counter.ANSWER_BY_QUIET),
       close: count(Counter.ANSWER_BY_CLOSE),
     },
-    packets: {
-      sent: count(Counter.PACKETS_SENT),
-      received: count(Counter.PACKETS_RECEIVED),
-      retransmitted: count(Counter.RETRANSMITTED),
-      synRetransmitted: count(Counter.SYN_RETRANSMITTED),
-      dropped: {
-        malformed: count(Counter.DROPPED_MALFORMED),
-        notOurs: count(Counter.DROPPED_NOT_OURS),
-        stale: count(Counter.DROPPED_STALE),
-        outOfWindow: count(Counter.DROPPED_OUT_OF_WINDOW),
-        outOfOrder: count(Counter.DROPPED_OUT_OF_ORDER),
-        pathMessages: count(Counter.DROPPED_PATH_MESSAGE),
-        ringFull: count(Counter.RING_DROPPED),
-        unsentNoBuffers: count(Counter.UNSENT_NO_BUFFERS),
-        unsentNotPermitted: count(Counter.UNSENT_NOT_PERMITTED),
-        unsentTooLong: count(Counter.UNSENT_TOO_LONG),
-        unsentOther: count(Counter.UNSENT_OTHER),
-      },
-      path: {
-        mtu: count(Counter.PATH_MTU) || null,
-        messages: count(Counter.PATH_MESSAGES),
-        smallerTried: count(Counter.SMALLER_TRIED),
-      },
-    },
+    packets: packetReport(count),
     bytes: {
       sent: count(Counter.PAYLOAD_BYTES_SENT),
       received: count(Counter.PAYLOAD_BYTES_RECEIVED),
       planned: count(Counter.OCTETS_PLANNED),
       ofCompleted: count(Counter.OCTETS_OF_COMPLETED),
     },
-    rates: {
-      offered: due,
-      due,
-      recorded: facts.recordedPerSecond,
-      achieved: perSecond(answered),
-      connections: perSecond(count(Counter.CONNECTED)),
-      connected: count(Counter.CONNECTED),
-    },
+    rates: rateReport(facts, count),
     embedded: !isEmbedded
       ? null
       : {
@@ -185,6 +131,72 @@ function measure(facts: RunFacts, counters: Float64Array): MeasuredPart {
           badOctets: count(Counter.EMBEDDED_BAD_OCTETS),
           octetsChecked: count(Counter.EMBEDDED_OCTETS_CHECKED),
         },
+  };
+}
+
+function exchangeReport(count: (counter: Counter) => number): RunResult['exchanges'] {
+  const sent = count(Counter.EXCHANGES_SENT);
+  const answered = count(Counter.EXCHANGES_ANSWERED);
+  const planned = count(Counter.EXCHANGES_PLANNED);
+  return {
+    intended: count(Counter.EXCHANGES_INTENDED),
+    planned,
+    sent,
+    answered,
+    unanswered: sent - answered,
+    unsent: planned - sent,
+    unsolicited: count(Counter.EXCHANGES_UNSOLICITED),
+    mismatched: count(Counter.EXCHANGES_MISMATCHED),
+    failed: count(Counter.EXCHANGES_FAILED),
+    statuses: {
+      '1xx': count(Counter.STATUS_1XX),
+      '2xx': count(Counter.STATUS_2XX),
+      '3xx': count(Counter.STATUS_3XX),
+      '4xx': count(Counter.STATUS_4XX),
+      '5xx': count(Counter.STATUS_5XX),
+    },
+    ofCompleted: count(Counter.EXCHANGES_OF_COMPLETED),
+  };
+}
+
+function packetReport(count: (counter: Counter) => number): RunResult['packets'] {
+  return {
+    sent: count(Counter.PACKETS_SENT),
+    received: count(Counter.PACKETS_RECEIVED),
+    retransmitted: count(Counter.RETRANSMITTED),
+    synRetransmitted: count(Counter.SYN_RETRANSMITTED),
+    dropped: {
+      malformed: count(Counter.DROPPED_MALFORMED),
+      notOurs: count(Counter.DROPPED_NOT_OURS),
+      stale: count(Counter.DROPPED_STALE),
+      outOfWindow: count(Counter.DROPPED_OUT_OF_WINDOW),
+      outOfOrder: count(Counter.DROPPED_OUT_OF_ORDER),
+      pathMessages: count(Counter.DROPPED_PATH_MESSAGE),
+      ringFull: count(Counter.RING_DROPPED),
+      unsentNoBuffers: count(Counter.UNSENT_NO_BUFFERS),
+      unsentNotPermitted: count(Counter.UNSENT_NOT_PERMITTED),
+      unsentTooLong: count(Counter.UNSENT_TOO_LONG),
+      unsentOther: count(Counter.UNSENT_OTHER),
+    },
+    path: {
+      mtu: count(Counter.PATH_MTU) || null,
+      messages: count(Counter.PATH_MESSAGES),
+      smallerTried: count(Counter.SMALLER_TRIED),
+    },
+  };
+}
+
+function rateReport(facts: RunFacts, count: (counter: Counter) => number): RunResult['rates'] {
+  const seconds = facts.durationNs / NS_PER_SECOND;
+  const perSecond = (value: number): number => (seconds > 0 ? value / seconds : 0);
+  const due = perSecond(count(Counter.EXCHANGES_INTENDED));
+  return {
+    offered: due,
+    due,
+    recorded: facts.recordedPerSecond,
+    achieved: perSecond(count(Counter.EXCHANGES_ANSWERED)),
+    connections: perSecond(count(Counter.CONNECTED)),
+    connected: count(Counter.CONNECTED),
   };
 }
 

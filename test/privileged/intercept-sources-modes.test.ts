@@ -7,7 +7,7 @@ import {
   type SourceMode,
   type SourceOptions,
 } from '../../src/io/intercept/intercept-source.ts';
-import { queueLines } from '../../src/io/intercept/nfqueue-socket.ts';
+import { queueLines } from '../../src/io/intercept/queue-lines.ts';
 import { inNamespace } from '../../src/io/sys/namespace.ts';
 import { keepGround } from '../helpers/ground.ts';
 import {

@@ -14,6 +14,7 @@ import { Float64Column, Uint32Column } from '../../base/columns.ts';
 import { seqDiff } from '../../base/seq.ts';
 import { Http1Requests } from '../../protocol/http1-requests.ts';
 import { DatedStream } from '../reading/dated-stream.ts';
+import { mendClock, mendWrites } from '../reading/mend-segments.ts';
 import type { SessionPart } from '../reading/partial-session.ts';
 import { fullSegmentBytes } from '../reading/segment-size.ts';
 import type { SessionCatalog } from '../reading/session-catalog.ts';
@@ -24,18 +25,12 @@ import {
   DetailWord,
   SEGMENT_WORDS,
   SegmentFlag,
-  SegmentFloat,
   SegmentWord,
   SessionFlag,
   type SessionRecords,
 } from '../reading/session-records.ts';
-import {
-  type JoinedFile,
-  Protocol,
-  type Scripts,
-  type StreamColumns,
-  StreamEnd,
-} from './scripts.ts';
+import { type JoinedFile, Protocol, type Scripts, StreamEnd } from './scripts.ts';
+import { StreamColumnsBuilder } from './stream-columns-builder.ts';
 import type { ReadOctets } from './stream-view.ts';
 
 /** How much of a client's stream is looked at to recognise its protocol. */
@@ -43,49 +38,7 @@ const PROTOCOL_PREFIX_BYTES = 8192;
 /** What a hole in the server's stream is filled with: at most so much of the first file at a time. */
 const FILL_BYTES_MAX = 4096;
 
-/** The columns of one direction while they grow. */
-class StreamColumnsBuilder {
-  readonly firstMessage = new Uint32Column();
-  readonly messageEnd = new Uint32Column();
-  readonly messageAwait = new Uint32Column();
-  readonly messageOffsetNs = new Float64Column();
-  readonly messageThinkNs = new Float64Column();
-  readonly firstExtent = new Uint32Column();
-  readonly extentStart = new Uint32Column();
-  readonly extentBytes = new Uint32Column();
-  readonly extentOffset = new Float64Column();
-  readonly end = new Uint32Column();
-  readonly endAwait = new Uint32Column();
-  readonly endAfterPeer = new Uint32Column();
-  readonly endOffsetNs = new Float64Column();
-  readonly endThinkNs = new Float64Column();
-
-  beginSession(): void {
-    this.firstMessage.push(this.messageEnd.count);
-    this.firstExtent.push(this.extentStart.count);
-  }
-
-  finish(): StreamColumns {
-    this.beginSession();
-    return {
-      firstMessage: this.firstMessage.toShared(),
-      messageEnd: this.messageEnd.toShared(),
-      messageAwait: this.messageAwait.toShared(),
-      messageOffsetNs: this.messageOffsetNs.toShared(),
-      messageThinkNs: this.messageThinkNs.toShared(),
-      firstExtent: this.firstExtent.toShared(),
-      extentStart: this.extentStart.toShared(),
-      extentBytes: this.extentBytes.toShared(),
-      extentOffset: this.extentOffset.toShared(),
-      end: this.end.toSharedOctets(),
-      endAwait: this.endAwait.toShared(),
-      endAfterPeer: this.endAfterPeer.toSharedOctets(),
-      endOffsetNs: this.endOffsetNs.toShared(),
-      endThinkNs: this.endThinkNs.toShared(),
-    };
-  }
-}
-
+/** Builds the scripts of one catalog: `build` is called once. */
 export class ScriptBuilder {
   readonly #catalog: SessionCatalog;
   readonly #records: SessionRecords;
@@ -158,8 +111,9 @@ export class ScriptBuilder {
       ? (this.#part?.startNs ?? 0)
       : this.#float(DetailFloat.SYN_NS);
     for (const direction of [0, 1]) {
-      this.#mendClock(direction);
-      if (catalog.hasMark(session, DetailMark.UNSORTED)) this.#mendWrites(direction);
+      const first = this.#word(DetailWord.FIRST_SEGMENT + direction);
+      mendClock(this.#records.segments, first);
+      if (catalog.hasMark(session, DetailMark.UNSORTED)) this.#mendWrites(first);
       const shiftNs = this.#shiftOf(direction);
       const fillBytes = direction === server && this.#part !== null ? this.#fillBytes : 0;
       this.#streams[direction].resolve(session, direction, { shiftNs, fillBytes });
@@ -174,6 +128,13 @@ export class ScriptBuilder {
     this.#protocol.push(this.#recognise(this.#streams[client]));
     this.#addStream(this.#clients, client, true);
     this.#addStream(this.#servers, server, false);
+  }
+
+  #mendWrites(first: number): void {
+    const { OFFER } = DetailWord;
+    const isIpv6 = this.#catalog.hasFlag(this.#session, SessionFlag.IPV6);
+    const full = fullSegmentBytes(this.#word(OFFER), this.#word(OFFER + 1), isIpv6);
+    mendWrites(this.#records.segments, first, full);
   }
 
   /** What is taken off the times of a direction's packets. */
@@ -240,41 +201,6 @@ export class ScriptBuilder {
       if (this.#has(ends, direction)) lastNs = Math.max(lastNs, this.#endNs(direction));
     }
     return lastNs;
-  }
-
-  /**
-   * Lets no segment be earlier than the one of its direction captured before it. Between the
-   * directions acknowledgments tell the order, and a clock of another tap proves nothing.
-   */
-  #mendClock(direction: number): void {
-    const words = this.#records.segments.u32;
-    const floats = this.#records.segments.f64;
-    let latestNs = Number.NEGATIVE_INFINITY;
-    for (let next = this.#word(DetailWord.FIRST_SEGMENT + direction); next !== 0; ) {
-      const at = (next - 1) * SEGMENT_WORDS;
-      const ns = (at >>> 1) + SegmentFloat.NS;
-      latestNs = Math.max(latestNs, floats[ns]);
-      floats[ns] = latestNs;
-      next = words[at + SegmentWord.NEXT];
-    }
-  }
-
-  /** Who offered what may have been captured after what was sent upon it. */
-  #mendWrites(direction: number): void {
-    const words = this.#records.segments.u32;
-    const { OFFER, FIRST_SEGMENT } = DetailWord;
-    const isIpv6 = this.#catalog.hasFlag(this.#session, SessionFlag.IPV6);
-    const full = fullSegmentBytes(this.#word(OFFER), this.#word(OFFER + 1), isIpv6);
-    for (let next = this.#word(FIRST_SEGMENT + direction); next !== 0; ) {
-      const at = (next - 1) * SEGMENT_WORDS;
-      const isShort = words[at + SegmentWord.BYTES] % full !== 0;
-      next = words[at + SegmentWord.NEXT];
-      const after = next === 0 ? 0 : words[(next - 1) * SEGMENT_WORDS + SegmentWord.FLAGS];
-      // Of what lay in several fragments the whole had to be short, and keeps what it was taken for.
-      if (((words[at + SegmentWord.FLAGS] | after) & SegmentFlag.CONTINUES) !== 0) continue;
-      const flags = words[at + SegmentWord.FLAGS] & ~SegmentFlag.ENDS_WRITE;
-      words[at + SegmentWord.FLAGS] = flags | (isShort ? SegmentFlag.ENDS_WRITE : 0);
-    }
   }
 
   #addStream(columns: StreamColumnsBuilder, direction: number, isClient: boolean): void {

@@ -1,0 +1,87 @@
+/** What clients send to the embedded server: put in order, and compared with what was recorded. */
+import { type Seq, seqAdd, seqAfter, seqBefore, seqDiff } from '../base/seq.ts';
+import { type ConnectionTable, Flag, ServerState } from './connection-table.ts';
+
+/** Compares payload with the recorded stream. */
+export interface PayloadCheck {
+  /**
+   * How many octets of the present segment's payload, from `from` up to `to`, are not those of the
+   * session's client stream from `streamOffset`.
+   */
+  mismatches(session: number, streamOffset: number, from: number, to: number): number;
+  /** This many octets came in order and were right, this many came and were wrong. */
+  onChecked(right: number, wrong: number): void;
+}
+
+/** Moves RCV.NXT on, and keeps one interval of octets that came before their turn. */
+export class ReceivedText {
+  readonly #table: ConnectionTable;
+  readonly #check: PayloadCheck;
+
+  constructor(table: ConnectionTable, check: PayloadCheck) {
+    this.#table = table;
+    this.#check = check;
+  }
+
+  /** In-order payload, of which the first `skip` octets are known already. */
+  take(user: number, seq: Seq, skip: number, payloadBytes: number): void {
+    const table = this.#table;
+    const end = seqAdd(seq, payloadBytes);
+    const offset = table.receivedBytes(user);
+    const wrong = this.#check.mismatches(table.session[user], offset, skip, payloadBytes);
+    let right = payloadBytes - skip - wrong;
+    table.rcvNxt[user] = end;
+    const to = table.outOfOrderTo[user];
+    if (table.outOfOrderFrom[user] !== to && !seqAfter(table.outOfOrderFrom[user], end)) {
+      if (seqAfter(to, end)) {
+        right += seqDiff(to, end);
+        table.rcvNxt[user] = to;
+      }
+      table.outOfOrderFrom[user] = to;
+      table.flags[user] |= Flag.ACK_NOW;
+    }
+    this.#check.onChecked(right, wrong);
+    table.flags[user] |= table.flags[user] & Flag.ACK_OWED ? Flag.ACK_NOW : Flag.ACK_OWED;
+  }
+
+  /** Keeps the interval when it is right and touches what is kept; else it must come again. */
+  keep(user: number, seq: Seq, payloadBytes: number): void {
+    if (payloadBytes === 0) return;
+    const table = this.#table;
+    const offset = seqDiff(seq, table.irs[user]) - 1;
+    const wrong = this.#check.mismatches(table.session[user], offset >>> 0, 0, payloadBytes);
+    if (wrong > 0) {
+      this.#check.onChecked(0, wrong);
+      return;
+    }
+    const end = seqAdd(seq, payloadBytes);
+    const from = table.outOfOrderFrom[user];
+    const to = table.outOfOrderTo[user];
+    if (from === to) {
+      table.outOfOrderFrom[user] = seq;
+      table.outOfOrderTo[user] = end;
+    } else if (!seqAfter(seq, to) && !seqBefore(end, from)) {
+      if (seqBefore(seq, from)) table.outOfOrderFrom[user] = seq;
+      if (seqAfter(end, to)) table.outOfOrderTo[user] = end;
+    }
+  }
+
+  /** The FIN is the next octet: the state moves on. */
+  onFin(user: number): void {
+    const table = this.#table;
+    table.rcvNxt[user] = seqAdd(table.rcvNxt[user], 1);
+    table.flags[user] |= Flag.PEER_FIN;
+    switch (table.state[user]) {
+      case ServerState.ESTABLISHED:
+        table.state[user] = ServerState.CLOSE_WAIT;
+        break;
+      case ServerState.FIN_WAIT_1:
+        table.state[user] = ServerState.CLOSING;
+        break;
+      case ServerState.FIN_WAIT_2:
+        table.state[user] = ServerState.TIME_WAIT;
+        break;
+      default:
+    }
+  }
+}

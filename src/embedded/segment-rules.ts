@@ -1,0 +1,54 @@
+/** What the embedded server agrees on with a client, and which of its segments are acceptable. */
+import { type Seq, seqBefore, seqDiff } from '../base/seq.ts';
+import { RST } from '../wire/tcp.ts';
+import type { TcpOptions } from '../wire/tcp-options.ts';
+import { type ConnectionTable, Flag } from './connection-table.ts';
+
+/** RFC 9293, section 3.7.1: assumed of a client whose SYN has no MSS option. */
+const MSS_DEFAULT = 536;
+const MSS_MIN = 48;
+const TIMESTAMP_OPTION_BYTES = 12;
+const WINDOW_SHIFT_MAX = 14;
+
+/**
+ * Takes over what a SYN offers.
+ * @param mss the largest segment that the server itself sends, without options
+ */
+export function agreeOptions(
+  table: ConnectionTable,
+  user: number,
+  options: TcpOptions,
+  mss: number,
+): void {
+  const offered = options.mss === 0 ? MSS_DEFAULT : Math.max(options.mss, MSS_MIN);
+  let sendMss = Math.min(offered, mss);
+  table.sndWndShift[user] = 0;
+  if (options.windowScale >= 0) {
+    table.flags[user] |= Flag.SCALED;
+    table.sndWndShift[user] = Math.min(options.windowScale, WINDOW_SHIFT_MAX);
+  }
+  if (options.hasTimestamps) {
+    table.flags[user] |= Flag.TIMESTAMPS;
+    table.tsRecent[user] = options.tsVal;
+    sendMss -= TIMESTAMP_OPTION_BYTES;
+  }
+  table.sendMss[user] = sendMss;
+}
+
+/** Whether a segment's timestamp is older than one that was seen (PAWS: RFC 7323, section 5.3). */
+export function isTooOld(
+  table: ConnectionTable,
+  user: number,
+  options: TcpOptions,
+  flags: number,
+): boolean {
+  if (!options.hasTimestamps || (table.flags[user] & Flag.TIMESTAMPS) === 0) return false;
+  return !(flags & RST) && seqBefore(options.tsVal, table.tsRecent[user]);
+}
+
+/** Whether some of a segment lies in the receive window (RFC 9293, section 3.4). */
+export function isInWindow(rcvNxt: Seq, windowBytes: number, seq: Seq, segLen: number): boolean {
+  const before = seqDiff(seq, rcvNxt);
+  if (segLen === 0) return before >= 0 && before < windowBytes;
+  return before < windowBytes && before + segLen > 0;
+}
