@@ -5,5 +5,12 @@
  */
 export const PREFIX_BYTES = 1_024;
 
+/**
+ * The same of a replay's own ring, where HTTP is played: all of an Ethernet packet and some of one
+ * that the kernel has joined to it, since the last chunk of an answer lies at a packet's end. Only
+ * what a packet has is copied; the ring of a thread takes 74 MB instead of 40.
+ */
+export const HTTP_PREFIX_BYTES = 2_048;
+
 /** The most that can be asked for: with headers it fits the records of the intercept's channel. */
 export const PREFIX_BYTES_MAX = 4_096;

@@ -12,6 +12,7 @@ import { Outcome } from '../protocol/framer.ts';
 import { endsChunks, Http1Answers } from '../protocol/http1-answers.ts';
 import type { ClientStream } from '../transport/client-stream.ts';
 import type { Delivery, Transport } from '../transport/transport.ts';
+import { FollowedAnswers } from './followed-answers.ts';
 import { PlayFlag, type PlayTable } from './play-table.ts';
 import type { Stages } from './stages.ts';
 
@@ -30,6 +31,7 @@ export class AnswerStart {
   readonly #stream: ClientStream;
   readonly #counters: Float64Array;
   readonly #http = new Http1Answers();
+  readonly #followed = new FollowedAnswers();
   /** Octets, where a framed answer lacks more than `stageBytes` can hold: those beyond it. */
   readonly #moreBytes = new Map<number, number>();
 
@@ -51,7 +53,7 @@ export class AnswerStart {
    * Octets have come to a stage that has none yet.
    * @returns how many of them, the last ones, belong to it; the others came unasked
    */
-  ownBytes(user: number, { bytes, data, payloadStart, ...delivery }: Delivery): number {
+  ownBytes(user: number, delivery: Delivery): number {
     const plays = this.#plays;
     const session = plays.session[user];
     const stage = plays.openStage[user];
@@ -59,7 +61,7 @@ export class AnswerStart {
       this.#countUnasked(user);
       return 0;
     }
-    const { payloadBytes, payloadCapturedBytes } = delivery;
+    const { bytes, data, payloadStart, payloadBytes, payloadCapturedBytes } = delivery;
     const isWhole = bytes >= payloadBytes && payloadCapturedBytes > 0;
     if (!isWhole || this.#stages.statusClassOf(session, stage) === 0) return bytes;
     if (this.#http.mayBegin(data, payloadStart, payloadCapturedBytes)) return bytes;
@@ -107,21 +109,68 @@ export class AnswerStart {
     http.begin(stages.requestKind(stage));
     const outcome = http.feed(delivery.data, start, atHand, ownBytes);
     this.#judgeStatus(user, http.replyClass, recordedClass);
+    this.#onOutcome(user, outcome, 0);
+  }
+
+  /**
+   * More of an answer has come whose end was not known yet: is it now?
+   * @param delivery what has come; none of it is counted yet
+   */
+  follow(user: number, delivery: Delivery): void {
+    if (!this.#followed.has(user)) return;
+    const plays = this.#plays;
+    const http = this.#http;
+    this.#followed.resume(user, http);
+    const isJudged = http.replyClass > 0;
+    // Where part of the packet has come before, nobody says which part is new.
+    const isWhole = delivery.bytes >= delivery.payloadBytes;
+    const atHand = isWhole ? delivery.payloadCapturedBytes : 0;
+    const outcome = http.feed(delivery.data, delivery.payloadStart, atHand, delivery.bytes);
+    if (!isJudged) {
+      const stage = plays.openStage[user];
+      this.#judgeStatus(
+        user,
+        http.replyClass,
+        this.#stages.statusClassOf(plays.session[user], stage),
+      );
+    }
+    this.#onOutcome(user, outcome, plays.stageBytes[user]);
+  }
+
+  /** Whether the user is in the middle of an answer whose end its octets are going to tell. */
+  isFollowed(user: number): boolean {
+    return this.#followed.has(user);
+  }
+
+  /** @param before octets of the answer before those that the framer was just fed with */
+  #onOutcome(user: number, outcome: Outcome, before: number): void {
+    const plays = this.#plays;
+    const stages = this.#stages;
+    const http = this.#http;
+    const session = plays.session[user];
+    const stage = plays.openStage[user];
+    const recordedClass = stages.statusClassOf(session, stage);
     const isChunked =
       http.isChunked || (!http.hasLength && recordedClass > 0 && stages.isChunked(stage));
     if (isChunked) plays.flags[user] |= PlayFlag.CHUNKED;
-    if (!stages.isHttpAnswer(session, stage)) return;
-    // Behind a switch the other protocol may go on within the answer.
-    if (outcome !== Outcome.ENDS || http.isSwitch) return;
-    const answer = http.endBytes;
-    const expected = stages.bytesOf(session, stage);
+    const isHttp = stages.isHttpAnswer(session, stage);
     // The recorded client did not wait for the answer's end: neither do we.
-    if (answer > expected && stages.isCut(session, stage)) return;
+    const isCut = stages.isCut(session, stage);
+    if (outcome === Outcome.MORE && isHttp && !isCut) {
+      this.#followed.keep(user, http);
+      return;
+    }
+    this.#followed.forget(user);
+    // Behind a switch the other protocol may go on within the answer.
+    if (outcome !== Outcome.ENDS || !isHttp || http.isSwitch) return;
+    const answer = before + http.endBytes;
+    const expected = stages.bytesOf(session, stage);
+    if (answer > expected && isCut) return;
     plays.flags[user] &= ~PlayFlag.CHUNKED;
     plays.flags[user] |= PlayFlag.FRAMED;
     const isUnlike = answer !== expected && stages.isLengthKnown(session);
     if (isUnlike) plays.flags[user] |= PlayFlag.UNLIKE;
-    this.#setMissing(user, answer);
+    this.#setMissing(user, http.endBytes);
   }
 
   #judgeStatus(user: number, statusClass: number, recordedClass: number): void {
@@ -165,9 +214,10 @@ export class AnswerStart {
     return endsChunks(data, payloadStart, payloadBytes) ? Tail.LAST_CHUNK : Tail.OPEN;
   }
 
-  /** The user has ended. */
+  /** The user has ended, or its answer is none. */
   forget(user: number): void {
     this.#moreBytes.delete(user);
+    this.#followed.forget(user);
   }
 }
 

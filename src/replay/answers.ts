@@ -100,7 +100,7 @@ export class Answers {
       if (this.#isTurnOpen(user) && plays.stageBytes[user] === 0) {
         this.#start.read(user, delivery, bytes);
       }
-    }
+    } else if (!(plays.flags[user] & PlayFlag.FRAMED)) this.#start.follow(user, delivery);
     if (plays.flags[user] & PlayFlag.FRAMED) this.#fillFramed(user, bytes, arrivedNs);
     else this.#fill(user, bytes, arrivedNs);
     const tail = plays.flags[user] & PlayFlag.CHUNKED ? this.#start.tailOf(delivery) : Tail.UNKNOWN;
@@ -201,6 +201,7 @@ export class Answers {
         this.#complete(user, Counter.ANSWER_BY_PROTOCOL, arrivedNs, arrivedNs);
         return;
       }
+      if (this.#start.isFollowed(user)) return;
       const isShared = this.#isShared(user);
       const isChunked = !isShared && (plays.flags[user] & PlayFlag.CHUNKED) !== 0;
       if (isChunked && tail === Tail.LAST_CHUNK) {
@@ -283,7 +284,7 @@ export class Answers {
     const plays = this.#plays;
     plays.flags[user] &= ~PlayFlag.QUIET;
     // An answer that says how long it is, and is cut short, is none.
-    const isCut = (plays.flags[user] & PlayFlag.FRAMED) !== 0;
+    const isCut = (plays.flags[user] & PlayFlag.FRAMED) !== 0 || this.#start.isFollowed(user);
     const isExchange = plays.openStage[user] <= this.#stages.end(plays.session[user]);
     if (isExchange && plays.stageBytes[user] > 0 && !isCut) {
       this.#complete(user, Counter.ANSWER_BY_CLOSE, arrivedNs, arrivedNs);
@@ -312,6 +313,7 @@ export class Answers {
       // Whatever came before belongs to no answer of ours.
       plays.stageBytes[user] = 0;
       plays.flags[user] &= ~(OF_OPEN_STAGE & ~PlayFlag.UNASKED);
+      if (this.#start.isFollowed(user)) this.#start.forget(user);
     }
     return true;
   }

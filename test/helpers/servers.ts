@@ -243,6 +243,21 @@ export async function startOther(
   return { pid: program.pid, port, finish, stop: () => program.stop('SIGKILL') };
 }
 
+/**
+ * An HTTP server whose bodies are of random lengths.
+ * @param form how it says them: see lengths.py
+ */
+export async function startLengths(
+  host: Host,
+  port: number,
+  form: 'length' | 'chunks' | 'pieces' | 'header',
+): Promise<Server> {
+  const argv = [PYTHON, '-B', join(CONFIGURATIONS, 'lengths.py'), `${port}`, form];
+  const program = startInside(host, argv);
+  await listening(host, program, port);
+  return { pid: program.pid, port, stop: () => program.stop('SIGKILL') };
+}
+
 async function startNoting(
   host: Host,
   name: string,

@@ -125,9 +125,22 @@ describe('answers in chunks', () => {
 
   test.each([
     { name: 'longer, their end later', pieces: [`${HEAD}${chunk(200)}`, LAST] },
-    { name: 'as long as recorded, but not over', pieces: [`${HEAD}${chunk(50)}12345`, LAST] },
+    {
+      name: 'as long as recorded, but not over',
+      pieces: [`${HEAD}${chunk(50)}2\r\nab`, `\r\n${LAST}`],
+    },
     { name: 'in many pieces', pieces: [HEAD, chunk(40), chunk(300), chunk(20), LAST] },
     { name: 'shorter', pieces: [`${HEAD}${chunk(3)}${LAST}`] },
+    {
+      name: 'cut within a size',
+      pieces: [`${HEAD}${chunk(9)}1`, `0\r\n${'c'.repeat(16)}\r`, `\n${LAST}`],
+    },
+    {
+      name: 'with octets that look like the last one',
+      pieces: [`${HEAD}5\r\n${LAST}`, `\r\n${LAST}`],
+    },
+    { name: 'with a trailer', pieces: [`${HEAD}0\r\n`, 'Digest: x\r\n', '\r\n'] },
+    { name: 'in a header that is cut', pieces: [HEAD.slice(0, 30), HEAD.slice(30), LAST] },
   ])('end at the last one: $name', ({ pieces }) => {
     const server = http([pieces, pieces], { apartMs: 50 });
     const played = play([recorded], { users: 2, server: [server] });
@@ -149,9 +162,21 @@ describe('answers in chunks', () => {
     expect(played.latency.row(Latency.RESPONSE).min).toBeCloseTo(60, 0);
   });
 
+  test('that are not over are waited for, whatever was recorded, and are none if they are cut', () => {
+    const pieces = [`${HEAD}${chunk(200)}`, `${chunk(7)}${LAST}`];
+    const late = play([recorded], { server: [http([pieces, pieces], { apartMs: 5_000 })] });
+    expect(named(late.counters)).toMatchObject({ COMPLETED: 1, ANSWER_BY_PROTOCOL: 2 });
+    expect(late.latency.row(Latency.RESPONSE).min).toBeCloseTo(5_010, -1);
+    const cut: SessionSpec = { said: http([[`${HEAD}${chunk(200)}`]]).said, end: 'server' };
+    const played = play([recorded], { server: [cut] });
+    expect(named(played.counters)).toMatchObject({ EXCHANGES_SENT: 1, ABORTED_CLOSED_EARLY: 1 });
+    expect(played.counters[Counter.EXCHANGES_ANSWERED]).toBe(0);
+  });
+
   test('whose rest comes after the next request do not answer that one', () => {
-    // Quiet for longer than anybody waits: the end is taken for missing.
-    const late = http([[`${HEAD}${chunk(200)}`, `${chunk(7)}${LAST}`], [page(200, 20)]], {
+    // What follows the first chunk's octets is not at hand, and it is quiet for longer than anybody
+    // waits: the end is taken for missing.
+    const late = http([[`${HEAD}${chunk(PREFIX_BYTES)}`, `${chunk(7)}${LAST}`], [page(200, 20)]], {
       apartMs: 330,
     });
     const server: SessionSpec = {
@@ -161,6 +186,47 @@ describe('answers in chunks', () => {
     expect(named(played.counters)).toMatchObject({ COMPLETED: 1, EXCHANGES_ANSWERED: 2 });
     expect(played.counters[Counter.EXCHANGES_UNSOLICITED]).toBe(1);
     expect(played.counters[Counter.STATUS_2XX]).toBe(2);
+  });
+});
+
+describe('a header', () => {
+  const cookies = `Set-Cookie: ${'c'.repeat(3_000)}\r\n`.repeat(2);
+  const long = `HTTP/1.1 200 X\r\n${cookies}Content-Length: 700\r\n\r\n${'x'.repeat(700)}`;
+
+  test('of any size, over any number of packets, tells where its answer ends', () => {
+    const pieces = [0, 9, 1_500, 4_000, 5_900, 6_060].map((from, i, all) =>
+      long.slice(from, all.at(i + 1)),
+    );
+    // The captured ones fit: of each packet 1,024 octets are at hand.
+    const short = pieces.flatMap((piece) => piece.match(/.{1,1000}/gs) ?? []);
+    const server = http([short, short], { apartMs: 1 });
+    const played = play([TWICE], { users: 3, server: [server] });
+    expect(named(played.counters)).toMatchObject({
+      COMPLETED: 3,
+      ANSWER_BY_PROTOCOL: 6,
+      EXCHANGES_MISMATCHED: 6,
+      STATUS_2XX: 6,
+    });
+    expect(played.latency.row(Latency.RESPONSE).max).toBeCloseTo(10 + short.length - 1, 0);
+  });
+
+  test('that is not at hand leaves the answer to the other rules, and the next one is read again', () => {
+    const server = http([[long], [page(200, 300)]]);
+    const played = play([TWICE], { server: [server] });
+    expect(named(played.counters)).toMatchObject({ COMPLETED: 1, ANSWER_BY_PROTOCOL: 1 });
+    expect(played.counters[Counter.EXCHANGES_ANSWERED]).toBe(2);
+  });
+
+  test('behind an informational answer, which came before, says the status', () => {
+    const pieces = ['HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n', page(503, 500)];
+    const played = play([TWICE], { server: [http([pieces, pieces])] });
+    expect(named(played.counters)).toMatchObject({
+      COMPLETED: 1,
+      ANSWER_BY_PROTOCOL: 2,
+      STATUS_5XX: 2,
+      EXCHANGES_FAILED: 2,
+    });
+    expect(played.latency.row(Latency.FIRST_BYTE).max).toBeCloseTo(10, 0);
   });
 });
 
