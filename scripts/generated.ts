@@ -2,7 +2,9 @@
  * What is made from the tables of options (src/cli/options): the tables of docs/options.md and the types
  * of the library's options. `npm run options` writes them, test/generated.test.ts compares them.
  */
+import type { Command } from '../src/cli/command-line.ts';
 import { loadCommands } from '../src/cli/commands.ts';
+import { positionalKey } from '../src/cli/config/config-file.ts';
 import { CAPTURE_ROWS } from '../src/cli/options/capture-table.ts';
 import { INSPECT_TABLE } from '../src/cli/options/inspect-table.ts';
 import {
@@ -27,6 +29,9 @@ export function generatedFiles(read: (path: string) => string): ReadonlyMap<stri
   return new Map([
     ['docs/options.md', withTables(read('docs/options.md'))],
     ['src/api/options.ts', libraryTypes()],
+    ...COMMANDS.filter(({ table }) => table.config !== undefined).map(
+      (command) => [`schema/${command.name}.config.json`, configSchema(command)] as const,
+    ),
   ]);
 }
 
@@ -63,8 +68,8 @@ function libraryTypes(): string {
   const capture = Object.fromEntries(
     Object.entries(REPLAY_TABLE).filter(([key]) => key in CAPTURE_ROWS),
   );
-  const captures = `  /** Paths, at least one. */
-  readonly captures: string | readonly string[];
+  const captures = `  /** Paths, at least one, here or in \`config\`. */
+  readonly captures?: string | readonly string[];
 `;
   return `/**
  * What the library is asked to do: the options of the commands under the same names, in camel case.
@@ -104,15 +109,20 @@ const members = (table: OptionTable): string =>
 
 function docstring(option: Option): string {
   const fallback = fallbackOf(option);
-  const text = explanationOf(option).replace(/\[([^\]]*)\]\([^)]*\)/g, '$1');
-  const said = `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
-  const whole = `\`${formOf(option)}\`: ${text}`;
-  const sentence = `${formOf(option) === null ? said : whole}.${fallback === '' ? '' : ` Default: ${fallback}.`}`;
+  const sentence = `${docTextOf(option)}${fallback === '' ? '' : ` Default: ${fallback}.`}`;
   const short = `  /** ${sentence} */\n`;
   if (short.length <= WIDTH) return short;
   return `  /**\n${wrapped(sentence, WIDTH - 5)
     .map((line) => `   * ${line}\n`)
     .join('')}   */\n`;
+}
+
+/** The explanation as a sentence behind the form of the value. */
+function docTextOf(option: Option): string {
+  const form = formOf(option);
+  const text = explanationOf(option).replace(/\[([^\]]*)\]\([^)]*\)/g, '$1');
+  if (form !== null) return `\`${form}\`: ${text}.`;
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 }
 
 function wrapped(text: string, width: number): string[] {
@@ -131,4 +141,44 @@ function typeOf({ takes, kind }: Option): string {
   const words = choices?.map((choice) => `'${choice}'`).join(' | ');
   const one = words !== undefined && !isOpen ? words : isNumber ? 'OptionValue' : 'string';
   return takes === 'list' || isJoined ? `OneOrMore<${one}>` : one;
+}
+
+/** The JSON Schema of a command's config file, as text. */
+function configSchema({ name, table, positional }: Command): string {
+  const options = Object.values(table).filter(({ isFlagOnly }) => isFlagOnly !== true);
+  const properties = {
+    ...(positional === null
+      ? {}
+      : {
+          [positionalKey(positional)]: {
+            description: 'Paths, relative to this file.',
+            anyOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' } }],
+          },
+        }),
+    ...Object.fromEntries(options.map((option) => [option.name, valueSchema(option)])),
+  };
+  const schema = {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    title: `Options of gryphon ${name} (--config)`,
+    type: 'object',
+    additionalProperties: false,
+    properties,
+  };
+  return `${JSON.stringify(schema, null, 2)}\n`;
+}
+
+function valueSchema(option: Option): object {
+  const { kind, takes } = option;
+  const fallback = fallbackOf(option);
+  const description = `${docTextOf(option)}${fallback === '' ? '' : ` Default: ${fallback}.`}`;
+  if (kind === null) return { description, type: 'boolean' };
+  const { choices, isOpen, isNumber, isJoined, example } = kind;
+  const isList = takes === 'list' || isJoined === true;
+  // Of a list of words a text may name several, with commas between.
+  const isClosed = choices !== undefined && !isOpen;
+  const one = isClosed ? { enum: choices } : { type: isNumber ? ['string', 'number'] : 'string' };
+  const alone = isClosed && isList ? { type: 'string' } : one;
+  const examples = isClosed ? {} : { examples: [example] };
+  if (!isList) return { description, ...one, ...examples };
+  return { description, anyOf: [alone, { type: 'array', items: one }], ...examples };
 }

@@ -49,6 +49,15 @@ test('embedded.sh plays as many users as asked', async () => {
   });
 });
 
+test('config.sh plays what the file says, from any folder, options first', async () => {
+  const file = join(ROOT, 'examples/run.yaml');
+  const { code, stdout } = await example('config.sh', file, '--users', '50');
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^ +users 50 +command line$/m);
+  expect(stdout).toMatch(/^ +max-gap 1s +\S*examples\/run\.yaml:6:10$/m);
+  expect(stdout).toContain('✓ all 2 thresholds held');
+});
+
 test('own-server.sh shows the plan first', async () => {
   const { code, stdout } = await example('own-server.sh', CAPTURE, 'embedded', '10');
   expect(code).toBe(0);

@@ -33,6 +33,8 @@ describe('the package', () => {
         'CHANGELOG.md',
         'docs/summary.svg',
         'examples/ci-stage.sh',
+        'examples/run.yaml',
+        'schema/replay.config.json',
         'fixtures/http-keepalive.pcap',
       ]),
     );

@@ -6,6 +6,7 @@ import { EventEmitter } from 'node:events';
 import { readCaptureOptions } from '../cli/capture-options.ts';
 import { parseCommandLine } from '../cli/command-line.ts';
 import { loadCommands } from '../cli/commands.ts';
+import { withConfig } from '../cli/config/with-config.ts';
 import { processContext } from '../cli/context.ts';
 import type { ExitCode } from '../cli/exit-codes.ts';
 import { INSPECT_TABLE } from '../cli/options/inspect-table.ts';
@@ -68,13 +69,13 @@ function contextOf(args: readonly string[]) {
 
 const TABLES = { replay: REPLAY_TABLE, inspect: INSPECT_TABLE };
 
-async function read(name: keyof typeof TABLES, captures: string | readonly string[], rest: object) {
+async function read(name: keyof typeof TABLES, { captures = [], ...rest }: InspectOptions) {
   const typed = toArguments(rest, TABLES[name]);
   const context = contextOf([name, ...typed, '--', ...[captures].flat()]);
   const line = parseCommandLine(await loadCommands([name]), context);
   // Only `--help` and its like have no command; none of them is an option here.
   if ('output' in line) throw new TypeError('help and version are no options of the library');
-  return { ...line, context };
+  return { ...line, given: await withConfig(line, context.files), context };
 }
 
 /**
@@ -100,10 +101,10 @@ export function replay(options: ReplayOptions): ReplayRun {
 }
 
 async function play(
-  { captures, signal, ...rest }: ReplayOptions,
+  { signal, ...rest }: ReplayOptions,
   events: EventEmitter<{ progress: [ProgressSnapshot]; warning: [string] }>,
 ): Promise<ReplayOutcome> {
-  const { given, faults, context } = await read('replay', captures, rest);
+  const { given, faults, context } = await read('replay', rest);
   const values = given.read(REPLAY_TABLE);
   const options = await readReplayOptions({ values, given, faults, context });
   const host = {
@@ -120,14 +121,16 @@ async function play(
  * @throws ReplayError by what failed: wrong options (`kind` usage), or the capture
  */
 export async function inspect(options: InspectOptions): Promise<InspectDocument> {
-  const { captures, sessions, onWarning, ...rest } = options;
-  const { given, faults, context } = await read('inspect', captures, rest);
-  const choice = readCaptureOptions(given.read(INSPECT_TABLE), given, faults);
-  if ([captures].flat().length === 0) faults.add('no capture given');
+  const { onWarning, ...rest } = options;
+  const { given, faults, context } = await read('inspect', rest);
+  const captures = given.positionals('capture');
+  const values = given.read(INSPECT_TABLE);
+  const choice = readCaptureOptions(values, given, faults);
+  if (captures.length === 0) faults.add('no capture given');
   faults.throwIfAny();
-  return await inspectCaptures([captures].flat(), {
+  return await inspectCaptures(captures, {
     ...choice,
-    sessions: sessions ?? false,
+    sessions: values.sessions,
     digests: true,
     seed: context.randomUint32(),
     onProgress: () => undefined,

@@ -50,18 +50,20 @@ export interface CaptureOptions {
 
 /** The options of `inspect`. */
 export interface InspectOptions extends CaptureOptions {
-  /** Paths, at least one. */
-  readonly captures: string | readonly string[];
+  /** Paths, at least one, here or in `config`. */
+  readonly captures?: string | readonly string[];
   /** Each session, too; in JSON with the SHA-256 of what each side sent. */
   readonly sessions?: boolean;
+  /** `FILE`: YAML with options by their names; flags and the environment go first. */
+  readonly config?: string;
   /** Something that the user should know: one line. */
   readonly onWarning?: (text: string) => void;
 }
 
 /** The options of `replay`. Nothing but `captures` has to be given. */
 export interface ReplayOptions extends CaptureOptions {
-  /** Paths, at least one. */
-  readonly captures: string | readonly string[];
+  /** Paths, at least one, here or in `config`. */
+  readonly captures?: string | readonly string[];
   /**
    * `HOST:PORT`: where every session is played to; `embedded` is the responder inside this process.
    * Default: embedded.
@@ -166,6 +168,8 @@ export interface ReplayOptions extends CaptureOptions {
   readonly rules?: boolean;
   /** Allow a target with a public address. */
   readonly allowPublic?: boolean;
+  /** `FILE`: YAML with options by their names; flags and the environment go first. */
+  readonly config?: string;
   /**
    * `N`: worker threads, among which users are split. Half the cores, at most 16, and no more than
    * one for each 1,000 users; the embedded target and `--sender raw-socket` have one. Default: by

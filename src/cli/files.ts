@@ -5,6 +5,7 @@ import {
   chmod,
   chown,
   mkdir,
+  open,
   readFile,
   realpath,
   rename,
@@ -29,8 +30,11 @@ export interface Files {
    * @throws ReplayError ERR_CLI_OUTPUT, as above
    */
   checkWritable(path: string): Promise<void>;
-  /** @throws ReplayError ERR_CLI_INPUT (usage; environment: not permitted) */
-  read(path: string): Promise<string>;
+  /**
+   * @param bytesMax what is larger is refused before it is read to its end
+   * @throws ReplayError ERR_CLI_INPUT (usage; environment: not permitted)
+   */
+  read(path: string, bytesMax?: number): Promise<string>;
   /**
    * Writes a file as a whole or not at all: where that fails, there is what was there before. Devices
    * and pipes are written to.
@@ -70,8 +74,9 @@ export const kernelFiles: Files = {
     });
   },
 
-  async read(path) {
-    return await readFile(path, 'utf8').catch((cause: unknown) => {
+  async read(path, bytesMax) {
+    const text = bytesMax === undefined ? readFile(path, 'utf8') : readUpTo(path, bytesMax);
+    return await text.catch((cause: unknown) => {
       throw inputError(path, cause);
     });
   },
@@ -94,6 +99,23 @@ export const kernelFiles: Files = {
     return { style, script, chartStyle, chartScript };
   },
 };
+
+/** The text of a file that may be no file at all, but something that never ends. */
+async function readUpTo(path: string, bytesMax: number): Promise<string> {
+  const file = await open(path);
+  try {
+    const buffer = new Uint8Array(bytesMax + 1);
+    let bytes = 0;
+    while (bytes <= bytesMax) {
+      const { bytesRead } = await file.read(buffer, bytes, bytesMax + 1 - bytes);
+      if (bytesRead === 0) return new TextDecoder().decode(buffer.subarray(0, bytes));
+      bytes += bytesRead;
+    }
+    throw Object.assign(new Error(`more than ${bytesMax} bytes`), { code: 'TOO_LARGE' });
+  } finally {
+    await file.close();
+  }
+}
 
 /** Why no file can be made beside another one, which may be written to all the same. */
 const NONE_BESIDE: ReadonlySet<string> = new Set(['EACCES', 'EPERM', 'ENAMETOOLONG']);
@@ -149,12 +171,13 @@ const REASONS: ReadonlyMap<string, string> = new Map([
   ['EEXIST', 'it is there and not a folder'],
   ['EISDIR', 'it is a folder'],
   ['ENAMETOOLONG', 'the name is too long'],
+  ['TOO_LARGE', 'it is too large for what it should be'],
 ]);
 
 const NO_ROOM = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 
 /** Faults of what was asked for; all others are the machine's. */
-const WRONG_USE = new Set(['ENOENT', 'ENOTDIR', 'EEXIST', 'EISDIR', 'ENAMETOOLONG']);
+const WRONG_USE = new Set(['ENOENT', 'ENOTDIR', 'EEXIST', 'EISDIR', 'ENAMETOOLONG', 'TOO_LARGE']);
 
 function outputError(what: string, cause: unknown): ReplayError {
   const code = codeOf(cause);

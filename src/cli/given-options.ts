@@ -158,6 +158,18 @@ export class GivenOptions {
     return this.#given(name, source).at(-1)?.label ?? `--${name}`;
   }
 
+  /** Each option that is in force with its value and where it was given, in the order of the table. */
+  origins(): readonly { readonly name: string; readonly text: string; readonly from: string }[] {
+    return [...this.#options.values()].flatMap(({ name }) => {
+      const source = this.sourceOf(name);
+      if (source === null) return [];
+      const given = this.#given(name, source);
+      const text = given.map((each) => each.text).join(', ');
+      const [label = ''] = given.map((each) => each.label);
+      return [{ name, text, from: source === 'file' ? label.replace(/: [^:]*$/, '') : label }];
+    });
+  }
+
   #sourceOf(name: string): Source | null {
     if (this.#parsed[name] !== undefined) return 'flag';
     if ((this.#env[environmentName(name)] ?? '') !== '') return 'environment';

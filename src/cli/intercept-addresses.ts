@@ -69,7 +69,11 @@ export async function readToken(
   return text === undefined || text === '' ? null : { text, where: TOKEN_VARIABLE };
 }
 
-const ofOption = (label: string, { code, kind, message, hint, cause }: ReplayError): ReplayError =>
+/** The same fault, told of the option that brought it about. */
+export const ofOption = (
+  label: string,
+  { code, kind, message, hint, cause }: ReplayError,
+): ReplayError =>
   new ReplayError({
     code,
     kind,

@@ -6,6 +6,7 @@
 import { TOKEN_VARIABLE } from './choices.ts';
 import { parseCommandLine } from './command-line.ts';
 import { loadCommands } from './commands.ts';
+import { withConfig } from './config/with-config.ts';
 import type { Context } from './context.ts';
 import { ExitCode } from './exit-codes.ts';
 import { describeFailure } from './failure.ts';
@@ -20,12 +21,13 @@ export async function main(context: Context): Promise<ExitCode> {
       await context.print(line.output);
       return ExitCode.OK;
     }
-    if (!(line.given.switch('quiet') ?? false)) {
+    const given = await withConfig(line, context.files);
+    if (!(given.switch('quiet') ?? false)) {
       for (const text of await strangeVariables(context.env, line.command.table)) {
         context.log(`gryphon: ${text}\n`);
       }
     }
-    return await line.command.run({ given: line.given, faults: line.faults, context });
+    return await line.command.run({ given, faults: line.faults, context });
   } catch (error) {
     const isVerbose = context.args.includes('--verbose') || isOn(context.env.GRYPHON_VERBOSE);
     const { text, code } = describeFailure(error, isVerbose);

@@ -4,6 +4,7 @@ import type { RunHost } from '../run/plan/options.ts';
 import { UnreachedError } from '../run/unreached-error.ts';
 import type { CommandInput } from './command-line.ts';
 import { ExitCode } from './exit-codes.ts';
+import type { GivenOptions } from './given-options.ts';
 import { watchInterrupts } from './interruption.ts';
 import { REPLAY_TABLE } from './options/replay-table.ts';
 import { outcomeOf } from './outcome.ts';
@@ -49,7 +50,7 @@ export async function replay({ given, faults, context }: CommandInput): Promise<
       const { describePlan } = await import('../run/dry-run.ts');
       const plan = await describePlan(options, host);
       progress.stop();
-      await context.print(plan);
+      await context.print(plan + originsText(given));
       return ExitCode.OK;
     }
     // Now, so that nothing is lost at the end of a long run.
@@ -83,4 +84,16 @@ async function reported(
   } catch (second) {
     return alsoFailed(error, second);
   }
+}
+
+/** Where each option of a plan comes from; nothing to say when all stand on the command line. */
+function originsText(given: GivenOptions): string {
+  const origins = given.origins();
+  if (origins.every(({ name, from }) => from === `--${name}`)) return '';
+  const width = Math.max(...origins.map(({ name, text }) => name.length + text.length)) + 1;
+  const lines = origins.map(({ name, text, from }) => {
+    const where = from === `--${name}` ? 'command line' : from;
+    return `  ${`${name} ${text}`.padEnd(width)}  ${where}\n`;
+  });
+  return `\noptions\n${lines.join('')}`;
 }

@@ -68,6 +68,25 @@ test('plain JavaScript replays, hears of progress, and inspects', async () => {
   });
 });
 
+test('options and captures may stand in a file, and its faults have their places', async () => {
+  writeFileSync(join(project, 'run.yaml'), `captures: ${CAPTURE}\nusers: 30\nseed: 1\n`);
+  writeFileSync(join(project, 'wrong.yaml'), 'captures: x.pcap\nusres: 30\n');
+  writeFileSync(
+    join(project, 'config.mjs'),
+    `import { readFile } from 'node:fs/promises';
+     import { createRequire } from 'node:module';
+     import { inspect, replay } from 'gryphon';
+     const { result } = await replay({ config: 'run.yaml', users: 20 });
+     const schema = createRequire(import.meta.url).resolve('gryphon/schema/replay.config.json');
+     const { properties } = JSON.parse(await readFile(schema, 'utf8'));
+     const fault = await inspect({ config: 'wrong.yaml' }).catch(({ message }) => message);
+     console.log(JSON.stringify([result.users.completed, result.plan.seed, 'users' in properties, fault]));`,
+  );
+  const { stdout, stderr } = await node('config.mjs');
+  expect(stderr).toBe('');
+  expect(JSON.parse(stdout)).toEqual([20, 1, true, "wrong.yaml:2:1: unknown key 'usres'"]);
+});
+
 test('a failed threshold, a wrong option and a missing file are told apart', async () => {
   writeFileSync(
     join(project, 'faults.mjs'),

@@ -62,7 +62,7 @@ export const FOLDER_RULES: ReadonlyMap<string, FolderRule> = new Map<string, Fol
     'cli',
     {
       imports: [...BELOW_IO, 'io', 'report', 'run'],
-      packages: ['yargs', 'cli-progress'],
+      packages: ['yargs', 'cli-progress', 'yaml'],
       outsideWorld: ['cli/context.ts', 'cli/files.ts'],
     },
   ],

@@ -11,6 +11,17 @@ export const COMMON_ROWS = {
     group,
     help: 'Say the cause of a failure, too',
     isCommandOnly: true,
+    isFlagOnly: true,
+  }),
+};
+
+/** What every command that runs for long has. */
+export const CONFIG_ROWS = {
+  config: value(FILE, {
+    group: 'The run',
+    help: 'YAML with options by their names; flags and the environment go first',
+    more: 'YAML with [options by their names](#a-config-file); flags and the environment go first',
+    isFlagOnly: true,
   }),
 };
 

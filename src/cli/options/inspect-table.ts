@@ -1,6 +1,6 @@
 /** The options of `gryphon inspect`, a row each. */
 import { CAPTURE_ROWS } from './capture-table.ts';
-import { COMMON_ROWS } from './common-rows.ts';
+import { COMMON_ROWS, CONFIG_ROWS } from './common-rows.ts';
 import { onOff, optionTable } from './option.ts';
 
 const group = 'Output';
@@ -18,5 +18,6 @@ export const INSPECT_TABLE = optionTable({
     more: 'each session, too; in JSON with the SHA-256 of what each side sent',
   }),
   ...CAPTURE_ROWS,
+  config: { ...CONFIG_ROWS.config, group },
   ...COMMON_ROWS,
 });

@@ -4,7 +4,7 @@ import { MODES } from '../choices.ts';
 import { INTERCEPT_PORT, parseListen } from '../values/endpoints.ts';
 import { parsePassed, parseQueues } from '../values/netfilter.ts';
 import { parseInterfaceName } from '../values/stations.ts';
-import { COMMON_ROWS, metrics, tokenFile } from './common-rows.ts';
+import { COMMON_ROWS, CONFIG_ROWS, metrics, tokenFile } from './common-rows.ts';
 import { EXPRESSION, FILE, oneOf, whole } from './kinds.ts';
 import { list, onOff, optionTable, value } from './option.ts';
 
@@ -105,6 +105,7 @@ export const INTERCEPT_TABLE = optionTable({
     help: 'for the process id, while it can serve',
   }),
   metrics: metrics(RUNNING, ', to whoever can reach the address'),
+  config: { ...CONFIG_ROWS.config, group: RUNNING },
   daemon: onOff({
     group: RUNNING,
     help: 'Go to the background once it can serve; needs --log-file',

@@ -14,7 +14,7 @@ import {
 } from '../values/endpoints.ts';
 import { parseInterfaceName, parseNextHop, parseStation } from '../values/stations.ts';
 import { CAPTURE_ROWS } from './capture-table.ts';
-import { COMMON_ROWS, metrics, SUMMARY_ROWS, tokenFile } from './common-rows.ts';
+import { COMMON_ROWS, CONFIG_ROWS, metrics, SUMMARY_ROWS, tokenFile } from './common-rows.ts';
 import { DURATION_NS, FILE, FOLDER, oneOf, POSITIVE, RATE, sizeWithin, whole } from './kinds.ts';
 import { list, onOff, optionTable, value } from './option.ts';
 
@@ -68,6 +68,7 @@ const LOAD_ROWS = {
     letter: 'f',
     help: 'More captures',
     isCommandOnly: true,
+    isFlagOnly: true,
   }),
   users: value(whole({ min: 1, max: USERS_MAX }), {
     group: LOAD,
@@ -279,6 +280,7 @@ const NETWORK_ROWS = {
 };
 
 const RUN_ROWS = {
+  ...CONFIG_ROWS,
   threads: value(whole({ min: 1, max: THREADS_MAX }), {
     group: RUN,
     help: 'worker threads',
