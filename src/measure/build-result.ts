@@ -16,19 +16,19 @@ import { checkLedger, total } from './ledger.ts';
 import {
   LAG_MS_P99_BOUND,
   RESULT_SCHEMA,
-  type RunFacts,
   type RunResult,
   type TimelineLatency,
   type TimelineRow,
   type UserReport,
 } from './result.ts';
+import type { RunFacts } from './run-facts.ts';
 import { evaluateThresholds, failedUsers, type Threshold } from './thresholds.ts';
 
 /** More answers than this share whose end is told by quiet draw a warning. */
 const QUIET_SHARE_MAX = 0.01;
 
 /** What a run counted and recorded, all threads together. */
-export interface RunRecord {
+export interface RunTotals {
   /** `sumCounters` of the threads' rows. */
   readonly counters: Float64Array;
   readonly latency: LatencyTable;
@@ -38,7 +38,7 @@ export interface RunRecord {
 /** The result of a run. Its thresholds are held here; one that is relative needs a baseline. */
 export function buildResult(
   facts: RunFacts,
-  record: RunRecord,
+  record: RunTotals,
   thresholds: readonly Threshold[],
   baseline: RunResult | null = null,
 ): RunResult {
@@ -58,6 +58,7 @@ export function buildResult(
     interrupted: facts.isInterrupted,
     capture: facts.capture,
     plan: facts.plan,
+    shares: facts.shares,
     ...measured,
     latency: { unit: 'ms', ...byName((i) => latency.row(i)) },
     histograms: byName((i) => encodeHistogram(latency.sparse(i))),
@@ -84,6 +85,7 @@ export function buildResult(
       fellBehind: lagMsP99 > LAG_MS_P99_BOUND,
     },
     stateBytesPerUser: facts.stateBytesPerUser,
+    record: null,
   };
 }
 

@@ -11,6 +11,7 @@ export const Counter = {
   TIMED_OUT: 4,
   ABORTED: 5,
   ESTABLISHED: 6,
+  // Since the interval's beginning (`IntervalRecorder`).
   PEAK_ESTABLISHED: 7,
   CONNECTED: 8,
   // Exchanges: a client turn and the server's answer to it.

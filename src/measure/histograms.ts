@@ -9,7 +9,9 @@
  * the same machine (bench/measure), and its memory cannot be shared. It still does the encoding
  * (histogram-codec.ts) and is the oracle in the tests.
  *
- * Layout of one histogram: `[count, sum, min, max, clamped, -, -, -, counts of each step...]`.
+ * Layout of one histogram: `[count, sum, min, max, clamped, upper sum, -, -, counts of each step...]`.
+ * The sum is of whole nanoseconds and in two parts, `upper * 2^52 + sum`, so that it stays exact and
+ * histograms can be added in any order.
  */
 import { NS_PER_MS } from '../base/time.ts';
 
@@ -60,9 +62,13 @@ const SUM = 1;
 const MIN = 2;
 const MAX = 3;
 const CLAMPED = 4;
+const SUM_UPPER = 5;
 const HEADER = 8;
 const STRIDE = HEADER + COUNTS_LENGTH;
 const COLUMNS_LENGTH = STRIDE * LATENCY_NAMES.length;
+
+/** From here on what the lower part of a sum holds goes to the upper one. */
+const SUM_CARRY = 2 ** 52;
 
 /** Percentiles of one histogram, in milliseconds; `null` where nothing was recorded. */
 export interface LatencyRow {
@@ -83,6 +89,18 @@ export interface SparseCounts {
   /** Ascending, below COUNTS_LENGTH. */
   readonly indexes: Uint32Array;
   readonly counts: Float64Array;
+}
+
+/** Exact figures of one histogram that its steps alone do not tell. */
+export interface LatencyTotals {
+  /** The sum of all values in whole nanoseconds is `sumUpper * 2^52 + sumNs`. */
+  readonly sumNs: number;
+  readonly sumUpper: number;
+  /** Infinity where nothing was recorded. */
+  readonly minNs: number;
+  readonly maxNs: number;
+  /** Values that were out of range. */
+  readonly clamped: number;
 }
 
 /** One thread's histograms, written by that thread alone. */
@@ -110,7 +128,9 @@ export class LatencyRecorder {
     }
     columns[base + HEADER + indexOf(valueNs)]++;
     columns[base + COUNT]++;
-    columns[base + SUM] += valueNs;
+    const sum = columns[base + SUM] + Math.round(valueNs);
+    columns[base + SUM] = sum;
+    if (sum >= SUM_CARRY) carrySum(columns, base);
     if (valueNs < columns[base + MIN]) columns[base + MIN] = valueNs;
     if (valueNs > columns[base + MAX]) columns[base + MAX] = valueNs;
   }
@@ -137,7 +157,7 @@ export class LatencyTable {
       const last = base + HEADER + indexOf(maxNs);
       for (let i = base + HEADER + indexOf(minNs); i <= last; i++) this.#columns[i] += columns[i];
       this.#columns[base + COUNT] += columns[base + COUNT];
-      this.#columns[base + SUM] += columns[base + SUM];
+      this.#addSum(base, columns[base + SUM], columns[base + SUM_UPPER]);
       this.#columns[base + CLAMPED] += columns[base + CLAMPED];
       this.#stretch(base, minNs, maxNs);
     }
@@ -151,7 +171,7 @@ export class LatencyTable {
       const highestNs = highestOf(indexes[i]);
       this.#columns[base + HEADER + indexes[i]] += counts[i];
       this.#columns[base + COUNT] += counts[i];
-      this.#columns[base + SUM] += (counts[i] * (lowestNs + highestNs)) / 2;
+      this.#addSum(base, (counts[i] * (lowestNs + highestNs)) / 2, 0);
       this.#stretch(base, lowestNs, highestNs);
     }
   }
@@ -192,7 +212,9 @@ export class LatencyTable {
   /** `null` when nothing was recorded. */
   meanNs(latency: Latency): number | null {
     const count = this.count(latency);
-    return count === 0 ? null : this.#columns[latency * STRIDE + SUM] / count;
+    if (count === 0) return null;
+    const { sumNs, sumUpper } = this.totals(latency);
+    return (sumUpper * SUM_CARRY + sumNs) / count;
   }
 
   /**
@@ -233,10 +255,43 @@ export class LatencyTable {
     };
   }
 
+  /** What the steps alone do not tell. */
+  totals(latency: Latency): LatencyTotals {
+    const base = latency * STRIDE;
+    const [sumNs, minNs, maxNs, clamped, sumUpper] = [SUM, MIN, MAX, CLAMPED, SUM_UPPER].map(
+      (column) => this.#columns[base + column],
+    );
+    return { sumNs, sumUpper, minNs, maxNs, clamped };
+  }
+
+  /** Adds a whole histogram: its steps and its totals. */
+  addExactly(latency: Latency, { indexes, counts }: SparseCounts, totals: LatencyTotals): void {
+    const base = latency * STRIDE;
+    for (let i = 0; i < indexes.length; i++) {
+      this.#columns[base + HEADER + indexes[i]] += counts[i];
+      this.#columns[base + COUNT] += counts[i];
+    }
+    this.#addSum(base, totals.sumNs, totals.sumUpper);
+    this.#columns[base + CLAMPED] += totals.clamped;
+    this.#stretch(base, totals.minNs, totals.maxNs);
+  }
+
+  #addSum(base: number, sumNs: number, sumUpper: number): void {
+    this.#columns[base + SUM] += sumNs;
+    this.#columns[base + SUM_UPPER] += sumUpper;
+    if (this.#columns[base + SUM] >= SUM_CARRY) carrySum(this.#columns, base);
+  }
+
   #stretch(base: number, minNs: number, maxNs: number): void {
     this.#columns[base + MIN] = Math.min(this.#columns[base + MIN], minNs);
     this.#columns[base + MAX] = Math.max(this.#columns[base + MAX], maxNs);
   }
+}
+
+function carrySum(columns: Float64Array, base: number): void {
+  const upper = Math.floor(columns[base + SUM] / SUM_CARRY);
+  columns[base + SUM] -= upper * SUM_CARRY;
+  columns[base + SUM_UPPER] += upper;
 }
 
 /** What a thread records from one look to the next. */

@@ -25,7 +25,7 @@ export interface Interval {
   readonly endNs: number;
   /** What was recorded in it, in the order of `Latency`. */
   readonly latencies: readonly SparseCounts[];
-  /** The thread's counters (or their sum) as they stood at its end. */
+  /** The thread's counters (or their sum) as they stood at its end; `PEAK_ESTABLISHED` is its own. */
   readonly counters: Float64Array;
 }
 
@@ -74,7 +74,9 @@ export class IntervalRecorder {
     const counters = this.#counters.slice();
     const latencies = LATENCY_NAMES.map((_, i) => this.#changes.take(i as Latency));
     append(this.#intervals, { startNs: this.#startNs, endNs, latencies, counters });
-    this.#countersBefore = counters;
+    // Every interval has a peak of its own.
+    this.#counters[Counter.PEAK_ESTABLISHED] = this.#counters[Counter.ESTABLISHED];
+    this.#countersBefore = atRest(counters);
     // One interval came, so one pair is joined; stepping over those without a neighbour is cheap.
     while (this.#intervals.length > INTERVALS_MAX) this.#doubleOne();
   }
@@ -104,22 +106,70 @@ export class IntervalRecorder {
   }
 }
 
-/** The run's timeline of its threads'. */
+/**
+ * The run's timeline of its parts' (threads, shares): the longest interval counts for all of them,
+ * since two intervals can be joined and one cannot be parted.
+ */
 export function mergeTimelines(timelines: readonly Timeline[]): Timeline {
   const intervalNs = Math.max(NS_PER_SECOND, ...timelines.map((each) => each.intervalNs));
-  const lasts: Float64Array[] = timelines.map(() => new Float64Array(COUNTERS));
-  const merged: Interval[] = [];
-  const all = timelines
-    .flatMap(({ intervals }, thread) => intervals.map((interval) => ({ interval, thread })))
-    .sort((a, b) => a.interval.startNs - b.interval.startNs);
-  for (const { interval, thread } of all) {
-    // A thread that did nothing in an interval still stands where it stood before.
-    lasts[thread] = interval.counters;
-    const startNs = alignedTo(intervalNs, interval.startNs);
-    append(merged, { ...interval, startNs, counters: sumCounters(lasts) });
-  }
-  return { intervalNs, intervals: merged };
+  return addTimelines(timelines.map((each) => withIntervals(each, intervalNs)));
 }
+
+/** The same timeline in intervals of another length, a multiple of its own. */
+function withIntervals({ intervals }: Timeline, intervalNs: number): Timeline {
+  const longer: Interval[] = [];
+  for (const interval of intervals) {
+    append(longer, { ...interval, startNs: alignedTo(intervalNs, interval.startNs) });
+  }
+  return { intervalNs, intervals: longer };
+}
+
+/**
+ * The sum of timelines whose intervals are of one length; exact, in whatever order they are added.
+ * Of connections that were established at once an interval holds the sum of the parts' peaks in it:
+ * no less than there were, and more only where parts had their peaks at different times of it.
+ */
+export function addTimelines(timelines: readonly Timeline[]): Timeline {
+  const lasts: Float64Array[] = timelines.map(() => new Float64Array(COUNTERS));
+  const starts = new Map<number, Map<number, Interval>>();
+  for (const [part, { intervals }] of timelines.entries()) {
+    for (const interval of intervals) {
+      const found = starts.get(interval.startNs) ?? new Map<number, Interval>();
+      starts.set(interval.startNs, found.set(part, interval));
+    }
+  }
+  const merged = [...starts].sort(([a], [b]) => a - b);
+  return {
+    intervalNs: timelines.at(0)?.intervalNs ?? NS_PER_SECOND,
+    intervals: merged.map(([startNs, parts]) => {
+      for (const [part, last] of lasts.entries()) {
+        // A part that did nothing in an interval still stands where it stood before.
+        lasts[part] = parts.get(part)?.counters ?? atRest(last);
+      }
+      const rows = [...parts.values()];
+      return {
+        startNs,
+        endNs: rows.reduce((latest, { endNs }) => Math.max(latest, endNs), 0),
+        latencies: LATENCY_NAMES.map((_, i) =>
+          rows.map(({ latencies }) => latencies[i]).reduce(addSparse),
+        ),
+        counters: sumCounters(lasts),
+      };
+    }),
+  };
+}
+
+/** The counters of an interval in which nothing happens. */
+function atRest(counters: Float64Array): Float64Array {
+  if (counters[Counter.PEAK_ESTABLISHED] === counters[Counter.ESTABLISHED]) return counters;
+  const still = counters.slice();
+  still[Counter.PEAK_ESTABLISHED] = still[Counter.ESTABLISHED];
+  return still;
+}
+
+/** The most connections that were established at once, as far as intervals tell (`addTimelines`). */
+export const peakEstablished = ({ intervals }: Timeline): number =>
+  intervals.reduce((peak, { counters }) => Math.max(peak, counters[Counter.PEAK_ESTABLISHED]), 0);
 
 /** Behind the last one, or into it when both begin at the same time. */
 function append(intervals: Interval[], interval: Interval): void {
@@ -132,8 +182,15 @@ function append(intervals: Interval[], interval: Interval): void {
     startNs: last.startNs,
     endNs: Math.max(last.endNs, interval.endNs),
     latencies: last.latencies.map((counts, i) => addSparse(counts, interval.latencies[i])),
-    counters: interval.counters,
+    counters: withPeakOf(last.counters, interval.counters),
   };
+}
+
+function withPeakOf(before: Float64Array, counters: Float64Array): Float64Array {
+  if (before[Counter.PEAK_ESTABLISHED] <= counters[Counter.PEAK_ESTABLISHED]) return counters;
+  const both = counters.slice();
+  both[Counter.PEAK_ESTABLISHED] = before[Counter.PEAK_ESTABLISHED];
+  return both;
 }
 
 const alignedTo = (intervalNs: number, ns: number): number =>

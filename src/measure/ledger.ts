@@ -2,7 +2,8 @@
  * The sums that must come out even in every result. Users, exchanges and octets are counted at
  * different places; where two accounts of the same thing differ, a figure of the run is wrong.
  */
-import type { Counts, RunResult } from './result.ts';
+import type { RunResult } from './result.ts';
+import type { Counts } from './run-facts.ts';
 import { failedUsers } from './thresholds.ts';
 
 /** What the ledger is about: a result without its own verdict. */

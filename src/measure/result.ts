@@ -1,6 +1,7 @@
 /** The result of a run: the one document that every report is made from. */
 import type { LatencyName, LatencyRow } from './histograms.ts';
-import type { ThresholdOutcome } from './thresholds.ts';
+import type { RecordDocument } from './record-document.ts';
+import type { Counts, RunFacts, SharesReport } from './run-facts.ts';
 
 export const RESULT_SCHEMA = 'gryphon.result/1';
 
@@ -10,9 +11,6 @@ export const RESULT_SCHEMA = 'gryphon.result/1';
  * that people set limits for.
  */
 export const LAG_MS_P99_BOUND = 10;
-
-/** How many of something there are, by name. */
-export type Counts = Readonly<Record<string, number>>;
 
 /** Plays of a session by a user; `planned` is the sum of the others at every moment. */
 export interface Ledger {
@@ -65,59 +63,18 @@ export interface TimelineLatency {
   readonly max: number;
 }
 
-/** What a run knows of itself without having counted it. */
-export interface RunFacts {
-  readonly version: string;
-  readonly command: readonly string[];
-  /** ISO 8601, UTC. */
-  readonly startedAt: string;
-  /** On the run's own clock. */
-  readonly durationNs: number;
-  /** What that clock is: with the embedded target time is virtual unless asked otherwise. */
-  readonly clock: 'virtual' | 'real';
-  /** How long it took on the wall's clock. */
-  readonly wallSeconds: number;
-  readonly capture: {
-    readonly files: readonly string[];
-    readonly sessions: {
-      readonly total: number;
-      readonly replayable: number;
-      readonly skipped: Counts;
-    };
-  };
-  readonly plan: {
-    readonly users: number;
-    readonly iterations: number;
-    readonly accel: number;
-    readonly pace: string;
-    readonly clients: string;
-    readonly target: string;
-    readonly mode: string;
-    readonly seed: number;
-    /** `ArrivalPlan.description`. */
-    readonly arrivals: string;
-    /** When the last play may start; null where `iterations` alone says how often users play. */
-    readonly untilSeconds: number | null;
-  };
-  /** Plays that the plan held: users × iterations; in a run of limited duration those begun. */
-  readonly plays: number;
-  /** Exchanges per second if every answer took as long as recorded (divided by the acceleration). */
-  readonly recordedPerSecond: number;
-  readonly generator: {
-    readonly cpuSeconds: number;
-    readonly peakRssBytes: number;
-    readonly threads: number;
-    /** How long an intercept stood still or was lost, in all; 0 without one. */
-    readonly interceptSilentSeconds: number;
-    /** What the user should know: one line each. */
-    readonly warnings: readonly string[];
-    /** What was done to the surroundings, answered ARP for instance: one line each. */
-    readonly notes: readonly string[];
-  };
-  readonly stateBytesPerUser: number;
-  readonly isInterrupted: boolean;
-  /** What ended the run before its time, in one sentence (an intercept that never came back); or null. */
-  readonly failure: string | null;
+/** What a value is counted in; shares are fractions (0.001 is 0.1%). */
+export type ThresholdUnit = 'ms' | 'per second' | 'fraction' | 'count';
+
+/** A threshold's outcome, as it stands in a result. */
+export interface ThresholdOutcome {
+  readonly expression: string;
+  readonly ok: boolean;
+  /** What was measured; `null` when nothing was. */
+  readonly actual: number | null;
+  /** What it was compared with; `null` when the baseline has no such value. */
+  readonly limit: number | null;
+  readonly unit: ThresholdUnit;
 }
 
 /** What the embedded target found; the first two must be 0. */
@@ -163,6 +120,7 @@ export interface RunResult {
   readonly interrupted: boolean;
   readonly capture: RunFacts['capture'];
   readonly plan: RunFacts['plan'];
+  readonly shares: SharesReport;
   readonly users: UserReport;
   readonly exchanges: ExchangeReport;
   /** How the ends of answers were recognised. */
@@ -226,4 +184,6 @@ export interface RunResult {
   };
   readonly embedded: EmbeddedReport | null;
   readonly stateBytesPerUser: number;
+  /** What results are added by; null: an older version did not write it. */
+  readonly record: RecordDocument | null;
 }

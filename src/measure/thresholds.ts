@@ -9,12 +9,9 @@ import { ReplayError } from '../base/errors.ts';
 import { NS_PER_MS } from '../base/time.ts';
 import { parseDurationNs, parsePercentage, parseRatePerSecond } from '../base/units.ts';
 import { LATENCY_NAMES, type Latency, type LatencyName, type LatencyTable } from './histograms.ts';
-import type { Ledger, RunResult } from './result.ts';
+import type { Ledger, RunResult, ThresholdOutcome, ThresholdUnit } from './result.ts';
 
 type Operator = '<' | '<=' | '>' | '>=' | '==';
-
-/** What a value is counted in; shares are fractions (0.001 is 0.1%). */
-export type ThresholdUnit = 'ms' | 'per second' | 'fraction' | 'count';
 
 export interface Threshold {
   /** As it was written. */
@@ -26,17 +23,6 @@ export interface Threshold {
   /** In `unit`; of a relative threshold the change against the baseline as a fraction. */
   readonly value: number;
   readonly isRelative: boolean;
-}
-
-/** A threshold's outcome, as it stands in a result. */
-export interface ThresholdOutcome {
-  readonly expression: string;
-  readonly ok: boolean;
-  /** What was measured; `null` when nothing was. */
-  readonly actual: number | null;
-  /** What it was compared with; `null` when the baseline has no such value. */
-  readonly limit: number | null;
-  readonly unit: ThresholdUnit;
 }
 
 /** What thresholds are held against: a result without its outcomes, and its histograms. */

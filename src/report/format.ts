@@ -1,8 +1,7 @@
 /** Figures of a result as people read them. */
 import { NS_PER_MS } from '../base/time.ts';
 import { formatCount, formatDuration, formatPercentage, formatRate } from '../base/units.ts';
-import type { RunResult } from '../measure/result.ts';
-import type { ThresholdOutcome, ThresholdUnit } from '../measure/thresholds.ts';
+import type { RunResult, ThresholdOutcome, ThresholdUnit } from '../measure/result.ts';
 
 /** A latency with its unit, `-` where nothing was measured. */
 export const formatMs = (ms: number | null): string =>

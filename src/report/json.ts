@@ -32,9 +32,13 @@ function withLaterFields(result: RunResult): RunResult {
   });
   const none = { unsent: 0, unsolicited: 0, failed: 0, statuses: {}, ofCompleted: 0 };
   return {
-    ...later<RunResult>({ failure: null, faults: [] }, result),
+    ...later<RunResult>(
+      { failure: null, faults: [], shares: { of: 1, played: [1] }, record: null },
+      result,
+    ),
     generator: later({ interceptSilentSeconds: 0 }, generator),
-    plan: later({ untilSeconds: null }, plan),
+    capture: later({ digest: null }, result.capture),
+    plan: later({ untilSeconds: null, digest: null }, plan),
     users: later({ completedWithFailures: 0, unackedFin: 0 }, users),
     exchanges: later({ planned: exchanges.sent, ...none }, exchanges),
     packets: later({ path: { mtu: null, messages: 0, smallerTried: 0 } }, packets),

@@ -6,10 +6,11 @@ import { formatBytes, formatCount } from '../base/units.ts';
 import { EMBEDDED_BYTES_PER_USER } from '../embedded/embedded-target.ts';
 import { type MetricsServer, serveMetrics } from '../io/metrics-server.ts';
 import { peakMemoryBytes } from '../io/process-memory.ts';
-import { buildResult } from '../measure/build-result.ts';
-import { COUNTERS, Counter, sumCounters } from '../measure/counters.ts';
+import { Counter, sumCounters } from '../measure/counters.ts';
 import { LatencyTable } from '../measure/histograms.ts';
+import { resultOf } from '../measure/record-result.ts';
 import type { RunResult } from '../measure/result.ts';
+import { type RunIdentity, recordOf } from '../measure/run-record.ts';
 import { parseThresholds } from '../measure/thresholds.ts';
 import { STATE_BYTES_PER_USER } from '../replay/replay.ts';
 import type { Scripts } from '../session/script/scripts.ts';
@@ -28,7 +29,7 @@ import type { ReplayOptions, RunHost } from './plan/options.ts';
 import { asksForOwn, planOwn } from './plan/own-clients.ts';
 import { NO_SURROUNDINGS, planRun } from './plan/plan-run.ts';
 import type { RunPlan } from './plan/run-plan.ts';
-import { factsOf } from './run-facts.ts';
+import { runIdentity, shareFacts } from './run-facts.ts';
 import { type InterceptedWay, openIntercepts } from './threads/intercepted-way.ts';
 import { type LocalWay, openLocalWay } from './threads/local-way.ts';
 import { ProgressMeter } from './threads/progress-meter.ts';
@@ -94,7 +95,7 @@ async function playAndReport(
   let local: LocalWay | null = null;
   try {
     const ways = await openWays(index, options, host, begun);
-    const { plan, network, intercepts, threads, warnings, onWarning } = ways;
+    const { identity, plan, network, intercepts, threads, warnings, onWarning } = ways;
     local = ways.local;
     let interceptNotes: readonly string[] = [];
     const crew = new ReplayThreads({
@@ -115,10 +116,9 @@ async function playAndReport(
 
     const counters = sumCounters(crew.state.counters);
     for (const warning of warnOfEarlierRun(counters)) onWarning(warning);
-    const facts = factsOf(options, index, plan, counters, {
+    const facts = shareFacts(options, plan, intercepts?.mode ?? null, {
       ...sinceBegun(begun),
       isInterrupted: host.interrupted.aborted,
-      mode: intercepts?.mode ?? null,
       failure,
       generator: {
         interceptSilentSeconds: (intercepts?.silentNs() ?? 0) / NS_PER_SECOND,
@@ -129,8 +129,7 @@ async function playAndReport(
         notes: [...crew.notes, ...(local?.notes ?? []), ...interceptNotes],
       },
     });
-    const record = { counters, latency: crew.latency, timeline: crew.timeline };
-    return buildResult(facts, record, thresholds);
+    return resultOf(recordOf(identity, facts, crew.measurements), thresholds);
   } finally {
     local?.close();
     index.close();
@@ -144,14 +143,14 @@ interface Begun {
   readonly cpuBefore: NodeJS.CpuUsage;
 }
 
-const sinceBegun = ({ version, startedAt }: Begun) => ({
-  version,
+const sinceBegun = ({ startedAt }: Begun) => ({
   startedAt: startedAt.toISOString(),
   wallSeconds: (Date.now() - startedAt.getTime()) / 1_000,
 });
 
 /** The plan, and the ways out and back, each tried by a probe. */
 interface Ways {
+  readonly identity: RunIdentity;
   readonly plan: RunPlan;
   readonly network: NetworkWay | null;
   readonly local: LocalWay | null;
@@ -188,7 +187,8 @@ async function openWays(
     const { token } = options;
     const asked = { token, shards: threads, interrupted, version: begun.version, onWarning };
     const intercepts = await openIntercepts(plan, network, asked);
-    return { plan, network, local, intercepts, threads, warnings, onWarning };
+    const identity = runIdentity(options, index, plan, begun.version);
+    return { identity, plan, network, local, intercepts, threads, warnings, onWarning };
   } catch (fault) {
     local?.close();
     if (!(fault instanceof ReplayError) || fault.kind !== 'unreachable') throw fault;
@@ -207,11 +207,9 @@ function unreachedResult(
   fault: ReplayError,
   warnings: readonly string[],
 ): RunResult {
-  const counters = new Float64Array(COUNTERS);
-  const facts = factsOf(options, index, plan, counters, {
+  const facts = shareFacts(options, plan, null, {
     ...sinceBegun(begun),
     isInterrupted: false,
-    mode: null,
     failure: fault.message,
     generator: {
       interceptSilentSeconds: 0,
@@ -222,11 +220,11 @@ function unreachedResult(
       notes: [],
     },
   });
-  const timeline = { intervalNs: NS_PER_SECOND, intervals: [] };
-  const record = { counters, latency: new LatencyTable(), timeline };
+  const identity = runIdentity(options, index, plan, begun.version);
   // As they were asked for: own addresses are not known without a way.
-  const asked = { ...facts.plan, clients: options.clients };
-  return buildResult({ ...facts, plan: asked }, record, parseThresholds(options.thresholds));
+  const asked = { ...identity, plan: { ...identity.plan, clients: options.clients } };
+  const nothing = { counters: [], latency: new LatencyTable(), timelines: [] };
+  return resultOf(recordOf(asked, facts, nothing), parseThresholds(options.thresholds));
 }
 
 /**

@@ -1,9 +1,10 @@
 import { NS_PER_SECOND } from '../../src/base/time.ts';
-import { buildResult, type RunRecord } from '../../src/measure/build-result.ts';
+import { buildResult, type RunTotals } from '../../src/measure/build-result.ts';
 import { Counter, createCounters } from '../../src/measure/counters.ts';
 import { Latency, LatencyRecorder, LatencyTable } from '../../src/measure/histograms.ts';
 import { IntervalRecorder } from '../../src/measure/intervals.ts';
-import type { RunFacts, RunResult } from '../../src/measure/result.ts';
+import type { RunResult } from '../../src/measure/result.ts';
+import type { RunFacts } from '../../src/measure/run-facts.ts';
 import { parseThresholds } from '../../src/measure/thresholds.ts';
 
 type CounterName = keyof typeof Counter;
@@ -17,6 +18,7 @@ export const FACTS: RunFacts = {
   wallSeconds: 0.5,
   capture: {
     files: ['http.pcap'],
+    digest: '0f',
     sessions: { total: 12, replayable: 10, skipped: { 'no-syn': 2 } },
   },
   plan: {
@@ -30,7 +32,9 @@ export const FACTS: RunFacts = {
     seed: 7,
     arrivals: 'users start as recorded ÷ 10, over 9.90 s',
     untilSeconds: null,
+    digest: 'f0',
   },
+  shares: { of: 1, played: [1] },
   plays: 1000,
   recordedPerSecond: 205,
   generator: {
@@ -87,7 +91,7 @@ export const NOTHING_COUNTED: Partial<Record<CounterName, number>> = {
   STARTED: 1000,
 };
 
-export function sampleRecord(changes: Partial<Record<CounterName, number>> = {}): RunRecord {
+export function sampleRecord(changes: Partial<Record<CounterName, number>> = {}): RunTotals {
   const counters = createCounters();
   const recorder = new LatencyRecorder();
   const intervals = new IntervalRecorder(recorder, counters);

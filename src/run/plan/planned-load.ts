@@ -1,5 +1,4 @@
 /** What a plan's users will do, were every answer as long in coming as recorded. */
-import { NS_PER_SECOND } from '../../base/time.ts';
 import { type ArrivalPlan, planArrivals } from '../../schedule/arrivals.ts';
 import type { Scripts } from '../../session/script/scripts.ts';
 import type { RunPlan } from './run-plan.ts';
@@ -50,15 +49,6 @@ export function plannedLoad(plan: RunPlan): PlannedLoad {
     wireBytes: payloadBytes + segments * FRAME_HEADER_BYTES,
     durationNs: Math.min(endNs(plan, arrivals), plan.stopStartingNs + longestNs / plan.accel),
   };
-}
-
-/**
- * Exchanges per second that the recorded timing comes to.
- * @param exchangesPerPlay how many a session holds, in the mean
- */
-export function recordedRate(plan: RunPlan, exchangesPerPlay: number): number {
-  const { plays, durationNs } = plannedLoad(plan);
-  return durationNs > 0 ? (plays * exchangesPerPlay * NS_PER_SECOND) / durationNs : 0;
 }
 
 /** When the last of the planned plays would end. */

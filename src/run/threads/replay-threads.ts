@@ -5,7 +5,8 @@ import { errorFrom } from '../../base/posted-failure.ts';
 import { runStartsNow } from '../../io/receive/run-clock.ts';
 import { createCounters } from '../../measure/counters.ts';
 import { LatencyTable } from '../../measure/histograms.ts';
-import { mergeTimelines, type Timeline } from '../../measure/intervals.ts';
+import type { Timeline } from '../../measure/intervals.ts';
+import type { Measurements } from '../../measure/run-record.ts';
 import type { NetworkWay } from '../plan/network-way.ts';
 import type { RunPlan } from '../plan/run-plan.ts';
 import {
@@ -53,12 +54,10 @@ export class ReplayThreads {
     return { counters: this.#counters, latencies: this.#latencies };
   }
 
-  get latency(): LatencyTable {
-    return LatencyTable.of(this.#latencies);
-  }
-
-  get timeline(): Timeline {
-    return mergeTimelines(this.#timelines);
+  /** What the threads hold, when they have ended. */
+  get measurements(): Measurements {
+    const latency = LatencyTable.of(this.#latencies);
+    return { counters: this.#counters, latency, timelines: this.#timelines };
   }
 
   /** What the threads did to their surroundings; each line once. */

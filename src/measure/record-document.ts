@@ -1,0 +1,166 @@
+/**
+ * A run's record as it lies in a result's JSON: beside the result's histograms only what these do not
+ * tell. Lists of numbers are texts, so that a long run does not fill thousands of lines.
+ */
+import { ReplayError } from '../base/errors.ts';
+import { COUNTERS, Counter } from './counters.ts';
+import { decodeHistogram, encodeHistogram } from './histogram-codec.ts';
+import { LATENCY_NAMES, type Latency, type LatencyName, LatencyTable } from './histograms.ts';
+import type { Interval, Timeline } from './intervals.ts';
+import type { RunIdentity, RunRecord, ShareFacts } from './run-record.ts';
+
+const RECORD_SCHEMA = 'gryphon.record/1';
+
+/** `RunRecord` in a result's document. */
+export interface RecordDocument {
+  readonly schema: string;
+  readonly identity: RunIdentity;
+  readonly shares: readonly ShareFacts[];
+  /** `NAME=value …` of counters that are not 0. */
+  readonly counters: string;
+  /** In the order of `Latency`: upper and lower part of the sum, minimum, maximum, clamped. */
+  readonly latency: readonly string[];
+  readonly timelines: readonly TimelineDocument[];
+}
+
+/** A timeline in a record's document. */
+export interface TimelineDocument {
+  readonly intervalNs: number;
+  readonly intervals: readonly {
+    readonly startNs: number;
+    readonly endNs: number;
+    /** `NAME=value …` of counters that are not as in the interval before. */
+    readonly changes: string;
+    /** V2 compressed, in the order of `Latency`; absent where the result's timeline has them. */
+    readonly histograms?: readonly string[];
+  }[];
+}
+
+/** What of a result its record is read from. */
+interface Recorded {
+  readonly record: RecordDocument | null;
+  readonly histograms: Readonly<Record<LatencyName, string>>;
+  readonly timeline: {
+    readonly intervals: readonly {
+      readonly histograms: Readonly<Partial<Record<LatencyName, string>>>;
+    }[];
+  };
+}
+
+/** The document of a record. */
+export function emitRecord({
+  identity,
+  shares,
+  counters,
+  latency,
+  timelines,
+}: RunRecord): RecordDocument {
+  return {
+    schema: RECORD_SCHEMA,
+    identity,
+    shares,
+    counters: changesText(counters, new Float64Array(COUNTERS)),
+    latency: LATENCY_NAMES.map((_, i) => {
+      const { sumUpper, sumNs, minNs, maxNs, clamped } = latency.totals(i as Latency);
+      return latency.count(i as Latency) === 0
+        ? ''
+        : [sumUpper, sumNs, minNs, maxNs, clamped].join(' ');
+    }),
+    // One timeline's histograms are those of the result's own timeline.
+    timelines: timelines.map((each) => timelineDocument(each, timelines.length > 1)),
+  };
+}
+
+/**
+ * The record of a result.
+ * @throws ReplayError ERR_MEASURE_RECORD (usage) where it has none, or one that is not as written
+ */
+export function recordOfResult(result: Recorded): RunRecord {
+  const { record } = result;
+  if (record === null || record.schema !== RECORD_SCHEMA) {
+    throw unreadable('it has no record; an older version wrote it');
+  }
+  const { identity, shares } = record;
+  if (record.latency.length !== LATENCY_NAMES.length) throw unreadable('its record is cut');
+  const latency = new LatencyTable();
+  for (const [i, name] of LATENCY_NAMES.entries()) {
+    if (record.latency[i] === '') continue;
+    const [sumUpper, sumNs, minNs, maxNs, clamped] = numbersOf(record.latency[i], 5);
+    latency.addExactly(i as Latency, decodeHistogram(result.histograms[name]), {
+      sumUpper,
+      sumNs,
+      minNs,
+      maxNs,
+      clamped,
+    });
+  }
+  const counters = withChanges(record.counters, new Float64Array(COUNTERS));
+  const timelines = record.timelines.map((each) => timelineOf(each, result));
+  return { identity, shares, counters, latency, timelines };
+}
+
+function timelineDocument({ intervalNs, intervals }: Timeline, isAlone: boolean): TimelineDocument {
+  let before = new Float64Array(COUNTERS);
+  const rows = intervals.map(({ startNs, endNs, counters, latencies }) => {
+    const changes = changesText(counters, before);
+    before = Float64Array.from(counters);
+    const row = { startNs, endNs, changes };
+    return isAlone ? { ...row, histograms: latencies.map(encodeHistogram) } : row;
+  });
+  return { intervalNs, intervals: rows };
+}
+
+function timelineOf({ intervalNs, intervals }: TimelineDocument, result: Recorded): Timeline {
+  const rows = result.timeline.intervals;
+  const isShared = intervals.every(({ histograms }) => histograms === undefined);
+  if (isShared && rows.length !== intervals.length) throw unreadable('its timeline is cut');
+  let before = new Float64Array(COUNTERS);
+  const read = intervals.map(({ startNs, endNs, changes, histograms }, row): Interval => {
+    before = withChanges(changes, before);
+    const encoded = (name: LatencyName, i: number) =>
+      histograms?.[i] ?? rows.at(row)?.histograms[name];
+    const latencies = LATENCY_NAMES.map((name, i) => {
+      const text = encoded(name, i);
+      return text === undefined ? EMPTY : decodeHistogram(text);
+    });
+    return { startNs, endNs, counters: before, latencies };
+  });
+  return { intervalNs, intervals: read };
+}
+
+const EMPTY = { indexes: new Uint32Array(0), counts: new Float64Array(0) };
+
+/** `NAME=value …` of those that differ. */
+function changesText(counters: Float64Array, before: Float64Array): string {
+  return Object.entries(Counter)
+    .filter(([, i]) => counters[i] !== before[i])
+    .map(([name, i]) => `${name}=${counters[i]}`)
+    .join(' ');
+}
+
+function withChanges(text: string, before: Float64Array): Float64Array<ArrayBuffer> {
+  const counters = Float64Array.from(before);
+  for (const change of text === '' ? [] : text.split(' ')) {
+    const [name, value] = change.split('=');
+    const counter = new Map<string, Counter>(Object.entries(Counter)).get(name);
+    if (counter === undefined) throw unreadable(`it has a counter '${name}' that is not known`);
+    [counters[counter]] = numbersOf(value, 1);
+  }
+  return counters;
+}
+
+function numbersOf(text: string | undefined, count: number): number[] {
+  const numbers = (text ?? '').split(' ').map(Number);
+  if (numbers.length !== count || numbers.some((each) => !Number.isFinite(each))) {
+    throw unreadable(`'${text}' are not ${count} numbers`);
+  }
+  return numbers;
+}
+
+const unreadable = (what: string): ReplayError =>
+  new ReplayError({
+    code: 'ERR_MEASURE_RECORD',
+    kind: 'usage',
+    message: `the result cannot be added to others: ${what}`,
+    hint: 'give files that this version of gryphon replay --json or --out wrote',
+  });

@@ -1,0 +1,96 @@
+/** The result of a run as a function of its record alone, and of the limits that it is held against. */
+import { NS_PER_MS, NS_PER_SECOND } from '../base/time.ts';
+import { buildResult } from './build-result.ts';
+import { Counter } from './counters.ts';
+import { mergeTimelines, peakEstablished } from './intervals.ts';
+import { emitRecord } from './record-document.ts';
+import type { RunResult } from './result.ts';
+import type { RunFacts } from './run-facts.ts';
+import type { RunRecord, ShareFacts } from './run-record.ts';
+import type { Threshold } from './thresholds.ts';
+
+/** The result of a record; its own compact form is part of it, so that results can be added. */
+export function resultOf(record: RunRecord, thresholds: readonly Threshold[]): RunResult {
+  const timeline = mergeTimelines(record.timelines);
+  const counters = record.counters.slice();
+  counters[Counter.PEAK_ESTABLISHED] = peakEstablished(timeline);
+  const measured = { counters, latency: record.latency, timeline };
+  return { ...buildResult(factsOf(record), measured, thresholds), record: emitRecord(record) };
+}
+
+function factsOf({ identity, shares, counters }: RunRecord): RunFacts {
+  const { plan, captureDigest, planDigest, sessions, version, clock } = identity;
+  const users = shares.reduce((sum, share) => sum + share.users, 0);
+  const started = counters[Counter.STARTED];
+  const startedMs = Math.min(...shares.map(startMs));
+  const endedMs = Math.max(...shares.map((share) => startMs(share) + msOf(share.wallSeconds)));
+  const [first] = shares;
+  return {
+    version,
+    command: first.command,
+    startedAt: new Date(startedMs).toISOString(),
+    durationNs: counters[Counter.CLOCK_NS],
+    clock,
+    wallSeconds: (endedMs - startedMs) / 1_000,
+    capture: { files: first.files, digest: captureDigest, sessions },
+    plan: { ...plan, mode: unique(shares.map(({ mode }) => mode)).join('+'), digest: planDigest },
+    shares: { of: identity.shares, played: shares.map(({ share }) => share + 1) },
+    // Where users play again and again until a time, what was not begun was never planned.
+    plays: plan.untilSeconds === null ? users * plan.iterations : Math.max(users, started),
+    recordedPerSecond: recordedPerSecond(identity, users, counters),
+    generator: generatorOf(shares),
+    stateBytesPerUser: identity.stateBytesPerUser,
+    isInterrupted: shares.some(({ isInterrupted }) => isInterrupted),
+    failure: failureOf(identity.shares, shares),
+  };
+}
+
+/** Exchanges per second that the recorded timing comes to, for the users of the shares. */
+function recordedPerSecond(
+  { recorded, plan }: RunRecord['identity'],
+  users: number,
+  counters: Float64Array,
+): number {
+  const started = counters[Counter.STARTED];
+  const exchangesPerPlay = started > 0 ? counters[Counter.EXCHANGES_PLANNED] / started : 0;
+  const plays = users === plan.users ? recorded.plays : (recorded.plays * users) / plan.users;
+  if (recorded.durationNs <= 0) return 0;
+  return (plays * exchangesPerPlay * NS_PER_SECOND) / recorded.durationNs;
+}
+
+/** Time and threads add up; memory and silence are those of the worst. */
+function generatorOf(shares: readonly ShareFacts[]): RunFacts['generator'] {
+  if (shares.length === 1) return shares[0].generator;
+  const lines = (of: (share: ShareFacts) => readonly string[]): string[] =>
+    shares.flatMap((share) => of(share).map((line) => `share ${share.share + 1}: ${line}`));
+  return {
+    cpuSeconds: shares.reduce((sum, { generator }) => sum + usOf(generator.cpuSeconds), 0) / 1e6,
+    peakRssBytes: Math.max(...shares.map(({ generator }) => generator.peakRssBytes)),
+    threads: shares.reduce((sum, { generator }) => sum + generator.threads, 0),
+    interceptSilentSeconds: Math.max(
+      ...shares.map(({ generator }) => generator.interceptSilentSeconds),
+    ),
+    warnings: lines(({ generator }) => generator.warnings),
+    notes: lines(({ generator }) => generator.notes),
+  };
+}
+
+/** Why the whole run is not what was asked for, or null. A share alone is judged for itself. */
+function failureOf(of: number, shares: readonly ShareFacts[]): string | null {
+  const reasons = shares.flatMap(({ share, failure }) =>
+    failure === null ? [] : [shares.length === 1 ? failure : `share ${share + 1}: ${failure}`],
+  );
+  const missing = Array.from({ length: of }, (_, share) => share).filter((share) =>
+    shares.every((one) => one.share !== share),
+  );
+  if (shares.length > 1 && missing.length > 0) {
+    reasons.push(`of ${of} shares ${missing.map((share) => share + 1).join(', ')} missing`);
+  }
+  return reasons.length === 0 ? null : reasons.join('; ');
+}
+
+const startMs = ({ startedAt }: ShareFacts): number => Date.parse(startedAt);
+const msOf = (seconds: number): number => Math.round(seconds * (NS_PER_SECOND / NS_PER_MS));
+/** Whole microseconds add up exactly. */
+const usOf = (seconds: number): number => Math.round(seconds * 1e6);
+const unique = (texts: readonly string[]): string[] => [...new Set(texts)];

@@ -1,0 +1,72 @@
+/** What a run knows of itself without having counted it. */
+
+/** How many of something there are, by name. */
+export type Counts = Readonly<Record<string, number>>;
+
+/** Which shares of a run a result is of. */
+export interface SharesReport {
+  /** How many there are; 1: the run was not divided. */
+  readonly of: number;
+  /** Their numbers from 1, ascending. */
+  readonly played: readonly number[];
+}
+
+/** What a run knows of itself without having counted it. */
+export interface RunFacts {
+  readonly version: string;
+  readonly command: readonly string[];
+  /** ISO 8601, UTC. */
+  readonly startedAt: string;
+  /** On the run's own clock. */
+  readonly durationNs: number;
+  /** What that clock is: with the embedded target time is virtual unless asked otherwise. */
+  readonly clock: 'virtual' | 'real';
+  /** How long it took on the wall's clock. */
+  readonly wallSeconds: number;
+  readonly capture: {
+    readonly files: readonly string[];
+    /** Of what they hold (sizes and both ends), hexadecimal; null: an older version did not tell. */
+    readonly digest: string | null;
+    readonly sessions: {
+      readonly total: number;
+      readonly replayable: number;
+      readonly skipped: Counts;
+    };
+  };
+  readonly plan: {
+    readonly users: number;
+    readonly iterations: number;
+    readonly accel: number;
+    readonly pace: string;
+    readonly clients: string;
+    readonly target: string;
+    readonly mode: string;
+    readonly seed: number;
+    /** `ArrivalPlan.description`. */
+    readonly arrivals: string;
+    /** When the last play may start; null where `iterations` alone says how often users play. */
+    readonly untilSeconds: number | null;
+    /** Of the captures and of all options that decide what users do; null as the captures' one. */
+    readonly digest: string | null;
+  };
+  readonly shares: SharesReport;
+  /** Plays that the plan held: users × iterations; in a run of limited duration those begun. */
+  readonly plays: number;
+  /** Exchanges per second if every answer took as long as recorded (divided by the acceleration). */
+  readonly recordedPerSecond: number;
+  readonly generator: {
+    readonly cpuSeconds: number;
+    readonly peakRssBytes: number;
+    readonly threads: number;
+    /** How long an intercept stood still or was lost, in all; 0 without one. */
+    readonly interceptSilentSeconds: number;
+    /** What the user should know: one line each. */
+    readonly warnings: readonly string[];
+    /** What was done to the surroundings, answered ARP for instance: one line each. */
+    readonly notes: readonly string[];
+  };
+  readonly stateBytesPerUser: number;
+  readonly isInterrupted: boolean;
+  /** What ended the run before its time, in one sentence (an intercept that never came back); or null. */
+  readonly failure: string | null;
+}

@@ -1,0 +1,36 @@
+/** By what results of the same captures and of the same plan are known. */
+import { createHash } from 'node:crypto';
+import { identityOf } from '../../io/files/index-file.ts';
+import type { JoinedFile } from '../../session/script/scripts.ts';
+import type { ReplayOptions } from './options.ts';
+
+/** Hexadecimal digits of SHA-256 that are kept: 128 bits. */
+const DIGITS = 32;
+
+/** Of what the captures hold, wherever they lie: the size and both ends of each, unpacked. */
+export const captureDigest = (files: readonly JoinedFile[]): string =>
+  digestOf(
+    files.map(({ path }) => {
+      const { bytes, edges } = identityOf(path);
+      return { bytes, edges };
+    }),
+  );
+
+/**
+ * Of everything that decides what the users of a run do. Where frames leave, who picks up replies,
+ * threads, limits and documents are not part of it.
+ */
+export const planDigest = (options: ReplayOptions, capture: string): string => {
+  const { target, choice, users, clients, ports, order, seed, accel, ratePerSecond } = options;
+  const { ramp, iterations, durationNs, pace, maxGapNs, timeoutNs, close } = options;
+  const { mss, timestamps, windowBytes, realTime } = options;
+  return digestOf({
+    capture,
+    ...{ target, choice, users, clients, ports, order, seed, accel, ratePerSecond },
+    ...{ ramp, iterations, durationNs, pace, maxGapNs, timeoutNs, close },
+    ...{ mss, timestamps, windowBytes, realTime },
+  });
+};
+
+const digestOf = (document: unknown): string =>
+  createHash('sha256').update(JSON.stringify(document)).digest('hex').slice(0, DIGITS);
