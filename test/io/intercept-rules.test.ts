@@ -8,7 +8,7 @@ const options = { queues: { first: 0, last: 0 }, failOpen: false };
 const web = targetOf('10.0.0.1', 80);
 
 describe('the rules of registrations', () => {
-  test('are one a target and block, scoped to both', () => {
+  test('are one a target and block, scoped to both, and one a block for what is too big', () => {
     const ranges = [rangeOf('198.18.0.0', 131_072), rangeOf('198.20.0.1', 2)];
     const targets = [web, targetOf('10.0.0.2', 443)];
     expect(ruleLines([registrationOf(1, ranges, targets)], options)).toEqual([
@@ -18,6 +18,9 @@ describe('the rules of registrations', () => {
       'iptables -w -I OUTPUT -p tcp -s 10.0.0.2 --sport 443 -d 198.18.0.0/15 -j NFQUEUE --queue-num 0',
       'iptables -w -I OUTPUT -p tcp -s 10.0.0.2 --sport 443 -d 198.20.0.1/32 -j NFQUEUE --queue-num 0',
       'iptables -w -I OUTPUT -p tcp -s 10.0.0.2 --sport 443 -d 198.20.0.2/32 -j NFQUEUE --queue-num 0',
+      'iptables -w -I OUTPUT -p icmp --icmp-type 3/4 -d 198.18.0.0/15 -j NFQUEUE --queue-num 0',
+      'iptables -w -I OUTPUT -p icmp --icmp-type 3/4 -d 198.20.0.1/32 -j NFQUEUE --queue-num 0',
+      'iptables -w -I OUTPUT -p icmp --icmp-type 3/4 -d 198.20.0.2/32 -j NFQUEUE --queue-num 0',
     ]);
   });
 
@@ -25,6 +28,7 @@ describe('the rules of registrations', () => {
     const one = registrationOf(1, [rangeOf('198.18.0.1', 131_070)], [web]);
     expect(ruleLines([one], options)).toEqual([
       'iptables -w -I OUTPUT -p tcp -s 10.0.0.1 --sport 80 -d 198.18.0.0/15 -j NFQUEUE --queue-num 0',
+      'iptables -w -I OUTPUT -p icmp --icmp-type 3/4 -d 198.18.0.0/15 -j NFQUEUE --queue-num 0',
     ]);
   });
 
@@ -32,6 +36,7 @@ describe('the rules of registrations', () => {
     const one = registrationOf(1, [rangeOf('fd77:18::', 2 ** 32)], [targetOf('fd77::1', 80)]);
     expect(ruleLines([one], options)).toEqual([
       'ip6tables -w -I OUTPUT -p tcp -s fd77::1 --sport 80 -d fd77:18::/96 -j NFQUEUE --queue-num 0',
+      'ip6tables -w -I OUTPUT -p ipv6-icmp --icmpv6-type 2 -d fd77:18::/96 -j NFQUEUE --queue-num 0',
     ]);
   });
 
@@ -45,7 +50,8 @@ describe('the rules of registrations', () => {
     const ports = { first: 1, last: 9 };
     const one = registrationOf(1, [rangeOf('198.18.0.0', 1)], [web], ports);
     const two = registrationOf(2, [rangeOf('198.18.0.0', 1)], [web]);
-    expect(ruleLines([one, two], options)).toHaveLength(1);
+    const lines = ruleLines([one, two], options);
+    expect(lines.map((line) => / -p (\S+)/.exec(line)?.[1])).toEqual(['tcp', 'icmp']);
   });
 });
 
@@ -116,9 +122,9 @@ describe('what the rules of a killed intercept withhold', () => {
 
   test('comes back as the same rules', () => {
     const one = registrationOf(1, [rangeOf('198.18.0.1', 131_070)], [web]);
-    const [typed = ''] = ruleLines([one], options);
+    const typed = ruleLines([one], options);
     const [found] = registrationsOfRules(4, [line('10.0.0.1/32', '198.18.0.0/15', 80)]);
-    expect(found === undefined ? [] : ruleLines([found], options)).toEqual([typed]);
+    expect(found === undefined ? [] : ruleLines([found], options)).toEqual(typed);
   });
 
   test.each([

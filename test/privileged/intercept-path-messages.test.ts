@@ -29,6 +29,7 @@ describe.runIf(canRun('routers’ messages', ['ip', 'ethtool', 'iptables', '/usr
   () => {
     let lab: Lab;
     let close = (): void => undefined;
+    let isRouted = false;
 
     beforeAll(async () => {
       lab = await makeLab();
@@ -52,11 +53,15 @@ describe.runIf(canRun('routers’ messages', ['ip', 'ethtool', 'iptables', '/usr
 
     test.each([
       { mode: 'sink', at: 'target' },
+      { mode: 'nfqueue', at: 'target' },
       { mode: 'advanced', at: 'client' },
     ] as const)('is taken by $mode', async ({ mode, at }) => {
       const host: Host = lab[at];
-      // A sink makes routes of its own.
-      if (mode === 'advanced') await routeClients(lab);
+      // A sink makes routes of its own; nfqueue needs one, though nothing leaves by it.
+      if (mode !== 'sink' && !isRouted) {
+        await routeClients(lab);
+        isRouted = true;
+      }
       const open: SourceMode = mode;
       const interfaces = mode === 'advanced' ? { interfaces: [DEVICE] } : {};
       const opened = inNamespace(host.name, () => openSource(open, interfaces));

@@ -131,7 +131,7 @@ export class NfqueueSource implements PacketSource, QueueSink {
     return this.#judge(packet, ip, this.data.getUint16(ports), this.data.getUint16(ports + 2));
   }
 
-  /** With rules of the operator's own: what a router says of a packet that was too big. */
+  /** What this machine, or a router by an operator's rule, says of a packet that was too big. */
   #onNotTcp(packet: QueuedPacket): Verdict {
     const message = this.#message;
     message.wrap(this.data, packet.start, packet.bytes, this.#ip);

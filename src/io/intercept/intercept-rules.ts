@@ -3,9 +3,11 @@
  *
  *     iptables -I OUTPUT -p tcp -s TARGET --sport PORT -d CLIENTS
  *       -m comment --comment gryphon:PID:START -j NFQUEUE --queue-num N | --queue-balance A:B
+ *     iptables -I OUTPUT -p icmp --icmp-type 3/4 -d CLIENTS … (ip6tables: -p ipv6-icmp --icmpv6-type 2)
  *
  * One for each target and block of client addresses, so that whoever else uses the port is not
- * touched.
+ * touched; and one a block for what this machine says of clients' packets that do not fit their next
+ * link (a container's, a tunnel's), which is queued whatever it quotes, and judged by that.
  */
 
 import {
@@ -27,6 +29,12 @@ const CHAIN = {
   chain: 'OUTPUT',
   hintMissing: 'install iptables, or put the rules in yourself (--no-rules), or use --mode sink',
   hintRefused: 'the kernel needs the xtables targets NFQUEUE and comment; --mode sink does without',
+} as const;
+
+/** ICMP "fragmentation needed", ICMPv6 "packet too big". */
+const TOO_BIG = {
+  4: '-p icmp --icmp-type 3/4',
+  6: '-p ipv6-icmp --icmpv6-type 2',
 } as const;
 
 export interface RuleOptions {
@@ -95,6 +103,10 @@ function rulesFor(registrations: readonly Registration[], options: RuleOptions):
         const match = `-p tcp -s ${source} --sport ${port} -d ${block}`;
         rules.set(match, { family, match, action });
       }
+    }
+    for (const block of blocks) {
+      const match = `${TOO_BIG[family]} -d ${block}`;
+      rules.set(match, { family, match, action });
     }
   }
   return [...rules.values()];
