@@ -7,6 +7,10 @@
  * of the distance at most. It is then dated between the two. Where the packet after it is not,
  * time has really moved on (files of several years in one), or the clock was set.
  *
+ * Of a file's first packet and of its last nobody knows that, for there is none before it, or after.
+ * One alone, more than a day from all others, eight at least, is taken for astray nevertheless: no connection is
+ * lost with it, and a plan with a day or a year of silence in it is of no use to anybody.
+ *
  * That is known when the next packet has come, so the packets in doubt are copied and held until
  * then. Most captures have none.
  */
@@ -18,6 +22,10 @@ import type { PacketReader } from './packet-reader.ts';
 export const FAR_NS = 2 * NS_PER_SECOND;
 /** Near is so much less than far. */
 const NEAR_SHARE = 1 / 8;
+/** So far from all others a packet is astray although it is the first one, or the last. */
+const ALONE_NS = 86_400 * NS_PER_SECOND;
+/** That is believed of so many others. */
+const OTHERS_MIN = 8;
 /** As many in a row are held; more of them are no accident. */
 const HELD_MAX = 16;
 
@@ -62,6 +70,9 @@ export class StrayTimes {
   #held: HeldFrame[] = [];
   /** From the packet before the first one held, on the same interface. */
   #stepNs = 0;
+  /** Whether a packet with a time has been offered; and whether the first one held is the file's first. */
+  #hasBegun = false;
+  #isAtStart = false;
 
   /** @param clock has taken every packet before those that are offered and held */
   constructor(clock: CaptureClock) {
@@ -76,6 +87,13 @@ export class StrayTimes {
   offer(reader: PacketReader): Doubt {
     const { seconds, nanos } = reader;
     const first = this.#held.at(0);
+    if (!this.#hasBegun && !Number.isNaN(seconds)) {
+      this.#hasBegun = true;
+      // One of which only the head is here is not read whole for that.
+      this.#isAtStart = first === undefined && reader.presentBytes >= reader.capturedBytes;
+      if (this.#isAtStart) return this.#hold(reader);
+    }
+    if (this.#isAtStart && first !== undefined) return this.#offerAtStart(reader, first);
     if (first === undefined) {
       const stepNs = this.#clock.stepNs(seconds, nanos, reader.interfaceIndex);
       // No step is without a time, or the interface's first packet.
@@ -95,6 +113,37 @@ export class StrayTimes {
     return Doubt.RELEASED;
   }
 
+  /** The file's first packet is held, and those after it while they are far from it. */
+  #offerAtStart(reader: PacketReader, first: HeldFrame): Doubt {
+    const second = this.#held.at(1);
+    const isOneClock = reader.interfaceIndex === first.interfaceIndex;
+    if (second === undefined) {
+      if (isOneClock && Math.abs(between(first, reader)) > ALONE_NS) return this.#hold(reader);
+    } else if (isOneClock) {
+      const stepNs = between(first, second);
+      const nearNs = Math.abs(stepNs) * NEAR_SHARE;
+      if (Math.abs(between(second, reader)) < nearNs) {
+        if (this.#held.length < OTHERS_MIN) return this.#hold(reader);
+        // Where all others have the same time, it is they that have none.
+        if (between(second, reader) !== 0) this.#held[0] = this.#redated(first, second);
+      } else if (Math.abs(between(first, reader)) < nearNs) {
+        // It is those after it, then, as anywhere else.
+        this.#isAtStart = false;
+        this.#stepNs = stepNs;
+        this.released.push(first);
+        this.#held = this.#held.slice(1);
+        return Doubt.RELEASED;
+      }
+    }
+    this.release();
+    return Doubt.RELEASED;
+  }
+
+  #redated(frame: HeldFrame, { seconds, nanos }: HeldFrame): HeldFrame {
+    this.count++;
+    return { ...frame, seconds, nanos };
+  }
+
   /** The first of those released has been taken. */
   taken(): void {
     this.released.shift();
@@ -103,8 +152,19 @@ export class StrayTimes {
 
   /** Releases what is held with the times that were recorded. */
   release(): void {
+    this.#isAtStart = false;
     this.released.push(...this.#held);
     this.#held = [];
+  }
+
+  /**
+   * The file is at its end: what is held is released.
+   * @param taken packets of the file so far
+   */
+  end(taken: number): void {
+    const isAlone = this.#held.length === 1 && !this.#isAtStart && taken >= OTHERS_MIN;
+    if (isAlone && Math.abs(this.#stepNs) > ALONE_NS) this.#releaseStray(0);
+    else this.release();
   }
 
   #hold(reader: PacketReader): Doubt {
@@ -149,3 +209,9 @@ export class StrayTimes {
     this.#held = [];
   }
 }
+
+/** From one packet to another, in ns; NaN where one has no time. */
+const between = (
+  from: Pick<Frame, 'seconds' | 'nanos'>,
+  to: Pick<Frame, 'seconds' | 'nanos'>,
+): number => (to.seconds - from.seconds) * NS_PER_SECOND + (to.nanos - from.nanos);

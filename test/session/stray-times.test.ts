@@ -82,6 +82,52 @@ describe('a time stamp that is far off', () => {
   });
 });
 
+describe('a first or last time stamp more than a day from all others', () => {
+  const YEAR_MS = 365 * 86_400_000;
+  const count = session(none).length;
+
+  test.each(
+    [0, count - 1].flatMap((which) =>
+      [YEAR_MS, -YEAR_MS, 2 * 86_400_000, -1_699_999_000_000].map((ms) => ({ which, ms })),
+    ),
+  )('is astray, and counts with the packet beside it: packet $which by $ms ms', (row) => {
+    const { which, ms } = row;
+    const recording = record(session((i) => (i === which ? ms : 0)));
+    expect(recording.ingest.strayTimestamps).toBe(1);
+    expect(recording.ingest.clockStepsBack).toBe(0);
+    expect(recording.ingest.packets).toBe(count);
+    const beside = record(session((i) => (i === which ? (which === 0 ? 10 : -10) : 0)));
+    expect(timesOf(recording)).toEqual(timesOf(beside));
+  });
+
+  test('moves no other session', () => {
+    const three = (shift: (n: number, i: number) => number) =>
+      record([0, 1, 2].flatMap((n) => session((i) => shift(n, i), 50_000 + n, n * 1000)));
+    const first = three((n, i) => (n === 0 && i === 0 ? -YEAR_MS : 0));
+    expect([...first.scripts().startNs].map((ns) => ns / 1e6)).toEqual([0, 990, 1990]);
+    const last = three((n, i) => (n === 2 && i === count - 1 ? YEAR_MS : 0));
+    expect([...last.scripts().startNs].map((ns) => ns / 1e6)).toEqual([0, 1000, 2000]);
+  });
+
+  test('is believed where it is one of several, or the only other one', () => {
+    const two = record(session((i) => (i < 2 ? -YEAR_MS : 0)));
+    expect(two.ingest.strayTimestamps).toBe(0);
+    const pair = record(
+      session(none)
+        .slice(0, 2)
+        .map((one, i) => ({ ...one, atMs: i * YEAR_MS })),
+    );
+    expect(pair.ingest.strayTimestamps).toBe(0);
+    expect(pair.ingest.packets).toBe(2);
+  });
+
+  test('does not hide a second one that is astray', () => {
+    const recording = record(session((i) => (i === 1 ? YEAR_MS : 0)));
+    expect(timesOf(recording)).toEqual(timesOf(record(session(none))));
+    expect(recording.ingest.strayTimestamps).toBe(1);
+  });
+});
+
 describe('time that really moves on', () => {
   test('by years, between sessions', () => {
     const years = 3 * 365 * 86_400_000;

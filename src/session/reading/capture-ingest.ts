@@ -83,7 +83,7 @@ export class CaptureIngest {
       if (!this.#isPending) {
         const step = reader.next();
         if (step === Step.END && strays.isHolding) {
-          strays.release();
+          strays.end(this.packets);
           continue;
         }
         if (step !== Step.PACKET) return step;
@@ -93,7 +93,8 @@ export class CaptureIngest {
       if (!this.#isOffered) {
         const { seconds } = reader;
         const step = seconds - this.#lastSeconds;
-        if (step >= FAR_SECONDS || step < 0 || strays.isBusy) {
+        // Also of the first packet, from which there is no step.
+        if (!(step >= 0 && step < FAR_SECONDS) || strays.isBusy) {
           const doubt = strays.offer(reader);
           if (doubt === Doubt.HELD) this.#isPending = false;
           if (doubt !== Doubt.NONE) continue;
