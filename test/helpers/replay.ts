@@ -82,6 +82,14 @@ export function fixture(name: string): string {
   return join(ROOT, 'fixtures', name);
 }
 
+/** The command line of `gryphon replay`, to be started in the background. */
+export const replayCommand = (argv: readonly string[]): string[] => [
+  process.execPath,
+  COMMAND,
+  'replay',
+  ...argv,
+];
+
 /**
  * Runs `gryphon replay CAPTURE --json …` inside a host to its end.
  * @param argv the capture and further options
@@ -94,7 +102,7 @@ export async function replay(
   const folder = makeFolder('replay');
   const json = join(folder.path, 'result.json');
   const prefix = options.prefix ?? [];
-  const command = [...prefix, process.execPath, COMMAND, 'replay', ...argv, '--json', json];
+  const command = [...prefix, ...replayCommand([...argv, '--json', json])];
   try {
     const env = { ...process.env, NO_COLOR: '1' };
     const finished = await runInside(host, command, { timeoutMs: 90_000, env, ...options });

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { registrationsOfRules, ruleLines } from '../../src/io/intercept/intercept-rules.ts';
 import { WITHHELD_MAX, WithheldRegistrations } from '../../src/io/intercept/intercept-withheld.ts';
 import { bearsDeadMark, ownMark } from '../../src/io/rules/process-mark.ts';
+import { AF_UNIX, SOCK_DGRAM, Socket, unixAddress } from '../../src/io/sys/socket.ts';
 import { rangeOf, registrationOf, targetOf } from '../helpers/raw-client.ts';
 
 const options = { queues: { first: 0, last: 0 }, failOpen: false };
@@ -153,4 +154,18 @@ describe('a mark', () => {
     { name: 'of somebody else', text: 'griffin:4194999:5', isDead: false },
     { name: 'that is missing', text: '-A OUTPUT -j ACCEPT', isDead: false },
   ])('$name', ({ text, isDead }) => expect(bearsDeadMark(text)).toBe(isDead));
+
+  test('of a living process that only another pid namespace knows', () => {
+    const text = '-A PREROUTING --comment "gryphon:4194998:7" -j DROP';
+    expect(bearsDeadMark(text)).toBe(true);
+    const socket = new Socket(AF_UNIX, SOCK_DGRAM, 0);
+    try {
+      socket.bind(unixAddress('gryphon-mark/gryphon:4194998:7'));
+      expect(bearsDeadMark(text)).toBe(false);
+      expect(bearsDeadMark(text.replace(':7', ':70'))).toBe(true);
+    } finally {
+      socket.close();
+    }
+    expect(bearsDeadMark(text)).toBe(true);
+  });
 });

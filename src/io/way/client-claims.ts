@@ -8,7 +8,6 @@
  * however it ends. Nobody ever connects to them: /proc/net/unix lists them.
  */
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type AddressRange,
@@ -23,6 +22,7 @@ import { ReplayError } from '../../base/errors.ts';
 import { formatPorts, joinSpans, type PortRange, sharePorts } from '../../base/port-range.ts';
 import { AF_UNIX, SOCK_DGRAM, Socket, unixAddress } from '../sys/socket.ts';
 import { formatEndpoint, formatRange } from './address-blocks.ts';
+import { readUnixSockets } from './unix-sockets.ts';
 
 /** What a replay uses. */
 export interface ClientClaim {
@@ -188,15 +188,6 @@ async function takeLock(): Promise<Socket | null> {
   }
   lock.close();
   return null;
-}
-
-/** The sockets of this thread's network namespace; none where there is no /proc to ask. */
-function readUnixSockets(): string {
-  try {
-    return readFileSync('/proc/thread-self/net/unix', 'utf8');
-  } catch {
-    return '';
-  }
 }
 
 function isClaimed({ pid, ports }: ClientClaim, { ranges, target }: Clash): ReplayError {

@@ -29,7 +29,7 @@ export interface PortUse {
 /** Ports for own addresses. */
 export interface OwnPorts {
   readonly ports: PortRange;
-  /** Those of them that the kernel may give to connections of its own, too; null: none. */
+  /** What was asked for that the kernel may give to connections of its own, too; null: nothing. */
   readonly shared: PortRange | null;
 }
 
@@ -44,11 +44,8 @@ export function choosePorts(asked: PortSpan | null, use: PortUse): OwnPorts | nu
   const left = withoutPorts(span, [...used, ...others]);
   const ports = left === null ? null : joinSpans(longest(portSpans(left)));
   if (ports === null) return null;
-  const outside = complementOf(use.ephemeral);
-  return {
-    ports,
-    shared: withoutPorts(ports, [...(ports.without ?? []), ...outside, ...use.reserved]),
-  };
+  const notGiven = [...complementOf(use.ephemeral), ...use.reserved];
+  return { ports, shared: asked === null ? null : withoutPorts(asked, notGiven) };
 }
 
 const complementOf = ({ first, last }: PortSpan): PortSpan[] => [
