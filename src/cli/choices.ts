@@ -3,11 +3,17 @@ import type { SourceMode } from '../io/intercept/intercept-source.ts';
 import type { CloseName, PaceName, SenderName } from '../run/plan/options.ts';
 import type { Incomplete } from '../session/reading/session-selection.ts';
 
+/** `--order`. */
 export const ORDERS = ['ip', 'port'] as const;
+/** `--pace`. */
 export const PACES: readonly PaceName[] = ['think', 'schedule', 'none'];
+/** `--close`. */
 export const CLOSES: readonly CloseName[] = ['recorded', 'server', 'reset'];
+/** `--sender`. */
 export const SENDERS: readonly SenderName[] = ['packet', 'ip', 'raw-socket'];
+/** `--include`. */
 export const INCOMPLETE: readonly Incomplete[] = ['mid-stream', 'holed', 'one-sided'];
+/** `--mode` of an intercept. */
 export const MODES: readonly SourceMode[] = ['advanced', 'nfqueue', 'sink'];
 
 /** The environment variable that holds the secret between replay and intercept; no option. */

@@ -14,6 +14,7 @@ export interface FoundAddress {
   readonly family: number;
 }
 
+/** All that a command knows of the process that it runs in; tests give their own. */
 export interface Context {
   /** The command line without node and the script. */
   readonly args: readonly string[];

@@ -18,6 +18,7 @@ export const ExitCode = {
   /** 128 + SIGINT, as shells have it. */
   INTERRUPTED: 130,
 } as const;
+/** One of the codes. */
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 
 const CODE_OF_KIND = {

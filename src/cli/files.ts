@@ -19,6 +19,7 @@ import { fileURLToPath } from 'node:url';
 import { ReplayError } from '../base/errors.ts';
 import type { HtmlAssets } from '../report/html/html-report.ts';
 
+/** What commands do with files; faults are ReplayErrors that name the file and the reason. */
 export interface Files {
   /**
    * Makes a folder, and those above it, unless it is there, and sees that files can be made in it.

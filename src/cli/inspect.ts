@@ -34,7 +34,7 @@ export async function inspect({ given, faults, context }: CommandInput): Promise
       progress.onReading({ bytesRead, bytes, elapsedMs }),
     onWarning: (text) => progress.note(text),
   }).finally(() => progress.stop());
-  if (!isJson) await context.print(inspectText(document));
+  if (!isJson) await context.print(inspectText(document, context.columns));
   else for (const piece of jsonPieces(document)) await context.print(piece);
   return ExitCode.OK;
 }

@@ -4,19 +4,28 @@ import type { InterceptOptions } from '../run/intercept/intercept-run.ts';
 import type { CommandInput } from './command-line.ts';
 import type { Context } from './context.ts';
 import { ExitCode } from './exit-codes.ts';
+import { describeFailure } from './failure.ts';
 import { readToken } from './intercept-addresses.ts';
 import { watchInterrupts } from './interruption.ts';
 import { INTERCEPT_TABLE } from './options/intercept-table.ts';
 import type { Option } from './options/option.ts';
 
+const ENDED_AT_ONCE = 'ended at once: what was installed may be left; the next start takes it over';
+
+/** The level of warnings in the log (pino's numbers). */
+const WARN_LEVEL = 40;
+
 /** Runs the command; resolves when everything that it had installed is removed. */
 export async function intercept(input: CommandInput): Promise<ExitCode> {
   const { given, context } = input;
   const options = await readInterceptOptions(input);
+  const isJson = options.logFile === null && context.terminal === null;
   const interruption = watchInterrupts(context, {
     second: () =>
       context.log(
-        'gryphon: ended at once: what was installed may be left; the next start takes it over\n',
+        isJson
+          ? `${JSON.stringify({ level: WARN_LEVEL, msg: ENDED_AT_ONCE })}\n`
+          : `gryphon: ${ENDED_AT_ONCE}\n`,
       ),
   });
   try {
@@ -26,12 +35,19 @@ export async function intercept(input: CommandInput): Promise<ExitCode> {
       return ExitCode.OK;
     }
     const { runIntercept } = await import('../run/intercept/intercept-run.ts');
-    await runIntercept(options, {
+    const host = {
       version: context.version,
       isTerminal: context.terminal !== null,
-      write: (text) => context.log(text),
+      write: (text: string) => context.log(text),
       interrupted: interruption.signal,
-    });
+    };
+    try {
+      await runIntercept(options, host);
+    } catch (error) {
+      // The log has it already, and holds nothing but JSON.
+      if (!isJson) throw error;
+      return describeFailure(error, false).code;
+    }
     return ExitCode.OK;
   } finally {
     interruption.stop();

@@ -14,6 +14,7 @@ import type { FaultList } from './usage-error.ts';
 /** In place of a file: the document alone on stdout. */
 export const STDOUT = '-';
 
+/** Where a run's results go. */
 export interface Outputs {
   /** The folder for all reports; `null`: none. */
   readonly folder: string | null;

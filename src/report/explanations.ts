@@ -4,6 +4,7 @@ import { LATENCY_MEANINGS, LATENCY_NAMES } from '../measure/histograms.ts';
 import type { RunResult } from '../measure/result.ts';
 import { nonZero, words } from './format.ts';
 
+/** What a row of the summary means. */
 export interface Explanation {
   /** Of the row. */
   readonly name: string;

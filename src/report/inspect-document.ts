@@ -25,6 +25,7 @@ export interface FileReport {
   readonly damage: { readonly offset: number; readonly reason: string } | null;
 }
 
+/** How many sessions there are; `total` is `replayable` and all of `skipped`. */
 export interface SessionTotals {
   /** `replayable` and the skipped ones add up to it. */
   readonly total: number;
@@ -66,6 +67,7 @@ export interface ServerReport {
   readonly replayableBytes: number;
 }
 
+/** One session, as `--sessions` lists it. */
 export interface SessionReport {
   readonly client: string;
   readonly clientPort: number;
@@ -113,6 +115,7 @@ export interface ProtocolReport {
   readonly followed: number;
 }
 
+/** What `gryphon inspect --json` writes: schema `gryphon.inspect/1`. */
 export interface InspectDocument {
   readonly schema: 'gryphon.inspect/1';
   readonly files: readonly FileReport[];

@@ -9,6 +9,7 @@ import type {
   SessionTotals,
   Spread,
 } from './inspect-document.ts';
+import { hanging } from './layout.ts';
 
 /** More servers than this are summed up in one line; `--json` has them all. */
 const SERVERS_MAX = 20;
@@ -41,19 +42,35 @@ const OTHER_PROTOCOLS: ReadonlySet<string> = new Set([
   'other-protocol',
 ]);
 
-/** Files, sessions and servers as tables; one more with a row a session when there is a list. */
-export function inspectText(document: InspectDocument): string {
+/**
+ * Files, sessions and servers as tables; one more with a row a session when there is a list.
+ * @param columns of the terminal that it is for: tables that are wider are shown in parts, one below
+ *   the other; `null`: nobody minds
+ */
+export function inspectText(document: InspectDocument, columns: number | null = null): string {
+  const room = columns === null ? Number.POSITIVE_INFINITY : Math.max(columns, COLUMNS_MIN);
+  const text = (lines: readonly string[]) => lines.flatMap((line) => fitted(line, room));
   const blocks = [
-    document.files.flatMap(fileLines),
-    sessionLines(document.sessions, document.servers),
-    serverLines(document.servers),
-    hintLines(document.hints ?? []),
-    document.sessionList === undefined ? [] : listLines(document.sessionList),
+    text(document.files.flatMap(fileLines)),
+    text(sessionLines(document.sessions, document.servers)),
+    serverLines(document.servers, room),
+    text(hintLines(document.hints ?? [])),
+    document.sessionList === undefined ? [] : listLines(document.sessionList, room),
   ];
   return blocks
     .filter((lines) => lines.length > 0)
     .map((lines) => lines.map((line) => `${line.trimEnd()}\n`).join(''))
     .join('\n');
+}
+
+/** Narrower than this nothing is made; the terminal breaks the lines. */
+const COLUMNS_MIN = 40;
+
+/** A line broken to the room that there is, below its text where it has a name in front. */
+function fitted(line: string, room: number): readonly string[] {
+  if (line.length <= room) return [line];
+  const [head = ''] = /^(?:! | +\S+ {2,}|\S+ {2,})/.exec(line) ?? [];
+  return hanging(head, line.slice(head.length), room);
 }
 
 function fileLines(file: FileReport): string[] {
@@ -135,7 +152,7 @@ function sessionLines(sessions: SessionTotals, servers: InspectDocument['servers
   return lines;
 }
 
-function serverLines(servers: InspectDocument['servers']): string[] {
+function serverLines(servers: InspectDocument['servers'], room: number): string[] {
   if (servers.length === 0) return [];
   const rows = servers
     .slice(0, SERVERS_MAX)
@@ -152,7 +169,7 @@ function serverLines(servers: InspectDocument['servers']): string[] {
     ]);
   const names = ['Server', 'sessions', 'replayable', 'speaks first', 'turns', 'sent', 'answered'];
   const head = [...names, 'think p50/p90', 'latency p50/p90'];
-  const lines = table(head, rows, 1);
+  const lines = tables(head, rows, 1, room);
   const more = servers.length - SERVERS_MAX;
   if (more > 0) lines.push(`… and ${formatCount(more)} more (--json lists all)`);
   return lines;
@@ -165,7 +182,7 @@ function hintLines(hints: NonNullable<InspectDocument['hints']>): string[] {
   return lines;
 }
 
-function listLines(sessions: readonly SessionReport[]): string[] {
+function listLines(sessions: readonly SessionReport[], room: number): string[] {
   const rows = sessions.map((session) => [
     endpoint(session.client, session.clientPort),
     endpoint(session.server, session.serverPort),
@@ -179,7 +196,7 @@ function listLines(sessions: readonly SessionReport[]): string[] {
     session.reason ?? 'replayable',
   ]);
   const names = ['Client', 'server', 'start', 'duration', 'packets', 'first'];
-  return table([...names, 'turns', 'sent', 'answered', 'verdict'], rows, 3);
+  return tables([...names, 'turns', 'sent', 'answered', 'verdict'], rows, 3, room);
 }
 
 const formatSpread = (spread: Spread | null | undefined): string =>
@@ -190,19 +207,57 @@ const formatSpread = (spread: Spread | null | undefined): string =>
 const endpoint = (address: string, port: number): string =>
   address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 
+/**
+ * A table; where it is wider than the room for it, several, each with as many columns as fit beside
+ * the first one, which all of them have.
+ */
+function tables(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  textColumns: number,
+  room: number,
+): string[] {
+  const widths = widthsOf([head, ...rows]);
+  const parts: number[][] = [[0]];
+  let width = widths[0];
+  for (let i = 1; i < head.length; i++) {
+    if (width + 2 + widths[i] > room && (parts.at(-1)?.length ?? 0) > 1) {
+      parts.push([0]);
+      width = widths[0];
+    }
+    parts.at(-1)?.push(i);
+    width += 2 + widths[i];
+  }
+  return parts.flatMap((part, i) => {
+    const pick = (row: readonly string[]) => part.map((column) => row[column]);
+    const lines = table(
+      pick(head),
+      rows.map(pick),
+      part.filter((each) => each < textColumns).length,
+    );
+    return i === 0 ? lines : ['', ...lines];
+  });
+}
+
 /** Columns as wide as they need; all but the first `textColumns` are set to the right. */
 function table(
   head: readonly string[],
   rows: readonly (readonly string[])[],
   textColumns: number,
 ): string[] {
-  const widths = head.map((name) => name.length);
-  for (const row of rows) {
-    for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i], cell.length);
-  }
+  const widths = widthsOf([head, ...rows]);
   return [head, ...rows].map((row) =>
     row
       .map((cell, i) => (i < textColumns ? cell.padEnd(widths[i]) : cell.padStart(widths[i])))
       .join('  '),
   );
+}
+
+/** How wide each column has to be. */
+function widthsOf(rows: readonly (readonly string[])[]): number[] {
+  const widths: number[] = [];
+  for (const row of rows) {
+    for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, cell.length);
+  }
+  return widths;
 }

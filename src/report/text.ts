@@ -23,6 +23,7 @@ import { columnsOf, hanging, row, whole, wrap } from './layout.ts';
 import { lossRows } from './losses.ts';
 import { type Verdict, verdictOf } from './verdict.ts';
 
+/** For what screen a summary is written. */
 export interface TextOptions {
   /** Whether the terminal is to be asked for colours. */
   readonly color: boolean;

@@ -24,6 +24,7 @@ export type Ending =
   /** The figures contradict each other, or wrong octets were sent: a fault of gryphon itself. */
   | 'fault';
 
+/** How a run ended, for its first line and its exit code. */
 export interface Verdict {
   readonly ending: Ending;
   /**

@@ -331,3 +331,18 @@ function catchesSighup(pid: number): boolean {
   const [, mask = '0'] = /^SigCgt:\s*([0-9a-f]+)$/m.exec(status) ?? [];
   return (BigInt(`0x${mask}`) & 1n) === 1n && !status.startsWith('Name:\tbash');
 }
+
+test('an intercept whose log is on stderr writes nothing but JSON there, its failure included', async () => {
+  const { code, stderr } = await gryphon(['intercept', '--listen', '192.0.2.1:1']);
+  const records = stderr
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  expect(code).toBe(2);
+  expect(records.at(-1)).toMatchObject({
+    level: 50,
+    code: 'ERR_INTERCEPT_TOKEN',
+    msg: expect.stringContaining('192.0.2.1'),
+    mend: expect.stringContaining('--token-file'),
+  });
+});

@@ -21,6 +21,8 @@ export interface FakeWorld {
   readonly env?: Record<string, string>;
   readonly hosts?: Record<string, readonly FoundAddress[]>;
   readonly terminal?: NodeJS.WriteStream;
+  /** Of stdout; none: it is no terminal. */
+  readonly columns?: number;
   readonly files?: Partial<Context['files']>;
 }
 
@@ -40,7 +42,7 @@ export function fakeContext(world: FakeWorld = {}): FakeContext {
     env: world.env ?? {},
     version: '0.0.0-test',
     terminal: world.terminal ?? null,
-    columns: null,
+    columns: world.columns ?? null,
     rows: null,
     files: {
       read: async (path) => {

@@ -27,6 +27,22 @@ test('the table goes to stdout and nothing to stderr', async () => {
   expect(out.join('')).toContain('Sessions: 16, 16 of them replayable');
 });
 
+test.each([40, 60, 80, 100, 132])(
+  'on %i columns everything is shown and no line is wider',
+  async (columns) => {
+    const args = ['inspect', '--sessions', fixture('http-short.pcap'), fixture('smtp.pcap')];
+    const context = fakeContext({ args, columns });
+    expect(await main(context)).toBe(0);
+    const [narrow, wide] = [context.out.join(''), (await inspect(...args.slice(1))).out.join('')];
+    // A table cannot be narrower than its first column and the widest other one.
+    expect(Math.max(...narrow.split('\n').map((line) => line.length))).toBeLessThanOrEqual(
+      Math.max(columns, 48),
+    );
+    const words = (text: string) => new Set(text.replaceAll(/\s+/g, ' ').split(' '));
+    expect(words(narrow)).toEqual(words(wide));
+  },
+);
+
 test('--json is one document without sessions', async () => {
   const { out } = await inspect(fixture('smtp.pcap'), '--json');
   const document = JSON.parse(out.join(''));

@@ -5,6 +5,7 @@ import { onOff, optionTable } from './option.ts';
 
 const group = 'Output';
 
+/** By key, in the order of `--help`. */
 export const INSPECT_TABLE = optionTable({
   json: onOff({
     group,

@@ -13,6 +13,7 @@ const CHANNEL = 'Who may ask for them';
 const NFQUEUE = 'Mode nfqueue';
 const RUNNING = 'Running it';
 
+/** By key, in the order of `--help`. */
 export const INTERCEPT_TABLE = optionTable({
   mode: value(oneOf(MODES), {
     group: WHERE,

@@ -75,9 +75,11 @@ export type ValuesOf<Table extends Readonly<Record<string, Row<unknown>>>> = {
   readonly [Key in keyof Table]: Table[Key] extends Row<infer T> ? T : never;
 };
 
-/** An option with one value; null when it is not given, unless it has a default. */
+/** An option with one value, its default when it is not given. */
 export function value<T>(kind: ValueKind<T>, row: RowText & { readonly default: string }): Row<T>;
+/** An option with one value; null when it is not given. */
 export function value<T>(kind: ValueKind<T>, row: RowText): Row<T | null>;
+/** Both of them. */
 export function value<T>(
   kind: ValueKind<T>,
   row: RowText & { readonly default?: string },
@@ -96,7 +98,9 @@ export const list = <T>(kind: ValueKind<T>, row: RowText): Row<readonly T[]> => 
 
 /** A switch; null when it is not given and what happens then is told by `otherwise`. */
 export function onOff(row: RowText & { readonly otherwise: string }): Row<boolean | null>;
+/** A switch; off, or its default, when it is not given. */
 export function onOff(row: RowText & { readonly default?: 'on' }): Row<boolean>;
+/** Both of them. */
 export function onOff(row: RowText & { readonly default?: 'on' }): Row<boolean | null> {
   const initial = row.otherwise === undefined ? row.default === 'on' : null;
   return { ...row, takes: 'switch', kind: null, initial: () => initial };

@@ -345,6 +345,7 @@ const OUTPUT_ROWS = {
   }),
 };
 
+/** By key, in the order of `--help`. */
 export const REPLAY_TABLE = optionTable({
   ...LOAD_ROWS,
   ...CAPTURE_ROWS,

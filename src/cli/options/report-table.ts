@@ -6,6 +6,7 @@ import { optionTable, value } from './option.ts';
 
 const FORMAT = 'Instead of the summary (FILE, or - for stdout)';
 
+/** By key, in the order of `--help`. */
 export const REPORT_TABLE = optionTable({
   html: value(FILE, {
     group: FORMAT,

@@ -8,7 +8,7 @@ import type { SourceMode, SourceOptions } from '../../io/intercept/intercept-sou
 import { type MetricsServer, serveMetrics } from '../../io/metrics-server.ts';
 import { helloOf, wallClock } from '../channel/channel-ends.ts';
 import { CaptureThread } from './capture-thread.ts';
-import { openLog } from './intercept-log.ts';
+import { type InterceptLog, openLog } from './intercept-log.ts';
 import type { InterceptCounts } from './intercept-metrics.ts';
 import { InterceptServer, logLine } from './intercept-server.ts';
 
@@ -50,8 +50,33 @@ export interface InterceptHost {
  * ERR_METRICS_LISTEN; ERR_IO_LEFT_BEHIND (internal) where something could not be removed
  */
 export async function runIntercept(options: InterceptOptions, host: InterceptHost): Promise<void> {
-  requireSecret(options);
   const log = openLog(options.logFile, host.isTerminal, (text) => host.write(text));
+  try {
+    await runLogged(options, host, log);
+  } catch (error) {
+    // Whoever looks at a terminal gets it in words, from whoever called.
+    if (options.logFile !== null || !host.isTerminal) logFailure(log.logger, error);
+    throw error;
+  } finally {
+    log.close();
+  }
+}
+
+function logFailure(logger: InterceptLog['logger'], error: unknown): void {
+  if (error instanceof ReplayError) {
+    const { code, hint } = error;
+    logger.error(hint === null ? { code } : { code, mend: hint }, error.message);
+  } else {
+    logger.error({ err: error }, 'a fault of gryphon itself; please report it');
+  }
+}
+
+async function runLogged(
+  options: InterceptOptions,
+  host: InterceptHost,
+  log: InterceptLog,
+): Promise<void> {
+  requireSecret(options);
   const crash = watchForCrash();
   const capture = new CaptureThread(options, host.worker);
   const fault = await serveUntilEnd(options, host, { capture, logger: log.logger, crash }).then(
@@ -60,8 +85,6 @@ export async function runIntercept(options: InterceptOptions, host: InterceptHos
   );
   const failure = await capture.close();
   crash.stop();
-  if (failure !== null) log.logger.error({ mend: failure.hint }, failure.message);
-  log.close();
   if (fault === null && failure === null) return;
   if (fault === null || fault.error === failure) throw failure;
   throw failure === null ? fault.error : alsoFailed(fault.error, failure);
@@ -69,7 +92,7 @@ export async function runIntercept(options: InterceptOptions, host: InterceptHos
 
 interface Inside {
   readonly capture: CaptureThread;
-  readonly logger: ReturnType<typeof openLog>['logger'];
+  readonly logger: InterceptLog['logger'];
   readonly crash: ReturnType<typeof watchForCrash>;
 }
 
