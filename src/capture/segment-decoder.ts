@@ -47,9 +47,10 @@ export class SegmentDecoder {
   payloadBytes = 0;
   /** What of it is there. */
   payloadCaptured = 0;
-  /** MSS option and whether timestamps were offered: of SYNs only. */
+  /** MSS option and whether timestamps and SACK were offered: of SYNs only. */
   mss = 0;
   hasTimestamps = false;
+  isSackPermitted = false;
 
   readonly #options = new TcpOptions();
   readonly #cursor = new LayerCursor();
@@ -189,5 +190,6 @@ export class SegmentDecoder {
     options.parse(this.data, start, Math.max(0, Math.min(end, this.#cursor.end) - start));
     this.mss = options.mss;
     this.hasTimestamps = options.hasTimestamps;
+    this.isSackPermitted = options.sackPermitted;
   }
 }

@@ -90,6 +90,7 @@ const plainOptions = (values: ReplayValues) => ({
   close: values.close,
   mss: values.mss,
   timestamps: values.timestamps,
+  sack: values.sack,
   windowBytes: values.window,
   interfaceName: values.interface,
   nextHop: values.nextHop,

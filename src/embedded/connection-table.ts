@@ -40,6 +40,10 @@ export const Flag = {
   PROBE: 0x0400,
   /** The script has nothing more to say. */
   SCRIPT_ENDED: 0x0800,
+  /** Both sides speak SACK. */
+  SACK: 0x1000,
+  /** The client holds something behind a hole: see HeldIntervals. */
+  HELD: 0x2000,
 } as const;
 
 /** What one connection takes in this table. */

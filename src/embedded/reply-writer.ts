@@ -17,8 +17,12 @@ import { IPV6_ADDRESS_BYTES, IPV6_HEADER_BYTES } from '../wire/ipv6.ts';
 import { ACK, SYN, TCP_HEADER_BYTES_MIN } from '../wire/tcp.ts';
 import {
   MSS_OPTION_BYTES,
+  NOP_NOP_SACK,
   NOP_NOP_TIMESTAMPS,
   PADDED_TIMESTAMPS_BYTES,
+  SACK_BLOCK_BYTES,
+  SACK_PERMITTED_OPTION_BYTES,
+  SackBlocks,
   TcpOption,
   WINDOW_SCALE_OPTION_BYTES,
 } from '../wire/tcp-options.ts';
@@ -52,6 +56,9 @@ export class Reply {
   /** Options of a SYN-ACK: our MSS and window scale (-1: none). */
   mss = 0;
   windowScale = -1;
+  sackPermitted = false;
+  /** Blocks of a bare acknowledgement, at most 3. */
+  readonly sack = new SackBlocks();
   payloadBytes = 0;
 }
 
@@ -153,19 +160,35 @@ export class ReplyWriter {
         data.setUint32(optionAt, (TcpOption.NOP << 24) | scale | reply.windowScale);
         optionAt += 4;
       }
+      if (reply.sackPermitted) {
+        const sack = (TcpOption.SACK_PERMITTED << 8) | SACK_PERMITTED_OPTION_BYTES;
+        data.setUint32(optionAt, (TcpOption.NOP << 24) | (TcpOption.NOP << 16) | sack);
+        optionAt += 4;
+      }
     }
+    this.#writeSack(reply, optionAt + (reply.hasTimestamps ? PADDED_TIMESTAMPS_BYTES : 0));
     if (reply.hasTimestamps) {
       data.setUint32(optionAt, NOP_NOP_TIMESTAMPS);
       data.setUint32(optionAt + 4, reply.tsVal);
       data.setUint32(optionAt + 8, reply.tsEcr);
     }
   }
+
+  #writeSack({ sack }: Reply, at: number): void {
+    const { count, edges } = sack;
+    if (count === 0) return;
+    this.#data.setUint32(at, NOP_NOP_SACK + count * SACK_BLOCK_BYTES);
+    for (let i = 0; i < 2 * count; i++) this.#data.setUint32(at + 4 + 4 * i, edges[i]);
+  }
 }
 
 function optionsBytes(reply: Reply): number {
   const timestamps = reply.hasTimestamps ? PADDED_TIMESTAMPS_BYTES : 0;
+  const blocks = reply.sack.count;
+  if (blocks > 0) return timestamps + 4 + blocks * SACK_BLOCK_BYTES;
   if ((reply.flags & SYN) === 0) return timestamps;
-  return timestamps + MSS_OPTION_BYTES + (reply.windowScale >= 0 ? 4 : 0);
+  const scale = reply.windowScale >= 0 ? 4 : 0;
+  return timestamps + MSS_OPTION_BYTES + scale + (reply.sackPermitted ? 4 : 0);
 }
 
 function isEqual(octets: Uint8Array, other: Uint8Array, otherAt: number, bytes: number): boolean {

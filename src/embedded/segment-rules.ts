@@ -32,6 +32,7 @@ export function agreeOptions(
     table.tsRecent[user] = options.tsVal;
     sendMss -= TIMESTAMP_OPTION_BYTES;
   }
+  if (options.sackPermitted) table.flags[user] |= Flag.SACK;
   table.sendMss[user] = sendMss;
 }
 

@@ -8,6 +8,7 @@ import { NS_PER_MS } from '../base/time.ts';
 import { ACK, FIN, PSH, RST, SYN } from '../wire/tcp.ts';
 import { type ConnectionTable, Flag, ServerState } from './connection-table.ts';
 import type { ConnectionTimers } from './connection-timers.ts';
+import type { HeldIntervals } from './held-intervals.ts';
 import type { Reply } from './reply-writer.ts';
 
 /** What the server offers and keeps to. */
@@ -22,21 +23,32 @@ export interface ServerTcpSettings {
    */
   readonly mergedBytesMax: number;
   readonly seed: number;
+  /** SYN-ACKs that it sends again before it forgets the client. */
+  readonly synAckRetriesMax: number;
 }
 
 const WINDOW_FIELD_MAX = 0xffff;
+/** RFC 6675, section 2. */
+const DUP_THRESH = 3;
 /** RFC 7323, section 2.3. */
 const WINDOW_SHIFT_MAX = 14;
 
 export class ServerOutput {
   readonly #table: ConnectionTable;
   readonly #timers: ConnectionTimers;
+  readonly #held: HeldIntervals;
   readonly #settings: ServerTcpSettings;
   readonly #windowShift: number;
 
-  constructor(table: ConnectionTable, timers: ConnectionTimers, settings: ServerTcpSettings) {
+  constructor(
+    table: ConnectionTable,
+    timers: ConnectionTimers,
+    held: HeldIntervals,
+    settings: ServerTcpSettings,
+  ) {
     this.#table = table;
     this.#timers = timers;
+    this.#held = held;
     this.#settings = settings;
     this.#windowShift = windowShiftOf(settings.windowBytes);
   }
@@ -63,6 +75,7 @@ export class ServerOutput {
       this.#emitData(user, reply, una, Math.min(inFlight, table.sendMss[user]));
       return true;
     }
+    if (flags & Flag.HELD && this.#emitLost(user, reply)) return true;
     const bytes = this.#sendableBytes(user);
     const isFin = flags & Flag.FIN_QUEUED && this.#isFinNext(user, bytes);
     if (bytes > 0 || isFin) {
@@ -76,12 +89,34 @@ export class ServerOutput {
     }
     if ((flags & Flag.ACK_NOW) === 0) return false;
     this.#fill(user, reply, table.sndNxt[user], ACK);
+    const [from, to] = [table.outOfOrderFrom[user], table.outOfOrderTo[user]];
+    if (flags & Flag.SACK && from !== to) reply.sack.add(from, to);
     return true;
+  }
+
+  /** A hole that the client reports, a packet at a time. @returns whether there is one */
+  #emitLost(user: number, reply: Reply): boolean {
+    const table = this.#table;
+    const mss = table.sendMss[user];
+    const lost = this.#held.nextLost(user, (DUP_THRESH - 1) * mss);
+    if (lost === null) return false;
+    const written = table.writtenAfter(user, lost.from);
+    const bytes = Math.min(seqDiff(lost.to, lost.from), written, this.#packetBytes(mss));
+    this.#emitData(user, reply, lost.from, bytes);
+    this.#held.repeated(user, seqAdd(lost.from, bytes));
+    return true;
+  }
+
+  #packetBytes(mss: number): number {
+    return Math.max(1, Math.floor(this.#settings.mergedBytesMax / mss)) * mss;
   }
 
   /** Payload of the next packet: what is written, the window allows, and one packet takes. */
   #sendableBytes(user: number): number {
     const table = this.#table;
+    const isHeld = (table.flags[user] & Flag.HELD) !== 0;
+    // After a timeout what the client holds is stepped over.
+    if (isHeld) table.sndNxt[user] = this.#held.endOfHeld(user, table.sndNxt[user]);
     const unsent = table.writtenAfter(user, table.sndNxt[user]);
     if (unsent <= 0) return 0;
     const inFlight = seqDiff(table.sndNxt[user], table.sndUna[user]);
@@ -96,8 +131,8 @@ export class ServerOutput {
       return isProbe ? 1 : 0;
     }
     const mss = table.sendMss[user];
-    const segments = Math.max(1, Math.floor(this.#settings.mergedBytesMax / mss));
-    return Math.min(unsent, open, segments * mss);
+    const bytes = Math.min(unsent, open, this.#packetBytes(mss));
+    return isHeld ? this.#held.bytesToHeld(user, table.sndNxt[user], bytes) : bytes;
   }
 
   /** Whether the stream ends just behind the next `bytes` octets. */
@@ -114,6 +149,7 @@ export class ServerOutput {
     // The window of a SYN is never scaled (RFC 7323, section 2.2).
     reply.window = Math.min(this.#settings.windowBytes, WINDOW_FIELD_MAX);
     reply.mss = this.#settings.mss;
+    reply.sackPermitted = (table.flags[user] & Flag.SACK) !== 0;
     reply.windowScale = table.flags[user] & Flag.SCALED ? this.#windowShift : -1;
     table.sndNxt[user] = seqAdd(iss[user], 1);
     table.sndMax[user] = table.sndNxt[user];
@@ -152,6 +188,7 @@ export class ServerOutput {
   #fill(user: number, reply: Reply, seq: Seq, flags: number): void {
     const table = this.#table;
     table.flags[user] &= ~(Flag.ACK_NOW | Flag.ACK_OWED);
+    reply.sack.count = 0;
     reply.path = table.path[user];
     reply.clientLow32 = table.clientLow32[user];
     reply.clientPort = table.clientPort[user];

@@ -7,7 +7,8 @@
  * packet). A connection that has something to send stands in a queue, once; what it sends is made
  * out of its columns when it is asked for, so that nothing is stored for packets in flight.
  *
- * It retransmits by a timer of one second that doubles, and on three duplicate acknowledgements. It
+ * It retransmits by a timer of one second that doubles, and on three duplicate acknowledgements, or
+ * what lies before what a client reports that it holds (SACK), and reports what it keeps itself. It
  * has no congestion window: between it and its clients there is no network that could be congested.
  * It keeps one out-of-order interval. It acknowledges every second segment at once, and a single one
  * together with the answer when that is due within 40 ms.
@@ -19,6 +20,7 @@ import { ACK, FIN, RST, SYN, type TcpView } from '../wire/tcp.ts';
 import type { TcpOptions } from '../wire/tcp-options.ts';
 import { type ConnectionTable, Flag, ServerState } from './connection-table.ts';
 import { ConnectionTimers } from './connection-timers.ts';
+import { HeldIntervals } from './held-intervals.ts';
 import { ReadyQueue } from './ready-queue.ts';
 import { type PayloadCheck, ReceivedText } from './received-text.ts';
 import type { Reply } from './reply-writer.ts';
@@ -26,8 +28,7 @@ import { agreeOptions, isInWindow, isTooOld } from './segment-rules.ts';
 import { ServerOutput, type ServerTcpSettings } from './server-output.ts';
 import type { ServerScript } from './server-script.ts';
 
-/** Linux' tcp_synack_retries and tcp_retries2. */
-const SYN_ACK_RETRIES_MAX = 5;
+/** Linux' tcp_retries2. */
 const RETRIES_MAX = 15;
 const DUPLICATE_ACKS = 3;
 const DELAYED_ACK_NS = 40 * NS_PER_MS;
@@ -41,6 +42,7 @@ export class ServerTcp {
   readonly #timers: ConnectionTimers;
   readonly #queue: ReadyQueue;
   readonly #output: ServerOutput;
+  readonly #held = new HeldIntervals();
 
   constructor(
     users: number,
@@ -55,7 +57,7 @@ export class ServerTcp {
     this.#settings = settings;
     this.#timers = new ConnectionTimers(users, table);
     this.#queue = new ReadyQueue(users, table);
-    this.#output = new ServerOutput(table, this.#timers, settings);
+    this.#output = new ServerOutput(table, this.#timers, this.#held, settings);
   }
 
   /** Whether a connection has something to send now. */
@@ -117,6 +119,7 @@ export class ServerTcp {
     const iss = (hash32(clientLow32, this.#settings.seed) + hash32(port, user)) >>> 0;
     table.state[user] = ServerState.SYN_RECEIVED;
     table.flags[user] &= Flag.QUEUED;
+    this.#held.forget(user);
     table.clientLow32[user] = clientLow32;
     table.clientPort[user] = port;
     table.path[user] = path;
@@ -193,7 +196,7 @@ export class ServerTcp {
       this.#acknowledgeNow(user, nowNs);
       return;
     }
-    if (!(flags & ACK) || !this.#onAck(user, segment, segLen, nowNs)) return;
+    if (!(flags & ACK) || !this.#onAck(user, segment, options, segLen, nowNs)) return;
     // Last.ACK.sent of RFC 7323, section 4.3, is RCV.NXT unless an acknowledgement is owed.
     const isOwed = (table.flags[user] & (Flag.ACK_OWED | Flag.ACK_NOW)) !== 0;
     if (options.hasTimestamps && !isOwed && !seqAfter(seq, table.rcvNxt[user])) {
@@ -236,7 +239,13 @@ export class ServerTcp {
   }
 
   /** @returns whether the rest of the segment counts */
-  #onAck(user: number, segment: TcpView, segLen: number, nowNs: number): boolean {
+  #onAck(
+    user: number,
+    segment: TcpView,
+    options: TcpOptions,
+    segLen: number,
+    nowNs: number,
+  ): boolean {
     const table = this.#table;
     const { ack } = segment;
     if (seqAfter(ack, table.sndMax[user])) {
@@ -254,7 +263,11 @@ export class ServerTcp {
     table.sndWnd[user] = sndWnd;
     if (advance > 0) {
       this.#onNewAck(user, ack, nowNs);
-    } else if (segLen === 0 && isSameWindow && ack !== table.sndMax[user]) {
+    }
+    const reports = table.flags[user] & Flag.HELD || options.sack.count > 0;
+    if (table.flags[user] & Flag.SACK && reports) {
+      this.#onSack(user, options, nowNs);
+    } else if (advance === 0 && segLen === 0 && isSameWindow && ack !== table.sndMax[user]) {
       table.duplicateAcks[user]++;
       if (table.duplicateAcks[user] === DUPLICATE_ACKS) {
         table.flags[user] |= Flag.RETRANSMIT_FIRST;
@@ -263,6 +276,18 @@ export class ServerTcp {
     }
     if (table.hasUnsent(user)) this.#queue.add(user, nowNs);
     return table.state[user] !== ServerState.CLOSED;
+  }
+
+  /** Holes of which the client holds enough behind are sent again, once before a timeout. */
+  #onSack(user: number, { sack }: TcpOptions, nowNs: number): void {
+    const table = this.#table;
+    const { sndUna, sndMax, sendMss } = table;
+    const isHeld = this.#held.note(user, sndUna[user], sndMax[user], sack);
+    table.flags[user] &= ~Flag.HELD;
+    if (!isHeld) return;
+    table.flags[user] |= Flag.HELD;
+    const enough = (DUPLICATE_ACKS - 1) * sendMss[user];
+    if (this.#held.nextLost(user, enough) !== null) this.#queue.add(user, nowNs);
   }
 
   #onNewAck(user: number, ack: Seq, nowNs: number): void {
@@ -358,7 +383,7 @@ export class ServerTcp {
     const table = this.#table;
     table.retransmitDueNs[user] = NEVER_NS;
     const isHandshake = table.state[user] === ServerState.SYN_RECEIVED;
-    if (table.retries[user] >= (isHandshake ? SYN_ACK_RETRIES_MAX : RETRIES_MAX)) {
+    if (table.retries[user] >= (isHandshake ? this.#settings.synAckRetriesMax : RETRIES_MAX)) {
       this.#timers.close(user);
       return;
     }
@@ -369,6 +394,7 @@ export class ServerTcp {
       return;
     }
     table.sndNxt[user] = table.sndUna[user];
+    this.#held.repeated(user, table.sndUna[user]);
     if (table.sndWnd[user] === 0) table.flags[user] |= Flag.PROBE;
     this.#queue.add(user, nowNs);
   }

@@ -25,4 +25,6 @@ export interface ReplayPlan extends TransportPlan {
   readonly pace: Pace;
   readonly close: Close;
   readonly timeoutNs: number;
+  /** Rows of `scripts`: 1 where the SYN does not offer SACK, whatever `syn` says; absent: nowhere. */
+  readonly isSackLeftOut?: Uint8Array;
 }

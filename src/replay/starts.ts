@@ -96,7 +96,7 @@ export class Starts {
   #start(user: number, startNs: number, nowNs: number): void {
     const plays = this.#plays;
     const counters = this.#counters;
-    const { played, scripts, targetOf } = this.#plan;
+    const { played, scripts, targetOf, isSackLeftOut } = this.#plan;
     const session = sessionOf(this.#connections.numberOf(user), played);
     plays.session[user] = session;
     plays.nextStep[user] = this.#stages.first(session);
@@ -114,7 +114,8 @@ export class Starts {
     const lagNs = nowNs - startNs;
     if (lagNs > counters[Counter.START_LAG_NS_MAX]) counters[Counter.START_LAG_NS_MAX] = lagNs;
     this.#times.request(user);
-    this.#transport.open(user, targetOf[scripts.endpoint[session]], nowNs);
+    const mayOfferSack = isSackLeftOut?.[session] !== 1;
+    this.#transport.open(user, targetOf[scripts.endpoint[session]], nowNs, mayOfferSack);
     this.#timers.arm(user, nowNs);
   }
 }

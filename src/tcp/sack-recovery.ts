@@ -36,10 +36,7 @@ export class SackRecovery {
    */
   onSack(user: number, blocks: SackBlocks, nowNs: number): boolean {
     if (!this.#takes(user, blocks)) return false;
-    const users = this.#users;
     this.#update(user, blocks, nowNs);
-    // What has arrived since the tail probe is news of its own.
-    users.flags[user] &= ~UserFlag.TAIL_PROBED;
     this.#beginIfLost(user, nowNs);
     return true;
   }
@@ -87,16 +84,15 @@ export class SackRecovery {
   onEarlyTimeout(user: number, nowNs: number): boolean {
     const users = this.#users;
     const flags = users.flags[user];
-    if ((flags & (UserFlag.SACK | REPAIRING | UserFlag.TAIL_PROBED)) !== UserFlag.SACK)
-      return false;
-    const isLong = seqDiff(users.sndMax[user], users.sndUna[user]) > users.sendMss[user];
-    if (!isLong || users.sndWnd[user] === 0) return false;
-    if (flags & UserFlag.SCOREBOARD) {
+    if (!(flags & UserFlag.SACK) || flags & REPAIRING || users.sndWnd[user] === 0) return false;
+    if (this.#scoreboard.isInDoubt(user)) {
       this.#scoreboard.loseHoles(user);
       this.#beginIfLost(user, nowNs);
       this.#transmitter.emit(user, nowNs);
-      if (users.flags[user] & UserFlag.RECOVERY) return true;
+      return true;
     }
+    const isLong = seqDiff(users.sndMax[user], users.sndUna[user]) > users.sendMss[user];
+    if (!isLong || flags & UserFlag.TAIL_PROBED) return false;
     if (!this.#scoreboard.open(user, users.sndUna[user])) return false;
     // Karn: a repetition is no measure of the round trip.
     users.flags[user] =

@@ -88,10 +88,10 @@ export class TcpTransport implements Transport {
     this.#paths = new PathMessages(plan, connections, owners, target, tcp, counters);
   }
 
-  open(user: number, target: number, nowNs: number): void {
+  open(user: number, target: number, nowNs: number, mayOfferSack: boolean): void {
     this.#target[user] = target;
     const iss = this.#frames.issOf(user, nowNs);
-    this.#tcp.open(user, iss, nowNs, this.#plan.syn.sackPermitted);
+    this.#tcp.open(user, iss, nowNs, mayOfferSack && this.#plan.syn.sackPermitted);
   }
 
   /** The target with this row in the plan is reached by another link header from now on. */

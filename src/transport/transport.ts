@@ -48,8 +48,9 @@ export interface Transport {
   /**
    * Begin the user's present connection (`Connections`). Its time is told to SendTimes.
    * @param target row in the plan's targets
+   * @param mayOfferSack false where the recorded client's SYN left SACK out
    */
-  open(user: number, target: number, nowNs: number): void;
+  open(user: number, target: number, nowNs: number, mayOfferSack: boolean): void;
   /** Send what may be sent now: the stream up to its limit, its end behind it, acknowledgements. */
   emit(user: number, nowNs: number): void;
   /** Our stream ends at its limit; with the next `emit` that has sent the rest. */

@@ -22,6 +22,8 @@ export interface Transfer {
 
 const SEGMENT_BYTES = 1448;
 const CLIENT_PORT = 40_000;
+/** With its padding. */
+const SACK_PERMITTED = [1, 1, 4, 2];
 const ISN = 1_000;
 
 /** All of them begin at the same time; the client closes first. */
@@ -45,7 +47,7 @@ function framesOf({ port, direction, bytes }: Transfer, i: number): FrameSpec[] 
       seq: next[from],
       ack: flags & ACK ? next[to] : 0,
       flags,
-      options: isSyn ? synOptions(1460) : [],
+      options: isSyn ? [...synOptions(1460), ...SACK_PERMITTED] : [],
       payload,
     });
     const [source, destination] = ['10.0.0.2', '10.0.0.1'];

@@ -34,6 +34,7 @@ export const OPTIONS: ReplayOptions = {
   timeoutNs: 30e9,
   close: 'recorded',
   mss: null,
+  sack: null,
   timestamps: true,
   windowBytes: 1 << 20,
   interfaceName: null,

@@ -129,3 +129,18 @@ test.each([
   ];
   expect(draftPlan(scripts, { ...OPTIONS, ramp, users }).warnings).toEqual(warnings);
 });
+
+describe('SACK', () => {
+  const { scripts } = handMade([{ said: [{ from: 'client', text: 'a' }] }]);
+  const isSackLeftOut = Uint8Array.of(1);
+
+  test.each([
+    { sack: null, sackPermitted: true, leftOut: isSackLeftOut },
+    { sack: true, sackPermitted: true, leftOut: undefined },
+    { sack: false, sackPermitted: false, leftOut: undefined },
+  ])('is offered as recorded, or as said: $sack', ({ sack, sackPermitted, leftOut }) => {
+    const plan = planOf({ ...scripts, isSackLeftOut }, { ...OPTIONS, sack });
+    expect(plan.syn.sackPermitted).toBe(sackPermitted);
+    expect(plan.isSackLeftOut).toEqual(leftOut);
+  });
+});

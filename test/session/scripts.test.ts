@@ -530,3 +530,20 @@ describe('where only the client was captured, when that is asked for', () => {
     expect(record(talk, { include }).scripts().areAnswersUnheard).toBeUndefined();
   });
 });
+
+describe('what the client offered', () => {
+  const sackPermitted = [4, 2, 1, 1];
+  const offering = (port: number, options: readonly number[]) =>
+    [...handshake({ clientPort: port }), { ...client(30, 0, 0, 'hi'), clientPort: port }].map(
+      (segment) =>
+        segment.from === 'client' && segment.flags === SYN
+          ? { ...segment, options: [...synOptions(1000), ...options] }
+          : segment,
+    );
+
+  test('SACK is known for each session whose SYN was captured', () => {
+    const both = [...offering(1000, sackPermitted), ...offering(1001, [])];
+    expect(record(both).scripts().isSackLeftOut).toEqual(Uint8Array.of(0, 1));
+    expect(record(offering(1000, sackPermitted)).scripts().isSackLeftOut).toBeUndefined();
+  });
+});

@@ -44,7 +44,7 @@ const faults = (prng: Prng): Faults => ({
   jitterNs: Math.floor(prng.nextUnit() ** 3 * 30 * NS_PER_MS),
 });
 
-test.each(Array.from({ length: 40 }, (_, i) => i + 1))(
+test.each(Array.from({ length: 60 }, (_, i) => i + 1))(
   'seed %i: every octet of every user arrives once and in order',
   (seed) => {
     const prng = new Prng(seed);
@@ -54,6 +54,7 @@ test.each(Array.from({ length: 40 }, (_, i) => i + 1))(
       sessions,
       users: USERS,
       seed,
+      sack: seed % 2 === 0,
       family: prng.nextUnit() < 0.5 ? 4 : 6,
       toServer: faults(prng),
       toClient: faults(prng),

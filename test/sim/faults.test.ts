@@ -207,9 +207,10 @@ test.each([4, 6] as const)(
 );
 
 describe.each(CASES)('$name', ({ options }) => {
-  test.each([1, 2, 3])('every octet arrives, seed %i', (seed) => {
+  const runs = [1, 2, 3].flatMap((seed) => [false, true].map((sack) => ({ seed, sack })));
+  test.each(runs)('every octet arrives, seed $seed, SACK: $sack', ({ seed, sack }) => {
     const users = 80;
-    const result = simulate({ sessions: SESSIONS, users, seed, ...options });
+    const result = simulate({ sessions: SESSIONS, users, seed, sack, ...options });
     // The network was as bad as it says.
     const { toServer, toClient } = options;
     const [lostToServer, lostToClient] = result.link.harmed.lost;

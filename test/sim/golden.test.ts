@@ -55,43 +55,51 @@ test.each([
   await expect(tableOf(head, rows)).toMatchFileSnapshot(`golden/${name}.txt`);
 });
 
-test('downloads: time and acknowledgements', async () => {
-  const rows = LOSS.flatMap((loss) =>
-    RTT_MS.flatMap((rttMs) =>
-      SIZES.map((bytes) => {
-        const delayNs = (rttMs * NS_PER_MS) / 2;
-        const runs = (loss === 0 ? [1] : SEEDS).map((seed) =>
-          simulate({
-            sessions: [
-              {
-                messages: [
-                  { from: 'client', octets: randomOctets(9, 1) },
-                  { from: 'server', octets: new Uint8Array(bytes).fill(7) },
-                ],
-                clientEnd: { how: StreamEnd.FIN },
-                serverEnd: { how: StreamEnd.FIN, afterPeer: true },
-              },
-            ],
-            users: 1,
-            seed,
-            toServer: { delayNs },
-            toClient: { delayNs, loss },
-            target: { mergedBytesMax: 0 },
-          }),
-        );
-        return [
-          `${loss * 100} %`,
-          rttMs,
-          bytes,
-          Math.round(median(runs.map(({ endNs }) => endNs)) / NS_PER_MS),
-          Math.round(Math.max(...runs.map(({ endNs }) => endNs)) / NS_PER_MS),
-          sum(runs.map(({ link }) => link.harmed.lost[1])),
-          sum(runs.map(({ counters }) => counters[Counter.PACKETS_SENT])),
-          sum(runs.map(({ counters }) => counters[Counter.DROPPED_OUT_OF_ORDER])),
-        ];
-      }),
-    ),
-  );
-  const head = ['loss', 'rtt ms', 'octets', 'median ms', 'worst ms', 'lost', 'sent', 'not kept'];
-  await expect(tableOf(head, rows)).toMatchFileSnapshot('golden/downloads.txt');
-}, 60_000);
+test.each([
+  { name: 'downloads', sack: false },
+  { name: 'downloads-sack', sack: true },
+])(
+  '$name: time and acknowledgements',
+  async ({ name, sack }) => {
+    const rows = LOSS.flatMap((loss) =>
+      RTT_MS.flatMap((rttMs) =>
+        SIZES.map((bytes) => {
+          const delayNs = (rttMs * NS_PER_MS) / 2;
+          const runs = (loss === 0 ? [1] : SEEDS).map((seed) =>
+            simulate({
+              sessions: [
+                {
+                  messages: [
+                    { from: 'client', octets: randomOctets(9, 1) },
+                    { from: 'server', octets: new Uint8Array(bytes).fill(7) },
+                  ],
+                  clientEnd: { how: StreamEnd.FIN },
+                  serverEnd: { how: StreamEnd.FIN, afterPeer: true },
+                },
+              ],
+              users: 1,
+              seed,
+              sack,
+              toServer: { delayNs },
+              toClient: { delayNs, loss },
+              target: { mergedBytesMax: 0 },
+            }),
+          );
+          return [
+            `${loss * 100} %`,
+            rttMs,
+            bytes,
+            Math.round(median(runs.map(({ endNs }) => endNs)) / NS_PER_MS),
+            Math.round(Math.max(...runs.map(({ endNs }) => endNs)) / NS_PER_MS),
+            sum(runs.map(({ link }) => link.harmed.lost[1])),
+            sum(runs.map(({ counters }) => counters[Counter.PACKETS_SENT])),
+            sum(runs.map(({ counters }) => counters[Counter.DROPPED_OUT_OF_ORDER])),
+          ];
+        }),
+      ),
+    );
+    const head = ['loss', 'rtt ms', 'octets', 'median ms', 'worst ms', 'lost', 'sent', 'not kept'];
+    await expect(tableOf(head, rows)).toMatchFileSnapshot(`golden/${name}.txt`);
+  },
+  60_000,
+);

@@ -17,6 +17,8 @@ export interface SimulationOptions {
   readonly users: number;
   readonly seed: number;
   readonly family?: 4 | 6;
+  /** Whether clients offer SACK; they do not without it. */
+  readonly sack?: boolean;
   /** New users per virtual second; 1000 without it. */
   readonly ratePerSecond?: number;
   readonly toServer?: Faults;
@@ -74,6 +76,8 @@ export function makeEnds(options: SimulationOptions): Ends {
     accel: 1,
     seed,
     counters,
+    // Nobody is given up: whatever is lost must come through in the end.
+    synAckRetriesMax: 30,
     clients: {
       userOf: (low, port) => {
         const connection = pool.connectionOf(low, port);
@@ -121,7 +125,7 @@ export function makeEnds(options: SimulationOptions): Ends {
       mss: 1460,
       timestamps: true,
     },
-    syn: { mss: 1460, windowScale: 7, timestamps: true, sackPermitted: false },
+    syn: { mss: 1460, windowScale: 7, timestamps: true, sackPermitted: options.sack ?? false },
     ...options.plan,
   };
   const ends: Ends = { plan, target, recorded, counters, presentOf: (user) => user };

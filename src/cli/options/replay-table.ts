@@ -188,6 +188,11 @@ const TCP_ROWS = {
     help: 'Offer TCP timestamps, or not: --no-timestamps',
     default: 'on',
   }),
+  sack: onOff({
+    group: TCP,
+    help: 'Offer selective acknowledgements, or not: --no-sack',
+    otherwise: 'as the recorded client did',
+  }),
   window: value(sizeWithin({ min: WINDOW_MIN, max: WINDOW_MAX }), {
     group: TCP,
     help: 'to offer: 64KiB, 1MiB',

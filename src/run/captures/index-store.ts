@@ -24,7 +24,7 @@ import { SessionTracker } from '../../session/reading/session-tracker.ts';
 import type { Source } from './capture-sources.ts';
 
 /** Changes whenever the tables do. */
-const MAGIC = 'gryphon-index/2\n';
+const MAGIC = 'gryphon-index/3\n';
 const MAGIC_BYTES = 16;
 const HEAD_BYTES = 24;
 const ALIGNMENT = 8;

@@ -120,6 +120,8 @@ export interface ReplayOptions {
   readonly mss: number | null;
   /** Whether to offer TCP timestamps. */
   readonly timestamps: boolean;
+  /** Whether to offer SACK; `null`: as the recorded client did. */
+  readonly sack: boolean | null;
   /** Receive window to offer, in octets; a window scale is offered when it needs one. */
   readonly windowBytes: number;
 

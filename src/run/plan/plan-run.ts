@@ -77,9 +77,11 @@ export function planRun(draft: PlanDraft, surroundings: Surroundings, epochMs: n
       mss,
       windowScale: windowScaleOf(options.windowBytes),
       timestamps: options.timestamps,
-      // One out-of-order interval is kept and none is reported: SACK would promise more.
-      sackPermitted: false,
+      sackPermitted: options.sack !== false,
     },
+    ...(options.sack === null && scripts.isSackLeftOut !== undefined
+      ? { isSackLeftOut: scripts.isSackLeftOut }
+      : {}),
   };
 }
 

@@ -29,8 +29,8 @@ export const SessionWord = {
   /** Row in `details` + 1, or 0. */
   DETAIL: 13,
   /**
-   * What the first SYN offered, while there is no detail: MSS and `OFFERED_TIMESTAMPS`; above them
-   * its lane.
+   * What the first SYN offered, while there is no detail: MSS, `OFFERED_TIMESTAMPS` and
+   * `OFFERED_SACK`; above them its lane.
    */
   OFFER: 14,
   /** From the first SYN to the last, in microseconds. */
@@ -70,7 +70,7 @@ export const DetailWord = {
   /** Of the first FIN or RST: sequence number just before it, and its acknowledgment. */
   END_SEQ: 34,
   END_ACK: 36,
-  /** What the SYN offered: MSS in the low half, and `OFFERED_TIMESTAMPS`. */
+  /** What the SYN offered: MSS in the low half, `OFFERED_TIMESTAMPS` and `OFFERED_SACK`. */
   OFFER: 38,
 } as const;
 
@@ -102,8 +102,9 @@ export const LaneFloat = {
 export const LaneWord = { INTERFACE: 2 } as const;
 
 export const OFFERED_TIMESTAMPS = 0x1_0000;
+export const OFFERED_SACK = 0x2_0000;
 /** So many bits an offer takes. */
-export const OFFER_BITS = 17;
+export const OFFER_BITS = 18;
 
 /**
  * Flags of a session. Those with a `_0` have a twin for direction 1, one bit to the left: shift

@@ -28,6 +28,7 @@ import {
   LaneFloat,
   LaneWord,
   OFFER_BITS,
+  OFFERED_SACK,
   OFFERED_TIMESTAMPS,
   SESSION_WORDS,
   SessionFlag,
@@ -368,4 +369,6 @@ export class SessionTracker {
 }
 
 const offerOf = (segment: SegmentDecoder): number =>
-  segment.mss | (segment.hasTimestamps ? OFFERED_TIMESTAMPS : 0);
+  segment.mss |
+  (segment.hasTimestamps ? OFFERED_TIMESTAMPS : 0) |
+  (segment.isSackPermitted ? OFFERED_SACK : 0);

@@ -23,6 +23,7 @@ import {
   DetailFloat,
   DetailMark,
   DetailWord,
+  OFFERED_SACK,
   SEGMENT_WORDS,
   SegmentFlag,
   SegmentWord,
@@ -54,6 +55,8 @@ export class ScriptBuilder {
   readonly #protocol = new Uint32Column();
   readonly #unheard = new Uint32Column();
   #hasUnheard = false;
+  readonly #sackLeftOut = new Uint32Column();
+  #hasSackLeftOut = false;
   readonly #prefix = new Uint8Array(PROTOCOL_PREFIX_BYTES);
   readonly #http = new Http1Requests();
   /** Start of the first session, and of the last one before the session at hand. */
@@ -93,6 +96,7 @@ export class ScriptBuilder {
       endpoints: [...catalog.scriptRows.keys()].map((row) => catalog.endpoints[row]),
       protocol: this.#protocol.toSharedOctets(),
       ...(this.#hasUnheard ? { areAnswersUnheard: this.#unheard.toSharedOctets() } : {}),
+      ...(this.#hasSackLeftOut ? { isSackLeftOut: this.#sackLeftOut.toSharedOctets() } : {}),
       client: this.#clients.finish(),
       server: this.#servers.finish(),
     };
@@ -119,6 +123,7 @@ export class ScriptBuilder {
       this.#streams[direction].resolve(session, direction, { shiftNs, fillBytes });
     }
     this.#expectUnheard(client, server);
+    this.#addOffer(client);
     this.#cut(client, server);
     this.#streams[client].date(this.#streams[server]);
     if (this.#part !== null) this.#streams[server].fill(this.#streams[client], this.#fillBytes);
@@ -144,6 +149,14 @@ export class ScriptBuilder {
 
   #isMidStream(): boolean {
     return this.#part !== null && !Number.isNaN(this.#part.startNs);
+  }
+
+  /** Whether the client's SYN left SACK out; what was not captured did not. */
+  #addOffer(client: number): void {
+    const hasSyn = this.#has(SessionFlag.SYN_0, client);
+    const isLeftOut = hasSyn && (this.#word(DetailWord.OFFER + client) & OFFERED_SACK) === 0;
+    this.#sackLeftOut.push(isLeftOut ? 1 : 0);
+    this.#hasSackLeftOut ||= isLeftOut;
   }
 
   /** A server that was not captured has said what its client acknowledged. */

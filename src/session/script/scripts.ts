@@ -79,6 +79,8 @@ export interface Scripts {
    * acknowledged, and their octets are made up. Absent when there is no such session.
    */
   readonly areAnswersUnheard?: Uint8Array;
+  /** 1 where the client's SYN was captured and did not offer SACK; absent when there is none. */
+  readonly isSackLeftOut?: Uint8Array;
   readonly client: StreamColumns;
   readonly server: StreamColumns;
 }
