@@ -12,14 +12,31 @@ import {
   makeLab,
   mustInside,
   routeClients,
+  startInside,
 } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { until } from '../helpers/process.ts';
 import { completed, fixture, replay, unreached, withLedger } from '../helpers/replay.ts';
 import { type Nginx, startNginx } from '../helpers/servers.ts';
 
-const TOOLS = ['ip', 'ethtool', 'ss', 'iptables', 'nginx', 'setpriv', 'nstat'];
+const TOOLS = ['ip', 'ethtool', 'ss', 'iptables', 'nginx', 'setpriv', 'nstat', '/usr/bin/python3'];
 const RANGE = CLIENTS_ROUTED.ipv4;
+const PYTHON = '/usr/bin/python3';
+/** Listens with a backlog of 1, accepts nobody, and fills its queue itself. */
+const FULL_SERVER = `
+import socket, time
+server = socket.socket()
+server.bind(('0.0.0.0', 86))
+server.listen(1)
+waiting = []
+for _ in range(8):
+    one = socket.socket()
+    one.setblocking(False)
+    one.connect_ex(('127.0.0.1', 86))
+    waiting.append(one)
+print('full', flush=True)
+time.sleep(60)
+`;
 const SHORT = fixture('http-short.pcap');
 /** Still root by name, so that it may read the checkout wherever that lies, with one capability. */
 const WITH_NET_RAW = [
@@ -100,6 +117,20 @@ describe.runIf(canRun('replies to this machine', TOOLS))('replies to this machin
       unreached(replayed, 20);
       const who = lab.target[row.family];
       expect(replayed.stderr).toContain(`${who} says: prohibited by a firewall ${row.said}`);
+    });
+
+    test('tells a server whose accept queue is full from silence: 5', async () => {
+      await routeClients(lab);
+      const server = startInside(lab.target, [PYTHON, '-c', FULL_SERVER]);
+      await until('its queue is full', () => server.output().includes('full'));
+      try {
+        const replayed = await play(20, ['--target', target('ipv4', 86), '--clients', RANGE]);
+        unreached(replayed, 20);
+        expect(replayed.stderr).toContain('its accept queue is full, or a firewall drops');
+        expect(replayed.stderr).toContain("ss -ltn 'sport = :86'");
+      } finally {
+        await server.stop('SIGKILL');
+      }
     });
 
     test('that the own firewall holds back says so: 5', async () => {

@@ -36,6 +36,19 @@ export const probeReset = (plan: RunPlan, { row, client }: ProbeSeen): ReplayErr
     hint: `start the server, or see on the target: ss -ltn 'sport = :${plan.targets[row].port}'`,
   });
 
+/** The host is reached and its replies come back, but it takes no connection. */
+export const probeFull = (plan: RunPlan, { row, client }: ProbeSeen): ReplayError =>
+  new ReplayError({
+    code: 'ERR_PROBE_FULL',
+    kind: 'unreachable',
+    message:
+      `no answer to the probe's SYNs from ${client} to ${targetText(plan, row)}, though the target's host ` +
+      'answers other segments: its accept queue is full, or a firewall drops new connections',
+    hint:
+      `see on the target: ss -ltn 'sport = :${plan.targets[row].port}' (Recv-Q above Send-Q: full; ` +
+      'the server does not accept, or its backlog is too short), nstat -az TcpExtListenOverflows',
+  });
+
 /** A router or a firewall has said that it does not let the probe pass. */
 export const probeUnreachable = (
   plan: RunPlan,

@@ -19,11 +19,22 @@ import { ACK, RST, SYN, TcpView } from '../../wire/tcp.ts';
 import { WireFault } from '../../wire/wire-fault.ts';
 import type { NetworkWay } from '../plan/network-way.ts';
 import type { RunPlan } from '../plan/run-plan.ts';
-import { probeFault, probeOwnReset, probeReset, probeUnreachable } from './probe-faults.ts';
+import {
+  probeFault,
+  probeFull,
+  probeOwnReset,
+  probeReset,
+  probeUnreachable,
+} from './probe-faults.ts';
 
 /** When the SYN is sent again, and when nothing more is expected, after the first one. */
 const REPEAT_AT_MS: readonly number[] = [300, 1_000, 2_000];
 const PATIENCE_MS = 3_500;
+/**
+ * When a bare ACK follows SYNs in vain: who listens answers it with a reset (RFC 9293, section 3.10.7.2)
+ * even when its accept queue is full, for which Linux drops SYNs in silence.
+ */
+const ACK_AT_MS = 2_500;
 /** The same where an older connection answers and heeds no RST (TIME-WAIT): the way is open. */
 const PATIENCE_WITH_OLDER_MS = 1_000;
 /** A turn of waiting: Ctrl-C is seen in between. */
@@ -38,7 +49,7 @@ const RECEIVE_LIMIT = 64;
 /** Packets that the ring holds for a probe. */
 const RING_FRAMES = 64;
 
-type Verdict = 'waiting' | 'answered' | 'reset' | 'unreachable' | 'own-reset';
+type Verdict = 'waiting' | 'answered' | 'reset' | 'unreachable' | 'own-reset' | 'full';
 
 export interface ProbeContext {
   /** Of the intercepts, for the hint; null: replies come to this machine. */
@@ -55,7 +66,7 @@ export interface ProbeAnswer {
 
 /**
  * @param way with its channel where there are intercepts
- * @throws ReplayError ERR_PROBE_NO_ANSWER, ERR_PROBE_RESET, ERR_PROBE_UNREACHABLE, ERR_PROBE_UNSENT
+ * @throws ReplayError ERR_PROBE_NO_ANSWER, ERR_PROBE_FULL, ERR_PROBE_RESET, ERR_PROBE_UNREACHABLE, ERR_PROBE_UNSENT
  * (unreachable); as openLocal does; the signal's reason
  */
 export async function probePath(
@@ -98,6 +109,7 @@ export async function probePath(
       const seen = { row, client: probe.client, mode: context.mode };
       if (verdict === 'reset') throw probeReset(plan, seen);
       if (verdict === 'own-reset') throw probeOwnReset(plan, way, seen);
+      if (verdict === 'full') throw probeFull(plan, seen);
       if (verdict === 'unreachable') throw probeUnreachable(plan, way, seen, probe.heard);
       throw probeFault(plan, way, { ...seen, unsent: io.sender.faults });
     } finally {
@@ -164,6 +176,7 @@ class Probe implements PacketSink {
   /** What the target acknowledged of an older connection of this address and port: a failed probe's. */
   #olderAck: number | null = null;
   #hasHeardOlder = false;
+  #hasSentAck = false;
 
   constructor(
     plan: RunPlan,
@@ -210,6 +223,10 @@ class Probe implements PacketSink {
       if (elapsedMs > (repeats.at(0) ?? Number.POSITIVE_INFINITY)) {
         repeats.shift();
         this.#send(SYN, this.#iss);
+      }
+      if (elapsedMs > ACK_AT_MS && !this.#hasSentAck) {
+        this.#hasSentAck = true;
+        this.#send(ACK, seqAdd(this.#iss, 1), this.#ackNumber);
       }
       this.#io.wait(WAIT_NS);
       this.#io.answerNeighbours();
@@ -266,6 +283,10 @@ class Probe implements PacketSink {
     const isOurs = ip.dstLow32 === this.#low && segment.dstPort === this.#port;
     if (!isOurs || segment.srcPort !== this.#targetPort) return;
     if (!ip.srcMatches(this.#targetAddress)) return;
+    if (this.#hasSentAck && segment.flags === RST && segment.seq === this.#ackNumber) {
+      this.#verdict = 'full';
+      return;
+    }
     if (segment.ack !== seqAdd(this.#iss, 1)) {
       if ((segment.flags & (RST | ACK)) !== ACK) return;
       this.#olderAck = segment.ack;
@@ -276,7 +297,12 @@ class Probe implements PacketSink {
     else if ((segment.flags & (SYN | ACK)) === (SYN | ACK)) this.#verdict = 'answered';
   }
 
-  #send(flags: number, seq: number): void {
+  /** What the bare ACK acknowledges: the reset in answer to it bears this number. */
+  get #ackNumber(): number {
+    return ~this.#iss >>> 0;
+  }
+
+  #send(flags: number, seq: number, ack = 0): void {
     const { batch } = this.#io.sender;
     const kind = flags === SYN ? OptionsKind.SYN : OptionsKind.NONE;
     const tsVal = flags === SYN ? 1 : 0;
@@ -288,7 +314,7 @@ class Probe implements PacketSink {
       this.#targetPort,
       0,
       seq,
-      0,
+      ack,
       flags,
       window,
       kind,
