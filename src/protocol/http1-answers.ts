@@ -1,5 +1,5 @@
 /** Follows HTTP/1 answers to their ends (RFC 9112, sections 4 and 6.3). */
-import { type AnswerFramer, Fault, Outcome, ReplyClass } from './framer.ts';
+import { type AnswerFramer, Fault, ReplyClass } from './framer.ts';
 import { Http1Message, HttpPhase, HttpRequestKind } from './http1-message.ts';
 import { octetsOf } from './octets.ts';
 
@@ -110,6 +110,6 @@ export class Http1Answers extends Http1Message implements AnswerFramer {
       this.finish(0);
     } else if (this.isChunked) this.beginChunks();
     else if (this.hasLength) this.finish(this.bodyBytes);
-    else this.outcome = Outcome.UNTIL_CLOSE;
+    else this.beginUntilClose();
   }
 }

@@ -46,6 +46,8 @@ const Flag = {
   HAS_DIGITS: 16,
   /** Of a number: nothing but blanks may follow. */
   IS_OVER: 32,
+  /** The header is over, and nothing but the stream's end ends the body. */
+  IS_UNTIL_CLOSE: 64,
 } as const;
 
 const CR = 0x0d;
@@ -267,7 +269,19 @@ export abstract class Http1Message extends Framer {
     return end;
   }
 
-  // ---- body in chunks -----------------------------------------------------------------------
+  // ---- body -----------------------------------------------------------------------
+
+  /** The header is over and the body ends with the stream: until then all is stepped over. */
+  protected beginUntilClose(): void {
+    this.flags |= Flag.IS_UNTIL_CLOSE;
+    this.outcome = Outcome.UNTIL_CLOSE;
+    this.skip = LENGTH_MAX;
+  }
+
+  override close(): Outcome {
+    if (this.flags & Flag.IS_UNTIL_CLOSE) this.outcome = Outcome.UNTIL_CLOSE;
+    return super.close();
+  }
 
   /** The header is over and the body comes in chunks (RFC 9112, section 7.1). */
   protected beginChunks(): void {

@@ -137,6 +137,13 @@ export class AnswerStart {
     this.#onOutcome(user, outcome, plays.stageBytes[user]);
   }
 
+  /** The server has ended its stream in the middle of a followed answer: is that the answer's end? */
+  endsWithClose(user: number): boolean {
+    this.#followed.resume(user, this.#http);
+    this.#followed.forget(user);
+    return this.#http.close() === Outcome.ENDS;
+  }
+
   /** Whether the user is in the middle of an answer whose end its octets are going to tell. */
   isFollowed(user: number): boolean {
     return this.#followed.has(user);
@@ -150,13 +157,15 @@ export class AnswerStart {
     const session = plays.session[user];
     const stage = plays.openStage[user];
     const recordedClass = stages.statusClassOf(session, stage);
-    const isChunked =
-      http.isChunked || (!http.hasLength && recordedClass > 0 && stages.isChunked(stage));
-    if (isChunked) plays.flags[user] |= PlayFlag.CHUNKED;
     const isHttp = stages.isHttpAnswer(session, stage);
     // The recorded client did not wait for the answer's end: neither do we.
     const isCut = stages.isCut(session, stage);
-    if (outcome === Outcome.MORE && isHttp && !isCut) {
+    const isChunked =
+      http.isChunked || (!http.hasLength && recordedClass > 0 && stages.isChunked(stage));
+    if (isChunked && !isCut) plays.flags[user] |= PlayFlag.CHUNKED;
+    // A client that goes on behind such an answer has an end of it that nobody can tell.
+    const isUntilClose = outcome === Outcome.UNTIL_CLOSE && stage === stages.end(session);
+    if ((outcome === Outcome.MORE || isUntilClose) && isHttp && !isCut) {
       this.#followed.keep(user, http);
       return;
     }

@@ -284,7 +284,9 @@ export class Answers {
     const plays = this.#plays;
     plays.flags[user] &= ~PlayFlag.QUIET;
     // An answer that says how long it is, and is cut short, is none.
-    const isCut = (plays.flags[user] & PlayFlag.FRAMED) !== 0 || this.#start.isFollowed(user);
+    const isCut = this.#start.isFollowed(user)
+      ? !this.#start.endsWithClose(user)
+      : (plays.flags[user] & PlayFlag.FRAMED) !== 0;
     const isExchange = plays.openStage[user] <= this.#stages.end(plays.session[user]);
     if (isExchange && plays.stageBytes[user] > 0 && !isCut) {
       this.#complete(user, Counter.ANSWER_BY_CLOSE, arrivedNs, arrivedNs);

@@ -37,6 +37,7 @@ export class FollowedAnswers {
 
   /** The user's answer is over, or is followed no longer. */
   forget(user: number): void {
+    if (this.#rowOf.size === 0) return;
     const row = this.#rowOf.get(user);
     if (row === undefined) return;
     this.#rowOf.delete(user);

@@ -2,9 +2,10 @@
  * What a session's script says about its steps and stages (see PlayTable): arithmetic over the
  * columns of Scripts, the same for every user of the session.
  */
-import { Outcome } from '../protocol/framer.ts';
+import { Fault, Outcome } from '../protocol/framer.ts';
 import { Http1Answers } from '../protocol/http1-answers.ts';
 import { HttpRequestKind } from '../protocol/http1-message.ts';
+import { MessageEnds, type StoredStream } from '../protocol/message-ends.ts';
 import { findHttpRequests, NO_ANSWER } from '../session/script/http-requests.ts';
 import { Protocol, type Scripts, StreamEnd } from '../session/script/scripts.ts';
 import { type ReadOctets, StreamView } from '../session/script/stream-view.ts';
@@ -17,9 +18,6 @@ import {
   rowOf,
   STAGES_WITHOUT_MESSAGE,
 } from './stage-marks.ts';
-
-/** As much of a recorded answer is read for its status and how its body is framed. */
-const ANSWER_PREFIX_BYTES = 1_024;
 
 export class Stages {
   readonly #scripts: Scripts;
@@ -248,27 +246,40 @@ export class Stages {
     const { sessions, client, server, protocol } = this.#scripts;
     const classes = new Uint8Array(client.messageEnd.length);
     const stream = new StreamView(server, read);
-    const prefix = new Uint8Array(ANSWER_PREFIX_BYTES);
     const http = new Http1Answers();
+    const ends = new MessageEnds();
     for (let session = 0; session < sessions; session++) {
       if (protocol[session] !== Protocol.HTTP1) continue;
       for (let row = this.first(session); row < this.end(session); row++) {
-        const wanted = Math.min(this.bytesOf(session, row + 1), prefix.length);
-        if (wanted === 0 || (this.#marks[row] & MessageMark.TURN) === 0) continue;
         const start = this.awaitOf(session, row);
-        const bytes = stream.read(session, start, prefix.subarray(0, wanted));
-        if (bytes === 0) break;
-        const view = new DataView(prefix.buffer, 0, bytes);
-        const stageBytes = this.bytesOf(session, row + 1);
-        http.begin(this.requestKind(row + 1));
-        const outcome = http.feed(view, 0, bytes, stageBytes);
+        const heard = Math.max(0, stream.bytesOf(session) - start);
+        const bytes = Math.min(this.bytesOf(session, row + 1), heard);
+        if (bytes === 0 || (this.#marks[row] & MessageMark.TURN) === 0) continue;
+        const answer: StoredStream = {
+          bytes,
+          read: (at, into) => stream.read(session, start + at, into),
+        };
+        const end = ends.endOf(http, answer, 0, this.requestKind(row + 1));
         classes[row] = http.replyClass;
         if (http.isChunked) this.#marks[row] |= MessageMark.CHUNKED;
-        const isCut = outcome === Outcome.ENDS && http.endBytes > stageBytes;
-        if (isCut) this.#marks[row] |= MessageMark.CUT;
+        if (end < 0 ? this.#isBeyond(http) : this.#isLeft(session, row, http))
+          this.#marks[row] |= MessageMark.CUT;
       }
     }
     return classes;
+  }
+
+  /** Whether an answer whose end is not in the stage goes on behind it. */
+  #isBeyond(http: Http1Answers): boolean {
+    return http.outcome === Outcome.ENDS || http.fault === Fault.CUT_SHORT;
+  }
+
+  /** Whether the recorded client left before the server's end, which is the answer's. */
+  #isLeft(session: number, row: number, http: Http1Answers): boolean {
+    const { client, server } = this.#scripts;
+    const isLast = row + 1 === this.end(session);
+    if (http.outcome !== Outcome.UNTIL_CLOSE || !isLast) return false;
+    return server.end[session] !== StreamEnd.FIN || client.endAfterPeer[session] === 0;
   }
 
   /** How long the recorded server was silent at most before the stage's end, from the request on. */

@@ -189,6 +189,56 @@ describe('answers in chunks', () => {
   });
 });
 
+describe('a recorded client that left within an answer', () => {
+  const event = '9\r\ndata: x\n\n\r\n';
+  const chunked = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n';
+
+  test.each([
+    { name: 'in chunks', head: chunked, text: event },
+    { name: 'that the close ends', head: 'HTTP/1.1 200 OK\r\n\r\n', text: 'data: x\n\n' },
+  ])('leaves it there again: $name', ({ head, text }) => {
+    const recorded: SessionSpec = {
+      said: http([[head + text, text, text]], { apartMs: 100 }).said,
+      end: 'client',
+      endAfterMs: 30,
+    };
+    // The server would go on for an hour.
+    const endless = Array.from({ length: 36_000 }, () => text);
+    const server = { said: http([[head + text, ...endless]], { apartMs: 100 }).said };
+    const played = play([recorded], { users: 3, server: [server] });
+    expect(named(played.counters)).toMatchObject({ COMPLETED: 3, EXCHANGES_ANSWERED: 3 });
+    expect(played.latency.row(Latency.RESPONSE).max).toBeLessThan(1_000);
+  });
+});
+
+describe('an answer without a length', () => {
+  const HEAD = 'HTTP/1.0 200 OK\r\n\r\n';
+  const body = (bytes: number): string => 'b'.repeat(bytes);
+  const ended = (answers: readonly (readonly string[])[]): SessionSpec => ({
+    said: http(answers, { apartMs: 500 }).said,
+    end: 'server',
+    endAfterMs: 7,
+  });
+
+  test('is over when the server closes, however long it is', () => {
+    const recorded = ended([[HEAD + body(300)]]);
+    for (const pieces of [
+      [HEAD + body(300), body(10)],
+      [HEAD + body(400), body(400)],
+    ]) {
+      const played = play([recorded], { users: 2, server: [ended([pieces])] });
+      expect(named(played.counters)).toMatchObject({ COMPLETED: 2, ANSWER_BY_CLOSE: 2 });
+      expect(played.latency.row(Latency.RESPONSE).min).toBeCloseTo(517, -1);
+    }
+  });
+
+  test('behind which the recorded client went on ends as recorded', () => {
+    const recorded = ended([[HEAD + body(300)], [page(200, 20)]]);
+    const played = play([recorded]);
+    expect(named(played.counters)).toMatchObject({ COMPLETED: 1, ANSWER_BY_LENGTH: 1 });
+  });
+});
+
 describe('a header', () => {
   const cookies = `Set-Cookie: ${'c'.repeat(3_000)}\r\n`.repeat(2);
   const long = `HTTP/1.1 200 X\r\n${cookies}Content-Length: 700\r\n\r\n${'x'.repeat(700)}`;
