@@ -134,7 +134,9 @@ export interface ReplayOptions extends CaptureOptions {
   readonly mss?: OptionValue;
   /** Offer TCP timestamps, or not: `--no-timestamps`. Default: on. */
   readonly timestamps?: boolean;
-  /** Offer selective acknowledgements, or not: `--no-sack`. Default: as the recorded client did. */
+  /**
+   * Offer selective acknowledgements, or not: `--no-sack`. Default: as the recorded client did.
+   */
   readonly sack?: boolean;
   /** `SIZE`: receive window to offer: `64KiB`, `1MiB`. Default: 1MiB. */
   readonly window?: OptionValue;

@@ -4,7 +4,7 @@
  */
 import type { Command } from './command-line.ts';
 import type { OptionTable } from './options/option.ts';
-import { INTERCEPT_ELSEWHERE, REPLAY_ELSEWHERE, REPORT_ELSEWHERE } from './other-tools.ts';
+import { INTERCEPT_ELSEWHERE, REPLAY_ELSEWHERE } from './other-tools.ts';
 
 type CommandSource = Omit<Command, 'table'> & { readonly loadTable: () => Promise<OptionTable> };
 
@@ -66,7 +66,7 @@ const COMMANDS: readonly CommandSource[] = [
     describe: 'Render the result of a run again',
     positional: 'result',
     loadTable: async () => (await import('./options/report-table.ts')).REPORT_TABLE,
-    elsewhere: REPORT_ELSEWHERE,
+    elsewhere: new Map(),
     examples: [
       ['$0 report result.json', 'The summary, as it was at the end of the run'],
       ['$0 report result.json --junit junit.xml --markdown -', 'For a CI stage'],

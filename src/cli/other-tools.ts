@@ -97,11 +97,6 @@ export const INTERCEPT_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ['b', 'is the old spelling: write --listen HOST:PORT'],
 ]);
 
-/** Formats of `gryphon report` that later versions have. */
-export const REPORT_ELSEWHERE: ReadonlyMap<string, string> = new Map([
-  ['csv', `${LATER}: write --hlog, or read the result itself, which is JSON`],
-]);
-
 /** Values that mean something else elsewhere, and what to say of them beside the fault. */
 const OTHER_MEANINGS: readonly {
   readonly option: string;

@@ -1,5 +1,6 @@
 /** Where a replay's results go: the summary on stdout, documents in files or on stdout. */
 import type { RunResult } from '../measure/result.ts';
+import { csvReport } from '../report/csv.ts';
 import { htmlReport } from '../report/html/html-report.ts';
 import { jsonReport } from '../report/json.ts';
 import { outputFiles } from '../report/output-files.ts';
@@ -22,6 +23,8 @@ export interface Outputs {
   readonly json: string | null;
   /** The file for the HTML page, `-` for stdout; `null`: none. */
   readonly html: string | null;
+  /** The file for the table of intervals, `-` for stdout; `null`: none. */
+  readonly csv: string | null;
   readonly isQuiet: boolean;
   /** Whether progress is shown. */
   readonly isShown: boolean;
@@ -31,7 +34,7 @@ export interface Outputs {
 
 type OutputValues = Pick<
   ValuesOf<typeof REPLAY_TABLE>,
-  'out' | 'json' | 'html' | 'quiet' | 'progress' | 'explain'
+  'out' | 'json' | 'html' | 'csv' | 'quiet' | 'progress' | 'explain'
 >;
 
 /** Where outputs go, from the options as read. */
@@ -40,14 +43,20 @@ export function readOutputs(
   faults: FaultList,
   context: Pick<Context, 'env' | 'columns' | 'rows'>,
 ): Outputs {
-  const { json, html } = values;
-  if (json === STDOUT && html === STDOUT) {
-    faults.add('--json and --html are both to go to stdout', 'give one of them a file');
+  const { json, html, csv } = values;
+  const toStdout = Object.entries({ json, html, csv }).filter(([, path]) => path === STDOUT);
+  if (toStdout.length > 1) {
+    const names = toStdout.map(([name]) => `--${name}`).join(' and ');
+    faults.add(
+      `${names} are ${toStdout.length === 2 ? 'both' : 'all'} to go to stdout`,
+      'give one of them a file',
+    );
   }
   return {
     folder: values.out,
     json,
     html,
+    csv,
     isQuiet: values.quiet,
     isShown: values.progress,
     summary: summaryOptions(values, context),
@@ -72,9 +81,12 @@ export const summaryOptions = (
  * Makes the folder, and sees that everything can be written.
  * @throws ReplayError ERR_CLI_OUTPUT
  */
-export async function checkOutputs({ folder, json, html }: Outputs, files: Files): Promise<void> {
+export async function checkOutputs(
+  { folder, json, html, csv }: Outputs,
+  files: Files,
+): Promise<void> {
   if (folder !== null) await files.makeFolder(folder);
-  for (const path of [json, html]) {
+  for (const path of [json, html, csv]) {
     if (path !== null && path !== STDOUT) await files.checkWritable(path);
   }
 }
@@ -89,9 +101,9 @@ export async function writeOutputs(
   outputs: Outputs,
   context: Pick<Context, 'files' | 'print' | 'log'>,
 ): Promise<void> {
-  const { json, html, isQuiet, summary } = outputs;
+  const { json, html, csv, isQuiet, summary } = outputs;
   const writes = [writeDocuments(result, outputs, context)];
-  if (json === STDOUT || html === STDOUT) {
+  if ([json, html, csv].includes(STDOUT)) {
     if (!isQuiet) context.log(textReport(result, { ...summary, color: false }));
   } else {
     writes.push(context.print(textReport(result, summary)));
@@ -105,12 +117,13 @@ export async function writeOutputs(
  */
 export async function writeDocuments(
   result: RunResult,
-  { folder, json, html }: Outputs,
+  { folder, json, html, csv }: Outputs,
   context: Destination,
 ): Promise<void> {
   const writes: Promise<void>[] = [];
   if (json !== null) writes.push(writeTo(json, jsonReport(result), context));
   if (html !== null) writes.push(writeHtml(result, html, context));
+  if (csv !== null) writes.push(writeTo(csv, csvReport(result), context));
   if (folder !== null) writes.push(writeFolder(result, folder, context.files));
   await settle(writes);
 }

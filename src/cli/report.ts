@@ -1,5 +1,6 @@
 /** `gryphon report`: render the result of a run again. */
 import type { RunResult } from '../measure/result.ts';
+import { csvReport } from '../report/csv.ts';
 import { hgrmReport } from '../report/hgrm.ts';
 import { hlogReport } from '../report/hlog.ts';
 import { htmlReport } from '../report/html/html-report.ts';
@@ -30,6 +31,7 @@ export async function report({ given, faults, context }: CommandInput): Promise<
     [values.junit, junitReport],
     [values.hgrm, (result) => hgrmReport(result, values.latency)],
     [values.hlog, hlogReport],
+    [values.csv, csvReport],
   ];
   const asked = formats.flatMap(([to, render]) => (to === null ? [] : [{ to, render }]));
   const folder = values.out;

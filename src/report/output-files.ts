@@ -1,6 +1,7 @@
 /** Everything that `--out DIR` holds. */
 import { LATENCY_NAMES } from '../measure/histograms.ts';
 import type { RunResult } from '../measure/result.ts';
+import { csvReport } from './csv.ts';
 import { hgrmReport } from './hgrm.ts';
 import { hlogReport } from './hlog.ts';
 import { type HtmlAssets, htmlReport } from './html/html-report.ts';
@@ -21,6 +22,7 @@ export function outputFiles(result: RunResult, assets: HtmlAssets): ReadonlyMap<
     ['summary.md', markdownReport(result)],
     ['junit.xml', junitReport(result)],
     ['run.hlog', hlogReport(result)],
+    ['timeline.csv', csvReport(result)],
   ]);
   for (const name of LATENCY_NAMES) {
     // What was never measured has no distribution to plot.

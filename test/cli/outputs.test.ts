@@ -24,6 +24,7 @@ import { fakeContext } from './fake-context.ts';
 const NOWHERE: Outputs = {
   folder: null,
   html: null,
+  csv: null,
   json: null,
   isQuiet: false,
   isShown: true,
@@ -72,6 +73,15 @@ describe('what is written where', () => {
     expect(context.out.join('')).toMatch(/^<!doctype html>[\s\S]*<\/html>\n$/);
     expect(context.err.join('')).toContain('p99');
     expect(context.written.has('r.json')).toBe(true);
+  });
+
+  test('--csv FILE writes the table of intervals; --csv - leaves stdout to it alone', async () => {
+    const [file, stdout] = [fakeContext(), fakeContext()];
+    await writeOutputs(RESULT, { ...NOWHERE, csv: 'r.csv' }, file);
+    expect(file.written.get('r.csv')).toMatch(/^start_seconds,end_seconds,started,/);
+    await writeOutputs(RESULT, { ...NOWHERE, csv: '-' }, stdout);
+    expect(stdout.out).toEqual([file.written.get('r.csv')]);
+    expect(stdout.err.join('')).toContain('p99');
   });
 
   test('where the page cannot be made, everything else is written and the fault is told', async () => {

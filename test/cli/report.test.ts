@@ -44,7 +44,7 @@ test.each([
   { args: ['none.json'], fault: 'none.json is not there' },
   { args: ['r.json', '--latency', 'conect'], fault: 'did you mean connect?' },
   { args: ['r.json', '--junit', '-', '--hlog', '-'], fault: 'more than one report' },
-  { args: ['r.json', '--csv', 'x.csv'], fault: '--csv is not available in this version' },
+  { args: ['r.json', '--svg', 'x.svg'], fault: 'unknown option --svg' },
 ])('$args is refused: $fault', async ({ args, fault }) => {
   const { code, out, err } = await report(...args);
   expect(code).toBe(2);

@@ -10,6 +10,7 @@ import {
   LatencyTable,
 } from '../../src/measure/histograms.ts';
 import type { RunResult } from '../../src/measure/result.ts';
+import { csvReport } from '../../src/report/csv.ts';
 import { hgrmReport } from '../../src/report/hgrm.ts';
 import { hlogReport } from '../../src/report/hlog.ts';
 import { jsonReport, parseResult } from '../../src/report/json.ts';
@@ -338,6 +339,38 @@ describe('the JSON document', () => {
   });
 });
 
+describe('the table of intervals', () => {
+  const result = sampleResult();
+  const [head = [], ...rows] = csvReport(result)
+    .split('\r\n')
+    .slice(0, -1)
+    .map((line) => line.split(','));
+  const column = (name: string): string[] => rows.map((row) => row[head.indexOf(name)] ?? '');
+
+  test('has a row an interval and a cell for each name', () => {
+    expect(rows.length).toBe(result.timeline.intervals.length);
+    expect(rows.length).toBeGreaterThan(1);
+    expect(new Set(rows.map((row) => row.length))).toEqual(new Set([head.length]));
+    expect(new Set(head).size).toBe(head.length);
+    expect(csvReport(result)).toMatch(/\r\n$/);
+  });
+
+  test('has the figures of the result, and nothing where nothing was measured', () => {
+    const { intervals } = result.timeline;
+    expect(column('answered').map(Number)).toEqual(intervals.map(({ answered }) => answered));
+    // Counts are totals up to the interval's end, latencies those within it.
+    const within = column('response_count').map(Number);
+    const sums = within.map((_, i) => within.slice(0, i + 1).reduce((sum, count) => sum + count));
+    expect(column('answered').map(Number)).toEqual(sums);
+    expect(column('response_p99_ms')).toEqual(
+      intervals.map(({ latency }) => String(latency.response?.p99 ?? '')),
+    );
+    const none = { ...result.timeline.intervals[0], latency: {} };
+    const timeline = { intervalSeconds: 1, intervals: [none] };
+    expect(csvReport({ ...result, timeline }).split('\r\n')[1]).toMatch(/(,0,,,){6}$/);
+  });
+});
+
 describe('the histogram log', () => {
   test('has the header of format 1.3', () => {
     expect(hlogReport(sampleResult()).split('\n').slice(1, 4)).toEqual([
@@ -418,6 +451,7 @@ test('the output folder holds every report, and no plot of nothing', () => {
     'summary.md',
     'junit.xml',
     'run.hlog',
+    'timeline.csv',
     'connect.hgrm',
     'firstByte.hgrm',
     'response.hgrm',

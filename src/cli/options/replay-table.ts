@@ -336,6 +336,12 @@ const OUTPUT_ROWS = {
     more: 'for a page with charts, or `-` for stdout',
     isCommandOnly: true,
   }),
+  csv: value(FILE, {
+    group: OUTPUT,
+    help: 'for the run over time, a row an interval, or - for stdout',
+    more: 'for the run over time, a row an interval, or `-` for stdout',
+    isCommandOnly: true,
+  }),
   metrics: metrics(OUTPUT, ' while the run goes on, to whoever can reach the address'),
   quiet: onOff({
     group: OUTPUT,

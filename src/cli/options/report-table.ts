@@ -28,6 +28,11 @@ export const REPORT_TABLE = optionTable({
     help: "with all latencies over time, for HdrHistogram's log tools",
     more: "all latencies over time, for HdrHistogram's log tools",
   }),
+  csv: value(FILE, {
+    group: FORMAT,
+    help: 'with a row an interval, for spreadsheets and data frames',
+    more: 'a row an interval, for spreadsheets and data frames',
+  }),
   latency: value(oneOf(LATENCY_NAMES), {
     group: FORMAT,
     form: 'NAME',
