@@ -18,9 +18,9 @@ import {
 } from '../base/address.ts';
 import { assert } from '../base/assert.ts';
 import { ReplayError } from '../base/errors.ts';
-import type { PortRange } from '../base/port-range.ts';
+import { countPorts, type PortRange, portIndexOf } from '../base/port-range.ts';
 import { formatCount } from '../base/units.ts';
-import { ClientPorts } from './client-ports.ts';
+import { HoledPorts } from './client-ports.ts';
 import { lastNotAfter } from './sorted.ts';
 
 /** The benchmarking range of RFC 2544 (reserved by RFC 6890). */
@@ -134,7 +134,11 @@ export class AddressPool {
   /** How many connections there can be, each with an address and port of its own: at most 2^32. */
   readonly capacity: number;
 
-  readonly #ports: ClientPorts;
+  /** Ports without holes, as most runs have them: their first, and how far behind it they begin. */
+  readonly #portFirst: number;
+  readonly #portShift: number;
+  /** Ports with holes. */
+  readonly #holed: HoledPorts | null;
   /** The only range, or the first of several. */
   readonly #start: number;
   readonly #isSingle: boolean;
@@ -165,8 +169,11 @@ export class AddressPool {
     this.#sortedCount = Float64Array.from(sorted, (range) => range.count);
     this.#sortedPosition = Float64Array.from(sorted, (range) => range.position);
     this.addresses = position;
-    this.#ports = new ClientPorts(ports, firstPort);
-    this.portsPerAddress = this.#ports.count;
+    this.portsPerAddress = countPorts(ports);
+    this.#portFirst = ports.first;
+    this.#portShift = firstPort - ports.first;
+    this.#holed = ports.without === undefined ? null : new HoledPorts(ports, firstPort);
+    assert(portIndexOf(ports, firstPort) >= 0, 'connections begin with a port of the range');
     this.capacity = Math.min(CONNECTIONS_MAX, this.addresses * this.portsPerAddress);
   }
 
@@ -207,7 +214,8 @@ export class AddressPool {
       this.order === 'ip'
         ? Math.floor(connection / this.addresses)
         : connection % this.portsPerAddress;
-    return this.#ports.portOf(index);
+    if (this.#holed !== null) return this.#holed.portOf(index);
+    return this.#portFirst + ((index + this.#portShift) % this.portsPerAddress);
   }
 
   /** The text form of the connection's address. */
@@ -221,7 +229,7 @@ export class AddressPool {
    * @param low the address's last 32 bits; of an IPv6 address the caller compares the prefix
    */
   connectionOf(low: number, port: number): number {
-    const portIndex = this.#ports.turnOf(port);
+    const portIndex = this.#holed === null ? this.#turnOf(port) : this.#holed.turnOf(port);
     if (portIndex < 0) return -1;
     const position = this.#positionOf(low);
     if (position < 0) return -1;
@@ -230,6 +238,14 @@ export class AddressPool {
         ? portIndex * this.addresses + position
         : position * this.portsPerAddress + portIndex;
     return connection < this.capacity ? connection : -1;
+  }
+
+  /** Which of an address's connections has the port, where there are no holes; -1 outside. */
+  #turnOf(port: number): number {
+    const index = port - this.#portFirst;
+    if (index < 0 || index >= this.portsPerAddress) return -1;
+    const turn = index - this.#portShift;
+    return turn < 0 ? turn + this.portsPerAddress : turn;
   }
 
   #positionOf(low: number): number {

@@ -1,5 +1,4 @@
-/** Which port each of an address's connections has, and which of them a port belongs to. */
-import { assert } from '../base/assert.ts';
+/** The ports of clients: as they are written, where a run begins, and how a range with holes is counted. */
 import { ReplayError } from '../base/errors.ts';
 import {
   countPorts,
@@ -39,56 +38,41 @@ export const firstPortOf = (ports: PortRange, seed: number): number =>
   portAt(ports, hash32(seed, FIRST_PORT_SALT) % countPorts(ports));
 
 /**
- * The ports of a range in the order in which connections take them: from the first port on, and
- * behind the range's last one its lowest. Both ways are arithmetic over the spans between the holes.
+ * The ports of a range with holes, in the order in which connections take them: from the first port
+ * on, and behind the range's last one its lowest. Both ways are arithmetic over the spans between the
+ * holes.
  */
-export class ClientPorts {
-  /** Ports that each address has. */
-  readonly count: number;
-  readonly #range: PortRange;
+export class HoledPorts {
+  readonly #count: number;
   /** The index of the port that connections begin with. */
   readonly #shift: number;
-  readonly #hasHoles: boolean;
-  /** Where there are holes: the spans by ascending port, and the index of each one's first. */
-  readonly #spanFirst: Float64Array;
-  readonly #spanLast: Float64Array;
-  readonly #spanIndex: Float64Array;
+  /** The spans by ascending port: where each begins and ends, and the index of its first port. */
+  readonly #first: Float64Array;
+  readonly #last: Float64Array;
+  readonly #index: Float64Array;
 
   /** @param firstPort a port of the range */
   constructor(range: PortRange, firstPort: number) {
     const spans = portSpans(range);
-    this.count = countPorts(range);
-    this.#range = range;
+    this.#count = countPorts(range);
     this.#shift = portIndexOf(range, firstPort);
-    assert(this.#shift >= 0, 'connections begin with a port of the range');
-    this.#hasHoles = this.count !== range.last - range.first + 1;
-    this.#spanFirst = Float64Array.from(spans, (span) => span.first);
-    this.#spanLast = Float64Array.from(spans, (span) => span.last);
-    this.#spanIndex = Float64Array.from(spans, (span) => span.index);
+    this.#first = Float64Array.from(spans, (span) => span.first);
+    this.#last = Float64Array.from(spans, (span) => span.last);
+    this.#index = Float64Array.from(spans, (span) => span.index);
   }
 
-  /** @param turn which of an address's ports, 0..count - 1 */
+  /** @param turn which of an address's ports, from 0 */
   portOf(turn: number): number {
-    const index = (turn + this.#shift) % this.count;
-    if (!this.#hasHoles) return this.#range.first + index;
-    const span = lastNotAfter(this.#spanIndex, index);
-    return this.#spanFirst[span] + (index - this.#spanIndex[span]);
+    const index = (turn + this.#shift) % this.#count;
+    const span = lastNotAfter(this.#index, index);
+    return this.#first[span] + (index - this.#index[span]);
   }
 
   /** The opposite of `portOf`; -1 for a port that the range does not hold. */
   turnOf(port: number): number {
-    const index = this.#indexOf(port);
-    if (index < 0) return -1;
-    const turn = index - this.#shift;
-    return turn < 0 ? turn + this.count : turn;
-  }
-
-  #indexOf(port: number): number {
-    const { first, last } = this.#range;
-    if (port < first || port > last) return -1;
-    if (!this.#hasHoles) return port - first;
-    const span = lastNotAfter(this.#spanFirst, port);
-    if (span < 0 || port > this.#spanLast[span]) return -1;
-    return this.#spanIndex[span] + (port - this.#spanFirst[span]);
+    const span = lastNotAfter(this.#first, port);
+    if (span < 0 || port > this.#last[span]) return -1;
+    const turn = this.#index[span] + (port - this.#first[span]) - this.#shift;
+    return turn < 0 ? turn + this.#count : turn;
   }
 }
