@@ -14,3 +14,9 @@ export const HTTP_PREFIX_BYTES = 2_048;
 
 /** The most that can be asked for: with headers it fits the records of the intercept's channel. */
 export const PREFIX_BYTES_MAX = 4_096;
+
+/** The longest IP header that is looked for (60, IPv4 with options) and TCP's (60). */
+const HEADERS_BYTES_MAX = 120;
+
+/** Octets of a packet to capture, from its IP header, so that `prefixBytes` of payload are there. */
+export const snapBytesFor = (prefixBytes: number): number => HEADERS_BYTES_MAX + prefixBytes;

@@ -1,14 +1,10 @@
 /** What the embedded server agrees on with a client, and which of its segments are acceptable. */
 import { type Seq, seqBefore, seqDiff } from '../base/seq.ts';
 import { RST } from '../wire/tcp.ts';
-import type { TcpOptions } from '../wire/tcp-options.ts';
+import { MSS_DEFAULT, PADDED_TIMESTAMPS_BYTES, type TcpOptions } from '../wire/tcp-options.ts';
 import { type ConnectionTable, Flag } from './connection-table.ts';
 
-/** RFC 9293, section 3.7.1: assumed of a client whose SYN has no MSS option. */
-const MSS_DEFAULT = 536;
 const MSS_MIN = 48;
-const TIMESTAMP_OPTION_BYTES = 12;
-const WINDOW_SHIFT_MAX = 14;
 
 /**
  * Takes over what a SYN offers.
@@ -20,17 +16,17 @@ export function agreeOptions(
   options: TcpOptions,
   mss: number,
 ): void {
-  const offered = options.mss === 0 ? MSS_DEFAULT : Math.max(options.mss, MSS_MIN);
+  const offered = options.mss === 0 ? MSS_DEFAULT[4] : Math.max(options.mss, MSS_MIN);
   let sendMss = Math.min(offered, mss);
   table.sndWndShift[user] = 0;
   if (options.windowScale >= 0) {
     table.flags[user] |= Flag.SCALED;
-    table.sndWndShift[user] = Math.min(options.windowScale, WINDOW_SHIFT_MAX);
+    table.sndWndShift[user] = options.windowScale;
   }
   if (options.hasTimestamps) {
     table.flags[user] |= Flag.TIMESTAMPS;
     table.tsRecent[user] = options.tsVal;
-    sendMss -= TIMESTAMP_OPTION_BYTES;
+    sendMss -= PADDED_TIMESTAMPS_BYTES;
   }
   if (options.sackPermitted) table.flags[user] |= Flag.SACK;
   table.sendMss[user] = sendMss;

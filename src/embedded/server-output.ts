@@ -6,6 +6,7 @@
 import { type Seq, seqAdd, seqAfter, seqDiff } from '../base/seq.ts';
 import { NS_PER_MS } from '../base/time.ts';
 import { ACK, FIN, PSH, RST, SYN } from '../wire/tcp.ts';
+import { WINDOW_SCALE_MAX } from '../wire/tcp-options.ts';
 import { type ConnectionTable, Flag, ServerState } from './connection-table.ts';
 import type { ConnectionTimers } from './connection-timers.ts';
 import type { HeldIntervals } from './held-intervals.ts';
@@ -30,8 +31,6 @@ export interface ServerTcpSettings {
 const WINDOW_FIELD_MAX = 0xffff;
 /** RFC 6675, section 2. */
 const DUP_THRESH = 3;
-/** RFC 7323, section 2.3. */
-const WINDOW_SHIFT_MAX = 14;
 
 export class ServerOutput {
   readonly #table: ConnectionTable;
@@ -206,6 +205,6 @@ export class ServerOutput {
 /** The smallest shift with which the window fits its field. */
 function windowShiftOf(windowBytes: number): number {
   let shift = 0;
-  while (shift < WINDOW_SHIFT_MAX && windowBytes >>> shift > WINDOW_FIELD_MAX) shift++;
+  while (shift < WINDOW_SCALE_MAX && windowBytes >>> shift > WINDOW_FIELD_MAX) shift++;
   return shift;
 }

@@ -8,7 +8,7 @@ import {
 } from '../base/address.ts';
 import { assert } from '../base/assert.ts';
 import type { PortRange } from '../base/port-range.ts';
-import { PREFIX_BYTES } from '../base/prefix-bytes.ts';
+import { PREFIX_BYTES, snapBytesFor } from '../base/prefix-bytes.ts';
 import type { CaptureBytes, QueueingReceiver, Sender } from '../transport/ports.ts';
 import { ChannelReceiver, type ShardInbox } from './channel/channel-receiver.ts';
 import { CaptureMap, type MappedFile } from './files/capture-map.ts';
@@ -26,9 +26,6 @@ import { type AnnouncedTo, NeighbourAnnouncer } from './way/neighbour-announcer.
 import { NeighbourResponder } from './way/neighbour-responder.ts';
 import { askNeighbour } from './way/neighbours.ts';
 import { canMove, NextHopWatch } from './way/next-hop-watch.ts';
-
-/** The longest IP header that the filter lets pass (60, IPv4 with options) and TCP's (60). */
-const HEADERS_BYTES_MAX = 120;
 
 /** Questions answered at most in one turn of the loop, so that replies do not wait for them. */
 const ANSWERS_PER_TURN = 64;
@@ -141,7 +138,7 @@ export function openLocal(plan: LocalPlan): LocalIo {
 
 function openReceiver(plan: LocalPlan, clock: RunClock): PacketReceiver {
   const { path, targets, ranges, ports, sharding, prefixBytes = PREFIX_BYTES } = plan;
-  const snapBytes = HEADERS_BYTES_MAX + prefixBytes;
+  const snapBytes = snapBytesFor(prefixBytes);
   const filter = replyFilter({ ranges, targets, ports, sharding, snapBytes });
   const { ringFrames } = plan;
   return new PacketReceiver({

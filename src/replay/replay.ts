@@ -15,6 +15,7 @@ import { RECORDED_STREAM_BYTES_PER_USER, RecordedStream } from '../transport/rec
 import { TcpTransport, TRANSPORT_BYTES_PER_USER } from '../transport/tcp-transport.ts';
 import { Conversations } from './conversations.ts';
 import { PLAY_BYTES_PER_USER, PlayTable } from './play-table.ts';
+import { type PreparedSessions, prepareSessions } from './prepared-sessions.ts';
 import type { ReplayPlan } from './replay-plan.ts';
 import { PlaySendTimes } from './send-times.ts';
 import { Stages } from './stages.ts';
@@ -33,10 +34,9 @@ export class Replay extends Conversations implements PacketSink {
   readonly plays: PlayTable;
   readonly counters: Float64Array;
 
-  readonly #plan: ReplayPlan;
-  readonly #stream: RecordedStream;
   readonly #intake: PacketIntake;
 
+  /** @param prepared what threads share; made here where nobody has made it */
   constructor(
     plan: ReplayPlan,
     sender: Sender,
@@ -44,11 +44,12 @@ export class Replay extends Conversations implements PacketSink {
     capture: CaptureBytes,
     latency: LatencyRecorder,
     counters: Float64Array,
+    prepared: PreparedSessions = prepareSessions(plan, capture),
   ) {
     const connections = new Connections(plan);
     const plays = new PlayTable(connections.count);
-    const stages = new Stages(plan.scripts, capture);
-    const stream = new RecordedStream(plan.scripts, capture, plays.session);
+    const stages = new Stages(plan.scripts, prepared.stages);
+    const stream = new RecordedStream(plan.scripts, capture, plays.session, prepared.segments);
     const times = new PlaySendTimes(plays, stages, stream, latency);
     const owners = new Owners(plan.pool);
     const transport = new TcpTransport(
@@ -67,15 +68,7 @@ export class Replay extends Conversations implements PacketSink {
     this.transport = transport;
     this.plays = plays;
     this.counters = counters;
-    this.#plan = plan;
-    this.#stream = stream;
     this.#intake = new PacketIntake(connections, owners, transport, this.listener, counters);
-  }
-
-  /** Cut and sum up the streams for the segment size that the target most likely agrees to. */
-  prepare(): void {
-    const { mss, timestamps } = this.#plan.tcp;
-    this.#stream.prepare(this.#plan.played, timestamps ? mss - 12 : mss);
   }
 
   /** The target with this row in the plan is reached by another link header from now on. */

@@ -1,47 +1,68 @@
-/** What can be said of recorded messages and stages once, before anybody plays them. */
-import { Outcome } from '../protocol/framer.ts';
+/** Finds out what can be said of a session's messages and stages once, before anybody plays it. */
+import { Fault, Outcome } from '../protocol/framer.ts';
+import { Http1Answers } from '../protocol/http1-answers.ts';
 import { HttpRequestKind } from '../protocol/http1-message.ts';
 import { Http1Requests } from '../protocol/http1-requests.ts';
-import { Protocol, type Scripts } from '../session/script/scripts.ts';
-import type { StreamView } from '../session/script/stream-view.ts';
+import { MessageEnds, type StoredStream } from '../protocol/message-ends.ts';
+import { Protocol, type Scripts, StreamEnd } from '../session/script/scripts.ts';
+import { type ReadOctets, StreamView } from '../session/script/stream-view.ts';
+import { ScriptSteps } from './script-steps.ts';
+import { MessageMark, rowOf, type StageColumns } from './stage-columns.ts';
+import { requestKindOf } from './stages.ts';
 
-/** What is known of a message; bits. */
-export const MessageMark = {
-  /**
-   * The server spoke only after it had received this message. Where it did not (both sides were
-   * talking), octets beyond a stage belong to the next one.
-   */
-  TURN: 1,
-  /** One HTTP/1 request and nothing else: the answer's own header may tell where it ends. */
-  HTTP: 2,
-  /** And that request is HEAD. */
-  HEAD: 4,
-  /** Several HTTP/1 requests in one go, whose answers can be told apart: see `innerEnds`. */
-  PIPELINED: 8,
-  /** The recorded answer's body came in chunks: its length may be another one each time. */
-  CHUNKED: 16,
-  /** The recording lacks the end of the answer: it is shorter than its own header says. */
-  CUT: 32,
-  /** The request is CONNECT: an answer that grants it has no body. */
-  CONNECT: 64,
-} as const;
-
-/** As much of a message as is looked at for an HTTP header. */
+/** As much of a message is looked at for an HTTP header. */
 const REQUEST_PREFIX_BYTES = 8_192;
-/** A session has a stage before its end and one behind it besides those before its messages. */
-export const STAGES_WITHOUT_MESSAGE = 2;
 
-/** A stage's row in columns of stages. */
-export const rowOf = (session: number, stage: number): number =>
-  stage + STAGES_WITHOUT_MESSAGE * session;
+/** Fills in the columns of stages, a session at a time. */
+export class StageMarks {
+  readonly #scripts: Scripts;
+  readonly #steps: ScriptSteps;
+  readonly #columns: StageColumns;
+  readonly #clients: StreamView;
+  readonly #servers: StreamView;
+  readonly #requests = new Http1Requests();
+  readonly #answers = new Http1Answers();
+  readonly #ends = new MessageEnds();
+  readonly #prefix = new Uint8Array(REQUEST_PREFIX_BYTES);
+  readonly #data = new DataView(this.#prefix.buffer);
 
-/** Fills in a row a stage: the longest pause within it, and the longest with the one before it. */
-export function measurePauses(
-  { sessions, client, server }: Scripts,
-  pauseNs: Float64Array,
-  waitNs: Float64Array,
-): void {
-  for (let session = 0; session < sessions; session++) {
+  constructor(scripts: Scripts, columns: StageColumns, read: ReadOctets) {
+    this.#scripts = scripts;
+    this.#steps = new ScriptSteps(scripts);
+    this.#columns = columns;
+    this.#clients = new StreamView(scripts.client, read);
+    this.#servers = new StreamView(scripts.server, read);
+  }
+
+  /** All but its exchanges and pipelines. */
+  mark(session: number): void {
+    this.#markTurns(session);
+    this.#measurePauses(session);
+    if (this.#scripts.protocol[session] !== Protocol.HTTP1) return;
+    this.#markRequests(session);
+    this.#readStatuses(session);
+  }
+
+  /** Marks the messages that the server waited for. */
+  #markTurns(session: number): void {
+    const { client, server } = this.#scripts;
+    const { marks } = this.#columns;
+    let reply = server.firstMessage[session];
+    const lastReply = server.firstMessage[session + 1];
+    let start = 0;
+    for (let row = client.firstMessage[session]; row < client.firstMessage[session + 1]; row++) {
+      while (reply < lastReply && server.messageEnd[reply] <= client.messageAwait[row]) reply++;
+      // The next thing the server said: had it seen this message's first octet by then?
+      const spokeUnasked = reply < lastReply && server.messageAwait[reply] <= start;
+      marks[row] = spokeUnasked ? 0 : MessageMark.TURN;
+      start = client.messageEnd[row];
+    }
+  }
+
+  /** The longest pause within each stage, and the longest with the one before it. */
+  #measurePauses(session: number): void {
+    const { client, server } = this.#scripts;
+    const { pauseNs, waitNs } = this.#columns;
     const end = client.firstMessage[session + 1];
     let stage = client.firstMessage[session];
     const last = server.firstMessage[session + 1];
@@ -55,19 +76,12 @@ export function measurePauses(
       if (isSameTurn) pauseNs[at] = Math.max(pauseNs[at], server.messageThinkNs[row]);
     }
   }
-}
 
-/**
- * Marks the messages that are one HTTP/1 request and nothing else.
- * @param stream of the clients of `scripts`
- */
-export function markHttp(scripts: Scripts, stream: StreamView, marks: Uint8Array): void {
-  const { sessions, client, protocol } = scripts;
-  const prefix = new Uint8Array(REQUEST_PREFIX_BYTES);
-  const data = new DataView(prefix.buffer);
-  const requests = new Http1Requests();
-  for (let session = 0; session < sessions; session++) {
-    if (protocol[session] !== Protocol.HTTP1) continue;
+  /** Marks the messages that are one HTTP/1 request and nothing else. */
+  #markRequests(session: number): void {
+    const { client } = this.#scripts;
+    const { marks } = this.#columns;
+    const requests = this.#requests;
     const first = client.firstMessage[session];
     const end = client.firstMessage[session + 1];
     let start = 0;
@@ -77,10 +91,10 @@ export function markHttp(scripts: Scripts, stream: StreamView, marks: Uint8Array
         (row + 1 === end || client.messageAwait[row + 1] > client.messageAwait[row]);
       const messageBytes = client.messageEnd[row] - start;
       if (isAlone) {
-        const octets = prefix.subarray(0, Math.min(messageBytes, prefix.length));
-        stream.read(session, start, octets);
+        const bytes = Math.min(messageBytes, REQUEST_PREFIX_BYTES);
+        this.#clients.read(session, start, this.#prefix.subarray(0, bytes));
         requests.begin();
-        const outcome = requests.feed(data, 0, octets.length, messageBytes);
+        const outcome = requests.feed(this.#data, 0, bytes, messageBytes);
         if (outcome === Outcome.ENDS && requests.endBytes === messageBytes) {
           marks[row] |= MessageMark.HTTP | markOfKind(requests.answerKind);
         }
@@ -88,27 +102,44 @@ export function markHttp(scripts: Scripts, stream: StreamView, marks: Uint8Array
       start = client.messageEnd[row];
     }
   }
+
+  /** What the recorded answers say; marks those in chunks, and those whose end nobody heard. */
+  #readStatuses(session: number): void {
+    const { marks, statusClass } = this.#columns;
+    const steps = this.#steps;
+    const servers = this.#servers;
+    const http = this.#answers;
+    for (let row = steps.first(session); row < steps.end(session); row++) {
+      const start = steps.awaitOf(session, row);
+      const heard = Math.max(0, servers.bytesOf(session) - start);
+      const bytes = Math.min(steps.bytesOf(session, row + 1), heard);
+      if (bytes === 0 || (marks[row] & MessageMark.TURN) === 0) continue;
+      const answer: StoredStream = {
+        bytes,
+        read: (at, into) => servers.read(session, start + at, into),
+      };
+      const end = this.#ends.endOf(http, answer, 0, requestKindOf(marks[row]));
+      statusClass[row] = http.replyClass;
+      if (http.isChunked) marks[row] |= MessageMark.CHUNKED;
+      const isCut = end < 0 ? isBeyond(http) : this.#isLeft(session, row, http);
+      if (isCut) marks[row] |= MessageMark.CUT;
+    }
+  }
+
+  /** Whether the recorded client left before the server's end, which is the answer's. */
+  #isLeft(session: number, row: number, http: Http1Answers): boolean {
+    const { client, server } = this.#scripts;
+    const isLast = row + 1 === this.#steps.end(session);
+    if (http.outcome !== Outcome.UNTIL_CLOSE || !isLast) return false;
+    return server.end[session] !== StreamEnd.FIN || client.endAfterPeer[session] === 0;
+  }
 }
+
+/** Whether an answer whose end is not in the stage goes on behind it. */
+const isBeyond = (http: Http1Answers): boolean =>
+  http.outcome === Outcome.ENDS || http.fault === Fault.CUT_SHORT;
 
 function markOfKind(kind: number): number {
   if (kind === HttpRequestKind.HEAD) return MessageMark.HEAD;
   return kind === HttpRequestKind.CONNECT ? MessageMark.CONNECT : 0;
-}
-
-/** @returns a row a message, marked where the server waited for it */
-export function markTurns({ sessions, client, server }: Scripts): Uint8Array {
-  const marks = new Uint8Array(client.messageEnd.length).fill(MessageMark.TURN);
-  for (let session = 0; session < sessions; session++) {
-    let reply = server.firstMessage[session];
-    const lastReply = server.firstMessage[session + 1];
-    let start = 0;
-    for (let row = client.firstMessage[session]; row < client.firstMessage[session + 1]; row++) {
-      while (reply < lastReply && server.messageEnd[reply] <= client.messageAwait[row]) reply++;
-      // The next thing the server said: had it seen this message's first octet by then?
-      const spokeUnasked = reply < lastReply && server.messageAwait[reply] <= start;
-      if (spokeUnasked) marks[row] = 0;
-      start = client.messageEnd[row];
-    }
-  }
-  return marks;
 }

@@ -1,5 +1,6 @@
 /** Segments that are too large for the path: RFC 1191, 4821, 5927, 8201. */
 import { type Seq, seqBefore } from '../base/seq.ts';
+import { PADDED_TIMESTAMPS_BYTES } from '../wire/tcp-options.ts';
 import type { StreamSource } from './ports.ts';
 import { rtoNs } from './round-trip.ts';
 import type { SackRecovery } from './sack-recovery.ts';
@@ -8,7 +9,6 @@ import { BURST_MAX, Count, State, UserFlag, type UserTable } from './user-table.
 
 /** A smaller MSS is taken for nonsense: headers would outweigh payload (Linux' TCP_MIN_SND_MSS). */
 export const MIN_SEND_MSS = 48;
-export const TIMESTAMP_OPTION_BYTES = 12;
 /** Timeouts in a row of a full-sized segment after which its size is suspected. */
 const BLACK_HOLE_RETRIES = 2;
 /** Payload octets that get through where anything does (Linux' tcp_base_mss), and below it. */
@@ -78,7 +78,7 @@ export class PathMtu {
   limit(user: number, mss: number): boolean {
     const users = this.#users;
     const hasTimestamps = (users.flags[user] & UserFlag.TIMESTAMPS) !== 0;
-    const payloadMss = hasTimestamps ? mss - TIMESTAMP_OPTION_BYTES : mss;
+    const payloadMss = hasTimestamps ? mss - PADDED_TIMESTAMPS_BYTES : mss;
     if (payloadMss >= users.sendMss[user]) return false;
     users.sendMss[user] = Math.max(payloadMss, MIN_SEND_MSS);
     return true;

@@ -1,6 +1,6 @@
 /** The client's stream as it was recorded: octets of the capture, cut and summed up beforehand. */
 import type { Scripts, StreamColumns } from '../session/script/scripts.ts';
-import { SegmentPlan } from '../session/script/segment-plan.ts';
+import { type SegmentColumns, SegmentPlan } from '../session/script/segment-plan.ts';
 import { StreamView } from '../session/script/stream-view.ts';
 import { EXTENTS_PER_FRAME, type FrameBatch } from '../wire/frame-batch.ts';
 import type { ClientStream } from './client-stream.ts';
@@ -28,19 +28,24 @@ export class RecordedStream implements ClientStream {
   #segments: SegmentPlan | null = null;
   #segmentsMss = 0;
 
-  /** @param session a row a user: the session that it plays, set before `open` is called */
-  constructor(scripts: Scripts, capture: CaptureBytes, session: Uint32Array) {
+  /**
+   * @param session a row a user: the session that it plays, set before `open` is called
+   * @param prepared what was cut beforehand, for one segment size
+   */
+  constructor(
+    scripts: Scripts,
+    capture: CaptureBytes,
+    session: Uint32Array,
+    prepared: SegmentColumns,
+  ) {
     this.#sessions = scripts.sessions;
     this.#client = scripts.client;
     this.#view = new StreamView(scripts.client, (offset, into) => capture.read(offset, into));
     this.#session = session;
     this.#limit = new Uint32Array(session.length);
-  }
-
-  /** Cut the streams of sessions for a segment size now, so that no user waits for it. */
-  prepare(sessions: Uint32Array, mss: number): void {
-    const segments = this.#segmentsFor(mss);
-    for (const session of sessions) segments.prepare(session);
+    const { sendMss } = prepared;
+    const segments = new SegmentPlan(this.#view, scripts.sessions, sendMss, prepared);
+    this.#segmentPlans.set(sendMss, segments);
   }
 
   open(user: number): void {

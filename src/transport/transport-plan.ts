@@ -3,6 +3,7 @@ import type { AddressPool } from '../schedule/address-pool.ts';
 import type { Sharing } from '../schedule/connections.ts';
 import type { TcpSettings } from '../tcp/ports.ts';
 import type { SynOptions } from '../wire/frame-writer.ts';
+import { PADDED_TIMESTAMPS_BYTES } from '../wire/tcp-options.ts';
 
 /** A server, and the way to it. */
 export interface TransportTarget {
@@ -23,3 +24,7 @@ export interface TransportPlan extends Sharing {
   readonly tcp: TcpSettings;
   readonly syn: SynOptions;
 }
+
+/** Octets of payload in a full segment, where the target agrees to what we offer. */
+export const expectedMss = ({ mss, timestamps }: TcpSettings): number =>
+  timestamps ? mss - PADDED_TIMESTAMPS_BYTES : mss;

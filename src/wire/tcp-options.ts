@@ -34,6 +34,9 @@ export const NOP_NOP_TIMESTAMPS = 0x0101_080a;
 /** What `NOP_NOP_TIMESTAMPS` and its two values take. */
 export const PADDED_TIMESTAMPS_BYTES = 12;
 
+/** Assumed of a peer whose SYN has no MSS option, by its IP version (RFC 9293, section 3.7.1). */
+export const MSS_DEFAULT = { 4: 536, 6: 1_220 } as const;
+
 /** Larger shifts mean this one (RFC 7323, section 2.3). */
 export const WINDOW_SCALE_MAX = 14;
 

@@ -6,8 +6,10 @@
  * to all of them, and the filter compares where a packet came in. So the memory that packets are
  * handed over in stays the same when registrations come and go, and packets stay in order.
  */
+
 import { addressOfBytes, formatAddress } from '../../base/address.ts';
 import { ReplayError } from '../../base/errors.ts';
+import { snapBytesFor } from '../../base/prefix-bytes.ts';
 import type { InterceptedSink, PacketSource, Registration } from '../../intercept/ports.ts';
 import { OperatorFilter } from '../filter/operator-filter.ts';
 import { NOTHING_FILTER, registrationFilter } from '../filter/registration-filter.ts';
@@ -15,12 +17,7 @@ import { ALL_INTERFACES, PacketRing } from '../receive/packet-ring.ts';
 import { findInterface, type NetworkInterface, readInterfaces } from '../way/interfaces.ts';
 import { routeOf } from '../way/routes.ts';
 import { forwardingLines, refuseForwarding } from './intercept-checks.ts';
-import {
-  describeRegistration,
-  familiesOf,
-  receiveFrom,
-  snapBytesFor,
-} from './intercept-registrations.ts';
+import { describeRegistration, familiesOf, receiveFrom } from './intercept-registrations.ts';
 
 export interface AdvancedOptions {
   /** Where replies come in; empty: by the interfaces that the routes to the targets name. */

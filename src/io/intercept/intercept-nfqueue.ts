@@ -7,7 +7,9 @@
  * A batch of packets is answered with one verdict for each run of equal ones, which the kernel
  * applies to all that wait up to an id: usually one message for a whole batch.
  */
+
 import { undoAfter } from '../../base/errors.ts';
+import { snapBytesFor } from '../../base/prefix-bytes.ts';
 import type {
   InterceptedSink,
   PacketEnds,
@@ -25,7 +27,6 @@ import {
   describeRegistration,
   type PassedClients,
   RegistrationMatcher,
-  snapBytesFor,
   withoutPassed,
 } from './intercept-registrations.ts';
 import { InterceptRules, ruleLines } from './intercept-rules.ts';

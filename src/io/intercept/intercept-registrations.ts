@@ -14,14 +14,8 @@ import {
   withoutBlocks,
 } from '../way/address-blocks.ts';
 
-/** The longest IP header that is looked for (60, IPv4 with options) and TCP's (60). */
-const HEADERS_BYTES_MAX = 120;
-
 /** Ranges and targets named in a line of the log; of more only the number is told. */
 const NAMED_MAX = 4;
-
-/** Octets of a packet to capture, from its IP header, so that `prefixBytes` of payload are there. */
-export const snapBytesFor = (prefixBytes: number): number => HEADERS_BYTES_MAX + prefixBytes;
 
 /** Hands over what a ring holds: `PacketSource.receive`. */
 export function receiveFrom(ring: PacketRing, limit: number, sink: InterceptedSink): number {

@@ -6,6 +6,7 @@
  */
 
 import { undoAfter } from '../../base/errors.ts';
+import { snapBytesFor } from '../../base/prefix-bytes.ts';
 import type { InterceptedSink, PacketSource, Registration } from '../../intercept/ports.ts';
 import { OperatorFilter } from '../filter/operator-filter.ts';
 import { NOTHING_FILTER, registrationFilter } from '../filter/registration-filter.ts';
@@ -13,7 +14,7 @@ import { PacketRing } from '../receive/packet-ring.ts';
 import { type AddressBlock, coveringBlocks, formatBlock } from '../way/address-blocks.ts';
 import { findInterface, readInterfaces } from '../way/interfaces.ts';
 import { refuseOwnAddresses, returnPathWarnings } from './intercept-checks.ts';
-import { describeRegistration, receiveFrom, snapBytesFor } from './intercept-registrations.ts';
+import { describeRegistration, receiveFrom } from './intercept-registrations.ts';
 import { WithheldRegistrations } from './intercept-withheld.ts';
 import { CAPTURE_DEVICE, routeLine, SINK_DEVICE, SinkLink } from './sink-link.ts';
 

@@ -46,8 +46,8 @@ export function openEmbeddedThread(job: ThreadJob, capture: CaptureBytes): Threa
     capture,
     latency,
     counters,
+    job.prepared,
   );
-  replay.prepare();
   return {
     latency,
     notes: [],

@@ -51,8 +51,8 @@ export function openNetworkThread(
     assert(links.length === plan.targets.length, 'every target has a route');
     const latency = new LatencyRecorder();
     const engine = enginePlan(plan, shard, shards, links);
-    const replay = new Replay(engine, io.sender, io.receiver, capture, latency, counters);
-    replay.prepare();
+    const { sender, receiver } = io;
+    const replay = new Replay(engine, sender, receiver, capture, latency, counters, job.prepared);
     io.followNextHops((target, link) => {
       replay.setLink(target, link);
       if (shard === 0) onWarning(warnOfMove(way, plan, target, link));

@@ -2,11 +2,13 @@
 import { Worker } from 'node:worker_threads';
 import { ReplayError } from '../../base/errors.ts';
 import { errorFrom } from '../../base/posted-failure.ts';
+import { openCaptureBytes } from '../../io/files/capture-file.ts';
 import { runStartsNow } from '../../io/receive/run-clock.ts';
 import { createCounters } from '../../measure/counters.ts';
 import { LatencyTable } from '../../measure/histograms.ts';
 import type { Timeline } from '../../measure/intervals.ts';
 import type { Measurements } from '../../measure/run-record.ts';
+import { type PreparedSessions, prepareTurns } from '../../replay/prepared-sessions.ts';
 import type { NetworkWay } from '../plan/network-way.ts';
 import type { RunPlan } from '../plan/run-plan.ts';
 import {
@@ -77,21 +79,34 @@ export class ReplayThreads {
    */
   async play(): Promise<void> {
     const { network } = this.#options;
+    const prepared = await this.#prepare();
     if (network !== null && network.sender === 'raw-socket') {
-      await this.#playHere(network);
+      await this.#playHere(network, prepared);
       return;
     }
     try {
-      await Promise.all(this.#counters.map((_, shard) => this.#runThread(shard)));
+      await Promise.all(this.#counters.map((_, shard) => this.#runThread(shard, prepared)));
     } finally {
       await Promise.all(this.#workers.map((worker) => worker.terminate()));
     }
   }
 
-  #jobOf(shard: number): ThreadJob {
+  /** The sessions' octets are read once, here, and not by every thread. */
+  async #prepare(): Promise<PreparedSessions> {
+    const { plan } = this.#options;
+    const capture = openCaptureBytes(plan.scripts.files);
+    try {
+      return await inSlices(prepareTurns(plan, capture));
+    } finally {
+      capture.close();
+    }
+  }
+
+  #jobOf(shard: number, prepared: PreparedSessions): ThreadJob {
     const { plan, network, realTime, threads } = this.#options;
     const counters = this.#counters[shard];
-    return { plan, shard, shards: threads, network, realTime, counters, control: this.#control };
+    const control = this.#control;
+    return { plan, prepared, shard, shards: threads, network, realTime, counters, control };
   }
 
   /**
@@ -99,17 +114,16 @@ export class ReplayThreads {
    * its sockets on the main thread's loop wherever it is called, and ends the process when the
    * thread that called it ends.
    */
-  async #playHere(network: NetworkWay): Promise<void> {
+  async #playHere(network: NetworkWay, prepared: PreparedSessions): Promise<void> {
     const { plan, onWarning } = this.#options;
-    const { openCaptureBytes } = await import('../../io/files/capture-file.ts');
     const { openNetworkThread } = await import('./network-thread.ts');
     const capture = openCaptureBytes(plan.scripts.files);
     try {
-      const run = openNetworkThread(this.#jobOf(0), network, capture, onWarning);
+      const run = openNetworkThread(this.#jobOf(0, prepared), network, capture, onWarning);
       try {
         this.#keep(run.latency.columns, run.notes);
         this.#options.onStart();
-        this.#timelines.push(await playInSlices(run.turns(runStartsNow())));
+        this.#timelines.push(await inSlices(run.turns(runStartsNow())));
       } finally {
         run.close();
       }
@@ -118,8 +132,8 @@ export class ReplayThreads {
     }
   }
 
-  #runThread(shard: number): Promise<void> {
-    const job = this.#jobOf(shard);
+  #runThread(shard: number, prepared: PreparedSessions): Promise<void> {
+    const job = this.#jobOf(shard, prepared);
     const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: job });
     this.#workers.push(worker);
     return new Promise((resolve, reject) => {
@@ -155,7 +169,7 @@ export class ReplayThreads {
 /** How long turns are taken before the event loop has one. */
 const SLICE_MS = 5;
 
-async function playInSlices<T>(turns: Generator<void, T>): Promise<T> {
+async function inSlices<T>(turns: Generator<void, T>): Promise<T> {
   for (;;) {
     const untilMs = performance.now() + SLICE_MS;
     do {

@@ -1,6 +1,7 @@
 /** What is posted between a run and the threads that play: plain data and shared memory. */
 import type { PostedFailure } from '../../base/posted-failure.ts';
 import type { Timeline } from '../../measure/intervals.ts';
+import type { PreparedSessions } from '../../replay/prepared-sessions.ts';
 import type { NetworkWay } from '../plan/network-way.ts';
 import type { RunPlan } from '../plan/run-plan.ts';
 
@@ -15,6 +16,8 @@ export const Command = { RUN: 0, DRAIN: 1 } as const;
 
 export interface ThreadJob {
   readonly plan: RunPlan;
+  /** What was made of the sessions' octets, for all threads. */
+  readonly prepared: PreparedSessions;
   readonly shard: number;
   readonly shards: number;
   /** `null`: the embedded target. */

@@ -11,28 +11,69 @@ import type { StreamView } from './stream-view.ts';
 
 const NOT_PLANNED = 0xffff_ffff;
 
+/** A plan's columns, for threads to share: a row a segment, and of `first` and `last` a row a session. */
+export interface SegmentColumns {
+  readonly sendMss: number;
+  readonly first: Uint32Array<SharedArrayBuffer>;
+  readonly last: Uint32Array<SharedArrayBuffer>;
+  readonly segmentStart: Uint32Array<SharedArrayBuffer>;
+  readonly segmentEnd: Uint32Array<SharedArrayBuffer>;
+  readonly segmentSum: Uint16Array<SharedArrayBuffer>;
+  readonly segmentExtent: Uint32Array<SharedArrayBuffer>;
+}
+
 /** The cuts of one direction of all sessions, for one segment size; a segment is a row. */
 export class SegmentPlan {
   /** Stream offset of each segment's first octet, and just past its last. */
-  segmentStart = new Uint32Array(0);
-  segmentEnd = new Uint32Array(0);
+  segmentStart: Uint32Array;
+  segmentEnd: Uint32Array;
   /** Sum of its octets as `sumOctets` gives it. */
-  segmentSum = new Uint16Array(0);
+  segmentSum: Uint16Array;
   /** Row of the extent in which it begins. */
-  segmentExtent = new Uint32Array(0);
+  segmentExtent: Uint32Array;
 
   readonly #stream: StreamView;
   readonly #sendMss: number;
-  readonly #first: Uint32Array;
-  readonly #last: Uint32Array;
-  #segments = 0;
+  #first: Uint32Array;
+  #last: Uint32Array;
+  #segments: number;
+  /** Whether other threads read the columns as well: then they are copied before they grow. */
+  #isShared: boolean;
 
-  /** @param stream is read when a session is cut, which no walk of it may be under way for */
-  constructor(stream: StreamView, sessions: number, sendMss: number) {
+  /**
+   * @param stream is read when a session is cut, which no walk of it may be under way for
+   * @param shared what has been cut already, for this segment size
+   */
+  constructor(
+    stream: StreamView,
+    sessions: number,
+    sendMss: number,
+    shared: SegmentColumns | null = null,
+  ) {
     this.#stream = stream;
     this.#sendMss = sendMss;
-    this.#first = new Uint32Array(sessions).fill(NOT_PLANNED);
-    this.#last = new Uint32Array(sessions);
+    this.#isShared = shared !== null;
+    this.#first = shared?.first ?? new Uint32Array(sessions).fill(NOT_PLANNED);
+    this.#last = shared?.last ?? new Uint32Array(sessions);
+    this.segmentStart = shared?.segmentStart ?? new Uint32Array(0);
+    this.segmentEnd = shared?.segmentEnd ?? new Uint32Array(0);
+    this.segmentSum = shared?.segmentSum ?? new Uint16Array(0);
+    this.segmentExtent = shared?.segmentExtent ?? new Uint32Array(0);
+    this.#segments = this.segmentStart.length;
+  }
+
+  /** What has been cut so far, in memory that threads share. */
+  toShared(): SegmentColumns {
+    const segments = this.#segments;
+    return {
+      sendMss: this.#sendMss,
+      first: sharedWords(this.#first),
+      last: sharedWords(this.#last),
+      segmentStart: sharedWords(this.segmentStart.subarray(0, segments)),
+      segmentEnd: sharedWords(this.segmentEnd.subarray(0, segments)),
+      segmentSum: sharedHalves(this.segmentSum.subarray(0, segments)),
+      segmentExtent: sharedWords(this.segmentExtent.subarray(0, segments)),
+    };
   }
 
   /** Row of the segment that holds stream octet `offset` of a session (which must exist). */
@@ -51,6 +92,7 @@ export class SegmentPlan {
   /** Cut a session's stream now; `find` does it when it has not been done. */
   prepare(session: number): void {
     if (this.#first[session] !== NOT_PLANNED) return;
+    if (this.#isShared) this.#unshare();
     const stream = this.#stream;
     const { firstMessage, messageEnd, firstExtent } = stream.columns;
     this.#first[session] = this.#segments;
@@ -65,6 +107,13 @@ export class SegmentPlan {
       }
     }
     this.#last[session] = Math.max(this.#first[session], this.#segments - 1);
+  }
+
+  #unshare(): void {
+    this.#isShared = false;
+    this.#first = Uint32Array.from(this.#first);
+    this.#last = Uint32Array.from(this.#last);
+    this.#grow(Math.max(64, this.#segments * 2));
   }
 
   #cut(extent: number, start: number, limit: number): number {
@@ -98,4 +147,16 @@ export class SegmentPlan {
     this.segmentSum = segmentSum;
     this.segmentExtent = segmentExtent;
   }
+}
+
+function sharedWords(words: Uint32Array): Uint32Array<SharedArrayBuffer> {
+  const shared = new Uint32Array(new SharedArrayBuffer(words.byteLength));
+  shared.set(words);
+  return shared;
+}
+
+function sharedHalves(halves: Uint16Array): Uint16Array<SharedArrayBuffer> {
+  const shared = new Uint16Array(new SharedArrayBuffer(halves.byteLength));
+  shared.set(halves);
+  return shared;
 }

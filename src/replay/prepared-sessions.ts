@@ -1,0 +1,78 @@
+/**
+ * What is made of the sessions' octets before a run: once for all threads, of those sessions alone
+ * that will be played, and in their order, which is nearly that of the capture.
+ */
+import { CaptureBlocks } from '../session/script/capture-blocks.ts';
+import type { Scripts } from '../session/script/scripts.ts';
+import { type SegmentColumns, SegmentPlan } from '../session/script/segment-plan.ts';
+import { type ReadOctets, StreamView } from '../session/script/stream-view.ts';
+import type { CaptureBytes } from '../transport/ports.ts';
+import { expectedMss } from '../transport/transport-plan.ts';
+import { findPipelines } from './pipelines.ts';
+import type { ReplayPlan } from './replay-plan.ts';
+import { createStageColumns, type StageColumns } from './stage-columns.ts';
+import { StageMarks } from './stage-marks.ts';
+import { Stages } from './stages.ts';
+
+/** In shared memory; it can be posted to threads. */
+export interface PreparedSessions {
+  readonly stages: StageColumns;
+  /** Cut for the segment size that the target most likely agrees to. */
+  readonly segments: SegmentColumns;
+}
+
+/** The part of the plan that says what is to be prepared. */
+export type PreparePlan = Pick<ReplayPlan, 'scripts' | 'played' | 'users' | 'iterations' | 'tcp'>;
+
+/** Prepares sessions, some a step: between steps the caller may do something else. */
+export function* prepareTurns(
+  plan: PreparePlan,
+  capture: CaptureBytes,
+): Generator<void, PreparedSessions> {
+  const { scripts, tcp } = plan;
+  const sessions = sessionsOf(plan);
+  const blocks = new CaptureBlocks(scripts.files, (offset, into) => capture.read(offset, into));
+  const read: ReadOctets = (offset, into) => blocks.read(offset, into);
+  const columns = createStageColumns(scripts);
+  const marks = new StageMarks(scripts, columns, read);
+  const segments = new SegmentPlan(
+    new StreamView(scripts.client, read),
+    scripts.sessions,
+    expectedMss(tcp),
+  );
+  for (const session of sessions) {
+    marks.mark(session);
+    segments.prepare(session);
+    yield;
+  }
+  const pipelines = findPipelines(scripts, sessions, columns.marks, read);
+  const stages: StageColumns = { ...columns, pipelines };
+  countExchanges(scripts, stages, sessions);
+  return { stages, segments: segments.toShared() };
+}
+
+/** As `prepareTurns`, all at once. */
+export function prepareSessions(plan: PreparePlan, capture: CaptureBytes): PreparedSessions {
+  const turns = prepareTurns(plan, capture);
+  for (;;) {
+    const step = turns.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** Rows of the sessions that will be played, ascending: not all where there are fewer connections. */
+function sessionsOf({ played, users, iterations }: PreparePlan): Uint32Array {
+  return played.slice(0, Math.min(played.length, users * iterations)).sort();
+}
+
+function countExchanges(scripts: Scripts, columns: StageColumns, sessions: Uint32Array): void {
+  const stages = new Stages(scripts, columns);
+  for (const session of sessions) {
+    let exchanges = 0;
+    for (let stage = stages.first(session) + 1; stage <= stages.end(session) + 1; stage++) {
+      if (!stages.isAnswer(session, stage)) continue;
+      exchanges += 1 + stages.innerEnds(session, stage).length;
+    }
+    columns.exchanges[session] = exchanges;
+  }
+}

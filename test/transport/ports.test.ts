@@ -1,0 +1,162 @@
+import { describe, expect, test } from 'vitest';
+import { NS_PER_MS } from '../../src/base/time.ts';
+import { Counter, createCounters } from '../../src/measure/counters.ts';
+import { Latency, LatencyRecorder, LatencyTable } from '../../src/measure/histograms.ts';
+import { Conversations } from '../../src/replay/conversations.ts';
+import { PlayTable } from '../../src/replay/play-table.ts';
+import { prepareSessions } from '../../src/replay/prepared-sessions.ts';
+import { PlaySendTimes } from '../../src/replay/send-times.ts';
+import { Stages } from '../../src/replay/stages.ts';
+import { Connections } from '../../src/schedule/connections.ts';
+import { StreamEnd } from '../../src/session/script/scripts.ts';
+import type { ClientStream } from '../../src/transport/client-stream.ts';
+import { Owners } from '../../src/transport/owners.ts';
+import { PacketIntake } from '../../src/transport/packet-intake.ts';
+import { RecordedStream } from '../../src/transport/recorded-stream.ts';
+import { TcpTransport } from '../../src/transport/tcp-transport.ts';
+import { MemoryCapture, type RecordedSession, randomOctets, said } from '../helpers/recorded.ts';
+import { makeEnds } from '../sim/simulation.ts';
+import { SinkServer } from '../sim/sink-server.ts';
+import { Loopback } from './loopback.ts';
+import { MadeUpStream } from './made-up-stream.ts';
+
+const FIN = { how: StreamEnd.FIN };
+const ANSWER_BYTES = 6;
+
+/** Two requests, each of which is answered. */
+const SESSION: RecordedSession = {
+  messages: [
+    said('client', 'first request', NS_PER_MS),
+    said('server', 'answer', NS_PER_MS),
+    said('client', 'second', 3 * NS_PER_MS),
+    said('server', 'answer', NS_PER_MS),
+  ],
+  clientEnd: FIN,
+  serverEnd: { ...FIN, afterPeer: true },
+};
+
+describe('a second stream', () => {
+  test('is sent by TCP, in octets and lengths that nobody recorded', () => {
+    const octets = randomOctets(50_000, 7);
+    const { plan, recorded, counters } = makeEnds({
+      sessions: [{ ...SESSION, messages: SESSION.messages.slice(0, 2) }],
+      users: 1,
+      seed: 1,
+    });
+    const arena = recorded.capture.octets.length;
+    const memory = new MemoryCapture(Buffer.concat([recorded.capture.octets, octets]));
+    const server = new SinkServer({
+      capture: memory,
+      stream: octets,
+      answerBytes: ANSWER_BYTES,
+      ack: { segments: 2, delayNs: 40 * NS_PER_MS },
+      mss: 1_460,
+      windowBytes: 1 << 20,
+      timestamps: true,
+    });
+    const connections = new Connections(plan);
+    const plays = new PlayTable(1);
+    const stages = new Stages(plan.scripts, prepareSessions(plan, memory).stages);
+    const stream: ClientStream = new MadeUpStream(octets, arena, [octets.length]);
+    const latency = new LatencyRecorder();
+    const times = new PlaySendTimes(plays, stages, stream, latency);
+    const owners = new Owners(plan.pool);
+    const transport = new TcpTransport(
+      plan,
+      stream,
+      connections,
+      owners,
+      server,
+      times,
+      server.data,
+      counters,
+    );
+    const parts = { connections, plays, stages, stream, times, transport, latency, counters };
+    const conversations = new Conversations(plan, parts);
+    const { listener } = conversations;
+    const intake = new PacketIntake(connections, owners, transport, listener, counters);
+    for (let nowNs = 0; !conversations.isDone; ) {
+      nowNs = Math.max(nowNs, Math.min(conversations.nextDueNs(), server.nextDueNs()));
+      const now = nowNs;
+      server.onTimeout(now);
+      server.receive(100, {
+        onPacket: (start, bytes, arrivedNs) => intake.onPacket(start, bytes, arrivedNs, now),
+      });
+      conversations.onTimeout(now);
+      conversations.flush();
+    }
+    expect(server.wrongOctets).toBe(0);
+    expect(server.payloadBytes).toBe(octets.length);
+    expect(counters[Counter.COMPLETED]).toBe(1);
+    expect(counters[Counter.OCTETS_OF_COMPLETED]).toBe(octets.length);
+    expect(counters[Counter.EXCHANGES_ANSWERED]).toBe(1);
+  });
+});
+
+describe('a second transport', () => {
+  const USERS = 50;
+  const DELAY_NS = 4 * NS_PER_MS;
+
+  test('plays the same script, without TCP', () => {
+    const { plan, recorded } = makeEnds({ sessions: [SESSION], users: USERS, seed: 1 });
+    const counters = createCounters();
+    const connections = new Connections(plan);
+    const plays = new PlayTable(USERS);
+    const prepared = prepareSessions(plan, recorded.capture);
+    const stages = new Stages(plan.scripts, prepared.stages);
+    const { segments } = prepared;
+    const stream = new RecordedStream(plan.scripts, recorded.capture, plays.session, segments);
+    const latency = new LatencyRecorder();
+    const times = new PlaySendTimes(plays, stages, stream, latency);
+    const replies = [
+      { asked: 'first request'.length, bytes: ANSWER_BYTES },
+      { asked: 'first request'.length + 'second'.length, bytes: ANSWER_BYTES },
+    ];
+    const transport = new Loopback(stream, times, replies, DELAY_NS);
+    const parts = { connections, plays, stages, stream, times, transport, latency, counters };
+    const conversations = new Conversations(plan, parts);
+    let nowNs = 0;
+    while (!conversations.isDone) {
+      nowNs = Math.max(nowNs, Math.min(conversations.nextDueNs(), transport.nextArrivalNs()));
+      transport.receive(nowNs, conversations.listener);
+      conversations.onTimeout(nowNs);
+      conversations.flush();
+    }
+    expect(counters[Counter.COMPLETED]).toBe(USERS);
+    expect(counters[Counter.EXCHANGES_ANSWERED]).toBe(2 * USERS);
+    expect(counters[Counter.OCTETS_OF_COMPLETED]).toBe(19 * USERS);
+    const table = LatencyTable.of([latency.columns]);
+    expect(table.row(Latency.CONNECT)).toMatchObject({ count: USERS });
+    expect(table.row(Latency.CONNECT).p50).toBeCloseTo(4, 1);
+    expect(table.row(Latency.SERVICE)).toMatchObject({ count: 2 * USERS });
+    expect(table.row(Latency.SERVICE).p50).toBeCloseTo(4, 1);
+    expect(table.row(Latency.LAG)).toMatchObject({ count: 2 * USERS, max: 0 });
+  });
+
+  test('ends users as TCP does when the run is interrupted', () => {
+    const { plan, recorded } = makeEnds({ sessions: [SESSION], users: USERS, seed: 1 });
+    const counters = createCounters();
+    const connections = new Connections(plan);
+    const plays = new PlayTable(USERS);
+    const { stages: columns, segments } = prepareSessions(plan, recorded.capture);
+    const stages = new Stages(plan.scripts, columns);
+    const stream = new RecordedStream(plan.scripts, recorded.capture, plays.session, segments);
+    const latency = new LatencyRecorder();
+    const times = new PlaySendTimes(plays, stages, stream, latency);
+    // A server that never answers.
+    const transport = new Loopback(stream, times, [], DELAY_NS);
+    const parts = { connections, plays, stages, stream, times, transport, latency, counters };
+    const conversations = new Conversations(plan, parts);
+    for (let nowNs = 0; nowNs < 100 * NS_PER_MS; nowNs += NS_PER_MS) {
+      transport.receive(nowNs, conversations.listener);
+      conversations.onTimeout(nowNs);
+      conversations.flush();
+    }
+    const started = counters[Counter.STARTED];
+    expect(started).toBe(USERS);
+    conversations.interrupt(100 * NS_PER_MS);
+    transport.receive(200 * NS_PER_MS, conversations.listener);
+    expect(conversations.isDone).toBe(true);
+    expect(counters[Counter.ABORTED_INTERRUPTED]).toBe(started);
+  });
+});
