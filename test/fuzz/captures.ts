@@ -8,7 +8,7 @@
  *
  * It fails on anything but a CaptureError, on an account that does not add up, on a script that
  * contradicts itself or points outside the file, on an index with changed tables that passes its
- * check and leads astray, on a file that takes too long, and on memory out of proportion to the
+ * check and leads astray, on an index file whose changed octets keep its capture from being read, on a file that takes too long, and on memory out of proportion to the
  * packets. What fails is written to a file that `gryphon inspect` opens.
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -18,6 +18,7 @@ import { parseArgs } from 'node:util';
 import { Prng } from '../../src/base/prng.ts';
 import { CaptureError } from '../../src/capture/capture-error.ts';
 import { ZstdUnpacker } from '../../src/capture/zstd-frames.ts';
+import { IndexOctets } from './index-octets.ts';
 import { mutate } from './mutate.ts';
 import { readWhole } from './read-whole.ts';
 
@@ -27,6 +28,8 @@ const SEED_BYTES_MAX = 12_000;
 /** A reading of so small a file takes well under a millisecond. */
 const SLOW_MS = 2000;
 const REPORT_EVERY_MS = 5000;
+/** An index is a file, and read as one: as often as this costs a tenth of the time. */
+const INDEX_EVERY = 256;
 
 const { values } = parseArgs({
   options: {
@@ -58,6 +61,11 @@ let sessions = 0;
 let tampered = 0;
 let refused = 0;
 
+const index = new IndexOctets();
+process.once('exit', () => index.close());
+await index.open(join(fixtures, 'http-short.pcap'));
+let indexes = 0;
+
 console.log(`fuzzing captures with seed ${values.seed}, ${corpus.length} files`);
 while (executions < executionsMax && performance.now() - startMs < secondsMax * 1000) {
   const chosen = corpus[prng.nextUint32() % corpus.length];
@@ -79,6 +87,10 @@ while (executions < executionsMax && performance.now() - startMs < secondsMax * 
   const tookMs = performance.now() - beganMs;
   if (tookMs > SLOW_MS) fail(chosen.name, octets, new Error(`it took ${tookMs.toFixed(0)} ms`));
   executions++;
+  if (executions % INDEX_EVERY === 0) {
+    indexes++;
+    await index.readChanged(prng);
+  }
   if (executions % 1000 === 0) report(false);
 }
 report(true);
@@ -113,6 +125,6 @@ function report(isLast: boolean): void {
   reportedMs = nowMs;
   const perSecond = Math.round((executions / (nowMs - startMs)) * 1000);
   const memory = Math.round(process.memoryUsage.rss() / 1e6);
-  const counts = `${packets} packets, ${sessions} sessions, ${tampered} changed indexes, ${refused} refused`;
+  const counts = `${packets} packets, ${sessions} sessions, ${tampered} changed tables and ${indexes} index files, ${refused} refused`;
   console.log(`${executions} executions (${perSecond}/s), ${counts}, ${memory} MB`);
 }

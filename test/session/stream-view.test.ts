@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { StreamColumns } from '../../src/session/script/scripts.ts';
 import { SegmentPlan } from '../../src/session/script/segment-plan.ts';
 import { StreamView } from '../../src/session/script/stream-view.ts';
 import { foldSum, sumOctets } from '../../src/wire/checksum.ts';
@@ -128,4 +129,19 @@ describe('the cut of a stream into segments', () => {
       }),
     );
   });
+});
+
+test('of a stream whose beginning a changed index puts behind its first octet nothing is read', () => {
+  const asked: number[] = [];
+  const columns = {
+    firstExtent: Uint32Array.of(0, 2),
+    extentStart: Uint32Array.of(0xffff_fffd, 6),
+    extentBytes: Uint32Array.of(6, 22),
+    extentOffset: Float64Array.of(280, 420),
+  };
+  const view = new StreamView(columns as unknown as StreamColumns, (offset) => {
+    asked.push(offset);
+  });
+  view.read(0, 0, new Uint8Array(16));
+  expect(asked).toEqual([]);
 });

@@ -121,6 +121,8 @@ export class StreamView {
     let done = 0;
     this.seek(extent, start, start + into.length);
     while (this.next()) {
+      // A stored index may have been changed: from a gap on nothing is read, and nothing before the file.
+      if (this.columns.extentStart[this.#extent - 1] > start + done) return;
       this.#read(this.offset, into.subarray(done, done + this.bytes));
       done += this.bytes;
     }
