@@ -1,0 +1,104 @@
+/**
+ * One long transfer over a path that loses packets, by gryphon and by the kernel's own TCP (which is
+ * curl's) beside it: the same server, the same octets, the same namespaces, in turn.
+ *
+ *     npm run build && sudo node bench/e2e/lossy-transfer.bench.mjs [--smoke] [--rounds 5]
+ *
+ * A gateway drops packets by chance in both directions; offloads are off, so that a packet is a
+ * segment. What is measured is the transfer as its client sees it, from its SYN to the last octet of the
+ * answer (the kernel's to its close), starts of processes left out.
+ */
+import '../../test/helpers/typescript.mjs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { median } from './rounds-table.mjs';
+
+const netns = await import('../../test/helpers/netns.ts');
+const { missingFor } = await import('../../test/helpers/privilege.ts');
+const { until } = await import('../../test/helpers/process.ts');
+const { recordedTransfers } = await import('../../test/helpers/transfers.ts');
+
+const GRYPHON = fileURLToPath(new URL('../../bin/gryphon.js', import.meta.url));
+const TRANSFER = fileURLToPath(
+  new URL('../../test/privileged/servers/transfer.py', import.meta.url),
+);
+const PYTHON = '/usr/bin/python3';
+const PORT = 7_000;
+
+const { values } = parseArgs({
+  options: { smoke: { type: 'boolean', default: false }, rounds: { type: 'string' } },
+});
+const rounds = Number(values.rounds ?? (values.smoke ? 1 : 5));
+const bytes = values.smoke ? 100_000 : 10_000_000;
+
+const missing = missingFor(['ip', 'ethtool', 'iptables', 'ip6tables', PYTHON]);
+if (missing !== null) {
+  process.stdout.write(`lossy-transfer: skipped, since it needs ${missing}\n`);
+  process.exit(0);
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'lossy-transfer-'));
+const lab = await netns.makeLab({ gateway: true });
+try {
+  await netns.routeClients(lab);
+  await netns.mustInside(lab.client, ['sysctl', '-qw', 'net.ipv4.tcp_no_metrics_save=1']);
+  await netns.mustInside(lab.target, ['sysctl', '-qw', 'net.ipv4.tcp_no_metrics_save=1']);
+  const serve = [PYTHON, TRANSFER, 'serve', lab.target.ipv4, `${PORT}`];
+  const server = netns.startInside(lab.target, serve);
+  await until('server ready', () => server.output().includes('serving'));
+  for (const direction of ['down', 'up']) {
+    const capture = join(folder, `${direction}.pcap`);
+    writeFileSync(capture, recordedTransfers([{ port: PORT, direction, bytes }]));
+    for (const share of [0.01, 0.05]) {
+      await netns.loseAtGateway(lab, share);
+      const seconds = { kernel: [], gryphon: [] };
+      for (let round = 0; round < rounds; round++) {
+        seconds.kernel.push(await byKernel(direction));
+        seconds.gryphon.push(await byGryphon(capture, round));
+      }
+      report(direction, share, seconds);
+    }
+  }
+  await server.stop();
+} finally {
+  await lab.close();
+  rmSync(folder, { recursive: true });
+}
+
+async function byKernel(direction) {
+  const what = `${PORT}:${direction === 'up' ? 'U' : 'D'}${bytes}`;
+  // The script without its last line, which would run it.
+  const timed = `import sys, time
+exec(open(sys.argv[1]).read().rsplit('main()', 1)[0])
+start = time.monotonic()
+asyncio.run(fetch('${lab.target.ipv4}', ['${what}']))
+print(time.monotonic() - start)
+`;
+  const options = { timeoutMs: 120_000 };
+  return Number(await netns.mustInside(lab.client, [PYTHON, '-c', timed, TRANSFER], options));
+}
+
+async function byGryphon(capture, round) {
+  const json = join(folder, 'result.json');
+  const pool = ['--clients', `198.18.${round}.0/24`, '--threads', '1'];
+  const map = `${PORT}-${lab.target.ipv4}:${PORT}`;
+  const target = ['--map', map, '--timeout', '60s', '--json', json];
+  const argv = [process.execPath, GRYPHON, 'replay', capture, ...target, ...pool];
+  await netns.mustInside(lab.client, argv, { timeoutMs: 120_000 });
+  const result = JSON.parse(readFileSync(json, 'utf8'));
+  if (result.users.completed !== 1) throw new Error('the transfer was not completed');
+  const { connect, response } = result.latency;
+  return (connect.max + response.max) / 1_000;
+}
+
+function report(direction, share, { kernel, gryphon }) {
+  const figures = (all) => `${Math.min(...all).toFixed(2)} (${median(all).toFixed(2)})`;
+  const ratio = (median(gryphon) / median(kernel)).toFixed(2);
+  process.stdout.write(
+    `${direction}, ${share * 100} % lost: kernel ${figures(kernel)} s, ` +
+      `gryphon ${figures(gryphon)} s, medians ${ratio}\n`,
+  );
+}

@@ -1,0 +1,110 @@
+/** Recovery by what the peer reports (RFC 6675, 8985): segments in, segments out, and the whole state. */
+import { describe, expect, test } from 'vitest';
+import { UserFlag } from '../../src/tcp/user-table.ts';
+import { Harness, type Sent, USER } from './harness.ts';
+
+const MSS = 1460;
+const segments = (sent: readonly Sent[]) => sent.map(({ offset }) => offset / MSS);
+
+/** Segments 10 to 29 in flight, more to be said. */
+function flying(): Harness {
+  const h = new Harness().establish({ sackPermitted: true }).write(1000 * MSS);
+  h.receive({ ack: h.ours(10 * MSS) });
+  expect(segments(h.take()).at(-1)).toBe(29);
+  return h;
+}
+
+/** The peer has all up to segment `next`, and the segments of each block. */
+const holds = (h: Harness, next: number, ...blocks: [from: number, to: number][]) =>
+  h.receive({
+    ack: h.ours(next * MSS),
+    sack: blocks.map(([from, to]) => [h.ours(from * MSS), h.ours(to * MSS)] as const),
+  });
+
+const repeats = (h: Harness) => segments(h.take()).filter((segment) => segment < 30);
+
+describe('holes', () => {
+  test('are repeated once more than two segments behind them are held, each once', () => {
+    const h = flying();
+    holds(h, 10, [11, 13]);
+    expect(repeats(h)).toEqual([]);
+    holds(h, 10, [11, 14]);
+    expect(repeats(h)).toEqual([10]);
+    expect(h.users.flags[USER] & UserFlag.RECOVERY).not.toBe(0);
+    holds(h, 10, [16, 26], [11, 14]);
+    expect(repeats(h)).toEqual([14, 15]);
+    for (let to = 27; to <= 30; to++) holds(h, 10, [16, to], [11, 14]);
+    expect(repeats(h)).toEqual([]);
+  });
+
+  test('are given up on no sooner than the repetition may have arrived, and then at once', () => {
+    const h = flying();
+    holds(h, 10, [11, 20]);
+    expect(repeats(h)).toEqual([10]);
+    holds(h, 10, [11, 30]);
+    const after = h.users.sndMax[USER];
+    h.take();
+    // Segment 30 left after the repetition of 10: what holds it has lost the repetition.
+    h.nowNs += 10e6;
+    expect(after).toBe(h.ours(segmentsSent(h) * MSS));
+    holds(h, 10, [11, segmentsSent(h)]);
+    expect(repeats(h)).toEqual([10]);
+  });
+
+  test('with little behind them wait for a quarter of a round trip', () => {
+    const h = flying();
+    holds(h, 10, [11, 12]);
+    h.take();
+    const waitMs = (h.users.dueNs[USER] - h.nowNs) / 1e6;
+    expect(waitMs).toBeGreaterThan(2);
+    expect(waitMs).toBeLessThan(6);
+    h.timeout();
+    expect(repeats(h)).toEqual([10]);
+  });
+
+  test('and nonsense: what was never sent, or acknowledged, or turned round, says nothing', () => {
+    const h = flying();
+    const before = h.tcb();
+    holds(h, 10, [40, 50], [2, 5], [20, 15]);
+    expect(repeats(h)).toEqual([]);
+    const after = h.tcb();
+    expect({ ...after, flags: 0, dueNs: 0 }).toEqual({ ...before, flags: 0, dueNs: 0 });
+  });
+});
+
+const segmentsSent = (h: Harness): number => (h.users.sndMax[USER] - h.ours(0)) / MSS;
+
+describe('a timeout', () => {
+  test('repeats what is not held, and only that', () => {
+    const h = flying();
+    holds(h, 10, [11, 14], [16, 30]);
+    h.take();
+    h.timeout();
+    const seen = repeats(h);
+    for (let turn = 0; turn < 4; turn++) {
+      holds(h, 10, [11, 14], [16, 30]);
+      seen.push(...repeats(h));
+    }
+    expect(seen.filter((segment) => segment > 10 && segment !== 14 && segment !== 15)).toEqual([]);
+    h.receive({ ack: h.users.sndMax[USER] });
+    expect(h.users.flags[USER] & (UserFlag.LOSS | UserFlag.SCOREBOARD)).toBe(0);
+  });
+
+  test('is forestalled by one probe of the tail', () => {
+    const h = new Harness().establish({ sackPermitted: true }).write(5 * MSS);
+    h.take();
+    const waitMs = (h.users.dueNs[USER] - h.nowNs) / 1e6;
+    expect(waitMs).toBe(62);
+    h.timeout();
+    expect(segments(h.take())).toEqual([4]);
+    // The next one is no probe.
+    h.timeout();
+    expect(segments(h.take())).toEqual([0]);
+    expect(h.users.flags[USER] & UserFlag.LOSS).not.toBe(0);
+  });
+
+  test('comes as without SACK where one segment is in flight', () => {
+    const h = new Harness().establish({ sackPermitted: true }).write(100);
+    expect((h.users.dueNs[USER] - h.nowNs) / 1e6).toBe(210);
+  });
+});
