@@ -20,12 +20,16 @@ export interface FollowedProtocol {
 
 const LINES = { answers: () => new ReplyLines(), requests: () => new CommandLines() };
 
+/** HTTP/1, which the engine follows, too. */
+export const HTTP1: FollowedProtocol = {
+  answers: () => new Http1Answers(),
+  requests: () => new Http1Requests(),
+  hasGreeting: false,
+};
+
 /** By the names of `recognise`. */
 export const FOLLOWED_PROTOCOLS: ReadonlyMap<string, FollowedProtocol> = new Map([
-  [
-    'http1',
-    { answers: () => new Http1Answers(), requests: () => new Http1Requests(), hasGreeting: false },
-  ],
+  ['http1', HTTP1],
   [
     'redis',
     { answers: () => new RespAnswers(), requests: () => new RespRequests(), hasGreeting: false },

@@ -6,9 +6,9 @@
  * the rules) the requests found until then count, and what follows is none.
  */
 import { Uint32Column } from '../../base/columns.ts';
-import { Http1Answers } from '../../protocol/http1-answers.ts';
-import { Http1Requests } from '../../protocol/http1-requests.ts';
-import { MessageEnds, type StoredStream } from '../../protocol/message-ends.ts';
+import { Conversation } from '../../protocol/conversation.ts';
+import type { StoredStream } from '../../protocol/message-ends.ts';
+import { HTTP1 } from '../../protocol/registry.ts';
 import { Protocol, type Scripts } from './scripts.ts';
 import { type ReadOctets, StreamView } from './stream-view.ts';
 
@@ -45,9 +45,7 @@ class Finder {
   readonly answerEnd = new Uint32Column();
   readonly #client: StreamView;
   readonly #server: StreamView;
-  readonly #requests = new Http1Requests();
-  readonly #answers = new Http1Answers();
-  readonly #ends = new MessageEnds();
+  readonly #conversation = new Conversation(HTTP1);
 
   constructor(scripts: Scripts, read: ReadOctets) {
     this.#client = new StreamView(scripts.client, read);
@@ -57,26 +55,15 @@ class Finder {
   find(session: number): void {
     const client = storedIn(this.#client, session);
     const server = storedIn(this.#server, session);
-    let at = 0;
-    let answered = 0;
-    for (;;) {
-      at = this.#ends.endOf(this.#requests, client, at, 0);
-      if (at < 0) return;
-      this.requestEnd.push(at);
-      // Behind an answer without an end nobody can tell where the next one begins.
-      if (answered >= 0) answered = this.#endOfAnswer(server, answered);
-      this.answerEnd.push(answered < 0 ? NO_ANSWER : answered);
-      // From here on the connection speaks another protocol.
-      if (answered >= 0 && this.#answers.isSwitch) return;
+    for (const { requestEnd, answerEnd } of this.#conversation.exchanges(client, server)) {
+      this.requestEnd.push(requestEnd);
+      this.answerEnd.push(answerEnd < 0 ? NO_ANSWER : answerEnd);
     }
-  }
-
-  #endOfAnswer(server: StoredStream, start: number): number {
-    return this.#ends.endOf(this.#answers, server, start, this.#requests.answerKind);
   }
 }
 
-const storedIn = (stream: StreamView, session: number): StoredStream => ({
+/** A session's stream as a framer reads it. */
+export const storedIn = (stream: StreamView, session: number): StoredStream => ({
   bytes: stream.bytesOf(session),
   read: (at, into) => stream.read(session, at, into),
 });

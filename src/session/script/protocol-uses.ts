@@ -3,6 +3,7 @@ import { Conversation } from '../../protocol/conversation.ts';
 import type { StoredStream } from '../../protocol/message-ends.ts';
 import { RECOGNISED_BYTES, recognise } from '../../protocol/recognise.ts';
 import { FOLLOWED_PROTOCOLS } from '../../protocol/registry.ts';
+import { storedIn } from './http-requests.ts';
 import type { Scripts } from './scripts.ts';
 import { type ReadOctets, StreamView } from './stream-view.ts';
 
@@ -75,9 +76,3 @@ function prefixOf(stream: StoredStream): Uint8Array {
   if (octets.length > 0) stream.read(0, octets);
   return octets;
 }
-
-/** A session's stream as a framer reads it. */
-const storedIn = (stream: StreamView, session: number): StoredStream => ({
-  bytes: stream.bytesOf(session),
-  read: (at, into) => stream.read(session, at, into),
-});
