@@ -89,6 +89,7 @@ export function addressOfBytes(bytes: Uint8Array): IpAddress {
   return { family: start === 0 ? 4 : 6, prefix: bytes.slice(0, start), low };
 }
 
+/** Whether two addresses are of one version and share what stands before their last 32 bits. */
 export const isSamePrefix = (a: IpAddress, b: IpAddress): boolean =>
   a.family === b.family && a.prefix.every((octet, i) => octet === b.prefix[i]);
 

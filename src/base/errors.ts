@@ -7,6 +7,7 @@ export type FailureKind =
   | 'unreachable'
   | 'interrupted';
 
+/** What a ReplayError says of a failure. */
 export interface ReplayErrorOptions {
   readonly code: string;
   readonly kind: FailureKind;

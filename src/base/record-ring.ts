@@ -17,6 +17,7 @@
  */
 import { assert } from './assert.ts';
 
+/** Octets before a record's own: its stamp and its length. */
 export const RECORD_HEADER_BYTES = 10;
 /** The length that says: go on at the start. */
 const WRAPPED = 0xffff;

@@ -11,6 +11,7 @@ import { assert } from './assert.ts';
 /** A first table smaller than this would grow again at once. */
 const CAPACITY_MIN = 1024;
 
+/** A table of records of `words` 32-bit words each; it grows as they are added. */
 export class Records {
   /** Words of record `i` begin at `i * words`. Replaced when the table grows: do not keep it. */
   u32: Uint32Array;

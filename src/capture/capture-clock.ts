@@ -23,6 +23,9 @@ export interface Epoch {
 /** Of captures that have not been begun yet. */
 export const newEpoch = (): Epoch => ({ seconds: Number.NaN, nanos: 0 });
 
+/**
+ * Mends the times of one capture: nanoseconds from the epoch, which do not go back within a lane.
+ */
 export class CaptureClock {
   /** Of the packet last taken: mended, and as recorded. */
   ns = 0;

@@ -1,5 +1,9 @@
 import { ReplayError } from '../base/errors.ts';
 
+/**
+ * Stable codes: nothing in it, no capture, a version that is not read, what cannot be unpacked,
+ * damage.
+ */
 export type CaptureErrorCode =
   | 'ERR_CAPTURE_EMPTY'
   | 'ERR_CAPTURE_FORMAT'
@@ -7,6 +11,7 @@ export type CaptureErrorCode =
   | 'ERR_CAPTURE_UNPACK'
   | 'ERR_CAPTURE_DAMAGED';
 
+/** What a CaptureError says; `offset` is in octets from the file's start. */
 export interface CaptureErrorOptions {
   readonly code: CaptureErrorCode;
   readonly message: string;

@@ -43,6 +43,9 @@ export interface FilterInstruction {
   readonly k: number;
 }
 
+/**
+ * Runs a classic BPF program (as libpcap compiles it) over frames in memory, without the kernel.
+ */
 export class FrameFilter {
   readonly #code: Uint16Array;
   readonly #jt: Uint8Array;

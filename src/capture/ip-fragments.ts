@@ -42,9 +42,10 @@ interface Pending {
   totalBytes: number;
 }
 
+/** Puts the fragments of IP packets together; what it holds is bounded. */
 export class IpFragments {
   /** The payload of the packet that `add` completed. */
-  readonly octets: Uint8Array;
+  readonly #octets: Uint8Array;
   /** Of the same packet: in order, without gap. */
   pieces: Piece[] = [];
   /** Pieces that were given up for room; whoever counts frames moves that many. */
@@ -57,7 +58,7 @@ export class IpFragments {
    * @param into receives completed payloads from `start` on
    */
   constructor(into: Uint8Array, start: number) {
-    this.octets = into;
+    this.#octets = into;
     this.#start = start;
   }
 
@@ -115,7 +116,7 @@ export class IpFragments {
       if (end <= reached) continue;
       const from = reached - fragment.offset;
       const taken = fragment.octets.subarray(from, end - fragment.offset);
-      this.octets.set(taken, this.#start + reached);
+      this.#octets.set(taken, this.#start + reached);
       for (const piece of fragment.pieces) this.#keep(piece, from, taken.length, fragment.offset);
       reached = end;
     }

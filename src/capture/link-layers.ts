@@ -86,6 +86,7 @@ function typeAt(cursor: LayerCursor, typeAt: number, next: number): Skip {
   return etherType(cursor, type, next);
 }
 
+/** Goes on behind an EtherType (IEEE 802 numbers), or an LLC length in its place. */
 export function etherType(cursor: LayerCursor, type: number, at: number): Skip {
   if (cursor.isTooDeep()) return Skip.NESTING_LIMIT;
   switch (type) {

@@ -54,6 +54,10 @@ const PRISM_BYTES = 144;
 /** AVS headers begin so, whichever of the two link types they have. */
 const AVS_MAGIC = 0x8021_1000;
 
+/**
+ * Reads the headers that capturing systems put before a frame: where the frame is, and of what
+ * type.
+ */
 export class LinkPrefix {
   /** Of what is behind the prefix: where it begins and ends (as far as it is captured), its type. */
   at = 0;

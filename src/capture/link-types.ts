@@ -57,6 +57,7 @@ export const Encapsulation = {
   ERSPAN_III: 0x22eb,
 } as const;
 
+/** PPP protocol numbers (IANA, "PPP DLL Protocol Numbers"). */
 export const PppProtocol = {
   IPV4: 0x0021,
   IPV6: 0x0057,

@@ -9,6 +9,10 @@
 /** Large enough that system calls do not show, small enough to stay in the processor's cache. */
 export const WINDOW_BYTES = 1 << 20;
 
+/**
+ * The part of a file that is in memory: readers consume it from the front, whoever reads the file
+ * fills it.
+ */
 export class OctetWindow {
   readonly bytes: Uint8Array;
   readonly data: DataView;

@@ -36,6 +36,7 @@ export interface LargePackets {
   readonly headBytes: number;
 }
 
+/** From how many octets on a packet is read in two steps, and how many of it first. */
 export const LARGE_PACKETS: LargePackets = { bytes: 32_768, headBytes: 4096 };
 
 /** Pulls packets out of the octets of its window. One object a file, the same fields throughout. */

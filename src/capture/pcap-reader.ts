@@ -22,6 +22,7 @@ const MAGIC_MICROSECONDS = 0xa1b2_c3d4;
 const MAGIC_NANOSECONDS = 0xa1b2_3c4d;
 const MAGIC_KUZNETZOV = 0xa1b2_cd34;
 
+/** Octets of a pcap file's header. */
 export const PCAP_HEADER_BYTES = 24;
 const RECORD_BYTES = 16;
 const RECORD_BYTES_KUZNETZOV = 24;
@@ -51,6 +52,9 @@ function byteOrderOf(magic: number): boolean | null {
 const isMagic = (magic: number): boolean =>
   magic === MAGIC_MICROSECONDS || magic === MAGIC_NANOSECONDS || magic === MAGIC_KUZNETZOV;
 
+/**
+ * Reads packets of a pcap file (draft-ietf-opsawg-pcap), whatever the byte order and unit of time.
+ */
 export class PcapReader implements PacketReader {
   readonly format = 'pcap';
   readonly window: OctetWindow;

@@ -62,6 +62,7 @@ interface Interface {
 /** Whether a file that begins with these four octets (read big-endian) is of this format. */
 export const isPcapngMagic = (magic: number): boolean => magic === BlockType.SECTION;
 
+/** Reads packets of a pcapng file (draft-ietf-opsawg-pcapng), section by section. */
 export class PcapngReader implements PacketReader {
   readonly format = 'pcapng';
   readonly window: OctetWindow;

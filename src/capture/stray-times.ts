@@ -49,6 +49,7 @@ export interface HeldFrame extends Frame {
   readonly base: number;
 }
 
+/** What becomes of a packet that was offered. */
 export const Doubt = {
   /** The packet is to be taken as it is. */
   NONE: 0,
@@ -59,6 +60,7 @@ export const Doubt = {
 } as const;
 export type Doubt = (typeof Doubt)[keyof typeof Doubt];
 
+/** Holds back packets of one file whose times are in doubt, until those after them settle it. */
 export class StrayTimes {
   /** Packets that are no longer in doubt, with the times that they are to have: the caller's. */
   readonly released: HeldFrame[] = [];

@@ -20,6 +20,9 @@ const POWER_OF_TWO = 0x80;
 const DECIMAL_EXPONENT_MAX = 19;
 const BINARY_EXPONENT_MAX = 63;
 
+/**
+ * Converts timestamps of one unit (pcapng's if_tsresol and if_tsoffset) to seconds and nanoseconds.
+ */
 export class TimestampUnit {
   /** Of the timestamp last converted: since 1970, and 0..999,999,999. */
   seconds = 0;

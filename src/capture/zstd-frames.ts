@@ -30,6 +30,7 @@ const Expect = {
 } as const;
 type Expect = (typeof Expect)[keyof typeof Expect];
 
+/** Follows a zstd stream that is fed in pieces, and knows which window its frames want. */
 export class ZstdFrames {
   /** The largest window that a frame wanted so far. */
   windowBytes = 0;

@@ -25,6 +25,7 @@ const PAGE_BYTES = 4096;
 const PAGES_MAX = 8192;
 const NO_PAGE = -1;
 
+/** A direct-mapped cache of the joined capture's pages, with room for a packet and for a reply. */
 export class CaptureCache {
   /** The reply slot is at its start. */
   readonly memory: Uint8Array;

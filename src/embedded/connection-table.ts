@@ -49,6 +49,10 @@ export const Flag = {
 /** What one connection takes in this table. */
 export const CONNECTION_BYTES = 92;
 
+/**
+ * Columns of the embedded target's connections: a row a user, allocated once (RFC 9293, section
+ * 3.3.1).
+ */
 export class ConnectionTable {
   readonly state: Uint8Array;
   readonly flags: Uint16Array;

@@ -7,6 +7,7 @@ import { type ConnectionTable, Flag, ServerState } from './connection-table.ts';
 const RTO_NS_MIN = NS_PER_SECOND;
 const RTO_NS_MAX = 60 * NS_PER_SECOND;
 
+/** One timer a connection: the earliest of when its script and its retransmission are due. */
 export class ConnectionTimers {
   /** The time of what is going on now, in ns since the start of the run. */
   nowNs = 0;

@@ -38,6 +38,7 @@ export interface ClientDirectory {
   sessionOf(addressLow32: number, port: number): number;
 }
 
+/** What the embedded target plays, to whom, and how its TCP is set. */
 export interface EmbeddedTargetOptions {
   readonly scripts: Scripts;
   readonly capture: CaptureBytes;
@@ -70,6 +71,7 @@ const MERGED_BYTES_MAX = 0xffff - 100;
 /** Timers run in one `onTimeout`: a turn of the loop must stay short. */
 const TIMERS_PER_TURN = 4096;
 
+/** The recorded servers behind the ports of a sender and a receiver. */
 export class EmbeddedTarget implements Sender, Receiver {
   readonly batch: FrameBatch;
   readonly data: DataView;

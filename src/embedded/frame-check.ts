@@ -22,6 +22,7 @@ const IPV4_ADDRESSES_BYTES = 8;
 const IPV6_ADDRESSES_AT = 8;
 const IPV6_ADDRESSES_BYTES = 32;
 
+/** Checks frames one at a time and counts what is wrong. */
 export class FrameCheck implements PayloadCheck {
   /** Views of the frame that `check` found good, until the next call. */
   readonly ip = new IpView();

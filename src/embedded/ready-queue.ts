@@ -1,6 +1,7 @@
 /** Connections with something to send, first come, first served; each stands in it at most once. */
 import { type ConnectionTable, Flag } from './connection-table.ts';
 
+/** Connections that have something to send, each once, in the order in which they became ready. */
 export class ReadyQueue {
   readonly #table: ConnectionTable;
   /** A ring with room for every user. */

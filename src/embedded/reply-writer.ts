@@ -62,6 +62,7 @@ export class Reply {
   payloadBytes = 0;
 }
 
+/** Writes replies' headers, from the addresses that frames were sent to. */
 export class ReplyWriter {
   readonly #data: DataView;
   readonly #paths: Path[] = [];

@@ -32,6 +32,7 @@ const WINDOW_FIELD_MAX = 0xffff;
 /** RFC 6675, section 2. */
 const DUP_THRESH = 3;
 
+/** Decides what a connection sends next: handshake, acknowledgement, data, FIN, RST. */
 export class ServerOutput {
   readonly #table: ConnectionTable;
   readonly #timers: ConnectionTimers;

@@ -9,6 +9,7 @@ import { NEVER_NS } from '../base/time.ts';
 import { type Scripts, StreamEnd } from '../session/script/scripts.ts';
 import { type ConnectionTable, Flag } from './connection-table.ts';
 
+/** The recorded servers' steps: when the next one of a connection is due, and what it does. */
 export class ServerScript {
   readonly #scripts: Scripts;
   readonly #table: ConnectionTable;

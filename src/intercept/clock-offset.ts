@@ -12,6 +12,10 @@ const SAMPLES = 32;
 /** What a machine's clock may gain on another's: crystals are within 20 ppm of each other. */
 const DRIFT = 20e-6;
 
+/**
+ * By how much another machine's clock is ahead, from pings: the sample with the shortest round trip
+ * counts.
+ */
 export class ClockOffset {
   readonly #offsetNs = new Float64Array(SAMPLES);
   readonly #roundTripNs = new Float64Array(SAMPLES);

@@ -37,6 +37,7 @@ export interface Owner {
   readonly forwarded: Float64Array;
 }
 
+/** Finds the replay to which a packet belongs and puts a record into its outbox. */
 export class InterceptCore implements InterceptedSink {
   readonly #data: DataView;
   readonly #prefixBytes: number;

@@ -34,6 +34,7 @@ export const SILENCE_NS = 5 * NS_PER_SECOND;
 /** Pings of a replay are at least 10 ms apart: more than this a second is no replay. */
 const PINGS_PER_SECOND_MAX = 200;
 
+/** What an intercept's end of a channel needs from outside. */
 export interface InterceptPeerHost {
   readonly hello: Hello;
   /** Hands octets to the connection; they are the connection's from then on. */
@@ -53,6 +54,7 @@ export interface InterceptPeerHost {
 const PeerState = { GREETING: 0, REGISTERING: 1, ASKING: 2, LIVE: 3, ENDED: 4 } as const;
 type PeerState = (typeof PeerState)[keyof typeof PeerState];
 
+/** An intercept's end of a channel to one replay: greeting, registration, records, pings. */
 export class InterceptPeer implements FrameSink {
   readonly #host: InterceptPeerHost;
   readonly #reader = new FrameReader();

@@ -1,6 +1,7 @@
 /** What the intercept's core needs from outside: implemented by io/ (packet ring, NFQUEUE). */
 import type { AddressRange } from '../base/address.ts';
 
+/** A server whose replies are wanted. */
 export interface RegisteredTarget {
   /** 4 or 16 octets. */
   readonly address: Uint8Array;
@@ -26,6 +27,7 @@ export interface PacketEnds {
   dstMatches(address: Uint8Array, octets?: number): boolean;
 }
 
+/** Takes packets that a source has picked up. */
 export interface InterceptedSink {
   /**
    * A reply; it is only valid during the call.

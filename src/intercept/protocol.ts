@@ -22,6 +22,7 @@
  */
 import { assert } from '../base/assert.ts';
 
+/** What a frame is; types that are not known are stepped over. */
 export const FrameType = {
   HELLO: 1,
   REFUSED: 2,
@@ -35,12 +36,14 @@ export const FrameType = {
 } as const;
 export type FrameType = (typeof FrameType)[keyof typeof FrameType];
 
+/** Octets before a frame's payload. */
 export const FRAME_HEADER_BYTES = 4;
 /** Room for a registration of 256 ranges and 256 targets; a longer frame is a fault. */
 export const FRAME_PAYLOAD_BYTES_MAX = 1 << 16;
 /** With its header a frame of records fills one record of TLS. */
 export const RECORDS_BYTES_MAX = (1 << 14) - FRAME_HEADER_BYTES;
 
+/** Versions of the protocol that are spoken: from the oldest to the newest. */
 export const PROTOCOL_VERSION_OLDEST = 1;
 export const PROTOCOL_VERSION = 1;
 
@@ -55,8 +58,10 @@ export const CAPABILITIES = Capability.CLOCK | Capability.STATUS;
 
 const MAGIC = 0x4752_4943;
 const HELLO_BYTES_MIN = 32;
+/** Octets of a kernel's boot id (/proc/sys/kernel/random/boot_id). */
 export const BOOT_ID_BYTES = 16;
 const SOFTWARE_BYTES_MAX = 64;
+/** Octets of a stamp: seconds and nanoseconds, 32 bits each. */
 export const STAMP_BYTES = 8;
 /** The first octet of a TLS record: alert, handshake. */
 const TLS_ALERT = 0x15;
@@ -78,6 +83,7 @@ export const RefusalCode = {
 } as const;
 export type RefusalCode = (typeof RefusalCode)[keyof typeof RefusalCode];
 
+/** What an end says of itself first. */
 export interface Hello {
   readonly oldest: number;
   readonly newest: number;
@@ -128,6 +134,7 @@ export function emitFrameHeader(
   into[at + 3] = bytes;
 }
 
+/** The first frame of either end, by which the protocol's version is agreed on. */
 export function emitHello(hello: Hello): Uint8Array {
   const software = encoder.encode(hello.software).subarray(0, SOFTWARE_BYTES_MAX);
   const payload = new Uint8Array(HELLO_BYTES_MIN + software.length);
@@ -174,6 +181,9 @@ export function mismatchOf(own: Hello, theirs: Hello): string | null {
 const spanOf = ({ oldest, newest }: Hello): string =>
   oldest === newest ? String(newest) : `${oldest}-${newest}`;
 
+/**
+ * Why a replay is turned away: a code for programs, a text (at most 1,000 characters) for people.
+ */
 export function emitRefused(code: RefusalCode, text: string): Uint8Array {
   const why = encoder.encode(text.slice(0, 1_000));
   const payload = new Uint8Array(2 + why.length);
@@ -182,6 +192,7 @@ export function emitRefused(code: RefusalCode, text: string): Uint8Array {
   return emitFrame(FrameType.REFUSED, payload);
 }
 
+/** The code and text of a REFUSED frame's payload. */
 export function parseRefused(payload: Uint8Array): {
   readonly code: number;
   readonly text: string;
@@ -190,6 +201,7 @@ export function parseRefused(payload: Uint8Array): {
   return { code: viewOf(payload).getUint16(0), text: printable(payload.subarray(2)) };
 }
 
+/** A frame whose payload is a JSON document in UTF-8. */
 export const emitJson = (type: FrameType, document: unknown): Uint8Array =>
   emitFrame(type, encoder.encode(JSON.stringify(document)));
 
@@ -203,6 +215,7 @@ export function parseJson(payload: Uint8Array): unknown {
   }
 }
 
+/** A question for the other end's clock, with the time of ours. */
 export function emitPing(stamp: Stamp): Uint8Array {
   const payload = new Uint8Array(STAMP_BYTES);
   writeStamp(payload, 0, stamp);
@@ -232,6 +245,7 @@ function writeStamp(into: Uint8Array, at: number, { seconds, nanoseconds }: Stam
 
 const STATUS_BYTES = 24;
 
+/** A frame of the intercept's totals since it started. */
 export function emitStatus(status: ChannelStatus): Uint8Array {
   const payload = new Uint8Array(STATUS_BYTES);
   const data = new DataView(payload.buffer);
@@ -241,6 +255,7 @@ export function emitStatus(status: ChannelStatus): Uint8Array {
   return emitFrame(FrameType.STATUS, payload);
 }
 
+/** The totals, or null where the payload is shorter. */
 export function parseStatus(payload: Uint8Array): ChannelStatus | null {
   if (payload.length < STATUS_BYTES) return null;
   const data = viewOf(payload);
@@ -251,6 +266,7 @@ export function parseStatus(payload: Uint8Array): ChannelStatus | null {
   };
 }
 
+/** Takes the frames that a FrameReader finds. */
 export interface FrameSink {
   /**
    * A whole frame; its payload is only valid during the call.

@@ -52,6 +52,7 @@ export function overlapOf(
   return null;
 }
 
+/** The text form of a range: its first address, and its last one where there are more. */
 export function formatRange(family: 4 | 6, { prefix, start, count }: AddressRange): string {
   const first = formatAddress({ family, prefix, low: start });
   return count === 1

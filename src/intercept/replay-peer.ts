@@ -49,6 +49,7 @@ export interface PeerFault {
   readonly isFinal: boolean;
 }
 
+/** What a replay's end of a channel needs from outside. */
 export interface ReplayPeerHost {
   readonly hello: Hello;
   readonly request: RegistrationRequest;
@@ -63,6 +64,7 @@ export interface ReplayPeerHost {
   end(fault: PeerFault): void;
 }
 
+/** A replay's end of a channel to one intercept: greeting, registration, records, pings. */
 export class ReplayPeer implements FrameSink {
   readonly clock = new ClockOffset();
   /** Totals that the intercept has told last. */

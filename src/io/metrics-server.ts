@@ -11,12 +11,14 @@ const CONNECTIONS_MAX = 16;
 /** A scraper sends its request at once; who does not, gives its place to another. */
 const REQUEST_MS_MAX = 5_000;
 
+/** What is served to whoever asks: a page in Prometheus' text format. */
 export interface MetricsPage {
   readonly contentType: string;
   /** The page as it is now. */
   render(): Promise<string>;
 }
 
+/** An HTTP server of one page. */
 export interface MetricsServer {
   /** `http://127.0.0.1:9100/metrics`, with the port that was taken where 0 was asked for. */
   readonly url: string;

@@ -30,6 +30,7 @@ import { canMove, NextHopWatch } from './way/next-hop-watch.ts';
 /** Questions answered at most in one turn of the loop, so that replies do not wait for them. */
 const ANSWERS_PER_TURN = 64;
 
+/** What is to be opened on this machine for one thread of a replay. */
 export interface LocalPlan {
   readonly path: LocalPath;
   readonly sender: 'packet' | 'ip' | 'raw-socket';

@@ -95,6 +95,7 @@ export const Counter = {
 } as const;
 export type Counter = (typeof Counter)[keyof typeof Counter];
 
+/** How many counters a thread's row has. */
 export const COUNTERS = 65;
 
 /** Zeroed counters of one thread, in memory that other threads may read. */

@@ -35,6 +35,7 @@ export const LATENCY_NAMES = [
   'lag',
   'held',
 ] as const;
+/** What a latency is called in documents. */
 export type LatencyName = (typeof LATENCY_NAMES)[number];
 
 /** From when to when each one is measured, in the order of `Latency`. */
@@ -51,6 +52,7 @@ const SUB_BUCKET_HALF = 1024;
 const SUB_BUCKET_HALF_BITS = 10;
 const BUCKETS = 37;
 
+/** Values are kept this exact: three digits, an error of at most 0.1 %. */
 export const SIGNIFICANT_DIGITS = 3;
 /** 39 hours. What lies above is recorded as this and counted as clamped. */
 export const HIGHEST_TRACKABLE_NS = 2 ** 47 - 1;
@@ -143,12 +145,12 @@ export class LatencyTable {
   /** The sum of these recorders' columns, which may be in use meanwhile. */
   static of(recorded: Iterable<Float64Array>): LatencyTable {
     const table = new LatencyTable();
-    for (const columns of recorded) table.add(columns);
+    for (const columns of recorded) table.#add(columns);
     return table;
   }
 
   /** Adds a recorder's `columns`. */
-  add(columns: Float64Array): void {
+  #add(columns: Float64Array): void {
     for (let latency = 0; latency < LATENCY_NAMES.length; latency++) {
       const base = latency * STRIDE;
       if (columns[base + COUNT] === 0) continue;

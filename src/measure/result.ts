@@ -3,6 +3,7 @@ import type { LatencyName, LatencyRow } from './histograms.ts';
 import type { RecordDocument } from './record-document.ts';
 import type { Counts, RunFacts, SharesReport } from './run-facts.ts';
 
+/** Names the document's form; another form gets another number. */
 export const RESULT_SCHEMA = 'gryphon.result/1';
 
 /**
@@ -24,6 +25,7 @@ export interface Ledger {
   readonly aborted: number;
 }
 
+/** How users ended; `Ledger` says which numbers add up. */
 export interface UserReport extends Ledger {
   /** The most connections that were established at once (with threads: the sum of theirs). */
   readonly peakEstablished: number;
@@ -56,6 +58,7 @@ export interface TimelineRow {
   readonly histograms: Readonly<Partial<Record<LatencyName, string>>>;
 }
 
+/** Latencies of one interval, in nanoseconds. */
 export interface TimelineLatency {
   readonly count: number;
   readonly p50: number;
@@ -85,6 +88,7 @@ export interface EmbeddedReport {
   readonly octetsChecked: number;
 }
 
+/** Requests and their answers, counted. */
 export interface ExchangeReport {
   /** Came due. */
   readonly intended: number;

@@ -13,6 +13,7 @@ import type { Ledger, RunResult, ThresholdOutcome, ThresholdUnit } from './resul
 
 type Operator = '<' | '<=' | '>' | '>=' | '==';
 
+/** A condition that a run has to meet, parsed. */
 export interface Threshold {
   /** As it was written. */
   readonly expression: string;

@@ -24,6 +24,7 @@ export interface Exchange {
 const GREETING = 0;
 const SWITCHING_PROTOCOLS = 101;
 
+/** Follows requests and answers of one connection, in the order in which they belong together. */
 export class Conversation {
   readonly #requests: RequestFramer;
   readonly #answers: AnswerFramer;

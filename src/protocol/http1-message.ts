@@ -65,6 +65,7 @@ const CHUNKED = octetsOf('chunked');
 /** `index` of a coding that is not chunked. */
 const OTHER_CODING = 0xff;
 
+/** The common half of requests and answers: header lines, lengths, chunks (RFC 9112). */
 export abstract class Http1Message extends Framer {
   /** Whether the start line has been read and is one of HTTP/1. */
   get isRecognised(): boolean {

@@ -16,6 +16,7 @@ const SPACE = 0x20;
 /** A row an octet: 1 where a token may hold it. */
 const IS_TOKEN = tokenTable();
 
+/** Follows HTTP/1 requests to their ends (RFC 9112, section 3). */
 export class Http1Requests extends Http1Message implements RequestFramer {
   /** A `HttpRequestKind`, once the method has been read. */
   get answerKind(): number {

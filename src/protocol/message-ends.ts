@@ -11,6 +11,7 @@ export interface StoredStream {
 /** Most headers fit in; more is read where one goes on. */
 const BUFFER_BYTES = 4096;
 
+/** Finds the ends of messages in streams that can be read anywhere; keeps a buffer. */
 export class MessageEnds {
   readonly #octets = new Uint8Array(BUFFER_BYTES);
   readonly #data = new DataView(this.#octets.buffer);

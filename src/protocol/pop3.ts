@@ -15,6 +15,7 @@ const STATUS_LETTERS = 3;
 const OK = packWord('OK');
 const ERR = packWord('ERR');
 
+/** Follows POP3 answers (RFC 1939): a line, or several up to a dot. */
 export class Pop3Answers extends LineFramer implements AnswerFramer {
   mayBegin(data: DataView, start: number, bytes: number): boolean {
     if (bytes === 0) return false;

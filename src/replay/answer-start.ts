@@ -24,6 +24,7 @@ export type Tail = (typeof Tail)[keyof typeof Tail];
 const STATUS_COUNTER_BASE = Counter.STATUS_1XX - 1;
 const STATUS_CLASSES = 5;
 
+/** Says whether arriving octets begin the answer that is awaited. */
 export class AnswerStart {
   readonly #plays: PlayTable;
   readonly #stages: Stages;

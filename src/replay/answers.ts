@@ -34,6 +34,7 @@ const OF_OPEN_STAGE =
   PlayFlag.UNLIKE |
   PlayFlag.OTHER_STATUS;
 
+/** Says when stages are complete, and records latencies. */
 export class Answers {
   readonly #plays: PlayTable;
   readonly #transport: Transport;

@@ -36,6 +36,7 @@ export interface ConversationParts {
   readonly counters: Float64Array;
 }
 
+/** The engine of one thread, whatever the transport: a turn is what came in, then what is due. */
 export class Conversations {
   /** Who is to be told what comes in. */
   readonly listener: TransportListener;

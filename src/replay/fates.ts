@@ -13,6 +13,7 @@ import type { UserTimers } from './user-timers.ts';
 
 const NO_REASON = -1;
 
+/** Counts how users end, and lets those start again that have plays left. */
 export class Fates {
   readonly #plan: ReplayPlan;
   readonly #plays: PlayTable;

@@ -9,6 +9,7 @@ import type { UserTimers } from './user-timers.ts';
 /** Users interrupted in one turn: a turn of the loop must stay short. */
 const INTERRUPTS_PER_TURN = 512;
 
+/** Ends the users that a run still has, a bounded number of them in each turn. */
 export class Interruption {
   readonly #plays: PlayTable;
   readonly #transport: Transport;

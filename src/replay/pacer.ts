@@ -13,6 +13,7 @@ import type { Stages } from './stages.ts';
 /** How long after its recorded time we wait for the server to close before we do. */
 const SERVER_CLOSE_GRACE_NS = 1_000 * NS_PER_MS;
 
+/** Says when a user's next step is due. */
 export class Pacer {
   readonly isOpenLoop: boolean;
   readonly #plan: ReplayPlan;
@@ -38,7 +39,7 @@ export class Pacer {
   /** A message was played: in an open loop the next step's time follows from its own. */
   onPlayed(user: number, step: number, dueNs: number): void {
     this.#plays.stepDueNs[user] = this.isOpenLoop
-      ? dueNs + this.gapNs(user, step) / this.#plan.accel
+      ? dueNs + this.#gapNs(user, step) / this.#plan.accel
       : NEVER_NS;
   }
 
@@ -64,7 +65,7 @@ export class Pacer {
   }
 
   /** Open loop: recorded time from a step to the next one. */
-  gapNs(user: number, step: number): number {
+  #gapNs(user: number, step: number): number {
     const session = this.#plays.session[user];
     const gapNs = this.#stages.offsetNs(session, step + 1) - this.#stages.offsetNs(session, step);
     const isBeforeEnd = step + 1 === this.#stages.end(session);
@@ -78,7 +79,7 @@ export class Pacer {
     const plays = this.#plays;
     const next = Math.min(plays.nextStep[user], this.#stages.end(plays.session[user]));
     let backNs = 0;
-    for (let each = step; each < next; each++) backNs += this.gapNs(user, each);
+    for (let each = step; each < next; each++) backNs += this.#gapNs(user, each);
     return plays.stepDueNs[user] - backNs / this.#plan.accel;
   }
 
@@ -91,7 +92,7 @@ export class Pacer {
     for (let step = plays.nextStep[user]; step < this.#stages.end(session); step++) {
       if (dueNs > nowNs) break;
       if (this.#stages.answerOf(session, step) >= 0) turns++;
-      dueNs += this.gapNs(user, step) / this.#plan.accel;
+      dueNs += this.#gapNs(user, step) / this.#plan.accel;
     }
     return turns;
   }

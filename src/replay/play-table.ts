@@ -46,6 +46,7 @@ export const PlayFlag = {
 /** Octets that one user takes in this table. */
 export const PLAY_BYTES_PER_USER = 50;
 
+/** Columns of what each user plays and how far it is: a row a user. */
 export class PlayTable {
   /** Row in Scripts. */
   readonly session: Uint32Array;

@@ -20,6 +20,7 @@ import type { PlaySendTimes } from './send-times.ts';
 import type { Stages } from './stages.ts';
 import type { UserTimers } from './user-timers.ts';
 
+/** Plays the scripts of all users of a thread over a transport. */
 export class Player implements TransportListener {
   readonly #plan: ReplayPlan;
   readonly #plays: PlayTable;

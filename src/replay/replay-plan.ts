@@ -3,6 +3,7 @@ import type { ArrivalPlan } from '../schedule/arrivals.ts';
 import type { Scripts } from '../session/script/scripts.ts';
 import type { TransportPlan } from '../transport/transport-plan.ts';
 
+/** What says when a step is due: the client's think time, the recorded schedule, or nothing. */
 export const Pace = { THINK: 0, SCHEDULE: 1, NONE: 2 } as const;
 export type Pace = (typeof Pace)[keyof typeof Pace];
 

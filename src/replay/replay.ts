@@ -28,6 +28,7 @@ export const STATE_BYTES_PER_USER =
   PLAY_BYTES_PER_USER +
   TIMER_BYTES_PER_USER;
 
+/** The engine of one thread: users, their timers, what comes in and what goes out. */
 export class Replay extends Conversations implements PacketSink {
   readonly connections: Connections;
   readonly transport: TcpTransport;

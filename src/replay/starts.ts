@@ -15,6 +15,7 @@ import type { UserTimers } from './user-timers.ts';
 /** Users started in one turn: a turn of the loop must stay short. */
 const STARTS_PER_TURN = 256;
 
+/** The users of a thread in the order in which they start, and what each plays. */
 export class Starts {
   /** Users that are started and have no end state yet. */
   live = 0;

@@ -7,6 +7,7 @@ import { PlayFlag, type PlayTable } from './play-table.ts';
 import type { ReplayPlan } from './replay-plan.ts';
 import type { Stages } from './stages.ts';
 
+/** One timer a user, in the thread's timing wheel. */
 export class UserTimers {
   readonly #timeoutNs: number;
   readonly #plays: PlayTable;

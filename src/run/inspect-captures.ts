@@ -5,6 +5,7 @@ import { type CaptureIndex, type IndexOptions, indexCaptures } from './captures/
 import { recordedTimings } from './captures/recorded-timings.ts';
 import { hintReports } from './plan/capture-hints.ts';
 
+/** What `inspect` reads and what it lists. */
 export interface InspectOptions extends IndexOptions {
   /** An entry for each session, too. */
   readonly sessions: boolean;

@@ -42,6 +42,10 @@ export interface ClientAddresses {
   readonly text: string;
 }
 
+/**
+ * What a pool's connections take up first: all addresses with one port, or all ports of one
+ * address.
+ */
 export type PoolOrder = 'ip' | 'port';
 
 /** What decides which address and port each connection has. */
@@ -127,7 +131,6 @@ function clientsOf(
 /** Both directions between a connection's number and its address and port. */
 export class AddressPool {
   readonly clients: ClientAddresses;
-  readonly ports: PortRange;
   readonly order: PoolOrder;
   readonly addresses: number;
   readonly portsPerAddress: number;
@@ -152,7 +155,6 @@ export class AddressPool {
   constructor({ clients, ports, order, firstPort }: PoolShape) {
     const { ranges } = clients;
     this.clients = clients;
-    this.ports = ports;
     this.order = order;
     this.#start = ranges[0].start;
     this.#isSingle = ranges.length === 1;

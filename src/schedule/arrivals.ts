@@ -34,6 +34,7 @@ export interface ArrivalOptions {
   readonly ramp?: readonly RampStage[];
 }
 
+/** When users start. */
 export interface ArrivalPlan {
   readonly users: number;
   /** When the user is to start, in ns from the start of the run; never decreases from user to user. */

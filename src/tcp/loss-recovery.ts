@@ -19,6 +19,7 @@ import { BURST_MAX, Count, UserFlag, type UserTable } from './user-table.ts';
 
 const DUPLICATE_ACKS = 3;
 
+/** Retransmission: by timer (RFC 6298) and upon duplicate acknowledgements (RFC 5681, 6582). */
 export class LossRecovery {
   readonly #users: UserTable;
   readonly #source: StreamSource;

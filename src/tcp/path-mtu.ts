@@ -16,6 +16,7 @@ const PROBED_MSS = 1024;
 /** What 576 octets leave with all headers and options (Linux' floor for IPv4); IPv6 has 1280. */
 const MSS_FLOOR = 512;
 
+/** Segment sizes that are lowered: by a router's message, or where large segments get lost. */
 export class PathMtu {
   readonly #users: UserTable;
   readonly #source: StreamSource;

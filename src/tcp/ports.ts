@@ -37,6 +37,7 @@ export interface StreamSource {
   segmentEnd(user: number, offset: number, mss: number): number;
 }
 
+/** How TCP's client half is set, the same for all users of a run. */
 export interface TcpSettings {
   /** First SYN retransmission; doubles with each. */
   readonly synRtoNs: number;

@@ -30,6 +30,7 @@ interface Kept {
   fin: Seq | null;
 }
 
+/** Intervals of the peer's stream behind a hole, of those users that have one. */
 export class Reassembly {
   /** Whether the octets that the last `take` reached end with a push; null: it reached no more. */
   isPushed: boolean | null = null;

@@ -19,6 +19,7 @@ import { Count, UserFlag, type UserTable } from './user-table.ts';
 const SURE_SHARE = 0.75;
 const REPAIRING = UserFlag.RECOVERY | UserFlag.LOSS;
 
+/** Recovery by what the peer reports: for users that have a row in the scoreboard. */
 export class SackRecovery {
   readonly #users: UserTable;
   readonly #scoreboard: Scoreboard;

@@ -52,6 +52,7 @@ export interface LostRange {
   readonly to: Seq;
 }
 
+/** Rows for the users of whom something is reported or lost; their number is bounded. */
 export class Scoreboard {
   readonly #rows = new Map<number, Row>();
   #ranges = 0;

@@ -22,6 +22,7 @@ const TIMESTAMP_UNIT_US = 1_000;
 /** With one of these an acknowledgement of something new is not all that there is to it. */
 const UNUSUAL = UserFlag.RECOVERY | UserFlag.LOSS | UserFlag.SCOREBOARD | UserFlag.TAIL_PROBED;
 
+/** SEGMENT ARRIVES (RFC 9293, section 3.10.7): what each state does with what comes in. */
 export class SegmentArrives {
   /** In-order octets that the last `onSegment` delivered. */
   deliveredBytes = 0;

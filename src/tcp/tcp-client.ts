@@ -29,6 +29,7 @@ import { TcpEvent } from './tcp-event.ts';
 import { Transmitter } from './transmitter.ts';
 import { Count, State, UserFlag, type UserTable } from './user-table.ts';
 
+/** The client half of TCP for all users of a table; each call names the user. */
 export class TcpClient {
   readonly #users: UserTable;
   readonly #output: SegmentOutput;

@@ -14,6 +14,7 @@ import { Count, State, UserFlag, type UserTable } from './user-table.ts';
 /** Segments with payload have no room for blocks: holes are reported by segments of their own. */
 const SACK_DUE = UserFlag.ACK_NOW | UserFlag.SACK | UserFlag.HOLE;
 
+/** Decides what the windows admit and hands segments to the output. */
 export class Transmitter {
   readonly #users: UserTable;
   readonly #source: StreamSource;

@@ -79,6 +79,9 @@ export const BURST_MAX = 0xff;
 /** Octets that one user takes in this table. */
 export const TCB_BYTES_PER_USER = 64;
 
+/**
+ * Transmission control blocks as columns: a row a user, allocated once (RFC 9293, section 3.3.1).
+ */
 export class UserTable {
   readonly users: number;
   readonly state: Uint8Array;

@@ -3,6 +3,7 @@ import type { FrameBatch } from '../wire/frame-batch.ts';
 import type { Sender } from './ports.ts';
 import type { SendTimes } from './transport.ts';
 
+/** The sender's batch while it is filled: sent when it is full, or when a turn is over. */
 export class Outbox {
   readonly batch: FrameBatch;
   readonly #sender: Sender;

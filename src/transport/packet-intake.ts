@@ -9,6 +9,7 @@ import { NO_CONNECTION, type Owners } from './owners.ts';
 import { NOT_FROM_TARGET, type TcpTransport } from './tcp-transport.ts';
 import type { TransportListener } from './transport.ts';
 
+/** Takes packets from the receiver, finds their users and hands their segments to TCP. */
 export class PacketIntake {
   readonly #data: DataView;
   readonly #connections: Connections;

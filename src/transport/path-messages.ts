@@ -17,6 +17,7 @@ import { WireFault } from '../wire/wire-fault.ts';
 import { NO_CONNECTION, type Owners } from './owners.ts';
 import type { TransportPlan } from './transport-plan.ts';
 
+/** Takes messages that a packet was too big and lowers segment sizes. */
 export class PathMessages {
   /** Whether anything was learnt of any target's path. */
   hasLearnt = false;

@@ -1,6 +1,7 @@
 /** What the engine needs from outside: implemented by io/ (the kernel) and embedded/ (no kernel). */
 import type { FrameBatch } from '../wire/frame-batch.ts';
 
+/** Frames that leave. */
 export interface Sender {
   /** Frames written here leave with the next `flush`. */
   readonly batch: FrameBatch;
@@ -13,6 +14,7 @@ export interface Sender {
   flush(): number;
 }
 
+/** Takes the packets that a receiver hands over. */
 export interface PacketSink {
   /**
    * An IP packet has arrived; it is only valid during the call.
@@ -23,6 +25,7 @@ export interface PacketSink {
   onPacket(start: number, capturedBytes: number, arrivedNs: number): void;
 }
 
+/** Packets that arrive for the clients. */
 export interface Receiver {
   /** The memory that packets are handed over in: one view for the receiver's whole life. */
   readonly data: DataView;

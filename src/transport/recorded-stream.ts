@@ -15,6 +15,7 @@ const EXACT_SEGMENT_PLANS_MAX = 32;
 /** Octets that one user takes here. */
 export const RECORDED_STREAM_BYTES_PER_USER = 4;
 
+/** The recorded client streams of all users of a thread. */
 export class RecordedStream implements ClientStream {
   readonly #sessions: number;
   readonly #client: StreamColumns;

@@ -20,6 +20,7 @@ const WINDOW_FIELD_MAX = 0xffff;
 /** Tells this use of the connection's number from others. */
 const TIMESTAMP_SALT = 0x7473_7661;
 
+/** Writes the segments that TCP decides on into the outbox's batch. */
 export class SegmentFrames implements SegmentOutput {
   readonly #plan: TransportPlan;
   readonly #outbox: Outbox;

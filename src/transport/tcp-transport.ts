@@ -39,6 +39,7 @@ export const TRANSPORT_BYTES_PER_USER = TCB_BYTES_PER_USER + 2;
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
+/** All TCP connections of a thread, behind the port that the player knows. */
 export class TcpTransport implements Transport {
   readonly users: UserTable;
   readonly delivery: Mutable<Delivery>;

@@ -9,10 +9,12 @@
 import { EtherType, MAC_BYTES } from './ethernet.ts';
 import { IPV4_ADDRESS_BYTES } from './ipv4.ts';
 
+/** Octets of an ARP message for IPv4 over Ethernet (RFC 826), and positions in it. */
 export const ARP_BYTES = 28;
 export const ARP_OPERATION = 6;
 export const ARP_TARGET_ADDRESS = 24;
 
+/** Questions and answers (RFC 826). */
 export const ArpOperation = { REQUEST: 1, REPLY: 2 } as const;
 export type ArpOperation = (typeof ArpOperation)[keyof typeof ArpOperation];
 
@@ -23,6 +25,7 @@ const SENDER_MAC = 8;
 const SENDER_ADDRESS = 14;
 const TARGET_MAC = 18;
 
+/** An ARP message for IPv4 over Ethernet. */
 export interface ArpFields {
   readonly operation: ArpOperation;
   /** Six octets. */

@@ -10,6 +10,7 @@ export const ETHERNET_HEADER_BYTES = 14;
 export const ETHERNET_TAG_BYTES = 4;
 export const MAC_BYTES = 6;
 
+/** EtherTypes (IEEE 802 numbers) that frames are read and written with. */
 export const EtherType = {
   IPV4: 0x0800,
   ARP: 0x0806,
@@ -19,6 +20,7 @@ export const EtherType = {
 } as const;
 export type EtherType = (typeof EtherType)[keyof typeof EtherType];
 
+/** An Ethernet header, with at most one tag. */
 export interface EthernetFields {
   /** Six octets. */
   readonly destination: Uint8Array;

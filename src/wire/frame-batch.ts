@@ -14,6 +14,7 @@ export const HEADER_SLOT_BYTES = 128;
 /** More pieces of the capture than this and a segment is cut shorter: keeps the iovecs bounded. */
 export const EXTENTS_PER_FRAME = 6;
 
+/** Frames that wait to be sent: a header slot and a few extents of the joined capture each. */
 export class FrameBatch {
   readonly capacity: number;
   /** All header slots; the caller may pass memory that the kernel can be pointed at. */

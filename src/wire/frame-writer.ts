@@ -72,6 +72,7 @@ const SYN_OPTIONS_DEFAULT: SynOptions = {
 /** Sum of a 32-bit word's two halves. */
 const halves = (word: number): number => (word >>> 16) + (word & 0xffff);
 
+/** Writes link, IP and TCP headers into a batch's slots; checksums from sums that are known. */
 export class FrameWriter {
   readonly #batch: FrameBatch;
   readonly #data: DataView;

@@ -11,6 +11,7 @@ export const IPV6_NEXT_HEADER = 6;
 export const IPV6_SOURCE = 8;
 export const IPV6_DESTINATION = 24;
 
+/** Octets of an address. */
 export const IPV6_ADDRESS_BYTES = 16;
 
 /** Extension headers that can stand before TCP (RFC 8200, section 4; AH: RFC 4302). */

@@ -18,8 +18,10 @@ import {
   IPV6_SOURCE,
 } from './ipv6.ts';
 
+/** Protocol number of ICMPv6 (IANA, "Protocol Numbers"). */
 export const IP_PROTOCOL_ICMPV6 = 58;
 
+/** ICMPv6 types of neighbour discovery (RFC 4861, section 4). */
 export const NdpType = { SOLICITATION: 135, ADVERTISEMENT: 136 } as const;
 export type NdpType = (typeof NdpType)[keyof typeof NdpType];
 
@@ -39,6 +41,7 @@ const FLAG_OVERRIDE = 0x20;
 const SOURCE_MAC_OPTION = 1;
 const TARGET_MAC_OPTION = 2;
 
+/** A neighbour solicitation or advertisement (RFC 4861, sections 4.3 and 4.4). */
 export interface NdpFields {
   readonly type: NdpType;
   /** 16 octets each. A source of all zeros asks whether the target is free (RFC 4862). */

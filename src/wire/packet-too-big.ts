@@ -31,6 +31,7 @@ import {
 import { IP_PROTOCOL_ICMPV6 } from './ndp.ts';
 import { WireFault } from './wire-fault.ts';
 
+/** Protocol number of ICMP (IANA, "Protocol Numbers"). */
 export const IP_PROTOCOL_ICMP = 1;
 /** Type and code as one half-word. */
 export const ICMP_FRAGMENTATION_NEEDED = 0x0304;

@@ -7,6 +7,7 @@
 import type { Seq } from '../base/seq.ts';
 import { WireFault } from './wire-fault.ts';
 
+/** Kinds of options (IANA, "TCP Option Kind Numbers"). */
 export const TcpOption = {
   END: 0,
   NOP: 1,
@@ -17,6 +18,7 @@ export const TcpOption = {
   TIMESTAMPS: 8,
 } as const;
 
+/** Octets of each option, its kind and length included. */
 export const MSS_OPTION_BYTES = 4;
 export const WINDOW_SCALE_OPTION_BYTES = 3;
 export const SACK_PERMITTED_OPTION_BYTES = 2;

@@ -10,12 +10,14 @@
 import type { Seq } from '../base/seq.ts';
 import { WireFault } from './wire-fault.ts';
 
+/** Control bits (RFC 9293, section 3.1). */
 export const FIN = 0x01;
 export const SYN = 0x02;
 export const RST = 0x04;
 export const PSH = 0x08;
 export const ACK = 0x10;
 
+/** A header without options, and positions in it (RFC 9293, section 3.1). */
 export const TCP_HEADER_BYTES_MIN = 20;
 export const TCP_SOURCE_PORT = 0;
 export const TCP_DESTINATION_PORT = 2;
@@ -77,9 +79,5 @@ export class TcpView {
   /** The header's length with its options. */
   get headerBytes(): number {
     return (this.#data.getUint8(this.#start + TCP_DATA_OFFSET) >>> 4) * 4;
-  }
-
-  get checksum(): number {
-    return this.#data.getUint16(this.#start + TCP_CHECKSUM);
   }
 }

@@ -13,6 +13,7 @@ export interface ShardInbox {
   readonly fd: number;
 }
 
+/** Hands over the records of one shard's inbox as if the kernel's ring had them. */
 export class ChannelReceiver implements QueueingReceiver {
   readonly data: DataView;
   /** To wait on. */

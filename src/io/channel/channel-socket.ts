@@ -30,6 +30,7 @@ export interface ChannelStream {
   readonly welcome: () => void;
 }
 
+/** What happens on a connection of the channel. */
 export interface StreamEvents {
   readonly onOctets: (chunk: Uint8Array) => void;
   /** What waited has been sent. */
@@ -38,12 +39,14 @@ export interface StreamEvents {
   readonly onClosed: (reason: string) => void;
 }
 
+/** A socket that listens for channels. */
 export interface ChannelServer {
   /** The address and port it listens on. */
   readonly address: string;
   readonly close: () => void;
 }
 
+/** Where to listen, the key that both ends know (null: none), and what becomes of who comes. */
 export interface ListenOptions {
   readonly host: string;
   readonly port: number;
@@ -132,6 +135,7 @@ function serve(socket: Socket, peer: string, welcome: () => void, options: Liste
   attach(socket, options.onStream(stream));
 }
 
+/** Where an intercept listens, and the key that both ends know; null: none. */
 export interface DialOptions {
   readonly host: string;
   readonly port: number;

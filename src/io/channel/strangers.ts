@@ -9,6 +9,7 @@ export const STRANGERS_MAX = 64;
 /** Of these, from one address: a replay has one, and so have its tries that are ending. */
 export const STRANGERS_OF_ADDRESS_MAX = 16;
 
+/** Connections whose peers have not shown yet what they are; `T` stands for a connection. */
 export class Strangers<T> {
   /** In the order in which they came. */
   readonly #addressOf = new Map<T, string>();

@@ -28,11 +28,12 @@ export interface MappedFile {
   readonly bytes: number;
 }
 
+/** The joined capture in memory: files mapped one after another, which the kernel sends from. */
 export class CaptureMap {
   /** Address of the joined capture's first octet; 0 without any file. */
   readonly address: number;
   /** Addresses reserved from there: a frame's extents must lie in them. */
-  readonly bytes: number;
+  readonly #bytes: number;
   #isOpen = true;
 
   /**
@@ -40,8 +41,8 @@ export class CaptureMap {
    * opened any more; ERR_IO_MMAP
    */
   constructor(files: readonly MappedFile[]) {
-    this.bytes = files.reduce((end, { base, bytes }) => Math.max(end, base + bytes), 0);
-    this.address = this.bytes === 0 ? 0 : reserve(this.bytes);
+    this.#bytes = files.reduce((end, { base, bytes }) => Math.max(end, base + bytes), 0);
+    this.address = this.#bytes === 0 ? 0 : reserve(this.#bytes);
     try {
       for (const file of files) mapFile(this.address, file);
     } catch (fault) {
@@ -53,7 +54,7 @@ export class CaptureMap {
   close(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    if (this.bytes > 0) unmap(this.address, this.bytes);
+    if (this.#bytes > 0) unmap(this.address, this.#bytes);
   }
 }
 

@@ -25,8 +25,10 @@ const DRAFT_NAME_BYTES = 9;
 const WRITABLE_BY_OTHERS = 0o022;
 const MODE = 0o600;
 
+/** What is appended to a capture's path for its index. */
 export const INDEX_SUFFIX = '.gryphon-index';
 
+/** Where the index of a capture lies. */
 export const indexPathOf = (capture: string): string => `${capture}${INDEX_SUFFIX}`;
 
 /** What tells a file from another one of the same name, and from itself when it has changed. */
@@ -37,6 +39,7 @@ export interface FileIdentity {
   readonly edges: string;
 }
 
+/** What tells whether a file is still the one that was indexed: size, time, a hash of both ends. */
 export function identityOf(path: string): FileIdentity {
   const fd = openSync(path, 'r');
   try {

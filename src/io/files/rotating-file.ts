@@ -6,6 +6,7 @@ const BYTES_MAX = 10 << 20;
 /** Files kept beside the one that is written. */
 const KEPT = 3;
 
+/** A log file that is put aside when it has grown beyond its size; lines are written whole. */
 export class RotatingFile {
   readonly #path: string;
   readonly #bytesMax: number;

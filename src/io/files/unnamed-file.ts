@@ -13,6 +13,7 @@ import { ReplayError } from '../../base/errors.ts';
 /** Readable by its owner only: a capture is nobody else's business. */
 const MODE = 0o600;
 
+/** A file that ends with the process: written here, read or mapped by its path. */
 export class UnnamedFile {
   /** Opens the file from anywhere in this process, while it is not closed. */
   readonly path: string;

@@ -11,9 +11,13 @@ export interface AddressPlace {
   readonly step: number;
 }
 
+/**
+ * The words of an address that begins at this octet of the packet, or at this word of the memory.
+ */
 export const inPacket = (at: number): AddressPlace => ({ load: Bpf.LOAD_WORD, at, step: 4 });
 export const inMemory = (at: number): AddressPlace => ({ load: Bpf.LOAD_MEMORY, at, step: 1 });
 
+/** One comparison of an address with one range. */
 export interface RangeMatch {
   readonly range: AddressRange;
   /** Names the match's own labels: no two the same. */

@@ -20,6 +20,7 @@ import {
   CLIENT_PORT,
 } from './tcp-match.ts';
 
+/** Which packets an intercept's filter accepts. */
 export interface RegistrationFilterOptions {
   readonly registrations: readonly Registration[];
   /** Indices of the interfaces that packets may come in by; null: any. */

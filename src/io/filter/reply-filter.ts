@@ -44,6 +44,7 @@ export interface Sharding {
   readonly shard: number;
 }
 
+/** Which packets a replay thread's filter accepts. */
 export interface ReplyFilterOptions {
   /** In the order of the pool: an address's index counts over all of them. */
   readonly ranges: readonly AddressRange[];

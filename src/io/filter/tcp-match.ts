@@ -133,6 +133,7 @@ function noteIpv6(filter: BpfAssembler, at: number, word: number): void {
   }
 }
 
+/** One comparison of a packet's source with the targets. */
 export interface TargetMatch {
   /** The packet's; targets of the other family are left out. */
   readonly family: 4 | 6;

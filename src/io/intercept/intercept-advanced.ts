@@ -19,6 +19,7 @@ import { routeOf } from '../way/routes.ts';
 import { forwardingLines, refuseForwarding } from './intercept-checks.ts';
 import { describeRegistration, familiesOf, receiveFrom } from './intercept-registrations.ts';
 
+/** What the intercept on an auxiliary machine is told. */
 export interface AdvancedOptions {
   /** Where replies come in; empty: by the interfaces that the routes to the targets name. */
   readonly interfaces: readonly string[];

@@ -41,6 +41,7 @@ const NO_SINK: InterceptedSink = { onPacket: () => undefined };
 const DRAIN_PACKETS = 1_024;
 const DRAIN_BATCHES_MAX = 64;
 
+/** What the intercept by netfilter queues is told. */
 export interface NfqueueOptions {
   /** Both ends included. */
   readonly queues: { readonly first: number; readonly last: number };
@@ -56,8 +57,6 @@ export interface NfqueueOptions {
 export class NfqueueSource implements PacketSource, QueueSink {
   readonly data: DataView;
   readonly fds: readonly number[];
-  /** Packets let through: well-formed ones of others, and what is no whole TCP packet. */
-  readonly passed = { ofOthers: 0, odd: 0 };
   readonly #options: NfqueueOptions;
   readonly #socket: NfqueueSocket;
   readonly #rules: InterceptRules | null;
@@ -124,10 +123,10 @@ export class NfqueueSource implements PacketSource, QueueSink {
     ip.wrap(this.data, start, bytes);
     const fault = bytes === 0 ? WireFault.TRUNCATED : ip.check();
     if (fault === WireFault.NOT_TCP) return this.#onNotTcp(packet);
-    if (fault !== WireFault.OK) return this.#pass(true);
+    if (fault !== WireFault.OK) return Verdict.ACCEPT;
     const ports = start + ip.headerBytes;
     if (Math.min(bytes, ip.totalBytes) < ip.headerBytes + TCP_HEADER_BYTES_MIN) {
-      return this.#pass(true);
+      return Verdict.ACCEPT;
     }
     return this.#judge(packet, ip, this.data.getUint16(ports), this.data.getUint16(ports + 2));
   }
@@ -136,7 +135,7 @@ export class NfqueueSource implements PacketSource, QueueSink {
   #onNotTcp(packet: QueuedPacket): Verdict {
     const message = this.#message;
     message.wrap(this.data, packet.start, packet.bytes, this.#ip);
-    if (message.check() !== WireFault.OK) return this.#pass(true);
+    if (message.check() !== WireFault.OK) return Verdict.ACCEPT;
     return this.#judge(packet, message, message.srcPort, message.dstPort);
   }
 
@@ -147,7 +146,7 @@ export class NfqueueSource implements PacketSource, QueueSink {
       return Verdict.DROP;
     }
     if (this.#withheld.matches(ends, srcPort, dstPort)) return Verdict.DROP;
-    return this.#pass(false);
+    return Verdict.ACCEPT;
   }
 
   readDropped(): number {
@@ -193,11 +192,5 @@ export class NfqueueSource implements PacketSource, QueueSink {
     } finally {
       this.#socket.close();
     }
-  }
-
-  #pass(isOdd: boolean): Verdict {
-    if (isOdd) this.passed.odd++;
-    else this.passed.ofOthers++;
-    return Verdict.ACCEPT;
   }
 }

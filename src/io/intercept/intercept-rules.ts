@@ -37,6 +37,7 @@ const TOO_BIG = {
   6: '-p ipv6-icmp --icmpv6-type 2',
 } as const;
 
+/** Queues, both ends included, that the rules lead to. */
 export interface RuleOptions {
   readonly queues: { readonly first: number; readonly last: number };
   /** Packets go on their way when no process listens at the queue. */

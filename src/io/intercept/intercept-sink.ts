@@ -20,6 +20,7 @@ import { CAPTURE_DEVICE, routeLine, SINK_DEVICE, SinkLink } from './sink-link.ts
 
 const FAMILIES = [4, 6] as const;
 
+/** What the intercept on the target's own machine is told. */
 export interface SinkOptions {
   /** Octets of payload handed over with the headers. */
   readonly prefixBytes: number;

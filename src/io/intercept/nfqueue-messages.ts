@@ -123,6 +123,7 @@ export function messageBytes(data: DataView, at: number, end: number): number {
 export const messageType = (data: DataView, at: number): number =>
   data.getUint16(at + MESSAGE_TYPE, true);
 
+/** Where a configuration message is written, and which queue it is for. */
 export interface ConfigTarget {
   readonly data: DataView;
   readonly writer: NetlinkWriter;
@@ -135,6 +136,7 @@ export interface ConfigTarget {
 export const QueueCommand = { BIND: 1, UNBIND: 2 } as const;
 export type QueueCommand = (typeof QueueCommand)[keyof typeof QueueCommand];
 
+/** Binds to a queue or lets go of it (nfnetlink_queue.h, struct nfqnl_msg_config_cmd). */
 export function writeCommand(target: ConfigTarget, command: QueueCommand): void {
   beginConfig(target);
   const at = target.writer.attribute(NFQA_CFG_CMD, 4);

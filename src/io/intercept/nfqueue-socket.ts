@@ -67,11 +67,13 @@ const SEND_TRIES = 100;
 /** The run of equal verdicts has not begun. */
 const NO_RUN = -1;
 
+/** Decides on the packets of queues. */
 export interface QueueSink {
   /** What is to become of the packet, which is only valid during the call. */
   onQueued(packet: QueuedPacket): Verdict;
 }
 
+/** Which queues (both ends included), and how the kernel is to fill them. */
 export interface NfqueueSocketOptions {
   readonly queues: { readonly first: number; readonly last: number };
   /** When a queue is full, packets go on their way. */
@@ -82,12 +84,11 @@ export interface NfqueueSocketOptions {
   readonly early: Verdict;
 }
 
+/** One socket at a run of queues: `receive` takes packets in batches and answers each. */
 export class NfqueueSocket {
   /** Where packets are handed over; it must not be touched after `close`. */
   readonly data: DataView;
   readonly fd: number;
-  /** Messages that made no sense, or refused a verdict. */
-  odd = 0;
   readonly #socket: Socket;
   readonly #memory: KernelMemory;
   readonly #slotBytes: number;
@@ -259,10 +260,7 @@ export class NfqueueSocket {
     const { data } = this;
     for (let at = start; at < end; ) {
       const bytes = messageBytes(data, at, end);
-      if (bytes === 0) {
-        this.odd++;
-        return;
-      }
+      if (bytes === 0) return;
       const type = messageType(data, at);
       if (type === QUEUE_PACKET) this.#onPacket(at, sink);
       else if (type === NLMSG_ERROR && bytes >= ERROR_BYTES) this.#onAnswer(at);
@@ -272,15 +270,9 @@ export class NfqueueSocket {
 
   #onPacket(at: number, sink: QueueSink): void {
     const packet = this.#packet;
-    if (!packet.parse(this.data, at)) {
-      this.odd++;
-      return;
-    }
+    if (!packet.parse(this.data, at)) return;
     const queue = packet.queue - this.#first;
-    if (queue < 0 || queue >= this.#count) {
-      this.odd++;
-      return;
-    }
+    if (queue < 0 || queue >= this.#count) return;
     if (!packet.hasTimestamp) {
       packet.seconds = this.#timespec[0];
       packet.nanoseconds = this.#timespec[2];
@@ -296,12 +288,10 @@ export class NfqueueSocket {
   #onAnswer(at: number): void {
     const sequence = this.data.getUint32(at + ERROR_SEQUENCE, true);
     const errno = -this.data.getInt32(at + ERROR_CODE, true);
-    // Verdicts bear no number.
-    if (sequence === 0) this.odd++;
-    else {
-      this.#answerSequence = sequence;
-      this.#answerErrno = errno;
-    }
+    // Verdicts bear no number: one that was refused is of a packet that is gone.
+    if (sequence === 0) return;
+    this.#answerSequence = sequence;
+    this.#answerErrno = errno;
   }
 
   /** Writes the verdict of a queue's run, if there is one. */

@@ -2,6 +2,7 @@ import type { PacketSink, QueueingReceiver } from '../../transport/ports.ts';
 import { PacketRing, type PacketRingOptions } from './packet-ring.ts';
 import type { RunClock } from './run-clock.ts';
 
+/** A ring's options, and the clock that its stamps are put on. */
 export interface PacketReceiverOptions extends PacketRingOptions {
   readonly clock: RunClock;
 }

@@ -86,6 +86,7 @@ export function ringShape(frames: number, snapBytes: number, pageBytes: number):
   return { frameBytes, framesPerBlock, blockBytes, blocks: Math.ceil(frames / framesPerBlock) };
 }
 
+/** What a packet ring takes, from where, and how large it is. */
 export interface PacketRingOptions {
   /** Whose packets, or `ALL_INTERFACES`. */
   readonly interfaceIndex: number;

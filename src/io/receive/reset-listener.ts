@@ -30,6 +30,7 @@ export interface ClientEnds {
   readonly targetPort: number;
 }
 
+/** Hears RSTs of one connection that leave by one interface, and nothing else. */
 export class ResetListener {
   readonly #socket: Socket;
   readonly #packet = new Uint8Array(SNAP_BYTES);

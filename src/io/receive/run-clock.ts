@@ -25,6 +25,7 @@ export interface ClockSources {
   readonly realtimeBaseSeconds: number;
 }
 
+/** The run's time in nanoseconds, and the kernel's stamps on the same scale. */
 export class RunClock {
   readonly #sources: ClockSources;
   #originMs: number;

@@ -85,6 +85,7 @@ const LAYOUT = {
   },
 } as const;
 
+/** Whose unreachability is listened for. */
 export interface UnreachableQuestion {
   readonly interfaceIndex: number;
   /** Both of one family: the ends of the packets that are listened for. */
@@ -92,6 +93,7 @@ export interface UnreachableQuestion {
   readonly target: IpAddress;
 }
 
+/** Hears ICMP messages that say that one connection's packets do not arrive. */
 export class UnreachableListener {
   readonly #question: UnreachableQuestion;
   readonly #socket: Socket;

@@ -41,6 +41,7 @@ const PER_WORD = 1 / WORD;
 const WAITS_PER_FLUSH = 50;
 const WAIT_NS = 200_000;
 
+/** A batch's frames as an array of struct mmsghdr: a header slot and extents each. */
 export class FrameMessages {
   readonly batch: FrameBatch;
   /** Socket names, `NAME_BYTES` each: only used where `named` was asked for. */

@@ -26,6 +26,7 @@ const SOCKADDR_IN6 = { addressWord: 2, addressWords: 4, bytes: 28 } as const;
 const SLOT_WORDS = HEADER_SLOT_BYTES / 4;
 const NAME_WORDS = NAME_BYTES / 4;
 
+/** Where the IP layer's sender leaves and what it sends from. */
 export interface IpSenderOptions {
   /** Every packet of the batch is of this version. */
   readonly family: 4 | 6;

@@ -15,6 +15,7 @@ export const BATCH_FRAMES = 256;
 /** Room for a few batches of full frames (each is charged about 2 KB) before the kernel says EAGAIN. */
 export const SEND_BUFFER_BYTES = 4 << 20;
 
+/** Where the packet socket's sender leaves and what it sends from. */
 export interface PacketSenderOptions {
   readonly interfaceIndex: number;
   /** Must outlive the sender; its address is what extents are counted from. */

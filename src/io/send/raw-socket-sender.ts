@@ -56,6 +56,7 @@ interface RawSocketModule {
   readonly AddressFamily: { readonly IPv4: number; readonly IPv6: number };
 }
 
+/** Where the raw-socket package's sender leaves and what it sends from. */
 export interface RawSocketSenderOptions {
   /** Every packet of the batch is of this version. */
   readonly family: 4 | 6;

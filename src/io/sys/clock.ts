@@ -1,6 +1,7 @@
 /** clock_gettime(2). */
 import { libcFunction, OCTETS } from './libc.ts';
 
+/** Clocks of clock_gettime(2) (linux/time.h). */
 export const CLOCK_REALTIME = 0;
 
 /** struct timespec as 32-bit words: seconds in words 0 and 1, nanoseconds in word 2. */

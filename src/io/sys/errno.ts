@@ -39,6 +39,7 @@ export const PRIVILEGE_HINT =
 /** As a line of help for programs that gryphon calls, which file capabilities of node do not reach. */
 export const ROOT_HINT = 'run it as root (sudo)';
 
+/** A system call that failed, as an error is to tell it. */
 export interface FailedCall {
   readonly code: string;
   /** What was being done, so that `<doing> failed: EPERM` reads well. */

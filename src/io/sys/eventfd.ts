@@ -39,6 +39,7 @@ export function takeEvent(fd: number): void {
   read(fd, taken, EVENT_BYTES);
 }
 
+/** Closes the descriptor: nobody may wait on it any more. */
 export function closeEventFd(fd: number): void {
   close(fd);
 }

@@ -18,6 +18,7 @@ const INSTRUCTION_BYTES = 8;
 const LINKTYPE_RAW = 101;
 const DLT_RAW = 12;
 
+/** struct bpf_insn (pcap/bpf.h): `jt` and `jf` are how many instructions to skip. */
 export interface PcapInstruction {
   readonly code: number;
   readonly jt: number;

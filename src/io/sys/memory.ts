@@ -3,6 +3,7 @@ import koffi from 'koffi';
 import { lastErrno, systemError } from './errno.ts';
 import { ADDRESS, libcFunction } from './libc.ts';
 
+/** Protections and flags of mmap(2) (asm-generic/mman-common.h). */
 export const PROT_NONE = 0;
 export const PROT_READ = 1;
 export const PROT_WRITE = 2;
@@ -38,6 +39,7 @@ const getpagesize = libcFunction<() => number>('getpagesize', 'int', []);
 /** Octets of a page: 4096, 16384 or 65536. */
 export const PAGE_BYTES = getpagesize();
 
+/** What is to be mapped, where, and of which file. */
 export interface Mapping {
   readonly bytes: number;
   readonly protection: number;
@@ -61,6 +63,7 @@ export function map(mapping: Mapping): number {
   throw systemError({ code: 'ERR_IO_MMAP', doing: `mapping ${what}`, errno: lastErrno() });
 }
 
+/** Gives memory back (munmap(2)); whoever still touches it crashes. */
 export function unmap(address: number, bytes: number): void {
   munmap(address, bytes);
 }
@@ -71,26 +74,26 @@ export const viewOf = (address: number, bytes: number): ArrayBuffer => koffi.vie
 /** Zeroed memory of our own at an address that does not move, for as long as it is not closed. */
 export class KernelMemory {
   readonly address: number;
-  readonly bytes: number;
+  readonly #bytes: number;
   /** Must not be touched after `close`: the pages are gone, and the process with them. */
   readonly buffer: ArrayBuffer;
   #isOpen = true;
 
   /** @throws ReplayError ERR_IO_MMAP */
   constructor(bytes: number) {
-    this.bytes = Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES;
+    this.#bytes = Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES;
     this.address = map({
-      bytes: this.bytes,
+      bytes: this.#bytes,
       protection: PROT_READ | PROT_WRITE,
       flags: MAP_PRIVATE | MAP_ANONYMOUS,
       what: 'memory for packets',
     });
-    this.buffer = viewOf(this.address, this.bytes);
+    this.buffer = viewOf(this.address, this.#bytes);
   }
 
   close(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    unmap(this.address, this.bytes);
+    unmap(this.address, this.#bytes);
   }
 }

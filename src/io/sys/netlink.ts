@@ -11,6 +11,7 @@
  */
 import { assert } from '../../base/assert.ts';
 
+/** Socket constants of netlink (linux/netlink.h). */
 export const AF_NETLINK = 16;
 export const NETLINK_NETFILTER = 12;
 export const SOL_NETLINK = 270;
@@ -19,16 +20,19 @@ export const NETLINK_NO_ENOBUFS = 5;
 /** struct sockaddr_nl: family, padding, port (0: the kernel picks one), groups. */
 export const NETLINK_ADDRESS_BYTES = 12;
 
+/** Flags of a message (linux/netlink.h). */
 export const NLM_F_REQUEST = 0x01;
 export const NLM_F_ACK = 0x04;
 /** What a request is answered with when it failed, and with NLM_F_ACK also when it did not. */
 export const NLMSG_ERROR = 0x02;
 
+/** Octets of struct nlmsghdr. */
 export const MESSAGE_HEADER_BYTES = 16;
 /** Both headers: attributes begin here. */
 export const NETFILTER_HEADER_BYTES = 20;
 export const ATTRIBUTE_HEADER_BYTES = 4;
 
+/** Positions in struct nlmsghdr. */
 export const MESSAGE_LENGTH = 0;
 export const MESSAGE_TYPE = 4;
 const MESSAGE_FLAGS = 6;
@@ -58,13 +62,13 @@ export class NetlinkWriter {
   }
 
   /** Whether there is room for so many more octets. */
-  hasRoom(bytes: number): boolean {
+  #hasRoom(bytes: number): boolean {
     return this.bytes + bytes <= this.#data.byteLength;
   }
 
   /** Begins a message; its attributes follow. */
   begin(type: number, flags: number, sequence: number, resource: number): void {
-    assert(this.hasRoom(NETFILTER_HEADER_BYTES), 'a message has room');
+    assert(this.#hasRoom(NETFILTER_HEADER_BYTES), 'a message has room');
     const data = this.#data;
     const at = this.bytes;
     this.#start = at;
@@ -81,7 +85,7 @@ export class NetlinkWriter {
   /** Adds an attribute of so many octets, and returns where its value is to be written. */
   attribute(type: number, bytes: number): number {
     const whole = alignUp(ATTRIBUTE_HEADER_BYTES + bytes);
-    assert(this.hasRoom(whole), 'an attribute has room');
+    assert(this.#hasRoom(whole), 'an attribute has room');
     const data = this.#data;
     const at = this.bytes;
     this.bytes += whole;

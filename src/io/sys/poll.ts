@@ -1,6 +1,7 @@
 /** Waiting: ppoll(2), and the timer slack of the calling thread (prctl(2)). */
 import { ADDRESS, libcFunction } from './libc.ts';
 
+/** Events of poll(2) (asm-generic/poll.h). */
 export const POLLIN = 0x001;
 export const POLLOUT = 0x004;
 export const POLLERR = 0x008;

@@ -3,27 +3,35 @@ import type { ReplayError } from '../../base/errors.ts';
 import { Errno, lastErrno, systemError } from './errno.ts';
 import { ADDRESS, libcFunction, OCTETS } from './libc.ts';
 
+/** Address families (linux/socket.h). */
 export const AF_UNIX = 1;
 export const AF_INET = 2;
 export const AF_INET6 = 10;
 export const AF_PACKET = 17;
 
+/** Socket types and their flags (linux/net.h). */
 export const SOCK_DGRAM = 2;
+/** Socket types and their flags (linux/net.h). */
 export const SOCK_RAW = 3;
 export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
 
+/** Raw sockets that are given whole IP headers (linux/in.h). */
 export const IPPROTO_RAW = 255;
 
+/** Level and options of any socket (asm-generic/socket.h). */
 export const SOL_SOCKET = 1;
 const SO_ERROR = 4;
+/** Options of any socket (asm-generic/socket.h). */
 export const SO_SNDBUF = 7;
 const SO_RCVBUF = 8;
+/** Options of any socket (asm-generic/socket.h). */
 export const SO_BINDTODEVICE = 25;
 export const SO_ATTACH_FILTER = 26;
 export const SO_SNDBUFFORCE = 32;
 const SO_RCVBUFFORCE = 33;
 
+/** Level and options of packet sockets (linux/if_packet.h). */
 export const SOL_PACKET = 263;
 export const PACKET_ADD_MEMBERSHIP = 1;
 export const PACKET_RX_RING = 5;
@@ -34,8 +42,10 @@ export const PACKET_MR_PROMISC = 1;
 export const PACKET_MR_ALLMULTI = 2;
 export const TPACKET_V2 = 1;
 
+/** Frames of every EtherType (linux/if_ether.h). */
 export const ETH_P_ALL = 0x0003;
 
+/** Of send(2) and recv(2): fail with EAGAIN instead of waiting. */
 export const MSG_DONTWAIT = 0x40;
 
 type SocketOption = (

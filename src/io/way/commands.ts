@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
 
+/** What a command said: its output, or why it failed. */
 export type Answer =
   | { readonly failure: null; readonly stdout: string }
   | {

@@ -11,6 +11,7 @@ export interface InterfaceAddress {
   readonly prefixBits: number;
 }
 
+/** A network interface and what the kernel says of it. */
 export interface NetworkInterface {
   readonly name: string;
   readonly index: number;

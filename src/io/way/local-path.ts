@@ -13,6 +13,7 @@ import { type NetworkInterface, readInterfaces } from './interfaces.ts';
 import { requireLoopback } from './loopback.ts';
 import { findRoute, type LinkRoute, type NextHopChoice } from './routes.ts';
 
+/** What a path to the targets is looked for with. */
 export interface LocalPathRequest {
   /** At least one, all of one family. */
   readonly targets: readonly IpAddress[];

@@ -30,6 +30,7 @@ export interface AnnouncedTo {
   readonly address: Uint8Array;
 }
 
+/** Who announces which addresses where. */
 export interface NeighbourAnnouncerOptions {
   readonly interfaceIndex: number;
   /** Six octets: where the clients are. */
@@ -41,9 +42,8 @@ export interface NeighbourAnnouncerOptions {
   readonly to: readonly AnnouncedTo[];
 }
 
+/** Sends announcements for all client addresses, a few in each turn. */
 export class NeighbourAnnouncer {
-  /** Announcements sent so far. */
-  announced = 0;
   readonly #socket: Socket;
   readonly #options: NeighbourAnnouncerOptions;
   readonly #isIpv4: boolean;
@@ -89,7 +89,7 @@ export class NeighbourAnnouncer {
       for (const hop of to) {
         const frame = this.#isIpv4 ? this.#arp(client, hop) : this.#ndp(client, hop);
         // What cannot be sent is lost like any other packet: the address is asked for in time.
-        if (this.#socket.trySend(frame)) this.announced++;
+        this.#socket.trySend(frame);
       }
       if (++this.#index < ranges[this.#range].count) continue;
       this.#range++;

@@ -46,6 +46,7 @@ const ETHERNET_SOURCE = MAC_BYTES;
 /** A question has at most 14 + 40 + 24 octets and a few options. */
 const FRAME_BYTES_MAX = 256;
 
+/** Who answers for which addresses where. */
 export interface NeighbourResponderOptions {
   readonly interfaceIndex: number;
   /** Six octets: what is answered. */
@@ -58,6 +59,7 @@ export interface NeighbourResponderOptions {
   readonly askers: readonly Uint8Array[] | null;
 }
 
+/** Answers the link's questions for the clients' addresses (ARP and neighbour solicitations). */
 export class NeighbourResponder {
   /** To wait on: it can be read when somebody has asked. */
   readonly fd: number;

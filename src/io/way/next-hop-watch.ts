@@ -43,6 +43,7 @@ interface NextHop {
   mac: Uint8Array;
 }
 
+/** Hears when a next hop gets another MAC. */
 export class NextHopWatch {
   readonly #socket: Socket;
   readonly #hops: readonly NextHop[];

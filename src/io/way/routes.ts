@@ -10,6 +10,7 @@ export type NextHopChoice =
   | { readonly kind: 'mac'; readonly mac: string }
   | { readonly kind: 'ip'; readonly address: string };
 
+/** Where a route is asked for, and by which interface and mark. */
 export interface RouteRequest {
   readonly target: IpAddress;
   /** Where frames leave; null: as the routing table says. */
@@ -24,6 +25,7 @@ export interface RouteRequest {
   readonly asksLink: boolean;
 }
 
+/** How frames to a target leave: by which interface, behind which link header. */
 export interface LinkRoute {
   readonly device: NetworkInterface;
   /** Octets before the IP header: 14, or none on a link without them or where the kernel adds them. */

@@ -29,6 +29,7 @@ export interface Source extends JoinedFile {
   readonly unpackedShare: number;
 }
 
+/** How captures are looked for and opened. */
 export interface SourceOptions {
   readonly signal?: AbortSignal;
   /** Whether what is no capture is an error among others, too. */

@@ -33,6 +33,7 @@ import { serverReports, sessionReports, sessionTotals, timestampText } from './s
 import { skewWarnings } from './skew-warnings.ts';
 import { Turns } from './turns.ts';
 
+/** How captures are read and which of their sessions are wanted. */
 export interface IndexOptions {
   /** Seeds the hash tables, so that no capture can be made that slows them down. */
   readonly seed: number;

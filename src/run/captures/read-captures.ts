@@ -22,6 +22,7 @@ const MERGE_WINDOW_BYTES = 2 * PACKET_BYTES_MAX + 4096;
 const BEGINNING_OF_TIME: Timestamp = { seconds: Number.NEGATIVE_INFINITY, nanos: 0 };
 const END_OF_TIME: Timestamp = { seconds: Number.POSITIVE_INFINITY, nanos: 0 };
 
+/** What files are read into, and how. */
 export interface ReadingOptions {
   readonly tracker: SessionTracker;
   /** Where time begins for all files. */
@@ -77,6 +78,7 @@ export function dateSource(source: Source): DatedSource {
   }
 }
 
+/** Reads capture files one after another into a tracker. */
 export class CaptureReading {
   readonly #options: ReadingOptions;
 

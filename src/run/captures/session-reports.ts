@@ -23,6 +23,7 @@ export function timestampText({ seconds, nanos }: Timestamp): string {
 const digits = (seconds: number, nanos: number): string =>
   `${seconds}.${nanos.toString().padStart(9, '0')}`;
 
+/** Counts of a catalog's sessions; reasons that none has are left out. */
 export function sessionTotals({ total, reasonCounts }: SessionCatalog): SessionTotals {
   const skipped: Record<string, number> = {};
   for (const [reason, count] of reasonCounts.entries()) {

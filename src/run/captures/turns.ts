@@ -3,6 +3,7 @@
 /** This often. */
 const TURN_MS = 50;
 
+/** What is called between turns, and what ends the work. */
 export interface TurnOptions {
   /** Called at each turn with the octets read so far and in all, and how long that took. */
   readonly onProgress?: (bytesRead: number, bytes: number, elapsedMs: number) => void;
@@ -10,6 +11,7 @@ export interface TurnOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Counts what is read, and lets the event loop have its turn now and then. */
 export class Turns {
   readonly #options: TurnOptions;
   readonly #startMs = performance.now();

@@ -21,8 +21,10 @@ const UNPACKED_BYTES_MAX = 256 * 2 ** 30;
 /** After this long without an octet the user is told what is being waited for. */
 const SILENCE_MS = 1000;
 
+/** How a capture file was packed. */
 export type Compression = 'gzip' | 'zstd';
 
+/** A capture that was not a plain file, as one that can be mapped. */
 export interface Unpacked {
   readonly file: UnnamedFile;
   /** Null for what was not compressed, but came through a pipe. */
@@ -33,6 +35,7 @@ export interface Unpacked {
   readonly damage: Damage | null;
 }
 
+/** What ends the unpacking, and what is told meanwhile. */
 export interface UnpackOptions {
   readonly signal?: AbortSignal;
   /** Called once where nothing comes for a while, or would have to be typed. */

@@ -21,6 +21,7 @@ export const ChannelTotal = {
 } as const;
 export const CHANNEL_TOTALS = 3;
 
+/** What the main thread tells the channel's thread at its start. */
 export interface ChannelJob {
   readonly intercepts: readonly InterceptAddress[];
   readonly key: Uint8Array | null;
@@ -38,6 +39,7 @@ export interface ChannelCommand {
   readonly type: 'close';
 }
 
+/** What the channel's thread tells the main thread. */
 export type ChannelMessage =
   /** All intercepts capture, and their clocks are known. In the order of the job. */
   | { readonly type: 'ready'; readonly answers: readonly RegistrationAnswer[] }

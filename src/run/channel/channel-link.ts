@@ -30,6 +30,7 @@ export interface LinkWorld {
   dial(options: DialOptions): Promise<DialledStream>;
 }
 
+/** One intercept to connect to, and what is asked of it. */
 export interface LinkOptions {
   readonly address: InterceptAddress;
   readonly key: Uint8Array | null;
@@ -46,6 +47,7 @@ export interface LinkOptions {
 
 const NOTHING = (): void => undefined;
 
+/** The connection to one intercept: dialled again while that helps. */
 export class ChannelLink {
   /** What the intercept has answered; null before. */
   answer: RegistrationAnswer | null = null;

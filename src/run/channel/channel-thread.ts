@@ -20,6 +20,7 @@ import {
 } from './channel-job.ts';
 import { INBOX_BYTES } from './record-router.ts';
 
+/** The intercepts of a run, and what they are told of it. */
 export interface ChannelOptions {
   readonly intercepts: readonly InterceptAddress[];
   readonly key: Uint8Array | null;
@@ -28,13 +29,14 @@ export interface ChannelOptions {
   onWarning(text: string): void;
 }
 
+/** The channel's thread as the main thread sees it: it hands inboxes of records to the engines. */
 export class ChannelThread {
   readonly inboxes: readonly ShardInbox[];
   readonly totals = new Float64Array(
     new SharedArrayBuffer(CHANNEL_TOTALS * Float64Array.BYTES_PER_ELEMENT),
   );
   /** What the intercepts have answered, in their order. */
-  answers: readonly RegistrationAnswer[] = [];
+  #answers: readonly RegistrationAnswer[] = [];
   readonly #worker: Worker;
   readonly #gone = new AbortController();
   readonly #onMessage = new Set<(message: ChannelMessage) => void>();
@@ -97,7 +99,7 @@ export class ChannelThread {
       const message = await thread.#next((each) => each.type !== 'warning');
       if (message.type === 'failed' || message.type === 'gone') throw errorFrom(message.failure);
       if (message.type !== 'ready') throw thread.#fault ?? new Error('the channel was closed');
-      thread.answers = message.answers;
+      thread.#answers = message.answers;
       return thread;
     } catch (error) {
       await thread.close();
@@ -120,7 +122,7 @@ export class ChannelThread {
 
   /** The intercepts' modes, each once. */
   get mode(): string {
-    return [...new Set(this.answers.map(({ mode }) => mode))].join('+');
+    return [...new Set(this.#answers.map(({ mode }) => mode))].join('+');
   }
 
   /** Says goodbye to the intercepts. Nobody may touch the inboxes afterwards. @returns notes */

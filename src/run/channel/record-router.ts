@@ -13,6 +13,7 @@ import { WireFault } from '../../wire/wire-fault.ts';
 /** Replies that wait for a shard: as many as an outbox of the intercept holds. */
 export const INBOX_BYTES = 16 << 20;
 
+/** Sorts records into the inboxes of the shards that own their users. */
 export class RecordRouter {
   readonly #rings: readonly RecordRing[];
   readonly #fds: readonly number[];

@@ -22,6 +22,7 @@ export interface PostedOwner {
   readonly forwarded: Float64Array<SharedArrayBuffer>;
 }
 
+/** What the intercept's main thread tells its capturing thread at its start. */
 export interface CaptureJob {
   readonly mode: SourceMode;
   readonly source: SourceOptions;
@@ -39,6 +40,7 @@ export type CaptureCommand =
   | { readonly type: 'owners'; readonly owners: readonly PostedOwner[] }
   | { readonly type: 'close' };
 
+/** What the capturing thread tells the main thread. */
 export type CaptureMessage =
   | { readonly type: 'opened'; readonly lines: readonly string[] }
   /** The answer to `owners`, in their order: `failure` where the former ones stay in force. */

@@ -2,6 +2,7 @@
 import { type Logger, pino } from 'pino';
 import { RotatingFile } from '../../io/files/rotating-file.ts';
 
+/** Where an intercept writes its log. */
 export interface InterceptLog {
   readonly logger: Logger;
   close(): void;

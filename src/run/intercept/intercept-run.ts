@@ -18,6 +18,7 @@ const RATES_EVERY_MS = 10_000;
 /** Strangers are logged at most this often, with their number. */
 const STRANGERS_EVERY_MS = 1_000;
 
+/** What `gryphon intercept` is told. */
 export interface InterceptOptions {
   readonly mode: SourceMode;
   readonly host: string;
@@ -32,6 +33,7 @@ export interface InterceptOptions {
   readonly metrics: { readonly host: string; readonly port: number } | null;
 }
 
+/** The world as an intercept sees it. */
 export interface InterceptHost {
   readonly version: string;
   readonly isTerminal: boolean;

@@ -60,6 +60,7 @@ interface Registered extends PostedOwner {
   isEnded: boolean;
 }
 
+/** Takes replays in: their registrations, and the records that are sent to each. */
 export class InterceptServer {
   readonly #host: InterceptServerHost;
   readonly #peers = new Set<InterceptPeer>();

@@ -31,6 +31,7 @@ export function addCounter(
   });
 }
 
+/** A registry's metrics as a page to be served. */
 export const pageOf = (registry: Registry): MetricsPage => ({
   contentType: registry.contentType,
   render: () => registry.metrics(),

@@ -6,6 +6,7 @@ import type { Scripts } from '../../session/script/scripts.ts';
 import type { CaptureIndex } from '../captures/index-captures.ts';
 import type { RunPlan } from './run-plan.ts';
 
+/** What was recognised in sessions, as `inspect` tells it. */
 export function hintReports(hints: readonly ProtocolHint[], { endpoints }: Scripts): HintReport[] {
   return hints.map(({ kind, endpoint, sessions, names }) => {
     const { address, port } = endpoints[endpoint];

@@ -9,6 +9,7 @@ const FRAME_HEADER_BYTES = 66;
 /** Up to so many plays each one's end is looked at; with more of them an estimate does. */
 const PLAYS_EXACT_MAX = 1_000_000;
 
+/** How much a run is to play. */
 export interface PlannedLoad {
   /** Of sessions by users; where the time decides how often they play, about as many. */
   readonly plays: number;

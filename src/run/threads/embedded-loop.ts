@@ -14,6 +14,7 @@ const WAIT_MS_MAX = 50;
 /** In virtual time a turn costs no waiting; the control memory is still looked at now and then. */
 const TURNS_PER_LOOK = 64;
 
+/** What the loop without a kernel moves on. */
 export interface EmbeddedLoop {
   readonly replay: Replay;
   readonly target: EmbeddedTarget;

@@ -13,6 +13,7 @@ import type { RunPlan } from '../plan/run-plan.ts';
 import { embeddedTurns } from './embedded-loop.ts';
 import type { ThreadJob } from './thread-job.ts';
 
+/** What a thread has measured. */
 export interface ThreadRun {
   readonly latency: LatencyRecorder;
   readonly notes: readonly string[];

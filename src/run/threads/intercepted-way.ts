@@ -8,6 +8,7 @@ import type { ChannelToken } from '../plan/options.ts';
 import type { RunPlan } from '../plan/run-plan.ts';
 import { probePath } from './probe.ts';
 
+/** A way to the target whose replies come by intercepts. */
 export interface InterceptedWay {
   readonly way: NetworkWay;
   /** `advanced`, `nfqueue`, `sink`; with intercepts of several modes joined by `+`. */

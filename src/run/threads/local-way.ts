@@ -11,6 +11,7 @@ import { type ProbeAnswer, probePath } from './probe.ts';
 import { ruleText, silenceHint } from './probe-faults.ts';
 import { SilenceWatch } from './silence-watch.ts';
 
+/** A way to the target whose replies come to this machine. */
 export interface LocalWay {
   /** Lines for the summary. */
   readonly notes: readonly string[];

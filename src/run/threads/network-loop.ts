@@ -29,6 +29,7 @@ const SETTLE_NS = 10 * NS_PER_MS;
 /** How often kernel counters (ring drops, refused frames) are read. */
 const COUNTS_EVERY_NS = 100 * NS_PER_MS;
 
+/** What the loop over the network moves on. */
 export interface NetworkLoop {
   readonly replay: Replay;
   readonly receiver: QueueingReceiver;

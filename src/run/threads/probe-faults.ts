@@ -12,6 +12,7 @@ import { auxiliaryRoutes, localRoutes } from '../plan/target-commands.ts';
 /** Routes that a hint names; the dry run has them all. */
 const ROUTES_TOLD = 3;
 
+/** What was sent as a probe, and to which target. */
 export interface ProbeSeen {
   /** The target's row in the plan. */
   readonly row: number;
@@ -21,6 +22,7 @@ export interface ProbeSeen {
   readonly mode: string | null;
 }
 
+/** A probe that nothing answered, and why its packets may not have left. */
 export interface SilenceSeen extends ProbeSeen {
   readonly unsent: SendFaults;
 }

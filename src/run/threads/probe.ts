@@ -51,6 +51,7 @@ const RING_FRAMES = 64;
 
 type Verdict = 'waiting' | 'answered' | 'reset' | 'unreachable' | 'own-reset' | 'full';
 
+/** What the probe knows of the run. */
 export interface ProbeContext {
   /** Of the intercepts, for the hint; null: replies come to this machine. */
   readonly mode: string | null;

@@ -9,6 +9,7 @@ import type { ThreadsState } from './replay-threads.ts';
 
 const NOTHING = new Float64Array(Object.keys(Counter).length);
 
+/** Gathers where a run is and tells it a few times a second. */
 export class ProgressMeter {
   readonly #host: RunHost;
   #phase: RunPhase = 'indexing';

@@ -20,6 +20,7 @@ import {
   type ThreadMessage,
 } from './thread-job.ts';
 
+/** What the threads of a run are to do. */
 export interface ThreadsOptions {
   readonly plan: RunPlan;
   readonly network: NetworkWay | null;
@@ -36,6 +37,7 @@ export interface ThreadsState {
   readonly latencies: readonly Float64Array[];
 }
 
+/** A run's threads as the main thread sees them: started, watched, drained, merged. */
 export class ReplayThreads {
   readonly #options: ThreadsOptions;
   readonly #workers: Worker[] = [];

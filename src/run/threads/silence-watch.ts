@@ -5,6 +5,7 @@ import { Counter } from '../../measure/counters.ts';
 /** Longer than the second SYN of a user takes: one lost SYN is no silence. */
 const SILENCE_NS = 3 * NS_PER_SECOND;
 
+/** Notices when users wait for the target in vain. */
 export class SilenceWatch {
   #answered = 0;
   #sinceNs: number | null = null;

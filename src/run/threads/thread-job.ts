@@ -12,8 +12,10 @@ export const Control = {
 } as const;
 export const CONTROL_WORDS = 1;
 
+/** What the main thread says through shared memory. */
 export const Command = { RUN: 0, DRAIN: 1 } as const;
 
+/** What the main thread tells a replay thread at its start. */
 export interface ThreadJob {
   readonly plan: RunPlan;
   /** What was made of the sessions' octets, for all threads. */
@@ -34,6 +36,7 @@ export interface MainMessage {
   readonly start: string;
 }
 
+/** What a replay thread tells the main thread. */
 export type ThreadMessage =
   | {
       /** The thread has everything it needs and begins to play. */

@@ -10,6 +10,7 @@ const WORDS = 4;
 const SLOTS_MIN = 1024;
 const ADDRESS_BYTES = 16;
 
+/** Numbers for IPv6 addresses, and back: IPv4 addresses are their own numbers. */
 export class AddressBook {
   /** IPv6 addresses, four words each. */
   readonly rows = new Records(WORDS);

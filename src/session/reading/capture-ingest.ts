@@ -27,6 +27,7 @@ export interface Timestamp {
 /** A time of so many whole seconds after another one may be far from it. */
 const FAR_SECONDS = FAR_NS / NS_PER_SECOND;
 
+/** Where one file's times and octets belong among the others. */
 export interface IngestOptions {
   /** Where time begins for all files of a run. */
   readonly epoch: Epoch;
@@ -36,6 +37,7 @@ export interface IngestOptions {
   readonly filterOf?: (linkType: number) => FrameFilter;
 }
 
+/** Reads one file's packets into the tracker. */
 export class CaptureIngest {
   readonly reader: PacketReader;
   packets = 0;

@@ -23,6 +23,7 @@ const SESSION_FLOATS = Object.values(SessionFloat);
 /** Times of a session and of a segment; beyond it nanoseconds are no longer a time. */
 const NS_MAX = 2 ** 63;
 
+/** What the records of an index must not point beyond. */
 export interface CheckedBounds {
   /** Rows of the address book: IPv6 addresses. */
   readonly addresses: number;

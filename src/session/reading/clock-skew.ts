@@ -49,6 +49,7 @@ interface Bounds {
   highNs: number;
 }
 
+/** How far the clocks of two taps are apart, for every session. */
 export class ClockSkews {
   /** Whether any session's turns must be counted by acknowledgments. */
   readonly hasUnsorted: boolean;

@@ -21,6 +21,7 @@ import {
 } from './session-records.ts';
 import { StreamResolver } from './stream-resolver.ts';
 
+/** One direction of one session, cut into extents, each with when it was sent and had arrived. */
 export class DatedStream {
   /** Extents: `count` rows of each column. Offsets count from `from`, once that has been cut. */
   count = 0;
@@ -36,7 +37,7 @@ export class DatedStream {
   /** Octets of the stream. */
   endOffset = 0;
   /** Octets that were cut off at its beginning. */
-  from = 0;
+  #from = 0;
   readonly #records: SessionRecords;
   readonly #resolver: StreamResolver;
   /** Of what was filled in: what it answers, and when; NaN for what was recorded. */
@@ -76,7 +77,7 @@ export class DatedStream {
     this.count = 0;
     for (let i = 0; i < resolver.count; i++) this.#take(i, fillBytes);
     this.endOffset = resolver.endOffset;
-    this.from = 0;
+    this.#from = 0;
     this.#recordedEnd = resolver.endOffset;
     this.#recordedEndSeq = resolver.endSeq;
     const detail = this.#records.sessions.u32[session * SESSION_WORDS + SessionWord.DETAIL];
@@ -138,7 +139,7 @@ export class DatedStream {
 
   /** Octets of this stream before sequence number `ack`, clipped to what there is of it. */
   receivedBy(ack: number): number {
-    return Math.max(0, Math.min(this.endOffset, this.offsetOf(ack) - this.from));
+    return Math.max(0, Math.min(this.endOffset, this.offsetOf(ack) - this.#from));
   }
 
   /** When the octet before `offset` had arrived; -Infinity for 0. */
@@ -183,7 +184,7 @@ export class DatedStream {
       this.segment[kept++] = this.segment[i];
     }
     this.count = kept;
-    this.from += from;
+    this.#from += from;
     this.endOffset = Math.max(0, Math.min(this.endOffset, to) - from);
   }
 

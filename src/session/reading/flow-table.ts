@@ -9,8 +9,10 @@ import type { Records } from '../../base/records.ts';
 import { SESSION_WORDS, SessionFlag, SessionWord } from './session-records.ts';
 
 const SLOTS_MIN = 1024;
+/** No session has these endpoints. */
 export const NO_SESSION = -1;
 
+/** Finds sessions by their endpoints: an open hash table beside the records. */
 export class FlowTable {
   /** Of the packet last looked for: which direction of its session it went. */
   direction = 0;

@@ -93,6 +93,7 @@ export function oneSidedSession(
   };
 }
 
+/** Finds which part of a session that is not whole can be played. */
 export class PartFinder {
   readonly #records: SessionRecords;
   readonly #client: DatedStream;

@@ -36,6 +36,7 @@ export interface Numbers {
   readonly flags: number;
 }
 
+/** Tells apart connections that had the same addresses and ports. */
 export class PortReuse {
   /** Of the segment last looked at: which direction of its session it went. */
   direction = 0;
@@ -48,7 +49,7 @@ export class PortReuse {
   }
 
   /** The session before one of the same ports, or `NO_SESSION`. */
-  before(session: number): number {
+  #before(session: number): number {
     const detail = this.#sessions.u32[session * SESSION_WORDS + SessionWord.DETAIL];
     if (detail === 0) return NO_SESSION;
     return this.#details.u32[(detail - 1) * DETAIL_WORDS + DetailWord.PREVIOUS] - 1;
@@ -59,7 +60,7 @@ export class PortReuse {
    * @returns `NO_SESSION` where it begins a connection of its own
    */
   ownerOfSyn(latest: number, direction: number, seq: number): number {
-    let session = this.before(latest);
+    let session = this.#before(latest);
     for (let i = 0; i < LOOK_BACK_MAX && session !== NO_SESSION; i++) {
       const own = this.#directionIn(session, latest, direction);
       const row = session * SESSION_WORDS;
@@ -68,7 +69,7 @@ export class PortReuse {
         this.direction = own;
         return session;
       }
-      session = this.before(session);
+      session = this.#before(session);
     }
     return NO_SESSION;
   }
@@ -94,7 +95,7 @@ export class PortReuse {
         this.direction = own;
         return session;
       }
-      session = this.before(session);
+      session = this.#before(session);
     }
     return NO_SESSION;
   }
@@ -104,7 +105,7 @@ export class PortReuse {
     let owner = latest;
     let nearest = this.#distance(latest, direction, segment, NO_FIT);
     this.direction = direction;
-    let session = this.before(latest);
+    let session = this.#before(latest);
     for (let i = 0; i < LOOK_BACK_MAX && session !== NO_SESSION && nearest > 0; i++) {
       const own = this.#directionIn(session, latest, direction);
       const distance = this.#distance(session, own, segment, LATE_OCTETS_MAX);
@@ -113,7 +114,7 @@ export class PortReuse {
         nearest = distance;
         this.direction = own;
       }
-      session = this.before(session);
+      session = this.#before(session);
     }
     return owner;
   }

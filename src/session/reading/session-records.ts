@@ -37,7 +37,9 @@ export const SessionWord = {
   SYN_SPREAD_US: 15,
 } as const;
 
+/** Words of a detail's record: one of every session that has been connected or had payload. */
 export const DETAIL_WORDS = 40;
+/** Which 64-bit floats of a detail's record. */
 export const DetailFloat = {
   /** First SYN, first SYN-ACK, the client's first ACK after that; NaN: not seen. */
   SYN_NS: 0,
@@ -52,6 +54,7 @@ export const DetailFloat = {
   /** Payload of a stream that came in order. */
   UNIQUE_BYTES: 8,
 } as const;
+/** Which 32-bit words of a detail's record. */
 export const DetailWord = {
   /** Pairs throughout. Changes of speaker towards this one. */
   TURNS: 20,
@@ -101,6 +104,7 @@ export const LaneFloat = {
 } as const;
 export const LaneWord = { INTERFACE: 2 } as const;
 
+/** Bit of `DetailWord.OFFER`: the SYN offered timestamps. */
 export const OFFERED_TIMESTAMPS = 0x1_0000;
 export const OFFERED_SACK = 0x2_0000;
 /** So many bits an offer takes. */
@@ -139,8 +143,11 @@ export const SessionFlag = {
   SERVER: 1 << 31,
 } as const;
 
+/** Words of a segment's record: one of every segment with payload. */
 export const SEGMENT_WORDS = 10;
+/** Which 64-bit floats of a segment's record: place in the joined capture, time. */
 export const SegmentFloat = { OFFSET: 0, NS: 1 } as const;
+/** Which 32-bit words of a segment's record. */
 export const SegmentWord = {
   SEQ: 4,
   ACK: 5,
@@ -152,6 +159,7 @@ export const SegmentWord = {
   FLAGS: 9,
 } as const;
 
+/** Bits of `SegmentWord.FLAGS`. */
 export const SegmentFlag = {
   /** Its ACK field counts. */
   HAS_ACK: 1,
@@ -171,6 +179,7 @@ const PACKETS_PER_SEGMENT = 2;
 /** Beyond this the tables grow as they are filled: even memory that is not used must be granted. */
 const PACKETS_EXPECTED_MAX = 20_000_000;
 
+/** What was kept of all sessions: tables that refer to each other by row. */
 export class SessionRecords {
   readonly sessions: Records;
   readonly details: Records;

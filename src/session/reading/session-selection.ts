@@ -39,6 +39,7 @@ export interface SessionSelection {
   readonly include?: readonly Incomplete[];
 }
 
+/** Whether an address and port fit the pattern. */
 export function matchesEndpoint(
   { address, port }: EndpointPattern,
   ofAddress: IpAddress,
@@ -48,6 +49,7 @@ export function matchesEndpoint(
   return address === null || matchesPrefix({ address, bits: ADDRESS_BITS_MAX }, ofAddress);
 }
 
+/** Whether the other address has the same first bits; no address of the other version does. */
 export function matchesPrefix({ address, bits }: AddressPrefix, other: IpAddress): boolean {
   if (address.family !== other.family) return false;
   const prefixBits = address.family === 6 ? 96 : 0;

@@ -44,6 +44,7 @@ const ANY_SYN =
   SessionFlag.SYN_ACK_0 |
   (SessionFlag.SYN_ACK_0 << 1);
 
+/** Takes segments in the order of the capture and keeps records of their sessions. */
 export class SessionTracker {
   readonly records: SessionRecords;
   readonly addresses: AddressBook;

@@ -58,6 +58,7 @@ function endSeqOf({ sessions, details }: SessionRecords, session: number, direct
   return details.u32[(detail - 1) * DETAIL_WORDS + DetailWord.NXT + direction];
 }
 
+/** Resolves one direction of one session at a time; its columns hold until the next call. */
 export class StreamResolver {
   /** Extents of the stream last resolved, in stream order, without overlap: `count` of each. */
   count = 0;

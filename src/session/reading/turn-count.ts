@@ -46,6 +46,7 @@ const newSide = (): Side => ({
   spoken: null,
 });
 
+/** Counts changes of speaker by acknowledgements, where the order of capture proves nothing. */
 export class TurnCount {
   readonly #records: SessionRecords;
   readonly #resolver: StreamResolver;

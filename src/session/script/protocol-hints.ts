@@ -11,6 +11,7 @@
 import { Protocol, type Scripts } from './scripts.ts';
 import { type ReadOctets, StreamView } from './stream-view.ts';
 
+/** What may be recognised; documents name it so. */
 export const HintKind = {
   FTP_DATA: 'ftp-data',
   MQTT_CLIENT_ID: 'mqtt-client-id',

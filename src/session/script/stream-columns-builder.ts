@@ -4,12 +4,12 @@ import type { StreamColumns } from './scripts.ts';
 
 /** The columns of one direction while they grow. */
 export class StreamColumnsBuilder {
-  readonly firstMessage = new Uint32Column();
+  readonly #firstMessage = new Uint32Column();
   readonly messageEnd = new Uint32Column();
   readonly messageAwait = new Uint32Column();
   readonly messageOffsetNs = new Float64Column();
   readonly messageThinkNs = new Float64Column();
-  readonly firstExtent = new Uint32Column();
+  readonly #firstExtent = new Uint32Column();
   readonly extentStart = new Uint32Column();
   readonly extentBytes = new Uint32Column();
   readonly extentOffset = new Float64Column();
@@ -21,20 +21,20 @@ export class StreamColumnsBuilder {
 
   /** What is pushed from here on is of the next session. */
   beginSession(): void {
-    this.firstMessage.push(this.messageEnd.count);
-    this.firstExtent.push(this.extentStart.count);
+    this.#firstMessage.push(this.messageEnd.count);
+    this.#firstExtent.push(this.extentStart.count);
   }
 
   /** The columns, in shared memory. */
   finish(): StreamColumns {
     this.beginSession();
     return {
-      firstMessage: this.firstMessage.toShared(),
+      firstMessage: this.#firstMessage.toShared(),
       messageEnd: this.messageEnd.toShared(),
       messageAwait: this.messageAwait.toShared(),
       messageOffsetNs: this.messageOffsetNs.toShared(),
       messageThinkNs: this.messageThinkNs.toShared(),
-      firstExtent: this.firstExtent.toShared(),
+      firstExtent: this.#firstExtent.toShared(),
       extentStart: this.extentStart.toShared(),
       extentBytes: this.extentBytes.toShared(),
       extentOffset: this.extentOffset.toShared(),
