@@ -26,7 +26,6 @@ export const TCP_ACK = 8;
 export const TCP_DATA_OFFSET = 12;
 export const TCP_FLAGS = 13;
 export const TCP_WINDOW = 14;
-export const TCP_CHECKSUM = 16;
 
 const EMPTY = new DataView(new ArrayBuffer(0));
 
