@@ -8,26 +8,9 @@
  *      4..7 MTU        (ICMPv6)
  *      8.. the packet, quoted: its IP header and at least eight octets of TCP's
  */
-import type { IpView } from './ip-view.ts';
-import {
-  IP_PROTOCOL_TCP,
-  IPV4_ADDRESS_BYTES,
-  IPV4_DESTINATION,
-  IPV4_FRAGMENT,
-  IPV4_FRAGMENT_MASK,
-  IPV4_HEADER_BYTES_MIN,
-  IPV4_PROTOCOL,
-  IPV4_SOURCE,
-  IPV4_TOTAL_LENGTH,
-} from './ipv4.ts';
-import {
-  IPV6_ADDRESS_BYTES,
-  IPV6_DESTINATION,
-  IPV6_HEADER_BYTES,
-  IPV6_NEXT_HEADER,
-  IPV6_PAYLOAD_LENGTH,
-  IPV6_SOURCE,
-} from './ipv6.ts';
+import { IpView } from './ip-view.ts';
+import { IPV4_TOTAL_LENGTH } from './ipv4.ts';
+import { IPV6_HEADER_BYTES, IPV6_PAYLOAD_LENGTH } from './ipv6.ts';
 import { IP_PROTOCOL_ICMPV6 } from './ndp.ts';
 import { WireFault } from './wire-fault.ts';
 
@@ -62,6 +45,7 @@ export class PacketTooBigView {
   #start = 0;
   #end = 0;
   #messageAt = 0;
+  readonly #quoted = new IpView();
   #quotedAt = 0;
   #tcpAt = 0;
   #protocol = 0;
@@ -90,36 +74,20 @@ export class PacketTooBigView {
    * the end may not be here.
    */
   check(): WireFault {
-    return this.version === 4 ? this.#checkIcmp() : this.#checkIcmpv6();
-  }
-
-  #checkIcmp(): WireFault {
-    const data = this.#data;
-    const quotedAt = this.#quotedAt;
-    if (this.#protocol !== IP_PROTOCOL_ICMP) return WireFault.NOT_TCP;
-    if (quotedAt + IPV4_HEADER_BYTES_MIN > this.#end) return WireFault.TRUNCATED;
-    if (data.getUint16(this.#messageAt) !== ICMP_FRAGMENTATION_NEEDED) return WireFault.NOT_TCP;
-    if (data.getUint8(quotedAt) >>> 4 !== 4) return WireFault.BAD_VERSION;
-    const headerBytes = (data.getUint8(quotedAt) & 0x0f) * 4;
-    if (headerBytes < IPV4_HEADER_BYTES_MIN) return WireFault.BAD_LENGTH;
-    if (data.getUint8(quotedAt + IPV4_PROTOCOL) !== IP_PROTOCOL_TCP) return WireFault.NOT_TCP;
-    const fragment = data.getUint16(quotedAt + IPV4_FRAGMENT);
-    if ((fragment & IPV4_FRAGMENT_MASK) !== 0) return WireFault.FRAGMENT;
-    this.#tcpAt = quotedAt + headerBytes;
+    const isIpv4 = this.version === 4;
+    if (this.#protocol !== (isIpv4 ? IP_PROTOCOL_ICMP : IP_PROTOCOL_ICMPV6)) {
+      return WireFault.NOT_TCP;
+    }
+    if (this.#quotedAt >= this.#end) return WireFault.TRUNCATED;
+    const wanted = isIpv4 ? ICMP_FRAGMENTATION_NEEDED : ICMPV6_PACKET_TOO_BIG;
+    if (this.#data.getUint16(this.#messageAt) !== wanted) return WireFault.NOT_TCP;
+    const quoted = this.#quoted;
+    quoted.wrap(this.#data, this.#quotedAt, this.#end - this.#quotedAt);
+    const fault = quoted.check();
+    if (quoted.version !== this.version) return WireFault.BAD_VERSION;
+    if (fault !== WireFault.OK) return fault;
+    this.#tcpAt = this.#quotedAt + quoted.headerBytes;
     return this.#tcpAt + TCP_QUOTED_BYTES > this.#end ? WireFault.TRUNCATED : WireFault.OK;
-  }
-
-  #checkIcmpv6(): WireFault {
-    const data = this.#data;
-    const quotedAt = this.#quotedAt;
-    if (this.#protocol !== IP_PROTOCOL_ICMPV6) return WireFault.NOT_TCP;
-    this.#tcpAt = quotedAt + IPV6_HEADER_BYTES;
-    if (this.#messageAt + ICMP_QUOTED > this.#end) return WireFault.TRUNCATED;
-    if (data.getUint16(this.#messageAt) !== ICMPV6_PACKET_TOO_BIG) return WireFault.NOT_TCP;
-    if (this.#tcpAt + TCP_QUOTED_BYTES > this.#end) return WireFault.TRUNCATED;
-    if (data.getUint8(quotedAt) >>> 4 !== 6) return WireFault.BAD_VERSION;
-    const nextHeader = data.getUint8(quotedAt + IPV6_NEXT_HEADER);
-    return nextHeader === IP_PROTOCOL_TCP ? WireFault.OK : WireFault.NOT_TCP;
   }
 
   /**
@@ -148,9 +116,7 @@ export class PacketTooBigView {
 
   /** The client: all of an IPv4 address, the last 32 bits of an IPv6 address. */
   get dstLow32(): number {
-    return this.#data.getUint32(
-      this.#quotedAt + (this.version === 4 ? IPV4_SOURCE : IPV6_SOURCE + 12),
-    );
+    return this.#quoted.srcLow32;
   }
 
   /** The target's port. */
@@ -170,22 +136,12 @@ export class PacketTooBigView {
 
   /** Whether the target's address begins with the first `octets` octets of `address` (`IpView`). */
   srcMatches(address: Uint8Array, octets: number = address.length): boolean {
-    return this.#matches(address, octets, IPV4_DESTINATION, IPV6_DESTINATION);
+    return this.#quoted.dstMatches(address, octets);
   }
 
   /** As `srcMatches`, for the client's address. */
   dstMatches(address: Uint8Array, octets: number = address.length): boolean {
-    return this.#matches(address, octets, IPV4_SOURCE, IPV6_SOURCE);
-  }
-
-  #matches(address: Uint8Array, octets: number, ipv4At: number, ipv6At: number): boolean {
-    const isIpv4 = this.version === 4;
-    if (address.length !== (isIpv4 ? IPV4_ADDRESS_BYTES : IPV6_ADDRESS_BYTES)) return false;
-    const at = this.#quotedAt + (isIpv4 ? ipv4At : ipv6At);
-    for (let i = 0; i < octets; i++) {
-      if (this.#data.getUint8(at + i) !== address[i]) return false;
-    }
-    return true;
+    return this.#quoted.srcMatches(address, octets);
   }
 }
 
