@@ -20,6 +20,7 @@ interface Row {
   repeatedTo: Seq;
 }
 
+/** Intervals of client streams behind a hole, of the connections that have one. */
 export class HeldIntervals {
   readonly #rows = new Map<number, Row>();
 

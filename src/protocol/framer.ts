@@ -210,10 +210,6 @@ const loadLong = (words: Uint32Array, at: number): number => words[at + 1] * TWO
 
 /** A framer of the server's stream: `begin` is told the kind of the request. */
 export interface AnswerFramer extends Framer {
-  /** Whether an answer may begin with these octets, as far as there are any. */
-  mayBegin(data: DataView, start: number, bytes: number): boolean;
-  /** How far from `start` an answer may begin, by octets that are all at hand; -1 where none does. */
-  findBeginning(data: DataView, start: number, bytes: number): number;
   /** What the answer said, for a report: `404`, `WRONGTYPE`; '' where it has no code. */
   codeText(): string;
 }

@@ -84,14 +84,6 @@ const markOf = (octet: number): number => {
 
 /** The kind is the hash of the command's tag. */
 export class ImapAnswers extends ImapLines implements AnswerFramer {
-  mayBegin(data: DataView, start: number, bytes: number): boolean {
-    return bytes > 0 && data.getUint8(start) > SPACE && data.getUint8(start) < 0x7f;
-  }
-
-  findBeginning(data: DataView, start: number, bytes: number): number {
-    return this.mayBegin(data, start, bytes) ? 0 : -1;
-  }
-
   codeText(): string {
     return unpackWord(this.code);
   }

@@ -46,16 +46,6 @@ abstract class Words extends LineFramer {
 
 /** `code` is the word that tells of an error. */
 export class MemcachedAnswers extends Words implements AnswerFramer {
-  mayBegin(data: DataView, start: number, bytes: number): boolean {
-    if (bytes === 0) return false;
-    const octet = data.getUint8(start);
-    return (octet >= 0x41 && octet <= 0x5a) || (octet >= 0x30 && octet <= 0x39);
-  }
-
-  findBeginning(data: DataView, start: number, bytes: number): number {
-    return this.mayBegin(data, start, bytes) ? 0 : -1;
-  }
-
   codeText(): string {
     return unpackWord(this.code);
   }

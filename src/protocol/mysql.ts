@@ -145,15 +145,6 @@ export class MysqlAnswers extends MysqlPackets implements AnswerFramer {
     if ((kind & FORM) === Form.ROWS) this.flags = Section.ROWS;
   }
 
-  mayBegin(data: DataView, start: number, bytes: number): boolean {
-    // No packet in the answer to a command begins without a number but the greeting.
-    return bytes < HEAD_BYTES ? bytes > 0 : data.getUint8(start + 2) < 0xff;
-  }
-
-  findBeginning(data: DataView, start: number, bytes: number): number {
-    return this.mayBegin(data, start, bytes) ? 0 : -1;
-  }
-
   codeText(): string {
     return this.code === 0 ? '' : String(this.code);
   }

@@ -17,16 +17,6 @@ const ERR = packWord('ERR');
 
 /** Follows POP3 answers (RFC 1939): a line, or several up to a dot. */
 export class Pop3Answers extends LineFramer implements AnswerFramer {
-  mayBegin(data: DataView, start: number, bytes: number): boolean {
-    if (bytes === 0) return false;
-    const octet = data.getUint8(start);
-    return octet === PLUS || octet === MINUS;
-  }
-
-  findBeginning(data: DataView, start: number, bytes: number): number {
-    return this.mayBegin(data, start, bytes) ? 0 : -1;
-  }
-
   codeText(): string {
     return '';
   }

@@ -47,14 +47,6 @@ export class PostgresAnswers extends Framer implements AnswerFramer {
     this.count = Math.max(0, kind - Kind.STEPS);
   }
 
-  mayBegin(data: DataView, start: number, bytes: number): boolean {
-    return bytes > 0 && TYPES.has(data.getUint8(start));
-  }
-
-  findBeginning(data: DataView, start: number, bytes: number): number {
-    return this.mayBegin(data, start, bytes) ? 0 : -1;
-  }
-
   codeText(): string {
     return unpackWord(this.code);
   }

@@ -18,19 +18,6 @@ const PRELIMINARY_MAX = 199;
 
 /** `code` is that of the first line. */
 export class ReplyLines extends LineFramer implements AnswerFramer {
-  mayBegin(data: DataView, start: number, bytes: number): boolean {
-    for (let i = 0; i < Math.min(bytes, CODE_DIGITS); i++) {
-      if (!isDigit(data.getUint8(start + i))) return false;
-    }
-    if (bytes <= CODE_DIGITS) return bytes > 0;
-    const separator = data.getUint8(start + CODE_DIGITS);
-    return separator === SPACE || separator === HYPHEN || separator < SPACE;
-  }
-
-  findBeginning(data: DataView, start: number, bytes: number): number {
-    return this.mayBegin(data, start, bytes) ? 0 : -1;
-  }
-
   codeText(): string {
     return this.code === 0 ? '' : String(this.code);
   }

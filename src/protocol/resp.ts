@@ -52,14 +52,6 @@ export class RespAnswers extends LineFramer implements AnswerFramer {
     this.length = 1;
   }
 
-  mayBegin(data: DataView, start: number, bytes: number): boolean {
-    return bytes > 0 && isType(data.getUint8(start));
-  }
-
-  findBeginning(data: DataView, start: number, bytes: number): number {
-    return this.mayBegin(data, start, bytes) ? 0 : -1;
-  }
-
   codeText(): string {
     return unpackWord(this.code);
   }

@@ -22,15 +22,6 @@ const IS_MASKED = 1;
 
 /** `index` counts the octets of an extended length that are to come. */
 export class WebSocketMessages extends Framer implements AnswerFramer {
-  mayBegin(data: DataView, start: number, bytes: number): boolean {
-    if (bytes === 0) return false;
-    return OPCODES.has(data.getUint8(start) & OPCODE);
-  }
-
-  findBeginning(data: DataView, start: number, bytes: number): number {
-    return this.mayBegin(data, start, bytes) ? 0 : -1;
-  }
-
   codeText(): string {
     return '';
   }

@@ -7,6 +7,7 @@ import { FRAMER_WORDS, type Framer } from '../protocol/framer.ts';
 
 const ROWS_MIN = 64;
 
+/** Where the answers of users end that are read octet by octet, over any number of packets. */
 export class FollowedAnswers {
   readonly #rowOf = new Map<number, number>();
   /** `FRAMER_WORDS` a row; rows that are free again lie in `#free`. */
