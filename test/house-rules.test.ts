@@ -1,6 +1,42 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import { describe, expect, test } from 'vitest';
 import { shapeFaults, unusedMembers } from './helpers/house-rules.ts';
+
+const ROOT = fileURLToPath(new URL('../', import.meta.url));
+const SRC = join(ROOT, 'src/');
+/** A whole program is checked by its types, on a machine that may be busy. */
+const PROGRAM_TIMEOUT_MS = 240_000;
+
+function sources(): Map<string, string> {
+  const files = new Map<string, string>();
+  for (const entry of readdirSync(SRC, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile() || !entry.name.endsWith('.ts')) continue;
+    const path = join(entry.parentPath, entry.name);
+    files.set(relative(SRC, path), readFileSync(path, 'utf8'));
+  }
+  return files;
+}
+
+function wholeProgram(): ts.Program {
+  const { config } = ts.readConfigFile(join(ROOT, 'tsconfig.json'), ts.sys.readFile);
+  const { fileNames, options } = ts.parseJsonConfigFileContent(config, ts.sys, ROOT);
+  return ts.createProgram(fileNames, options);
+}
+
+/** Members that the benches name, which are JavaScript: the program knows nothing of them. */
+function namedInBenches(): Set<string> {
+  const bench = join(ROOT, 'bench');
+  const names = new Set<string>();
+  for (const entry of readdirSync(bench, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile() || !entry.name.endsWith('.mjs')) continue;
+    const text = readFileSync(join(entry.parentPath, entry.name), 'utf8');
+    for (const [, name] of text.matchAll(/\.(\w+)/g)) names.add(name);
+  }
+  return names;
+}
 
 /** A program of one file in memory, without a library. */
 function programOf(path: string, text: string): ts.Program {
@@ -10,6 +46,21 @@ function programOf(path: string, text: string): ts.Program {
     name === path ? ts.createSourceFile(name, text, target, true) : undefined;
   return ts.createProgram([path], options, host);
 }
+
+test('files and functions of src/ are short, and what they export is documented', () => {
+  const files = sources();
+  expect(files.size).toBeGreaterThan(0);
+  expect(shapeFaults(files)).toEqual([]);
+});
+
+test(
+  'no public member of src/ is there for nobody',
+  () => {
+    const surface = join(SRC, 'api/library.ts');
+    expect(unusedMembers(wholeProgram(), SRC, surface, namedInBenches())).toEqual([]);
+  },
+  PROGRAM_TIMEOUT_MS,
+);
 
 describe('the checker itself', () => {
   const DOC = '/** What it is. */\n';

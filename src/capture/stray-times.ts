@@ -111,7 +111,7 @@ export class StrayTimes {
     }
     const isLikeFirst = Number.isNaN(stepNs) || Math.abs(stepNs - this.#stepNs) < nearNs;
     if (isLikeFirst && this.#held.length < HELD_MAX) return this.#hold(reader);
-    this.release();
+    this.#release();
     return Doubt.RELEASED;
   }
 
@@ -137,7 +137,7 @@ export class StrayTimes {
         return Doubt.RELEASED;
       }
     }
-    this.release();
+    this.#release();
     return Doubt.RELEASED;
   }
 
@@ -153,7 +153,7 @@ export class StrayTimes {
   }
 
   /** Releases what is held with the times that were recorded. */
-  release(): void {
+  #release(): void {
     this.#isAtStart = false;
     this.released.push(...this.#held);
     this.#held = [];
@@ -166,7 +166,7 @@ export class StrayTimes {
   end(taken: number): void {
     const isAlone = this.#held.length === 1 && !this.#isAtStart && taken >= OTHERS_MIN;
     if (isAlone && Math.abs(this.#stepNs) > ALONE_NS) this.#releaseStray(0);
-    else this.release();
+    else this.#release();
   }
 
   #hold(reader: PacketReader): Doubt {

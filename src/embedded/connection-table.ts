@@ -3,7 +3,7 @@
  *
  * Names are those of RFC 9293, section 3.3.1, seen from the server.
  */
-import { type Seq, seqAfter, seqBefore, seqDiff } from '../base/seq.ts';
+import { type Seq, seqAdd, seqAfter, seqBefore, seqDiff } from '../base/seq.ts';
 import { NEVER_NS } from '../base/time.ts';
 
 /** RFC 9293, section 3.3.2. A connection that is CLOSED stands for LISTEN too. */
@@ -115,6 +115,28 @@ export class ConnectionTable {
     this.scriptDueNs = new Float64Array(users).fill(NEVER_NS);
     this.retransmitDueNs = new Float64Array(users).fill(NEVER_NS);
     this.readyNs = new Float64Array(users);
+  }
+
+  /**
+   * A connection begins anew: in SYN-RECEIVED, with nothing sent yet.
+   * @param iss, irs initial sequence numbers: the server's, the client's
+   * @param window as the SYN says, which is never scaled
+   */
+  listen(user: number, iss: Seq, irs: Seq, window: number): void {
+    this.state[user] = ServerState.SYN_RECEIVED;
+    this.flags[user] &= Flag.QUEUED;
+    this.irs[user] = irs;
+    this.rcvNxt[user] = seqAdd(irs, 1);
+    this.outOfOrderFrom[user] = 0;
+    this.outOfOrderTo[user] = 0;
+    this.iss[user] = iss;
+    this.sndUna[user] = iss;
+    this.sndNxt[user] = iss;
+    this.sndMax[user] = iss;
+    this.sndWnd[user] = window;
+    this.retries[user] = 0;
+    this.duplicateAcks[user] = 0;
+    this.retransmitDueNs[user] = NEVER_NS;
   }
 
   /** Octets of the client's stream that have come in without a hole. */

@@ -2,7 +2,7 @@
 import { type Seq, seqBefore, seqDiff } from '../base/seq.ts';
 import { RST } from '../wire/tcp.ts';
 import { MSS_DEFAULT, PADDED_TIMESTAMPS_BYTES, type TcpOptions } from '../wire/tcp-options.ts';
-import { type ConnectionTable, Flag } from './connection-table.ts';
+import { type ConnectionTable, Flag, ServerState } from './connection-table.ts';
 
 const MSS_MIN = 48;
 
@@ -48,4 +48,19 @@ export function isInWindow(rcvNxt: Seq, windowBytes: number, seq: Seq, segLen: n
   const before = seqDiff(seq, rcvNxt);
   if (segLen === 0) return before >= 0 && before < windowBytes;
   return before < windowBytes && before + segLen > 0;
+}
+
+/** The state that follows when the server's FIN has been acknowledged (RFC 9293, section 3.10.7.4). */
+export function stateAfterFin(state: number): number {
+  switch (state) {
+    case ServerState.FIN_WAIT_1:
+      return ServerState.FIN_WAIT_2;
+    case ServerState.CLOSING:
+      // The 2 MSL are not counted: the slot is free for the user's next connection at once.
+      return ServerState.TIME_WAIT;
+    case ServerState.LAST_ACK:
+      return ServerState.CLOSED;
+    default:
+      return state;
+  }
 }

@@ -24,7 +24,7 @@ import { HeldIntervals } from './held-intervals.ts';
 import { ReadyQueue } from './ready-queue.ts';
 import { type PayloadCheck, ReceivedText } from './received-text.ts';
 import type { Reply } from './reply-writer.ts';
-import { agreeOptions, isInWindow, isTooOld } from './segment-rules.ts';
+import { agreeOptions, isInWindow, isTooOld, stateAfterFin } from './segment-rules.ts';
 import { ServerOutput, type ServerTcpSettings } from './server-output.ts';
 import type { ServerScript } from './server-script.ts';
 
@@ -117,24 +117,11 @@ export class ServerTcp {
     this.#timers.nowNs = nowNs;
     const port = segment.srcPort;
     const iss = (hash32(clientLow32, this.#settings.seed) + hash32(port, user)) >>> 0;
-    table.state[user] = ServerState.SYN_RECEIVED;
-    table.flags[user] &= Flag.QUEUED;
     this.#held.forget(user);
     table.clientLow32[user] = clientLow32;
     table.clientPort[user] = port;
     table.path[user] = path;
-    table.irs[user] = segment.seq;
-    table.rcvNxt[user] = seqAdd(segment.seq, 1);
-    table.outOfOrderFrom[user] = 0;
-    table.outOfOrderTo[user] = 0;
-    table.iss[user] = iss;
-    table.sndUna[user] = iss;
-    table.sndNxt[user] = iss;
-    table.sndMax[user] = iss;
-    table.sndWnd[user] = segment.window;
-    table.retries[user] = 0;
-    table.duplicateAcks[user] = 0;
-    table.retransmitDueNs[user] = NEVER_NS;
+    table.listen(user, iss, segment.seq, segment.window);
     agreeOptions(table, user, options, this.#settings.mss);
     this.#script.begin(user, session);
     table.scriptDueNs[user] = nowNs + this.#script.connectNs(session);
@@ -304,24 +291,9 @@ export class ServerTcp {
       table.state[user] = ServerState.ESTABLISHED;
       this.#wakeScript(user, nowNs);
     } else if (isAll && table.hasSentFin(user)) {
-      this.#onFinAcked(user);
-    }
-  }
-
-  #onFinAcked(user: number): void {
-    const table = this.#table;
-    switch (table.state[user]) {
-      case ServerState.FIN_WAIT_1:
-        table.state[user] = ServerState.FIN_WAIT_2;
-        break;
-      case ServerState.CLOSING:
-        // The 2 MSL are not counted: the slot is free for the user's next connection at once.
-        table.state[user] = ServerState.TIME_WAIT;
-        break;
-      case ServerState.LAST_ACK:
-        this.#timers.close(user);
-        break;
-      default:
+      const next = stateAfterFin(table.state[user]);
+      if (next === ServerState.CLOSED) this.#timers.close(user);
+      else table.state[user] = next;
     }
   }
 

@@ -1,6 +1,7 @@
 /** The steps and stages of sessions' scripts (see PlayTable), by number: arithmetic over their columns. */
 import { type Scripts, StreamEnd } from '../session/script/scripts.ts';
 
+/** Steps and stages of every session, by number; the same for all users who play it. */
 export class ScriptSteps {
   protected readonly scripts: Scripts;
 

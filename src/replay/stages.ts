@@ -8,6 +8,7 @@ import { StreamEnd } from '../session/script/scripts.ts';
 import { ScriptSteps } from './script-steps.ts';
 import { MessageMark, rowOf, type StageColumns } from './stage-columns.ts';
 
+/** What the scripts say of steps and stages, prepared once for all users. */
 export class Stages extends ScriptSteps {
   readonly #columns: StageColumns;
   /** A row a message. */
