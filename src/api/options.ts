@@ -97,6 +97,11 @@ export interface ReplayOptions extends CaptureOptions {
    */
   readonly order?: 'ip' | 'port';
   /**
+   * `I/N`: of the run that is played here: every N-th user, from a slice of the pool. Several
+   * machines play one run; needs `--seed`. Default: the whole run.
+   */
+  readonly share?: string;
+  /**
    * `N`: for everything random; the same seed repeats a run against the embedded target. Default:
    * random, shown.
    */

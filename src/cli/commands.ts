@@ -74,6 +74,21 @@ const COMMANDS: readonly CommandSource[] = [
     ],
     run: async (input) => (await import('./report.ts')).report(input),
   },
+  {
+    name: 'merge',
+    describe: "Add the results of a run's shares",
+    positional: 'result',
+    loadTable: async () => (await import('./options/merge-table.ts')).MERGE_TABLE,
+    elsewhere: new Map(),
+    examples: [
+      ['$0 merge r1.json r2.json r3.json', 'The summary of the run that --share divided'],
+      [
+        "$0 merge r*.json --threshold 'response:p(99)<20ms' --json result.json",
+        'With a verdict on the whole',
+      ],
+    ],
+    run: async (input) => (await import('./merge.ts')).merge(input),
+  },
 ];
 
 /**

@@ -49,6 +49,12 @@ export async function readReplayOptions(from: {
     const label = given.labelOf('intercept');
     faults.add(`${label} means nothing to the embedded target`, 'add --target HOST:PORT');
   }
+  if (values.share !== null && values.seed === null) {
+    faults.add(
+      '--share without --seed',
+      'give all shares the same --seed: together they are one run',
+    );
+  }
   refuseOwn(values, { given, isEmbedded, hasIntercepts: specs.length > 0 }, faults);
   faults.throwIfAny();
 
@@ -76,6 +82,7 @@ export async function readReplayOptions(from: {
 
 /** What needs nothing but its own value. */
 const plainOptions = (values: ReplayValues) => ({
+  share: values.share,
   users: values.users ?? values.ramp?.at(-1)?.users ?? null,
   ports: values.ports,
   order: values.order,

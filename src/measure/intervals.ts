@@ -139,8 +139,11 @@ export function addTimelines(timelines: readonly Timeline[]): Timeline {
     }
   }
   const merged = [...starts].sort(([a], [b]) => a - b);
+  const intervalNs = timelines.at(0)?.intervalNs ?? NS_PER_SECOND;
+  // Where a part ended in mid-interval, others may have gone on.
+  const lastNs = merged.at(-1)?.[0] ?? 0;
   return {
-    intervalNs: timelines.at(0)?.intervalNs ?? NS_PER_SECOND,
+    intervalNs,
     intervals: merged.map(([startNs, parts]) => {
       for (const [part, last] of lasts.entries()) {
         // A part that did nothing in an interval still stands where it stood before.
@@ -149,7 +152,8 @@ export function addTimelines(timelines: readonly Timeline[]): Timeline {
       const rows = [...parts.values()];
       return {
         startNs,
-        endNs: rows.reduce((latest, { endNs }) => Math.max(latest, endNs), 0),
+        endNs:
+          startNs < lastNs ? startNs + intervalNs : Math.max(...rows.map(({ endNs }) => endNs)),
         latencies: LATENCY_NAMES.map((_, i) =>
           rows.map(({ latencies }) => latencies[i]).reduce(addSparse),
         ),

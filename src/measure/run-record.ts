@@ -93,7 +93,8 @@ export function mergeRecords(a: RunRecord, b: RunRecord): RunRecord {
     }
   }
   return {
-    identity: a.identity,
+    // Where time ends the run, shares may differ in how often users could play at most.
+    identity: a.shares[0].share <= b.shares[0].share ? a.identity : b.identity,
     shares: [...a.shares, ...b.shares].sort((one, other) => one.share - other.share),
     counters: addCounters([a.counters, b.counters]),
     latency,

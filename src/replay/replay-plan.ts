@@ -1,5 +1,6 @@
 /** What one engine (one thread's share of the users) is to play; everything in it is resolved. */
 import type { ArrivalPlan } from '../schedule/arrivals.ts';
+import type { RunShare } from '../schedule/run-share.ts';
 import type { Scripts } from '../session/script/scripts.ts';
 import type { TransportPlan } from '../transport/transport-plan.ts';
 
@@ -19,6 +20,8 @@ export interface ReplayPlan extends TransportPlan {
   /** For each of the scripts' endpoints its row in `targets`. */
   readonly targetOf: Uint16Array;
   readonly arrivals: ArrivalPlan;
+  /** Which part of the run this plan is; its users and connections are counted within the part. */
+  readonly share: RunShare;
   readonly iterations: number;
   /** Nothing is started after this; NEVER_NS without a limit. */
   readonly stopStartingNs: number;

@@ -2,6 +2,7 @@
 import { NEVER_NS } from '../base/time.ts';
 import { Counter } from '../measure/counters.ts';
 import { type Connections, runUserOf, sessionOf } from '../schedule/connections.ts';
+import { runConnectionOf } from '../schedule/run-share.ts';
 import type { ClientStream } from '../transport/client-stream.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { Answers } from './answers.ts';
@@ -97,8 +98,9 @@ export class Starts {
   #start(user: number, startNs: number, nowNs: number): void {
     const plays = this.#plays;
     const counters = this.#counters;
-    const { played, scripts, targetOf, isSackLeftOut } = this.#plan;
-    const session = sessionOf(this.#connections.numberOf(user), played);
+    const { played, scripts, targetOf, share, isSackLeftOut } = this.#plan;
+    const connection = runConnectionOf(this.#connections.numberOf(user), share);
+    const session = sessionOf(connection, played);
     plays.session[user] = session;
     plays.nextStep[user] = this.#stages.first(session);
     plays.flags[user] = PlayFlag.LIVE;

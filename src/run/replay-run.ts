@@ -13,6 +13,7 @@ import type { RunResult } from '../measure/result.ts';
 import { type RunIdentity, recordOf } from '../measure/run-record.ts';
 import { parseThresholds } from '../measure/thresholds.ts';
 import { STATE_BYTES_PER_USER } from '../replay/replay.ts';
+import { usersOfShare } from '../schedule/run-share.ts';
 import type { Scripts } from '../session/script/scripts.ts';
 import { type CaptureIndex, indexCaptures } from './captures/index-captures.ts';
 import { warnOfHints } from './plan/capture-hints.ts';
@@ -233,7 +234,7 @@ function unreachedResult(
  */
 export function draftFor(scripts: Scripts, options: ReplayOptions): PlanDraft {
   const draft = draftPlan(scripts, options, asksForOwn(options));
-  requireMemory(draft.users, options.target.kind === 'embedded');
+  requireMemory(usersOfShare(draft.share), options.target.kind === 'embedded');
   return draft;
 }
 

@@ -3,6 +3,7 @@ import { NS_PER_SECOND } from '../base/time.ts';
 import type { RunIdentity, ShareFacts } from '../measure/run-record.ts';
 import { STATE_BYTES_PER_USER } from '../replay/replay.ts';
 import { planArrivals } from '../schedule/arrivals.ts';
+import { wholeRun } from '../schedule/run-share.ts';
 import type { CaptureIndex } from './captures/index-captures.ts';
 import { captureDigest, planDigest } from './plan/digests.ts';
 import type { ReplayOptions } from './plan/options.ts';
@@ -24,7 +25,9 @@ export function runIdentity(
   const { total, replayable, skipped } = index.sessions;
   const { playsUntilNs } = plan;
   const capture = captureDigest(plan.scripts.files);
-  const { plays, durationNs } = plannedLoad(plan);
+  const { share } = plan;
+  const whole = { ...plan, share: wholeRun(share.users), users: share.users };
+  const { plays, durationNs } = plannedLoad(whole);
   return {
     version,
     clock: isEmbedded && !options.realTime ? 'virtual' : 'real',
@@ -36,18 +39,18 @@ export function runIdentity(
       skipped: unmapped === 0 ? skipped : { ...skipped, 'not-mapped': unmapped },
     },
     plan: {
-      users: plan.users,
+      users: share.users,
       iterations: plan.iterations,
       accel: options.accel,
       pace: options.pace,
-      clients: plan.clients.text,
+      clients: share.of === 1 ? plan.clients.text : options.clients,
       target: isEmbedded ? 'embedded' : plan.targets.map(({ label }) => label).join(','),
       seed: options.seed,
       arrivals: planArrivals(plan.arrivals).description,
       untilSeconds: playsUntilNs === null ? null : playsUntilNs / NS_PER_SECOND,
     },
     recorded: { plays, durationNs },
-    shares: 1,
+    shares: share.of,
     stateBytesPerUser: STATE_BYTES_PER_USER,
   };
 }
@@ -63,7 +66,7 @@ export function shareFacts(
   known: Pick<ShareFacts, 'startedAt' | 'wallSeconds' | 'isInterrupted' | 'failure' | 'generator'>,
 ): ShareFacts {
   return {
-    share: 0,
+    share: plan.share.index,
     users: plan.users,
     command,
     files: captures,

@@ -8,6 +8,7 @@ import { Close, Pace, type ReplayPlan } from '../../src/replay/replay-plan.ts';
 import { AddressPool, parseClients } from '../../src/schedule/address-pool.ts';
 import { planArrivals } from '../../src/schedule/arrivals.ts';
 import { parsePorts } from '../../src/schedule/client-ports.ts';
+import { wholeRun } from '../../src/schedule/run-share.ts';
 import { ledgerFaults } from '../helpers/ledger.ts';
 import { type RecordedSession, record } from '../helpers/recorded.ts';
 import { type Faults, FaultyLink } from './faulty-link.ts';
@@ -105,6 +106,7 @@ export function makeEnds(options: SimulationOptions): Ends {
       accel: 1,
       rate: options.ratePerSecond ?? 1000,
     }),
+    share: wholeRun(users),
     users,
     shard: 0,
     shards: 1,

@@ -12,6 +12,7 @@ import {
   parseRoute,
   parseTarget,
 } from '../values/endpoints.ts';
+import { parseShare } from '../values/share.ts';
 import { parseInterfaceName, parseNextHop, parseStation } from '../values/stations.ts';
 import { CAPTURE_ROWS } from './capture-table.ts';
 import { COMMON_ROWS, CONFIG_ROWS, metrics, SUMMARY_ROWS, tokenFile } from './common-rows.ts';
@@ -109,6 +110,15 @@ const LOAD_ROWS = {
     more: 'how the pool is used up: all addresses with one port, then the next port; or all ports of one address, then the next address',
     otherwise: 'ip; with clients on the link few addresses',
   }),
+  share: value(
+    { form: 'I/N', parse: parseShare, example: '2/5' },
+    {
+      group: LOAD,
+      help: 'of the run that is played here: every N-th user',
+      more: 'of the run that is played here: every N-th user, from a slice of the pool. [Several machines](#several-machines) play one run; needs `--seed`',
+      otherwise: 'the whole run',
+    },
+  ),
   seed: value(whole({ min: 0, max: 2 ** 32 - 1 }), {
     group: LOAD,
     help: 'for everything random',

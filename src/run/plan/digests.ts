@@ -23,12 +23,12 @@ export const captureDigest = (files: readonly JoinedFile[]): string =>
 export const planDigest = (options: ReplayOptions, capture: string): string => {
   const { target, choice, users, clients, ports, order, seed, accel, ratePerSecond } = options;
   const { ramp, iterations, durationNs, pace, maxGapNs, timeoutNs, close } = options;
-  const { mss, timestamps, windowBytes, realTime } = options;
+  const { mss, timestamps, sack, windowBytes, realTime } = options;
   return digestOf({
     capture,
     ...{ target, choice, users, clients, ports, order, seed, accel, ratePerSecond },
     ...{ ramp, iterations, durationNs, pace, maxGapNs, timeoutNs, close },
-    ...{ mss, timestamps, windowBytes, realTime },
+    ...{ mss, timestamps, sack, windowBytes, realTime },
   });
 };
 

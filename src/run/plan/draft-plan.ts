@@ -14,6 +14,12 @@ import {
   parseClients,
 } from '../../schedule/address-pool.ts';
 import { type ArrivalOptions, planArrivals } from '../../schedule/arrivals.ts';
+import {
+  addressesOfShare,
+  type RunShare,
+  usersOfShare,
+  wholeRun,
+} from '../../schedule/run-share.ts';
 import { WHEEL_RANGE_NS } from '../../schedule/timing-wheel.ts';
 import { capArrivals, capGaps } from '../../session/script/max-gap.ts';
 import type { Scripts } from '../../session/script/scripts.ts';
@@ -33,7 +39,7 @@ export interface PlanDraft {
   readonly targets: readonly RunTarget[];
   /** For each of the scripts' endpoints its row in `targets`; 0xffff where no route matches. */
   readonly targetOf: Uint16Array;
-  readonly users: number;
+  readonly share: RunShare;
   /** Whether clients are this machine's own addresses; the way to the targets tells which. */
   readonly isOwn: boolean;
   /** The whole pool, without the targets' addresses, or what stands for it in a run from own ones. */
@@ -63,11 +69,13 @@ export function draftPlan(recorded: Scripts, options: ReplayOptions, isOwn = fal
   const arrivals = arrivalsOf(scripts, played, users, options);
   checkDuration(scripts, played, options.accel, planArrivals(arrivals).lastStartNs);
   planConnections(clients, users, options);
+  const share = { ...wholeRun(users), ...options.share };
+  requireShare(share, isOwn ? null : clients);
   const warnings = [
     ...warnOfMixtures(scripts, options.target, targetOf, targets),
     ...warnOfRamp(options.ramp, users),
   ];
-  return { options, scripts, played, targets, targetOf, users, isOwn, clients, arrivals, warnings };
+  return { options, scripts, played, targets, targetOf, share, isOwn, clients, arrivals, warnings };
 }
 
 /** A pool that stands for own addresses until the way to the targets tells which they are. */
@@ -76,6 +84,20 @@ const poolFor = (target: ReplayTarget): string => {
     target.kind === 'network' && target.routes.some(({ address }) => address.includes(':'));
   return isIpv6 ? DEFAULT_CLIENTS_IPV6 : DEFAULT_CLIENTS_IPV4;
 };
+
+/** Every share has a user, and an address of the pool (if there is one) that no other share has. */
+function requireShare(share: RunShare, clients: ClientAddresses | null): void {
+  const { index, of, users } = share;
+  const hasUsers = usersOfShare(share) > 0;
+  if (hasUsers && (clients === null || addressesOfShare(clients, share).ranges.length > 0)) return;
+  const what = hasUsers ? 'address of the pool' : `user: there are ${formatCount(users)}`;
+  throw new ReplayError({
+    code: 'ERR_RUN_SHARE',
+    kind: 'usage',
+    message: `share ${index + 1}/${of} has no ${what}`,
+    hint: 'divide the run into fewer shares, or give more --users and a larger pool of --clients',
+  });
+}
 
 /** `targetOf` of an endpoint that no route matches. */
 const NO_TARGET = 0xffff;

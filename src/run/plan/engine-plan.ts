@@ -2,8 +2,7 @@
 import { addressBytes } from '../../base/address.ts';
 import type { ReplayPlan } from '../../replay/replay-plan.ts';
 import { AddressPool } from '../../schedule/address-pool.ts';
-import { planArrivals } from '../../schedule/arrivals.ts';
-import type { RunPlan } from './run-plan.ts';
+import { arrivalsOf, type RunPlan } from './run-plan.ts';
 
 /** @param links what stands before the IP header of frames to each of the plan's targets */
 export function enginePlan(
@@ -17,7 +16,7 @@ export function enginePlan(
     shard,
     shards,
     pool: new AddressPool(plan),
-    arrivals: planArrivals(plan.arrivals),
+    arrivals: arrivalsOf(plan),
     targets: plan.targets.map(({ address, port }, row) => ({
       address: addressBytes(address),
       port,

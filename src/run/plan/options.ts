@@ -76,6 +76,8 @@ export interface ReplayOptions {
   readonly choice?: CaptureChoice;
   readonly target: ReplayTarget;
 
+  /** Which of the run's equal parts is played; null: all of it. */
+  readonly share?: { readonly index: number; readonly of: number } | null;
   /** Virtual users, 1..2^31, with a `ramp` its last stage's; `null`: one for each replayable session. */
   readonly users: number | null;
   /**

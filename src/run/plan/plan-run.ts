@@ -3,6 +3,7 @@ import type { IpAddress } from '../../base/address.ts';
 import { NEVER_NS, NS_PER_SECOND } from '../../base/time.ts';
 import { Close, Pace } from '../../replay/replay-plan.ts';
 import { withoutAddresses } from '../../schedule/address-pool.ts';
+import { addressesOfShare, usersOfShare } from '../../schedule/run-share.ts';
 import { planConnections } from './connections.ts';
 import type { PlanDraft } from './draft-plan.ts';
 import type { ReplayOptions } from './options.ts';
@@ -42,9 +43,12 @@ export const NO_SURROUNDINGS: Surroundings = {
  * @throws ReplayError usage: ERR_POOL_INVALID, and as planConnections does
  */
 export function planRun(draft: PlanDraft, surroundings: Surroundings, epochMs: number): RunPlan {
-  const { options, scripts, played, targets, targetOf, users, arrivals } = draft;
+  const { options, scripts, played, targets, targetOf, arrivals, share } = draft;
+  const users = usersOfShare(share);
   const { mtu, inUse } = surroundings;
-  const whole = withoutAddresses(draft.clients, inUse);
+  // A machine's own addresses are no other share's.
+  const pool = draft.isOwn ? draft.clients : addressesOfShare(draft.clients, share);
+  const whole = withoutAddresses(pool, inUse);
   const { shape, iterations } = planConnections(whole, users, options, surroundings);
   const segmentBytes = mtu - TCP_IP_HEADER_BYTES[whole.family];
   const mss = Math.min(options.mss ?? segmentBytes, segmentBytes);
@@ -55,6 +59,7 @@ export function planRun(draft: PlanDraft, surroundings: Surroundings, epochMs: n
     targetOf,
     ...shape,
     arrivals,
+    share,
     users,
     iterations,
     playsUntilNs: options.iterations === null ? options.durationNs : null,

@@ -1,7 +1,8 @@
 /** What a plan's users will do, were every answer as long in coming as recorded. */
-import { type ArrivalPlan, planArrivals } from '../../schedule/arrivals.ts';
+import type { ArrivalPlan } from '../../schedule/arrivals.ts';
+import { runConnectionOf } from '../../schedule/run-share.ts';
 import type { Scripts } from '../../session/script/scripts.ts';
-import type { RunPlan } from './run-plan.ts';
+import { arrivalsOf, type RunPlan } from './run-plan.ts';
 
 /** Ethernet, IP and TCP headers with timestamps. */
 const FRAME_HEADER_BYTES = 66;
@@ -24,7 +25,7 @@ export interface PlannedLoad {
 /** @returns what goes out if the target answers as recorded, divided by the acceleration */
 export function plannedLoad(plan: RunPlan): PlannedLoad {
   const { scripts, played, playsUntilNs } = plan;
-  const arrivals = planArrivals(plan.arrivals);
+  const arrivals = arrivalsOf(plan);
   const { firstMessage, messageEnd } = scripts.client;
   const longestNs = longestOf(scripts, played);
   const plays =
@@ -62,7 +63,10 @@ function endNs(plan: RunPlan, arrivals: ArrivalPlan): number {
   for (let user = 0; user < users; user++) {
     let playsNs = 0;
     for (let play = 0; play < iterations; play++) {
-      playsNs += scripts.durationNs[played[(user + play * users) % played.length]];
+      playsNs +=
+        scripts.durationNs[
+          played[runConnectionOf(user + play * users, plan.share) % played.length]
+        ];
     }
     latestNs = Math.max(latestNs, arrivals.startNs(user) + playsNs / accel);
   }

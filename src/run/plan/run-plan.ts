@@ -2,7 +2,8 @@
 import type { Endpoint } from '../../base/address.ts';
 import type { ReplayPlan } from '../../replay/replay-plan.ts';
 import type { PoolShape } from '../../schedule/address-pool.ts';
-import type { ArrivalOptions } from '../../schedule/arrivals.ts';
+import { type ArrivalOptions, type ArrivalPlan, planArrivals } from '../../schedule/arrivals.ts';
+import { arrivalsOfShare } from '../../schedule/run-share.ts';
 
 /** Where sessions are played. */
 export interface RunTarget extends Endpoint {
@@ -15,6 +16,7 @@ export interface RunPlan
   extends PoolShape,
     Omit<ReplayPlan, 'targets' | 'pool' | 'arrivals' | 'shard' | 'shards'> {
   readonly targets: readonly RunTarget[];
+  /** Of the whole run (`arrivalsOf`). */
   readonly arrivals: ArrivalOptions;
   /** Where users play again and again until a time: that time. Then `iterations` is a limit only. */
   readonly playsUntilNs: number | null;
@@ -23,3 +25,7 @@ export interface RunPlan
 /** Sessions that could be replayed, but that no route leads to a target: they are not played. */
 export const unmappedOf = ({ scripts, played }: RunPlan): number =>
   scripts.sessions - played.length;
+
+/** When the plan's users start. */
+export const arrivalsOf = ({ arrivals, share }: RunPlan): ArrivalPlan =>
+  arrivalsOfShare(planArrivals(arrivals), share);

@@ -7,6 +7,7 @@ import { IntervalRecorder, type Timeline } from '../../measure/intervals.ts';
 import { Replay } from '../../replay/replay.ts';
 import { AddressPool } from '../../schedule/address-pool.ts';
 import { sessionOf, userOf } from '../../schedule/connections.ts';
+import { runConnectionOf } from '../../schedule/run-share.ts';
 import type { CaptureBytes } from '../../transport/ports.ts';
 import { enginePlan } from '../plan/engine-plan.ts';
 import type { RunPlan } from '../plan/run-plan.ts';
@@ -87,7 +88,7 @@ export function clientDirectory(plan: RunPlan) {
     },
     sessionOf: (low: number, port: number): number => {
       const connection = connectionOf(low, port);
-      return connection < 0 ? -1 : sessionOf(connection, plan.played);
+      return connection < 0 ? -1 : sessionOf(runConnectionOf(connection, plan.share), plan.played);
     },
   };
 }

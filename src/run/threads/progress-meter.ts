@@ -2,9 +2,8 @@
 import { NS_PER_SECOND } from '../../base/time.ts';
 import { Counter, sumCounters } from '../../measure/counters.ts';
 import { Latency, LatencyChanges, LatencyTable } from '../../measure/histograms.ts';
-import { planArrivals } from '../../schedule/arrivals.ts';
 import type { ProgressSnapshot, RunHost, RunPhase } from '../plan/options.ts';
-import type { RunPlan } from '../plan/run-plan.ts';
+import { arrivalsOf, type RunPlan } from '../plan/run-plan.ts';
 import type { ThreadsState } from './replay-threads.ts';
 
 const NOTHING = new Float64Array(Object.keys(Counter).length);
@@ -39,7 +38,7 @@ export class ProgressMeter {
 
   begin(plan: RunPlan, state: () => ThreadsState): void {
     this.#plan = plan;
-    this.#lastStartNs = planArrivals(plan.arrivals).lastStartNs;
+    this.#lastStartNs = arrivalsOf(plan).lastStartNs;
     this.#state = state;
     this.#phase = 'replaying';
   }

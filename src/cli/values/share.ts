@@ -1,0 +1,15 @@
+import { valueError } from './value-error.ts';
+
+/** Machines that one run is divided among. */
+const SHARES_MAX = 1_000;
+
+/** Reads `I/N`: share I, from 1, of N. */
+export function parseShare(text: string): { readonly index: number; readonly of: number } {
+  const form = 'write I/N, for instance 2/5: the second of five shares';
+  const match = /^(\d{1,4})\/(\d{1,4})$/.exec(text.trim());
+  if (match === null) throw valueError(`'${text}' is not a share`, form);
+  const [share, of] = [Number(match[1]), Number(match[2])];
+  if (of > SHARES_MAX) throw valueError(`'${text}' are more than ${SHARES_MAX} shares`, form);
+  if (share < 1 || share > of) throw valueError(`'${text}' is no share from 1 to ${of}`, form);
+  return { index: share - 1, of };
+}

@@ -1,0 +1,187 @@
+/** Shares of a run add up to the run. */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { createCounters } from '../../src/measure/counters.ts';
+import { LatencyTable } from '../../src/measure/histograms.ts';
+import { mergeResults } from '../../src/measure/merge-results.ts';
+import { resultOf } from '../../src/measure/record-result.ts';
+import type { RunResult } from '../../src/measure/result.ts';
+import { recordOf } from '../../src/measure/run-record.ts';
+import { draftPlan } from '../../src/run/plan/draft-plan.ts';
+import type { ReplayOptions } from '../../src/run/plan/options.ts';
+import { plannedLoad } from '../../src/run/plan/planned-load.ts';
+import { openEmbeddedThread, playThrough } from '../../src/run/threads/embedded-thread.ts';
+import { CONTROL_WORDS } from '../../src/run/threads/thread-job.ts';
+import { AddressPool, parseClients } from '../../src/schedule/address-pool.ts';
+import { addressesOfShare, usersOfShare, wholeRun } from '../../src/schedule/run-share.ts';
+import { planOf } from '../helpers/plan.ts';
+import { handMade } from '../helpers/scripts.ts';
+import { FACTS } from '../measure/sample-run.ts';
+import { OPTIONS } from '../replay/play.ts';
+
+const SPECS = [0, 300, 450, 1700, 2900].map((startMs, i) => ({
+  startMs,
+  said: [
+    { from: 'client' as const, text: 40 + i },
+    { from: 'server' as const, text: 700 * (i + 1), afterMs: 13 * (i + 1) },
+    { from: 'client' as const, text: 25, afterMs: 170 * i },
+    { from: 'server' as const, text: 90, afterMs: 7 },
+  ],
+}));
+
+/** Plays one share, or all, in virtual time. */
+function played(options: ReplayOptions): RunResult {
+  const memory: number[] = [];
+  const { scripts, capture } = handMade(SPECS, 1448, memory);
+  const plan = planOf(scripts, options);
+  const counters = createCounters();
+  const control = new Int32Array(new SharedArrayBuffer(CONTROL_WORDS * 4));
+  const job = { plan, shard: 0, shards: 1, network: null, realTime: false, counters, control };
+  const run = openEmbeddedThread(job, capture);
+  const timeline = playThrough(run.turns('0'));
+  const { share } = plan;
+  const identity = {
+    version: '0.1.0',
+    clock: 'virtual' as const,
+    captureDigest: '0f',
+    planDigest: 'f0',
+    sessions: FACTS.capture.sessions,
+    plan: { ...FACTS.plan, users: share.users, iterations: plan.iterations },
+    recorded: plannedLoad({ ...plan, share: wholeRun(share.users), users: share.users }),
+    shares: share.of,
+    stateBytesPerUser: 128,
+  };
+  const facts = {
+    share: share.index,
+    users: plan.users,
+    command: FACTS.command,
+    files: FACTS.capture.files,
+    startedAt: FACTS.startedAt,
+    wallSeconds: 1,
+    mode: 'embedded',
+    generator: FACTS.generator,
+    isInterrupted: false,
+    failure: null,
+  };
+  const latency = LatencyTable.of([run.latency.columns]);
+  return resultOf(
+    recordOf(identity, facts, { counters: [counters], latency, timelines: [timeline] }),
+    [],
+  );
+}
+
+const sharesOf = (options: ReplayOptions, of: number): RunResult[] =>
+  Array.from({ length: of }, (_, index) => played({ ...options, share: { index, of } }));
+
+const named = (results: readonly RunResult[]) =>
+  results.map((result, i) => ({ source: `r${i + 1}.json`, result }));
+
+/** What a sum has to have in common with the whole: all but who played it, and the peak. */
+function measured(result: RunResult): unknown {
+  const { users, record: _, shares: __, generator, plan, ...rest } = result;
+  const { fellBehind, startLagMsMax } = generator;
+  return { ...rest, plan, fellBehind, startLagMsMax, users: { ...users, peakEstablished: 0 } };
+}
+
+const OPTION_CASES: readonly (readonly [string, Partial<ReplayOptions>])[] = [
+  ['one user a session', {}],
+  ['more users than sessions', { users: 53 }],
+  ['several iterations', { users: 17, iterations: 3 }],
+  ['a rate', { users: 40, ratePerSecond: 25 }],
+  [
+    'a ramp',
+    {
+      users: 30,
+      ramp: [
+        { atNs: 0, users: 0 },
+        { atNs: 2e9, users: 30 },
+      ],
+    },
+  ],
+  ['an open loop, accelerated', { users: 31, pace: 'schedule', accel: 2.5 }],
+];
+
+describe('the sum of the shares is the whole run, field by field', () => {
+  test.each(OPTION_CASES)('%s', (_, options) => {
+    const asked = { ...OPTIONS, ...options };
+    const whole = played(asked);
+    for (const of of [2, 3, 5]) {
+      const shares = sharesOf(asked, of);
+      const sum = mergeResults(named([...shares].reverse()), [], false);
+      expect(measured(sum)).toEqual(measured(whole));
+      expect(sum.faults).toEqual([]);
+      const peaks = shares.map(({ users }) => users.peakEstablished);
+      expect(sum.users.peakEstablished).toBeGreaterThanOrEqual(whole.users.peakEstablished);
+      expect(sum.users.peakEstablished).toBeLessThanOrEqual(peaks.reduce((a, b) => a + b));
+    }
+  });
+});
+
+describe('a sum is refused', () => {
+  const shares = sharesOf({ ...OPTIONS, users: 9 }, 3);
+  const changed = (i: number, change: object): RunResult => {
+    const { record } = shares[i];
+    if (record === null) throw new Error('it has a record');
+    return { ...shares[i], record: { ...record, identity: { ...record.identity, ...change } } };
+  };
+
+  test.each([
+    ['a share twice', [shares[0], shares[1], shares[0]], 'both are share 1'],
+    ['missing shares', [shares[1]], 'of 3 shares 1, 3 missing'],
+    ['another plan', [shares[0], changed(1, { planDigest: 'ff' }), shares[2]], 'plans differ'],
+    ['other captures', [shares[0], changed(1, { captureDigest: 'f' })], 'other captures'],
+    ['another version', [shares[0], changed(1, { version: '9' })], 'gryphon 0.1.0 and 9'],
+    ['another division', [shares[0], changed(1, { shares: 4 })], 'of 3 and of 4 shares'],
+  ])('with %s', (_, results, said) => {
+    expect(() => mergeResults(named(results), [], false)).toThrow(
+      expect.objectContaining({ kind: 'usage', message: expect.stringContaining(said) }),
+    );
+  });
+
+  test('but for missing shares that are allowed: then it is no whole run', () => {
+    const sum = mergeResults(named([shares[2], shares[0]]), [], true);
+    expect(sum.failure).toBe('of 3 shares 2 missing');
+    expect(sum.shares).toEqual({ of: 3, played: [1, 3] });
+    expect(sum.users.planned).toBe(6);
+  });
+});
+
+test('the slices of a pool are the pool, in its order, and apart', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 60 }), fc.integer({ min: 1, max: 9 }), (last, of) => {
+      const clients = parseClients(`10.0.0.1-10.0.0.${last},10.0.2.5,10.0.1.1-10.0.1.7`);
+      const lows = (pool: typeof clients): number[] =>
+        pool.ranges.flatMap(({ start, count }) =>
+          Array.from({ length: count }, (_, i) => start + i),
+        );
+      const slices = Array.from({ length: of }, (_, index) =>
+        addressesOfShare(clients, { index, of, users: 1 }),
+      );
+      expect(slices.flatMap(lows)).toEqual(lows(clients));
+      for (const slice of slices.filter(({ ranges }) => ranges.length > 0)) {
+        expect(lows(parseClients(slice.text))).toEqual(lows(slice));
+      }
+    }),
+  );
+});
+
+test('no two shares use the same address', () => {
+  const { scripts } = handMade(SPECS);
+  const used = [0, 1, 2].flatMap((index) => {
+    const plan = planOf(scripts, { ...OPTIONS, users: 300, share: { index, of: 3 } });
+    const pool = new AddressPool(plan);
+    return Array.from({ length: usersOfShare(plan.share) }, (_, user) => pool.addressOf(user));
+  });
+  expect(new Set(used).size).toBe(300);
+});
+
+test.each([
+  [{ users: 2, share: { index: 2, of: 3 } }, 'share 3/3 has no user: there are 2'],
+  [
+    { users: 9, clients: '10.0.0.1-10.0.0.2', share: { index: 0, of: 3 } },
+    'share 1/3 has no address of the pool',
+  ],
+])('%j is refused', (options, said) => {
+  const { scripts } = handMade(SPECS);
+  expect(() => draftPlan(scripts, { ...OPTIONS, ...options })).toThrow(said);
+});
