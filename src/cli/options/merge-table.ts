@@ -3,7 +3,7 @@ import { COMMON_ROWS, SUMMARY_ROWS } from './common-rows.ts';
 import { onOff, optionTable } from './option.ts';
 import { REPLAY_TABLE } from './replay-table.ts';
 
-const { threshold, out, json, html } = REPLAY_TABLE;
+const { threshold, out, json, html, csv } = REPLAY_TABLE;
 
 export const MERGE_TABLE = optionTable({
   threshold: { ...threshold, group: 'The sum' },
@@ -14,6 +14,7 @@ export const MERGE_TABLE = optionTable({
   out,
   json,
   html,
+  csv,
   ...SUMMARY_ROWS,
   ...COMMON_ROWS,
 });
