@@ -22,7 +22,10 @@ export interface PreparedSessions {
 }
 
 /** The part of the plan that says what is to be prepared. */
-export type PreparePlan = Pick<ReplayPlan, 'scripts' | 'played' | 'users' | 'iterations' | 'tcp'>;
+export type PreparePlan = Pick<
+  ReplayPlan,
+  'scripts' | 'played' | 'share' | 'users' | 'iterations' | 'tcp'
+>;
 
 /** Prepares sessions, some a step: between steps the caller may do something else. */
 export function* prepareTurns(
@@ -61,7 +64,9 @@ export function prepareSessions(plan: PreparePlan, capture: CaptureBytes): Prepa
 }
 
 /** Rows of the sessions that will be played, ascending: not all where there are fewer connections. */
-function sessionsOf({ played, users, iterations }: PreparePlan): Uint32Array {
+function sessionsOf({ played, share, users, iterations }: PreparePlan): Uint32Array {
+  // A share's connections are not the run's first ones.
+  if (share.of > 1) return played.slice().sort();
   return played.slice(0, Math.min(played.length, users * iterations)).sort();
 }
 

@@ -7,6 +7,7 @@ import { mergeResults } from '../../src/measure/merge-results.ts';
 import { resultOf } from '../../src/measure/record-result.ts';
 import type { RunResult } from '../../src/measure/result.ts';
 import { recordOf } from '../../src/measure/run-record.ts';
+import { prepareSessions } from '../../src/replay/prepared-sessions.ts';
 import { draftPlan } from '../../src/run/plan/draft-plan.ts';
 import type { ReplayOptions } from '../../src/run/plan/options.ts';
 import { plannedLoad } from '../../src/run/plan/planned-load.ts';
@@ -36,7 +37,17 @@ function played(options: ReplayOptions): RunResult {
   const plan = planOf(scripts, options);
   const counters = createCounters();
   const control = new Int32Array(new SharedArrayBuffer(CONTROL_WORDS * 4));
-  const job = { plan, shard: 0, shards: 1, network: null, realTime: false, counters, control };
+  const prepared = prepareSessions(plan, capture);
+  const job = {
+    plan,
+    prepared,
+    shard: 0,
+    shards: 1,
+    network: null,
+    realTime: false,
+    counters,
+    control,
+  };
   const run = openEmbeddedThread(job, capture);
   const timeline = playThrough(run.turns('0'));
   const { share } = plan;
