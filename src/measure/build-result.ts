@@ -149,6 +149,7 @@ function exchangeReport(count: (counter: Counter) => number): RunResult['exchang
     unsent: planned - sent,
     unsolicited: count(Counter.EXCHANGES_UNSOLICITED),
     mismatched: count(Counter.EXCHANGES_MISMATCHED),
+    otherLength: count(Counter.EXCHANGES_OTHER_LENGTH),
     failed: count(Counter.EXCHANGES_FAILED),
     statuses: {
       '1xx': count(Counter.STATUS_1XX),

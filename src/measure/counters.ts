@@ -92,11 +92,13 @@ export const Counter = {
   SMALLER_TRIED: 63,
   // Users whose SYN met a connection of an earlier run at the target.
   OLD_CONNECTIONS: 64,
+  // Answers that are whole as their protocol says, of another length than the recorded ones.
+  EXCHANGES_OTHER_LENGTH: 65,
 } as const;
 export type Counter = (typeof Counter)[keyof typeof Counter];
 
 /** How many counters a thread's row has. */
-export const COUNTERS = 65;
+export const COUNTERS = 66;
 
 /** Zeroed counters of one thread, in memory that other threads may read. */
 export const createCounters = (): Float64Array<SharedArrayBuffer> =>

@@ -102,8 +102,10 @@ export interface ExchangeReport {
   readonly unsent: number;
   /** Times that a server spoke although nothing had been asked of it. */
   readonly unsolicited: number;
-  /** Answers of another length than the recorded ones. */
+  /** Answers of another length than the recorded ones, of which no protocol says that they are whole. */
   readonly mismatched: number;
+  /** Answers of another length than the recorded ones that are whole, as their protocol says. */
+  readonly otherLength: number;
   /** Answers whose status is of another class than the recorded one. */
   readonly failed: number;
   /** Answers that began with a status line, by class. */

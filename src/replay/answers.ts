@@ -243,11 +243,12 @@ export class Answers {
         if (end > got) this.#recordAnswer(user, rule, doneNs);
       }
       this.#recordAnswer(user, rule, doneNs);
-      const isUnlike = isFramed
-        ? (plays.flags[user] & PlayFlag.UNLIKE) !== 0
-        : this.#stages.isLengthKnown(session) &&
-          (got < expected || (got > expected && !this.#isShared(user)));
-      if (isUnlike) counters[Counter.EXCHANGES_MISMATCHED]++;
+      if (isFramed) {
+        if (plays.flags[user] & PlayFlag.UNLIKE) counters[Counter.EXCHANGES_OTHER_LENGTH]++;
+      } else if (this.#stages.isLengthKnown(session)) {
+        const isLonger = got > expected && !this.#isShared(user);
+        if (got < expected || isLonger) counters[Counter.EXCHANGES_MISMATCHED]++;
+      }
       if (plays.flags[user] & PlayFlag.OTHER_STATUS) {
         counters[Counter.EXCHANGES_FAILED]++;
         plays.flags[user] |= PlayFlag.FAILED;

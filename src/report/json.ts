@@ -30,7 +30,14 @@ function withLaterFields(result: RunResult): RunResult {
     ...defaults,
     ...part,
   });
-  const none = { unsent: 0, unsolicited: 0, failed: 0, statuses: {}, ofCompleted: 0 };
+  const none = {
+    unsent: 0,
+    unsolicited: 0,
+    failed: 0,
+    otherLength: 0,
+    statuses: {},
+    ofCompleted: 0,
+  };
   return {
     ...later<RunResult>(
       { failure: null, faults: [], shares: { of: 1, played: [1] }, record: null },

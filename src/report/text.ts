@@ -202,7 +202,8 @@ function dueText({ exchanges, rates }: RunResult): string {
 
 /** How many, which part of the recorded rate, how fast; and what is unlike the recording. */
 function answersText({ exchanges, rates }: RunResult): string {
-  const { answered, unanswered, mismatched, failed, statuses, unsolicited } = exchanges;
+  const { answered, unanswered, mismatched, otherLength, failed, statuses, unsolicited } =
+    exchanges;
   const classes = nonZero(statuses).map(([name, count]) => `${name} ${formatCount(count)}`);
   const parts = [
     formatCount(answered),
@@ -210,6 +211,8 @@ function answersText({ exchanges, rates }: RunResult): string {
     ...(classes.length === 0 ? [] : [`status ${classes.join(', ')}`]),
   ];
   if (unanswered > 0) parts.push(`${formatCount(unanswered)} sent and not answered`);
+  if (otherLength > 0)
+    parts.push(`${formatCount(otherLength)} whole, but longer or shorter than recorded`);
   if (mismatched > 0) parts.push(`${formatCount(mismatched)} not as long as recorded`);
   if (failed > 0) parts.push(`${formatCount(failed)} with another status than recorded`);
   if (unsolicited > 0) parts.push(`${formatCount(unsolicited)} times the target spoke unasked`);

@@ -254,7 +254,7 @@ describe('a header', () => {
     expect(named(played.counters)).toMatchObject({
       COMPLETED: 3,
       ANSWER_BY_PROTOCOL: 6,
-      EXCHANGES_MISMATCHED: 6,
+      EXCHANGES_OTHER_LENGTH: 6,
       STATUS_2XX: 6,
     });
     expect(played.latency.row(Latency.RESPONSE).max).toBeCloseTo(10 + short.length - 1, 0);

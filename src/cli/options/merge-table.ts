@@ -5,6 +5,7 @@ import { REPLAY_TABLE } from './replay-table.ts';
 
 const { threshold, out, json, html, csv } = REPLAY_TABLE;
 
+/** By key, in the order of `--help`. */
 export const MERGE_TABLE = optionTable({
   threshold: { ...threshold, group: 'The sum' },
   allowMissing: onOff({

@@ -165,7 +165,8 @@ function userRows({ users }: RunResult): string[][] {
 }
 
 function answerRows({ exchanges, answerRules }: RunResult): string[][] {
-  const { answered, unanswered, unsent, unsolicited, mismatched, failed, statuses } = exchanges;
+  const { answered, unanswered, unsent, unsolicited, mismatched, otherLength, failed, statuses } =
+    exchanges;
   const of = (name: string, count: number): string[] => [
     name,
     formatCount(count),
@@ -180,7 +181,8 @@ function answerRows({ exchanges, answerRules }: RunResult): string[][] {
     of('answered', answered),
     ...nonZero(statuses).map(([status, count]) => of(`status ${status}`, count)),
     of('of another status than recorded', failed),
-    of('of another length than recorded', mismatched),
+    of('whole, of another length than recorded', otherLength),
+    of('of another length than recorded, and nothing says that they are whole', mismatched),
     ...nonZero(answerRules).map(([rule, count]) => of(`end told by: ${rule}`, count)),
   ];
 }
