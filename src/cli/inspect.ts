@@ -9,6 +9,9 @@ import { ExitCode } from './exit-codes.ts';
 import { INSPECT_TABLE } from './options/inspect-table.ts';
 import { openProgress, type Progress, type ProgressContext } from './progress.ts';
 
+/** The table names a server's protocol: so many sessions are enough to know it. */
+const PROTOCOLS_SHOWN = 500;
+
 /** Sessions of the document that are written at once. */
 const SESSIONS_PER_PIECE = 1000;
 
@@ -29,6 +32,7 @@ export async function inspect({ given, faults, context }: CommandInput): Promise
     sessions,
     // The table does not show them, and they cost another reading.
     digests: isJson,
+    ...(isJson ? {} : { protocolSessions: PROTOCOLS_SHOWN }),
     seed: context.randomUint32(),
     onProgress: (bytesRead, bytes, elapsedMs) =>
       progress.onReading({ bytesRead, bytes, elapsedMs }),

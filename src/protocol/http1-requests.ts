@@ -13,6 +13,14 @@ const CONNECT = octetsOf('CONNECT');
 const CR = 0x0d;
 const LF = 0x0a;
 const SPACE = 0x20;
+/** Octets in network order. */
+const GET_SPACE = 0x47455420;
+const POST = 0x504f5354;
+const HTTP = 0x48545450;
+const SLASH_ONE_DOT = 0x2f312e;
+const CRLF = 0x0d0a;
+const METHOD_AND_SPACE_MAX = 5;
+const VERSION_LINE_BYTES = 10;
 /** A row an octet: 1 where a token may hold it. */
 const IS_TOKEN = tokenTable();
 
@@ -40,11 +48,37 @@ export class Http1Requests extends Http1Message implements RequestFramer {
   }
 
   protected override startLine(data: DataView, start: number, end: number): number {
-    for (let at = start; at < end; ) {
+    let at = this.phase === Phase.START ? this.#commonMethod(data, start, end) : start;
+    while (at < end) {
+      if (this.phase === Phase.TARGET) {
+        at = endOfWord(data, at, end);
+        if (at === end) return end;
+      }
       this.#step(data.getUint8(at++));
+      if (this.phase === Phase.VERSION && this.index === 0) at = this.#wholeVersion(data, at, end);
       if (this.phase === HttpPhase.LINE || this.fault !== Fault.NONE) return at;
     }
     return end;
+  }
+
+  /** Nearly all requests begin with one of two methods: octet by octet would take five times as long. */
+  #commonMethod(data: DataView, start: number, end: number): number {
+    if (end - start < METHOD_AND_SPACE_MAX) return start;
+    const four = data.getUint32(start);
+    const isPost = four === POST && data.getUint8(start + 4) === SPACE;
+    if (four !== GET_SPACE && !isPost) return start;
+    this.phase = Phase.TARGET;
+    return start + (isPost ? 5 : 4);
+  }
+
+  /** Steps over `HTTP/1.1` and the line's end where all of it is at hand. */
+  #wholeVersion(data: DataView, start: number, end: number): number {
+    if (end - start < VERSION_LINE_BYTES || data.getUint32(start) !== HTTP) return start;
+    const isOne = data.getUint32(start + 4) >>> 8 === SLASH_ONE_DOT;
+    const digit = data.getUint8(start + 7) - 0x30;
+    if (!isOne || digit < 0 || digit > 9 || data.getUint16(start + 8) !== CRLF) return start;
+    this.phase = HttpPhase.LINE;
+    return start + VERSION_LINE_BYTES;
   }
 
   #step(octet: number): void {
@@ -118,6 +152,16 @@ export class Http1Requests extends Http1Message implements RequestFramer {
     else if (this.isCoded) this.lose(Fault.MALFORMED);
     else this.finish(this.bodyBytes);
   }
+}
+
+/** Where the next space or line feed lies, or `end`. */
+function endOfWord(data: DataView, start: number, end: number): number {
+  let at = start;
+  for (; at < end; at++) {
+    const octet = data.getUint8(at);
+    if (octet === SPACE || octet === LF) break;
+  }
+  return at;
 }
 
 function kindOfFirst(octet: number): number {

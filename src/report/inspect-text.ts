@@ -5,6 +5,7 @@ import { nonZero } from './format.ts';
 import type {
   FileReport,
   InspectDocument,
+  ProtocolReport,
   SessionReport,
   SessionTotals,
   Spread,
@@ -53,7 +54,7 @@ export function inspectText(document: InspectDocument, columns: number | null = 
   const blocks = [
     text(document.files.flatMap(fileLines)),
     text(sessionLines(document.sessions, document.servers)),
-    serverLines(document.servers, room),
+    serverLines(document, room),
     text(hintLines(document.hints ?? [])),
     document.sessionList === undefined ? [] : listLines(document.sessionList, room),
   ];
@@ -152,12 +153,13 @@ function sessionLines(sessions: SessionTotals, servers: InspectDocument['servers
   return lines;
 }
 
-function serverLines(servers: InspectDocument['servers'], room: number): string[] {
+function serverLines({ servers, protocols = [] }: InspectDocument, room: number): string[] {
   if (servers.length === 0) return [];
   const rows = servers
     .slice(0, SERVERS_MAX)
     .map((server) => [
       endpoint(server.address, server.port),
+      protocolText(protocols, server),
       formatCount(server.sessions),
       formatCount(server.replayable),
       formatCount(server.serverFirst),
@@ -167,12 +169,34 @@ function serverLines(servers: InspectDocument['servers'], room: number): string[
       formatSpread(server.thinkMs),
       formatSpread(server.latencyMs),
     ]);
-  const names = ['Server', 'sessions', 'replayable', 'speaks first', 'turns', 'sent', 'answered'];
+  const names = [
+    'Server',
+    'protocol',
+    'sessions',
+    'replayable',
+    'speaks first',
+    'turns',
+    'sent',
+    'answered',
+  ];
   const head = [...names, 'think p50/p90', 'latency p50/p90'];
-  const lines = tables(head, rows, 1, room);
+  const lines = tables(head, rows, 2, room);
   const more = servers.length - SERVERS_MAX;
   if (more > 0) lines.push(`… and ${formatCount(more)} more (--json lists all)`);
   return lines;
+}
+
+/** What most of a server's sessions speak; `-` where nobody knows. */
+function protocolText(
+  protocols: readonly ProtocolReport[],
+  { address, port }: { readonly address: string; readonly port: number },
+): string {
+  const spoken = protocols
+    .filter((report) => report.address === address && report.port === port)
+    .sort((a, b) => b.sessions - a.sessions);
+  const [most] = spoken;
+  if (most === undefined) return '-';
+  return spoken.length === 1 ? most.protocol : `${most.protocol}, …`;
 }
 
 function hintLines(hints: NonNullable<InspectDocument['hints']>): string[] {

@@ -11,7 +11,11 @@ export interface InspectOptions extends IndexOptions {
   readonly sessions: boolean;
   /** Whether those entries have digests, which reads all payload again; on by default. */
   readonly digests?: boolean;
+  /** Of how many sessions the protocols are looked at; 10,000 by default. */
+  readonly protocolSessions?: number;
 }
+
+const PROTOCOL_SESSIONS = 10_000;
 
 /** @throws ReplayError as `indexCaptures` does */
 export async function inspectCaptures(
@@ -30,7 +34,7 @@ export async function inspectCaptures(
       sessions,
       servers: withTimings(index, scripts),
       hints: hintReports(index.hints(scripts), scripts),
-      protocols: protocolReports(index, scripts),
+      protocols: protocolReports(index, scripts, options.protocolSessions ?? PROTOCOL_SESSIONS),
     };
     if (!options.sessions) return document;
     const sessionList = [...index.sessionList({ digests: options.digests ?? true })];
@@ -40,8 +44,12 @@ export async function inspectCaptures(
   }
 }
 
-function protocolReports(index: CaptureIndex, scripts: Scripts): ProtocolReport[] {
-  return index.protocols(scripts).map(({ endpoint, ...use }) => {
+function protocolReports(
+  index: CaptureIndex,
+  scripts: Scripts,
+  sessionsMax: number,
+): ProtocolReport[] {
+  return index.protocols(scripts, sessionsMax).map(({ endpoint, ...use }) => {
     const { address, port } = scripts.endpoints[endpoint];
     return { address, port, ...use };
   });

@@ -27,6 +27,15 @@ test('the table goes to stdout and nothing to stderr', async () => {
   expect(out.join('')).toContain('Sessions: 16, 16 of them replayable');
 });
 
+test('the table names what the sessions of a server speak, whatever its port', async () => {
+  const { out } = await inspect(fixture('http-keepalive.pcap'), fixture('smtp.pcap'));
+  const rows = out.join('').split('\n');
+  const protocolOf = (server: string) =>
+    rows.find((row) => row.startsWith(server))?.split(/\s+/)[1];
+  expect(protocolOf('10.77.0.1:80')).toBe('http1');
+  expect(protocolOf('10.77.0.1:25')).toBe('smtp');
+});
+
 test.each([40, 60, 80, 100, 132])(
   'on %i columns everything is shown and no line is wider',
   async (columns) => {

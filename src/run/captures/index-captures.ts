@@ -72,8 +72,8 @@ export interface CaptureIndex {
   httpRequests(scripts: Scripts): HttpRequests;
   /** What in those scripts a server will not take as it stands, by the first octets of streams. */
   hints(scripts: Scripts): ProtocolHint[];
-  /** Which protocols those scripts speak; reads all streams of those that can be followed. */
-  protocols(scripts: Scripts): ProtocolUse[];
+  /** Which protocols the first of those scripts speak; reads all streams of those that can be followed. */
+  protocols(scripts: Scripts, sessionsMax: number): ProtocolUse[];
   /** Which option leaves no session, and what there is; null where some are left or there are none. */
   whyNone(): string | null;
   /** Ends the use of the captures: what was unpacked for reading is removed. */
@@ -250,7 +250,8 @@ class Indexing {
       scripts: () => withOctets(joined, (read) => new ScriptBuilder(catalog, read).build(joined)),
       httpRequests: (scripts) => withOctets(joined, (read) => findHttpRequests(scripts, read)),
       hints: (scripts) => withOctets(joined, (read) => findHints(scripts, read)),
-      protocols: (scripts) => withOctets(joined, (read) => findProtocolUses(scripts, read)),
+      protocols: (scripts, sessionsMax) =>
+        withOctets(joined, (read) => findProtocolUses(scripts, sessionsMax, read)),
       whyNone: () =>
         this.#whyFiltered() ??
         emptySelection(catalog, this.#options.selection ?? {}, {

@@ -6,23 +6,30 @@ import type { Scripts } from './scripts.ts';
 import type { ReadOctets } from './stream-view.ts';
 
 const BLOCK_BYTES = 1 << 18;
-/** Sessions that are open at the same time lie in one another: 16 MiB in all. */
-const BLOCKS = 64;
+/** Sessions that are open at the same time lie in one another: 16 MiB in all, or the whole capture. */
+const BLOCKS_MAX = 64;
 const NO_BLOCK = -1;
 
 /** A direct-mapped cache: a block of the joined capture has one place. */
 export class CaptureBlocks {
   readonly #read: ReadOctets;
   readonly #files: Scripts['files'];
-  readonly #memory = new Uint8Array(BLOCKS * BLOCK_BYTES);
+  readonly #places: number;
+  readonly #memory: Uint8Array;
   /** Which block each place holds, and which part of it there is in a file. */
-  readonly #block = new Float64Array(BLOCKS).fill(NO_BLOCK);
-  readonly #from = new Float64Array(BLOCKS);
-  readonly #to = new Float64Array(BLOCKS);
+  readonly #block: Float64Array;
+  readonly #from: Float64Array;
+  readonly #to: Float64Array;
 
   constructor(files: Scripts['files'], read: ReadOctets) {
     this.#files = files;
     this.#read = read;
+    const end = Math.max(1, ...files.map(({ base, bytes }) => base + bytes));
+    this.#places = Math.min(BLOCKS_MAX, Math.ceil(end / BLOCK_BYTES));
+    this.#memory = new Uint8Array(this.#places * BLOCK_BYTES);
+    this.#block = new Float64Array(this.#places).fill(NO_BLOCK);
+    this.#from = new Float64Array(this.#places);
+    this.#to = new Float64Array(this.#places);
   }
 
   /**
@@ -47,7 +54,7 @@ export class CaptureBlocks {
 
   #placeOf(at: number): number {
     const block = Math.floor(at / BLOCK_BYTES);
-    const place = block % BLOCKS;
+    const place = block % this.#places;
     const isHeld = this.#block[place] === block;
     if (!isHeld || at < this.#from[place] || at >= this.#to[place]) this.#load(block, place, at);
     return place;

@@ -21,16 +21,21 @@ export interface ProtocolUse {
   readonly followed: number;
 }
 
-/** So many sessions are looked at; what is in none of them is seldom in the others. */
-const SESSIONS_MAX = 10_000;
-
-/** @param read fills `into` with octets of the joined capture from `offset` */
-export function findProtocolUses(scripts: Scripts, read: ReadOctets): ProtocolUse[] {
+/**
+ * @param sessionsMax how many sessions are looked at, the first ones: what is in none of them is
+ *   seldom in the others
+ * @param read fills `into` with octets of the joined capture from `offset`
+ */
+export function findProtocolUses(
+  scripts: Scripts,
+  sessionsMax: number,
+  read: ReadOctets,
+): ProtocolUse[] {
   const client = new StreamView(scripts.client, read);
   const server = new StreamView(scripts.server, read);
   const conversations = new Map<string, Conversation>();
   const uses = new Map<string, { -readonly [K in keyof ProtocolUse]: ProtocolUse[K] }>();
-  for (let session = 0; session < Math.min(scripts.sessions, SESSIONS_MAX); session++) {
+  for (let session = 0; session < Math.min(scripts.sessions, sessionsMax); session++) {
     const said = storedIn(client, session);
     const heard = storedIn(server, session);
     const { firstMessage, messageAwait } = scripts.client;
