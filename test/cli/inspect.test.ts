@@ -39,7 +39,8 @@ test('the table names what the sessions of a server speak, whatever its port', a
 test.each([40, 60, 80, 100, 132])(
   'on %i columns everything is shown and no line is wider',
   async (columns) => {
-    const args = ['inspect', '--sessions', fixture('http-short.pcap'), fixture('smtp.pcap')];
+    // Paths that no line is too narrow for, wherever this folder lies.
+    const args = ['inspect', '--sessions', 'fixtures/http-short.pcap', 'fixtures/smtp.pcap'];
     const context = fakeContext({ args, columns });
     expect(await main(context)).toBe(0);
     const [narrow, wide] = [context.out.join(''), (await inspect(...args.slice(1))).out.join('')];

@@ -44,6 +44,7 @@ test('a capture alone is a complete command', async () => {
     nextHop: null,
     sourceMac: null,
     sender: 'packet',
+    share: null,
     arp: null,
     makesRules: true,
     intercepts: [],
