@@ -133,9 +133,10 @@ exec ${real} "$@"
     await intercept.stop();
     expect(intercept.exitCode()).toBe(1);
     const last = intercept.output().trim().split('\n').at(-1) ?? '';
-    expect(last).toMatch(
-      /^gryphon: the sink gryphon-s0 and its routes are left: device is busy; remove them: ip link del/,
-    );
+    // The log is JSON, its last line included.
+    const { msg, mend } = JSON.parse(last) as { msg: string; mend: string };
+    expect(msg).toContain('the sink gryphon-s0 and its routes are left: device is busy');
+    expect(mend).toContain('remove them: ip link del');
     expect(await leftovers(lab.target)).not.toEqual([]);
   });
 

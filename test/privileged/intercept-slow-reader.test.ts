@@ -10,8 +10,11 @@ import { request } from '../intercept/registrations.ts';
 /** On this machine's own loopback: another for each process that runs this test. */
 const PORT = 20_000 + (process.pid % 10_000);
 const RATE = 100_000;
-/** Packets of the quick replay in all: of its half of the rate, two seconds. */
-const PACKETS = RATE;
+/**
+ * Packets of the quick replay in all, of its half of the rate four seconds: as many of the one that
+ * does not read are more than all buffers on the way hold.
+ */
+const PACKETS = 2 * RATE;
 /** A busy machine may take a while to make them. */
 const PATIENCE_MS = 60_000;
 
