@@ -9,6 +9,7 @@
 import { spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import { parseAddress } from '../../dist/base/address.js';
 import { ChannelReceiver } from '../../dist/io/channel/channel-receiver.js';
 import { keyOfToken } from '../../dist/io/channel/channel-secret.js';
 import { openRunClock, runStartsNow } from '../../dist/io/receive/run-clock.js';
@@ -65,7 +66,7 @@ const plan = {
   order: 'ip',
   firstPort: 1024,
   users,
-  targets: [{ address: '10.77.0.1', port: 80 }],
+  targets: [{ address: parseAddress('10.77.0.1'), port: 80 }],
 };
 const channel = await ChannelThread.open(plan, {
   intercepts: [{ host: '127.0.0.1', port }],
