@@ -149,7 +149,8 @@ export interface RunResult {
     };
   };
   /**
-   * TCP payload. `planned` are the client streams of the plays that were started, `ofCompleted` of
+   * TCP payload: `sent` with what was sent again, `received` each octet of a stream once, however
+   * often it came. `planned` are the client streams of the plays that were started, `ofCompleted` of
    * these what the server has for certain of the completed ones.
    */
   readonly bytes: {

@@ -70,7 +70,6 @@ export class PacketIntake {
       return;
     }
     counters[Counter.PACKETS_RECEIVED]++;
-    counters[Counter.PAYLOAD_BYTES_RECEIVED] += payloadBytes;
     const { delivery } = this.#transport;
     const headerBytes = ip.headerBytes + segment.headerBytes;
     delivery.arrivedNs = arrivedNs;

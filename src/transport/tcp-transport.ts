@@ -191,6 +191,7 @@ export class TcpTransport implements Transport {
     if (events & TcpEvent.DATA) {
       delivery.bytes = tcp.deliveredBytes;
       delivery.isPushed = tcp.deliveredPush;
+      counters[Counter.PAYLOAD_BYTES_RECEIVED] += tcp.deliveredBytes;
     }
     return events & TOLD_BITS;
   }

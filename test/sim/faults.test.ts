@@ -65,6 +65,7 @@ function expectAllDelivered(result: SimulationResult, connections: number, seed:
     completed: counters[Counter.COMPLETED],
     checked: counters[Counter.EMBEDDED_OCTETS_CHECKED],
     wrong: counters[Counter.EMBEDDED_BAD_OCTETS],
+    received: counters[Counter.PAYLOAD_BYTES_RECEIVED],
     badChecksums: counters[Counter.EMBEDDED_BAD_CHECKSUM],
     unsent: counters[Counter.UNSENT_OTHER],
     malformed: counters[Counter.DROPPED_MALFORMED],
@@ -79,6 +80,7 @@ function expectAllDelivered(result: SimulationResult, connections: number, seed:
     ledger: connections,
     completed: connections,
     checked: result.clientBytes,
+    received: result.serverBytes,
     wrong: 0,
     badChecksums: 0,
     unsent: 0,
@@ -97,7 +99,6 @@ describe.each([4, 6] as const)('IPv%i', (family) => {
     expectAllDelivered(result, users, 1);
     expect(result.counters[Counter.RETRANSMITTED]).toBe(0);
     expect(result.counters[Counter.SYN_RETRANSMITTED]).toBe(0);
-    expect(result.counters[Counter.PAYLOAD_BYTES_RECEIVED]).toBe(result.serverBytes);
     expect(result.counters[Counter.DROPPED_STALE]).toBe(0);
     expect(result.counters[Counter.DROPPED_OUT_OF_WINDOW]).toBe(0);
   });
