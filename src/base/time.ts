@@ -5,3 +5,11 @@ export const NS_PER_SECOND = 1_000_000_000;
 
 /** The due time of what is not due at all. */
 export const NEVER_NS = Number.POSITIVE_INFINITY;
+
+/** A point of time by a wall clock (CLOCK_REALTIME, a packet's date), as struct timespec has it. */
+export interface Timestamp {
+  /** Since 1970. */
+  readonly seconds: number;
+  /** Beyond that second, below 10^9. */
+  readonly nanoseconds: number;
+}

@@ -12,16 +12,19 @@ import { NS_PER_SECOND } from '../base/time.ts';
 
 const STEP_BACK_NS_MAX = NS_PER_SECOND;
 
-/** Where time begins for all files of a run: the second of the first packet of any of them. */
+/**
+ * Where time begins for all files of a run: the date of the first packet of any of them. Unlike a
+ * Timestamp it is filled in by whoever reads that packet.
+ */
 export interface Epoch {
   /** Since 1970; NaN until there is a packet. */
   seconds: number;
   /** What the first packet has beyond that second. */
-  nanos: number;
+  nanoseconds: number;
 }
 
 /** Of captures that have not been begun yet. */
-export const newEpoch = (): Epoch => ({ seconds: Number.NaN, nanos: 0 });
+export const newEpoch = (): Epoch => ({ seconds: Number.NaN, nanoseconds: 0 });
 
 /**
  * Mends the times of one capture: nanoseconds from the epoch, which do not go back within a lane.
@@ -52,23 +55,23 @@ export class CaptureClock {
   }
 
   /** From an interface's last packet to a time; NaN where either is missing. */
-  stepNs(seconds: number, nanos: number, interfaceIndex: number): number {
-    const stepNs = this.#rawNs(seconds, nanos) - this.lastNsOf(interfaceIndex);
+  stepNs(seconds: number, nanoseconds: number, interfaceIndex: number): number {
+    const stepNs = this.#rawNs(seconds, nanoseconds) - this.lastNsOf(interfaceIndex);
     return Number.isFinite(stepNs) ? stepNs : Number.NaN;
   }
 
   /** @param seconds since 1970; NaN where the packet has no time: then it has the last one's */
-  onPacket(seconds: number, nanos: number, interfaceIndex: number): void {
+  onPacket(seconds: number, nanoseconds: number, interfaceIndex: number): void {
     if (Number.isNaN(seconds)) return;
     if (Number.isNaN(this.#epoch.seconds)) {
       this.#epoch.seconds = seconds;
-      this.#epoch.nanos = nanos;
+      this.#epoch.nanoseconds = nanoseconds;
     }
     while (this.#lastNs.length <= interfaceIndex) {
       this.#lastNs.push(Number.NEGATIVE_INFINITY);
       this.#shiftNs.push(0);
     }
-    const rawNs = this.#rawNs(seconds, nanos);
+    const rawNs = this.#rawNs(seconds, nanoseconds);
     const stepBackNs = this.#lastNs[interfaceIndex] - rawNs;
     if (stepBackNs > STEP_BACK_NS_MAX) {
       this.#shiftNs[interfaceIndex] += stepBackNs;
@@ -79,7 +82,7 @@ export class CaptureClock {
     this.ns = rawNs + this.#shiftNs[interfaceIndex];
   }
 
-  #rawNs(seconds: number, nanos: number): number {
-    return (seconds - this.#epoch.seconds) * NS_PER_SECOND + nanos;
+  #rawNs(seconds: number, nanoseconds: number): number {
+    return (seconds - this.#epoch.seconds) * NS_PER_SECOND + nanoseconds;
   }
 }

@@ -5,6 +5,7 @@
  * The program comes from libpcap's compiler, once a link type; running it here costs no call out of
  * JavaScript a packet. Loads past the captured octets reject the frame, as in the kernel.
  */
+import type { BpfInstruction } from '../base/bpf-instruction.ts';
 
 /** Instruction classes (the low three bits of a code). */
 const LD = 0x00;
@@ -35,14 +36,6 @@ const TXA = 0x80;
 
 const MEMORY_WORDS = 16;
 
-/** One instruction; jumps skip `jt` or `jf` instructions. */
-export interface FilterInstruction {
-  readonly code: number;
-  readonly jt: number;
-  readonly jf: number;
-  readonly k: number;
-}
-
 /**
  * Runs a classic BPF program (as libpcap compiles it) over frames in memory, without the kernel.
  */
@@ -55,7 +48,7 @@ export class FrameFilter {
   /** What the last load found; NaN past the end. */
   #loaded = 0;
 
-  constructor(program: readonly FilterInstruction[]) {
+  constructor(program: readonly BpfInstruction[]) {
     this.#code = Uint16Array.from(program, ({ code }) => code);
     this.#jt = Uint8Array.from(program, ({ jt }) => jt);
     this.#jf = Uint8Array.from(program, ({ jf }) => jf);

@@ -2,7 +2,7 @@
 import type { OctetWindow } from './octet-window.ts';
 
 /** What `next` found. */
-export const Step = {
+export const ReadResult = {
   /** A packet: the reader's fields describe it until the next call. */
   PACKET: 0,
   /** More octets are needed: fill the window and call again, or say `end` and call again. */
@@ -10,7 +10,7 @@ export const Step = {
   /** The file is over; `damage` says whether it ended as it should. */
   END: 2,
 } as const;
-export type Step = (typeof Step)[keyof typeof Step];
+export type ReadResult = (typeof ReadResult)[keyof typeof ReadResult];
 
 /** Where and why the rest of a file could not be read; what came before it counts. */
 export interface Damage {
@@ -53,7 +53,7 @@ export interface PacketReader {
   /** Seconds since 1970, a whole number; NaN where the packet has no time. */
   seconds: number;
   /** 0..999,999,999. */
-  nanos: number;
+  nanoseconds: number;
   /** LINKTYPE_ number (tcpdump.org/linktypes.html) of the packet's interface. */
   linkType: number;
   /** Interfaces of the whole file are numbered through, across sections. */
@@ -63,7 +63,7 @@ export interface PacketReader {
   readonly damage: Damage | null;
   /** How much to add to the window at a time: what follows in large packets is stepped over. */
   readonly fillBytes: number;
-  next(): Step;
+  next(): ReadResult;
   /** The beginning of the packet at hand was not enough: the next `next` hands over all of it. */
   wantWhole(): void;
   /** The window holds the rest of the file. Harmless when said again. */

@@ -15,7 +15,7 @@ import {
   type LargePackets,
   PACKET_BYTES_MAX,
   type PacketReader,
-  Step,
+  ReadResult,
 } from './packet-reader.ts';
 
 const MAGIC_MICROSECONDS = 0xa1b2_c3d4;
@@ -63,7 +63,7 @@ export class PcapReader implements PacketReader {
   presentBytes = 0;
   originalBytes = 0;
   seconds = 0;
-  nanos = 0;
+  nanoseconds = 0;
   linkType = 0;
   interfaceIndex = 0;
   linkTypes: readonly number[] = [];
@@ -105,12 +105,13 @@ export class PcapReader implements PacketReader {
     this.#wantsWhole = true;
   }
 
-  next(): Step {
+  next(): ReadResult {
     if (this.#skipNext > 0) {
       this.window.skip(this.#skipNext);
       this.#skipNext = 0;
     }
-    if (!this.#hasHeader && !this.#readHeader()) return this.damage === null ? Step.MORE : Step.END;
+    if (!this.#hasHeader && !this.#readHeader())
+      return this.damage === null ? ReadResult.MORE : ReadResult.END;
     const { window } = this;
     const { data, start } = window;
     const little = this.#isLittleEndian;
@@ -131,7 +132,7 @@ export class PcapReader implements PacketReader {
     if (available < captured) this.#skipNext = this.#recordBytes + captured;
     else window.start = this.packetStart + captured;
     this.#readTime(data.getUint32(start, little), data.getUint32(start + 4, little));
-    return Step.PACKET;
+    return ReadResult.PACKET;
   }
 
   /** Whether a packet may be handed over before all of it is there. */
@@ -146,16 +147,16 @@ export class PcapReader implements PacketReader {
   }
 
   #readTime(seconds: number, fraction: number): void {
-    const nanos = fraction * this.#nanosPerUnit;
-    if (nanos < NANOS_PER_SECOND) {
+    const nanoseconds = fraction * this.#nanosPerUnit;
+    if (nanoseconds < NANOS_PER_SECOND) {
       this.seconds = seconds;
-      this.nanos = nanos;
+      this.nanoseconds = nanoseconds;
       return;
     }
     // Some writers round up to a whole second; anything more is no time at all.
-    const isRounded = nanos < 2 * NANOS_PER_SECOND;
+    const isRounded = nanoseconds < 2 * NANOS_PER_SECOND;
     this.seconds = isRounded ? seconds + 1 : seconds;
-    this.nanos = isRounded ? nanos - NANOS_PER_SECOND : 0;
+    this.nanoseconds = isRounded ? nanoseconds - NANOS_PER_SECOND : 0;
   }
 
   /** @returns whether the header has been read; if not, more is needed or `damage` is set */
@@ -191,18 +192,18 @@ export class PcapReader implements PacketReader {
     this.#mayLengthsBeSwapped = isVersion2 && minor === VERSION_MINOR_EITHER_ORDER;
   }
 
-  #needMore(): Step {
-    if (!this.#hasEnded) return Step.MORE;
+  #needMore(): ReadResult {
+    if (!this.#hasEnded) return ReadResult.MORE;
     const left = this.window.end - this.window.start;
-    if (left === 0) return Step.END;
+    if (left === 0) return ReadResult.END;
     return this.#damaged(`the last record is cut: ${left} bytes of it are there`);
   }
 
-  #damaged(reason: string): Step {
+  #damaged(reason: string): ReadResult {
     this.damage ??= { offset: this.window.offset, reason };
     // Nothing after this can be trusted, so a further call says the same.
     this.#hasEnded = true;
     this.window.start = this.window.end;
-    return Step.END;
+    return ReadResult.END;
   }
 }

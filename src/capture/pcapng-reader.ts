@@ -20,7 +20,7 @@ import {
   type LargePackets,
   PACKET_BYTES_MAX,
   type PacketReader,
-  Step,
+  ReadResult,
 } from './packet-reader.ts';
 import { INTERFACE_OPTIONS_MAX_BYTES, TimestampUnit } from './timestamp-unit.ts';
 
@@ -71,7 +71,7 @@ export class PcapngReader implements PacketReader {
   presentBytes = 0;
   originalBytes = 0;
   seconds = Number.NaN;
-  nanos = 0;
+  nanoseconds = 0;
   linkType = 0;
   interfaceIndex = 0;
   readonly linkTypes: number[] = [];
@@ -108,24 +108,24 @@ export class PcapngReader implements PacketReader {
     this.#wantsWhole = true;
   }
 
-  next(): Step {
+  next(): ReadResult {
     if (this.#skipNext > 0) {
       this.#skip(this.#skipNext);
       this.#skipNext = 0;
     }
     for (;;) {
       if (this.#isSkipping && !this.#finishSkip()) return this.#more('a block is cut');
-      if (this.damage !== null) return Step.END;
+      if (this.damage !== null) return ReadResult.END;
       const { window } = this;
       const available = window.end - window.start;
       if (available < BLOCK_BYTES_MIN) return this.#more('a block is cut');
-      const step = this.#block(available);
-      if (step !== null) return step;
+      const found = this.#block(available);
+      if (found !== null) return found;
     }
   }
 
   /** Reads the block at hand; null: go on with the next. */
-  #block(available: number): Step | null {
+  #block(available: number): ReadResult | null {
     const { data, start } = this.window;
     // A section's own type reads the same in both byte orders; its order decides how to read on.
     const type = data.getUint32(start, this.#isLittleEndian);
@@ -146,7 +146,7 @@ export class PcapngReader implements PacketReader {
     }
   }
 
-  #section(available: number): Step | null {
+  #section(available: number): ReadResult | null {
     if (available < SECTION_BYTES_MIN) return this.#more('a section header is cut');
     const { data, start } = this.window;
     const magic = data.getUint32(start + 8);
@@ -167,7 +167,7 @@ export class PcapngReader implements PacketReader {
     return null;
   }
 
-  #unknownVersion(major: number, minor: number): Step {
+  #unknownVersion(major: number, minor: number): ReadResult {
     if (this.window.offset > 0) return this.#damaged(`a section of version ${major}.${minor}`);
     throw new CaptureError({
       code: 'ERR_CAPTURE_VERSION',
@@ -177,7 +177,7 @@ export class PcapngReader implements PacketReader {
     });
   }
 
-  #interface(total: number, available: number): Step | null {
+  #interface(total: number, available: number): ReadResult | null {
     const bodyBytes = total - BLOCK_BYTES_MIN;
     if (bodyBytes < INTERFACE_HEAD_BYTES) return this.#damaged(`an interface of ${total} bytes`);
     const needed = BLOCK_HEAD_BYTES + Math.min(bodyBytes, INTERFACE_OPTIONS_MAX_BYTES);
@@ -201,7 +201,7 @@ export class PcapngReader implements PacketReader {
   }
 
   /** Enhanced packet blocks and the obsolete ones differ in how they name the interface. */
-  #packet(type: number, total: number, available: number): Step {
+  #packet(type: number, total: number, available: number): ReadResult {
     const bodyBytes = total - BLOCK_BYTES_MIN;
     if (bodyBytes < PACKET_HEAD_BYTES) return this.#damaged(`a packet block of ${total} bytes`);
     if (available < BLOCK_HEAD_BYTES + PACKET_HEAD_BYTES) return this.#more('a packet is cut');
@@ -216,19 +216,19 @@ export class PcapngReader implements PacketReader {
     }
     const captured = data.getUint32(at + 12, little);
     const original = data.getUint32(at + 16, little);
-    const step = this.#take(total, available, PACKET_HEAD_BYTES, captured);
-    if (step !== Step.PACKET) return step;
+    const found = this.#take(total, available, PACKET_HEAD_BYTES, captured);
+    if (found !== ReadResult.PACKET) return found;
     from.unit.convert(data.getUint32(at + 4, little), data.getUint32(at + 8, little));
     this.seconds = from.unit.seconds;
-    this.nanos = from.unit.nanos;
+    this.nanoseconds = from.unit.nanoseconds;
     this.originalBytes = original;
     this.linkType = from.linkType;
     this.interfaceIndex = from.index;
-    return Step.PACKET;
+    return ReadResult.PACKET;
   }
 
   /** Of the section's first interface, without a time; cut to its snap length. */
-  #simplePacket(total: number, available: number): Step {
+  #simplePacket(total: number, available: number): ReadResult {
     const bodyBytes = total - BLOCK_BYTES_MIN;
     if (bodyBytes < SIMPLE_PACKET_HEAD_BYTES) {
       return this.#damaged(`a packet block of ${total} bytes`);
@@ -238,18 +238,18 @@ export class PcapngReader implements PacketReader {
     const { data, start } = this.window;
     const original = data.getUint32(start + BLOCK_HEAD_BYTES, this.#isLittleEndian);
     const limit = from.snapLen === 0 ? original : Math.min(original, from.snapLen);
-    const step = this.#take(total, available, SIMPLE_PACKET_HEAD_BYTES, limit);
-    if (step !== Step.PACKET) return step;
+    const found = this.#take(total, available, SIMPLE_PACKET_HEAD_BYTES, limit);
+    if (found !== ReadResult.PACKET) return found;
     this.seconds = Number.NaN;
-    this.nanos = 0;
+    this.nanoseconds = 0;
     this.originalBytes = original;
     this.linkType = from.linkType;
     this.interfaceIndex = from.index;
-    return Step.PACKET;
+    return ReadResult.PACKET;
   }
 
   /** Takes `captured` octets after the block's head, and the block's rest as read. */
-  #take(total: number, available: number, headBytes: number, captured: number): Step {
+  #take(total: number, available: number, headBytes: number, captured: number): ReadResult {
     const room = total - BLOCK_BYTES_MIN - headBytes;
     if (captured > PACKET_BYTES_MAX) return this.#damaged(`a packet of ${captured} bytes`);
     if (captured > room) {
@@ -277,7 +277,7 @@ export class PcapngReader implements PacketReader {
     this.packetStart = start + headEnd;
     this.presentBytes = Math.min(captured, available - headEnd);
     this.#wantsWhole = false;
-    return Step.PACKET;
+    return ReadResult.PACKET;
   }
 
   /** Steps over the block at hand up to its second length, which is checked when it is there. */
@@ -301,21 +301,21 @@ export class PcapngReader implements PacketReader {
     return true;
   }
 
-  #mismatch(total: number, again: number): Step {
+  #mismatch(total: number, again: number): ReadResult {
     return this.#damaged(`a block says ${total} bytes at its start and ${again} at its end`);
   }
 
-  #more(reason: string): Step {
-    if (!this.#hasEnded) return Step.MORE;
+  #more(reason: string): ReadResult {
+    if (!this.#hasEnded) return ReadResult.MORE;
     const isCut = this.window.end > this.window.start || this.#isSkipping;
-    return isCut ? this.#damaged(reason) : Step.END;
+    return isCut ? this.#damaged(reason) : ReadResult.END;
   }
 
-  #damaged(reason: string): Step {
+  #damaged(reason: string): ReadResult {
     this.damage ??= { offset: this.window.offset, reason };
     this.#hasEnded = true;
     this.#isSkipping = false;
     this.window.start = this.window.end;
-    return Step.END;
+    return ReadResult.END;
   }
 }

@@ -39,7 +39,7 @@ export interface Frame {
   readonly interfaceIndex: number;
   /** Since 1970; NaN without a time. */
   readonly seconds: number;
-  readonly nanos: number;
+  readonly nanoseconds: number;
 }
 
 /** A copy of a packet. */
@@ -87,7 +87,7 @@ export class StrayTimes {
 
   /** Judges the reader's packet. */
   offer(reader: PacketReader): Doubt {
-    const { seconds, nanos } = reader;
+    const { seconds, nanoseconds } = reader;
     const first = this.#held.at(0);
     if (!this.#hasBegun && !Number.isNaN(seconds)) {
       this.#hasBegun = true;
@@ -97,13 +97,13 @@ export class StrayTimes {
     }
     if (this.#isAtStart && first !== undefined) return this.#offerAtStart(reader, first);
     if (first === undefined) {
-      const stepNs = this.#clock.stepNs(seconds, nanos, reader.interfaceIndex);
+      const stepNs = this.#clock.stepNs(seconds, nanoseconds, reader.interfaceIndex);
       // No step is without a time, or the interface's first packet.
       if (!(Math.abs(stepNs) > FAR_NS)) return Doubt.NONE;
       this.#stepNs = stepNs;
       return this.#hold(reader);
     }
-    const stepNs = this.#clock.stepNs(seconds, nanos, first.interfaceIndex);
+    const stepNs = this.#clock.stepNs(seconds, nanoseconds, first.interfaceIndex);
     const nearNs = Math.abs(this.#stepNs) * NEAR_SHARE;
     if (Math.abs(stepNs) < nearNs) {
       this.#releaseStray(stepNs);
@@ -141,9 +141,9 @@ export class StrayTimes {
     return Doubt.RELEASED;
   }
 
-  #redated(frame: HeldFrame, { seconds, nanos }: HeldFrame): HeldFrame {
+  #redated(frame: HeldFrame, { seconds, nanoseconds }: HeldFrame): HeldFrame {
     this.count++;
-    return { ...frame, seconds, nanos };
+    return { ...frame, seconds, nanoseconds };
   }
 
   /** The first of those released has been taken. */
@@ -175,7 +175,7 @@ export class StrayTimes {
       return Doubt.HELD;
     }
     const { window, packetStart, capturedBytes, originalBytes } = reader;
-    const { linkType, interfaceIndex, seconds, nanos } = reader;
+    const { linkType, interfaceIndex, seconds, nanoseconds } = reader;
     this.isBusy = true;
     const octets = window.bytes.slice(packetStart, packetStart + capturedBytes);
     this.#held.push({
@@ -188,7 +188,7 @@ export class StrayTimes {
       linkType,
       interfaceIndex,
       seconds,
-      nanos,
+      nanoseconds,
     });
     return Doubt.HELD;
   }
@@ -204,7 +204,7 @@ export class StrayTimes {
       const seconds = Math.floor(ns / NS_PER_SECOND);
       const time = {
         seconds: seconds + this.#clock.epochSeconds,
-        nanos: ns - seconds * NS_PER_SECOND,
+        nanoseconds: ns - seconds * NS_PER_SECOND,
       };
       this.released.push(isDated ? { ...frame, ...time } : frame);
     }
@@ -214,6 +214,6 @@ export class StrayTimes {
 
 /** From one packet to another, in ns; NaN where one has no time. */
 const between = (
-  from: Pick<Frame, 'seconds' | 'nanos'>,
-  to: Pick<Frame, 'seconds' | 'nanos'>,
-): number => (to.seconds - from.seconds) * NS_PER_SECOND + (to.nanos - from.nanos);
+  from: Pick<Frame, 'seconds' | 'nanoseconds'>,
+  to: Pick<Frame, 'seconds' | 'nanoseconds'>,
+): number => (to.seconds - from.seconds) * NS_PER_SECOND + (to.nanoseconds - from.nanoseconds);

@@ -26,7 +26,7 @@ const BINARY_EXPONENT_MAX = 63;
 export class TimestampUnit {
   /** Of the timestamp last converted: since 1970, and 0..999,999,999. */
   seconds = 0;
-  nanos = 0;
+  nanoseconds = 0;
   /** Units in a second. */
   readonly #perSecond: bigint;
   /** The same where units are few enough to count with numbers; else 0. */
@@ -63,7 +63,7 @@ export class TimestampUnit {
     if (small > 0) {
       const seconds = Math.floor(units / small);
       this.seconds = this.#highSeconds + seconds;
-      this.nanos = Math.floor(((units - seconds * small) * NANOS_PER_SECOND) / small);
+      this.nanoseconds = Math.floor(((units - seconds * small) * NANOS_PER_SECOND) / small);
       return;
     }
     this.#convertLarge(units);
@@ -80,7 +80,7 @@ export class TimestampUnit {
     if (this.#perSecond === BigInt(NANOS_PER_SECOND)) {
       const seconds = Math.floor(units / NANOS_PER_SECOND);
       this.seconds = this.#highSeconds + seconds;
-      this.nanos = units - seconds * NANOS_PER_SECOND;
+      this.nanoseconds = units - seconds * NANOS_PER_SECOND;
       return;
     }
     // Remainders of exotic units can exceed 2^53, so these take the slow way.
@@ -88,7 +88,7 @@ export class TimestampUnit {
     const total = exact + BigInt(units - this.#highUnits);
     const rest = total % this.#perSecond;
     this.seconds = this.#highSeconds + Number(total / this.#perSecond);
-    this.nanos = Number((rest * BigInt(NANOS_PER_SECOND)) / this.#perSecond);
+    this.nanoseconds = Number((rest * BigInt(NANOS_PER_SECOND)) / this.#perSecond);
   }
 }
 

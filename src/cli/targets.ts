@@ -11,7 +11,7 @@ import { parseClients } from '../schedule/address-pool.ts';
 import { isPublic, isUnicast } from './address-kinds.ts';
 import type { Context } from './context.ts';
 import { FaultList } from './usage-error.ts';
-import type { Endpoint, RouteSpec } from './values/endpoints.ts';
+import type { HostPort, RouteSpec } from './values/endpoints.ts';
 
 /**
  * Looks the targets' names up and refuses what may not be a target.
@@ -54,7 +54,7 @@ export function publicClientsWarning({ target, clients }: ReplayOptions): string
 
 function checkTarget(
   address: string,
-  { label, host }: Endpoint,
+  { label, host }: HostPort,
   allowPublic: boolean,
   faults: FaultList,
 ): void {
@@ -68,7 +68,7 @@ function checkTarget(
 }
 
 async function resolveHost(
-  { host }: Endpoint,
+  { host }: HostPort,
   options: { readonly family: 4 | 6; readonly lookup: Context['lookup'] },
 ): Promise<string> {
   const address = parseAddress(host);

@@ -5,8 +5,7 @@
  * A round trip says: the offset lies within half its time around the middle. The shortest of the
  * latest ones says it best; what has passed since counts against it, because clocks drift apart.
  */
-import { NS_PER_SECOND } from '../base/time.ts';
-import type { Stamp } from './protocol.ts';
+import { NS_PER_SECOND, type Timestamp } from '../base/time.ts';
 
 const SAMPLES = 32;
 /** What a machine's clock may gain on another's: crystals are within 20 ppm of each other. */
@@ -41,10 +40,10 @@ export class ClockOffset {
    */
   addSample(
     trip: {
-      readonly sent: Stamp;
-      readonly came: Stamp;
-      readonly answered: Stamp;
-      readonly back: Stamp;
+      readonly sent: Timestamp;
+      readonly came: Timestamp;
+      readonly answered: Timestamp;
+      readonly back: Timestamp;
     },
     nowNs: number,
   ): void {
@@ -74,5 +73,5 @@ export class ClockOffset {
 }
 
 /** From one stamp to another; exact while they lie within a century of each other. */
-const distanceNs = (from: Stamp, to: Stamp): number =>
+const distanceNs = (from: Timestamp, to: Timestamp): number =>
   (to.seconds - from.seconds) * NS_PER_SECOND + (to.nanoseconds - from.nanoseconds);

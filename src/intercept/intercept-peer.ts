@@ -3,7 +3,7 @@
  * Until a peer has registered it costs a frame reader and a few numbers, and not for long: each
  * state has its time.
  */
-import { NEVER_NS, NS_PER_SECOND } from '../base/time.ts';
+import { NEVER_NS, NS_PER_SECOND, type Timestamp } from '../base/time.ts';
 import {
   type ChannelStatus,
   emitFrameHeader,
@@ -23,7 +23,6 @@ import {
   RECORDS_BYTES_MAX,
   RefusalCode,
   STAMP_BYTES,
-  type Stamp,
 } from './protocol.ts';
 import { parseRequest, type RegistrationAnswer, type RegistrationRequest } from './registration.ts';
 
@@ -40,7 +39,7 @@ export interface InterceptPeerHost {
   /** Hands octets to the connection; they are the connection's from then on. */
   send(octets: Uint8Array): void;
   /** The wall clock now. */
-  now(): Stamp;
+  now(): Timestamp;
   /** A replay asks: `accept` or `refuse` follows, now or later. */
   register(request: RegistrationRequest): void;
   /** What the replay is to know. */

@@ -1,8 +1,8 @@
 /** What the intercept's core needs from outside: implemented by io/ (packet ring, NFQUEUE). */
 import type { AddressRange } from '../base/address.ts';
 
-/** A server whose replies are wanted. */
-export interface RegisteredTarget {
+/** An endpoint as packets have it, so that nothing is converted to compare them. */
+export interface EndpointOctets {
   /** 4 or 16 octets. */
   readonly address: Uint8Array;
   readonly port: number;
@@ -15,7 +15,7 @@ export interface Registration {
   readonly family: 4 | 6;
   readonly ranges: readonly AddressRange[];
   readonly ports: { readonly first: number; readonly last: number };
-  readonly targets: readonly RegisteredTarget[];
+  readonly targets: readonly EndpointOctets[];
 }
 
 /** Where a packet is from and to; of a router's message, where an answer to what it quotes would be. */

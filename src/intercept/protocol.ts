@@ -20,7 +20,9 @@
  * any two versions can tell each other why they do not get on. Then the replay registers, and from
  * the answer on records flow. The replay pings; whoever hears nothing for a while gives up.
  */
+
 import { assert } from '../base/assert.ts';
+import type { Timestamp } from '../base/time.ts';
 
 /** What a frame is; types that are not known are stepped over. */
 export const FrameType = {
@@ -92,12 +94,6 @@ export interface Hello {
   /** 16 octets: ends with the same one share a kernel, and so a clock. */
   readonly bootId: Uint8Array;
   readonly software: string;
-}
-
-/** A wall clock (CLOCK_REALTIME). */
-export interface Stamp {
-  readonly seconds: number;
-  readonly nanoseconds: number;
 }
 
 /** Totals since the registration. */
@@ -216,28 +212,28 @@ export function parseJson(payload: Uint8Array): unknown {
 }
 
 /** A question for the other end's clock, with the time of ours. */
-export function emitPing(stamp: Stamp): Uint8Array {
+export function emitPing(stamp: Timestamp): Uint8Array {
   const payload = new Uint8Array(STAMP_BYTES);
-  writeStamp(payload, 0, stamp);
+  writeTimestamp(payload, 0, stamp);
   return emitFrame(FrameType.PING, payload);
 }
 
 /** @param ping the payload of the ping that is answered */
-export function emitPong(ping: Uint8Array, came: Stamp, answered: Stamp): Uint8Array {
+export function emitPong(ping: Uint8Array, came: Timestamp, answered: Timestamp): Uint8Array {
   const payload = new Uint8Array(3 * STAMP_BYTES);
   payload.set(ping.subarray(0, STAMP_BYTES));
-  writeStamp(payload, STAMP_BYTES, came);
-  writeStamp(payload, 2 * STAMP_BYTES, answered);
+  writeTimestamp(payload, STAMP_BYTES, came);
+  writeTimestamp(payload, 2 * STAMP_BYTES, answered);
   return emitFrame(FrameType.PONG, payload);
 }
 
 /** The stamp at an octet of a payload that is long enough. */
-export function stampAt(payload: Uint8Array, at: number): Stamp {
+export function timestampAt(payload: Uint8Array, at: number): Timestamp {
   const data = viewOf(payload);
   return { seconds: data.getUint32(at), nanoseconds: data.getUint32(at + 4) };
 }
 
-function writeStamp(into: Uint8Array, at: number, { seconds, nanoseconds }: Stamp): void {
+function writeTimestamp(into: Uint8Array, at: number, { seconds, nanoseconds }: Timestamp): void {
   const data = viewOf(into);
   data.setUint32(at, seconds);
   data.setUint32(at + 4, nanoseconds);

@@ -12,7 +12,7 @@
  * document is still checked field by field: it ends up in a kernel filter.
  */
 import type { AddressRange } from '../base/address.ts';
-import type { RegisteredTarget, Registration } from './ports.ts';
+import type { EndpointOctets, Registration } from './ports.ts';
 
 /** As many as a pool may have. */
 const RANGES_MAX = 256;
@@ -82,7 +82,7 @@ export function parseRequest(document: unknown): RegistrationRequest | string {
     if (parsed === null) return 'a range is none of its family';
     parsedRanges.push(parsed);
   }
-  const parsedTargets: RegisteredTarget[] = [];
+  const parsedTargets: EndpointOctets[] = [];
   for (const target of targets) {
     const parsed = parseTarget(target, family === 4 ? 4 : 16);
     if (parsed === null) return 'a target is none of its family';
@@ -115,7 +115,7 @@ function parseRange(value: unknown, prefixBytes: number): AddressRange | null {
   return isWhole(count, 1, LOW_END - start) ? { prefix, start, count } : null;
 }
 
-function parseTarget(value: unknown, addressBytes: number): RegisteredTarget | null {
+function parseTarget(value: unknown, addressBytes: number): EndpointOctets | null {
   if (!isObject(value)) return null;
   const address = octetsOf(value.address, addressBytes);
   const { port } = value;

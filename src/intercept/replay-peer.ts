@@ -1,5 +1,5 @@
 /** The replay's end of a connection to an intercept, as a state machine. */
-import { NEVER_NS, NS_PER_MS, NS_PER_SECOND } from '../base/time.ts';
+import { NEVER_NS, NS_PER_MS, NS_PER_SECOND, type Timestamp } from '../base/time.ts';
 import { ClockOffset } from './clock-offset.ts';
 import {
   type ChannelStatus,
@@ -18,8 +18,7 @@ import {
   parseStatus,
   RefusalCode,
   STAMP_BYTES,
-  type Stamp,
-  stampAt,
+  timestampAt,
 } from './protocol.ts';
 import {
   parseAnswer,
@@ -54,7 +53,7 @@ export interface ReplayPeerHost {
   readonly hello: Hello;
   readonly request: RegistrationRequest;
   send(octets: Uint8Array): void;
-  now(): Stamp;
+  now(): Timestamp;
   onRegistered(answer: RegistrationAnswer): void;
   /** Records side by side in `data`, valid during the call. */
   onRecords(data: DataView, start: number, end: number): void;
@@ -228,9 +227,9 @@ export class ReplayPeer implements FrameSink {
 
   #onPong(payload: Uint8Array): void {
     const trip = {
-      sent: stampAt(payload, 0),
-      came: stampAt(payload, STAMP_BYTES),
-      answered: stampAt(payload, 2 * STAMP_BYTES),
+      sent: timestampAt(payload, 0),
+      came: timestampAt(payload, STAMP_BYTES),
+      answered: timestampAt(payload, 2 * STAMP_BYTES),
       back: this.#host.now(),
     };
     this.clock.addSample(trip, this.#nowNs);

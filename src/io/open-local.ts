@@ -1,4 +1,5 @@
 /** Everything a thread of `local` mode needs of the kernel, opened together and closed together. */
+
 import {
   type AddressRange,
   addressBytes,
@@ -7,11 +8,12 @@ import {
   formatAddress,
 } from '../base/address.ts';
 import { assert } from '../base/assert.ts';
+import type { JoinedFile } from '../base/joined-file.ts';
 import type { PortRange } from '../base/port-range.ts';
 import { PREFIX_BYTES, snapBytesFor } from '../base/prefix-bytes.ts';
 import type { CaptureBytes, QueueingReceiver, Sender } from '../transport/ports.ts';
 import { ChannelReceiver, type ShardInbox } from './channel/channel-receiver.ts';
-import { CaptureMap, type MappedFile } from './files/capture-map.ts';
+import { CaptureMap } from './files/capture-map.ts';
 import { replyFilter, type Sharding } from './filter/reply-filter.ts';
 import { PacketReceiver } from './receive/packet-receiver.ts';
 import { openRunClock, type RunClock } from './receive/run-clock.ts';
@@ -35,7 +37,7 @@ export interface LocalPlan {
   readonly path: LocalPath;
   readonly sender: 'packet' | 'ip' | 'raw-socket';
   /** The joined capture. */
-  readonly files: readonly MappedFile[];
+  readonly files: readonly JoinedFile[];
   /** All of one family. */
   readonly targets: readonly Endpoint[];
   /** In the order of the pool. */

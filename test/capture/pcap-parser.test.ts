@@ -52,7 +52,7 @@ interface Record {
   readonly octets: string;
   readonly original: number;
   readonly seconds: number;
-  readonly nanos: number;
+  readonly nanoseconds: number;
 }
 
 const captures = ['.', 'public', 'malformed']
@@ -71,7 +71,9 @@ describe('pcap-parser agrees on', () => {
     if (name === OLD) return expect([packets.length, await theirsOf(file)]).toEqual([1, []]);
     const theirs = await theirsOf(file);
     expect(theirs.map(withoutTime)).toEqual(ours.map(withoutTime));
-    const counted = theirs.map(({ nanos }, at) => (nanos < 1e9 ? at : -1)).filter((at) => at >= 0);
+    const counted = theirs
+      .map(({ nanoseconds }, at) => (nanoseconds < 1e9 ? at : -1))
+      .filter((at) => at >= 0);
     // A second or more that was carried moves nobody else's time.
     expect(counted.map((at) => theirs[at])).toEqual(counted.map((at) => pick(ours)[at]));
     expect(damage?.reason ?? 'a record of').toMatch(/^(the last record is cut|a record of)/);
@@ -96,7 +98,12 @@ function magicOf(file: Buffer): string {
 }
 
 const pick = (records: readonly Record[]): Record[] =>
-  records.map(({ octets, original, seconds, nanos }) => ({ octets, original, seconds, nanos }));
+  records.map(({ octets, original, seconds, nanoseconds }) => ({
+    octets,
+    original,
+    seconds,
+    nanoseconds,
+  }));
 const withoutTime = ({ octets, original }: Record) => ({ octets, original });
 
 /** What pcap-parser makes of a file. */
@@ -113,7 +120,7 @@ async function theirsOf(file: Buffer): Promise<Record[]> {
         octets: data.toString('hex'),
         original: header.originalLength,
         seconds: header.timestampSeconds,
-        nanos: header.timestampMicroseconds * nanosPerUnit,
+        nanoseconds: header.timestampMicroseconds * nanosPerUnit,
       });
     });
     parser.on('end', () => resolve());

@@ -12,26 +12,32 @@ const FRAMES = [
   { data: Uint8Array.of(4), seconds: 0xffff_ffff, fraction: 999_999 },
 ];
 const read = (nanosPerUnit: number) => [
-  { octets: [1, 2, 3], original: 9, seconds: 7, nanos: 5 * nanosPerUnit, linkType: 1 },
-  { octets: [], original: 0, seconds: 8, nanos: 0, linkType: 1 },
-  { octets: [4], original: 1, seconds: 0xffff_ffff, nanos: 999_999 * nanosPerUnit, linkType: 1 },
+  { octets: [1, 2, 3], original: 9, seconds: 7, nanoseconds: 5 * nanosPerUnit, linkType: 1 },
+  { octets: [], original: 0, seconds: 8, nanoseconds: 0, linkType: 1 },
+  {
+    octets: [4],
+    original: 1,
+    seconds: 0xffff_ffff,
+    nanoseconds: 999_999 * nanosPerUnit,
+    linkType: 1,
+  },
 ];
 
 describe('packets of the classic format', () => {
   test.each([
-    { name: 'little-endian', spec: {}, nanos: 1000 },
-    { name: 'big-endian', spec: { littleEndian: false }, nanos: 1000 },
-    { name: 'nanoseconds', spec: { magic: PCAP_NANOSECONDS }, nanos: 1 },
+    { name: 'little-endian', spec: {}, nanoseconds: 1000 },
+    { name: 'big-endian', spec: { littleEndian: false }, nanoseconds: 1000 },
+    { name: 'nanoseconds', spec: { magic: PCAP_NANOSECONDS }, nanoseconds: 1 },
     {
       name: 'nanoseconds, big-endian',
       spec: { magic: PCAP_NANOSECONDS, littleEndian: false },
-      nanos: 1,
+      nanoseconds: 1,
     },
-    { name: 'longer records', spec: { magic: PCAP_KUZNETZOV, extraBytes: 8 }, nanos: 1000 },
-    { name: 'a later version', spec: { version: [2, 9] as const }, nanos: 1000 },
-  ])('are read: $name', ({ spec, nanos }) => {
+    { name: 'longer records', spec: { magic: PCAP_KUZNETZOV, extraBytes: 8 }, nanoseconds: 1000 },
+    { name: 'a later version', spec: { version: [2, 9] as const }, nanoseconds: 1000 },
+  ])('are read: $name', ({ spec, nanoseconds }) => {
     const { packets, damage } = readAll(pcap(FRAMES, spec));
-    expect(packets).toEqual(read(nanos));
+    expect(packets).toEqual(read(nanoseconds));
     expect(damage).toBeNull();
   });
 
@@ -57,11 +63,11 @@ describe('packets of the classic format', () => {
   });
 
   test.each([
-    { name: 'rounded up to a whole second', fraction: 1_000_001, seconds: 8, nanos: 1000 },
-    { name: 'no time at all', fraction: 0xffff_ffff, seconds: 7, nanos: 0 },
-  ])('with a fraction of more than a second: $name', ({ fraction, seconds, nanos }) => {
+    { name: 'rounded up to a whole second', fraction: 1_000_001, seconds: 8, nanoseconds: 1000 },
+    { name: 'no time at all', fraction: 0xffff_ffff, seconds: 7, nanoseconds: 0 },
+  ])('with a fraction of more than a second: $name', ({ fraction, seconds, nanoseconds }) => {
     const file = pcap([{ data: Uint8Array.of(1), seconds: 7, fraction }]);
-    expect(readAll(file).packets).toMatchObject([{ seconds, nanos }]);
+    expect(readAll(file).packets).toMatchObject([{ seconds, nanoseconds }]);
   });
 
   test('are the same however the file is cut into pieces', () => {
@@ -140,7 +146,7 @@ test('what is written is read, whatever the pieces', () => {
             octets: [...data],
             original: data.length,
             seconds,
-            nanos: fraction * 1000,
+            nanoseconds: fraction * 1000,
             linkType: 1,
           })),
         );

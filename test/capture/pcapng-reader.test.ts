@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { readerOf } from '../../src/capture/format.ts';
 import { OctetWindow } from '../../src/capture/octet-window.ts';
-import { Step } from '../../src/capture/packet-reader.ts';
+import { ReadResult } from '../../src/capture/packet-reader.ts';
 import {
   block,
   concat,
@@ -29,8 +29,8 @@ describe('packets', () => {
     );
     expect(readAll(octets)).toEqual({
       packets: [
-        { octets: [1, 2, 3, 4, 5], original: 5, seconds: 5, nanos: 1000, linkType: 101 },
-        { octets: [1, 2, 3, 4, 5], original: 70, seconds: 7, nanos: 2, linkType: 1 },
+        { octets: [1, 2, 3, 4, 5], original: 5, seconds: 5, nanoseconds: 1000, linkType: 101 },
+        { octets: [1, 2, 3, 4, 5], original: 70, seconds: 7, nanoseconds: 2, linkType: 1 },
       ],
       damage: null,
     });
@@ -44,8 +44,8 @@ describe('packets', () => {
       enhancedPacket({ data: DATA, units: 12_345n, interfaceId: 1 }),
     );
     expect(readAll(octets).packets).toMatchObject([
-      { linkType: 1, seconds: 1, nanos: 0 },
-      { linkType: 113, seconds: 2, nanos: 345_000_000 },
+      { linkType: 1, seconds: 1, nanoseconds: 0 },
+      { linkType: 113, seconds: 2, nanoseconds: 345_000_000 },
     ]);
   });
 
@@ -53,7 +53,7 @@ describe('packets', () => {
     const simple = block(3, concat(u32(70).reverse(), DATA, [0, 0, 0]));
     const octets = file(interfaceBlock({ snapLen: 5 }), simple);
     expect(readAll(octets).packets).toEqual([
-      { octets: [1, 2, 3, 4, 5], original: 70, seconds: Number.NaN, nanos: 0, linkType: 1 },
+      { octets: [1, 2, 3, 4, 5], original: 70, seconds: Number.NaN, nanoseconds: 0, linkType: 1 },
     ]);
   });
 
@@ -94,46 +94,46 @@ describe('packets', () => {
 
 describe('times', () => {
   test.each([
-    { name: 'seconds', resolution: 0, units: 5n, seconds: 5, nanos: 0 },
-    { name: 'milliseconds', resolution: 3, units: 5_007n, seconds: 5, nanos: 7_000_000 },
+    { name: 'seconds', resolution: 0, units: 5n, seconds: 5, nanoseconds: 0 },
+    { name: 'milliseconds', resolution: 3, units: 5_007n, seconds: 5, nanoseconds: 7_000_000 },
     {
       name: 'nanoseconds beyond 2^53',
       resolution: 9,
       units: 1_700_000_000_123_456_789n,
       seconds: 1_700_000_000,
-      nanos: 123_456_789,
+      nanoseconds: 123_456_789,
     },
     {
       name: 'picoseconds: what is finer than a nanosecond is cut off',
       resolution: 12,
       units: 1_700_000_000_123_999n,
       seconds: 1700,
-      nanos: 123,
+      nanoseconds: 123,
     },
     {
       name: '2^-32 seconds',
       resolution: 0x80 | 32,
       units: (7n << 32n) | 0x8000_0000n,
       seconds: 7,
-      nanos: 500_000_000,
+      nanoseconds: 500_000_000,
     },
     {
       name: '2^-63 seconds',
       resolution: 0x80 | 63,
       units: 0x4000_0000_0000_0000n,
       seconds: 0,
-      nanos: 500_000_000,
+      nanoseconds: 500_000_000,
     },
     {
       name: 'the largest number of microseconds',
       resolution: 6,
       units: 0xffff_ffff_ffff_ffffn,
       seconds: 18_446_744_073_709,
-      nanos: 551_615_000,
+      nanoseconds: 551_615_000,
     },
-  ])('are converted exactly: $name', ({ resolution, units, seconds, nanos }) => {
+  ])('are converted exactly: $name', ({ resolution, units, seconds, nanoseconds }) => {
     const octets = file(interfaceBlock({ resolution }), enhancedPacket({ data: DATA, units }));
-    expect(readAll(octets).packets).toMatchObject([{ seconds, nanos }]);
+    expect(readAll(octets).packets).toMatchObject([{ seconds, nanoseconds }]);
   });
 
   test('are those of big integers, whatever the unit', () => {
@@ -147,9 +147,9 @@ describe('times', () => {
             enhancedPacket({ data: DATA, units }),
           );
           const perSecond = 10n ** BigInt(resolution);
-          const nanos = ((units % perSecond) * 1_000_000_000n) / perSecond;
+          const nanoseconds = ((units % perSecond) * 1_000_000_000n) / perSecond;
           expect(readAll(octets).packets).toMatchObject([
-            { seconds: Number(units / perSecond), nanos: Number(nanos) },
+            { seconds: Number(units / perSecond), nanoseconds: Number(nanoseconds) },
           ]);
         },
       ),
@@ -229,8 +229,8 @@ test('a packet with options longer than the window is where it says, and so is w
   };
   fill();
   const reader = readerOf(window);
-  for (let step = reader.next(); step !== Step.END; step = reader.next()) {
-    if (step === Step.PACKET) found.push(window.base + reader.packetStart);
+  for (let step = reader.next(); step !== ReadResult.END; step = reader.next()) {
+    if (step === ReadResult.PACKET) found.push(window.base + reader.packetStart);
     else if (window.nextOffset >= octets.length) reader.end();
     else fill();
   }

@@ -1,13 +1,13 @@
 /** Drives a reader over a file in memory, piece by piece. */
 import { readerOf } from '../../src/capture/format.ts';
 import { OctetWindow } from '../../src/capture/octet-window.ts';
-import { type Damage, Step } from '../../src/capture/packet-reader.ts';
+import { type Damage, ReadResult } from '../../src/capture/packet-reader.ts';
 
 export interface ReadPacket {
   readonly octets: readonly number[];
   readonly original: number;
   readonly seconds: number;
-  readonly nanos: number;
+  readonly nanoseconds: number;
   readonly linkType: number;
 }
 
@@ -31,17 +31,17 @@ export function readAll(file: Uint8Array, pieceBytes = Number.POSITIVE_INFINITY)
   const packets: ReadPacket[] = [];
   for (;;) {
     const step = reader.next();
-    if (step === Step.END) return { packets, damage: reader.damage };
-    if (step === Step.MORE) {
+    if (step === ReadResult.END) return { packets, damage: reader.damage };
+    if (step === ReadResult.MORE) {
       if (!fill(pieceBytes)) reader.end();
       continue;
     }
-    const { packetStart, capturedBytes, originalBytes, seconds, nanos, linkType } = reader;
+    const { packetStart, capturedBytes, originalBytes, seconds, nanoseconds, linkType } = reader;
     packets.push({
       octets: [...window.bytes.subarray(packetStart, packetStart + capturedBytes)],
       original: originalBytes,
       seconds,
-      nanos,
+      nanoseconds,
       linkType,
     });
   }

@@ -46,8 +46,8 @@ describe('what is selected', () => {
       expected: {
         selection: {
           clients: [
-            { address: v4(0x0a00_0000), bits: 8 },
-            { address: v4(0x0a01_0101), bits: 32 },
+            { address: v4(0x0a00_0000), prefixBits: 8 },
+            { address: v4(0x0a01_0101), prefixBits: 32 },
           ],
         },
       },
@@ -101,7 +101,7 @@ describe('what is selected', () => {
   test('IPv6', () => {
     const { selection } = read({ server: '[fd00::1]:80', client: 'fd00::/16' });
     expect(selection?.servers).toMatchObject([{ address: { family: 6, low: 1 }, port: 80 }]);
-    expect(selection?.clients).toMatchObject([{ address: { family: 6, low: 0 }, bits: 16 }]);
+    expect(selection?.clients).toMatchObject([{ address: { family: 6, low: 0 }, prefixBits: 16 }]);
   });
 });
 

@@ -9,7 +9,7 @@ import {
   type LargePackets,
   PACKET_BYTES_MAX,
 } from '../../src/capture/packet-reader.ts';
-import { CaptureIngest, IngestStep } from '../../src/session/reading/capture-ingest.ts';
+import { CaptureIngest, IngestResult } from '../../src/session/reading/capture-ingest.ts';
 import { SessionCatalog } from '../../src/session/reading/session-catalog.ts';
 import type { SessionSelection } from '../../src/session/reading/session-selection.ts';
 import { SessionTracker } from '../../src/session/reading/session-tracker.ts';
@@ -88,7 +88,7 @@ function readPackets(
   const reader = readerOf(window, large);
   const ingest = new CaptureIngest(reader, tracker, { epoch: newEpoch(), fileBase: 0 });
   // Each call makes headway, or the file ends.
-  for (let calls = 0; ingest.run(Number.POSITIVE_INFINITY, 0) !== IngestStep.END; calls++) {
+  for (let calls = 0; ingest.run(Number.POSITIVE_INFINITY, 0) !== IngestResult.END; calls++) {
     must(calls <= file.length + 2, 'reading does not end');
     if (fill(Math.min(pieceBytes, reader.fillBytes)) === 0) reader.end();
   }

@@ -1,6 +1,6 @@
 /** Clients whose addresses nobody owns: their packets are written by hand, and nobody resets them. */
 import { type AddressRange, addressBytes, parseAddress } from '../../src/base/address.ts';
-import type { RegisteredTarget, Registration } from '../../src/intercept/ports.ts';
+import type { EndpointOctets, Registration } from '../../src/intercept/ports.ts';
 import { inNamespace } from '../../src/io/sys/namespace.ts';
 import { AF_PACKET, packetAddress, SOCK_RAW, Socket } from '../../src/io/sys/socket.ts';
 import { findInterface } from '../../src/io/way/interfaces.ts';
@@ -107,7 +107,7 @@ export function rangeOf(first: string, count: number): AddressRange {
   return { prefix: address.prefix, start: address.low, count };
 }
 
-export const targetOf = (address: string, port: number): RegisteredTarget => ({
+export const targetOf = (address: string, port: number): EndpointOctets => ({
   address: octetsOf(address),
   port,
 });
@@ -116,7 +116,7 @@ export const targetOf = (address: string, port: number): RegisteredTarget => ({
 export function registrationOf(
   id: number,
   ranges: readonly AddressRange[],
-  targets: readonly RegisteredTarget[],
+  targets: readonly EndpointOctets[],
   ports = { first: 1_024, last: 65_535 },
 ): Registration {
   return { id, family: ranges[0]?.prefix.length === 0 ? 4 : 6, ranges, targets, ports };

@@ -2,7 +2,7 @@
 import { newEpoch } from '../../src/capture/capture-clock.ts';
 import { readerOf } from '../../src/capture/format.ts';
 import { OctetWindow } from '../../src/capture/octet-window.ts';
-import { CaptureIngest, IngestStep } from '../../src/session/reading/capture-ingest.ts';
+import { CaptureIngest, IngestResult } from '../../src/session/reading/capture-ingest.ts';
 import { SessionCatalog } from '../../src/session/reading/session-catalog.ts';
 import { SESSION_REASON_NAMES } from '../../src/session/reading/session-reason.ts';
 import type { SessionSelection } from '../../src/session/reading/session-selection.ts';
@@ -120,7 +120,7 @@ export function readCapture(
   const tracker = new SessionTracker(1);
   const epoch = newEpoch();
   const ingest = new CaptureIngest(readerOf(window), tracker, { epoch, fileBase: 0 });
-  while (ingest.run(Number.POSITIVE_INFINITY, 0) !== IngestStep.END) {
+  while (ingest.run(Number.POSITIVE_INFINITY, 0) !== IngestResult.END) {
     if (fill(Math.min(pieceBytes, ingest.reader.fillBytes)) === 0) ingest.reader.end();
   }
   const catalog = new SessionCatalog(tracker, selection, epoch);

@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { Timestamp } from '../../src/base/time.ts';
 import { ClockOffset } from '../../src/intercept/clock-offset.ts';
-import type { Stamp } from '../../src/intercept/protocol.ts';
 
 const SECOND = 1_000_000_000;
 
 /** A stamp that many nanoseconds after an instant in 2026. */
-const stamp = (ns: number): Stamp => {
+const stamp = (ns: number): Timestamp => {
   const seconds = Math.floor(ns / SECOND);
   return { seconds: 1_795_000_000 + seconds, nanoseconds: Math.round(ns - seconds * SECOND) };
 };

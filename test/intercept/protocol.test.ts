@@ -19,7 +19,7 @@ import {
   parseRefused,
   parseStatus,
   RefusalCode,
-  stampAt,
+  timestampAt,
 } from '../../src/intercept/protocol.ts';
 
 interface Frame {
@@ -184,7 +184,7 @@ test('pings, pongs, totals and refusals keep what they say', () => {
   const answered = { seconds: 3, nanoseconds: 4 };
   const ping = emitPing(sent).subarray(FRAME_HEADER_BYTES);
   const pong = emitPong(ping, came, answered).subarray(FRAME_HEADER_BYTES);
-  expect([0, 8, 16].map((at) => stampAt(pong, at))).toEqual([sent, came, answered]);
+  expect([0, 8, 16].map((at) => timestampAt(pong, at))).toEqual([sent, came, answered]);
   const status = { forwarded: 2 ** 50, dropped: 1, kernelDropped: 2 ** 33 };
   expect(parseStatus(emitStatus(status).subarray(FRAME_HEADER_BYTES))).toEqual(status);
   expect(parseStatus(new Uint8Array(23))).toBeNull();

@@ -1,11 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type AddressRange, parseAddress } from '../../src/base/address.ts';
+import { type AddressBlock, formatBlock } from '../../src/base/address-block.ts';
 import {
-  type AddressBlock,
   blocksOf,
   coveringBlocks,
-  formatBlock,
   formatEndpoint,
   formatRange,
   parseBlock,

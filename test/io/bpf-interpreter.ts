@@ -1,4 +1,5 @@
-import { BPF_ETHER_TYPE, BPF_INTERFACE, type BpfInstruction } from '../../src/io/filter/bpf.ts';
+import type { BpfInstruction } from '../../src/base/bpf-instruction.ts';
+import { BPF_ETHER_TYPE, BPF_INTERFACE } from '../../src/io/filter/bpf.ts';
 
 /**
  * What a classic-BPF program returns for a packet, step by step as Documentation/networking/filter.rst

@@ -7,7 +7,7 @@ import {
   QUEUE_PACKET,
   QueueCommand,
   QueuedPacket,
-  Verdict,
+  QueueVerdict,
   writeCommand,
   writeCopyRange,
   writeLimits,
@@ -206,8 +206,8 @@ describe('what is written to the kernel, octet by octet', () => {
   });
 
   test.each([
-    { verdict: Verdict.DROP, word: '00000000' },
-    { verdict: Verdict.ACCEPT, word: '00000001' },
+    { verdict: QueueVerdict.DROP, word: '00000000' },
+    { verdict: QueueVerdict.ACCEPT, word: '00000001' },
   ])('a verdict for all that wait up to an id: $word', ({ verdict, word }) => {
     expect(wordsOf((target) => writeVerdict(target, 0xfffe_fdfc, verdict))).toEqual([
       ...headers('20', '03', '01', '00'),
@@ -219,9 +219,9 @@ describe('what is written to the kernel, octet by octet', () => {
 
   test('several messages one behind the other', () => {
     const words = wordsOf((target) => {
-      writeVerdict(target, 1, Verdict.DROP);
+      writeVerdict(target, 1, QueueVerdict.DROP);
       target.data.setUint32(0, 0, true);
-      writeVerdict(target, 2, Verdict.ACCEPT);
+      writeVerdict(target, 2, QueueVerdict.ACCEPT);
       target.data.setUint32(0, 64, true);
     });
     expect(words.slice(-3)).toEqual(['0c000200', '00000001', '00000002']);

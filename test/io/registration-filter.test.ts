@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { addressAt, addressBytes, addressOfBytes } from '../../src/base/address.ts';
-import type { RegisteredTarget, Registration } from '../../src/intercept/ports.ts';
+import type { EndpointOctets, Registration } from '../../src/intercept/ports.ts';
 import { registrationFilter } from '../../src/io/filter/registration-filter.ts';
 import {
   describeRegistration,
@@ -336,7 +336,7 @@ test('filter, matcher and a plain reading agree on every packet', () => {
               return { prefix, start: low, count };
             }),
             targets.map(
-              ({ host, port }): RegisteredTarget => ({
+              ({ host, port }): EndpointOctets => ({
                 address: hostOf(family, host),
                 port,
               }),

@@ -4,8 +4,8 @@ import { addressOfBytes } from '../../src/base/address.ts';
 import type { InterceptedSink, PacketSource, Registration } from '../../src/intercept/ports.ts';
 import {
   openSource,
+  type PacketSourceOptions,
   type SourceMode,
-  type SourceOptions,
 } from '../../src/io/intercept/intercept-source.ts';
 import { queueLines } from '../../src/io/intercept/queue-lines.ts';
 import { inNamespace } from '../../src/io/sys/namespace.ts';
@@ -61,7 +61,7 @@ afterAll(async () => {
 });
 
 /** A source whose calls are made in a host's namespace. */
-function openIn(host: Host, mode: SourceMode, options: SourceOptions = {}): PacketSource {
+function openIn(host: Host, mode: SourceMode, options: PacketSourceOptions = {}): PacketSource {
   const inside = <T>(work: () => T): T => inNamespace(host.name, work);
   const source = inside(() => openSource(mode, options));
   const wrapped: PacketSource = {

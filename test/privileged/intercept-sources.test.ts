@@ -8,8 +8,8 @@ import { addressOfBytes, formatAddress } from '../../src/base/address.ts';
 import type { PacketSource, Registration } from '../../src/intercept/ports.ts';
 import {
   openSource,
+  type PacketSourceOptions,
   type SourceMode,
-  type SourceOptions,
 } from '../../src/io/intercept/intercept-source.ts';
 import { Waiter } from '../../src/io/receive/wait.ts';
 import { inNamespace } from '../../src/io/sys/namespace.ts';
@@ -77,7 +77,7 @@ class SourceIn {
   readonly source: PacketSource;
   readonly #waiter: Waiter;
 
-  constructor(host: Host, mode: SourceMode, options: SourceOptions) {
+  constructor(host: Host, mode: SourceMode, options: PacketSourceOptions) {
     this.host = host;
     this.source = this.#inside(() => openSource(mode, { prefixBytes: PREFIX_BYTES, ...options }));
     this.#waiter = new Waiter(this.source.fds);
@@ -208,7 +208,7 @@ const fetchPage = (family: Family) =>
 
 const toClients = (net: string) => `tcp and src port 80 and dst net ${net}`;
 
-const MODES: readonly { mode: SourceMode; options: SourceOptions; isOnTarget: boolean }[] = [
+const MODES: readonly { mode: SourceMode; options: PacketSourceOptions; isOnTarget: boolean }[] = [
   { mode: 'advanced', options: {}, isOnTarget: false },
   { mode: 'nfqueue', options: { queues: { first: 7, last: 9 } }, isOnTarget: true },
   { mode: 'sink', options: {}, isOnTarget: true },
@@ -232,7 +232,8 @@ describe.runIf(isReady).each(MODES)('$mode', ({ mode, options, isOnTarget }) => 
     await mustInside(lab.target, ['ip', '-6', 'route', 'del', nets[1]]);
   });
 
-  const open = (more: SourceOptions = {}) => new SourceIn(host, mode, { ...options, ...more });
+  const open = (more: PacketSourceOptions = {}) =>
+    new SourceIn(host, mode, { ...options, ...more });
 
   test.each([4, 6] as const)('hands over the replies of an IPv%i connection', (family) => {
     const source = open();

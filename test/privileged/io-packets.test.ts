@@ -2,12 +2,14 @@
  * Both ends of a veth pair in one process: frames go in at the client's namespace, and what comes
  * out at the target's is compared octet by octet.
  */
+
 import { existsSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { addressBytes, addressOfBytes, parseAddress } from '../../src/base/address.ts';
-import { CaptureMap, type MappedFile } from '../../src/io/files/capture-map.ts';
+import type { JoinedFile } from '../../src/base/joined-file.ts';
+import { CaptureMap } from '../../src/io/files/capture-map.ts';
 import { type ReplyFilterOptions, replyFilter } from '../../src/io/filter/reply-filter.ts';
 import { PacketReceiver } from '../../src/io/receive/packet-receiver.ts';
 import { openRunClock, runStartsNow } from '../../src/io/receive/run-clock.ts';
@@ -46,7 +48,7 @@ const isReady = canRun('packets through the kernel', ['ip', 'iptables', 'ethtool
 
 let lab: Lab;
 let folder: string;
-let files: MappedFile[];
+let files: JoinedFile[];
 /** What the map holds, as JavaScript has it. */
 let joined: Uint8Array;
 

@@ -292,7 +292,7 @@ describe('an index that was made up', () => {
     ['reports', [{ damage: 7 }]],
     ['tables', [{ count: -1, words: 16 }]],
     ['tables', 'x'],
-    ['epoch', { seconds: 'x', nanos: 0 }],
+    ['epoch', { seconds: 'x', nanoseconds: 0 }],
     ['captures', null],
   ])('is as good as absent: its head has other %s', async (part, value) => {
     const path = copy();

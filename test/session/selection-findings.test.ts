@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { newEpoch } from '../../src/capture/capture-clock.ts';
 import { readerOf } from '../../src/capture/format.ts';
 import { OctetWindow } from '../../src/capture/octet-window.ts';
-import { CaptureIngest, IngestStep } from '../../src/session/reading/capture-ingest.ts';
+import { CaptureIngest, IngestResult } from '../../src/session/reading/capture-ingest.ts';
 import { emptySelection } from '../../src/session/reading/selection-findings.ts';
 import { SessionCatalog } from '../../src/session/reading/session-catalog.ts';
 import type { SessionSelection } from '../../src/session/reading/session-selection.ts';
@@ -29,7 +29,7 @@ function why(sessions: number, selection: SessionSelection): string | null {
   const tracker = new SessionTracker(1);
   const ingest = new CaptureIngest(readerOf(window), tracker, { epoch, fileBase: 0 });
   ingest.reader.end();
-  while (ingest.run(Number.POSITIVE_INFINITY, 0) !== IngestStep.END);
+  while (ingest.run(Number.POSITIVE_INFINITY, 0) !== IngestResult.END);
   const chosen = new SessionCatalog(tracker, selection, epoch);
   return emptySelection(chosen, selection, { tracker, epoch });
 }
@@ -46,7 +46,7 @@ test.each<[string, SessionSelection, string]>([
   ],
   [
     'a client that is not there',
-    { clients: [{ address: address(1), bits: 32 }] },
+    { clients: [{ address: address(1), prefixBits: 32 }] },
     '--client leaves none: the clients are 10.0.0.2',
   ],
   ['a time after the end', { fromAfterNs: 3600e9 }, `--from leaves none: ${BEGIN}`],

@@ -196,7 +196,9 @@ describe('only what is selected counts', () => {
 
   test('by client, with a prefix', () => {
     const address = (low: number) => ({ family: 4 as const, prefix: new Uint8Array(0), low });
-    const clients = (low: number, bits: number) => ({ clients: [{ address: address(low), bits }] });
+    const clients = (low: number, bits: number) => ({
+      clients: [{ address: address(low), prefixBits: bits }],
+    });
     expect(record(WHOLE, clients(0x0a00_0003, 31)).reasons()).toEqual([null]);
     expect(record(WHOLE, clients(0x0a00_0003, 32)).reasons()).toEqual(['not-selected']);
     expect(record(WHOLE, clients(0xc000_0000, 0)).reasons()).toEqual([null]);

@@ -63,7 +63,7 @@ describe('a time stamp that is far off', () => {
     );
     const recording = record(segments);
     expect(recording.scripts().startNs).toEqual(Float64Array.of(0, 1e9, 2e9));
-    expect(recording.ingest.last).toMatchObject({ seconds: 1_700_000_002, nanos: 80e6 });
+    expect(recording.ingest.last).toMatchObject({ seconds: 1_700_000_002, nanoseconds: 80e6 });
   });
 
   test('may be of a few packets in a row', () => {

@@ -1,10 +1,10 @@
 /** Options about captures, which every command that reads them has. */
 import { INCOMPLETE } from '../choices.ts';
 import {
+  parseClientBlock,
   parseFraction,
   parseIndices,
   parseMoment,
-  parsePrefix,
   parseServer,
 } from '../values/selection.ts';
 import { EXPRESSION, oneOf, SIZE } from './kinds.ts';
@@ -35,7 +35,7 @@ export const CAPTURE_ROWS = {
     },
   ),
   client: list(
-    { form: 'IP[/BITS]', parse: parsePrefix, example: '10.0.0.0/8' },
+    { form: 'IP[/BITS]', parse: parseClientBlock, example: '10.0.0.0/8' },
     {
       group,
       help: 'Only sessions of these clients',

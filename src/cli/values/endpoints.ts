@@ -4,8 +4,8 @@ import type { InterceptAddress } from '../../run/plan/options.ts';
 import { parseWhole } from './numbers.ts';
 import { valueError } from './value-error.ts';
 
-/** A target as it was written; `host` is an address or a name still to be looked up. */
-export interface Endpoint {
+/** A place as it was written; `host` is an address or a name still to be looked up. */
+export interface HostPort {
   readonly label: string;
   readonly host: string;
   readonly port: number;
@@ -15,7 +15,7 @@ export interface Endpoint {
 export interface RouteSpec {
   readonly recordedAddress: string | null;
   readonly recordedPort: number | null;
-  readonly target: Endpoint;
+  readonly target: HostPort;
 }
 
 const ENDPOINT_FORM = 'write HOST:PORT, 192.0.2.1:80 or [2001:db8::1]:80';
@@ -24,11 +24,11 @@ const ENDPOINT_FORM = 'write HOST:PORT, 192.0.2.1:80 or [2001:db8::1]:80';
 export const EMBEDDED = 'embedded';
 
 /** A target: `HOST:PORT`, or `embedded`. */
-export const parseTarget = (text: string): Endpoint | typeof EMBEDDED =>
+export const parseTarget = (text: string): HostPort | typeof EMBEDDED =>
   text.trim() === EMBEDDED ? EMBEDDED : parseEndpoint(text);
 
 /** Reads `HOST:PORT`: an IPv4 address, an IPv6 address in brackets, or a name. */
-export function parseEndpoint(text: string): Endpoint {
+export function parseEndpoint(text: string): HostPort {
   const label = text.trim();
   const match = /^(?:\[([^\]]*)\]|([^:\s[\]]+)):(\d+)$/.exec(label);
   if (match === null) throw valueError(`'${text}' is not a host and port`, endpointHint(label));

@@ -1,7 +1,9 @@
 /** Which sessions are meant: how servers, clients, moments, numbers and shares are written. */
+
 import { parseAddress } from '../../base/address.ts';
+import type { AddressBlock } from '../../base/address-block.ts';
 import { parseDurationNs, parsePercentage } from '../../base/units.ts';
-import type { AddressPrefix, EndpointPattern } from '../../session/reading/session-selection.ts';
+import type { EndpointPattern } from '../../session/reading/session-selection.ts';
 import { parseWhole } from './numbers.ts';
 import { valueError } from './value-error.ts';
 
@@ -20,13 +22,14 @@ export function parseServer(text: string): EndpointPattern {
 const parsePort = (text: string): number => parseWhole(text, { min: 0, max: PORT_MAX });
 
 /** `10.0.0.1`, `10.0.0.0/8`, `fd00::/16`. */
-export function parsePrefix(text: string): AddressPrefix {
+export function parseClientBlock(text: string): AddressBlock {
   const [name = '', length] = text.split('/');
   const address = parseAddress(name);
   if (address === null)
     throw valueError(`'${text}' is not an address`, 'write 10.0.0.1 or 10.0.0.0/8');
   const max = address.family === 4 ? 32 : 128;
-  return { address, bits: length === undefined ? max : parseWhole(length, { min: 0, max }) };
+  const prefixBits = length === undefined ? max : parseWhole(length, { min: 0, max });
+  return { address, prefixBits };
 }
 
 /** A time into the capture, or a point of time in seconds since 1970. */

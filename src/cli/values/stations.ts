@@ -1,6 +1,7 @@
 /** Stations on the link, and where to find them. */
+
 import { formatAddress, parseAddress } from '../../base/address.ts';
-import type { NextHop } from '../../run/plan/options.ts';
+import type { NextHop } from '../../io/way/routes.ts';
 import { formatMac, parseMac } from '../../wire/ethernet.ts';
 import { valueError } from './value-error.ts';
 

@@ -4,8 +4,10 @@
  * Files are read, never mapped: when somebody truncates a capture, a read comes back short and is
  * an error with a message, where a mapped page would end the process.
  */
+
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { ReplayError } from '../../base/errors.ts';
+import type { JoinedFile } from '../../base/joined-file.ts';
 import type { CaptureBytes } from '../../transport/ports.ts';
 
 /**
@@ -14,13 +16,6 @@ import type { CaptureBytes } from '../../transport/ports.ts';
  * does not depend on the machine.
  */
 export const JOIN_BYTES = 65_536;
-
-/** A file's place in the joined capture. */
-interface PlacedFile {
-  readonly path: string;
-  readonly base: number;
-  readonly bytes: number;
-}
 
 /** An open capture. */
 export class CaptureFile {
@@ -72,7 +67,7 @@ export interface OpenCaptureBytes extends CaptureBytes {
 }
 
 /** @throws ReplayError as CaptureFile does, and ERR_CAPTURE_CHANGED from `read` */
-export function openCaptureBytes(files: readonly PlacedFile[]): OpenCaptureBytes {
+export function openCaptureBytes(files: readonly JoinedFile[]): OpenCaptureBytes {
   return new JoinedFiles(files);
 }
 
@@ -80,14 +75,14 @@ export function openCaptureBytes(files: readonly PlacedFile[]): OpenCaptureBytes
 const OPEN_FILES_MAX = 64;
 
 class JoinedFiles implements OpenCaptureBytes {
-  readonly #files: readonly PlacedFile[];
+  readonly #files: readonly JoinedFile[];
   /** By row in `#files`, the least recently used first. */
   readonly #open = new Map<number, CaptureFile>();
   /** The file that was read last, and its row. */
   #row = -1;
   #file: CaptureFile | null = null;
 
-  constructor(files: readonly PlacedFile[]) {
+  constructor(files: readonly JoinedFile[]) {
     this.#files = [...files].sort((a, b) => a.base - b.base);
   }
 
@@ -124,7 +119,7 @@ class JoinedFiles implements OpenCaptureBytes {
     return low;
   }
 
-  #select(row: number, place: PlacedFile): void {
+  #select(row: number, place: JoinedFile): void {
     const file = this.#open.get(row) ?? new CaptureFile(place.path);
     this.#open.delete(row);
     this.#open.set(row, file);
@@ -140,7 +135,7 @@ class JoinedFiles implements OpenCaptureBytes {
   }
 }
 
-const changed = ({ path, bytes }: PlacedFile): ReplayError =>
+const changed = ({ path, bytes }: JoinedFile): ReplayError =>
   new ReplayError({
     code: 'ERR_CAPTURE_CHANGED',
     kind: 'capture',

@@ -5,9 +5,11 @@
  * Only the kernel reads through this map. JavaScript must not: a file that somebody truncates would
  * end the process with SIGBUS, whereas `sendmmsg` answers EFAULT for the frame and goes on.
  */
+
 import { closeSync, fstatSync, openSync } from 'node:fs';
 import { assert } from '../../base/assert.ts';
 import { ReplayError } from '../../base/errors.ts';
+import type { JoinedFile } from '../../base/joined-file.ts';
 import {
   MAP_ANONYMOUS,
   MAP_FIXED,
@@ -19,14 +21,6 @@ import {
   PROT_READ,
   unmap,
 } from '../sys/memory.ts';
-
-/** A file's place in the joined capture. */
-export interface MappedFile {
-  readonly path: string;
-  /** Where it begins, in octets from the start of the joined capture: a multiple of a page. */
-  readonly base: number;
-  readonly bytes: number;
-}
 
 /** The joined capture in memory: files mapped one after another, which the kernel sends from. */
 export class CaptureMap {
@@ -40,7 +34,7 @@ export class CaptureMap {
    * @throws ReplayError ERR_IO_CAPTURE_CHANGED where a file is shorter than it was, or cannot be
    * opened any more; ERR_IO_MMAP
    */
-  constructor(files: readonly MappedFile[]) {
+  constructor(files: readonly JoinedFile[]) {
     this.#bytes = files.reduce((end, { base, bytes }) => Math.max(end, base + bytes), 0);
     this.address = this.#bytes === 0 ? 0 : reserve(this.#bytes);
     try {
@@ -67,7 +61,7 @@ const reserve = (bytes: number): number =>
     what: `${bytes} bytes of addresses for the captures`,
   });
 
-function mapFile(start: number, file: MappedFile): void {
+function mapFile(start: number, file: JoinedFile): void {
   const { path, base, bytes } = file;
   if (bytes === 0) return;
   assert(base % PAGE_BYTES === 0, 'files begin at a page');

@@ -4,15 +4,9 @@
  * A machine with an accumulator A, an index X and 16 words of memory; loads from the packet are
  * big-endian, and one past its end ends the program with 0 (drop). Programs go forward only.
  */
-import { assert } from '../../base/assert.ts';
 
-/** One instruction: struct sock_filter. `jt` and `jf` are how many instructions to skip. */
-export interface BpfInstruction {
-  readonly code: number;
-  readonly jt: number;
-  readonly jf: number;
-  readonly k: number;
-}
+import { assert } from '../../base/assert.ts';
+import type { BpfInstruction } from '../../base/bpf-instruction.ts';
 
 /** Instruction codes (bpf_common.h): class, size, mode or operation, source. */
 export const Bpf = {

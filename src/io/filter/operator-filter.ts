@@ -1,5 +1,5 @@
+import type { BpfInstruction } from '../../base/bpf-instruction.ts';
 import { compileFilter } from '../sys/libpcap.ts';
-import type { BpfInstruction } from './bpf.ts';
 
 /** LINKTYPE_RAW: packets begin at their IP header, as in the sources' rings. */
 const LINKTYPE_RAW = 101;

@@ -6,9 +6,11 @@
  *
  * Fragments and IPv6 packets with extension headers are dropped, as `replyFilter` drops them.
  */
+
 import { addressOfBytes } from '../../base/address.ts';
+import type { BpfInstruction } from '../../base/bpf-instruction.ts';
 import type { Registration } from '../../intercept/ports.ts';
-import { BPF_INTERFACE, Bpf, BpfAssembler, type BpfInstruction } from './bpf.ts';
+import { BPF_INTERFACE, Bpf, BpfAssembler } from './bpf.ts';
 import { addRangeMatch } from './range-match.ts';
 import {
   addIpv4Ends,

@@ -19,8 +19,9 @@
  */
 
 import { type AddressRange, type Endpoint, familyOf } from '../../base/address.ts';
+import type { BpfInstruction } from '../../base/bpf-instruction.ts';
 import { countPorts, type PortRange, portIndexOf, portSpans } from '../../base/port-range.ts';
-import { Bpf, BpfAssembler, type BpfInstruction } from './bpf.ts';
+import { Bpf, BpfAssembler } from './bpf.ts';
 import { addRangeMatch } from './range-match.ts';
 import {
   addIpv4Ends,

@@ -1,9 +1,10 @@
 /** Kernel filters of sockets: SO_ATTACH_FILTER (Documentation/networking/filter.rst). */
 
+import type { BpfInstruction } from '../../base/bpf-instruction.ts';
 import { lastErrno, systemError } from '../sys/errno.ts';
 import { KernelMemory } from '../sys/memory.ts';
 import { SO_ATTACH_FILTER, SOL_SOCKET, type Socket } from '../sys/socket.ts';
-import { type BpfInstruction, emitBpf } from './bpf.ts';
+import { emitBpf } from './bpf.ts';
 
 /**
  * Gives a socket its filter, before it is bound, or another one in place of the one it has.

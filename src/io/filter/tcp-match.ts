@@ -2,7 +2,9 @@
  * What kernel filters for replies have in common, and for routers' messages that packets of ours were
  * too big: over packets that begin at their IP header.
  */
+
 import { addressBytes, type Endpoint } from '../../base/address.ts';
+import type { BpfInstruction } from '../../base/bpf-instruction.ts';
 import { ReplayError } from '../../base/errors.ts';
 import { EtherType } from '../../wire/ethernet.ts';
 import {
@@ -27,13 +29,7 @@ import {
   ICMPV6_PACKET_TOO_BIG,
   IP_PROTOCOL_ICMP,
 } from '../../wire/packet-too-big.ts';
-import {
-  BPF_ETHER_TYPE,
-  BPF_INSTRUCTIONS_MAX,
-  Bpf,
-  type BpfAssembler,
-  type BpfInstruction,
-} from './bpf.ts';
+import { BPF_ETHER_TYPE, BPF_INSTRUCTIONS_MAX, Bpf, type BpfAssembler } from './bpf.ts';
 import { inMemory } from './range-match.ts';
 
 /**

@@ -1,4 +1,5 @@
 /** Settings of this machine that an intercept stands or falls by. */
+
 import {
   type AddressRange,
   addressAt,
@@ -6,9 +7,10 @@ import {
   formatAddress,
   isInRange,
 } from '../../base/address.ts';
+import { formatBlock } from '../../base/address-block.ts';
 import { ReplayError } from '../../base/errors.ts';
 import type { Registration } from '../../intercept/ports.ts';
-import { formatBlock, routesOf } from '../way/address-blocks.ts';
+import { routesOf } from '../way/address-blocks.ts';
 import { ipJson, type NetworkInterface } from '../way/interfaces.ts';
 import { readSetting, settingName } from '../way/sysctl.ts';
 

@@ -8,6 +8,7 @@
  * applies to all that wait up to an id: usually one message for a whole batch.
  */
 
+import { formatBlock } from '../../base/address-block.ts';
 import { undoAfter } from '../../base/errors.ts';
 import { snapBytesFor } from '../../base/prefix-bytes.ts';
 import type {
@@ -20,7 +21,6 @@ import { IpView } from '../../wire/ip-view.ts';
 import { PacketTooBigView } from '../../wire/packet-too-big.ts';
 import { TCP_HEADER_BYTES_MIN } from '../../wire/tcp.ts';
 import { WireFault } from '../../wire/wire-fault.ts';
-import { formatBlock } from '../way/address-blocks.ts';
 import { readInterfaces } from '../way/interfaces.ts';
 import { returnPathWarnings } from './intercept-checks.ts';
 import {
@@ -31,7 +31,7 @@ import {
 } from './intercept-registrations.ts';
 import { InterceptRules, ruleLines } from './intercept-rules.ts';
 import { WithheldRegistrations } from './intercept-withheld.ts';
-import { type QueuedPacket, Verdict } from './nfqueue-messages.ts';
+import { type QueuedPacket, QueueVerdict } from './nfqueue-messages.ts';
 import { NfqueueSocket, type QueueSink } from './nfqueue-socket.ts';
 
 const NO_LEFTOVERS = { count: 0, withheld: [] } as const;
@@ -82,7 +82,7 @@ export class NfqueueSource implements PacketSource, QueueSink {
     this.#rules = noRules ? null : new InterceptRules(options);
     const { count, withheld } = this.#rules?.findLeftovers() ?? NO_LEFTOVERS;
     this.#takenOver = count;
-    const early = count > 0 ? Verdict.DROP : Verdict.ACCEPT;
+    const early = count > 0 ? QueueVerdict.DROP : QueueVerdict.ACCEPT;
     const snapBytes = snapBytesFor(prefixBytes);
     this.#socket = new NfqueueSocket({ queues, failOpen, snapBytes, early });
     this.data = this.#socket.data;
@@ -117,36 +117,36 @@ export class NfqueueSource implements PacketSource, QueueSink {
     return this.#handedOver;
   }
 
-  onQueued(packet: QueuedPacket): Verdict {
+  onQueued(packet: QueuedPacket): QueueVerdict {
     const ip = this.#ip;
     const { start, bytes } = packet;
     ip.wrap(this.data, start, bytes);
     const fault = bytes === 0 ? WireFault.TRUNCATED : ip.check();
     if (fault === WireFault.NOT_TCP) return this.#onNotTcp(packet);
-    if (fault !== WireFault.OK) return Verdict.ACCEPT;
+    if (fault !== WireFault.OK) return QueueVerdict.ACCEPT;
     const ports = start + ip.headerBytes;
     if (Math.min(bytes, ip.totalBytes) < ip.headerBytes + TCP_HEADER_BYTES_MIN) {
-      return Verdict.ACCEPT;
+      return QueueVerdict.ACCEPT;
     }
     return this.#judge(packet, ip, this.data.getUint16(ports), this.data.getUint16(ports + 2));
   }
 
   /** What this machine, or a router by an operator's rule, says of a packet that was too big. */
-  #onNotTcp(packet: QueuedPacket): Verdict {
+  #onNotTcp(packet: QueuedPacket): QueueVerdict {
     const message = this.#message;
     message.wrap(this.data, packet.start, packet.bytes, this.#ip);
-    if (message.check() !== WireFault.OK) return Verdict.ACCEPT;
+    if (message.check() !== WireFault.OK) return QueueVerdict.ACCEPT;
     return this.#judge(packet, message, message.srcPort, message.dstPort);
   }
 
-  #judge(packet: QueuedPacket, ends: PacketEnds, srcPort: number, dstPort: number): Verdict {
+  #judge(packet: QueuedPacket, ends: PacketEnds, srcPort: number, dstPort: number): QueueVerdict {
     if (this.#wanted.matches(ends, srcPort, dstPort)) {
       this.#handedOver++;
       this.#sink.onPacket(packet.start, packet.bytes, packet.seconds, packet.nanoseconds);
-      return Verdict.DROP;
+      return QueueVerdict.DROP;
     }
-    if (this.#withheld.matches(ends, srcPort, dstPort)) return Verdict.DROP;
-    return Verdict.ACCEPT;
+    if (this.#withheld.matches(ends, srcPort, dstPort)) return QueueVerdict.DROP;
+    return QueueVerdict.ACCEPT;
   }
 
   readDropped(): number {

@@ -1,18 +1,15 @@
 /** What registrations ask of a source: in words, and packet by packet. */
+
 import { addressAt, addressBytes } from '../../base/address.ts';
+import type { AddressBlock } from '../../base/address-block.ts';
 import type {
+  EndpointOctets,
   InterceptedSink,
   PacketEnds,
-  RegisteredTarget,
   Registration,
 } from '../../intercept/ports.ts';
 import type { PacketRing } from '../receive/packet-ring.ts';
-import {
-  type AddressBlock,
-  formatEndpoint,
-  formatRange,
-  withoutBlocks,
-} from '../way/address-blocks.ts';
+import { formatEndpoint, formatRange, withoutBlocks } from '../way/address-blocks.ts';
 
 /** Ranges and targets named in a line of the log; of more only the number is told. */
 const NAMED_MAX = 4;
@@ -76,7 +73,7 @@ interface Wanted {
   readonly family: 4 | 6;
   readonly firstPort: number;
   readonly lastPort: number;
-  readonly targets: readonly RegisteredTarget[];
+  readonly targets: readonly EndpointOctets[];
   readonly ranges: readonly WantedRange[];
 }
 

@@ -16,10 +16,11 @@ import {
   addressOfBytes,
   formatAddress,
 } from '../../base/address.ts';
+import { formatBlock } from '../../base/address-block.ts';
 import { ReplayError } from '../../base/errors.ts';
-import type { RegisteredTarget, Registration } from '../../intercept/ports.ts';
+import type { EndpointOctets, Registration } from '../../intercept/ports.ts';
 import { type ChainRule, chainLine, MarkedChain } from '../rules/marked-chain.ts';
-import { coveringBlocks, formatBlock, parseBlock, rangeOfBlock } from '../way/address-blocks.ts';
+import { coveringBlocks, parseBlock, rangeOfBlock } from '../way/address-blocks.ts';
 
 /** Every packet that leaves the machine is compared with them, one after the other. */
 const RULES_MAX = 1_024;
@@ -121,7 +122,7 @@ const ANY_PORT = { first: 1, last: 0xffff } as const;
  * nothing. Targets with the same clients make one registration.
  */
 export function registrationsOfRules(family: 4 | 6, lines: readonly string[]): Registration[] {
-  const byTarget = new Map<string, { target: RegisteredTarget; ranges: AddressRange[] }>();
+  const byTarget = new Map<string, { target: EndpointOctets; ranges: AddressRange[] }>();
   for (const line of lines) {
     const [, source = '', clients = ''] = / -s (\S+) -d (\S+) /.exec(line) ?? [];
     const address = parseBlock(source)?.address;
@@ -137,7 +138,7 @@ export function registrationsOfRules(family: 4 | 6, lines: readonly string[]): R
     found.ranges.push(range);
     byTarget.set(key, found);
   }
-  const byClients = new Map<string, Registration & { targets: RegisteredTarget[] }>();
+  const byClients = new Map<string, Registration & { targets: EndpointOctets[] }>();
   for (const { target, ranges } of byTarget.values()) {
     const key = JSON.stringify(
       ranges.map(({ prefix, start, count }) => [[...prefix], start, count]).sort(),

@@ -5,13 +5,14 @@
  * specific than those, or registering is refused.
  */
 
+import { type AddressBlock, formatBlock } from '../../base/address-block.ts';
 import { undoAfter } from '../../base/errors.ts';
 import { snapBytesFor } from '../../base/prefix-bytes.ts';
 import type { InterceptedSink, PacketSource, Registration } from '../../intercept/ports.ts';
 import { OperatorFilter } from '../filter/operator-filter.ts';
 import { NOTHING_FILTER, registrationFilter } from '../filter/registration-filter.ts';
 import { PacketRing } from '../receive/packet-ring.ts';
-import { type AddressBlock, coveringBlocks, formatBlock } from '../way/address-blocks.ts';
+import { coveringBlocks } from '../way/address-blocks.ts';
 import { findInterface, readInterfaces } from '../way/interfaces.ts';
 import { refuseOwnAddresses, returnPathWarnings } from './intercept-checks.ts';
 import { describeRegistration, receiveFrom } from './intercept-registrations.ts';

@@ -10,7 +10,7 @@ import { SinkSource } from './intercept-sink.ts';
 export type SourceMode = 'advanced' | 'nfqueue' | 'sink';
 
 /** What is left out takes its default; what a mode has no use for is not looked at. */
-export interface SourceOptions {
+export interface PacketSourceOptions {
   /** Octets of payload handed over with the headers: 0..PREFIX_BYTES_MAX, PREFIX_BYTES by default. */
   readonly prefixBytes?: number;
   /** advanced: where replies come in; by default where the routes to the targets lead. */
@@ -37,7 +37,7 @@ export interface SourceOptions {
  * @throws ReplayError ERR_IO_NOT_PERMITTED and others of `AdvancedSource`, `NfqueueSource`,
  * `SinkSource`
  */
-export function openSource(mode: SourceMode, options: SourceOptions = {}): PacketSource {
+export function openSource(mode: SourceMode, options: PacketSourceOptions = {}): PacketSource {
   const { prefixBytes = PREFIX_BYTES, interfaces = [], force = false, filter = null } = options;
   const { ringFrames } = options;
   const ring = ringFrames === undefined ? { filter } : { filter, ringFrames };

@@ -43,8 +43,8 @@ export const NFQA_CFG_F_FAIL_OPEN = 1 << 0;
 export const NFQA_CFG_F_GSO = 1 << 2;
 
 /** What may become of a packet (linux/netfilter.h). */
-export const Verdict = { DROP: 0, ACCEPT: 1 } as const;
-export type Verdict = (typeof Verdict)[keyof typeof Verdict];
+export const QueueVerdict = { DROP: 0, ACCEPT: 1 } as const;
+export type QueueVerdict = (typeof QueueVerdict)[keyof typeof QueueVerdict];
 
 /** Attributes of a packet beside its payload take less than this, headers included. */
 export const PACKET_OVERHEAD_BYTES = 256;
@@ -165,7 +165,7 @@ export function writeCopyRange(target: ConfigTarget, bytes: number): void {
 export function writeVerdict(
   { data, writer, queue }: Omit<ConfigTarget, 'sequence'>,
   id: number,
-  verdict: Verdict,
+  verdict: QueueVerdict,
 ): void {
   writer.begin(QUEUE_VERDICT_BATCH, NLM_F_REQUEST, 0, queue);
   const at = writer.attribute(NFQA_VERDICT_HDR, 8);

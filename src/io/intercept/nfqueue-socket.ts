@@ -37,8 +37,8 @@ import {
   QUEUE_PACKET,
   QueueCommand,
   QueuedPacket,
+  type QueueVerdict,
   VERDICT_BYTES,
-  type Verdict,
   writeCommand,
   writeCopyRange,
   writeLimits,
@@ -70,7 +70,7 @@ const NO_RUN = -1;
 /** Decides on the packets of queues. */
 export interface QueueSink {
   /** What is to become of the packet, which is only valid during the call. */
-  onQueued(packet: QueuedPacket): Verdict;
+  onQueued(packet: QueuedPacket): QueueVerdict;
 }
 
 /** Which queues (both ends included), and how the kernel is to fill them. */
@@ -81,7 +81,7 @@ export interface NfqueueSocketOptions {
   /** Octets of a packet that are looked at. */
   readonly snapBytes: number;
   /** What becomes of packets that come before the first `receive`. */
-  readonly early: Verdict;
+  readonly early: QueueVerdict;
 }
 
 /** One socket at a run of queues: `receive` takes packets in batches and answers each. */
@@ -299,7 +299,7 @@ export class NfqueueSocket {
     const verdict = this.#runVerdict[queue];
     if (verdict === NO_RUN) return;
     this.#target.queue = this.#first + queue;
-    writeVerdict(this.#target, this.#runId[queue], verdict as Verdict);
+    writeVerdict(this.#target, this.#runId[queue], verdict as QueueVerdict);
     this.#runVerdict[queue] = NO_RUN;
   }
 

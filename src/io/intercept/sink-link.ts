@@ -6,12 +6,14 @@
  *
  * The pair bears its process's mark as an alias, and takes its routes with it when it is removed.
  */
+
 import { readFileSync, writeFileSync } from 'node:fs';
 import { formatAddress } from '../../base/address.ts';
+import { type AddressBlock, formatBlock } from '../../base/address-block.ts';
 import { ReplayError, undoAfter } from '../../base/errors.ts';
 import { bearsDeadMark, MARK_PATTERN, ownMark } from '../rules/process-mark.ts';
 import { ROOT_HINT } from '../sys/errno.ts';
-import { type AddressBlock, formatBlock, parseBlock } from '../way/address-blocks.ts';
+import { parseBlock } from '../way/address-blocks.ts';
 import { runCommand } from '../way/commands.ts';
 import { ipJson } from '../way/interfaces.ts';
 

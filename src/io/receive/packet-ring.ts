@@ -10,8 +10,9 @@
  * The socket is of type SOCK_DGRAM: packets begin at their IP header whatever the link layer is,
  * and a VLAN tag is not in the way. So does the filter see them.
  */
+
 import { assert } from '../../base/assert.ts';
-import type { BpfInstruction } from '../filter/bpf.ts';
+import type { BpfInstruction } from '../../base/bpf-instruction.ts';
 import { attachFilter } from '../filter/socket-filter.ts';
 import {
   MAP_SHARED,

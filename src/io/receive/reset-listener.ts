@@ -2,7 +2,9 @@
  * Sees whether this machine's own kernel resets a connection of ours: a RST that leaves from a client's
  * address and port for the target. For the probe before a run that plays from own addresses.
  */
+
 import { addressBytes, type IpAddress } from '../../base/address.ts';
+import type { BpfInstruction } from '../../base/bpf-instruction.ts';
 import { EtherType } from '../../wire/ethernet.ts';
 import { IP_PROTOCOL_TCP, IPV4_DESTINATION, IPV4_PROTOCOL, IPV4_SOURCE } from '../../wire/ipv4.ts';
 import {
@@ -12,7 +14,7 @@ import {
   IPV6_SOURCE,
 } from '../../wire/ipv6.ts';
 import { RST } from '../../wire/tcp.ts';
-import { BPF_ETHER_TYPE, Bpf, BpfAssembler, type BpfInstruction } from '../filter/bpf.ts';
+import { BPF_ETHER_TYPE, Bpf, BpfAssembler } from '../filter/bpf.ts';
 import { attachFilter } from '../filter/socket-filter.ts';
 import { AF_PACKET, ETH_P_ALL, packetAddress, SOCK_DGRAM, Socket } from '../sys/socket.ts';
 import { ALL_INTERFACES } from './packet-ring.ts';

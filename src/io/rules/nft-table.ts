@@ -1,9 +1,11 @@
 /** The same rule as in reply-drop.ts, made by nft: one table, which bears its process's mark as name. */
+
 import { formatAddress } from '../../base/address.ts';
+import { formatBlock } from '../../base/address-block.ts';
 import { ReplayError } from '../../base/errors.ts';
 import { portSpans } from '../../base/port-range.ts';
 import { ROOT_HINT } from '../sys/errno.ts';
-import { coveringBlocks, formatBlock } from '../way/address-blocks.ts';
+import { coveringBlocks } from '../way/address-blocks.ts';
 import { runCommand } from '../way/commands.ts';
 import type { ReplyDropSpec } from './drop-spec.ts';
 import { bearsDeadMark, ownMark } from './process-mark.ts';

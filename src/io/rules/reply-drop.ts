@@ -9,11 +9,13 @@
  * connection tracking, which so does not fill up. Where there is no iptables, nft has the same in a
  * table of this process.
  */
+
 import { readFileSync } from 'node:fs';
 import { formatAddress } from '../../base/address.ts';
+import { formatBlock } from '../../base/address-block.ts';
 import { alsoFailed, ReplayError } from '../../base/errors.ts';
 import { portSpans } from '../../base/port-range.ts';
-import { coveringBlocks, formatBlock } from '../way/address-blocks.ts';
+import { coveringBlocks } from '../way/address-blocks.ts';
 import type { ReplyDropSpec } from './drop-spec.ts';
 import { type ChainRule, chainLine, type Family, IPTABLES, MarkedChain } from './marked-chain.ts';
 import { DropTable, dropTableLine } from './nft-table.ts';

@@ -1,5 +1,7 @@
 /** The system's libpcap, where it is installed: it compiles filters in pcap's language. */
+
 import koffi from 'koffi';
+import type { BpfInstruction } from '../../base/bpf-instruction.ts';
 import { ReplayError } from '../../base/errors.ts';
 import { ADDRESS, OCTETS } from './libc.ts';
 import { viewOf } from './memory.ts';
@@ -17,14 +19,6 @@ const INSTRUCTION_BYTES = 8;
 /** LINKTYPE_RAW of files is another number among libpcap's own. */
 const LINKTYPE_RAW = 101;
 const DLT_RAW = 12;
-
-/** struct bpf_insn (pcap/bpf.h): `jt` and `jf` are how many instructions to skip. */
-export interface PcapInstruction {
-  readonly code: number;
-  readonly jt: number;
-  readonly jf: number;
-  readonly k: number;
-}
 
 interface Library {
   readonly openDead: (linkType: number, snapBytes: number) => number;
@@ -44,7 +38,7 @@ interface Library {
  * The program of a filter for frames of a link type (a LINKTYPE_ number).
  * @throws ReplayError ERR_CAPTURE_FILTER (usage), ERR_IO_LIBPCAP (environment)
  */
-export function compileFilter(text: string, linkType: number): PcapInstruction[] {
+export function compileFilter(text: string, linkType: number): BpfInstruction[] {
   const library = load();
   const pcap = library.openDead(linkType === LINKTYPE_RAW ? DLT_RAW : linkType, SNAP_BYTES);
   if (pcap === 0) throw unavailable('it has no memory for a filter');
@@ -61,7 +55,7 @@ export function compileFilter(text: string, linkType: number): PcapInstruction[]
   }
 }
 
-function instructionsOf(program: Uint8Array): PcapInstruction[] {
+function instructionsOf(program: Uint8Array): BpfInstruction[] {
   const head = new DataView(program.buffer);
   const count = head.getUint32(0, true);
   const address = Number(head.getBigUint64(8, true));

@@ -1,4 +1,5 @@
 /** Ranges of addresses as CIDR blocks, which rules and routes are made of. */
+
 import {
   type AddressRange,
   addressAt,
@@ -6,24 +7,14 @@ import {
   addressOfBytes,
   familyOf,
   formatAddress,
-  type IpAddress,
   parseAddress,
 } from '../../base/address.ts';
+import { type AddressBlock, formatBlock } from '../../base/address-block.ts';
 import { sharePrefix } from './interfaces.ts';
-
-/** All addresses that share the first `prefixBits` bits of `address`. */
-export interface AddressBlock {
-  readonly address: IpAddress;
-  readonly prefixBits: number;
-}
 
 /** What of an IPv6 address is the same within a range. */
 const COMMON_BITS = 96;
 const LOW_BITS = 32;
-
-/** `198.18.0.0/15` */
-export const formatBlock = ({ address, prefixBits }: AddressBlock): string =>
-  `${formatAddress(address)}/${prefixBits}`;
 
 /** The fewest blocks that hold exactly the range's addresses, in their order: at most 62. */
 export function blocksOf(range: AddressRange): AddressBlock[] {

@@ -11,7 +11,7 @@ import { ReplayError } from '../../base/errors.ts';
 import { isOnLink } from './client-ranges.ts';
 import { type NetworkInterface, readInterfaces } from './interfaces.ts';
 import { requireLoopback } from './loopback.ts';
-import { findRoute, type LinkRoute, type NextHopChoice } from './routes.ts';
+import { findRoute, type LinkRoute, type NextHop } from './routes.ts';
 
 /** What a path to the targets is looked for with. */
 export interface LocalPathRequest {
@@ -19,7 +19,7 @@ export interface LocalPathRequest {
   readonly targets: readonly IpAddress[];
   /** null: from the routing table. */
   readonly interfaceName: string | null;
-  readonly nextHop: NextHopChoice | null;
+  readonly nextHop: NextHop | null;
   /** `aa:bb:cc:dd:ee:ff`; null: the interface's own. */
   readonly sourceMac: string | null;
   /** `ip` and `raw-socket` leave the link header, and so the next hop's MAC, to the kernel. */

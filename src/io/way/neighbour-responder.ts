@@ -3,7 +3,9 @@
  * same link needs no route to the clients. It answers for the ranges alone, and not for
  * addresses that somebody else has; what is said unasked is in neighbour-announcer.ts.
  */
+
 import { type AddressRange, addressBytes, familyOf, type IpAddress } from '../../base/address.ts';
+import type { BpfInstruction } from '../../base/bpf-instruction.ts';
 import {
   ARP_OPERATION,
   ARP_TARGET_ADDRESS,
@@ -23,7 +25,7 @@ import {
   ndpAnswer,
   parseNdp,
 } from '../../wire/ndp.ts';
-import { Bpf, BpfAssembler, type BpfInstruction } from '../filter/bpf.ts';
+import { Bpf, BpfAssembler } from '../filter/bpf.ts';
 import { addRangeMatch, inPacket } from '../filter/range-match.ts';
 import { attachFilter } from '../filter/socket-filter.ts';
 import {

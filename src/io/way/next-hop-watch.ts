@@ -6,11 +6,12 @@
  * Each next hop is asked once a second (ARP, NDP), and what it says unasked is heard as well. The
  * kernel's own table is of no help: it asks only for what is sent by way of it.
  */
+import type { BpfInstruction } from '../../base/bpf-instruction.ts';
 import { ETHERNET_HEADER_BYTES, EtherType, emitEthernet } from '../../wire/ethernet.ts';
 import { IPV4_ADDRESS_BYTES } from '../../wire/ipv4.ts';
 import { IPV6_HEADER_BYTES, IPV6_NEXT_HEADER } from '../../wire/ipv6.ts';
 import { IP_PROTOCOL_ICMPV6, NdpType } from '../../wire/ndp.ts';
-import { Bpf, BpfAssembler, type BpfInstruction } from '../filter/bpf.ts';
+import { Bpf, BpfAssembler } from '../filter/bpf.ts';
 import { attachFilter } from '../filter/socket-filter.ts';
 import {
   AF_PACKET,
@@ -36,7 +37,7 @@ const FRAME_BYTES_MAX = 256;
 /** The targets with these rows in the plan are reached by this header from now on. */
 export type OnMoved = (targets: readonly number[], linkHeader: Uint8Array) => void;
 
-interface NextHop {
+interface WatchedHop {
   readonly address: Uint8Array;
   readonly question: Uint8Array | null;
   readonly targets: number[];
@@ -46,7 +47,7 @@ interface NextHop {
 /** Hears when a next hop gets another MAC. */
 export class NextHopWatch {
   readonly #socket: Socket;
-  readonly #hops: readonly NextHop[];
+  readonly #hops: readonly WatchedHop[];
   readonly #etherType: number;
   readonly #sourceMac: Uint8Array;
   readonly #onMoved: OnMoved;
@@ -110,7 +111,7 @@ export class NextHopWatch {
     }
   }
 
-  #move(hop: NextHop, mac: Uint8Array): void {
+  #move(hop: WatchedHop, mac: Uint8Array): void {
     hop.mac = mac;
     const [source, etherType] = [this.#sourceMac, this.#etherType];
     this.#onMoved(hop.targets, emitEthernet({ destination: mac, source, etherType }));
@@ -121,8 +122,8 @@ export class NextHopWatch {
 export const canMove = (path: LocalPath): boolean =>
   path.device.asksNeighbours && followedHops(path).length > 0;
 
-function followedHops({ device, routes }: LocalPath): NextHop[] {
-  const hops: NextHop[] = [];
+function followedHops({ device, routes }: LocalPath): WatchedHop[] {
+  const hops: WatchedHop[] = [];
   for (const [target, { nextHop, nextHopMac, linkHeader }] of routes.entries()) {
     if (nextHop === null || linkHeader.length !== ETHERNET_HEADER_BYTES) continue;
     const known = hops.find(({ address }) => Buffer.compare(address, nextHop) === 0);

@@ -5,8 +5,8 @@ import { EtherType, emitEthernet, MAC_BYTES, parseMac } from '../../wire/etherne
 import { findInterface, ipJson, type NetworkInterface, parseOctets } from './interfaces.ts';
 import { askNeighbour } from './neighbours.ts';
 
-/** Where frames go: a MAC, or a router whose MAC is asked for. */
-export type NextHopChoice =
+/** Where frames go: a MAC (`aa:bb:cc:dd:ee:ff`), or a router whose MAC is asked for. */
+export type NextHop =
   | { readonly kind: 'mac'; readonly mac: string }
   | { readonly kind: 'ip'; readonly address: string };
 
@@ -16,7 +16,7 @@ export interface RouteRequest {
   /** Where frames leave; null: as the routing table says. */
   readonly interfaceName: string | null;
   /** null: as the routing and neighbour tables say. */
-  readonly nextHop: NextHopChoice | null;
+  readonly nextHop: NextHop | null;
   /** `aa:bb:cc:dd:ee:ff`; null: the interface's own. */
   readonly sourceMac: string | null;
   /** Whether frames bear a link header: without, no MAC is looked for. */

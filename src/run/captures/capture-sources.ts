@@ -2,15 +2,16 @@
  * From what the user names to files that can be read anywhere: folders are listed, compressed files
  * and pipes unpacked, and each gets its place in the joined capture.
  */
+
 import { basename } from 'node:path';
 import { ReplayError } from '../../base/errors.ts';
+import type { JoinedFile } from '../../base/joined-file.ts';
 import { CaptureError } from '../../capture/capture-error.ts';
 import { formatOf, MAGIC_BYTES } from '../../capture/format.ts';
 import type { Damage } from '../../capture/packet-reader.ts';
 import { CaptureFile, JOIN_BYTES } from '../../io/files/capture-file.ts';
 import { filesIn, headOf, kindOf, STANDARD_INPUT } from '../../io/files/capture-source.ts';
 import { INDEX_SUFFIX } from '../../io/files/index-file.ts';
-import type { JoinedFile } from '../../session/script/scripts.ts';
 import { type Compression, unpackCapture } from './unpack-capture.ts';
 
 /** Names of files that a note lists. */
@@ -30,7 +31,7 @@ export interface Source extends JoinedFile {
 }
 
 /** How captures are looked for and opened. */
-export interface SourceOptions {
+export interface CaptureSourceOptions {
   readonly signal?: AbortSignal;
   /** Whether what is no capture is an error among others, too. */
   readonly strict?: boolean;
@@ -58,7 +59,7 @@ export class CaptureSources {
 /** Opens everything once, so that what is wrong with any of it is said before the work begins. */
 export async function openSources(
   paths: readonly string[],
-  options: SourceOptions,
+  options: CaptureSourceOptions,
 ): Promise<CaptureSources> {
   const names = paths.flatMap((path) => expand(path, options));
   if (names.filter((name) => name === STANDARD_INPUT).length > 1) throw standardInputTwice();
@@ -71,7 +72,7 @@ export async function openSources(
 class Opening {
   readonly #names: readonly string[];
   readonly #plain: readonly (CaptureFile | null)[];
-  readonly #options: SourceOptions;
+  readonly #options: CaptureSourceOptions;
   readonly #list: Source[] = [];
   readonly #unnamed: { close(): void }[] = [];
   #base = 0;
@@ -83,7 +84,7 @@ class Opening {
   constructor(
     names: readonly string[],
     plain: readonly (CaptureFile | null)[],
-    options: SourceOptions,
+    options: CaptureSourceOptions,
   ) {
     this.#names = names;
     this.#plain = plain;
@@ -161,7 +162,7 @@ class Opening {
 }
 
 /** A folder stands for the captures in it. */
-function expand(path: string, options: SourceOptions): string[] {
+function expand(path: string, options: CaptureSourceOptions): string[] {
   if (kindOf(path) !== 'folder') return [path];
   const files = filesIn(path).filter((file) => !file.endsWith(INDEX_SUFFIX));
   const captures = files.filter((file) => formatOf(headOf(file, MAGIC_BYTES)) !== null);

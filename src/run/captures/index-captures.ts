@@ -3,6 +3,7 @@
  * themselves.
  */
 
+import type { JoinedFile } from '../../base/joined-file.ts';
 import { formatCount } from '../../base/units.ts';
 import { type Epoch, newEpoch } from '../../capture/capture-clock.ts';
 import { CaptureError } from '../../capture/capture-error.ts';
@@ -24,7 +25,7 @@ import { findHttpRequests, type HttpRequests } from '../../session/script/http-r
 import { findHints, type ProtocolHint } from '../../session/script/protocol-hints.ts';
 import { findProtocolUses, type ProtocolUse } from '../../session/script/protocol-uses.ts';
 import { ScriptBuilder } from '../../session/script/script-builder.ts';
-import type { JoinedFile, Scripts } from '../../session/script/scripts.ts';
+import type { Scripts } from '../../session/script/scripts.ts';
 import type { ReadOctets } from '../../session/script/stream-view.ts';
 import { type CaptureSources, openSources, type Source } from './capture-sources.ts';
 import { canBeStored, type IndexKey, identitiesOf, loadIndex, saveIndex } from './index-store.ts';
@@ -216,7 +217,7 @@ class Indexing {
     const stored = loadIndex(key, this.#tracker, (text) => this.#warn(text));
     if (stored === null) return false;
     this.#epoch.seconds = stored.epoch.seconds;
-    this.#epoch.nanos = stored.epoch.nanos;
+    this.#epoch.nanoseconds = stored.epoch.nanoseconds;
     for (const [i, report] of stored.reports.entries()) {
       const source = this.#sources.at(i);
       if (source !== undefined) this.#report(source, { ...report, file: source.name });

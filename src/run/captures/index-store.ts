@@ -160,7 +160,7 @@ function isHead(value: unknown): value is Head {
   return (
     Array.isArray(captures) &&
     (epoch === null ||
-      (isObject(epoch) && isFiniteNumber(epoch.seconds) && isFiniteNumber(epoch.nanos))) &&
+      (isObject(epoch) && isFiniteNumber(epoch.seconds) && isFiniteNumber(epoch.nanoseconds))) &&
     Array.isArray(reports) &&
     reports.length === captures.length &&
     reports.every(isReport) &&

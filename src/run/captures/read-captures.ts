@@ -5,22 +5,23 @@
  * file is only opened when the others have come to its first packet, so that a day of rotated files
  * costs no more memory than two of them.
  */
+import type { Timestamp } from '../../base/time.ts';
 import type { Epoch } from '../../capture/capture-clock.ts';
 import { CaptureError } from '../../capture/capture-error.ts';
 import { readerOf } from '../../capture/format.ts';
 import type { FrameFilter } from '../../capture/frame-filter.ts';
 import { OctetWindow, WINDOW_BYTES } from '../../capture/octet-window.ts';
-import { PACKET_BYTES_MAX, type PacketReader, Step } from '../../capture/packet-reader.ts';
+import { PACKET_BYTES_MAX, type PacketReader, ReadResult } from '../../capture/packet-reader.ts';
 import { CaptureFile } from '../../io/files/capture-file.ts';
-import { CaptureIngest, IngestStep, type Timestamp } from '../../session/reading/capture-ingest.ts';
+import { CaptureIngest, IngestResult } from '../../session/reading/capture-ingest.ts';
 import type { SessionTracker } from '../../session/reading/session-tracker.ts';
 import { named, type Source } from './capture-sources.ts';
 
 /** Half of it is enough for two of the largest packets, and many files may be open at a time. */
 const MERGE_WINDOW_BYTES = 2 * PACKET_BYTES_MAX + 4096;
 
-const BEGINNING_OF_TIME: Timestamp = { seconds: Number.NEGATIVE_INFINITY, nanos: 0 };
-const END_OF_TIME: Timestamp = { seconds: Number.POSITIVE_INFINITY, nanos: 0 };
+const BEGINNING_OF_TIME: Timestamp = { seconds: Number.NEGATIVE_INFINITY, nanoseconds: 0 };
+const END_OF_TIME: Timestamp = { seconds: Number.POSITIVE_INFINITY, nanoseconds: 0 };
 
 /** What files are read into, and how. */
 export interface ReadingOptions {
@@ -61,15 +62,15 @@ export function dateSource(source: Source): DatedSource {
     const window = new OctetWindow(MERGE_WINDOW_BYTES);
     const reader = startReading(file, window);
     for (;;) {
-      const step = reader.next();
-      if (step === Step.END) {
+      const found = reader.next();
+      if (found === ReadResult.END) {
         requireBeginning(reader);
         return { source, first: BEGINNING_OF_TIME };
       }
-      if (step === Step.PACKET && !Number.isNaN(reader.seconds)) {
-        return { source, first: { seconds: reader.seconds, nanos: reader.nanos } };
+      if (found === ReadResult.PACKET && !Number.isNaN(reader.seconds)) {
+        return { source, first: { seconds: reader.seconds, nanoseconds: reader.nanoseconds } };
       }
-      if (step === Step.MORE) fill(file, window, reader);
+      if (found === ReadResult.MORE) fill(file, window, reader);
     }
   } catch (fault) {
     throw named(source.name, fault);
@@ -90,7 +91,7 @@ export class CaptureReading {
   async readAll(source: Source): Promise<void> {
     const reading = this.#open(source, WINDOW_BYTES);
     try {
-      while (takePackets(reading, END_OF_TIME) !== IngestStep.END) await this.#fill(reading);
+      while (takePackets(reading, END_OF_TIME) !== IngestResult.END) await this.#fill(reading);
       this.#close(reading);
     } finally {
       reading.file.close();
@@ -127,12 +128,12 @@ export class CaptureReading {
 
   /** Reads a file up to a time, and puts it back in its place among the active ones. */
   async #advance(reading: Reading, active: Reading[], limit: Timestamp): Promise<void> {
-    let step: IngestStep = takePackets(reading, limit);
-    while (step === IngestStep.MORE) {
+    let step: IngestResult = takePackets(reading, limit);
+    while (step === IngestResult.MORE) {
       await this.#fill(reading);
       step = takePackets(reading, limit);
     }
-    if (step === IngestStep.END) {
+    if (step === IngestResult.END) {
       this.#close(reading);
       return;
     }
@@ -191,9 +192,9 @@ function fill(file: CaptureFile, window: OctetWindow, reader: PacketReader): voi
 }
 
 /** @throws CaptureError that names the file, where it is of a version that is not read */
-function takePackets({ source, ingest }: Reading, limit: Timestamp): IngestStep {
+function takePackets({ source, ingest }: Reading, limit: Timestamp): IngestResult {
   try {
-    return ingest.run(limit.seconds, limit.nanos);
+    return ingest.run(limit.seconds, limit.nanoseconds);
   } catch (fault) {
     throw named(source.name, fault);
   }
@@ -219,7 +220,7 @@ function requireBeginning({ damage }: PacketReader): void {
 
 function compareTimes(a: Timestamp, b: Timestamp): number {
   if (a.seconds !== b.seconds) return a.seconds < b.seconds ? -1 : 1;
-  return a.nanos - b.nanos;
+  return a.nanoseconds - b.nanoseconds;
 }
 
 function earlierOf(a: Timestamp = END_OF_TIME, b: Timestamp = END_OF_TIME): Timestamp {

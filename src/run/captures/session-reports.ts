@@ -1,27 +1,28 @@
 /** Renders a catalog of sessions in the terms of the inspect document. */
+
 import { createHash } from 'node:crypto';
-import { NS_PER_MS, NS_PER_SECOND } from '../../base/time.ts';
+import type { JoinedFile } from '../../base/joined-file.ts';
+import { NS_PER_MS, NS_PER_SECOND, type Timestamp } from '../../base/time.ts';
 import { openCaptureBytes } from '../../io/files/capture-file.ts';
 import type { ServerReport, SessionReport, SessionTotals } from '../../report/inspect-document.ts';
-import type { Timestamp } from '../../session/reading/capture-ingest.ts';
 import type { SessionCatalog } from '../../session/reading/session-catalog.ts';
 import { SESSION_REASON_NAMES, SessionReason } from '../../session/reading/session-reason.ts';
 import { SessionFlag } from '../../session/reading/session-records.ts';
-import type { JoinedFile } from '../../session/script/scripts.ts';
 import type { CaptureBytes } from '../../transport/ports.ts';
 
 /** A digest reads a stream in pieces of at most this much. */
 const DIGEST_PIECE_BYTES = 1 << 20;
 
 /** Seconds since 1970 with nine decimals. */
-export function timestampText({ seconds, nanos }: Timestamp): string {
+export function timestampText({ seconds, nanoseconds }: Timestamp): string {
   // Before 1970 the nanoseconds count forward from a second below zero.
-  if (seconds < 0 && nanos > 0) return `-${digits(-seconds - 1, NS_PER_SECOND - nanos)}`;
-  return seconds < 0 ? `-${digits(-seconds, 0)}` : digits(seconds, nanos);
+  if (seconds < 0 && nanoseconds > 0)
+    return `-${digits(-seconds - 1, NS_PER_SECOND - nanoseconds)}`;
+  return seconds < 0 ? `-${digits(-seconds, 0)}` : digits(seconds, nanoseconds);
 }
 
-const digits = (seconds: number, nanos: number): string =>
-  `${seconds}.${nanos.toString().padStart(9, '0')}`;
+const digits = (seconds: number, nanoseconds: number): string =>
+  `${seconds}.${nanoseconds.toString().padStart(9, '0')}`;
 
 /** Counts of a catalog's sessions; reasons that none has are left out. */
 export function sessionTotals({ total, reasonCounts }: SessionCatalog): SessionTotals {
@@ -107,7 +108,7 @@ function startOf(catalog: SessionCatalog, session: number, epochSeconds: number)
   const seconds = Math.floor(ns / NS_PER_SECOND);
   return timestampText({
     seconds: (Number.isNaN(epochSeconds) ? 0 : epochSeconds) + seconds,
-    nanos: Math.round(ns - seconds * NS_PER_SECOND),
+    nanoseconds: Math.round(ns - seconds * NS_PER_SECOND),
   });
 }
 

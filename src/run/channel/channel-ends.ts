@@ -1,12 +1,13 @@
 /** What both ends of the channel need: who they are, and what time it is. */
+
 import { readFileSync } from 'node:fs';
+import type { Timestamp } from '../../base/time.ts';
 import {
   BOOT_ID_BYTES,
   CAPABILITIES,
   type Hello,
   PROTOCOL_VERSION,
   PROTOCOL_VERSION_OLDEST,
-  type Stamp,
 } from '../../intercept/protocol.ts';
 import { CLOCK_REALTIME, clockGettime, TIMESPEC_WORDS } from '../../io/sys/clock.ts';
 
@@ -36,7 +37,7 @@ function readBootId(): Uint8Array {
 }
 
 /** Reads CLOCK_REALTIME. */
-export function wallClock(): () => Stamp {
+export function wallClock(): () => Timestamp {
   const timespec = new Uint32Array(TIMESPEC_WORDS);
   return () => {
     clockGettime(CLOCK_REALTIME, timespec);

@@ -2,10 +2,11 @@
  * A replay's connection to one intercept. What fails before the run has begun fails the run; a
  * connection that is lost later is made again, and what was missed in between is said.
  */
+
 import { ReplayError } from '../../base/errors.ts';
-import { NS_PER_MS, NS_PER_SECOND } from '../../base/time.ts';
+import { NS_PER_MS, NS_PER_SECOND, type Timestamp } from '../../base/time.ts';
 import { formatCount, formatDuration } from '../../base/units.ts';
-import { type Hello, RefusalCode, type Stamp } from '../../intercept/protocol.ts';
+import { type Hello, RefusalCode } from '../../intercept/protocol.ts';
 import type { RegistrationAnswer, RegistrationRequest } from '../../intercept/registration.ts';
 import { type PeerFault, ReplayPeer } from '../../intercept/replay-peer.ts';
 import type { ChannelStream, DialledStream, DialOptions } from '../../io/channel/channel-socket.ts';
@@ -39,7 +40,7 @@ export interface LinkOptions {
   readonly router: RecordRouter;
   readonly world: LinkWorld;
   /** The wall clock. */
-  now(): Stamp;
+  now(): Timestamp;
   onWarning(text: string): void;
   /** Once, after the run has begun: the intercept will not come back, and this is why. */
   onGone(error: ReplayError): void;

@@ -2,7 +2,7 @@
 
 import type { PostedFailure } from '../../base/posted-failure.ts';
 import type { Registration } from '../../intercept/ports.ts';
-import type { SourceMode, SourceOptions } from '../../io/intercept/intercept-source.ts';
+import type { PacketSourceOptions, SourceMode } from '../../io/intercept/intercept-source.ts';
 
 /** Words by which an intercept's threads tell each other that there is something to look at. */
 export const Wake = {
@@ -25,7 +25,7 @@ export interface PostedOwner {
 /** What the intercept's main thread tells its capturing thread at its start. */
 export interface CaptureJob {
   readonly mode: SourceMode;
-  readonly source: SourceOptions;
+  readonly source: PacketSourceOptions;
   readonly prefixBytes: number;
   /** `TALLIES` numbers. */
   readonly tally: Float64Array<SharedArrayBuffer>;

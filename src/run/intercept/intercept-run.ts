@@ -4,7 +4,7 @@ import { alsoFailed, ReplayError } from '../../base/errors.ts';
 import { Tally } from '../../intercept/intercept-core.ts';
 import { isLoopback } from '../../io/channel/channel-secret.ts';
 import { listenForStreams } from '../../io/channel/channel-socket.ts';
-import type { SourceMode, SourceOptions } from '../../io/intercept/intercept-source.ts';
+import type { PacketSourceOptions, SourceMode } from '../../io/intercept/intercept-source.ts';
 import { type MetricsServer, serveMetrics } from '../../io/metrics-server.ts';
 import { helloOf, wallClock } from '../channel/channel-ends.ts';
 import { CaptureThread } from './capture-thread.ts';
@@ -26,7 +26,7 @@ export interface InterceptOptions {
   /** The channel's key (`keyOfToken`), or null without a secret. */
   readonly key: Uint8Array | null;
   readonly prefixBytes: number;
-  readonly source: SourceOptions;
+  readonly source: PacketSourceOptions;
   readonly logFile: string | null;
   readonly pidFile: string | null;
   /** Where Prometheus finds the counts, or null: nowhere. */

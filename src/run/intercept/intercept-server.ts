@@ -6,16 +6,11 @@
 
 import type { PostedFailure } from '../../base/posted-failure.ts';
 import { createRecordRing, RecordRing } from '../../base/record-ring.ts';
-import { NS_PER_SECOND } from '../../base/time.ts';
+import { NS_PER_SECOND, type Timestamp } from '../../base/time.ts';
 import { OUTBOX_BYTES, Tally } from '../../intercept/intercept-core.ts';
 import { InterceptPeer } from '../../intercept/intercept-peer.ts';
 import type { Registration } from '../../intercept/ports.ts';
-import {
-  type ChannelStatus,
-  type Hello,
-  RefusalCode,
-  type Stamp,
-} from '../../intercept/protocol.ts';
+import { type ChannelStatus, type Hello, RefusalCode } from '../../intercept/protocol.ts';
 import type { RegistrationRequest } from '../../intercept/registration.ts';
 import { formatRange, overlapOf, REGISTRATIONS_MAX } from '../../intercept/registry.ts';
 import type { ChannelStream, StreamEvents } from '../../io/channel/channel-socket.ts';
@@ -40,7 +35,7 @@ export interface InterceptServerHost {
   readonly interfaces: readonly string[];
   readonly tally: Float64Array;
   nowNs(): number;
-  now(): Stamp;
+  now(): Timestamp;
   /** Why nobody at the other end of this stream may register, or null. */
   refusalOf(stream: ChannelStream): string | null;
   /** Captures for these and nobody else; `failure` where the former ones stay in force. */

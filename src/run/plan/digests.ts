@@ -1,7 +1,8 @@
 /** By what results of the same captures and of the same plan are known. */
+
 import { createHash } from 'node:crypto';
+import type { JoinedFile } from '../../base/joined-file.ts';
 import { identityOf } from '../../io/files/index-file.ts';
-import type { JoinedFile } from '../../session/script/scripts.ts';
 import type { ReplayOptions } from './options.ts';
 
 /** Hexadecimal digits of SHA-256 that are kept: 128 bits. */

@@ -6,7 +6,9 @@
  * (cli/replay-options.ts) has already checked each value on its own; what needs the capture (is
  * the pool large enough, does a route match anything) is checked by the run.
  */
+
 import type { PortRange } from '../../base/port-range.ts';
+import type { NextHop } from '../../io/way/routes.ts';
 import type { PoolOrder } from '../../schedule/address-pool.ts';
 import type { RampStage } from '../../schedule/arrivals.ts';
 import type { CaptureChoice } from '../captures/index-captures.ts';
@@ -35,11 +37,6 @@ export interface Route {
 export type ReplayTarget =
   | { readonly kind: 'embedded' }
   | { readonly kind: 'network'; readonly routes: readonly Route[] };
-
-/** Where frames go: a link-layer address (`aa:bb:cc:dd:ee:ff`), or a router whose address is asked for. */
-export type NextHop =
-  | { readonly kind: 'mac'; readonly mac: string }
-  | { readonly kind: 'ip'; readonly address: string };
 
 /** In place of a client pool: the address that this machine itself reaches the target from. */
 export const OWN_CLIENTS = 'own';

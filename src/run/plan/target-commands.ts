@@ -1,8 +1,10 @@
 /** The exact lines that the target's machine needs so that replies come back to this one. */
+
 import { isIP } from 'node:net';
 import { addressOfBytes, formatAddress } from '../../base/address.ts';
+import { formatBlock } from '../../base/address-block.ts';
 import { replyDropLines } from '../../io/rules/reply-drop.ts';
-import { coveringBlocks, formatBlock } from '../../io/way/address-blocks.ts';
+import { coveringBlocks } from '../../io/way/address-blocks.ts';
 import { type ClientAddresses, parseClients } from '../../schedule/address-pool.ts';
 import type { NetworkWay, OwnReplies } from './network-way.ts';
 import type { RunPlan } from './run-plan.ts';

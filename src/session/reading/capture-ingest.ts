@@ -1,28 +1,22 @@
 /** Drives one file's packets through the decoder into sessions, and keeps the file's account. */
-import { NS_PER_SECOND } from '../../base/time.ts';
+import { NS_PER_SECOND, type Timestamp } from '../../base/time.ts';
 import { CaptureClock, type Epoch } from '../../capture/capture-clock.ts';
 import type { FrameFilter } from '../../capture/frame-filter.ts';
-import { type PacketReader, Step } from '../../capture/packet-reader.ts';
+import { type PacketReader, ReadResult } from '../../capture/packet-reader.ts';
 import { SegmentDecoder } from '../../capture/segment-decoder.ts';
 import { SKIP_NAMES, Skip } from '../../capture/skip-reason.ts';
 import { Doubt, FAR_NS, type Frame, StrayTimes } from '../../capture/stray-times.ts';
 import type { SessionTracker } from './session-tracker.ts';
 
 /** What `run` came to. */
-export const IngestStep = {
+export const IngestResult = {
   /** The window must be filled, or the reader told that the file ends. */
-  MORE: Step.MORE,
-  END: Step.END,
+  MORE: ReadResult.MORE,
+  END: ReadResult.END,
   /** The next packet is later than what was asked for. */
   AHEAD: 3,
 } as const;
-export type IngestStep = (typeof IngestStep)[keyof typeof IngestStep];
-
-/** Seconds since 1970 and nanoseconds. */
-export interface Timestamp {
-  readonly seconds: number;
-  readonly nanos: number;
-}
+export type IngestResult = (typeof IngestResult)[keyof typeof IngestResult];
 
 /** A time of so many whole seconds after another one may be far from it. */
 const FAR_SECONDS = FAR_NS / NS_PER_SECOND;
@@ -60,9 +54,9 @@ export class CaptureIngest {
   #isPending = false;
   #isOffered = false;
   #firstSeconds = Number.NaN;
-  #firstNanos = 0;
+  #firstNanoseconds = 0;
   #lastSeconds = Number.NaN;
-  #lastNanos = 0;
+  #lastNanoseconds = 0;
 
   constructor(reader: PacketReader, tracker: SessionTracker, options: IngestOptions) {
     this.reader = reader;
@@ -74,21 +68,21 @@ export class CaptureIngest {
   }
 
   /** Takes packets that are dated up to a time; those without a time go with the one before. */
-  run(untilSeconds: number, untilNanos: number): IngestStep {
+  run(untilSeconds: number, untilNanoseconds: number): IngestResult {
     this.#interface = -1;
     const { reader } = this;
     const strays = this.#strays;
     for (;;) {
-      if (strays.isBusy && !this.#takeReleased(untilSeconds, untilNanos)) {
-        return IngestStep.AHEAD;
+      if (strays.isBusy && !this.#takeReleased(untilSeconds, untilNanoseconds)) {
+        return IngestResult.AHEAD;
       }
       if (!this.#isPending) {
-        const step = reader.next();
-        if (step === Step.END && strays.isHolding) {
+        const found = reader.next();
+        if (found === ReadResult.END && strays.isHolding) {
           strays.end(this.packets);
           continue;
         }
-        if (step !== Step.PACKET) return step;
+        if (found !== ReadResult.PACKET) return found;
         this.#isPending = true;
         this.#isOffered = false;
       }
@@ -103,7 +97,7 @@ export class CaptureIngest {
         }
         this.#isOffered = true;
       }
-      if (isLater(reader, untilSeconds, untilNanos)) return IngestStep.AHEAD;
+      if (isLater(reader, untilSeconds, untilNanoseconds)) return IngestResult.AHEAD;
       const { window } = reader;
       if (!this.#take(window.data, window.base, reader)) reader.wantWhole();
       this.#isPending = false;
@@ -112,8 +106,8 @@ export class CaptureIngest {
 
   /** When the packet is dated that `run` stopped before. */
   get pending(): Timestamp {
-    const { seconds, nanos } = this.#strays.released.at(0) ?? this.reader;
-    return { seconds, nanos };
+    const { seconds, nanoseconds } = this.#strays.released.at(0) ?? this.reader;
+    return { seconds, nanoseconds };
   }
 
   /** Packets whose time stamps were far from those around them. */
@@ -129,12 +123,12 @@ export class CaptureIngest {
   /** First and last packet that have a time, in the order of the file; null without any. */
   get first(): Timestamp | null {
     if (Number.isNaN(this.#firstSeconds)) return null;
-    return { seconds: this.#firstSeconds, nanos: this.#firstNanos };
+    return { seconds: this.#firstSeconds, nanoseconds: this.#firstNanoseconds };
   }
 
   get last(): Timestamp | null {
     if (Number.isNaN(this.#lastSeconds)) return null;
-    return { seconds: this.#lastSeconds, nanos: this.#lastNanos };
+    return { seconds: this.#lastSeconds, nanoseconds: this.#lastNanoseconds };
   }
 
   /** Frames that are no segments, by reason; only reasons that occurred. */
@@ -151,11 +145,11 @@ export class CaptureIngest {
   }
 
   /** @returns false where one of them is later than that */
-  #takeReleased(untilSeconds: number, untilNanos: number): boolean {
+  #takeReleased(untilSeconds: number, untilNanoseconds: number): boolean {
     const { released } = this.#strays;
     while (released.length > 0) {
       const frame = released[0];
-      if (isLater(frame, untilSeconds, untilNanos)) return false;
+      if (isLater(frame, untilSeconds, untilNanoseconds)) return false;
       this.#take(frame.data, frame.base, frame);
       this.#strays.taken();
     }
@@ -164,7 +158,7 @@ export class CaptureIngest {
 
   /** @returns false where more of the packet is needed than is there */
   #take(data: DataView, base: number, frame: Frame): boolean {
-    const { seconds, nanos } = frame;
+    const { seconds, nanoseconds } = frame;
     const isWanted = this.#filterOf === null || this.#passes(data, frame, this.#filterOf);
     const verdict = isWanted ? this.#decoder.decode(data, base, frame) : Skip.FILTERED;
     const isInPart = frame.presentBytes < frame.capturedBytes;
@@ -173,12 +167,12 @@ export class CaptureIngest {
     if (!Number.isNaN(seconds)) {
       if (this.packets === 1 || Number.isNaN(this.#firstSeconds)) {
         this.#firstSeconds = seconds;
-        this.#firstNanos = nanos;
+        this.#firstNanoseconds = nanoseconds;
       }
       this.#lastSeconds = seconds;
-      this.#lastNanos = nanos;
+      this.#lastNanoseconds = nanoseconds;
     }
-    this.#clock.onPacket(seconds, nanos, frame.interfaceIndex);
+    this.#clock.onPacket(seconds, nanoseconds, frame.interfaceIndex);
     if (frame.capturedBytes < frame.originalBytes) this.truncatedPackets++;
     if (verdict !== Skip.NONE) {
       this.#skipped[verdict]++;
@@ -205,5 +199,6 @@ export class CaptureIngest {
   }
 }
 
-const isLater = (frame: Frame, untilSeconds: number, untilNanos: number): boolean =>
-  frame.seconds > untilSeconds || (frame.seconds === untilSeconds && frame.nanos > untilNanos);
+const isLater = (frame: Frame, untilSeconds: number, untilNanoseconds: number): boolean =>
+  frame.seconds > untilSeconds ||
+  (frame.seconds === untilSeconds && frame.nanoseconds > untilNanoseconds);

@@ -89,14 +89,14 @@ function clientsOf(catalog: SessionCatalog): string[] {
 }
 
 /** The window in which sessions begin, as a duration and as dates. */
-function whenBegun(catalog: SessionCatalog, { seconds, nanos }: Epoch): string {
+function whenBegun(catalog: SessionCatalog, { seconds, nanoseconds }: Epoch): string {
   let firstNs = Number.POSITIVE_INFINITY;
   let lastNs = Number.NEGATIVE_INFINITY;
   for (let session = 0; session < catalog.total; session++) {
     firstNs = Math.min(firstNs, catalog.startRawNsOf(session));
     lastNs = Math.max(lastNs, catalog.startRawNsOf(session));
   }
-  const after = (ns: number): string => formatDuration(Math.max(0, ns - nanos));
+  const after = (ns: number): string => formatDuration(Math.max(0, ns - nanoseconds));
   const date = (ns: number): string => {
     const at = new Date(((Number.isNaN(seconds) ? 0 : seconds) + ns / NS_PER_SECOND) * 1000);
     return Number.isNaN(at.getTime()) ? 'no date' : at.toISOString();

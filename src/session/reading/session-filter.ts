@@ -1,9 +1,10 @@
 /** Picks the sessions that a selection asks for. */
+import { isInBlock } from '../../base/address-block.ts';
 import { hash32 } from '../../base/prng.ts';
 import { NS_PER_SECOND } from '../../base/time.ts';
 import type { Epoch } from '../../capture/capture-clock.ts';
 import type { SessionFacts } from './session-facts.ts';
-import { matchesPrefix, type SessionSelection } from './session-selection.ts';
+import type { SessionSelection } from './session-selection.ts';
 import type { StreamResolver } from './stream-resolver.ts';
 
 /** A selection, applied to the sessions of one capture. */
@@ -36,7 +37,7 @@ export class SessionFilter {
     }
     if (clients !== undefined) {
       const address = this.#facts.addressOf(session, 1 - this.#facts.serverSideOf(session));
-      if (!clients.some((prefix) => matchesPrefix(prefix, address))) return false;
+      if (!clients.some((prefix) => isInBlock(prefix, address))) return false;
     }
     return (
       this.#beginsInWindow(session) && this.#hasWantedSize(session) && this.#isInFraction(session)
@@ -45,9 +46,10 @@ export class SessionFilter {
 
   #beginsInWindow(session: number): boolean {
     const { fromSeconds, untilSeconds, fromAfterNs, untilAfterNs } = this.#selection;
-    const { seconds, nanos } = this.#epoch;
-    const afterNs = this.#facts.startRawNsOf(session) - nanos;
-    const startSeconds = (Number.isNaN(seconds) ? 0 : seconds) + (afterNs + nanos) / NS_PER_SECOND;
+    const { seconds, nanoseconds } = this.#epoch;
+    const afterNs = this.#facts.startRawNsOf(session) - nanoseconds;
+    const startSeconds =
+      (Number.isNaN(seconds) ? 0 : seconds) + (afterNs + nanoseconds) / NS_PER_SECOND;
     if (fromSeconds !== undefined && startSeconds < fromSeconds) return false;
     if (untilSeconds !== undefined && startSeconds >= untilSeconds) return false;
     if (fromAfterNs !== undefined && afterNs < fromAfterNs) return false;

@@ -1,5 +1,7 @@
 /** Which sessions of a capture are wanted, and how their ends are told apart. */
+
 import type { IpAddress } from '../../base/address.ts';
+import { type AddressBlock, isInBlock } from '../../base/address-block.ts';
 
 const ADDRESS_BITS_MAX = 128;
 
@@ -9,12 +11,6 @@ export interface EndpointPattern {
   readonly port: number | null;
 }
 
-/** Addresses with the same first `bits` bits. */
-export interface AddressPrefix {
-  readonly address: IpAddress;
-  readonly bits: number;
-}
-
 /** What may be replayed although it is not whole. */
 export type Incomplete = 'mid-stream' | 'holed' | 'one-sided';
 
@@ -22,7 +18,7 @@ export type Incomplete = 'mid-stream' | 'holed' | 'one-sided';
 export interface SessionSelection {
   /** Only sessions of these servers; an end that is listed is the server, whoever sent the SYN. */
   readonly servers?: readonly EndpointPattern[];
-  readonly clients?: readonly AddressPrefix[];
+  readonly clients?: readonly AddressBlock[];
   /** Sessions that begin in this window: seconds since 1970; `until` is not in it any more. */
   readonly fromSeconds?: number;
   readonly untilSeconds?: number;
@@ -46,20 +42,5 @@ export function matchesEndpoint(
   ofPort: number,
 ): boolean {
   if (port !== null && port !== ofPort) return false;
-  return address === null || matchesPrefix({ address, bits: ADDRESS_BITS_MAX }, ofAddress);
-}
-
-/** Whether the other address has the same first bits; no address of the other version does. */
-export function matchesPrefix({ address, bits }: AddressPrefix, other: IpAddress): boolean {
-  if (address.family !== other.family) return false;
-  const prefixBits = address.family === 6 ? 96 : 0;
-  for (let bit = 0; bit < Math.min(bits, prefixBits); bit += 8) {
-    const mask = bits - bit >= 8 ? 0xff : (0xff00 >>> (bits - bit)) & 0xff;
-    const differs = (address.prefix[bit / 8] ^ other.prefix[bit / 8]) & mask;
-    if (differs !== 0) return false;
-  }
-  const lowBits = bits - prefixBits;
-  if (lowBits <= 0) return true;
-  const mask = lowBits >= 32 ? 0xffff_ffff : ~(0xffff_ffff >>> lowBits);
-  return ((address.low ^ other.low) & mask) === 0;
+  return address === null || isInBlock({ address, prefixBits: ADDRESS_BITS_MAX }, ofAddress);
 }

@@ -80,13 +80,13 @@ export function findHints(scripts: Scripts, read: ReadOctets): ProtocolHint[] {
 
 class Looker {
   readonly #scripts: Scripts;
-  readonly #client: Prefix;
-  readonly #server: Prefix;
+  readonly #client: StreamHead;
+  readonly #server: StreamHead;
 
   constructor(scripts: Scripts, read: ReadOctets) {
     this.#scripts = scripts;
-    this.#client = new Prefix(new StreamView(scripts.client, read));
-    this.#server = new Prefix(new StreamView(scripts.server, read));
+    this.#client = new StreamHead(new StreamView(scripts.client, read));
+    this.#server = new StreamHead(new StreamView(scripts.server, read));
   }
 
   look(session: number): Finding | null {
@@ -117,7 +117,7 @@ class Looker {
 }
 
 /** Reads the first octets of streams, one character an octet. */
-class Prefix {
+class StreamHead {
   readonly #stream: StreamView;
   readonly #octets = new Uint8Array(PREFIX_BYTES);
 

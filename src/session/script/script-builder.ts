@@ -10,7 +10,9 @@
  * front of it gets that one's time. By how much the server's clock differs from the client's, where
  * two taps captured them, is taken off its times.
  */
+
 import { Float64Column, Uint32Column } from '../../base/columns.ts';
+import type { JoinedFile } from '../../base/joined-file.ts';
 import { seqDiff } from '../../base/seq.ts';
 import { Http1Requests } from '../../protocol/http1-requests.ts';
 import { DatedStream } from '../reading/dated-stream.ts';
@@ -30,7 +32,7 @@ import {
   SessionFlag,
   type SessionRecords,
 } from '../reading/session-records.ts';
-import { type JoinedFile, Protocol, type Scripts, StreamEnd } from './scripts.ts';
+import { Protocol, type Scripts, StreamEnd } from './scripts.ts';
 import { StreamColumnsBuilder } from './stream-columns-builder.ts';
 import type { ReadOctets } from './stream-view.ts';
 

@@ -7,6 +7,7 @@
  *
  * Times are recorded times (not accelerated), in nanoseconds.
  */
+import type { JoinedFile } from '../../base/joined-file.ts';
 import type { RecordedEndpoint } from '../reading/session-facts.ts';
 
 /** How a side ended its stream in the capture. */
@@ -51,13 +52,6 @@ export interface StreamColumns {
   /** As `messageOffsetNs` and `messageThinkNs`; the peer's FIN counts as something waited for. */
   readonly endOffsetNs: Float64Array;
   readonly endThinkNs: Float64Array;
-}
-
-/** A capture file's place in the joined capture: files lie one after another, page-aligned. */
-export interface JoinedFile {
-  readonly path: string;
-  readonly base: number;
-  readonly bytes: number;
 }
 
 /** All replayable sessions, in capture order (by the time of their first packet). */
