@@ -1,6 +1,7 @@
 /**
  * What is made from the tables of options (src/cli/options): the tables of docs/options.md and the types
- * of the library's options. `npm run options` writes them, test/generated.test.ts compares them.
+ * of the library's options; and the JSON Schema of results (src/report/result-schema.ts).
+ * `npm run options` writes them, test/generated.test.ts compares them.
  */
 import type { Command } from '../src/cli/command-line.ts';
 import { loadCommands } from '../src/cli/commands.ts';
@@ -15,6 +16,7 @@ import {
   type OptionTable,
 } from '../src/cli/options/option.ts';
 import { REPLAY_TABLE } from '../src/cli/options/replay-table.ts';
+import { resultJsonSchema } from '../src/report/result-schema.ts';
 
 const COMMANDS = await loadCommands();
 
@@ -29,6 +31,7 @@ export function generatedFiles(read: (path: string) => string): ReadonlyMap<stri
   return new Map([
     ['docs/options.md', withTables(read('docs/options.md'))],
     ['src/api/options.ts', libraryTypes()],
+    ['schema/result.json', `${JSON.stringify(resultJsonSchema(), null, 2)}\n`],
     ...COMMANDS.filter(({ table }) => table.config !== undefined).map(
       (command) => [`schema/${command.name}.config.json`, configSchema(command)] as const,
     ),

@@ -23,7 +23,7 @@ export async function merge({ given, faults, context }: CommandInput): Promise<E
   const results = await Promise.all(
     paths.map(async (source) => ({
       source,
-      result: parseResult(await context.files.read(source), source),
+      result: await parseResult(await context.files.read(source), source),
     })),
   );
   const result = mergeResults(results, parseThresholds(values.threshold), values.allowMissing);

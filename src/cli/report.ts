@@ -41,7 +41,7 @@ export async function report({ given, faults, context }: CommandInput): Promise<
   const summary = summaryOptions(values, context);
   faults.throwIfAny();
 
-  const result = parseResult(await context.files.read(path ?? ''), path ?? '');
+  const result = await parseResult(await context.files.read(path ?? ''), path ?? '');
   for (const { to, render } of asked) {
     if (to === STDOUT) await context.print(await render(result));
     else await context.files.write(to, await render(result));

@@ -1,106 +1,84 @@
 import { ReplayError } from '../base/errors.ts';
-import { encodeHistogram } from '../measure/histogram-codec.ts';
-import { LATENCY_NAMES, Latency, LatencyTable } from '../measure/histograms.ts';
 import { RESULT_SCHEMA, type RunResult } from '../measure/result.ts';
 
 /** The result as one JSON document, ended by a newline. */
 export const jsonReport = (result: RunResult): string => `${JSON.stringify(result, null, 2)}\n`;
 
 /**
- * Reads a result that `jsonReport` wrote.
+ * Reads a result that `jsonReport` wrote, by this version or an earlier one: what that did not count is
+ * taken for none.
  * @param source its name, for the message
- * @throws ReplayError ERR_REPORT_RESULT (usage)
+ * @throws ReplayError ERR_REPORT_RESULT (usage) that names the place
  */
-export function parseResult(text: string, source: string): RunResult {
-  let document: unknown;
+export async function parseResult(text: string, source: string): Promise<RunResult> {
+  const document = parseJson(text, source);
+  const stranger = strangerOf(document);
+  if (stranger !== null) throw notAResult(source, stranger);
+  const { checkResult } = await import('./result-schema.ts');
+  const checked = checkResult(document);
+  if ('fault' in checked) {
+    throw notAResult(source, { fault: `${checked.fault}`, hint: 'was the file changed by hand?' });
+  }
+  return checked;
+}
+
+interface Fault {
+  readonly fault: string;
+  readonly hint?: string;
+  readonly cause?: unknown;
+}
+
+function parseJson(text: string, source: string): unknown {
+  const written = text.trimEnd();
   try {
-    document = JSON.parse(text);
+    return JSON.parse(written);
   } catch (cause) {
-    throw notAResult(source, 'it is not JSON', cause);
+    if (written === '') throw notAResult(source, { fault: 'it is empty', cause });
+    const at = stopOf(written, cause);
+    const line = written.slice(0, at).split('\n').length;
+    if (at >= written.length && /^[[{]/.test(written.trimStart())) {
+      const fault = `it is cut: the JSON stops in the midst of line ${line}`;
+      throw notAResult(source, { fault, hint: 'write or copy it again as a whole', cause });
+    }
+    throw notAResult(source, { fault: `it is not JSON (line ${line})`, cause });
   }
-  const fault = faultOf(document);
-  if (fault !== null) throw notAResult(source, fault);
-  return withLaterFields(document as RunResult);
 }
 
-/** What an earlier version did not count is taken for none. */
-function withLaterFields(result: RunResult): RunResult {
-  const { plan, users, exchanges, packets, rates, bytes, latency, histograms, generator } = result;
-  const later = <Part extends object>(defaults: Partial<Part>, part: Part): Part => ({
-    ...defaults,
-    ...part,
-  });
-  const none = {
-    unsent: 0,
-    unsolicited: 0,
-    failed: 0,
-    otherLength: 0,
-    statuses: {},
-    ofCompleted: 0,
-  };
+/** Where JSON stops being JSON, as far as V8 says it: `… in JSON at position 12`, or nothing at its end. */
+function stopOf(text: string, cause: unknown): number {
+  const message = cause instanceof Error ? cause.message : '';
+  const position = /at position (\d+)/.exec(message)?.[1];
+  if (position !== undefined) return Number(position);
+  return /^Unexpected token/.test(message) ? 0 : text.length;
+}
+
+/** What the document is instead of a result; null when it says that it is one. */
+function strangerOf(document: unknown): Fault | null {
+  if (typeof document !== 'object' || document === null || Array.isArray(document)) {
+    return { fault: 'it is not an object' };
+  }
+  const schema = 'schema' in document ? document.schema : undefined;
+  if (schema === RESULT_SCHEMA) return null;
+  if (schema === undefined)
+    return { fault: 'it is the JSON of something else: it has no "schema"' };
+  const isNewer = typeof schema === 'string' && /^gryphon\.result\/\d+$/.test(schema);
+  if (!isNewer) {
+    return { fault: `its schema is ${JSON.stringify(schema)}, not "${RESULT_SCHEMA}"` };
+  }
   return {
-    ...later<RunResult>(
-      { failure: null, faults: [], shares: { of: 1, played: [1] }, record: null },
-      result,
-    ),
-    generator: later({ interceptSilentSeconds: 0 }, generator),
-    capture: later({ digest: null }, result.capture),
-    plan: later({ untilSeconds: null, digest: null }, plan),
-    users: later({ completedWithFailures: 0, unackedFin: 0 }, users),
-    exchanges: later({ planned: exchanges.sent, ...none }, exchanges),
-    packets: later({ path: { mtu: null, messages: 0, smallerTried: 0 } }, packets),
-    rates: later({ due: rates.offered, recorded: rates.offered }, rates),
-    bytes: later({ planned: 0, ofCompleted: 0 }, bytes),
-    latency: later({ held: new LatencyTable().row(Latency.HELD) }, latency),
-    histograms: later({ held: NO_HISTOGRAM }, histograms),
+    fault: `a newer gryphon wrote it (schema ${schema}, this one reads ${RESULT_SCHEMA})`,
+    hint: 'use that version to read it',
   };
 }
 
-/** V2 compressed, of nothing. */
-const NO_HISTOGRAM = encodeHistogram(new LatencyTable().sparse(Latency.HELD));
-
-/** The parts without which no report can be made. */
-const PARTS = [
-  'capture',
-  'plan',
-  'users',
-  'exchanges',
-  'packets',
-  'bytes',
-  'rates',
-  'latency',
-  'histograms',
-  'timeline',
-  'thresholds',
-  'generator',
-] as const;
-
-function faultOf(document: unknown): string | null {
-  if (!isObject(document)) return 'it is not an object';
-  if (document.schema !== RESULT_SCHEMA) {
-    return `its schema is ${JSON.stringify(document.schema) ?? 'missing'}, not "${RESULT_SCHEMA}"`;
-  }
-  const missing = PARTS.filter((part) => !isObject(document[part]));
-  if (missing.length > 0) return `it lacks ${missing.join(', ')}`;
-  const { histograms, latency } = document;
-  const isComplete = LATENCY_NAMES.filter((name) => name !== 'held').every(
-    (name) =>
-      isObject(histograms) &&
-      typeof histograms[name] === 'string' &&
-      isObject(latency) &&
-      isObject(latency[name]),
-  );
-  return isComplete ? null : `it lacks one of the histograms ${LATENCY_NAMES.join(', ')}`;
-}
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null;
-
-const notAResult = (source: string, fault: string, cause?: unknown): ReplayError =>
+const notAResult = (
+  source: string,
+  { fault, hint = 'give a file that gryphon replay --json or --out wrote', cause }: Fault,
+): ReplayError =>
   new ReplayError({
     code: 'ERR_REPORT_RESULT',
     kind: 'usage',
     message: `${source} is no result of a replay: ${fault}`,
-    hint: 'give a file that gryphon replay --json or --out wrote',
+    hint,
     cause,
   });

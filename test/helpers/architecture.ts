@@ -49,7 +49,7 @@ export const FOLDER_RULES: ReadonlyMap<string, FolderRule> = new Map<string, Fol
       outsideWorld: 'all',
     },
   ],
-  ['report', { imports: ['base', 'measure'] }],
+  ['report', { imports: ['base', 'measure'], packages: ['zod'] }],
   [
     'run',
     {

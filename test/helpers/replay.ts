@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
+import { parseResult } from '../../src/report/json.ts';
 import { packetFields, startCapture } from './capture.ts';
 import { connectionsWith, type Host, type Lab, runInside } from './netns.ts';
 import { type Finished, type RunOptions, until } from './process.ts';
@@ -106,10 +107,11 @@ export async function replay(
   try {
     const env = { ...process.env, NO_COLOR: '1' };
     const finished = await runInside(host, command, { timeoutMs: 90_000, env, ...options });
-    const result = existsSync(json)
-      ? (JSON.parse(readFileSync(json, 'utf8')) as ReplayResult)
-      : null;
-    return { ...finished, result };
+    if (!existsSync(json)) return { ...finished, result: null };
+    const text = readFileSync(json, 'utf8');
+    // Throws where it is not as its schema says.
+    await parseResult(text, json);
+    return { ...finished, result: JSON.parse(text) as ReplayResult };
   } finally {
     folder.remove();
   }

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import * as hdr from 'hdr-histogram-js';
 import { describe, expect, test } from 'vitest';
-import { ReplayError } from '../../src/base/errors.ts';
 import { buildResult } from '../../src/measure/build-result.ts';
 import {
   Latency,
@@ -13,7 +12,6 @@ import type { RunResult } from '../../src/measure/result.ts';
 import { csvReport } from '../../src/report/csv.ts';
 import { hgrmReport } from '../../src/report/hgrm.ts';
 import { hlogReport } from '../../src/report/hlog.ts';
-import { jsonReport, parseResult } from '../../src/report/json.ts';
 import { junitReport } from '../../src/report/junit.ts';
 import { markdownReport } from '../../src/report/markdown.ts';
 import { outputFiles } from '../../src/report/output-files.ts';
@@ -302,43 +300,6 @@ function withFigures(
   };
 }
 
-describe('the JSON document', () => {
-  test('reads back as what was written', () => {
-    const result = sampleResult(['errors:rate<5%']);
-    expect(parseResult(jsonReport(result), 'r.json')).toEqual(result);
-  });
-
-  test('of an earlier version lacks what it did not count, and is read all the same', () => {
-    const old = JSON.parse(jsonReport(sampleResult()));
-    for (const name of ['failure', 'faults']) delete old[name];
-    for (const name of ['unsent', 'unsolicited', 'failed', 'statuses']) delete old.exchanges[name];
-    delete old.latency.held;
-    delete old.histograms.held;
-    const read = parseResult(JSON.stringify(old), 'old.json');
-    expect(read).toMatchObject({ failure: null, faults: [], exchanges: { unsent: 0, failed: 0 } });
-    expect(read.latency.held.count).toBe(0);
-    expect(textReport(read, { color: false })).toContain('990 of 1,000 users completed');
-  });
-
-  test.each([
-    ['no JSON', '{', /r\.json is no result of a replay: it is not JSON/],
-    ['a number', '7', /not an object/],
-    ['null', 'null', /not an object/],
-    ['another schema', '{"schema":"gryphon.inspect/1"}', /"gryphon.inspect\/1", not/],
-    ['no schema', '{}', /schema is missing/],
-    ['nothing but a schema', '{"schema":"gryphon.result/1"}', /lacks capture, plan, users/],
-  ])('with %s is refused', (_name, text, message) => {
-    expect(() => parseResult(text, 'r.json')).toThrow(message);
-    expect(() => parseResult(text, 'r.json')).toThrow(ReplayError);
-  });
-
-  test('without a histogram is refused', () => {
-    const result = sampleResult();
-    const text = JSON.stringify({ ...result, histograms: { connect: 'x' } });
-    expect(() => parseResult(text, 'r.json')).toThrow(/lacks one of the histograms/);
-  });
-});
-
 describe('the table of intervals', () => {
   const result = sampleResult();
   const [head = [], ...rows] = csvReport(result)
@@ -486,12 +447,5 @@ describe('what was learnt of the path', () => {
     const text = textReport(result, { color: false }).replaceAll(/\s+/g, ' ');
     for (const words of said) expect(text).toContain(words);
     if (said.length === 0) expect(text).not.toMatch(/ path | ICMP/);
-  });
-
-  test('is read from results that do not have it yet as nothing', () => {
-    const document = JSON.parse(jsonReport(sampleResult()));
-    delete document.packets.path;
-    const { path } = parseResult(JSON.stringify(document), 'older.json').packets;
-    expect(path).toEqual({ mtu: null, messages: 0, smallerTried: 0 });
   });
 });
