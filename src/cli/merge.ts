@@ -1,6 +1,5 @@
 /** `gryphon merge`: add the results of a run's shares. */
 import { mergeResults } from '../measure/merge-results.ts';
-import { parseThresholds } from '../measure/thresholds.ts';
 import { parseResult } from '../report/json.ts';
 import type { CommandInput } from './command-line.ts';
 import type { ExitCode } from './exit-codes.ts';
@@ -26,7 +25,7 @@ export async function merge({ given, faults, context }: CommandInput): Promise<E
       result: await parseResult(await context.files.read(source), source),
     })),
   );
-  const result = mergeResults(results, parseThresholds(values.threshold), values.allowMissing);
+  const result = mergeResults(results, values.threshold, values.allowMissing);
   await writeOutputs(result, outputs, context);
   const { code, message } = outcomeOf(result);
   if (message !== null) context.log(`gryphon: ${message}\n`);

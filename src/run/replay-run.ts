@@ -11,7 +11,6 @@ import { LatencyTable } from '../measure/histograms.ts';
 import { resultOf } from '../measure/record-result.ts';
 import type { RunResult } from '../measure/result.ts';
 import { type RunIdentity, recordOf } from '../measure/run-record.ts';
-import { parseThresholds } from '../measure/thresholds.ts';
 import { STATE_BYTES_PER_USER } from '../replay/replay.ts';
 import { usersOfShare } from '../schedule/run-share.ts';
 import type { Scripts } from '../session/script/scripts.ts';
@@ -90,7 +89,6 @@ async function playAndReport(
   live: Live,
 ): Promise<RunResult> {
   const begun: Begun = { version, startedAt: new Date(), cpuBefore: process.cpuUsage() };
-  const thresholds = parseThresholds(options.thresholds);
   const meter = new ProgressMeter(host);
   const index = await indexForReplay(options, host, meter);
   let local: LocalWay | null = null;
@@ -130,7 +128,7 @@ async function playAndReport(
         notes: [...crew.notes, ...(local?.notes ?? []), ...interceptNotes],
       },
     });
-    return resultOf(recordOf(identity, facts, crew.measurements), thresholds);
+    return resultOf(recordOf(identity, facts, crew.measurements), options.thresholds);
   } finally {
     local?.close();
     index.close();
@@ -225,7 +223,7 @@ function unreachedResult(
   // As they were asked for: own addresses are not known without a way.
   const asked = { ...identity, plan: { ...identity.plan, clients: options.clients } };
   const nothing = { counters: [], latency: new LatencyTable(), timelines: [] };
-  return resultOf(recordOf(asked, facts, nothing), parseThresholds(options.thresholds));
+  return resultOf(recordOf(asked, facts, nothing), options.thresholds);
 }
 
 /**

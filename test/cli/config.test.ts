@@ -73,7 +73,7 @@ session-index: [0, 3-5]
           ],
         },
       },
-      thresholds: ['response:p(99)<20ms', 'errors:rate<0.1%'],
+      thresholds: [{ expression: 'response:p(99)<20ms' }, { expression: 'errors:rate<0.1%' }],
     });
   });
 
@@ -86,7 +86,10 @@ session-index: [0, 3-5]
   test('gives way as a whole list, captures as well', async () => {
     const yaml = 'captures: x.pcap\nthreshold: [lag:max<1s]\n';
     const read2 = await read(yaml, ['y.pcap', '--threshold', 'connect:max<1s']);
-    expect(read2).toMatchObject({ captures: ['y.pcap'], thresholds: ['connect:max<1s'] });
+    expect(read2).toMatchObject({
+      captures: ['y.pcap'],
+      thresholds: [{ expression: 'connect:max<1s' }],
+    });
   });
 
   test('does not contradict what is given closer to the user', async () => {

@@ -83,7 +83,9 @@ test.each([
   { options: '-f a.pcap,b.pcap', expected: { captures: ['x.pcap', 'a.pcap', 'b.pcap'] } },
   {
     options: '--threshold response:p(99)<20ms --threshold errors:rate<0.1%',
-    expected: { thresholds: ['response:p(99)<20ms', 'errors:rate<0.1%'] },
+    expected: {
+      thresholds: [{ expression: 'response:p(99)<20ms' }, { expression: 'errors:rate<0.1%' }],
+    },
   },
 ])('$options', async ({ options, expected }) => {
   expect(await read(options)).toMatchObject(expected);
@@ -274,6 +276,11 @@ describe('refused, each with its value and the limit', () => {
   test('no capture', async () => {
     await expect(readOptions(['replay'])).rejects.toThrow('no capture given');
     await expect(readOptions(['replay', ''])).rejects.toThrow('a capture has an empty name');
+  });
+
+  test('of several thresholds each one that is wrong', async () => {
+    const faults = await faultsOf('--threshold a:b<1 --threshold errors:rate<1% --threshold nope');
+    expect(faults.map((fault) => /'(.*?)'/.exec(fault)?.[1])).toEqual(['a:b<1', 'nope']);
   });
 
   test('all faults at once, unknown options among them', async () => {

@@ -1,11 +1,11 @@
 import { NS_PER_SECOND } from '../../src/base/time.ts';
+import { parseThreshold } from '../../src/cli/values/thresholds.ts';
 import { buildResult, type RunTotals } from '../../src/measure/build-result.ts';
 import { Counter, createCounters } from '../../src/measure/counters.ts';
 import { Latency, LatencyRecorder, LatencyTable } from '../../src/measure/histograms.ts';
 import { IntervalRecorder } from '../../src/measure/intervals.ts';
 import type { RunResult } from '../../src/measure/result.ts';
 import type { RunFacts } from '../../src/measure/run-facts.ts';
-import { parseThresholds } from '../../src/measure/thresholds.ts';
 
 type CounterName = keyof typeof Counter;
 
@@ -118,4 +118,4 @@ export const sampleResult = (
   facts: Partial<RunFacts> = {},
   changes: Partial<Record<CounterName, number>> = {},
 ): RunResult =>
-  buildResult({ ...FACTS, ...facts }, sampleRecord(changes), parseThresholds(thresholds));
+  buildResult({ ...FACTS, ...facts }, sampleRecord(changes), thresholds.map(parseThreshold));

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, test } from 'vitest';
 import { ReplayError } from '../../src/base/errors.ts';
-import { parseThresholds } from '../../src/measure/thresholds.ts';
+import { parseThreshold } from '../../src/cli/values/thresholds.ts';
 import { jsonReport, parseResult } from '../../src/report/json.ts';
 import { textReport } from '../../src/report/text.ts';
 import { sampleRun } from '../measure/sample-record.ts';
@@ -18,10 +18,9 @@ const validate = new Ajv2020({ validateFormats: false }).compile(SCHEMA);
 type Node = Readonly<Record<string, unknown>> | readonly unknown[];
 const isNode = (value: unknown): value is Node => typeof value === 'object' && value !== null;
 
-const RECORDED = sampleRun(
-  { responseMs: [5, 7, 9, 4], reset: 2, durationSeconds: 2 },
-  parseThresholds(['response:p(99)<20ms']),
-);
+const RECORDED = sampleRun({ responseMs: [5, 7, 9, 4], reset: 2, durationSeconds: 2 }, [
+  parseThreshold('response:p(99)<20ms'),
+]);
 
 describe('a result that is written', () => {
   test.each([

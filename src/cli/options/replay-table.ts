@@ -1,5 +1,4 @@
 /** The options of `gryphon replay`, a row each. */
-import { parseThreshold } from '../../measure/thresholds.ts';
 import { OWN_CLIENTS } from '../../run/plan/options.ts';
 import { parseClients } from '../../schedule/address-pool.ts';
 import { parseRamp } from '../../schedule/arrivals.ts';
@@ -14,6 +13,7 @@ import {
 } from '../values/endpoints.ts';
 import { parseShare } from '../values/share.ts';
 import { parseInterfaceName, parseNextHop, parseStation } from '../values/stations.ts';
+import { parseThreshold } from '../values/thresholds.ts';
 import { CAPTURE_ROWS } from './capture-table.ts';
 import { COMMON_ROWS, CONFIG_ROWS, metrics, SUMMARY_ROWS, tokenFile } from './common-rows.ts';
 import { DURATION_NS, FILE, FOLDER, oneOf, POSITIVE, RATE, sizeWithin, whole } from './kinds.ts';
@@ -310,7 +310,7 @@ const RUN_ROWS = {
   threshold: list(
     {
       form: 'EXPR',
-      parse: (text) => parseThreshold(text).expression,
+      parse: parseThreshold,
       example: 'response:p(99)<20ms',
     },
     {

@@ -9,6 +9,7 @@
 
 import type { PortRange } from '../../base/port-range.ts';
 import type { NextHop } from '../../io/way/routes.ts';
+import type { Threshold } from '../../measure/thresholds.ts';
 import type { PoolOrder } from '../../schedule/address-pool.ts';
 import type { RampStage } from '../../schedule/arrivals.ts';
 import type { CaptureChoice } from '../captures/index-captures.ts';
@@ -146,8 +147,8 @@ export interface ReplayOptions {
   /** Whether the embedded target runs on the clock instead of virtual time. */
   readonly realTime: boolean;
 
-  /** Expressions as written; each one parses. */
-  readonly thresholds: readonly string[];
+  /** What has to hold for the run to have been good. */
+  readonly thresholds: readonly Threshold[];
 }
 
 /** What a run is busy with. */
