@@ -62,6 +62,19 @@ const COMMANDS: readonly CommandSource[] = [
     run: async (input) => (await import('./intercept.ts')).intercept(input),
   },
   {
+    name: 'lab',
+    describe: 'Play in network namespaces of this machine, with a real server, in every mode',
+    positional: 'capture',
+    loadTable: async () => (await import('./options/lab-table.ts')).LAB_TABLE,
+    elsewhere: new Map(),
+    examples: [
+      ['$0 lab', 'As root: a small recording, each way for answers to come back, side by side'],
+      ["$0 lab app.pcap --server 'node server.js' --port 3000", 'Against your own server'],
+      ['$0 lab --mode advanced --keep', 'Leave it standing, to look around'],
+    ],
+    run: async (input) => (await import('./lab.ts')).lab(input),
+  },
+  {
     name: 'report',
     describe: 'Render the result of a run again',
     positional: 'result',

@@ -99,6 +99,7 @@ export const ROOM_RULES: ReadonlyMap<string, ReadonlyMap<string, readonly string
       ['channel', ['way', 'receive', 'sys']],
       ['rules', ['way', 'sys']],
       ['intercept', ['rules', 'way', 'receive', 'filter', 'sys']],
+      ['lab', ['rules', 'way', 'sys']],
     ]),
   ],
 ]);

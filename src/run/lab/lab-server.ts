@@ -1,0 +1,102 @@
+/** The server of the laboratory's target: the built-in one, or the user's own. */
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import { ReplayError } from '../../base/errors.ts';
+import { errorFrom, failureOf } from '../../base/posted-failure.ts';
+import type { LabHost } from '../../io/lab/laboratory.ts';
+import { listeningIn } from '../../io/lab/listening.ts';
+import { LabProcess } from './lab-process.ts';
+import type { ServerJob } from './server-worker.ts';
+
+/** A server of somebody's takes its time to begin. */
+const LISTENS_MS = 60_000;
+const ASK_EVERY_MS = 50;
+
+/** A server that takes connections. */
+export interface LabServer {
+  /** @throws ReplayError ERR_LAB_SERVER (unreachable) where it has ended by itself */
+  check(): void;
+  stop(): Promise<void>;
+}
+
+/**
+ * The built-in server, in a thread of this process.
+ * @throws ReplayError as indexCaptures and serveRecorded do
+ */
+export async function startBuiltIn(
+  target: LabHost,
+  job: Omit<ServerJob, 'namespacePath'>,
+): Promise<LabServer> {
+  const workerData: ServerJob = { ...job, namespacePath: `/run/netns/${target.name}` };
+  const worker = new Worker(new URL('./server-worker.js', import.meta.url), { workerData });
+  let failure: unknown = null;
+  worker.on('error', (error) => {
+    failure = error;
+  });
+  const [message] = (await Promise.race([once(worker, 'message'), once(worker, 'exit')])) as [
+    unknown,
+  ];
+  if (message !== 'ready') {
+    const posted = message as ReturnType<typeof failureOf>;
+    throw typeof message === 'object' ? errorFrom(posted) : errorFrom(failureOf(failure));
+  }
+  return {
+    check: () => {
+      if (failure !== null) throw errorFrom(failureOf(failure));
+    },
+    stop: async () => void (await worker.terminate()),
+  };
+}
+
+/**
+ * The user's own server: a line for the shell, run in the target's namespace with PORT and HOST in its
+ * environment. It has to listen on the port, on more than its loopback interface.
+ * @throws ReplayError ERR_LAB_SERVER (unreachable), with the end of what it wrote; the signal's reason
+ */
+export async function startOwn(
+  target: LabHost,
+  command: string,
+  port: number,
+  interrupted: AbortSignal,
+): Promise<LabServer> {
+  const server = new LabProcess(target.name, ['sh', '-c', command], {
+    HOST: '0.0.0.0',
+    PORT: String(port),
+  });
+  const check = (): void => {
+    if (server.code === null) return;
+    throw serverFault(`the server ended with ${server.code}`, lastLines(server.said));
+  };
+  try {
+    const end = performance.now() + LISTENS_MS;
+    for (;;) {
+      const listening = listeningIn(target.name, port);
+      if (listening === 'everybody') break;
+      interrupted.throwIfAborted();
+      check();
+      if (performance.now() > end) {
+        throw listening === 'loopback'
+          ? serverFault(
+              `the server listens on port ${port} of its loopback interface alone`,
+              ownHint(port),
+            )
+          : serverFault(`the server does not listen on port ${port} after a minute`, ownHint(port));
+      }
+      await new Promise((resolve) => setTimeout(resolve, ASK_EVERY_MS));
+    }
+  } catch (fault) {
+    await server.stop();
+    throw fault;
+  }
+  return { check, stop: () => server.stop() };
+}
+
+const ownHint = (port: number): string =>
+  `let it listen on 0.0.0.0 (HOST) and ${port} (PORT in its environment), or give its --port`;
+
+const serverFault = (message: string, hint: string): ReplayError =>
+  new ReplayError({ code: 'ERR_LAB_SERVER', kind: 'unreachable', message, hint });
+
+/** Of what a program wrote, the lines that tell most. */
+export const lastLines = (said: string): string =>
+  said.trim().split('\n').slice(-3).join(' / ') || 'it wrote nothing';

@@ -1,0 +1,96 @@
+/** `gryphon lab`: what it plays, and that nothing of it is left on whatever way it ends. */
+import { mkdirSync, readdirSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, test } from 'vitest';
+import { canRun } from '../helpers/privilege.ts';
+import {
+  findTool,
+  type Running,
+  run,
+  runWhileEnding,
+  startProgram,
+  until,
+} from '../helpers/process.ts';
+import { makeFolder } from '../helpers/servers.ts';
+
+const COMMAND = fileURLToPath(new URL('../../bin/gryphon.js', import.meta.url));
+const LAB = [process.execPath, COMMAND, 'lab'];
+const TOOLS = ['ip', 'python3', 'setpriv', 'sh', 'curl'];
+
+/** Namespaces of laboratories that the process made. */
+const namespacesOf = (pid: number): string[] =>
+  readdirSync('/run/netns').filter((name) => name.startsWith(`gryphon-lab-${pid}-`));
+
+describe.runIf(canRun('gryphon lab', TOOLS))('gryphon lab', () => {
+  const running: Running[] = [];
+  afterAll(async () => {
+    for (const each of running) {
+      await each.stop('SIGKILL');
+      for (const name of namespacesOf(each.pid)) runWhileEnding(['ip', 'netns', 'delete', name]);
+    }
+  });
+
+  test('plays in each mode, and says which one it has no tool for', async () => {
+    const folder = makeFolder('lab');
+    const path = join(folder.path, 'bin');
+    mkdirSync(path);
+    for (const tool of ['ip', 'sh']) symlinkSync(findTool(tool) ?? '', join(path, tool));
+    const out = join(folder.path, 'out');
+    const modes = ['--mode', 'local,nfqueue,advanced', '--users', '20', '--out', out];
+    const lab = startProgram([...LAB, ...modes], { env: { ...process.env, PATH: path } });
+    running.push(lab);
+    await until('the laboratory has ended', () => lab.hasEnded(), 60_000);
+    // A mode was asked for by name and could not be run.
+    expect(lab.exitCode(), lab.output()).toBe(4);
+    expect(lab.output()).toContain('✗ 2 of 2 modes did what was asked for; 1 not run');
+    expect(lab.output()).toMatch(/users completed +20 +- +20\n/);
+    expect(lab.output()).toContain('nfqueue: not run: needs iptables');
+    expect(namespacesOf(lab.pid)).toEqual([]);
+    expect(readdirSync(join(out, 'advanced'))).toContain('result.json');
+  }, 90_000);
+
+  test("has the user's server, stands until it is told to end, and is removed after kill -9", async () => {
+    const server = 'exec python3 -m http.server --bind $HOST $PORT';
+    const argv = ['--mode', 'local', '--keep', '--users', '5', '--threshold', 'connect:max<1ns'];
+    const lab = startProgram([...LAB, ...argv, '--server', server]);
+    running.push(lab);
+    await until('it stands', () => lab.output().includes('stands until'), 60_000);
+    expect(lab.output()).toContain('✗ (99)');
+    const client = namespacesOf(lab.pid).find((name) => name.endsWith('-client')) ?? '';
+    const page = ['curl', '-sS', 'http://10.99.0.1:8080/'];
+    const { stdout } = await run(['ip', 'netns', 'exec', client, ...page]);
+    expect(stdout).toContain('Directory listing');
+
+    await lab.stop('SIGKILL');
+    expect(namespacesOf(lab.pid)).toHaveLength(4);
+    const next = await run([
+      ...LAB,
+      '--mode',
+      'local',
+      '--server',
+      'echo no such thing >&2; exit 3',
+    ]);
+    expect({ code: next.code, stdout: next.stdout }).toEqual({ code: 5, stdout: '' });
+    expect(next.stderr).toContain('gryphon: the server ended with 3; no such thing');
+    expect(namespacesOf(lab.pid)).toEqual([]);
+  }, 120_000);
+
+  test('Ctrl-C ends what plays in order, and removes everything', async () => {
+    const lab = startProgram([...LAB, '--mode', 'advanced', '--users', '5', '--rate', '1/s']);
+    running.push(lab);
+    await until('it plays', () => lab.output().includes('advanced: playing'), 60_000);
+    await lab.stop('SIGINT');
+    expect(lab.exitCode(), lab.output()).toBe(130);
+    expect(namespacesOf(lab.pid)).toEqual([]);
+  }, 60_000);
+
+  test('without root it says why, and the line', async () => {
+    const nobody = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups'];
+    const { code, stderr } = await run([...nobody, ...LAB]);
+    expect(code, stderr).toBe(4);
+    expect(stderr).toMatch(
+      /^gryphon: .*network namespaces, which only root may make; sudo gryphon lab;/,
+    );
+  });
+});
