@@ -52,11 +52,12 @@ describe.runIf(canRun('gryphon lab', TOOLS))('gryphon lab', () => {
 
   test("has the user's server, stands until it is told to end, and is removed after kill -9", async () => {
     const server = 'exec python3 -m http.server --bind $HOST $PORT';
-    const argv = ['--mode', 'local', '--keep', '--users', '5', '--threshold', 'connect:max<1ns'];
+    const argv = ['--mode', 'local', '--keep', '--users', '5'];
     const lab = startProgram([...LAB, ...argv, '--server', server]);
     running.push(lab);
     await until('it stands', () => lab.output().includes('stands until'), 60_000);
-    expect(lab.output()).toContain('✗ (99)');
+    // It closes after each answer, which the recorded server did not.
+    expect(lab.output()).toMatch(/verdict +✗ \(5\)\n/);
     const client = namespacesOf(lab.pid).find((name) => name.endsWith('-client')) ?? '';
     const page = ['curl', '-sS', 'http://10.99.0.1:8080/'];
     const { stdout } = await run(['ip', 'netns', 'exec', client, ...page]);
