@@ -150,7 +150,12 @@ class LabRun {
       ...(out === null ? [] : ['--out', join(out, mode)]),
     ]);
     const code = await replay.end(this.#host.interrupted);
-    return { mode, code, result: readResult(file), why: code === 0 ? null : faultOf(replay.said) };
+    return {
+      mode,
+      code,
+      result: await readResult(file),
+      why: code === 0 ? null : faultOf(replay.said),
+    };
   }
 
   /** @returns why it cannot be set up, or null */
@@ -231,9 +236,9 @@ function missingFor(mode: LabMode): string | null {
   return null;
 }
 
-function readResult(file: string): RunResult | null {
+async function readResult(file: string): Promise<RunResult | null> {
   try {
-    return parseResult(readFileSync(file, 'utf8'), file);
+    return await parseResult(readFileSync(file, 'utf8'), file);
   } catch {
     // It ended before there was anything to report, and said why.
     return null;
