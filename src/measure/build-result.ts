@@ -1,6 +1,7 @@
 /** From what a run counted and recorded to its result. */
 import { NS_PER_MS, NS_PER_SECOND } from '../base/time.ts';
 import { formatPercentage } from '../base/units.ts';
+import { classReports } from './class-reports.ts';
 import { Counter } from './counters.ts';
 import { decodeHistogram, encodeHistogram } from './histogram-codec.ts';
 import {
@@ -13,6 +14,7 @@ import {
 } from './histograms.ts';
 import type { Interval, Timeline } from './intervals.ts';
 import { checkLedger, total } from './ledger.ts';
+import type { RequestClasses } from './request-classes.ts';
 import {
   LAG_MS_P99_BOUND,
   RESULT_SCHEMA,
@@ -32,6 +34,7 @@ export interface RunTotals {
   /** `sumCounters` of the threads' rows. */
   readonly counters: Float64Array;
   readonly latency: LatencyTable;
+  readonly classes: RequestClasses;
   readonly timeline: Timeline;
 }
 
@@ -46,7 +49,8 @@ export function buildResult(
   const measured = measure(facts, counters);
   const lagMsP99 = latency.row(Latency.LAG).p99 ?? 0;
   const clamped = LATENCY_NAMES.reduce((sum, _, i) => sum + latency.clamped(i as Latency), 0);
-  const faults = checkLedger({ ...measured, capture: facts.capture });
+  const classes = classReports(record.classes);
+  const faults = checkLedger({ ...measured, capture: facts.capture, classes });
   return {
     schema: RESULT_SCHEMA,
     version: facts.version,
@@ -62,6 +66,7 @@ export function buildResult(
     ...measured,
     latency: { unit: 'ms', ...byName((i) => latency.row(i)) },
     histograms: byName((i) => encodeHistogram(latency.sparse(i))),
+    classes,
     timeline: {
       intervalSeconds: record.timeline.intervalNs / NS_PER_SECOND,
       intervals: record.timeline.intervals.map(timelineRow),

@@ -10,9 +10,8 @@ import {
   HIGHEST_TRACKABLE_NS,
   indexOf,
   SIGNIFICANT_DIGITS,
-  type SparseCounts,
-  sparseOf,
-} from './histograms.ts';
+} from './histogram-steps.ts';
+import { type SparseCounts, sparseOf } from './histograms.ts';
 
 /**
  * V2 compressed, base64 (it begins `HISTFAAA`); values are nanoseconds. Compressed lightly: a run

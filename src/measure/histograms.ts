@@ -14,6 +14,13 @@
  * histograms can be added in any order.
  */
 import { NS_PER_MS } from '../base/time.ts';
+import {
+  COUNTS_LENGTH,
+  HIGHEST_TRACKABLE_NS,
+  highestOf,
+  indexOf,
+  lowestOf,
+} from './histogram-steps.ts';
 
 /** What is measured; each has a histogram of its own (see `LATENCY_MEANINGS`). */
 export const Latency = {
@@ -48,17 +55,6 @@ export const LATENCY_MEANINGS = [
   'request ready to request sent, where a full window held it back: the target or the path',
 ] as const;
 
-const SUB_BUCKET_HALF = 1024;
-const SUB_BUCKET_HALF_BITS = 10;
-const BUCKETS = 37;
-
-/** Values are kept this exact: three digits, an error of at most 0.1 %. */
-export const SIGNIFICANT_DIGITS = 3;
-/** 39 hours. What lies above is recorded as this and counted as clamped. */
-export const HIGHEST_TRACKABLE_NS = 2 ** 47 - 1;
-/** Steps of one histogram. */
-export const COUNTS_LENGTH = (BUCKETS + 1) * SUB_BUCKET_HALF;
-
 const COUNT = 0;
 const SUM = 1;
 const MIN = 2;
@@ -67,7 +63,6 @@ const CLAMPED = 4;
 const SUM_UPPER = 5;
 const HEADER = 8;
 const STRIDE = HEADER + COUNTS_LENGTH;
-const COLUMNS_LENGTH = STRIDE * LATENCY_NAMES.length;
 
 /** From here on what the lower part of a sum holds goes to the upper one. */
 const SUM_CARRY = 2 ** 52;
@@ -105,22 +100,26 @@ export interface LatencyTotals {
   readonly clamped: number;
 }
 
-/** One thread's histograms, written by that thread alone. */
+/** So many histograms without anything in them, in shared memory; pages that nobody writes to cost nothing. */
+export const createHistograms = (histograms: number): Float64Array<SharedArrayBuffer> =>
+  clearHeaders(
+    new Float64Array(new SharedArrayBuffer(STRIDE * histograms * Float64Array.BYTES_PER_ELEMENT)),
+  );
+
+/** One thread's histograms, written by that thread alone: those of `Latency`, or a row of others. */
 export class LatencyRecorder {
   readonly columns: Float64Array<SharedArrayBuffer>;
 
-  constructor() {
-    this.columns = new Float64Array(
-      new SharedArrayBuffer(COLUMNS_LENGTH * Float64Array.BYTES_PER_ELEMENT),
-    );
-    clearHeaders(this.columns);
+  /** @param columns what `createHistograms` made */
+  constructor(columns: Float64Array<SharedArrayBuffer> = createHistograms(LATENCY_NAMES.length)) {
+    this.columns = columns;
   }
 
   /**
    * Records a latency in nanoseconds. Below 0 (clocks that disagree) it is recorded as 0, above
    * HIGHEST_TRACKABLE_NS as that, and counted as clamped.
    */
-  record(latency: Latency, ns: number): void {
+  record(latency: number, ns: number): void {
     const { columns } = this;
     const base = latency * STRIDE;
     let valueNs = ns;
@@ -140,19 +139,26 @@ export class LatencyRecorder {
 
 /** Histograms to read from: the sum of what was added. */
 export class LatencyTable {
-  readonly #columns = clearHeaders(new Float64Array(COLUMNS_LENGTH));
+  readonly #columns: Float64Array;
+
+  /** @param histograms how many there are: those of `Latency`, or a row of others */
+  constructor(histograms: number = LATENCY_NAMES.length) {
+    this.#columns = clearHeaders(new Float64Array(STRIDE * histograms));
+  }
 
   /** The sum of these recorders' columns, which may be in use meanwhile. */
-  static of(recorded: Iterable<Float64Array>): LatencyTable {
-    const table = new LatencyTable();
+  static of(
+    recorded: Iterable<Float64Array>,
+    histograms: number = LATENCY_NAMES.length,
+  ): LatencyTable {
+    const table = new LatencyTable(histograms);
     for (const columns of recorded) table.#add(columns);
     return table;
   }
 
   /** Adds a recorder's `columns`. */
   #add(columns: Float64Array): void {
-    for (let latency = 0; latency < LATENCY_NAMES.length; latency++) {
-      const base = latency * STRIDE;
+    for (let base = 0; base < columns.length; base += STRIDE) {
       if (columns[base + COUNT] === 0) continue;
       const minNs = columns[base + MIN];
       const maxNs = columns[base + MAX];
@@ -166,7 +172,7 @@ export class LatencyTable {
   }
 
   /** Adds single steps; minimum, maximum and sum are then known to the width of a step. */
-  addSparse(latency: Latency, { indexes, counts }: SparseCounts): void {
+  addSparse(latency: number, { indexes, counts }: SparseCounts): void {
     const base = latency * STRIDE;
     for (let i = 0; i < indexes.length; i++) {
       const lowestNs = lowestOf(indexes[i]);
@@ -179,7 +185,7 @@ export class LatencyTable {
   }
 
   /** What was recorded since `before`, an earlier state of the same histogram. */
-  sparseSince(latency: Latency, before: LatencyTable): SparseCounts {
+  sparseSince(latency: number, before: LatencyTable): SparseCounts {
     const base = latency * STRIDE + HEADER;
     const counts = this.#columns.slice(base, base + COUNTS_LENGTH);
     for (let i = 0; i < COUNTS_LENGTH; i++) counts[i] -= before.#columns[base + i];
@@ -187,32 +193,32 @@ export class LatencyTable {
   }
 
   /** All steps of one histogram that are not 0. */
-  sparse(latency: Latency): SparseCounts {
+  sparse(latency: number): SparseCounts {
     const base = latency * STRIDE + HEADER;
     return sparseOf(this.#columns.subarray(base, base + COUNTS_LENGTH));
   }
 
-  count(latency: Latency): number {
+  count(latency: number): number {
     return this.#columns[latency * STRIDE + COUNT];
   }
 
   /** How many values were out of range and recorded as its nearer end. */
-  clamped(latency: Latency): number {
+  clamped(latency: number): number {
     return this.#columns[latency * STRIDE + CLAMPED];
   }
 
   /** `null` when nothing was recorded. */
-  minNs(latency: Latency): number | null {
+  minNs(latency: number): number | null {
     return this.count(latency) === 0 ? null : this.#columns[latency * STRIDE + MIN];
   }
 
   /** `null` when nothing was recorded. */
-  maxNs(latency: Latency): number | null {
+  maxNs(latency: number): number | null {
     return this.count(latency) === 0 ? null : this.#columns[latency * STRIDE + MAX];
   }
 
   /** `null` when nothing was recorded. */
-  meanNs(latency: Latency): number | null {
+  meanNs(latency: number): number | null {
     const count = this.count(latency);
     if (count === 0) return null;
     const { sumNs, sumUpper } = this.totals(latency);
@@ -224,7 +230,7 @@ export class LatencyTable {
    * HdrHistogram gives it: the upper end of the step, here never above the maximum; the lowest one
    * for 0. `null` when nothing was recorded.
    */
-  valueAtPercentileNs(latency: Latency, percentile: number): number | null {
+  valueAtPercentileNs(latency: number, percentile: number): number | null {
     const base = latency * STRIDE;
     const count = this.#columns[base + COUNT];
     if (count === 0) return null;
@@ -240,7 +246,7 @@ export class LatencyTable {
   }
 
   /** The histogram's row in a result. */
-  row(latency: Latency): LatencyRow {
+  row(latency: number): LatencyRow {
     const at = (percentile: number): number | null =>
       toMs(this.valueAtPercentileNs(latency, percentile));
     return {
@@ -258,7 +264,7 @@ export class LatencyTable {
   }
 
   /** What the steps alone do not tell. */
-  totals(latency: Latency): LatencyTotals {
+  totals(latency: number): LatencyTotals {
     const base = latency * STRIDE;
     const [sumNs, minNs, maxNs, clamped, sumUpper] = [SUM, MIN, MAX, CLAMPED, SUM_UPPER].map(
       (column) => this.#columns[base + column],
@@ -267,7 +273,7 @@ export class LatencyTable {
   }
 
   /** Adds a whole histogram: its steps and its totals. */
-  addExactly(latency: Latency, { indexes, counts }: SparseCounts, totals: LatencyTotals): void {
+  addExactly(latency: number, { indexes, counts }: SparseCounts, totals: LatencyTotals): void {
     const base = latency * STRIDE;
     for (let i = 0; i < indexes.length; i++) {
       this.#columns[base + HEADER + indexes[i]] += counts[i];
@@ -360,32 +366,8 @@ const rankOf = (percentile: number, count: number): number =>
   // A hair less than the product, so that its rounding error does not skip a value.
   Math.max(1, Math.ceil((Math.min(percentile, 100) / 100) * count * (1 - 2 ** -51)));
 
-/** A number's octets, to read its exponent and mantissa (IEEE 754) without a branch. */
-const octets = new Float64Array(1);
-const words = new Uint32Array(octets.buffer);
-const UPPER_WORD = new Uint8Array(Uint32Array.of(1).buffer)[0];
-
-/** The step that a value of 0..HIGHEST_TRACKABLE_NS falls into. */
-export function indexOf(valueNs: number): number {
-  if (valueNs < 2 * SUB_BUCKET_HALF) return valueNs | 0;
-  octets[0] = valueNs;
-  const upper = words[UPPER_WORD];
-  // 2048 = 2^11 begins the second bucket; its exponent is stored as 1034.
-  return (((upper >>> 20) - 1032) << SUB_BUCKET_HALF_BITS) + ((upper >>> 10) & 0x3ff);
-}
-
-/** The lowest value of a step. */
-export function lowestOf(index: number): number {
-  const bucket = Math.max((index >>> SUB_BUCKET_HALF_BITS) - 1, 0);
-  return (index - (bucket << SUB_BUCKET_HALF_BITS)) * 2 ** bucket;
-}
-
-/** The highest value of a step. */
-export const highestOf = (index: number): number =>
-  lowestOf(index) + 2 ** Math.max((index >>> SUB_BUCKET_HALF_BITS) - 1, 0) - 1;
-
 function clearHeaders<T extends ArrayBufferLike>(columns: Float64Array<T>): Float64Array<T> {
-  for (let base = 0; base < COLUMNS_LENGTH; base += STRIDE) {
+  for (let base = 0; base < columns.length; base += STRIDE) {
     columns[base + MIN] = Number.POSITIVE_INFINITY;
   }
   return columns;

@@ -9,7 +9,7 @@ import { failedUsers } from './thresholds.ts';
 /** What the ledger is about: a result without its own verdict. */
 export type Accounts = Pick<
   RunResult,
-  'users' | 'capture' | 'exchanges' | 'answerRules' | 'bytes' | 'embedded'
+  'users' | 'capture' | 'exchanges' | 'classes' | 'answerRules' | 'bytes' | 'embedded'
 >;
 
 /** The identities that do not hold, as sentences; none of them in a sound result. */
@@ -18,6 +18,7 @@ export function checkLedger(result: Accounts): readonly string[] {
     ...userFaults(result),
     ...sessionFaults(result),
     ...exchangeFaults(result),
+    ...classFaults(result),
     ...octetFaults(result),
   ];
 }
@@ -65,6 +66,18 @@ function exchangeFaults({ users, exchanges, answerRules }: Accounts): string[] {
   }
   if (users.completed < users.planned) return faults;
   return [...faults, ...unequal('all completed: planned = answered', planned, answered)];
+}
+
+/** Where requests are told apart, each is of one class. */
+function classFaults({ exchanges, classes }: Accounts): string[] {
+  if (classes.length === 0) return [];
+  return (['sent', 'answered'] as const).flatMap((count) =>
+    unequal(
+      `exchanges ${count} = those of the classes`,
+      exchanges[count],
+      classes.reduce((sum, each) => sum + each[count], 0),
+    ),
+  );
 }
 
 function octetFaults({ bytes, embedded }: Accounts): string[] {

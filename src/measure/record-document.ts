@@ -3,10 +3,19 @@
  * tell. Lists of numbers are texts, so that a long run does not fill thousands of lines.
  */
 import { ReplayError } from '../base/errors.ts';
+import { classCounts } from './class-reports.ts';
 import { COUNTERS, Counter } from './counters.ts';
 import { decodeHistogram, encodeHistogram } from './histogram-codec.ts';
-import { LATENCY_NAMES, type Latency, type LatencyName, LatencyTable } from './histograms.ts';
+import {
+  LATENCY_NAMES,
+  type Latency,
+  type LatencyName,
+  LatencyTable,
+  type LatencyTotals,
+} from './histograms.ts';
 import type { Interval, Timeline } from './intervals.ts';
+import type { RequestClasses } from './request-classes.ts';
+import type { ClassReport } from './result.ts';
 import type { RunIdentity, RunRecord, ShareFacts } from './run-record.ts';
 
 const RECORD_SCHEMA = 'gryphon.record/1';
@@ -20,6 +29,8 @@ export interface RecordDocument {
   readonly counters: string;
   /** In the order of `Latency`: upper and lower part of the sum, minimum, maximum, clamped. */
   readonly latency: readonly string[];
+  /** As `latency`, of the response times of the result's classes, in their order; absent: an older version. */
+  readonly classes?: readonly string[];
   readonly timelines: readonly TimelineDocument[];
 }
 
@@ -40,6 +51,7 @@ export interface TimelineDocument {
 interface Recorded {
   readonly record: RecordDocument | null;
   readonly histograms: Readonly<Record<LatencyName, string>>;
+  readonly classes: readonly ClassReport[];
   readonly timeline: {
     readonly intervals: readonly {
       readonly histograms: Readonly<Partial<Record<LatencyName, string>>>;
@@ -53,6 +65,7 @@ export function emitRecord({
   shares,
   counters,
   latency,
+  classes,
   timelines,
 }: RunRecord): RecordDocument {
   return {
@@ -60,12 +73,8 @@ export function emitRecord({
     identity,
     shares,
     counters: changesText(counters, new Float64Array(COUNTERS)),
-    latency: LATENCY_NAMES.map((_, i) => {
-      const { sumUpper, sumNs, minNs, maxNs, clamped } = latency.totals(i as Latency);
-      return latency.count(i as Latency) === 0
-        ? ''
-        : [sumUpper, sumNs, minNs, maxNs, clamped].join(' ');
-    }),
+    latency: LATENCY_NAMES.map((_, i) => totalsText(latency, i)),
+    classes: classes.names.map((_, i) => totalsText(classes.response, i)),
     // One timeline's histograms are those of the result's own timeline.
     timelines: timelines.map((each) => timelineDocument(each, timelines.length > 1)),
   };
@@ -85,18 +94,33 @@ export function recordOfResult(result: Recorded): RunRecord {
   const latency = new LatencyTable();
   for (const [i, name] of LATENCY_NAMES.entries()) {
     if (record.latency[i] === '') continue;
-    const [sumUpper, sumNs, minNs, maxNs, clamped] = numbersOf(record.latency[i], 5);
-    latency.addExactly(i as Latency, decodeHistogram(result.histograms[name]), {
-      sumUpper,
-      sumNs,
-      minNs,
-      maxNs,
-      clamped,
-    });
+    const totals = totalsOf(record.latency[i]);
+    latency.addExactly(i as Latency, decodeHistogram(result.histograms[name]), totals);
   }
+  const classes = classesOf(result.classes, record.classes ?? []);
   const counters = withChanges(record.counters, new Float64Array(COUNTERS));
   const timelines = record.timelines.map((each) => timelineOf(each, result));
-  return { identity, shares, counters, latency, timelines };
+  return { identity, shares, counters, latency, classes, timelines };
+}
+
+/** What the steps of a histogram do not tell; '' where nothing was recorded. */
+function totalsText(table: LatencyTable, histogram: number): string {
+  const { sumUpper, sumNs, minNs, maxNs, clamped } = table.totals(histogram);
+  return table.count(histogram) === 0 ? '' : [sumUpper, sumNs, minNs, maxNs, clamped].join(' ');
+}
+
+function totalsOf(text: string): LatencyTotals {
+  const [sumUpper, sumNs, minNs, maxNs, clamped] = numbersOf(text, 5);
+  return { sumUpper, sumNs, minNs, maxNs, clamped };
+}
+
+function classesOf(reports: readonly ClassReport[], totals: readonly string[]): RequestClasses {
+  if (reports.length !== totals.length) throw unreadable('its record is cut');
+  const response = new LatencyTable(reports.length);
+  for (const [i, { histogram }] of reports.entries()) {
+    if (totals[i] !== '') response.addExactly(i, decodeHistogram(histogram), totalsOf(totals[i]));
+  }
+  return { names: reports.map(({ name }) => name), counts: classCounts(reports), response };
 }
 
 function timelineDocument({ intervalNs, intervals }: Timeline, isAlone: boolean): TimelineDocument {

@@ -14,7 +14,8 @@ export function resultOf(record: RunRecord, thresholds: readonly Threshold[]): R
   const timeline = mergeTimelines(record.timelines);
   const counters = record.counters.slice();
   counters[Counter.PEAK_ESTABLISHED] = peakEstablished(timeline);
-  const measured = { counters, latency: record.latency, timeline };
+  const { latency, classes } = record;
+  const measured = { counters, latency, classes, timeline };
   return { ...buildResult(factsOf(record), measured, thresholds), record: emitRecord(record) };
 }
 

@@ -114,6 +114,18 @@ export interface ExchangeReport {
   readonly ofCompleted: number;
 }
 
+/** What is known of the requests of one class. */
+export interface ClassReport {
+  /** Method and path's template, command, kind of statement; `other`: none of the most frequent. */
+  readonly name: string;
+  readonly sent: number;
+  readonly answered: number;
+  /** From request intended to the end of the answer, in milliseconds. */
+  readonly response: LatencyRow;
+  /** The same, V2 compressed. */
+  readonly histogram: string;
+}
+
 /** `gryphon.result/1`: times in milliseconds unless a name says otherwise, rates per second, bytes. */
 export interface RunResult {
   readonly schema: typeof RESULT_SCHEMA;
@@ -173,6 +185,8 @@ export interface RunResult {
   };
   readonly latency: { readonly unit: 'ms' } & Readonly<Record<LatencyName, LatencyRow>>;
   readonly histograms: Readonly<Record<LatencyName, string>>;
+  /** By name; they add up to the run. Empty where requests could not be told apart. */
+  readonly classes: readonly ClassReport[];
   readonly timeline: {
     readonly intervalSeconds: number;
     readonly intervals: readonly TimelineRow[];

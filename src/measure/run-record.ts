@@ -11,6 +11,7 @@
 import { Counter, sumCounters } from './counters.ts';
 import { LATENCY_NAMES, type Latency, LatencyTable } from './histograms.ts';
 import { addTimelines, type Timeline } from './intervals.ts';
+import { addClasses, NO_CLASSES, type RequestClasses } from './request-classes.ts';
 import type { RunFacts } from './run-facts.ts';
 
 /** What all shares of a run have in common: records add where this is the same. */
@@ -54,6 +55,7 @@ export interface RunRecord {
   /** `sumCounters`, but for `PEAK_ESTABLISHED`, which is 0: the timelines have it. */
   readonly counters: Float64Array;
   readonly latency: LatencyTable;
+  readonly classes: RequestClasses;
   /** One for each length of intervals, ascending: they are joined only when all are there. */
   readonly timelines: readonly Timeline[];
 }
@@ -63,20 +65,30 @@ export interface Measurements {
   /** A row a thread. */
   readonly counters: readonly Float64Array[];
   readonly latency: LatencyTable;
+  readonly classes: RequestClasses;
   readonly timelines: readonly Timeline[];
 }
+
+/** Of a run that never began. */
+export const nothingMeasured = (): Measurements => ({
+  counters: [],
+  latency: new LatencyTable(),
+  classes: NO_CLASSES,
+  timelines: [],
+});
 
 /** The record of one share, which may be the whole run. */
 export function recordOf(
   identity: RunIdentity,
   share: ShareFacts,
-  { counters, latency, timelines }: Measurements,
+  { counters, latency, classes, timelines }: Measurements,
 ): RunRecord {
   return {
     identity,
     shares: [share],
     counters: addCounters(counters),
     latency,
+    classes,
     timelines: byLength(timelines),
   };
 }
@@ -98,6 +110,7 @@ export function mergeRecords(a: RunRecord, b: RunRecord): RunRecord {
     shares: [...a.shares, ...b.shares].sort((one, other) => one.share - other.share),
     counters: addCounters([a.counters, b.counters]),
     latency,
+    classes: addClasses(a.classes, b.classes),
     timelines: byLength([...a.timelines, ...b.timelines]),
   };
 }

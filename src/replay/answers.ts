@@ -6,6 +6,7 @@
 import { NEVER_NS, NS_PER_MS, NS_PER_US } from '../base/time.ts';
 import { Counter } from '../measure/counters.ts';
 import { Latency, type LatencyRecorder } from '../measure/histograms.ts';
+import type { ClassRecorder } from '../measure/request-classes.ts';
 import type { ClientStream } from '../transport/client-stream.ts';
 import type { Delivery, Transport } from '../transport/transport.ts';
 import { AnswerStart, Tail } from './answer-start.ts';
@@ -43,6 +44,8 @@ export class Answers {
   readonly #pacer: Pacer;
   readonly #latency: LatencyRecorder;
   readonly #counters: Float64Array;
+  /** `null` where no request has a class. */
+  readonly #classes: ClassRecorder | null;
   /** Send times of turns whose answers wait behind the open one; only when a server lags behind. */
   readonly #laterSentNs = new Map<number, number[]>();
 
@@ -54,6 +57,7 @@ export class Answers {
     pacer: Pacer,
     latency: LatencyRecorder,
     counters: Float64Array,
+    classes: ClassRecorder | null,
   ) {
     this.#plays = plays;
     this.#transport = transport;
@@ -62,6 +66,7 @@ export class Answers {
     this.#pacer = pacer;
     this.#latency = latency;
     this.#counters = counters;
+    this.#classes = classes;
   }
 
   /** The user starts: the stage before its first step is open, unless that has nothing to hold. */
@@ -149,9 +154,11 @@ export class Answers {
     plays.stageBytes[user] = after;
     const ends = this.#stages.innerEnds(plays.session[user], plays.openStage[user]);
     if (ends.length === 0 || !this.#isTurnOpen(user)) return;
-    for (const end of ends) {
+    const classes = this.#stages.innerClasses(plays.openStage[user]);
+    for (let i = 0; i < ends.length; i++) {
+      const end = ends[i];
       if (before < end && end <= after) {
-        this.#recordAnswer(user, Counter.ANSWER_BY_LENGTH, arrivedNs);
+        this.#recordAnswer(user, classes[i], Counter.ANSWER_BY_LENGTH, arrivedNs);
       }
       if (before <= end && end < after) {
         this.#latency.record(Latency.FIRST_BYTE, Math.max(0, arrivedNs - plays.sentNs[user]));
@@ -159,9 +166,11 @@ export class Answers {
     }
   }
 
-  #recordAnswer(user: number, rule: number, doneNs: number): void {
+  #recordAnswer(user: number, requestClass: number, rule: number, doneNs: number): void {
     const plays = this.#plays;
-    this.#latency.record(Latency.RESPONSE, Math.max(0, doneNs - plays.intendedNs[user]));
+    const responseNs = Math.max(0, doneNs - plays.intendedNs[user]);
+    this.#latency.record(Latency.RESPONSE, responseNs);
+    if (this.#classes !== null) this.#classes.onAnswered(requestClass, responseNs);
     this.#latency.record(Latency.SERVICE, Math.max(0, doneNs - plays.sentNs[user]));
     this.#counters[Counter.EXCHANGES_ANSWERED]++;
     this.#counters[rule]++;
@@ -239,10 +248,12 @@ export class Answers {
     const isFramed = (plays.flags[user] & PlayFlag.FRAMED) !== 0;
     if (this.#isTurnOpen(user)) {
       // Of pipelined requests those that have not been answered yet are so now, all at once.
-      for (const end of this.#stages.innerEnds(session, stage)) {
-        if (end > got) this.#recordAnswer(user, rule, doneNs);
+      const ends = this.#stages.innerEnds(session, stage);
+      for (let i = 0; i < ends.length; i++) {
+        if (ends[i] <= got) continue;
+        this.#recordAnswer(user, this.#stages.innerClasses(stage)[i], rule, doneNs);
       }
-      this.#recordAnswer(user, rule, doneNs);
+      this.#recordAnswer(user, this.#stages.classOf(session, stage), rule, doneNs);
       if (isFramed) {
         if (plays.flags[user] & PlayFlag.UNLIKE) counters[Counter.EXCHANGES_OTHER_LENGTH]++;
       } else if (this.#stages.isLengthKnown(session)) {
@@ -302,9 +313,16 @@ export class Answers {
    */
   openTurn(user: number, stage: number, dueNs: number, nowNs: number): boolean {
     const plays = this.#plays;
-    const exchanges = 1 + this.#stages.innerEnds(plays.session[user], stage).length;
+    const session = plays.session[user];
+    const exchanges = 1 + this.#stages.innerEnds(session, stage).length;
     this.#counters[Counter.EXCHANGES_INTENDED] += exchanges;
     this.#counters[Counter.EXCHANGES_SENT] += exchanges;
+    if (this.#classes !== null) {
+      this.#classes.onSent(this.#stages.classOf(session, stage));
+      if (exchanges > 1) {
+        for (const each of this.#stages.innerClasses(stage)) this.#classes.onSent(each);
+      }
+    }
     if (plays.openStage[user] < stage) {
       const later = this.#laterSentNs.get(user);
       if (later === undefined) this.#laterSentNs.set(user, [nowNs]);
@@ -313,7 +331,7 @@ export class Answers {
       return false;
     }
     plays.intendedNs[user] = dueNs;
-    if (this.#stages.isTurn(plays.session[user], stage - 1)) {
+    if (this.#stages.isTurn(session, stage - 1)) {
       // Whatever came before belongs to no answer of ours.
       plays.stageBytes[user] = 0;
       plays.flags[user] &= ~(OF_OPEN_STAGE & ~PlayFlag.UNASKED);

@@ -5,6 +5,7 @@
 import { NEVER_NS } from '../base/time.ts';
 import { Counter } from '../measure/counters.ts';
 import type { LatencyRecorder } from '../measure/histograms.ts';
+import type { ClassRecorder } from '../measure/request-classes.ts';
 import type { Connections } from '../schedule/connections.ts';
 import { TimingWheel } from '../schedule/timing-wheel.ts';
 import type { ClientStream } from '../transport/client-stream.ts';
@@ -34,6 +35,7 @@ export interface ConversationParts {
   readonly transport: Transport;
   readonly latency: LatencyRecorder;
   readonly counters: Float64Array;
+  readonly classes: ClassRecorder | null;
 }
 
 /** The engine of one thread, whatever the transport: a turn is what came in, then what is due. */
@@ -53,9 +55,18 @@ export class Conversations {
   #heardNs = 0;
 
   constructor(plan: ReplayPlan, given: ConversationParts) {
-    const { connections, plays, stages, stream, transport, latency, counters } = given;
+    const { connections, plays, stages, stream, transport, latency, counters, classes } = given;
     const pacer = new Pacer(plan, stages, plays);
-    const answers = new Answers(plays, transport, stream, stages, pacer, latency, counters);
+    const answers = new Answers(
+      plays,
+      transport,
+      stream,
+      stages,
+      pacer,
+      latency,
+      counters,
+      classes,
+    );
     const wheel = new TimingWheel(connections.count);
     const timers = new UserTimers(plan, plays, transport, stages, answers, wheel);
     const parts = { ...given, pacer, answers, timers };

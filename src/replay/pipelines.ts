@@ -32,12 +32,14 @@ export function findPipelines(
   const message = new Uint32Column();
   const first = new Uint32Column();
   const end = new Uint32Column();
+  const requestEnd = new Uint32Column();
   for (const session of suspects) {
     let request = requests.first[session];
     const last = requests.first[session + 1];
     for (let row = steps.first(session); row < steps.end(session) && request < last; row++) {
       const messageEnd = scripts.client.messageEnd[row];
       const ends: number[] = [];
+      const firstRequest = request;
       for (; request < last && requests.requestEnd[request] <= messageEnd; request++) {
         ends.push(requests.answerEnd[request]);
       }
@@ -47,11 +49,19 @@ export function findPipelines(
       marks[row] |= MessageMark.PIPELINED;
       message.push(row);
       first.push(end.count);
-      for (const each of inner) end.push(each);
+      for (const [i, each] of inner.entries()) {
+        end.push(each);
+        requestEnd.push(requests.requestEnd[firstRequest + i]);
+      }
     }
   }
   first.push(end.count);
-  return { message: message.toShared(), first: first.toShared(), end: end.toShared() };
+  return {
+    message: message.toShared(),
+    first: first.toShared(),
+    end: end.toShared(),
+    requestEnd: requestEnd.toShared(),
+  };
 }
 
 function isEveryOne(marks: Uint8Array, first: number, end: number): boolean {

@@ -8,6 +8,7 @@ import { type SegmentColumns, SegmentPlan } from '../session/script/segment-plan
 import { type ReadOctets, StreamView } from '../session/script/stream-view.ts';
 import type { CaptureBytes } from '../transport/ports.ts';
 import { expectedMss } from '../transport/transport-plan.ts';
+import { ClassMarks } from './class-marks.ts';
 import { findPipelines } from './pipelines.ts';
 import type { ReplayPlan } from './replay-plan.ts';
 import { createStageColumns, type StageColumns } from './stage-columns.ts';
@@ -38,6 +39,7 @@ export function* prepareTurns(
   const read: ReadOctets = (offset, into) => blocks.read(offset, into);
   const columns = createStageColumns(scripts);
   const marks = new StageMarks(scripts, columns, read);
+  const classMarks = new ClassMarks(scripts, read);
   const segments = new SegmentPlan(
     new StreamView(scripts.client, read),
     scripts.sessions,
@@ -45,11 +47,13 @@ export function* prepareTurns(
   );
   for (const session of sessions) {
     marks.mark(session);
+    classMarks.mark(session);
     segments.prepare(session);
     yield;
   }
   const pipelines = findPipelines(scripts, sessions, columns.marks, read);
-  const stages: StageColumns = { ...columns, pipelines };
+  const classes = classMarks.finish(pipelines);
+  const stages: StageColumns = { ...columns, pipelines, classes };
   countExchanges(scripts, stages, sessions);
   return { stages, segments: segments.toShared() };
 }

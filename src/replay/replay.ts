@@ -6,6 +6,7 @@
  * batch. `nextDueNs` says when `onTimeout` has something to do; a spurious call is harmless.
  */
 import type { LatencyRecorder } from '../measure/histograms.ts';
+import { type ClassColumns, ClassRecorder } from '../measure/request-classes.ts';
 import { CONNECTION_BYTES_PER_USER, Connections } from '../schedule/connections.ts';
 import { TIMER_BYTES_PER_USER } from '../schedule/timing-wheel.ts';
 import { Owners } from '../transport/owners.ts';
@@ -37,7 +38,10 @@ export class Replay extends Conversations implements PacketSink {
 
   readonly #intake: PacketIntake;
 
-  /** @param prepared what threads share; made here where nobody has made it */
+  /**
+   * @param prepared what threads share; made here where nobody has made it
+   * @param classes where figures of each class of requests go; null: they are not told apart
+   */
   constructor(
     plan: ReplayPlan,
     sender: Sender,
@@ -46,6 +50,7 @@ export class Replay extends Conversations implements PacketSink {
     latency: LatencyRecorder,
     counters: Float64Array,
     prepared: PreparedSessions = prepareSessions(plan, capture),
+    classes: ClassColumns | null = null,
   ) {
     const connections = new Connections(plan);
     const plays = new PlayTable(connections.count);
@@ -63,8 +68,17 @@ export class Replay extends Conversations implements PacketSink {
       receiver.data,
       counters,
     );
-    const parts = { connections, plays, stages, stream, times, transport, latency, counters };
-    super(plan, parts);
+    super(plan, {
+      connections,
+      plays,
+      stages,
+      stream,
+      times,
+      transport,
+      latency,
+      counters,
+      classes: classes === null ? null : new ClassRecorder(classes),
+    });
     this.connections = connections;
     this.transport = transport;
     this.plays = plays;

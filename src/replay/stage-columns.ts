@@ -42,6 +42,17 @@ export interface StageColumns {
   /** A row a session: how many exchanges its script holds. */
   readonly exchanges: Uint32Array;
   readonly pipelines: PipelineColumns;
+  readonly classes: ClassesOfRequests;
+}
+
+/** Of which class each request is: a number, 0 for all that have none of their own. */
+export interface ClassesOfRequests {
+  /** By number; none where no request could be named. */
+  readonly names: readonly string[];
+  /** A row a message: the class of the request that it ends. */
+  readonly ofMessage: Uint8Array;
+  /** In the order of `PipelineColumns.end`. */
+  readonly ofInner: Uint8Array;
 }
 
 /** Messages that hold several requests: where within their stage the answers end, but for the last. */
@@ -52,6 +63,8 @@ export interface PipelineColumns {
   readonly first: Uint32Array;
   /** In octets from the stage's start, ascending. */
   readonly end: Uint32Array;
+  /** Likewise: offset in the client's stream just past the request that is answered there. */
+  readonly requestEnd: Uint32Array;
 }
 
 /** No message holds several requests. */
@@ -59,6 +72,7 @@ export const NO_PIPELINES: PipelineColumns = {
   message: new Uint32Array(0),
   first: new Uint32Array(1),
   end: new Uint32Array(0),
+  requestEnd: new Uint32Array(0),
 };
 
 /** Columns for all of the scripts' sessions, with nothing in them. */
@@ -72,5 +86,6 @@ export function createStageColumns({ sessions, client }: Scripts): StageColumns 
     waitNs: new Float64Array(new SharedArrayBuffer(8 * stages)),
     exchanges: new Uint32Array(new SharedArrayBuffer(4 * sessions)),
     pipelines: NO_PIPELINES,
+    classes: { names: [], ofMessage: new Uint8Array(0), ofInner: new Uint8Array(0) },
   };
 }

@@ -17,6 +17,8 @@ export class Stages extends ScriptSteps {
   readonly #learnedBytes: Uint32Array;
   /** By the message that holds several requests: where their answers end, but for the last one. */
   readonly #innerEnds = new Map<number, Uint32Array>();
+  /** Likewise: the classes of the requests that are answered there. */
+  readonly #innerClasses = new Map<number, Uint8Array>();
 
   constructor(scripts: Scripts, columns: StageColumns) {
     super(scripts);
@@ -26,6 +28,7 @@ export class Stages extends ScriptSteps {
     const { message, first, end } = columns.pipelines;
     for (const [i, row] of message.entries()) {
       this.#innerEnds.set(row, end.subarray(first[i], first[i + 1]));
+      this.#innerClasses.set(row, columns.classes.ofInner.subarray(first[i], first[i + 1]));
     }
   }
 
@@ -76,6 +79,16 @@ export class Stages extends ScriptSteps {
     const isAfterMessage = stage > this.first(session) && stage <= this.end(session);
     if (!isAfterMessage || (this.#marks[stage - 1] & MessageMark.PIPELINED) === 0) return NONE;
     return this.#innerEnds.get(stage - 1) ?? NONE;
+  }
+
+  /** The classes of the requests that are answered at `innerEnds`. */
+  innerClasses(stage: number): Uint8Array {
+    return this.#innerClasses.get(stage - 1) ?? NO_CLASSES;
+  }
+
+  /** The class of the request that the stage is the answer to: the last one, where it answers several. */
+  classOf(session: number, stage: number): number {
+    return this.#columns.classes.ofMessage[Math.min(stage, this.end(session)) - 1];
   }
 
   /** Of an HTTP answer: what its framing has to know of the request (`HttpRequestKind`). */
@@ -141,3 +154,4 @@ export function requestKindOf(marks: number): number {
 }
 
 const NONE = new Uint32Array(0);
+const NO_CLASSES = new Uint8Array(0);

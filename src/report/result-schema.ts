@@ -52,6 +52,14 @@ const perLatency = <T extends z.ZodType>(of: T) =>
     held: z.exactOptional(of),
   });
 
+const requestClass = z.looseObject({
+  name: text,
+  sent: number,
+  answered: number,
+  response: latencyRow,
+  histogram,
+});
+
 const sessions = z.looseObject({ total: number, replayable: number, skipped: counts });
 const clock = z.enum(['virtual', 'real']);
 
@@ -193,6 +201,7 @@ const record = z.looseObject({
     .min(1),
   counters: text,
   latency: texts,
+  classes: z.exactOptional(texts),
   timelines: z.array(
     z.looseObject({
       intervalNs: number,
@@ -245,6 +254,7 @@ export const RESULT: z.ZodType<RunResult> = z
       lag: histogram,
       held: histogram.default(NO_HISTOGRAM),
     }),
+    classes: z.array(requestClass).default([]),
     timeline,
     thresholds: z.array(threshold),
     failure: text.nullable().default(null),

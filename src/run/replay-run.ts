@@ -7,10 +7,9 @@ import { EMBEDDED_BYTES_PER_USER } from '../embedded/embedded-target.ts';
 import { type MetricsServer, serveMetrics } from '../io/metrics-server.ts';
 import { peakMemoryBytes } from '../io/process-memory.ts';
 import { Counter, sumCounters } from '../measure/counters.ts';
-import { LatencyTable } from '../measure/histograms.ts';
 import { resultOf } from '../measure/record-result.ts';
 import type { RunResult } from '../measure/result.ts';
-import { type RunIdentity, recordOf } from '../measure/run-record.ts';
+import { nothingMeasured, type RunIdentity, recordOf } from '../measure/run-record.ts';
 import { STATE_BYTES_PER_USER } from '../replay/replay.ts';
 import { usersOfShare } from '../schedule/run-share.ts';
 import type { Scripts } from '../session/script/scripts.ts';
@@ -222,8 +221,7 @@ function unreachedResult(
   const identity = runIdentity(options, index, plan, begun.version);
   // As they were asked for: own addresses are not known without a way.
   const asked = { ...identity, plan: { ...identity.plan, clients: options.clients } };
-  const nothing = { counters: [], latency: new LatencyTable(), timelines: [] };
-  return resultOf(recordOf(asked, facts, nothing), options.thresholds);
+  return resultOf(recordOf(asked, facts, nothingMeasured()), options.thresholds);
 }
 
 /**

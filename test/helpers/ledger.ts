@@ -1,14 +1,19 @@
 /** Whether the sums of a run come out even, for runs that make no result of their own. */
 import { buildResult } from '../../src/measure/build-result.ts';
 import { LatencyTable } from '../../src/measure/histograms.ts';
+import { NO_CLASSES } from '../../src/measure/request-classes.ts';
 import { FACTS } from '../measure/sample-run.ts';
 
 /**
  * The sums that do not come out even; none of them after a sound run.
  * @param plays that were planned: users by iterations
  */
-export function ledgerFaults(counters: Float64Array, plays: number): readonly string[] {
+export function ledgerFaults(
+  counters: Float64Array,
+  plays: number,
+  classes = NO_CLASSES,
+): readonly string[] {
   const timeline = { intervalNs: 1e9, intervals: [] };
-  return buildResult({ ...FACTS, plays }, { counters, latency: new LatencyTable(), timeline }, [])
-    .faults;
+  const measured = { counters, latency: new LatencyTable(), classes, timeline };
+  return buildResult({ ...FACTS, plays }, measured, []).faults;
 }

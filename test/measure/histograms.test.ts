@@ -12,11 +12,13 @@ import {
   HIGHEST_TRACKABLE_NS,
   highestOf,
   indexOf,
+  lowestOf,
+} from '../../src/measure/histogram-steps.ts';
+import {
   Latency,
   LatencyChanges,
   LatencyRecorder,
   LatencyTable,
-  lowestOf,
   sparseValueAtPercentileNs,
 } from '../../src/measure/histograms.ts';
 

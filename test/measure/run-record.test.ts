@@ -13,6 +13,12 @@ import { IntervalRecorder, peakEstablished, type Timeline } from '../../src/meas
 import { recordOfResult } from '../../src/measure/record-document.ts';
 import { resultOf } from '../../src/measure/record-result.ts';
 import {
+  type ClassColumns,
+  ClassRecorder,
+  createClassColumns,
+  sumClasses,
+} from '../../src/measure/request-classes.ts';
+import {
   mergeRecords,
   type RunIdentity,
   type RunRecord,
@@ -49,6 +55,9 @@ const shareOf = (share: number): ShareFacts => ({
   failure: null,
 });
 
+/** Not in the order of their names. */
+const CLASSES = ['other', 'GET /b', 'GET /a/{id}', 'POST /'];
+
 /** What happens to a thread: a connection opens or closes, and something is measured. */
 interface Event {
   readonly afterNs: number;
@@ -60,6 +69,7 @@ interface Event {
 interface Thread {
   readonly counters: Float64Array;
   readonly columns: Float64Array;
+  readonly classes: ClassColumns;
   readonly timeline: Timeline;
   /** Connections that are open from each time on. */
   readonly open: readonly (readonly [number, number])[];
@@ -68,6 +78,8 @@ interface Thread {
 function threadOf(events: readonly Event[]): Thread {
   const counters = createCounters();
   const recorder = new LatencyRecorder();
+  const classes = createClassColumns(CLASSES.length);
+  const classRecorder = new ClassRecorder(classes);
   const intervals = new IntervalRecorder(recorder, counters);
   const open: [number, number][] = [];
   let nowNs = 0;
@@ -83,25 +95,36 @@ function threadOf(events: readonly Event[]): Thread {
       counters[Counter.PEAK_ESTABLISHED] = counters[Counter.ESTABLISHED];
     }
     recorder.record(latency as Latency, ns / 2);
+    classRecorder.onSent(latency % CLASSES.length);
+    if (opens) classRecorder.onAnswered(latency % CLASSES.length, ns / 2);
     open.push([nowNs, counters[Counter.ESTABLISHED]]);
   }
   const timeline = intervals.finish(nowNs);
-  return { counters, columns: recorder.columns, timeline, open };
+  return { counters, columns: recorder.columns, classes, timeline, open };
 }
 
 const recordOfThreads = (share: number, threads: readonly Thread[]): RunRecord =>
   recordOf(IDENTITY, shareOf(share), {
     counters: threads.map(({ counters }) => counters),
     latency: LatencyTable.of(threads.map(({ columns }) => columns)),
+    classes: sumClasses(
+      CLASSES,
+      threads.map(({ classes }) => classes),
+    ),
     timelines: threads.map(({ timeline }) => timeline),
   });
 
 /** Everything but the shares, as text: much quicker to compare than thousands of numbers. */
-const sumsOf = ({ counters, latency, timelines }: RunRecord): string[] => {
+const sumsOf = ({ counters, latency, classes, timelines }: RunRecord): string[] => {
   const lines = (name: string, value: unknown): string =>
     `${name} ${JSON.stringify(value, (_, each) => (ArrayBuffer.isView(each) ? String(each) : each))}`;
   return [
     lines('counters', counters),
+    lines('classes', [classes.names, classes.counts]),
+    ...classes.names.flatMap((name, i) => [
+      lines(name, classes.response.totals(i)),
+      lines(name, classes.response.sparse(i)),
+    ]),
     ...LATENCY_NAMES.flatMap((name, i) => [
       lines(name, latency.totals(i as Latency)),
       lines(name, latency.sparse(i as Latency)),

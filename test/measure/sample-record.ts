@@ -4,6 +4,7 @@ import { Counter, createCounters } from '../../src/measure/counters.ts';
 import { Latency, LatencyRecorder, LatencyTable } from '../../src/measure/histograms.ts';
 import { IntervalRecorder } from '../../src/measure/intervals.ts';
 import { resultOf } from '../../src/measure/record-result.ts';
+import { NO_CLASSES } from '../../src/measure/request-classes.ts';
 import type { RunResult } from '../../src/measure/result.ts';
 import {
   type RunIdentity,
@@ -90,6 +91,7 @@ export function sampleRunRecord({
     {
       counters: [counters],
       latency: LatencyTable.of([recorder.columns]),
+      classes: NO_CLASSES,
       timelines: [timeline],
     },
   );

@@ -4,6 +4,7 @@ import { buildResult, type RunTotals } from '../../src/measure/build-result.ts';
 import { Counter, createCounters } from '../../src/measure/counters.ts';
 import { Latency, LatencyRecorder, LatencyTable } from '../../src/measure/histograms.ts';
 import { IntervalRecorder } from '../../src/measure/intervals.ts';
+import { NO_CLASSES } from '../../src/measure/request-classes.ts';
 import type { RunResult } from '../../src/measure/result.ts';
 import type { RunFacts } from '../../src/measure/run-facts.ts';
 
@@ -110,7 +111,8 @@ export function sampleRecord(changes: Partial<Record<CounterName, number>> = {})
   for (const [name, count] of Object.entries({ ...COUNTED, ...changes })) {
     counters[Counter[name as CounterName]] = count;
   }
-  return { counters, latency: LatencyTable.of([recorder.columns]), timeline };
+  const latency = LatencyTable.of([recorder.columns]);
+  return { counters, latency, classes: NO_CLASSES, timeline };
 }
 
 export const sampleResult = (

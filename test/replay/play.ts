@@ -5,6 +5,12 @@ import { EmbeddedTarget } from '../../src/embedded/embedded-target.ts';
 import { COUNTERS, Counter, createCounters } from '../../src/measure/counters.ts';
 import { LatencyRecorder, LatencyTable } from '../../src/measure/histograms.ts';
 import { IntervalRecorder } from '../../src/measure/intervals.ts';
+import {
+  createClassColumns,
+  type RequestClasses,
+  sumClasses,
+} from '../../src/measure/request-classes.ts';
+import { prepareSessions } from '../../src/replay/prepared-sessions.ts';
 import { Replay } from '../../src/replay/replay.ts';
 import { enginePlan } from '../../src/run/plan/engine-plan.ts';
 import type { ReplayOptions } from '../../src/run/plan/options.ts';
@@ -53,6 +59,7 @@ export const OPTIONS: ReplayOptions = {
 export interface Played {
   readonly counters: Float64Array;
   readonly latency: LatencyTable;
+  readonly classes: RequestClasses;
   readonly endMs: number;
   readonly replay: Replay;
 }
@@ -84,13 +91,19 @@ export function play(specs: readonly SessionSpec[], options: PlayOptions = {}): 
     counters,
   });
   const links = plan.targets.map(() => new Uint8Array(0));
+  const engine = enginePlan(plan, 0, 1, links);
+  const prepared = prepareSessions(engine, capture);
+  const { names } = prepared.stages.classes;
+  const classColumns = createClassColumns(names.length);
   const replay = new Replay(
-    enginePlan(plan, 0, 1, links),
+    engine,
     target,
     target,
     capture,
     latency,
     counters,
+    prepared,
+    names.length === 0 ? null : classColumns,
   );
   const control = new Int32Array(new SharedArrayBuffer(CONTROL_WORDS * 4));
   const intervals = new IntervalRecorder(latency, counters);
@@ -98,8 +111,10 @@ export function play(specs: readonly SessionSpec[], options: PlayOptions = {}): 
   // A run that ends by its time leaves users out.
   const plays =
     plan.stopStartingNs === NEVER_NS ? plan.users * plan.iterations : counters[Counter.STARTED];
-  expect(ledgerFaults(counters, plays)).toEqual([]);
-  return { counters, latency: LatencyTable.of([latency.columns]), endMs: endNs / 1e6, replay };
+  const classes = sumClasses(names, [classColumns]);
+  expect(ledgerFaults(counters, plays, classes)).toEqual([]);
+  const table = LatencyTable.of([latency.columns]);
+  return { counters, latency: table, classes, endMs: endNs / 1e6, replay };
 }
 
 /** The counters that are not 0, by name. */

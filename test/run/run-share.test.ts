@@ -5,6 +5,7 @@ import { createCounters } from '../../src/measure/counters.ts';
 import { LatencyTable } from '../../src/measure/histograms.ts';
 import { mergeResults } from '../../src/measure/merge-results.ts';
 import { resultOf } from '../../src/measure/record-result.ts';
+import { createClassColumns, sumClasses } from '../../src/measure/request-classes.ts';
 import type { RunResult } from '../../src/measure/result.ts';
 import { recordOf } from '../../src/measure/run-record.ts';
 import { prepareSessions } from '../../src/replay/prepared-sessions.ts';
@@ -20,12 +21,17 @@ import { handMade } from '../helpers/scripts.ts';
 import { FACTS } from '../measure/sample-run.ts';
 import { OPTIONS } from '../replay/play.ts';
 
+/** The first two do not speak HTTP, the others ask for the same things of different names. */
 const SPECS = [0, 300, 450, 1700, 2900].map((startMs, i) => ({
   startMs,
   said: [
-    { from: 'client' as const, text: 40 + i },
+    { from: 'client' as const, text: i < 2 ? 40 + i : `GET /things/${i} HTTP/1.1\r\n\r\n` },
     { from: 'server' as const, text: 700 * (i + 1), afterMs: 13 * (i + 1) },
-    { from: 'client' as const, text: 25, afterMs: 170 * i },
+    {
+      from: 'client' as const,
+      text: i < 2 ? 25 : `HEAD /${'ab'.repeat(i)} HTTP/1.1\r\n\r\n`,
+      afterMs: 170 * i,
+    },
     { from: 'server' as const, text: 90, afterMs: 7 },
   ],
 }));
@@ -38,6 +44,8 @@ function played(options: ReplayOptions): RunResult {
   const counters = createCounters();
   const control = new Int32Array(new SharedArrayBuffer(CONTROL_WORDS * 4));
   const prepared = prepareSessions(plan, capture);
+  const { names } = prepared.stages.classes;
+  const columns = createClassColumns(names.length);
   const job = {
     plan,
     prepared,
@@ -46,6 +54,7 @@ function played(options: ReplayOptions): RunResult {
     network: null,
     realTime: false,
     counters,
+    classes: columns,
     control,
   };
   const run = openEmbeddedThread(job, capture);
@@ -76,7 +85,12 @@ function played(options: ReplayOptions): RunResult {
   };
   const latency = LatencyTable.of([run.latency.columns]);
   return resultOf(
-    recordOf(identity, facts, { counters: [counters], latency, timelines: [timeline] }),
+    recordOf(identity, facts, {
+      counters: [counters],
+      latency,
+      classes: sumClasses(names, [columns]),
+      timelines: [timeline],
+    }),
     [],
   );
 }
@@ -116,6 +130,13 @@ describe('the sum of the shares is the whole run, field by field', () => {
   test.each(OPTION_CASES)('%s', (_, options) => {
     const asked = { ...OPTIONS, ...options };
     const whole = played(asked);
+    expect(whole.classes.map(({ name }) => name)).toEqual([
+      'GET /things/{id}',
+      'HEAD /abab',
+      'HEAD /ababab',
+      'HEAD /{id}',
+      'other',
+    ]);
     for (const of of [2, 3, 5]) {
       const shares = sharesOf(asked, of);
       const sum = mergeResults(named([...shares].reverse()), [], false);

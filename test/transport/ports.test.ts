@@ -71,7 +71,17 @@ describe('a second stream', () => {
       server.data,
       counters,
     );
-    const parts = { connections, plays, stages, stream, times, transport, latency, counters };
+    const parts = {
+      connections,
+      plays,
+      stages,
+      stream,
+      times,
+      transport,
+      latency,
+      counters,
+      classes: null,
+    };
     const conversations = new Conversations(plan, parts);
     const { listener } = conversations;
     const intake = new PacketIntake(connections, owners, transport, listener, counters);
@@ -113,7 +123,17 @@ describe('a second transport', () => {
       { asked: 'first request'.length + 'second'.length, bytes: ANSWER_BYTES },
     ];
     const transport = new Loopback(stream, times, replies, DELAY_NS);
-    const parts = { connections, plays, stages, stream, times, transport, latency, counters };
+    const parts = {
+      connections,
+      plays,
+      stages,
+      stream,
+      times,
+      transport,
+      latency,
+      counters,
+      classes: null,
+    };
     const conversations = new Conversations(plan, parts);
     let nowNs = 0;
     while (!conversations.isDone) {
@@ -145,7 +165,17 @@ describe('a second transport', () => {
     const times = new PlaySendTimes(plays, stages, stream, latency);
     // A server that never answers.
     const transport = new Loopback(stream, times, [], DELAY_NS);
-    const parts = { connections, plays, stages, stream, times, transport, latency, counters };
+    const parts = {
+      connections,
+      plays,
+      stages,
+      stream,
+      times,
+      transport,
+      latency,
+      counters,
+      classes: null,
+    };
     const conversations = new Conversations(plan, parts);
     for (let nowNs = 0; nowNs < 100 * NS_PER_MS; nowNs += NS_PER_MS) {
       transport.receive(nowNs, conversations.listener);

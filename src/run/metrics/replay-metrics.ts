@@ -3,7 +3,8 @@ import { Gauge, Histogram, type MetricType, type Registry } from 'prom-client';
 import { NS_PER_SECOND } from '../../base/time.ts';
 import type { MetricsPage } from '../../io/metrics-server.ts';
 import { Counter, sumCounters } from '../../measure/counters.ts';
-import { highestOf, Latency, LatencyTable } from '../../measure/histograms.ts';
+import { highestOf } from '../../measure/histogram-steps.ts';
+import { Latency, LatencyTable } from '../../measure/histograms.ts';
 import type { ThreadsState } from '../threads/replay-threads.ts';
 import { addCounter, createRegistry, pageOf } from './metrics-registry.ts';
 

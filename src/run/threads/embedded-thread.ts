@@ -49,6 +49,7 @@ export function openEmbeddedThread(job: ThreadJob, capture: CaptureBytes): Threa
     latency,
     counters,
     job.prepared,
+    job.classes,
   );
   return {
     latency,

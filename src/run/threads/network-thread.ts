@@ -7,6 +7,7 @@ import { Counter } from '../../measure/counters.ts';
 import { LatencyRecorder } from '../../measure/histograms.ts';
 import { IntervalRecorder } from '../../measure/intervals.ts';
 import { Replay } from '../../replay/replay.ts';
+import type { ReplayPlan } from '../../replay/replay-plan.ts';
 import { Protocol } from '../../session/script/scripts.ts';
 import type { CaptureBytes } from '../../transport/ports.ts';
 import { ChannelTotal } from '../channel/channel-job.ts';
@@ -51,8 +52,7 @@ export function openNetworkThread(
     assert(links.length === plan.targets.length, 'every target has a route');
     const latency = new LatencyRecorder();
     const engine = enginePlan(plan, shard, shards, links);
-    const { sender, receiver } = io;
-    const replay = new Replay(engine, sender, receiver, capture, latency, counters, job.prepared);
+    const replay = engineOf(job, engine, io, capture, latency);
     io.followNextHops((target, link) => {
       replay.setLink(target, link);
       if (shard === 0) onWarning(warnOfMove(way, plan, target, link));
@@ -83,6 +83,16 @@ export function openNetworkThread(
     io.close();
     throw fault;
   }
+}
+
+function engineOf(
+  { counters, prepared, classes }: ThreadJob,
+  plan: ReplayPlan,
+  { sender, receiver }: LocalIo,
+  capture: CaptureBytes,
+  latency: LatencyRecorder,
+): Replay {
+  return new Replay(plan, sender, receiver, capture, latency, counters, prepared, classes);
 }
 
 function readCounts(io: LocalIo, counters: Float64Array, totals?: Float64Array): void {

@@ -7,6 +7,11 @@ import { runStartsNow } from '../../io/receive/run-clock.ts';
 import { createCounters } from '../../measure/counters.ts';
 import { LatencyTable } from '../../measure/histograms.ts';
 import type { Timeline } from '../../measure/intervals.ts';
+import {
+  type ClassColumns,
+  createClassColumns,
+  sumClasses,
+} from '../../measure/request-classes.ts';
 import type { Measurements } from '../../measure/run-record.ts';
 import { type PreparedSessions, prepareTurns } from '../../replay/prepared-sessions.ts';
 import type { NetworkWay } from '../plan/network-way.ts';
@@ -43,6 +48,9 @@ export class ReplayThreads {
   readonly #workers: Worker[] = [];
   readonly #counters: Float64Array<SharedArrayBuffer>[];
   readonly #latencies: Float64Array<SharedArrayBuffer>[] = [];
+  /** A thread's figures of each class of requests; none where no request has a class. */
+  #classes: readonly ClassColumns[] = [];
+  #classNames: readonly string[] = [];
   readonly #timelines: Timeline[] = [];
   readonly #notes = new Set<string>();
   readonly #control = new Int32Array(
@@ -61,7 +69,8 @@ export class ReplayThreads {
   /** What the threads hold, when they have ended. */
   get measurements(): Measurements {
     const latency = LatencyTable.of(this.#latencies);
-    return { counters: this.#counters, latency, timelines: this.#timelines };
+    const classes = sumClasses(this.#classNames, this.#classes);
+    return { counters: this.#counters, latency, classes, timelines: this.#timelines };
   }
 
   /** What the threads did to their surroundings; each line once. */
@@ -98,7 +107,12 @@ export class ReplayThreads {
     const { plan } = this.#options;
     const capture = openCaptureBytes(plan.scripts.files);
     try {
-      return await inSlices(prepareTurns(plan, capture));
+      const prepared = await inSlices(prepareTurns(plan, capture));
+      const { names } = prepared.stages.classes;
+      this.#classNames = names;
+      if (names.length > 0)
+        this.#classes = this.#counters.map(() => createClassColumns(names.length));
+      return prepared;
     } finally {
       capture.close();
     }
@@ -108,7 +122,18 @@ export class ReplayThreads {
     const { plan, network, realTime, threads } = this.#options;
     const counters = this.#counters[shard];
     const control = this.#control;
-    return { plan, prepared, shard, shards: threads, network, realTime, counters, control };
+    const classes = this.#classes.at(shard) ?? null;
+    return {
+      plan,
+      prepared,
+      shard,
+      shards: threads,
+      network,
+      realTime,
+      counters,
+      classes,
+      control,
+    };
   }
 
   /**
