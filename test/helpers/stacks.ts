@@ -5,8 +5,10 @@
  *
  * The stack ends each connection that comes by the tap device and opens one of its own to the server.
  */
+import { join } from 'node:path';
 import { type Host, inside, makeNamespaces } from './netns.ts';
 import { must, type Running, startProgram, until } from './process.ts';
+import { type Folder, makeFolder } from './servers.ts';
 
 const TAP = 'tap0';
 
@@ -61,6 +63,50 @@ async function startStack(
     const isUp = async () => (await must(show)).includes(`inet ${own}/`);
     await until(`the stack's ${TAP}`, isUp, 15_000);
     return { load, server, target, close };
+  } catch (fault) {
+    await close();
+    throw fault;
+  }
+}
+
+const LWIP_SOURCE = new URL('../privileged/servers/lwip.c', import.meta.url).pathname;
+const LWIP = { own: '10.8.0.1', target: '10.8.0.2', netmask: '255.255.255.0' } as const;
+
+/** A web server whose TCP is lwIP's, at the other end of the load machine's tap device. */
+export interface LwipLab {
+  readonly load: Host;
+  readonly target: string;
+  /** What each client sent, a file a client. */
+  readonly streams: Folder;
+  readonly server: Running;
+  readonly close: () => Promise<void>;
+}
+
+/** Compiles that server and starts it in a namespace of its own. */
+export async function startLwip(): Promise<LwipLab> {
+  const folder = makeFolder('lwip');
+  const streams = makeFolder('lwip-streams');
+  const { names, close: removeNamespaces } = await makeNamespaces(1);
+  const load: Host = { name: names[0] ?? '', device: TAP, ipv4: LWIP.own, ipv6: '' };
+  let server: Running | null = null;
+  const close = async (): Promise<void> => {
+    await server?.stop();
+    removeNamespaces();
+    folder.remove();
+    streams.remove();
+  };
+  try {
+    const program = join(folder.path, 'lwip');
+    await must(['cc', '-O1', '-o', program, LWIP_SOURCE, '-I/usr/include/lwip', '-llwip']);
+    const ip = (...argv: string[]) => must(['ip', '-n', load.name, ...argv]);
+    await ip('tuntap', 'add', 'dev', TAP, 'mode', 'tap');
+    await ip('address', 'add', `${LWIP.own}/24`, 'dev', TAP);
+    await ip('link', 'set', TAP, 'up');
+    const argv = [program, TAP, LWIP.target, LWIP.netmask, streams.path];
+    const running = startProgram(inside(load, argv));
+    server = running;
+    await until('lwIP', () => running.output().includes('ready'), 15_000);
+    return { load, target: LWIP.target, streams, server: running, close };
   } catch (fault) {
     await close();
     throw fault;
