@@ -10,12 +10,12 @@ import { spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { parseAddress } from '../../dist/base/address.js';
+import { parseClients } from '../../dist/cli/values/clients.js';
 import { ChannelReceiver } from '../../dist/io/channel/channel-receiver.js';
 import { keyOfToken } from '../../dist/io/channel/channel-secret.js';
 import { openRunClock, runStartsNow } from '../../dist/io/receive/run-clock.js';
 import { Waiter } from '../../dist/io/receive/wait.js';
 import { ChannelThread } from '../../dist/run/channel/channel-thread.js';
-import { parseClients } from '../../dist/schedule/address-pool.js';
 
 const given = JSON.parse(process.argv[2] ?? '{}');
 const { rate = 0, seconds = 5, secret = true, users = 1000 } = given;

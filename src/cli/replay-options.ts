@@ -1,10 +1,7 @@
 /** From the values of options to what a replay needs to know: all faults at once. */
+
 import { OWN_CLIENTS, type ReplayOptions, type ReplayTarget } from '../run/plan/options.ts';
-import {
-  DEFAULT_CLIENTS_IPV4,
-  DEFAULT_CLIENTS_IPV6,
-  parseClients,
-} from '../schedule/address-pool.ts';
+import { type ClientAddresses, DEFAULT_CLIENTS } from '../schedule/client-addresses.ts';
 import { readCaptureOptions } from './capture-options.ts';
 import type { Context } from './context.ts';
 import type { GivenOptions } from './given-options.ts';
@@ -59,7 +56,9 @@ export async function readReplayOptions(from: {
   faults.throwIfAny();
 
   const { lookup } = context;
-  const { family, text } = clientsOf(values, routes);
+  const pool = defaultPool(routes);
+  const clients = values.clients ?? pool;
+  const { family } = clients === OWN_CLIENTS ? pool : clients;
   const { allowPublic } = values;
   const target: ReplayTarget =
     routes.length === 0
@@ -72,7 +71,7 @@ export async function readReplayOptions(from: {
     captures,
     choice,
     target,
-    clients: text,
+    clients,
     intercepts,
     token,
     ...plainOptions(values),
@@ -126,12 +125,10 @@ function routesOf(
   return map;
 }
 
-function clientsOf({ clients }: ReplayValues, routes: readonly RouteSpec[]) {
-  if (clients !== null && clients !== OWN_CLIENTS) return clients;
+function defaultPool(routes: readonly RouteSpec[]): ClientAddresses {
   // A name's family is not known yet: IPv4, unless the targets are IPv6 addresses.
   const isIpv6 = routes.length > 0 && routes.every(({ target }) => target.host.includes(':'));
-  const pool = parseClients(isIpv6 ? DEFAULT_CLIENTS_IPV6 : DEFAULT_CLIENTS_IPV4);
-  return clients === OWN_CLIENTS ? { family: pool.family, text: OWN_CLIENTS } : pool;
+  return DEFAULT_CLIENTS[isIpv6 ? 6 : 4];
 }
 
 /** Own addresses are for a real target, and its replies come back to them by themselves. */

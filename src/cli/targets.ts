@@ -7,7 +7,6 @@ import {
   type ReplayTarget,
   type Route,
 } from '../run/plan/options.ts';
-import { parseClients } from '../schedule/address-pool.ts';
 import { isPublic, isUnicast } from './address-kinds.ts';
 import type { Context } from './context.ts';
 import { FaultList } from './usage-error.ts';
@@ -44,12 +43,12 @@ export async function resolveTarget(
  */
 export function publicClientsWarning({ target, clients }: ReplayOptions): string | null {
   if (target.kind === 'embedded' || clients === OWN_CLIENTS) return null;
-  const { family, ranges } = parseClients(clients);
+  const { family, ranges, text } = clients;
   const isAnyPublic = ranges.some(({ prefix, start, count }) =>
     [start, start + count - 1].some((low) => isPublic(formatAddress({ family, prefix, low }))),
   );
   if (!isAnyPublic) return null;
-  return `the clients ${clients} have public addresses: see that the target's replies to them cannot leave your network`;
+  return `the clients ${text} have public addresses: see that the target's replies to them cannot leave your network`;
 }
 
 function checkTarget(

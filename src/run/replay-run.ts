@@ -1,4 +1,5 @@
 /** A replay from beginning to end: index, plan, play, result. */
+
 import { availableParallelism } from 'node:os';
 import { ReplayError } from '../base/errors.ts';
 import { NS_PER_SECOND } from '../base/time.ts';
@@ -25,6 +26,7 @@ import {
   wayOf,
 } from './plan/network-way.ts';
 import type { ReplayOptions, RunHost } from './plan/options.ts';
+import { clientsText } from './plan/options.ts';
 import { asksForOwn, planOwn } from './plan/own-clients.ts';
 import { NO_SURROUNDINGS, planRun } from './plan/plan-run.ts';
 import type { RunPlan } from './plan/run-plan.ts';
@@ -220,7 +222,7 @@ function unreachedResult(
   });
   const identity = runIdentity(options, index, plan, begun.version);
   // As they were asked for: own addresses are not known without a way.
-  const asked = { ...identity, plan: { ...identity.plan, clients: options.clients } };
+  const asked = { ...identity, plan: { ...identity.plan, clients: clientsText(options.clients) } };
   return resultOf(recordOf(asked, facts, nothingMeasured()), options.thresholds);
 }
 

@@ -1,4 +1,5 @@
 /** What a run's record says besides what was measured: what was asked for, and of which captures. */
+
 import { NS_PER_SECOND } from '../base/time.ts';
 import type { RunIdentity, ShareFacts } from '../measure/run-record.ts';
 import { STATE_BYTES_PER_USER } from '../replay/replay.ts';
@@ -7,6 +8,7 @@ import { wholeRun } from '../schedule/run-share.ts';
 import type { CaptureIndex } from './captures/index-captures.ts';
 import { captureDigest, planDigest } from './plan/digests.ts';
 import type { ReplayOptions } from './plan/options.ts';
+import { clientsText } from './plan/options.ts';
 import { plannedLoad } from './plan/planned-load.ts';
 import { type RunPlan, unmappedOf } from './plan/run-plan.ts';
 
@@ -43,7 +45,7 @@ export function runIdentity(
       iterations: plan.iterations,
       accel: options.accel,
       pace: options.pace,
-      clients: share.of === 1 ? plan.clients.text : options.clients,
+      clients: share.of === 1 ? plan.clients.text : clientsText(options.clients),
       target: isEmbedded ? 'embedded' : plan.targets.map(({ label }) => label).join(','),
       seed: options.seed,
       arrivals: planArrivals(plan.arrivals).description,

@@ -9,38 +9,14 @@
  * "First" is the port that the seed names, and behind the last port of the range comes its first:
  * a run seldom meets connections of an earlier one that the target still remembers (TIME-WAIT).
  */
-import {
-  type AddressRange,
-  formatAddress,
-  type IpAddress,
-  isSamePrefix,
-  parseAddress,
-} from '../base/address.ts';
+import { formatAddress } from '../base/address.ts';
 import { assert } from '../base/assert.ts';
 import { ReplayError } from '../base/errors.ts';
 import { countPorts, type PortRange, portIndexOf } from '../base/port-range.ts';
 import { formatCount } from '../base/units.ts';
+import type { ClientAddresses } from './client-addresses.ts';
 import { HoledPorts } from './client-ports.ts';
 import { lastNotAfter } from './sorted.ts';
-
-/** The benchmarking range of RFC 2544 (reserved by RFC 6890). */
-export const DEFAULT_CLIENTS_IPV4 = '198.18.0.0/15';
-/** The benchmarking range of RFC 5180 (with its erratum 1752). */
-export const DEFAULT_CLIENTS_IPV6 = '2001:2::/96';
-
-/** The kernel filter and the lookup of a reply grow with the ranges: more than this is refused. */
-export const RANGES_MAX = 256;
-
-const LOW_END = 0x1_0000_0000;
-
-/** Client addresses in the order in which connections use them, none twice. */
-export interface ClientAddresses {
-  readonly family: 4 | 6;
-  readonly prefix: Uint8Array;
-  readonly ranges: readonly AddressRange[];
-  /** As it was written. */
-  readonly text: string;
-}
 
 /**
  * What a pool's connections take up first: all addresses with one port, or all ports of one
@@ -58,75 +34,7 @@ export interface PoolShape {
 }
 
 /** Connection numbers have 32 bits, since the kernel's filter computes with them. */
-export const CONNECTIONS_MAX = LOW_END;
-
-/**
- * Reads a pool: addresses, `first-last`, CIDR prefixes, `a.b.c.x` and `a.b.c.*`, with commas between.
- *
- * Of an IPv4 prefix shorter than /31 the network and the broadcast address are left out, of an IPv6
- * prefix shorter than /127 the router anycast address (RFC 4291, section 2.6.1). An address named
- * twice counts once. Of a longer IPv6 range than 2^32 addresses only the first 2^32 are used.
- * @param excluded addresses that no client may have: the targets', this machine's, the next hops'
- * @throws ReplayError ERR_POOL_INVALID (usage), which names every fault
- */
-export function parseClients(text: string, excluded: readonly IpAddress[] = []): ClientAddresses {
-  const faults: string[] = [];
-  const items: Span[] = [];
-  for (const item of text.split(',').map((part) => part.trim())) {
-    const span = parseItem(item);
-    if (typeof span === 'string') faults.push(`'${item}' ${span}`);
-    else items.push(span);
-  }
-  const first = items.at(0);
-  if (first !== undefined) {
-    for (const { address } of items) {
-      const clash = clashOf(first.address, address);
-      if (clash !== null) faults.push(clash);
-    }
-  }
-  if (faults.length > 0 || first === undefined) throw poolError(text, faults);
-  const { family, prefix } = first.address;
-  const spans = withoutRepeats(
-    items.map(({ address, count }) => ({ start: address.low, count })),
-    excluded.filter((address) => isSamePrefix(address, first.address)).map((each) => each.low),
-  );
-  return clientsOf({ family, prefix, text }, spans);
-}
-
-/**
- * The pool without these addresses, in the same order.
- * @throws ReplayError ERR_POOL_INVALID (usage) where none is left, or too many ranges
- */
-export function withoutAddresses(
-  clients: ClientAddresses,
-  excluded: readonly IpAddress[],
-): ClientAddresses {
-  const { family, prefix, ranges } = clients;
-  const holes = excluded.filter((address) => isSamePrefix(address, { family, prefix, low: 0 }));
-  return clientsOf(
-    clients,
-    withoutRepeats(
-      ranges,
-      holes.map(({ low }) => low),
-    ),
-  );
-}
-
-function clientsOf(
-  { family, prefix, text }: Pick<ClientAddresses, 'family' | 'prefix' | 'text'>,
-  spans: readonly LowSpan[],
-): ClientAddresses {
-  if (spans.length === 0)
-    throw poolError(text, [
-      "every address of it is a target's, this machine's own or the next hop's",
-    ]);
-  if (spans.length > RANGES_MAX) {
-    const found = `it has ${spans.length} separate ranges, at most ${RANGES_MAX} are allowed`;
-    throw poolError(text, [found]);
-  }
-  const ranges = spans.map(({ start, count }) => ({ start, count, prefix }));
-  return { family, prefix, text, ranges };
-}
+export const CONNECTIONS_MAX = 0x1_0000_0000;
 
 /** Both directions between a connection's number and its address and port. */
 export class AddressPool {
@@ -261,127 +169,3 @@ export class AddressPool {
     return offset < this.#sortedCount[range] ? this.#sortedPosition[range] + offset : -1;
   }
 }
-
-interface LowSpan {
-  readonly start: number;
-  readonly count: number;
-}
-
-interface Span {
-  readonly address: IpAddress;
-  readonly count: number;
-}
-
-/** The item's addresses, or what is wrong with it. */
-function parseItem(item: string): Span | string {
-  if (item === '') return 'is empty';
-  const span = parseSpan(item);
-  if (typeof span === 'string' || span.address.family === 6) return span;
-  const { low } = span.address;
-  const last = low + span.count - 1;
-  // No reply can come to these: RFC 6890 (this network), RFC 5771 (multicast), RFC 1112 (class E).
-  if (low < 0x0100_0000) return 'lies in 0.0.0.0/8, which no client can have';
-  if (last >= 0xe000_0000) return 'reaches into 224.0.0.0/3 (multicast, reserved)';
-  return span;
-}
-
-function parseSpan(item: string): Span | string {
-  const wildcard = /^(\d+\.\d+\.\d+)\.[xX*]$/.exec(item);
-  if (wildcard !== null) {
-    const address = parseAddress(`${wildcard[1]}.1`);
-    return address === null ? 'is not an IPv4 wildcard' : { address, count: 254 };
-  }
-  if (item.includes('/')) return parsePrefix(item);
-  if (item.includes('-')) return parseFirstToLast(item);
-  const address = parseAddress(item);
-  if (address === null) return 'is not an IP address, a range, a prefix or a.b.c.*';
-  return { address, count: 1 };
-}
-
-function parsePrefix(item: string): Span | string {
-  const [text, length, ...rest] = item.split('/');
-  const network = parseAddress(text);
-  if (network === null || rest.length > 0) return 'does not begin with an IP address';
-  const bits = network.family === 4 ? 32 : 128;
-  if (!/^\d{1,3}$/.test(length) || Number(length) > bits) {
-    return `has no prefix length from 0 to ${bits}`;
-  }
-  const hostBits = bits - Number(length);
-  if (hasHostBits(network, hostBits)) {
-    return `has host bits set beyond its prefix of ${length} bits`;
-  }
-  if (hostBits <= 1) return { address: network, count: 2 ** hostBits };
-  const address = { ...network, low: network.low + 1 };
-  if (network.family === 4) return { address, count: 2 ** hostBits - 2 };
-  return { address, count: 2 ** Math.min(hostBits, 32) - 1 };
-}
-
-function hasHostBits(network: IpAddress, hostBits: number): boolean {
-  if (network.low % 2 ** Math.min(hostBits, 32) !== 0) return true;
-  for (let bit = 32; bit < hostBits; bit++) {
-    const octet = network.prefix[11 - ((bit - 32) >>> 3)];
-    if ((octet & (1 << (bit & 7))) !== 0) return true;
-  }
-  return false;
-}
-
-function parseFirstToLast(item: string): Span | string {
-  const [firstText, lastText, ...rest] = item.split('-').map((part) => part.trim());
-  const first = parseAddress(firstText);
-  const last = parseAddress(lastText);
-  if (first === null || last === null || rest.length > 0) return 'is not a range of IP addresses';
-  if (first.family !== last.family) return 'mixes IPv4 and IPv6';
-  if (!isSamePrefix(first, last)) return 'spans more than the last 32 bits of an IPv6 address';
-  if (last.low < first.low) return 'ends before it begins';
-  return { address: first, count: last.low - first.low + 1 };
-}
-
-/** Why two items cannot be in one pool, or null. */
-function clashOf(first: IpAddress, other: IpAddress): string | null {
-  if (first.family !== other.family) {
-    return `${formatAddress(first)} and ${formatAddress(other)} are of different IP versions`;
-  }
-  if (isSamePrefix(first, other)) return null;
-  const both = `${formatAddress(first)} and ${formatAddress(other)}`;
-  return `${both} differ in their first 96 bits, which an IPv6 pool has in common`;
-}
-
-/** Joins neighbours, and leaves out what came before and what is excluded. */
-function withoutRepeats(spans: readonly LowSpan[], excluded: readonly number[]): LowSpan[] {
-  const taken: LowSpan[] = excluded.map((low) => ({ start: low, count: 1 }));
-  const kept: LowSpan[] = [];
-  for (const span of spans) {
-    for (const piece of subtract(span, taken)) {
-      const before = kept.at(-1);
-      if (before !== undefined && before.start + before.count === piece.start) {
-        kept[kept.length - 1] = { start: before.start, count: before.count + piece.count };
-      } else {
-        kept.push(piece);
-      }
-    }
-    taken.push(span);
-  }
-  return kept;
-}
-
-function subtract(span: LowSpan, taken: readonly LowSpan[]): LowSpan[] {
-  const end = span.start + span.count;
-  assert(end <= LOW_END, 'a range ends within its 32 bits');
-  const pieces: LowSpan[] = [];
-  let start = span.start;
-  for (const hole of [...taken].sort((a, b) => a.start - b.start)) {
-    if (hole.start >= end) break;
-    if (hole.start > start) pieces.push({ start, count: hole.start - start });
-    start = Math.max(start, hole.start + hole.count);
-  }
-  if (start < end) pieces.push({ start, count: end - start });
-  return pieces;
-}
-
-const poolError = (text: string, faults: readonly string[]): ReplayError =>
-  new ReplayError({
-    code: 'ERR_POOL_INVALID',
-    kind: 'usage',
-    message: `client pool '${text}': ${faults.join('; ')}`,
-    hint: 'write addresses, a.b.c.d-a.b.c.e, a CIDR prefix, a.b.c.x or a.b.c.*, with commas between',
-  });

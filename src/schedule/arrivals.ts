@@ -12,7 +12,7 @@
 import { assert } from '../base/assert.ts';
 import { ReplayError } from '../base/errors.ts';
 import { NS_PER_SECOND } from '../base/time.ts';
-import { formatCount, formatDuration, formatRate, parseDurationNs } from '../base/units.ts';
+import { formatCount, formatDuration, formatRate } from '../base/units.ts';
 
 /** From here on so many users shall have been started. */
 export interface RampStage {
@@ -78,46 +78,6 @@ export function planArrivals(options: ArrivalOptions): ArrivalPlan {
   return describe(users, startNs, text);
 }
 
-/**
- * Reads stages `TIME:USERS,…`; a first stage after 0 rises from 0:0.
- * @throws ReplayError ERR_ARRIVALS_RAMP (usage), which names every fault
- */
-export function parseRamp(text: string): readonly RampStage[] {
-  const faults: string[] = [];
-  const stages: RampStage[] = [{ atNs: 0, users: 0 }];
-  for (const item of text.split(',').map((part) => part.trim())) {
-    const stage = parseStage(item);
-    const before = stages[stages.length - 1];
-    if (typeof stage === 'string') faults.push(`'${item}' ${stage}`);
-    else if (stage.atNs < before.atNs) faults.push(`'${item}' lies before the stage before it`);
-    else if (stage.users < before.users) {
-      faults.push(`'${item}' goes down: users that have started play to their end`);
-    } else stages.push(stage);
-  }
-  if (faults.length === 0 && stages[stages.length - 1].users === 0) faults.push('it starts nobody');
-  if (faults.length > 0) throw rampError(`ramp '${text}': ${faults.join('; ')}`);
-  return stages;
-}
-
-function parseStage(item: string): RampStage | string {
-  const match = /^([^:]+):(\d{1,12})$/.exec(item);
-  if (match === null) return 'is not TIME:USERS';
-  try {
-    return { atNs: parseDurationNs(match[1]), users: Number(match[2]) };
-  } catch (error) {
-    if (error instanceof ReplayError) return `has no time: ${error.message}`;
-    throw error;
-  }
-}
-
-const rampError = (message: string): ReplayError =>
-  new ReplayError({
-    code: 'ERR_ARRIVALS_RAMP',
-    kind: 'usage',
-    message,
-    hint: 'write users started over time, never falling: 0:0,60s:100000',
-  });
-
 function recordedStarts(options: ArrivalOptions): (user: number) => number {
   const { sessionStartsNs, users, accel } = options;
   const sessions = sessionStartsNs.length;
@@ -147,9 +107,12 @@ function stagesText(points: readonly RampStage[]): string {
 function rampStarts(stages: readonly RampStage[], users: number): (user: number) => number {
   const last = stages[stages.length - 1].users;
   if (last < users) {
-    throw rampError(
-      `the ramp ends with ${formatCount(last)} users, ${formatCount(users)} are planned`,
-    );
+    throw new ReplayError({
+      code: 'ERR_ARRIVALS_RAMP',
+      kind: 'usage',
+      message: `the ramp ends with ${formatCount(last)} users, ${formatCount(users)} are planned`,
+      hint: 'let its last stage have all of them, or plan fewer',
+    });
   }
   const times = Float64Array.from(stages, (stage) => stage.atNs);
   const counts = Float64Array.from(stages, (stage) => stage.users);

@@ -1,37 +1,10 @@
-/** The ports of clients: as they are written, where a run begins, and how a range with holes is counted. */
-import { ReplayError } from '../base/errors.ts';
-import {
-  countPorts,
-  type PortRange,
-  type PortSpan,
-  portAt,
-  portIndexOf,
-  portSpans,
-} from '../base/port-range.ts';
+/** The ports of clients: where a run begins, and how a range with holes is counted. */
+import { countPorts, type PortRange, portAt, portIndexOf, portSpans } from '../base/port-range.ts';
 import { hash32 } from '../base/prng.ts';
 import { lastNotAfter } from './sorted.ts';
 
 /** Tells this use of the seed from others. */
 const FIRST_PORT_SALT = 0x706f_7274;
-
-/**
- * Reads a span of ports, `1024-65535`, or one port.
- * @throws ReplayError ERR_POOL_PORTS (usage)
- */
-export function parsePorts(text: string): PortSpan {
-  const match = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(text.trim());
-  if (match !== null) {
-    const first = Number(match[1]);
-    const last = Number(match[2] ?? match[1]);
-    if (first >= 1 && last <= 65_535 && first <= last) return { first, last };
-  }
-  throw new ReplayError({
-    code: 'ERR_POOL_PORTS',
-    kind: 'usage',
-    message: `'${text}' is not a span of ports`,
-    hint: 'write two ports from 1 to 65535, the lower one first: 1024-65535',
-  });
-}
 
 /** The port of the range that a run with this seed begins with. */
 export const firstPortOf = (ports: PortRange, seed: number): number =>

@@ -5,9 +5,10 @@
  * Within a share users and connections are numbered as in a run of their own; what depends on the
  * number in the whole run, when a user starts and which session it plays, is asked for here.
  */
+
 import { formatAddress } from '../base/address.ts';
-import type { ClientAddresses } from './address-pool.ts';
 import type { ArrivalPlan } from './arrivals.ts';
+import type { ClientAddresses } from './client-addresses.ts';
 
 /** Which part of a run. */
 export interface RunShare {
@@ -67,5 +68,5 @@ export function addressesOfShare(
     .map(({ start, count }) => [start, start + count - 1])
     .map((ends) => ends.map((low) => formatAddress({ family, prefix, low })).join('-'))
     .join(',');
-  return { ...clients, ranges, text };
+  return { ...clients, ranges, text, parts: ranges };
 }

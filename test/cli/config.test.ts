@@ -62,7 +62,7 @@ session-index: [0, 3-5]
       users: 1000,
       accel: 10,
       timestamps: false,
-      clients: '10.17.15.0/24,10.17.16.1-10.17.16.9',
+      clients: { text: '10.17.15.0/24,10.17.16.1-10.17.16.9' },
       ramp: expect.arrayContaining([{ atNs: 60e9, users: 500 }]),
       choice: {
         selection: {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { UsageError } from '../../src/cli/usage-error.ts';
 import type { ReplayOptions } from '../../src/run/plan/options.ts';
+import { DEFAULT_CLIENTS } from '../../src/schedule/client-addresses.ts';
 import { readOptions } from './read-options.ts';
 
 const SECOND = 1_000_000_000;
@@ -23,7 +24,7 @@ test('a capture alone is a complete command', async () => {
     choice: { selection: {} },
     target: { kind: 'embedded' },
     users: null,
-    clients: '198.18.0.0/15',
+    clients: DEFAULT_CLIENTS[4],
     ports: null,
     order: null,
     seed: 42,
@@ -58,7 +59,7 @@ test('a capture alone is a complete command', async () => {
 
 test.each([
   { options: '-u 1000000', expected: { users: 1_000_000 } },
-  { options: '-c 10.17.15.*', expected: { clients: '10.17.15.*' } },
+  { options: '-c 10.17.15.*', expected: { clients: { text: '10.17.15.*' } } },
   { options: '--ports 2000-2999', expected: { ports: { first: 2000, last: 2999 } } },
   { options: '--order port', expected: { order: 'port' } },
   { options: '--seed 0', expected: { seed: 0 } },
@@ -142,7 +143,7 @@ describe('with a target', () => {
 
   test('a target of IPv6 has clients of IPv6 by default', async () => {
     const options = await read('--target [2001:db8::1]:80');
-    expect(options.clients).toBe('2001:2::/96');
+    expect(options.clients).toMatchObject({ text: '2001:2::/96' });
   });
 
   test('where frames go can be said', async () => {

@@ -15,11 +15,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseAddress } from '../../dist/base/address.js';
 import { describeFailure } from '../../dist/cli/failure.js';
+import { parseClients } from '../../dist/cli/values/clients.js';
 import { ReplayPeer } from '../../dist/intercept/replay-peer.js';
 import { parseOctets } from '../../dist/io/way/interfaces.js';
 import { helloOf, wallClock } from '../../dist/run/channel/channel-ends.js';
 import { runIntercept } from '../../dist/run/intercept/intercept-run.js';
-import { parseClients } from '../../dist/schedule/address-pool.js';
 
 const [mode, when, target4, target6] = process.argv.slice(2);
 const PORT = 36_700;

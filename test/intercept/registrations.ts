@@ -1,7 +1,8 @@
 /** Registrations for tests, from text. */
+
 import { addressBytes, parseAddress } from '../../src/base/address.ts';
+import { parseClients } from '../../src/cli/values/clients.ts';
 import type { RegistrationRequest } from '../../src/intercept/registration.ts';
-import { parseClients } from '../../src/schedule/address-pool.ts';
 
 export const octetsOf = (text: string): Uint8Array => {
   const address = parseAddress(text);

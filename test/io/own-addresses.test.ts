@@ -1,8 +1,9 @@
 /** Whether clients are this machine's own addresses. */
+
 import { expect, test } from 'vitest';
 import { type IpAddress, parseAddress } from '../../src/base/address.ts';
+import { parseClients } from '../../src/cli/values/clients.ts';
 import { areOwn } from '../../src/io/way/own-addresses.ts';
-import { parseClients } from '../../src/schedule/address-pool.ts';
 
 const OWN = ['10.20.0.2', '10.20.0.3', '10.20.0.4', 'fd77::2'].map((text): IpAddress => {
   const address = parseAddress(text);

@@ -1,4 +1,5 @@
 /** Plays hand-made sessions against the embedded target in virtual time. */
+
 import { expect } from 'vitest';
 import { NEVER_NS } from '../../src/base/time.ts';
 import { EmbeddedTarget } from '../../src/embedded/embedded-target.ts';
@@ -17,6 +18,7 @@ import type { ReplayOptions } from '../../src/run/plan/options.ts';
 import { embeddedTurns } from '../../src/run/threads/embedded-loop.ts';
 import { clientDirectory, playThrough } from '../../src/run/threads/embedded-thread.ts';
 import { CONTROL_WORDS } from '../../src/run/threads/thread-job.ts';
+import { DEFAULT_CLIENTS } from '../../src/schedule/client-addresses.ts';
 import { ledgerFaults } from '../helpers/ledger.ts';
 import { planOf } from '../helpers/plan.ts';
 import { handMade, type SessionSpec } from '../helpers/scripts.ts';
@@ -26,7 +28,7 @@ export const OPTIONS: ReplayOptions = {
   captures: ['hand-made'],
   target: { kind: 'embedded' },
   users: null,
-  clients: '198.18.0.0/15',
+  clients: DEFAULT_CLIENTS[4],
   ports: { first: 1024, last: 65_535 },
   order: 'ip',
   seed: 1,

@@ -1,13 +1,15 @@
 /** A replay's connection to an intercept over its losses, in virtual time. */
+
 import { beforeEach, describe, expect, test } from 'vitest';
 import { ReplayError } from '../../src/base/errors.ts';
 import { createRecordRing } from '../../src/base/record-ring.ts';
+import { parseClients } from '../../src/cli/values/clients.ts';
 import { InterceptPeer } from '../../src/intercept/intercept-peer.ts';
 import { CAPABILITIES, type Hello, RefusalCode } from '../../src/intercept/protocol.ts';
 import type { ChannelStream, StreamEvents } from '../../src/io/channel/channel-socket.ts';
 import { ChannelLink, type LinkWorld } from '../../src/run/channel/channel-link.ts';
 import { RecordRouter } from '../../src/run/channel/record-router.ts';
-import { AddressPool, parseClients } from '../../src/schedule/address-pool.ts';
+import { AddressPool } from '../../src/schedule/address-pool.ts';
 import { request } from '../intercept/registrations.ts';
 
 const MS = 1_000_000;

@@ -1,5 +1,7 @@
 /** From scripts and options to a plan. */
+
 import { describe, expect, test } from 'vitest';
+import { parseClients } from '../../src/cli/values/clients.ts';
 import { draftPlan } from '../../src/run/plan/draft-plan.ts';
 import { planArrivals } from '../../src/schedule/arrivals.ts';
 import { planOf } from '../helpers/plan.ts';
@@ -106,7 +108,8 @@ describe('the plan refuses', () => {
   test('a pool of nothing but addresses that somebody has, in words that are true', () => {
     const inUse = [{ family: 4, prefix: new Uint8Array(0), low: 0x0a14_0002 }] as const;
     const surroundings = { mtu: 1500, inUse, addressesMax: Number.POSITIVE_INFINITY };
-    const plan = () => planOf(scripts, { ...OPTIONS, clients: '10.20.0.2' }, surroundings);
+    const plan = () =>
+      planOf(scripts, { ...OPTIONS, clients: parseClients('10.20.0.2') }, surroundings);
     expect(plan).toThrow("every address of it is a target's, this machine's own or the next hop's");
   });
 });

@@ -1,5 +1,7 @@
 /** What a plan comes to if the target answers as recorded, and what it may not come to. */
+
 import { describe, expect, test } from 'vitest';
+import { parseClients } from '../../src/cli/values/clients.ts';
 import { plannedLoad } from '../../src/run/plan/planned-load.ts';
 import { planOf } from '../helpers/plan.ts';
 import { handMade } from '../helpers/scripts.ts';
@@ -46,7 +48,7 @@ describe('a planned load', () => {
 });
 
 describe('connections', () => {
-  const pool = { clients: '10.0.0.0/8', ports: { first: 1, last: 65_535 } };
+  const pool = { clients: parseClients('10.0.0.0/8'), ports: { first: 1, last: 65_535 } };
 
   test('beyond 32 bits are refused, with the number', () => {
     const asked = { ...OPTIONS, ...pool, users: 2 ** 20, iterations: 2 ** 12 + 1 };

@@ -1,9 +1,11 @@
 /** Which client a probe comes from, and what it tells where nothing came back. */
+
 import { expect, test } from 'vitest';
+import { parseClients } from '../../src/cli/values/clients.ts';
 import { SendFaults } from '../../src/io/send/send-faults.ts';
 import { probeConnection } from '../../src/run/threads/probe.ts';
 import { probeFault, probeReset } from '../../src/run/threads/probe-faults.ts';
-import { AddressPool, type PoolOrder, parseClients } from '../../src/schedule/address-pool.ts';
+import { AddressPool, type PoolOrder } from '../../src/schedule/address-pool.ts';
 import { planFor, type WayChanges, wayTo } from './ways.ts';
 
 const poolOf = (clients: string, first: number, last: number, order: PoolOrder): AddressPool =>

@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { createRecordRing, RECORD_HEADER_BYTES, RecordRing } from '../../src/base/record-ring.ts';
+import { parseClients } from '../../src/cli/values/clients.ts';
 import { ChannelReceiver } from '../../src/io/channel/channel-receiver.ts';
 import { RunClock } from '../../src/io/receive/run-clock.ts';
 import { closeEventFd, openEventFd } from '../../src/io/sys/eventfd.ts';
 import { RecordRouter } from '../../src/run/channel/record-router.ts';
-import { AddressPool, parseClients } from '../../src/schedule/address-pool.ts';
+import { AddressPool } from '../../src/schedule/address-pool.ts';
 import { shardOf } from '../../src/schedule/connections.ts';
 import { packetTooBig } from '../helpers/icmp.ts';
 import { packetOf } from '../intercept/packets.ts';

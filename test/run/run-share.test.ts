@@ -1,6 +1,8 @@
 /** Shares of a run add up to the run. */
+
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { parseClients } from '../../src/cli/values/clients.ts';
 import { createCounters } from '../../src/measure/counters.ts';
 import { LatencyTable } from '../../src/measure/histograms.ts';
 import { mergeResults } from '../../src/measure/merge-results.ts';
@@ -14,7 +16,7 @@ import type { ReplayOptions } from '../../src/run/plan/options.ts';
 import { plannedLoad } from '../../src/run/plan/planned-load.ts';
 import { openEmbeddedThread, playThrough } from '../../src/run/threads/embedded-thread.ts';
 import { CONTROL_WORDS } from '../../src/run/threads/thread-job.ts';
-import { AddressPool, parseClients } from '../../src/schedule/address-pool.ts';
+import { AddressPool } from '../../src/schedule/address-pool.ts';
 import { addressesOfShare, usersOfShare, wholeRun } from '../../src/schedule/run-share.ts';
 import { planOf } from '../helpers/plan.ts';
 import { handMade } from '../helpers/scripts.ts';
@@ -208,12 +210,12 @@ test('no two shares use the same address', () => {
 });
 
 test.each([
-  [{ users: 2, share: { index: 2, of: 3 } }, 'share 3/3 has no user: there are 2'],
+  ['share 3/3 has no user: there are 2', { users: 2, share: { index: 2, of: 3 } }],
   [
-    { users: 9, clients: '10.0.0.1-10.0.0.2', share: { index: 0, of: 3 } },
     'share 1/3 has no address of the pool',
+    { users: 9, clients: parseClients('10.0.0.1-10.0.0.2'), share: { index: 0, of: 3 } },
   ],
-])('%j is refused', (options, said) => {
+])('refused: %s', (said, options) => {
   const { scripts } = handMade(SPECS);
   expect(() => draftPlan(scripts, { ...OPTIONS, ...options })).toThrow(said);
 });

@@ -1,5 +1,7 @@
 /** Ways to a real target, made by hand. */
+
 import { addressBytes, parseAddress } from '../../src/base/address.ts';
+import { parseClients } from '../../src/cli/values/clients.ts';
 import type { NetworkWay } from '../../src/run/plan/network-way.ts';
 import type { ReplayOptions } from '../../src/run/plan/options.ts';
 import type { RunPlan } from '../../src/run/plan/run-plan.ts';
@@ -23,8 +25,9 @@ export function planFor(
     address: target,
     port: 80,
   };
-  const options = { ...OPTIONS, clients, target: { kind: 'network', routes: [route] } } as const;
-  return planOf(scripts, { ...options, ...more });
+  const options = { ...OPTIONS, clients: parseClients(clients) };
+  const replayed = { kind: 'network', routes: [route] } as const;
+  return planOf(scripts, { ...options, target: replayed, ...more });
 }
 
 /** A way by eth1, whose own addresses are 10.20.0.2 and fd77::2. */

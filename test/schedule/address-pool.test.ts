@@ -3,14 +3,11 @@ import { describe, expect, test } from 'vitest';
 import { formatAddress, type IpAddress, parseAddress } from '../../src/base/address.ts';
 import { ReplayError } from '../../src/base/errors.ts';
 import type { PortRange } from '../../src/base/port-range.ts';
-import {
-  AddressPool,
-  DEFAULT_CLIENTS_IPV4,
-  DEFAULT_CLIENTS_IPV6,
-  type PoolOrder,
-  parseClients,
-} from '../../src/schedule/address-pool.ts';
-import { firstPortOf, parsePorts } from '../../src/schedule/client-ports.ts';
+import { parseClients } from '../../src/cli/values/clients.ts';
+import { parsePorts } from '../../src/cli/values/ports.ts';
+import { AddressPool, type PoolOrder } from '../../src/schedule/address-pool.ts';
+import { DEFAULT_CLIENTS, withoutAddresses } from '../../src/schedule/client-addresses.ts';
+import { firstPortOf } from '../../src/schedule/client-ports.ts';
 import { shardOf } from '../../src/schedule/connections.ts';
 import { portRanges } from '../helpers/port-ranges.ts';
 
@@ -33,7 +30,7 @@ const address = (text: string): IpAddress => {
 };
 
 const ranges = (text: string, excluded: string[] = []): string[] => {
-  const clients = parseClients(text, excluded.map(address));
+  const clients = withoutAddresses(parseClients(text), excluded.map(address));
   return clients.ranges.map(({ start, count }) => {
     const { family, prefix } = clients;
     return `${formatAddress({ family, prefix, low: start })}+${count}`;
@@ -66,13 +63,13 @@ describe('a pool', () => {
     ['10.0.0.9,10.0.0.1', ['10.0.0.9+1', '10.0.0.1+1']],
     ['10.0.0.5,10.0.0.0/29', ['10.0.0.5+1', '10.0.0.1+4', '10.0.0.6+1']],
     ['10.0.0.1,10.0.0.1,10.0.0.1', ['10.0.0.1+1']],
-    [DEFAULT_CLIENTS_IPV4, ['198.18.0.1+131070']],
+    [DEFAULT_CLIENTS[4].text, ['198.18.0.1+131070']],
     ['2001:db8::/120', ['2001:db8::1+255']],
     ['2001:db8::/127', ['2001:db8::+2']],
     ['2001:db8::7', ['2001:db8::7+1']],
     ['2001:db8::1-2001:db8::ffff', ['2001:db8::1+65535']],
     ['2001:db8::/32', ['2001:db8::1+4294967295']],
-    [DEFAULT_CLIENTS_IPV6, ['2001:2::1+4294967295']],
+    [DEFAULT_CLIENTS[6].text, ['2001:2::1+4294967295']],
   ])('%s is %j', (text, expected) => {
     expect(ranges(text)).toEqual(expected);
   });
@@ -82,9 +79,9 @@ describe('a pool', () => {
       '10.0.0.1+2',
       '10.0.0.4+2',
     ]);
-    expect(refusal(() => parseClients('10.0.0.3', [address('10.0.0.3')])).message).toMatch(
-      /every address of it is a target/,
-    );
+    expect(
+      refusal(() => withoutAddresses(parseClients('10.0.0.3'), [address('10.0.0.3')])).message,
+    ).toMatch(/every address of it is a target/);
   });
 
   test.each([
@@ -195,7 +192,7 @@ describe.each<PoolOrder>(['ip', 'port'])('with order %s', (order) => {
   });
 
   test('the ends of the largest pools come back', () => {
-    for (const text of ['1.0.0.0-223.255.255.255', DEFAULT_CLIENTS_IPV6]) {
+    for (const text of ['1.0.0.0-223.255.255.255', DEFAULT_CLIENTS[6].text]) {
       const pool = poolOf(text, order, PORTS, 60_000);
       for (const c of [0, 1, pool.capacity - 1]) {
         expect(pool.connectionOf(pool.lowOf(c), pool.portOf(c))).toBe(c);

@@ -2,10 +2,10 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ReplayError } from '../../src/base/errors.ts';
 import { NS_PER_SECOND } from '../../src/base/time.ts';
+import { parseRamp } from '../../src/cli/values/ramp.ts';
 import {
   type ArrivalOptions,
   type ArrivalPlan,
-  parseRamp,
   planArrivals,
   sessionOf,
 } from '../../src/schedule/arrivals.ts';

@@ -1,13 +1,15 @@
 /** Runs an engine against the embedded target, through a bad network, in virtual time. */
+
 import { NEVER_NS, NS_PER_MS, NS_PER_SECOND } from '../../src/base/time.ts';
+import { parseClients } from '../../src/cli/values/clients.ts';
+import { parsePorts } from '../../src/cli/values/ports.ts';
 import { EmbeddedTarget, type EmbeddedTargetOptions } from '../../src/embedded/embedded-target.ts';
 import { Counter, createCounters } from '../../src/measure/counters.ts';
 import { LatencyRecorder } from '../../src/measure/histograms.ts';
 import { Replay } from '../../src/replay/replay.ts';
 import { Close, Pace, type ReplayPlan } from '../../src/replay/replay-plan.ts';
-import { AddressPool, parseClients } from '../../src/schedule/address-pool.ts';
+import { AddressPool } from '../../src/schedule/address-pool.ts';
 import { planArrivals } from '../../src/schedule/arrivals.ts';
-import { parsePorts } from '../../src/schedule/client-ports.ts';
 import { wholeRun } from '../../src/schedule/run-share.ts';
 import { ledgerFaults } from '../helpers/ledger.ts';
 import { type RecordedSession, record } from '../helpers/recorded.ts';

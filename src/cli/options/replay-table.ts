@@ -1,9 +1,8 @@
 /** The options of `gryphon replay`, a row each. */
+
 import { OWN_CLIENTS } from '../../run/plan/options.ts';
-import { parseClients } from '../../schedule/address-pool.ts';
-import { parseRamp } from '../../schedule/arrivals.ts';
-import { parsePorts } from '../../schedule/client-ports.ts';
 import { CLOSES, ORDERS, PACES, SENDERS } from '../choices.ts';
+import { parseClients } from '../values/clients.ts';
 import {
   EMBEDDED,
   INTERCEPT_PORT,
@@ -11,6 +10,8 @@ import {
   parseRoute,
   parseTarget,
 } from '../values/endpoints.ts';
+import { parsePorts } from '../values/ports.ts';
+import { parseRamp } from '../values/ramp.ts';
 import { parseShare } from '../values/share.ts';
 import { parseInterfaceName, parseNextHop, parseStation } from '../values/stations.ts';
 import { parseThreshold } from '../values/thresholds.ts';

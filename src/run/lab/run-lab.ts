@@ -11,7 +11,7 @@ import { runCommand } from '../../io/way/commands.ts';
 import type { RunResult } from '../../measure/result.ts';
 import { parseResult } from '../../report/json.ts';
 import type { LabModeReport } from '../../report/lab-text.ts';
-import { DEFAULT_CLIENTS_IPV4 } from '../../schedule/address-pool.ts';
+import { DEFAULT_CLIENTS } from '../../schedule/client-addresses.ts';
 import { LabProcess } from './lab-process.ts';
 import { type LabServer, lastLines, startBuiltIn, startOwn } from './lab-server.ts';
 
@@ -186,7 +186,7 @@ class LabRun {
     const place = mode === 'advanced' ? auxiliary : target;
     return [
       ...[...ownCommand(), 'replay', ...captures, '--target', `${target.address}:${port}`],
-      ...['--clients', mode === 'own' ? 'own' : DEFAULT_CLIENTS_IPV4],
+      ...['--clients', mode === 'own' ? 'own' : DEFAULT_CLIENTS[4].text],
       ...(mode === 'local' || mode === 'own'
         ? []
         : ['--intercept', `${place.address}:${INTERCEPT_PORT}`, '--token-file', this.#tokenFile]),

@@ -3,12 +3,8 @@
 import { ReplayError } from '../../base/errors.ts';
 import { countPorts } from '../../base/port-range.ts';
 import { formatCount } from '../../base/units.ts';
-import {
-  AddressPool,
-  type ClientAddresses,
-  CONNECTIONS_MAX,
-  type PoolShape,
-} from '../../schedule/address-pool.ts';
+import { AddressPool, CONNECTIONS_MAX, type PoolShape } from '../../schedule/address-pool.ts';
+import type { ClientAddresses } from '../../schedule/client-addresses.ts';
 import { firstPortOf } from '../../schedule/client-ports.ts';
 import type { ReplayOptions } from './options.ts';
 import type { Surroundings } from './plan-run.ts';

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import type { JoinedFile } from '../../base/joined-file.ts';
 import { identityOf } from '../../io/files/index-file.ts';
 import type { ReplayOptions } from './options.ts';
+import { clientsText } from './options.ts';
 
 /** Hexadecimal digits of SHA-256 that are kept: 128 bits. */
 const DIGITS = 32;
@@ -22,12 +23,13 @@ export const captureDigest = (files: readonly JoinedFile[]): string =>
  * threads, limits and documents are not part of it.
  */
 export const planDigest = (options: ReplayOptions, capture: string): string => {
-  const { target, choice, users, clients, ports, order, seed, accel, ratePerSecond } = options;
+  const { target, choice, users, ports, order, seed, accel, ratePerSecond } = options;
   const { ramp, iterations, durationNs, pace, maxGapNs, timeoutNs, close } = options;
   const { mss, timestamps, sack, windowBytes, realTime } = options;
   return digestOf({
     capture,
-    ...{ target, choice, users, clients, ports, order, seed, accel, ratePerSecond },
+    clients: clientsText(options.clients),
+    ...{ target, choice, users, ports, order, seed, accel, ratePerSecond },
     ...{ ramp, iterations, durationNs, pace, maxGapNs, timeoutNs, close },
     ...{ mss, timestamps, sack, windowBytes, realTime },
   });

@@ -3,17 +3,17 @@
  * for it, and with what that way asks for it becomes the run's plan (`planRun`). What can be refused
  * without looking at the machine is refused here.
  */
+
 import { addressBytes, type IpAddress, parseAddress } from '../../base/address.ts';
 import { assert } from '../../base/assert.ts';
 import { ReplayError } from '../../base/errors.ts';
 import { formatCount, formatDuration } from '../../base/units.ts';
+import { type ArrivalOptions, planArrivals } from '../../schedule/arrivals.ts';
 import {
   type ClientAddresses,
-  DEFAULT_CLIENTS_IPV4,
-  DEFAULT_CLIENTS_IPV6,
-  parseClients,
-} from '../../schedule/address-pool.ts';
-import { type ArrivalOptions, planArrivals } from '../../schedule/arrivals.ts';
+  DEFAULT_CLIENTS,
+  withoutAddresses,
+} from '../../schedule/client-addresses.ts';
 import {
   addressesOfShare,
   type RunShare,
@@ -24,7 +24,7 @@ import { WHEEL_RANGE_NS } from '../../schedule/timing-wheel.ts';
 import { capArrivals, capGaps } from '../../session/script/max-gap.ts';
 import type { Scripts } from '../../session/script/scripts.ts';
 import { planConnections } from './connections.ts';
-import { OWN_CLIENTS, type ReplayOptions, type ReplayTarget } from './options.ts';
+import { clientsText, OWN_CLIENTS, type ReplayOptions, type ReplayTarget } from './options.ts';
 import type { RunTarget } from './run-plan.ts';
 
 /** What the embedded target is called; documentation addresses (RFC 5737, RFC 3849). */
@@ -64,8 +64,8 @@ export function draftPlan(recorded: Scripts, options: ReplayOptions, isOwn = fal
   const users = options.users ?? played.length;
   const addresses = targets.map(({ address }) => address);
   // A machine may be its own target's client.
-  const clients = parseClients(pool, isOwn ? [] : addresses);
-  checkFamilies(clients.family, addresses, options.clients);
+  const clients = withoutAddresses(pool, isOwn ? [] : addresses);
+  checkFamilies(clients.family, addresses, clientsText(options.clients));
   const arrivals = arrivalsOf(scripts, played, users, options);
   checkDuration(scripts, played, options.accel, planArrivals(arrivals).lastStartNs);
   planConnections(clients, users, options);
@@ -79,10 +79,10 @@ export function draftPlan(recorded: Scripts, options: ReplayOptions, isOwn = fal
 }
 
 /** A pool that stands for own addresses until the way to the targets tells which they are. */
-const poolFor = (target: ReplayTarget): string => {
+const poolFor = (target: ReplayTarget): ClientAddresses => {
   const isIpv6 =
     target.kind === 'network' && target.routes.some(({ address }) => address.includes(':'));
-  return isIpv6 ? DEFAULT_CLIENTS_IPV6 : DEFAULT_CLIENTS_IPV4;
+  return DEFAULT_CLIENTS[isIpv6 ? 6 : 4];
 };
 
 /** Every share has a user, and an address of the pool (if there is one) that no other share has. */
@@ -105,7 +105,7 @@ const NO_TARGET = 0xffff;
 function mapEndpoints(
   scripts: Scripts,
   target: ReplayTarget,
-  clients: string,
+  { family }: ClientAddresses,
 ): Pick<PlanDraft, 'targets' | 'targetOf'> {
   const targets: RunTarget[] = [];
   const targetOf = new Uint16Array(scripts.endpoints.length).fill(NO_TARGET);
@@ -118,7 +118,7 @@ function mapEndpoints(
     rows.set(`${address} ${port}`, targets.length);
     return targets.push({ address: addressOf(address), port, label }) - 1;
   };
-  const embedded = EMBEDDED_ADDRESS[clients.includes(':') ? 6 : 4];
+  const embedded = EMBEDDED_ADDRESS[family];
   for (const [row, endpoint] of scripts.endpoints.entries()) {
     if (target.kind === 'embedded') {
       targetOf[row] = rowOf(embedded, endpoint.port, 'embedded');

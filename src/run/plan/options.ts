@@ -12,6 +12,7 @@ import type { NextHop } from '../../io/way/routes.ts';
 import type { Threshold } from '../../measure/thresholds.ts';
 import type { PoolOrder } from '../../schedule/address-pool.ts';
 import type { RampStage } from '../../schedule/arrivals.ts';
+import type { ClientAddresses } from '../../schedule/client-addresses.ts';
 import type { CaptureChoice } from '../captures/index-captures.ts';
 
 /**
@@ -41,6 +42,10 @@ export type ReplayTarget =
 
 /** In place of a client pool: the address that this machine itself reaches the target from. */
 export const OWN_CLIENTS = 'own';
+
+/** The clients as they were written. */
+export const clientsText = (clients: ReplayOptions['clients']): string =>
+  clients === OWN_CLIENTS ? clients : clients.text;
 
 /** What makes a user's next turn due: `--pace` (DESIGN: closed loop, open loop, at once). */
 export type PaceName = 'think' | 'schedule' | 'none';
@@ -78,11 +83,8 @@ export interface ReplayOptions {
   readonly share?: { readonly index: number; readonly of: number } | null;
   /** Virtual users, 1..2^31, with a `ramp` its last stage's; `null`: one for each replayable session. */
   readonly users: number | null;
-  /**
-   * The client pool as written (`198.18.0.0/15`, `10.17.15.*,10.17.16.1-10.17.16.9`): it parses. Or
-   * `OWN_CLIENTS`: the address that this machine itself reaches the target from.
-   */
-  readonly clients: string;
+  /** The client pool, or `OWN_CLIENTS`: the address that this machine itself reaches the target from. */
+  readonly clients: ClientAddresses | typeof OWN_CLIENTS;
   /**
    * Source ports, 1..65535. `null`: not given; 1024 to 65535, at own addresses those that the kernel
    * does not use itself.

@@ -1,11 +1,11 @@
 /** A run whose clients are this machine's own addresses: which ones, with which ports. */
-import { type Endpoint, formatAddress } from '../../base/address.ts';
+import type { Endpoint } from '../../base/address.ts';
 import { ReplayError } from '../../base/errors.ts';
 import { formatPorts, type PortRange } from '../../base/port-range.ts';
 import type { LocalPath } from '../../io/way/local-path.ts';
 import { areOwn, ownAddressFor } from '../../io/way/own-addresses.ts';
 import { choosePorts, readPortUse } from '../../io/way/own-ports.ts';
-import { parseClients } from '../../schedule/address-pool.ts';
+import { type ClientAddresses, onlyClient } from '../../schedule/client-addresses.ts';
 import type { PlanDraft } from './draft-plan.ts';
 import { findPath, type NetworkWay } from './network-way.ts';
 import { OWN_CLIENTS, type ReplayOptions } from './options.ts';
@@ -17,7 +17,10 @@ const LOOPBACK_FIRST_OCTET = 127;
 /** What own addresses make of a run. */
 interface OwnClients {
   /** The options with the addresses and ports, and a sender that reaches the target from them. */
-  readonly options: ReplayOptions & { readonly ports: PortRange };
+  readonly options: ReplayOptions & {
+    readonly clients: ClientAddresses;
+    readonly ports: PortRange;
+  };
   /** Ports of them that the kernel may give to connections of its own, as text; null: none. */
   readonly sharedPorts: string | null;
   /** What to do where they are too few. */
@@ -28,7 +31,7 @@ interface OwnClients {
 export function asksForOwn({ clients, target, intercepts }: ReplayOptions): boolean {
   // Intercepts are for addresses that nobody has.
   if (target.kind === 'embedded' || intercepts.length > 0) return false;
-  return clients === OWN_CLIENTS || areOwn(parseClients(clients).ranges);
+  return clients === OWN_CLIENTS || areOwn(clients.ranges);
 }
 
 /**
@@ -42,7 +45,7 @@ export function planOwn(
   asksLink: boolean,
 ): { readonly plan: RunPlan; readonly network: NetworkWay } {
   const { options, sharedPorts, hintTooFew } = ownClients(draft, findPath(draft, false));
-  const owned = { ...draft, options, clients: parseClients(options.clients) };
+  const owned = { ...draft, options, clients: options.clients };
   const path = findPath(owned, asksLink);
   const { mtu } = path;
   const addressesMax = Number.POSITIVE_INFINITY;
@@ -66,7 +69,7 @@ function ownClients({ options, targets }: PlanDraft, path: LocalPath): OwnClient
   return {
     options: {
       ...options,
-      clients: clients === OWN_CLIENTS ? formatAddress(ownAddressFor(path.routes)) : clients,
+      clients: clients === OWN_CLIENTS ? onlyClient(ownAddressFor(path.routes)) : clients,
       ports: chosen.ports,
       // Frames that come in by `lo` are routed as a stranger's, who must not have an own address; what
       // a raw socket sends bears its route with it.

@@ -1,8 +1,9 @@
 /** The second half of a plan: what the way to the targets asks for, and the settings that follow. */
+
 import type { IpAddress } from '../../base/address.ts';
 import { NEVER_NS, NS_PER_SECOND } from '../../base/time.ts';
 import { Close, Pace } from '../../replay/replay-plan.ts';
-import { withoutAddresses } from '../../schedule/address-pool.ts';
+import { withoutAddresses } from '../../schedule/client-addresses.ts';
 import { addressesOfShare, usersOfShare } from '../../schedule/run-share.ts';
 import { planConnections } from './connections.ts';
 import type { PlanDraft } from './draft-plan.ts';

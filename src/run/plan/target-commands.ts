@@ -5,7 +5,7 @@ import { addressOfBytes, formatAddress } from '../../base/address.ts';
 import { formatBlock } from '../../base/address-block.ts';
 import { replyDropLines } from '../../io/rules/reply-drop.ts';
 import { coveringBlocks } from '../../io/way/address-blocks.ts';
-import { type ClientAddresses, parseClients } from '../../schedule/address-pool.ts';
+import type { ClientAddresses } from '../../schedule/client-addresses.ts';
 import type { NetworkWay, OwnReplies } from './network-way.ts';
 import type { RunPlan } from './run-plan.ts';
 
@@ -79,9 +79,9 @@ function ownCommands({ drop, makesRule }: OwnReplies): string[] {
   ];
 }
 
-/** A pool as prefixes that `ip route` takes. */
-const poolRoutes = ({ text }: ClientAddresses): string[] =>
-  text.split(',').flatMap((pool) => prefixesOf(pool.trim()));
+/** A pool as what `ip route` takes: prefixes as they were written, ranges as their blocks. */
+const poolRoutes = ({ parts }: ClientAddresses): string[] =>
+  parts.flatMap((part) => ('prefixBits' in part ? [part] : coveringBlocks(part))).map(formatBlock);
 
 /**
  * The lines that lead a pool's replies to an auxiliary machine. Its address on the target's link is
@@ -120,10 +120,4 @@ function interceptCommands(plan: RunPlan, { intercepts }: NetworkWay): string[] 
       ...routes.map((line) => `  ${line.replace(' add ', ' del ')}`),
     ].join('\n'),
   ];
-}
-
-/** A part of a pool as what `ip route` takes: prefixes as they were written, ranges as their blocks. */
-function prefixesOf(pool: string): string[] {
-  if (pool.includes('/')) return [pool];
-  return parseClients(pool).ranges.flatMap(coveringBlocks).map(formatBlock);
 }

@@ -1,10 +1,11 @@
 /** What a probe in vain tells: what was seen, and the lines that mend it. */
+
 import { formatAddress } from '../../base/address.ts';
 import { ReplayError } from '../../base/errors.ts';
 import type { ReplyDropSpec } from '../../io/rules/drop-spec.ts';
 import { replyDropLines } from '../../io/rules/reply-drop.ts';
 import type { SendFaults } from '../../io/send/send-faults.ts';
-import { DEFAULT_CLIENTS_IPV4, DEFAULT_CLIENTS_IPV6 } from '../../schedule/address-pool.ts';
+import { DEFAULT_CLIENTS } from '../../schedule/client-addresses.ts';
 import type { NetworkWay } from '../plan/network-way.ts';
 import type { RunPlan } from '../plan/run-plan.ts';
 import { auxiliaryRoutes, localRoutes } from '../plan/target-commands.ts';
@@ -147,7 +148,7 @@ export function silenceHint(plan: RunPlan, way: NetworkWay): string {
       ? `; where it asks the link for clients (${asks}): --arp`
       : '';
   // Nobody chose these clients: a way without a route is nearer.
-  const isDefault = [DEFAULT_CLIENTS_IPV4, DEFAULT_CLIENTS_IPV6].includes(plan.clients.text);
+  const isDefault = plan.clients.text === DEFAULT_CLIENTS[plan.clients.family].text;
   const nearer = isDefault ? "play from this machine's own address: --clients own; or " : '';
   return `${nearer}on the target: ${routes}${strict}${arp}; ${arrive}`;
 }
