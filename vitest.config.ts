@@ -1,15 +1,21 @@
 import { defineConfig } from 'vitest/config';
 import { ClosingLines } from './test/helpers/closing-lines.ts';
 
+const SOURCES = ['architecture', 'house-rules', 'generated'].map((name) => `test/${name}.test.ts`);
+
 export default defineConfig({
   test: {
     reporters: ['default', new ClosingLines()],
     projects: [
       {
+        // What reads the sources alone, and says the same on every Node.
+        test: { name: 'sources', include: SOURCES, testTimeout: 60_000 },
+      },
+      {
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/privileged/**'],
+          exclude: ['test/privileged/**', ...SOURCES],
           setupFiles: ['test/helpers/property-seed.ts'],
           // A busy machine may keep a test from its core for long.
           testTimeout: 30_000,
