@@ -94,11 +94,13 @@ export const Counter = {
   OLD_CONNECTIONS: 64,
   // Answers that are whole as their protocol says, of another length than the recorded ones.
   EXCHANGES_OTHER_LENGTH: 65,
+  // Answers whose end their protocol's framer could not tell: other rules did, for each alone.
+  ANSWERS_UNFOLLOWED: 66,
 } as const;
 export type Counter = (typeof Counter)[keyof typeof Counter];
 
 /** How many counters a thread's row has. */
-export const COUNTERS = 66;
+export const COUNTERS = 67;
 
 /** Zeroed counters of one thread, in memory that other threads may read. */
 export const createCounters = (): Float64Array<SharedArrayBuffer> =>

@@ -65,3 +65,9 @@ export const FOLLOWED_PROTOCOLS: ReadonlyMap<string, FollowedProtocol> = new Map
     },
   ],
 ]);
+
+/** Their names; a protocol's number is its place here, from 1 on. */
+export const FOLLOWED_NAMES: readonly string[] = [...FOLLOWED_PROTOCOLS.keys()];
+
+/** HTTP/1's number. */
+export const HTTP1_NUMBER = FOLLOWED_NAMES.indexOf('http1') + 1;

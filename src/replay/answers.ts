@@ -3,51 +3,35 @@
  * the exchange whose answer it is. A closed loop has one exchange open at a time; an open loop may
  * have several, whose answers come one after another.
  */
-import { NEVER_NS, NS_PER_MS, NS_PER_US } from '../base/time.ts';
 import { Counter } from '../measure/counters.ts';
-import { Latency, type LatencyRecorder } from '../measure/histograms.ts';
-import type { ClassRecorder } from '../measure/request-classes.ts';
+import { Outcome } from '../protocol/framer.ts';
 import type { ClientStream } from '../transport/client-stream.ts';
 import type { Delivery, Transport } from '../transport/transport.ts';
-import { AnswerStart, Tail } from './answer-start.ts';
+import { AnswerFraming, Tail } from './answer-framing.ts';
+import { AnswerStart } from './answer-start.ts';
+import type { ExchangeRecorder } from './exchange-recorder.ts';
+import { NO_EXCHANGE, OpenExchanges } from './open-exchanges.ts';
 import type { Pacer } from './pacer.ts';
 import { PlayFlag, type PlayTable } from './play-table.ts';
+import { Silences } from './silences.ts';
 import type { Stages } from './stages.ts';
 
-/**
- * An answer that is not as long as recorded is over when nothing has come for this long after a
- * push (or for two round trips, or for twice the longest pause of the recorded answer, where those
- * are longer). Less would cut answers in two that the server writes in pieces, or of which a packet
- * was lost: its repetition takes a server 200 ms. An answer's time is that of its last octet, so
- * this delays what comes next, but no figure.
- */
-const QUIET_NS = 300 * NS_PER_MS;
-/** And where the same answer has ended with just as many octets before. */
-const QUIET_LEARNED_NS = 10 * NS_PER_MS;
-
-/** Flags that speak of the open stage alone. */
-const OF_OPEN_STAGE =
-  PlayFlag.FIRST_BYTE |
-  PlayFlag.QUIET |
-  PlayFlag.FRAMED |
-  PlayFlag.CHUNKED |
-  PlayFlag.UNASKED |
-  PlayFlag.UNLIKE |
-  PlayFlag.OTHER_STATUS;
+/** Flags that speak of the open answer alone, and of the open stage. */
+const OF_OPEN_ANSWER =
+  PlayFlag.FIRST_BYTE | PlayFlag.QUIET | PlayFlag.FRAMED | PlayFlag.CHUNKED | PlayFlag.UNASKED;
+const OF_OPEN_STAGE = OF_OPEN_ANSWER | PlayFlag.UNFOLLOWED;
 
 /** Says when stages are complete, and records latencies. */
 export class Answers {
   readonly #plays: PlayTable;
-  readonly #transport: Transport;
   readonly #start: AnswerStart;
+  readonly #framing: AnswerFraming;
+  readonly #exchanges: OpenExchanges;
+  readonly #recorder: ExchangeRecorder;
+  readonly #silences: Silences;
   readonly #stages: Stages;
   readonly #pacer: Pacer;
-  readonly #latency: LatencyRecorder;
   readonly #counters: Float64Array;
-  /** `null` where no request has a class. */
-  readonly #classes: ClassRecorder | null;
-  /** Send times of turns whose answers wait behind the open one; only when a server lags behind. */
-  readonly #laterSentNs = new Map<number, number[]>();
 
   constructor(
     plays: PlayTable,
@@ -55,18 +39,19 @@ export class Answers {
     stream: ClientStream,
     stages: Stages,
     pacer: Pacer,
-    latency: LatencyRecorder,
-    counters: Float64Array,
-    classes: ClassRecorder | null,
+    recorder: ExchangeRecorder,
   ) {
+    const { counters } = recorder;
+    const exchanges = new OpenExchanges(plays, stages);
     this.#plays = plays;
-    this.#transport = transport;
-    this.#start = new AnswerStart(plays, stages, transport, stream, counters);
+    this.#silences = new Silences(plays, stages, transport);
+    this.#exchanges = exchanges;
+    this.#recorder = recorder;
+    this.#start = new AnswerStart(plays, stages, exchanges, transport, stream, counters);
+    this.#framing = new AnswerFraming(plays, stages, exchanges, counters, recorder.verdict);
     this.#stages = stages;
     this.#pacer = pacer;
-    this.#latency = latency;
     this.#counters = counters;
-    this.#classes = classes;
   }
 
   /** The user starts: the stage before its first step is open, unless that has nothing to hold. */
@@ -81,8 +66,8 @@ export class Answers {
 
   /** The user has ended. */
   forget(user: number): void {
-    this.#laterSentNs.delete(user);
-    this.#start.forget(user);
+    this.#exchanges.forget(user);
+    this.#framing.forget(user);
   }
 
   /** Whether every exchange of the script is answered. */
@@ -93,39 +78,89 @@ export class Answers {
     return this.#plays.openStage[user] > last;
   }
 
-  /** Octets of the server's stream have come in. */
+  // ---- octets -----------------------------------------------------------------------------
+
+  /** Octets of the server's stream have come in: of one answer, or of several. */
   onData(user: number, delivery: Delivery): void {
+    this.#plays.flags[user] &= ~PlayFlag.QUIET;
+    for (let at = 0; at < delivery.bytes; ) at = this.#take(user, delivery, at);
+  }
+
+  /**
+   * Octets of a delivery from `at` on.
+   * @returns up to where they were taken
+   */
+  #take(user: number, delivery: Delivery, at: number): number {
     const plays = this.#plays;
-    const { arrivedNs } = delivery;
-    plays.flags[user] &= ~PlayFlag.QUIET;
-    let { bytes } = delivery;
+    const { bytes, arrivedNs } = delivery;
+    if (plays.flags[user] & PlayFlag.FRAMED) {
+      const beyond = this.#framing.take(user, bytes - at);
+      if (beyond < 0) return bytes;
+      this.#framing.judgeFramed(user);
+      this.#onAnswerEnd(user, Counter.ANSWER_BY_PROTOCOL, arrivedNs);
+      return bytes - beyond;
+    }
+    let start = at;
     if (!(plays.flags[user] & PlayFlag.FIRST_BYTE)) {
-      bytes = this.#start.ownBytes(user, delivery);
-      if (bytes === 0) return;
+      start = this.#start.find(user, delivery, at);
+      if (start >= bytes) return bytes;
       this.#onFirstByte(user, arrivedNs);
-      if (this.#isTurnOpen(user) && plays.stageBytes[user] === 0) {
-        this.#start.read(user, delivery, bytes);
-      }
-    } else if (!(plays.flags[user] & PlayFlag.FRAMED)) this.#start.follow(user, delivery);
-    if (plays.flags[user] & PlayFlag.FRAMED) this.#fillFramed(user, bytes, arrivedNs);
-    else this.#fill(user, bytes, arrivedNs);
-    const tail = plays.flags[user] & PlayFlag.CHUNKED ? this.#start.tailOf(delivery) : Tail.UNKNOWN;
-    this.judge(user, delivery.isPushed, arrivedNs, tail);
+    }
+    if (!this.#framing.mayFollow(user)) return this.#count(user, delivery, start);
+    switch (this.#framing.feed(user, delivery, start)) {
+      case Outcome.MORE:
+        plays.stageBytes[user] += bytes - start;
+        return bytes;
+      case Outcome.ENDS:
+        return this.#onEndTold(user, delivery, start);
+      default:
+        return this.#count(user, delivery, start);
+    }
+  }
+
+  /** The framer has told where the open answer ends: in this delivery, or later. */
+  #onEndTold(user: number, delivery: Delivery, start: number): number {
+    const end = start + this.#framing.endBytes;
+    if (end > delivery.bytes) {
+      this.#plays.flags[user] |= PlayFlag.FRAMED;
+      this.#framing.setMissing(user, end - delivery.bytes);
+      return delivery.bytes;
+    }
+    this.#onAnswerEnd(user, Counter.ANSWER_BY_PROTOCOL, delivery.arrivedNs);
+    return end;
+  }
+
+  /** A followed answer is over, and the verdict says what it was. */
+  #onAnswerEnd(user: number, rule: number, arrivedNs: number): void {
+    const plays = this.#plays;
+    const exchange = this.#exchanges.of(user);
+    if (exchange !== NO_EXCHANGE) {
+      if (!this.#exchanges.isAsked(user, exchange)) this.#recorder.onSent(exchange, exchange + 1);
+      this.#recorder.onAnswered(user, exchange, rule, arrivedNs);
+    }
+    plays.stageBytes[user] = 0;
+    plays.flags[user] &= ~OF_OPEN_ANSWER;
+    this.#framing.forget(user);
+    if (exchange === NO_EXCHANGE || !this.#exchanges.advance(user, exchange)) {
+      this.#endStage(user, arrivedNs);
+    }
   }
 
   #onFirstByte(user: number, arrivedNs: number): void {
-    const plays = this.#plays;
-    plays.flags[user] |= PlayFlag.FIRST_BYTE;
-    if (!this.#isTurnOpen(user)) return;
-    this.#latency.record(Latency.FIRST_BYTE, Math.max(0, arrivedNs - plays.sentNs[user]));
+    this.#plays.flags[user] |= PlayFlag.FIRST_BYTE;
+    const exchange = this.#exchanges.of(user);
+    if (exchange === NO_EXCHANGE) return;
+    const isAsked = this.#exchanges.isAsked(user, exchange);
+    if (isAsked || this.#framing.mayFollow(user)) this.#recorder.onFirstByte(user, arrivedNs);
   }
 
-  /** Octets of an answer that says itself how long it is; what lies beyond it begins the next one. */
-  #fillFramed(user: number, delivered: number, arrivedNs: number): void {
-    const beyond = this.#start.take(user, delivered);
-    if (beyond === 0 || !this.#isShared(user)) return;
-    this.#complete(user, Counter.ANSWER_BY_PROTOCOL, arrivedNs, arrivedNs);
-    this.#carry(user, beyond, arrivedNs);
+  /** Octets of a stage that nobody follows. */
+  #count(user: number, delivery: Delivery, start: number): number {
+    const { bytes, arrivedNs, isPushed } = delivery;
+    this.#fill(user, bytes - start, arrivedNs);
+    const isChunked = (this.#plays.flags[user] & PlayFlag.CHUNKED) !== 0;
+    const tail = isChunked ? this.#framing.tailOf(delivery) : Tail.UNKNOWN;
+    return bytes - this.#judge(user, isPushed, arrivedNs, tail);
   }
 
   /**
@@ -140,52 +175,50 @@ export class Answers {
     return stage === this.#stages.end(session) && this.#stages.isEndWithin(session);
   }
 
-  /** The stage that is open now begins with octets that came with the end of the one before. */
-  #carry(user: number, bytes: number, arrivedNs: number): void {
-    this.#onFirstByte(user, arrivedNs);
-    this.#fill(user, bytes, arrivedNs);
-  }
-
   /** More octets of the open stage; of pipelined requests each has an exchange of its own. */
   #fill(user: number, bytes: number, arrivedNs: number): void {
     const plays = this.#plays;
-    const before = plays.stageBytes[user];
-    const after = before + bytes;
+    const exchanges = this.#exchanges;
+    const after = plays.stageBytes[user] + bytes;
     plays.stageBytes[user] = after;
-    const ends = this.#stages.innerEnds(plays.session[user], plays.openStage[user]);
-    if (ends.length === 0 || !this.#isTurnOpen(user)) return;
-    const classes = this.#stages.innerClasses(plays.openStage[user]);
-    for (let i = 0; i < ends.length; i++) {
-      const end = ends[i];
-      if (before < end && end <= after) {
-        this.#recordAnswer(user, classes[i], Counter.ANSWER_BY_LENGTH, arrivedNs);
-      }
-      if (before <= end && end < after) {
-        this.#latency.record(Latency.FIRST_BYTE, Math.max(0, arrivedNs - plays.sentNs[user]));
+    for (let exchange = exchanges.of(user); exchanges.isAsked(user, exchange); exchange++) {
+      const end = this.#stages.exchanges.answerEnd[exchange];
+      if (after < end || exchange + 1 === exchanges.lastOf(user)) return;
+      this.#recordCounted(user, exchange, Counter.ANSWER_BY_LENGTH, arrivedNs);
+      exchanges.advance(user, exchange);
+      if (end < after) this.#recorder.onFirstByte(user, arrivedNs);
+      else {
+        // Here the next answer may begin: it is followed again.
+        plays.stageBytes[user] = 0;
+        plays.flags[user] &= ~OF_OPEN_STAGE;
+        return;
       }
     }
   }
 
-  #recordAnswer(user: number, requestClass: number, rule: number, doneNs: number): void {
-    const plays = this.#plays;
-    const responseNs = Math.max(0, doneNs - plays.intendedNs[user]);
-    this.#latency.record(Latency.RESPONSE, responseNs);
-    if (this.#classes !== null) this.#classes.onAnswered(requestClass, responseNs);
-    this.#latency.record(Latency.SERVICE, Math.max(0, doneNs - plays.sentNs[user]));
-    this.#counters[Counter.EXCHANGES_ANSWERED]++;
-    this.#counters[rule]++;
+  /** An exchange is answered as far as its recorded length, or something else than it, says. */
+  #recordCounted(user: number, exchange: number, rule: number, doneNs: number): void {
+    const isAlone =
+      exchange + 1 === this.#exchanges.lastOf(user) && !this.#plays.answered.has(user);
+    const { answerBytes } = this.#stages.exchanges;
+    const bytes = isAlone ? this.#plays.stageBytes[user] : answerBytes[exchange];
+    this.#framing.judgeUnfollowed(user, bytes);
+    this.#framing.forget(user);
+    this.#recorder.onAnswered(user, exchange, rule, doneNs);
   }
 
   /** Whether the open stage is the answer to a turn that has been sent. */
   #isTurnOpen(user: number): boolean {
-    const plays = this.#plays;
-    const stage = plays.openStage[user];
-    if (plays.nextStep[user] < stage) return false;
-    return this.#stages.isAnswer(plays.session[user], stage);
+    return this.#exchanges.isAsked(user, this.#exchanges.of(user));
+  }
+
+  /** Whether the user waits for something that the server is to say. */
+  isExpecting(user: number): boolean {
+    return this.#expectedBytes(user) > 0 || this.#isTurnOpen(user);
   }
 
   /** Octets that the open stage should have; 0 when nothing is expected now. */
-  expectedBytes(user: number): number {
+  #expectedBytes(user: number): number {
     const plays = this.#plays;
     const session = plays.session[user];
     const stage = plays.openStage[user];
@@ -193,83 +226,86 @@ export class Answers {
     return this.#stages.bytesOf(session, stage);
   }
 
-  /**
-   * Is the answer complete? It is when it has the recorded length; when it is longer, at a push;
-   * when it is shorter, or no push comes, after a while of quiet. Where both sides were talking
-   * pushes mean nothing and the length alone counts. In chunks it is complete at the last one, where
-   * that is at hand; a push says nothing there. Where the server was not captured its length is none
-   * to go by, and a while of quiet behind a push must do.
-   */
-  judge(user: number, isPushed: boolean, arrivedNs: number, tail: Tail = Tail.UNKNOWN): void {
+  /** The user's script has gone on: what the server said before may be all that it waits for. */
+  judgeAgain(user: number, nowNs: number): void {
     const plays = this.#plays;
-    for (;;) {
-      const expected = this.expectedBytes(user);
-      if (expected === 0) return;
-      const got = plays.stageBytes[user];
-      if (plays.flags[user] & PlayFlag.FRAMED) {
-        if (got > 0) return;
-        this.#complete(user, Counter.ANSWER_BY_PROTOCOL, arrivedNs, arrivedNs);
-        return;
-      }
-      if (this.#start.isFollowed(user)) return;
-      const isShared = this.#isShared(user);
-      const isChunked = !isShared && (plays.flags[user] & PlayFlag.CHUNKED) !== 0;
-      if (isChunked && tail === Tail.LAST_CHUNK) {
-        this.#complete(user, Counter.ANSWER_BY_PROTOCOL, arrivedNs, arrivedNs);
-        return;
-      }
-      const isKnown = isShared || this.#stages.isLengthKnown(plays.session[user]);
-      const isComplete = isChunked
-        ? isKnown && got === expected && tail === Tail.UNKNOWN
-        : isKnown && (got === expected || (got > expected && (isPushed || isShared)));
-      if (!isComplete) {
-        if (isPushed || got > expected) plays.flags[user] |= PlayFlag.QUIET;
-        return;
-      }
-      this.#complete(user, Counter.ANSWER_BY_LENGTH, arrivedNs, arrivedNs);
-      if (!isShared || got === expected) return;
-      this.#carry(user, got - expected, arrivedNs);
+    if (plays.stageBytes[user] === 0 || this.#framing.mayFollow(user)) return;
+    for (let beyond = this.#judge(user, false, nowNs); beyond > 0; ) {
+      this.#onFirstByte(user, nowNs);
+      plays.flags[user] |= PlayFlag.UNFOLLOWED;
+      this.#fill(user, beyond, nowNs);
+      beyond = this.#judge(user, false, nowNs);
     }
   }
 
   /**
-   * The open stage is over.
+   * Is the open stage complete, which nobody follows? It is when it has the recorded length; when it
+   * is longer, at a push; when it is shorter, or no push comes, after a while of quiet. Where both
+   * sides were talking pushes mean nothing and the length alone counts. In chunks it is complete at the
+   * last one, where that is at hand; a push says nothing there. Where the server was not captured its
+   * length is none to go by, and a while of quiet behind a push must do.
+   * @returns octets that belong to what comes next
+   */
+  #judge(user: number, isPushed: boolean, arrivedNs: number, tail: Tail = Tail.UNKNOWN): number {
+    const plays = this.#plays;
+    const expected = this.#expectedBytes(user);
+    const got = plays.stageBytes[user];
+    if (expected === 0 || got === 0) return 0;
+    const isShared = this.#isShared(user);
+    const isChunked = !isShared && (plays.flags[user] & PlayFlag.CHUNKED) !== 0;
+    if (isChunked && tail === Tail.LAST_CHUNK) {
+      this.#complete(user, Counter.ANSWER_BY_PROTOCOL, arrivedNs, arrivedNs);
+      return 0;
+    }
+    const isKnown = isShared || this.#stages.isLengthKnown(plays.session[user]);
+    const isComplete = isChunked
+      ? isKnown && got === expected && tail === Tail.UNKNOWN
+      : isKnown && (got === expected || (got > expected && (isPushed || isShared)));
+    if (!isComplete) {
+      if (isPushed || got > expected) plays.flags[user] |= PlayFlag.QUIET;
+      return 0;
+    }
+    this.#complete(user, Counter.ANSWER_BY_LENGTH, arrivedNs, arrivedNs);
+    return isShared ? got - expected : 0;
+  }
+
+  /**
+   * The open stage, which nobody follows, is over.
    * @param rule the counter of the rule by which that was seen
    * @param doneNs when its last octet came
    * @param seenNs when it was seen to be over: the next step's think time begins here
    */
   #complete(user: number, rule: number, doneNs: number, seenNs: number): void {
     const plays = this.#plays;
-    const counters = this.#counters;
     const session = plays.session[user];
-    const stage = plays.openStage[user];
-    const expected = this.#stages.bytesOf(session, stage);
+    const expected = this.#stages.bytesOf(session, plays.openStage[user]);
     const got = plays.stageBytes[user];
-    const isFramed = (plays.flags[user] & PlayFlag.FRAMED) !== 0;
     if (this.#isTurnOpen(user)) {
+      const isLonger = got > expected && !this.#isShared(user);
+      if (this.#stages.isLengthKnown(session) && (got < expected || isLonger)) {
+        this.#counters[Counter.EXCHANGES_MISMATCHED]++;
+      }
       // Of pipelined requests those that have not been answered yet are so now, all at once.
-      const ends = this.#stages.innerEnds(session, stage);
-      for (let i = 0; i < ends.length; i++) {
-        if (ends[i] <= got) continue;
-        this.#recordAnswer(user, this.#stages.innerClasses(stage)[i], rule, doneNs);
-      }
-      this.#recordAnswer(user, this.#stages.classOf(session, stage), rule, doneNs);
-      if (isFramed) {
-        if (plays.flags[user] & PlayFlag.UNLIKE) counters[Counter.EXCHANGES_OTHER_LENGTH]++;
-      } else if (this.#stages.isLengthKnown(session)) {
-        const isLonger = got > expected && !this.#isShared(user);
-        if (got < expected || isLonger) counters[Counter.EXCHANGES_MISMATCHED]++;
-      }
-      if (plays.flags[user] & PlayFlag.OTHER_STATUS) {
-        counters[Counter.EXCHANGES_FAILED]++;
-        plays.flags[user] |= PlayFlag.FAILED;
+      for (let exchange = this.#exchanges.of(user); this.#exchanges.isAsked(user, exchange); ) {
+        this.#recordCounted(user, exchange, rule, doneNs);
+        if (!this.#exchanges.advance(user, exchange)) break;
+        exchange++;
       }
     }
+    this.#endStage(user, seenNs);
+  }
+
+  /** The open stage is over. @param seenNs as in `#complete` */
+  #endStage(user: number, seenNs: number): void {
+    const plays = this.#plays;
+    const stage = plays.openStage[user];
     plays.stageBytes[user] = 0;
     plays.flags[user] &= ~OF_OPEN_STAGE;
+    this.#framing.forget(user);
     this.#openNext(user);
-    if (this.#pacer.isOpenLoop) this.#recallTurn(user);
-    else if (plays.nextStep[user] === stage) this.#pacer.onTrigger(user, seenNs);
+    this.#exchanges.onStage(user);
+    if (!this.#pacer.isOpenLoop && plays.nextStep[user] === stage)
+      this.#pacer.onTrigger(user, seenNs);
   }
 
   #openNext(user: number): void {
@@ -281,78 +317,65 @@ export class Answers {
     plays.openStage[user] = stage;
   }
 
-  /** Open loop: the next turn's answer is awaited now, and its times are looked up again. */
-  #recallTurn(user: number): void {
-    const plays = this.#plays;
-    const later = this.#laterSentNs.get(user);
-    if (later === undefined) return;
-    plays.sentNs[user] = later.shift() ?? plays.sentNs[user];
-    if (later.length === 0) this.#laterSentNs.delete(user);
-    const intendedNs = this.#pacer.intendedNs(user, plays.openStage[user] - 1);
-    if (intendedNs !== NEVER_NS) plays.intendedNs[user] = intendedNs;
-  }
-
   /** The server has ended its stream: what it had begun to say is all there is. */
   onPeerFin(user: number, arrivedNs: number): void {
     const plays = this.#plays;
     plays.flags[user] &= ~PlayFlag.QUIET;
     // An answer that says how long it is, and is cut short, is none.
-    const isCut = this.#start.isFollowed(user)
-      ? !this.#start.endsWithClose(user)
-      : (plays.flags[user] & PlayFlag.FRAMED) !== 0;
+    if (plays.flags[user] & PlayFlag.FRAMED) return;
+    if (this.#framing.isFollowed(user)) {
+      if (this.#framing.endsWithClose(user)) {
+        this.#onAnswerEnd(user, Counter.ANSWER_BY_CLOSE, arrivedNs);
+      }
+      return;
+    }
     const isExchange = plays.openStage[user] <= this.#stages.end(plays.session[user]);
-    if (isExchange && plays.stageBytes[user] > 0 && !isCut) {
+    if (isExchange && plays.stageBytes[user] > 0) {
       this.#complete(user, Counter.ANSWER_BY_CLOSE, arrivedNs, arrivedNs);
     }
   }
 
+  // ---- requests ---------------------------------------------------------------------------
+
   /**
-   * A turn's last message goes out.
-   * @param stage the stage that is its answer
-   * @returns whether the turn is the open one, whose send time the flush will tell
+   * A message goes out.
+   * @returns whether it ends the open exchange's request: the flush will tell when it was sent
    */
-  openTurn(user: number, stage: number, dueNs: number, nowNs: number): boolean {
+  onPlayed(user: number, message: number, dueNs: number, nowNs: number): boolean {
     const plays = this.#plays;
-    const session = plays.session[user];
-    const exchanges = 1 + this.#stages.innerEnds(session, stage).length;
-    this.#counters[Counter.EXCHANGES_INTENDED] += exchanges;
-    this.#counters[Counter.EXCHANGES_SENT] += exchanges;
-    if (this.#classes !== null) {
-      this.#classes.onSent(this.#stages.classOf(session, stage));
-      if (exchanges > 1) {
-        for (const each of this.#stages.innerClasses(stage)) this.#classes.onSent(each);
+    const stages = this.#stages;
+    const exchanges = this.#exchanges;
+    const first = exchanges.firstSentBy(user, message);
+    const last = stages.exchanges.ofMessage[message + 1];
+    const exchange = exchanges.of(user);
+    if (first >= last) {
+      // An answer may come before its request is complete: it is timed from the request's beginning.
+      if (exchange !== NO_EXCHANGE && stages.exchanges.beginMessage[exchange] === message) {
+        plays.intendedNs[user] = dueNs;
+        plays.sentNs[user] = nowNs;
       }
+      return false;
     }
-    if (plays.openStage[user] < stage) {
-      const later = this.#laterSentNs.get(user);
-      if (later === undefined) this.#laterSentNs.set(user, [nowNs]);
-      else later.push(nowNs);
-      this.#latency.record(Latency.LAG, Math.max(0, nowNs - dueNs));
+    this.#recorder.onSent(first, last);
+    if (exchange === NO_EXCHANGE || stages.exchanges.message[exchange] !== message) {
+      exchanges.postpone(user, message, dueNs, nowNs);
+      this.#recorder.onLag(nowNs - dueNs);
       return false;
     }
     plays.intendedNs[user] = dueNs;
-    if (this.#stages.isTurn(session, stage - 1)) {
+    const isTurn = stages.isTurn(plays.session[user], plays.openStage[user] - 1);
+    if (isTurn && !stages.isFollowed(exchange)) {
       // Whatever came before belongs to no answer of ours.
       plays.stageBytes[user] = 0;
       plays.flags[user] &= ~(OF_OPEN_STAGE & ~PlayFlag.UNASKED);
-      if (this.#start.isFollowed(user)) this.#start.forget(user);
+      this.#framing.forget(user);
     }
     return true;
   }
 
   /** When the open stage counts as complete because nothing more has come. */
   quietDueNs(user: number): number {
-    const plays = this.#plays;
-    if (!(plays.flags[user] & PlayFlag.QUIET) || this.#transport.hasHole(user)) return NEVER_NS;
-    const session = plays.session[user];
-    const stage = plays.openStage[user];
-    const isLearned = this.#stages.isLearned(session, stage, plays.stageBytes[user]);
-    const quietNs = Math.max(
-      isLearned ? QUIET_LEARNED_NS : QUIET_NS,
-      2 * this.#transport.roundTripUs(user) * NS_PER_US,
-      isLearned ? 0 : 2 * this.#stages.pauseNs(session, stage),
-    );
-    return plays.progressNs[user] + quietNs;
+    return this.#silences.quietDueNs(user);
   }
 
   /** That time has come. */
@@ -364,14 +387,6 @@ export class Answers {
 
   /** How long the recorded server was silent where the user waits for it now; not accelerated. */
   recordedWaitNs(user: number): number {
-    const plays = this.#plays;
-    const session = plays.session[user];
-    if (!(plays.flags[user] & PlayFlag.CONNECTED)) return this.#stages.connectNs(session);
-    const stage = plays.openStage[user];
-    const end = this.#stages.end(session);
-    const waitNs = stage > end + 1 ? 0 : this.#stages.waitNs(session, stage);
-    return plays.flags[user] & PlayFlag.ENDED && stage > end
-      ? Math.max(waitNs, this.#stages.closeNs(session))
-      : waitNs;
+    return this.#silences.recordedWaitNs(user);
   }
 }

@@ -11,6 +11,7 @@ import { TimingWheel } from '../schedule/timing-wheel.ts';
 import type { ClientStream } from '../transport/client-stream.ts';
 import type { Transport, TransportListener } from '../transport/transport.ts';
 import { Answers } from './answers.ts';
+import { type AnswerListener, ExchangeRecorder } from './exchange-recorder.ts';
 import { Fates } from './fates.ts';
 import { Interruption } from './interruption.ts';
 import { Pacer } from './pacer.ts';
@@ -36,6 +37,8 @@ export interface ConversationParts {
   readonly latency: LatencyRecorder;
   readonly counters: Float64Array;
   readonly classes: ClassRecorder | null;
+  /** Who is told of every answered exchange, where somebody wants to know. */
+  readonly answerListener?: AnswerListener;
 }
 
 /** The engine of one thread, whatever the transport: a turn is what came in, then what is due. */
@@ -55,18 +58,10 @@ export class Conversations {
   #heardNs = 0;
 
   constructor(plan: ReplayPlan, given: ConversationParts) {
-    const { connections, plays, stages, stream, transport, latency, counters, classes } = given;
+    const { connections, plays, stages, stream, transport } = given;
     const pacer = new Pacer(plan, stages, plays);
-    const answers = new Answers(
-      plays,
-      transport,
-      stream,
-      stages,
-      pacer,
-      latency,
-      counters,
-      classes,
-    );
+    const recorder = new ExchangeRecorder(given);
+    const answers = new Answers(plays, transport, stream, stages, pacer, recorder);
     const wheel = new TimingWheel(connections.count);
     const timers = new UserTimers(plan, plays, transport, stages, answers, wheel);
     const parts = { ...given, pacer, answers, timers };
@@ -76,7 +71,7 @@ export class Conversations {
     this.listener = player;
     this.#plays = plays;
     this.#transport = transport;
-    this.#counters = counters;
+    this.#counters = given.counters;
     this.#player = player;
     this.#starts = starts;
     this.#timers = timers;

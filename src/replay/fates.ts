@@ -165,7 +165,7 @@ export class Fates {
     const counters = this.#counters;
     if (plays.flags[user] & PlayFlag.CONNECTED) counters[Counter.ESTABLISHED]--;
     if (this.#pacer.isOpenLoop) {
-      counters[Counter.EXCHANGES_INTENDED] += this.#pacer.countMissedTurns(user, nowNs);
+      counters[Counter.EXCHANGES_INTENDED] += this.#pacer.countMissedExchanges(user, nowNs);
     }
     plays.flags[user] = 0;
     this.#answers.forget(user);

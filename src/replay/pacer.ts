@@ -74,27 +74,18 @@ export class Pacer {
     return Math.max(0, gapNs) + graceNs * this.#plan.accel;
   }
 
-  /** Open loop: when `step`, which has been played, was intended. */
-  intendedNs(user: number, step: number): number {
-    const plays = this.#plays;
-    const next = Math.min(plays.nextStep[user], this.#stages.end(plays.session[user]));
-    let backNs = 0;
-    for (let each = step; each < next; each++) backNs += this.#gapNs(user, each);
-    return plays.stepDueNs[user] - backNs / this.#plan.accel;
-  }
-
-  /** Open loop: how many more turns the plan has wanted by now than the user could play. */
-  countMissedTurns(user: number, nowNs: number): number {
+  /** Open loop: how many more exchanges the plan has wanted by now than the user could play. */
+  countMissedExchanges(user: number, nowNs: number): number {
     const plays = this.#plays;
     const session = plays.session[user];
     let dueNs = plays.stepDueNs[user];
-    let turns = 0;
+    let exchanges = 0;
     for (let step = plays.nextStep[user]; step < this.#stages.end(session); step++) {
       if (dueNs > nowNs) break;
-      if (this.#stages.answerOf(session, step) >= 0) turns++;
+      exchanges += this.#stages.exchangesOfMessage(step);
       dueNs += this.#gapNs(user, step) / this.#plan.accel;
     }
-    return turns;
+    return exchanges;
   }
 
   #waitsForServerClose(user: number): boolean {

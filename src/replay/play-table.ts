@@ -13,7 +13,7 @@ export const PlayFlag = {
   LIVE: 0x0001,
   /** The handshake was completed. */
   CONNECTED: 0x0002,
-  /** The first octet of the open stage has come. */
+  /** The first octet of the open answer, or stage, has come. */
   FIRST_BYTE: 0x0004,
   /** The server may have said all: the stage is done when it stays quiet. */
   QUIET: 0x0008,
@@ -27,7 +27,7 @@ export const PlayFlag = {
   INTERRUPTED: 0x0080,
   /** The next SYN, or a turn's last message, has not left yet: its first frame gets a time. */
   STAMP: 0x0100,
-  /** The protocol tells where the open stage ends: `stageBytes` are those still to come. */
+  /** The protocol has told where the open answer ends: `stageBytes` are those still to come. */
   FRAMED: 0x0200,
   /** An answer had a status of another class than the recorded one. */
   FAILED: 0x0400,
@@ -37,10 +37,8 @@ export const PlayFlag = {
   HELD: 0x1000,
   /** The server has spoken unasked since the last answer: that is counted once. */
   UNASKED: 0x2000,
-  /** The open answer is not as long as the recorded one by its own header. */
-  UNLIKE: 0x4000,
-  /** The open answer's status is of another class than the recorded one. */
-  OTHER_STATUS: 0x8000,
+  /** The open stage's answers cannot be followed: lengths, pushes and quiet tell where they end. */
+  UNFOLLOWED: 0x4000,
 } as const;
 
 /** Octets that one user takes in this table. */
@@ -54,7 +52,7 @@ export class PlayTable {
   readonly nextStep: Uint32Array;
   /** The first stage that is not complete. */
   readonly openStage: Uint32Array;
-  /** Octets of the open stage that have come; with FRAMED those that have not. */
+  /** Octets that have come of the open answer, or stage; with FRAMED those that have not. */
   readonly stageBytes: Uint32Array;
   /** When the plan wants the next step (its intended time); NEVER_NS while a stage must end first. */
   readonly stepDueNs: Float64Array;
@@ -65,6 +63,8 @@ export class PlayTable {
   /** When the peer last brought us on; while an answer may be over, when its last octet came. */
   readonly progressNs: Float64Array;
   readonly flags: Uint16Array;
+  /** Exchanges of the open stage that are answered; only users amid several, others have none. */
+  readonly answered = new Map<number, number>();
 
   constructor(users: number) {
     this.session = new Uint32Array(users);

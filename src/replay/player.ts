@@ -114,7 +114,7 @@ export class Player implements TransportListener {
 
   #onData(user: number): void {
     this.#answers.onData(user, this.#transport.delivery);
-    if (this.#answers.expectedBytes(user) > 0) this.#transport.expectMore(user);
+    if (this.#answers.isExpecting(user)) this.#transport.expectMore(user);
   }
 
   #onPeerFin(user: number, arrivedNs: number, nowNs: number): void {
@@ -184,14 +184,11 @@ export class Player implements TransportListener {
     const dueNs = plays.stepDueNs[user];
     plays.nextStep[user] = step + 1;
     this.#stream.advance(user, step);
-    const answer = this.#stages.answerOf(plays.session[user], step);
-    if (answer >= 0 && this.#answers.openTurn(user, answer, dueNs, nowNs)) {
-      this.#times.request(user);
-    }
+    if (this.#answers.onPlayed(user, step, dueNs, nowNs)) this.#times.request(user);
     this.#timers.onProgress(user, nowNs);
     this.#pacer.onPlayed(user, step, dueNs);
     // The server may have said it all before it was asked (both sides talking).
-    if (plays.stageBytes[user] > 0) this.#answers.judge(user, false, nowNs);
+    this.#answers.judgeAgain(user, nowNs);
     if (plays.stepDueNs[user] === NEVER_NS) this.#pacer.onTrigger(user, dueNs);
   }
 
@@ -225,7 +222,7 @@ export class Player implements TransportListener {
     this.#transport.finish(user);
     if (isEarly) return;
     plays.nextStep[user] = this.#stages.end(session) + 1;
-    if (plays.stageBytes[user] > 0) this.#answers.judge(user, false, nowNs);
+    this.#answers.judgeAgain(user, nowNs);
   }
 
   #emit(user: number, nowNs: number): void {

@@ -3,21 +3,21 @@
  * that will be played, and in their order, which is nearly that of the capture.
  */
 import { CaptureBlocks } from '../session/script/capture-blocks.ts';
-import type { Scripts } from '../session/script/scripts.ts';
 import { type SegmentColumns, SegmentPlan } from '../session/script/segment-plan.ts';
 import { type ReadOctets, StreamView } from '../session/script/stream-view.ts';
 import type { CaptureBytes } from '../transport/ports.ts';
 import { expectedMss } from '../transport/transport-plan.ts';
 import { ClassMarks } from './class-marks.ts';
-import { findPipelines } from './pipelines.ts';
+import { type ExchangeColumns, ExchangeColumnsBuilder } from './exchange-columns.ts';
+import { ExchangeFinder } from './exchange-finder.ts';
 import type { ReplayPlan } from './replay-plan.ts';
 import { createStageColumns, type StageColumns } from './stage-columns.ts';
 import { StageMarks } from './stage-marks.ts';
-import { Stages } from './stages.ts';
 
 /** In shared memory; it can be posted to threads. */
 export interface PreparedSessions {
   readonly stages: StageColumns;
+  readonly exchanges: ExchangeColumns;
   /** Cut for the segment size that the target most likely agrees to. */
   readonly segments: SegmentColumns;
 }
@@ -38,8 +38,14 @@ export function* prepareTurns(
   const blocks = new CaptureBlocks(scripts.files, (offset, into) => capture.read(offset, into));
   const read: ReadOctets = (offset, into) => blocks.read(offset, into);
   const columns = createStageColumns(scripts);
-  const marks = new StageMarks(scripts, columns, read);
-  const classMarks = new ClassMarks(scripts, read);
+  const marks = new StageMarks(scripts, columns);
+  const exchanges = new ExchangeColumnsBuilder(
+    scripts.sessions,
+    columns.marks.length,
+    columns.waitNs.length,
+  );
+  const classes = new ClassMarks(new StreamView(scripts.client, read));
+  const finder = new ExchangeFinder(scripts, columns.marks, exchanges, classes, read);
   const segments = new SegmentPlan(
     new StreamView(scripts.client, read),
     scripts.sessions,
@@ -47,15 +53,15 @@ export function* prepareTurns(
   );
   for (const session of sessions) {
     marks.mark(session);
-    classMarks.mark(session);
+    finder.find(session);
     segments.prepare(session);
     yield;
   }
-  const pipelines = findPipelines(scripts, sessions, columns.marks, read);
-  const classes = classMarks.finish(pipelines);
-  const stages: StageColumns = { ...columns, pipelines, classes };
-  countExchanges(scripts, stages, sessions);
-  return { stages, segments: segments.toShared() };
+  return {
+    stages: columns,
+    exchanges: exchanges.finish(classes.finish()),
+    segments: segments.toShared(),
+  };
 }
 
 /** As `prepareTurns`, all at once. */
@@ -72,16 +78,4 @@ function sessionsOf({ played, share, users, iterations }: PreparePlan): Uint32Ar
   // A share's connections are not the run's first ones.
   if (share.of > 1) return played.slice().sort();
   return played.slice(0, Math.min(played.length, users * iterations)).sort();
-}
-
-function countExchanges(scripts: Scripts, columns: StageColumns, sessions: Uint32Array): void {
-  const stages = new Stages(scripts, columns);
-  for (const session of sessions) {
-    let exchanges = 0;
-    for (let stage = stages.first(session) + 1; stage <= stages.end(session) + 1; stage++) {
-      if (!stages.isAnswer(session, stage)) continue;
-      exchanges += 1 + stages.innerEnds(session, stage).length;
-    }
-    columns.exchanges[session] = exchanges;
-  }
 }

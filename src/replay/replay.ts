@@ -54,7 +54,7 @@ export class Replay extends Conversations implements PacketSink {
   ) {
     const connections = new Connections(plan);
     const plays = new PlayTable(connections.count);
-    const stages = new Stages(plan.scripts, prepared.stages);
+    const stages = new Stages(plan.scripts, prepared.stages, prepared.exchanges);
     const stream = new RecordedStream(plan.scripts, capture, plays.session, prepared.segments);
     const times = new PlaySendTimes(plays, stages, stream, latency);
     const owners = new Owners(plan.pool);

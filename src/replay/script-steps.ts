@@ -59,11 +59,4 @@ export class ScriptSteps {
     const isReset = this.scripts.client.end[session] === StreamEnd.RST;
     return isReset || this.bytesOf(session, end + 1) > 0;
   }
-
-  /** The stage that answers the turn which message `step` completes, or -1: more of it follows. */
-  answerOf(session: number, step: number): number {
-    if (this.isAnswer(session, step + 1)) return step + 1;
-    const end = this.end(session);
-    return step + 1 === end && this.isAnswer(session, end + 1) ? end + 1 : -1;
-  }
 }

@@ -2,6 +2,7 @@
 import { Latency, type LatencyRecorder } from '../measure/histograms.ts';
 import type { ClientStream } from '../transport/client-stream.ts';
 import type { SendTimes } from '../transport/transport.ts';
+import { NO_EXCHANGE, OpenExchanges } from './open-exchanges.ts';
 import { PlayFlag, type PlayTable } from './play-table.ts';
 import type { Stages } from './stages.ts';
 
@@ -9,12 +10,14 @@ import type { Stages } from './stages.ts';
 export class PlaySendTimes implements SendTimes {
   readonly #plays: PlayTable;
   readonly #stages: Stages;
+  readonly #exchanges: OpenExchanges;
   readonly #stream: ClientStream;
   readonly #latency: LatencyRecorder;
 
   constructor(plays: PlayTable, stages: Stages, stream: ClientStream, latency: LatencyRecorder) {
     this.#plays = plays;
     this.#stages = stages;
+    this.#exchanges = new OpenExchanges(plays, stages);
     this.#stream = stream;
     this.#latency = latency;
   }
@@ -32,12 +35,11 @@ export class PlaySendTimes implements SendTimes {
     return true;
   }
 
-  /** Stream offset at which the last message begins of the turn whose answer is awaited. */
+  /** Stream offset at which the message begins that ends the open exchange's request. */
   #turnStart(user: number): number {
-    const plays = this.#plays;
-    const played = Math.min(plays.openStage[user], plays.nextStep[user]);
-    const message = Math.min(played, this.#stages.end(plays.session[user])) - 1;
-    return this.#stream.messageStart(user, message);
+    const exchange = this.#exchanges.of(user);
+    if (exchange === NO_EXCHANGE) return 0;
+    return this.#stream.messageStart(user, this.#stages.exchanges.message[exchange]);
   }
 
   onSent(user: number, sentNs: number): void {

@@ -2,9 +2,9 @@
  * What a session's script says about its steps and stages (see PlayTable): arithmetic over the
  * columns of Scripts and of what was found out of them, the same for every user of the session.
  */
-import { HttpRequestKind } from '../protocol/http1-message.ts';
 import type { Scripts } from '../session/script/scripts.ts';
 import { StreamEnd } from '../session/script/scripts.ts';
+import { type ExchangeColumns, ExchangeMark, GREETS } from './exchange-columns.ts';
 import { ScriptSteps } from './script-steps.ts';
 import { MessageMark, rowOf, type StageColumns } from './stage-columns.ts';
 
@@ -15,26 +15,22 @@ export class Stages extends ScriptSteps {
   readonly #marks: Uint8Array;
   /** A row a stage: what it held where it ended otherwise than recorded; 0 while unknown. */
   readonly #learnedBytes: Uint32Array;
-  /** By the message that holds several requests: where their answers end, but for the last one. */
-  readonly #innerEnds = new Map<number, Uint32Array>();
-  /** Likewise: the classes of the requests that are answered there. */
-  readonly #innerClasses = new Map<number, Uint8Array>();
+  readonly exchanges: ExchangeColumns;
 
-  constructor(scripts: Scripts, columns: StageColumns) {
+  constructor(scripts: Scripts, columns: StageColumns, exchanges: ExchangeColumns) {
     super(scripts);
     this.#columns = columns;
     this.#marks = columns.marks;
     this.#learnedBytes = new Uint32Array(columns.waitNs.length);
-    const { message, first, end } = columns.pipelines;
-    for (const [i, row] of message.entries()) {
-      this.#innerEnds.set(row, end.subarray(first[i], first[i + 1]));
-      this.#innerClasses.set(row, columns.classes.ofInner.subarray(first[i], first[i + 1]));
-    }
+    this.exchanges = exchanges;
   }
 
   /** Exchanges that the session's script holds. */
   exchangesOf(session: number): number {
-    return this.#columns.exchanges[session];
+    const { first } = this.exchanges;
+    return (
+      first[rowOf(session + 1, this.end(session))] - first[rowOf(session, this.first(session))]
+    );
   }
 
   /** Whether answers are as long as the recording says: not where the server was not captured. */
@@ -64,56 +60,51 @@ export class Stages extends ScriptSteps {
     return step >= this.end(session) || (this.#marks[step] & MessageMark.TURN) !== 0;
   }
 
-  /** Whether the stage answers a single HTTP/1 request. */
-  isHttpAnswer(session: number, stage: number): boolean {
-    const isAfterMessage = stage > this.first(session) && stage <= this.end(session);
-    const needed = MessageMark.HTTP | MessageMark.TURN;
-    return isAfterMessage && (this.#marks[stage - 1] & needed) === needed;
+  /** How many exchanges' requests end in the message. */
+  exchangesOfMessage(message: number): number {
+    const { ofMessage } = this.exchanges;
+    return ofMessage[message + 1] - ofMessage[message];
   }
 
-  /**
-   * Where within the stage the answers to pipelined HTTP requests end, in octets from the stage's
-   * start, ascending; without the last one, which ends with the stage. Empty for other stages.
-   */
-  innerEnds(session: number, stage: number): Uint32Array {
-    const isAfterMessage = stage > this.first(session) && stage <= this.end(session);
-    if (!isAfterMessage || (this.#marks[stage - 1] & MessageMark.PIPELINED) === 0) return NONE;
-    return this.#innerEnds.get(stage - 1) ?? NONE;
+  /** Row of the first exchange whose answer ends in the stage or behind it. */
+  firstExchange(session: number, stage: number): number {
+    return this.exchanges.first[rowOf(session, stage)];
   }
 
-  /** The classes of the requests that are answered at `innerEnds`. */
-  innerClasses(stage: number): Uint8Array {
-    return this.#innerClasses.get(stage - 1) ?? NO_CLASSES;
+  /** Row behind the last exchange whose answer ends in the stage. */
+  lastExchange(session: number, stage: number): number {
+    return this.exchanges.first[rowOf(session, stage) + 1];
   }
 
-  /** The class of the request that the stage is the answer to: the last one, where it answers several. */
-  classOf(session: number, stage: number): number {
-    return this.#columns.classes.ofMessage[Math.min(stage, this.end(session)) - 1];
+  /** What the session's framers are: a place in `FOLLOWED_NAMES`, from 1 on; 0 without any. */
+  protocolOf(session: number): number {
+    return this.exchanges.protocol[session] & ~GREETS;
   }
 
-  /** Of an HTTP answer: what its framing has to know of the request (`HttpRequestKind`). */
-  requestKind(stage: number): number {
-    return requestKindOf(this.#marks[stage - 1]);
+  /** Whether the stage is what the server says first, and ends as the protocol has it. */
+  isGreeting(session: number, stage: number): boolean {
+    return stage === this.first(session) && (this.exchanges.protocol[session] & GREETS) !== 0;
   }
 
-  /**
-   * The class of the recorded answer's status (2 of 200), where the stage is an HTTP answer that can
-   * be told apart from others; else 0.
-   */
-  statusClassOf(session: number, stage: number): number {
-    const isAfterMessage = stage > this.first(session) && stage <= this.end(session);
-    return isAfterMessage ? this.#columns.statusClass[stage - 1] : 0;
+  /** Whether the exchange's answer tells its end itself. */
+  isFollowed(exchange: number): boolean {
+    return (this.exchanges.marks[exchange] & ExchangeMark.FOLLOWED) !== 0;
   }
 
-  /** Of an answer: whether the recorded client ended before it did, or the recording. */
-  isCut(session: number, stage: number): boolean {
+  /** Whether the recorded client did not wait for the end of the stage's last answer, or nobody heard it. */
+  isCut(session: number, stage: number, exchange: number): boolean {
+    if (exchange + 1 < this.lastExchange(session, stage)) return false;
     if (stage === this.end(session) && this.isEndWithin(session)) return true;
-    return stage > this.first(session) && (this.#marks[stage - 1] & MessageMark.CUT) !== 0;
+    return (this.exchanges.marks[exchange] & ExchangeMark.CUT) !== 0;
   }
 
-  /** Of a stage that has a status: whether the recorded body came in chunks. */
-  isChunked(stage: number): boolean {
-    return (this.#marks[stage - 1] & MessageMark.CHUNKED) !== 0;
+  /** As `isCut`, of the session's last answer. */
+  isLeft(session: number): boolean {
+    const end = this.end(session);
+    if (this.isEndWithin(session)) return true;
+    const last = this.lastExchange(session, end + 1) - 1;
+    const isOwn = last >= this.firstExchange(session, this.first(session));
+    return isOwn && (this.exchanges.marks[last] & ExchangeMark.CUT) !== 0;
   }
 
   /** How long the recorded server was silent at most before the stage's end, from the request on. */
@@ -146,12 +137,3 @@ export class Stages extends ScriptSteps {
     return this.#learnedBytes[rowOf(session, stage)] === bytes;
   }
 }
-
-/** The kind of the request that is marked so (`HttpRequestKind`). */
-export function requestKindOf(marks: number): number {
-  if (marks & MessageMark.HEAD) return HttpRequestKind.HEAD;
-  return marks & MessageMark.CONNECT ? HttpRequestKind.CONNECT : HttpRequestKind.OTHER;
-}
-
-const NONE = new Uint32Array(0);
-const NO_CLASSES = new Uint8Array(0);

@@ -70,7 +70,7 @@ export class UserTimers {
     const isExpecting =
       !(plays.flags[user] & PlayFlag.CONNECTED) ||
       (plays.flags[user] & PlayFlag.ENDED) !== 0 ||
-      this.#answers.expectedBytes(user) > 0 ||
+      this.#answers.isExpecting(user) ||
       this.#transport.isOutstanding(user);
     if (!isExpecting) return NEVER_NS;
     return plays.progressNs[user] + this.#timeoutNs + this.#answers.recordedWaitNs(user);

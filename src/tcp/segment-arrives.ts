@@ -26,6 +26,8 @@ const UNUSUAL = UserFlag.RECOVERY | UserFlag.LOSS | UserFlag.SCOREBOARD | UserFl
 export class SegmentArrives {
   /** In-order octets that the last `onSegment` delivered. */
   deliveredBytes = 0;
+  /** First octets of that segment's payload that had been delivered before. */
+  repeatedBytes = 0;
   /** Whether they ended with the sender's push flag. */
   deliveredPush = false;
 
@@ -344,6 +346,7 @@ export class SegmentArrives {
       if (!reassembly.has(user)) users.flags[user] &= ~UserFlag.HOLE;
     }
     this.deliveredBytes = seqDiff(reached, rcvNxt);
+    this.repeatedBytes = seqDiff(rcvNxt, seq);
     this.deliveredPush = isPushed;
     users.rcvNxt[user] = reached;
     if (this.deliveredBytes > 0 && !isFilling && !finReached)

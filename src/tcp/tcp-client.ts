@@ -72,6 +72,11 @@ export class TcpClient {
     );
   }
 
+  /** First octets of the last `onSegment`'s payload that had been delivered before. */
+  get repeatedBytes(): number {
+    return this.#segmentArrives.repeatedBytes;
+  }
+
   /** In-order octets that the last `onSegment` delivered. */
   get deliveredBytes(): number {
     return this.#segmentArrives.deliveredBytes;

@@ -37,12 +37,20 @@ const TOLD_BITS = Object.values(TOLD).reduce<number>((bits, bit) => bits | bit, 
 /** Octets that one user takes here: its control block, and its target's row. */
 export const TRANSPORT_BYTES_PER_USER = TCB_BYTES_PER_USER + 2;
 
+/** What a segment brought, and the segment's own payload. */
+export interface TcpDelivery extends Delivery {
+  /** Its length, where it begins in `data`, and how much of it is there. */
+  readonly payloadBytes: number;
+  readonly payloadStart: number;
+  readonly payloadCapturedBytes: number;
+}
+
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** All TCP connections of a thread, behind the port that the player knows. */
 export class TcpTransport implements Transport {
   readonly users: UserTable;
-  readonly delivery: Mutable<Delivery>;
+  readonly delivery: Mutable<TcpDelivery>;
   readonly #plan: TransportPlan;
   readonly #connections: Connections;
   readonly #counters: Float64Array;
@@ -75,6 +83,8 @@ export class TcpTransport implements Transport {
       isPushed: false,
       arrivedNs: 0,
       data,
+      dataStart: 0,
+      atHandBytes: 0,
       payloadBytes: 0,
       payloadStart: 0,
       payloadCapturedBytes: 0,
@@ -191,6 +201,10 @@ export class TcpTransport implements Transport {
     if (events & TcpEvent.DATA) {
       delivery.bytes = tcp.deliveredBytes;
       delivery.isPushed = tcp.deliveredPush;
+      // What had come before is not told again, and what waited behind a hole is not at hand.
+      const skip = tcp.repeatedBytes;
+      delivery.dataStart = delivery.payloadStart + skip;
+      delivery.atHandBytes = Math.max(0, delivery.payloadCapturedBytes - skip);
       counters[Counter.PAYLOAD_BYTES_RECEIVED] += tcp.deliveredBytes;
     }
     return events & TOLD_BITS;

@@ -34,11 +34,10 @@ export interface Delivery {
   /** Whether they end with the sender's push flag. */
   readonly isPushed: boolean;
   readonly arrivedNs: number;
-  /** The packet's own payload: its length, where it begins in `data`, and how much is there. */
+  /** Where the first of them lies in `data`, and how many of them, the first ones, lie there. */
   readonly data: DataView;
-  readonly payloadBytes: number;
-  readonly payloadStart: number;
-  readonly payloadCapturedBytes: number;
+  readonly dataStart: number;
+  readonly atHandBytes: number;
 }
 
 /** How users' octets get to their servers. A spurious call is harmless. */

@@ -95,7 +95,7 @@ export function play(specs: readonly SessionSpec[], options: PlayOptions = {}): 
   const links = plan.targets.map(() => new Uint8Array(0));
   const engine = enginePlan(plan, 0, 1, links);
   const prepared = prepareSessions(engine, capture);
-  const { names } = prepared.stages.classes;
+  const { classNames: names } = prepared.exchanges;
   const classColumns = createClassColumns(names.length);
   const replay = new Replay(
     engine,

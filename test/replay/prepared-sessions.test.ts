@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { NS_PER_MS } from '../../src/base/time.ts';
 import { LatencyRecorder } from '../../src/measure/histograms.ts';
-import { prepareSessions } from '../../src/replay/prepared-sessions.ts';
+import { type PreparedSessions, prepareSessions } from '../../src/replay/prepared-sessions.ts';
 import { Replay } from '../../src/replay/replay.ts';
+import type { ReplayPlan } from '../../src/replay/replay-plan.ts';
+import { Stages } from '../../src/replay/stages.ts';
 import { StreamEnd } from '../../src/session/script/scripts.ts';
 import { SegmentPlan } from '../../src/session/script/segment-plan.ts';
 import { StreamView } from '../../src/session/script/stream-view.ts';
@@ -31,11 +33,18 @@ function endsOf(users: number, iterations = 1) {
   return makeEnds({ sessions, users, seed: 1, plan: { iterations } });
 }
 
+/** How many exchanges each session's script holds. */
+function exchangesOf({ scripts }: ReplayPlan, prepared: PreparedSessions): number[] {
+  const stages = new Stages(scripts, prepared.stages, prepared.exchanges);
+  return Array.from({ length: scripts.sessions }, (_, session) => stages.exchangesOf(session));
+}
+
 describe('what is made of sessions before a run', () => {
   test('is made of those alone that will be played', () => {
     const { plan, recorded } = endsOf(1);
-    const { stages, segments } = prepareSessions(plan, recorded.capture);
-    expect([...stages.exchanges]).toEqual([1, 0, 0, 0, 0, 0, 0, 0]);
+    const prepared = prepareSessions(plan, recorded.capture);
+    const { segments } = prepared;
+    expect(exchangesOf(plan, prepared)).toEqual([1, 0, 0, 0, 0, 0, 0, 0]);
     expect([...segments.segmentEnd]).toEqual([3]);
     expect(recorded.capture.reads).toBeLessThan(5);
   });
@@ -46,8 +55,8 @@ describe('what is made of sessions before a run', () => {
     [5, 9, SESSIONS],
   ])('%i users, %i times each: %i sessions', (users, iterations, sessions) => {
     const { plan, recorded } = endsOf(users, iterations);
-    const { stages } = prepareSessions(plan, recorded.capture);
-    expect([...stages.exchanges].filter((exchanges) => exchanges > 0)).toHaveLength(sessions);
+    const exchanges = exchangesOf(plan, prepareSessions(plan, recorded.capture));
+    expect(exchanges.filter((each) => each > 0)).toHaveLength(sessions);
   });
 
   test('serves an engine in another thread as if it had made it', () => {

@@ -46,7 +46,7 @@ function played(options: ReplayOptions): RunResult {
   const counters = createCounters();
   const control = new Int32Array(new SharedArrayBuffer(CONTROL_WORDS * 4));
   const prepared = prepareSessions(plan, capture);
-  const { names } = prepared.stages.classes;
+  const { classNames: names } = prepared.exchanges;
   const columns = createClassColumns(names.length);
   const job = {
     plan,

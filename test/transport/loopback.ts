@@ -39,9 +39,8 @@ export class Loopback implements Transport {
     isPushed: true,
     arrivedNs: 0,
     data: new DataView(new ArrayBuffer(0)),
-    payloadBytes: 0,
-    payloadStart: 0,
-    payloadCapturedBytes: 0,
+    dataStart: 0,
+    atHandBytes: 0,
   } satisfies Delivery;
   readonly #stream: ClientStream;
   readonly #times: SendTimes;
@@ -73,7 +72,6 @@ export class Loopback implements Transport {
       const { user, events, bytes, atNs } = next;
       if (events & TransportEvent.CONNECTED) this.#lineOf(user).isOpening = false;
       this.delivery.bytes = bytes;
-      this.delivery.payloadBytes = bytes;
       this.delivery.arrivedNs = atNs;
       listener.onEvents(user, events, atNs, nowNs);
     }

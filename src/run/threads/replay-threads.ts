@@ -108,7 +108,7 @@ export class ReplayThreads {
     const capture = openCaptureBytes(plan.scripts.files);
     try {
       const prepared = await inSlices(prepareTurns(plan, capture));
-      const { names } = prepared.stages.classes;
+      const { classNames: names } = prepared.exchanges;
       this.#classNames = names;
       if (names.length > 0)
         this.#classes = this.#counters.map(() => createClassColumns(names.length));

@@ -1,0 +1,223 @@
+/**
+ * Follows the answers of a thread's users to their ends, by the framers of their protocols: octets in,
+ * in order, and what they make of the answer that is open.
+ */
+import { Counter } from '../measure/counters.ts';
+import { type AnswerFramer, Outcome } from '../protocol/framer.ts';
+import { endsChunks, Http1Answers } from '../protocol/http1-answers.ts';
+import { FOLLOWED_NAMES, FOLLOWED_PROTOCOLS } from '../protocol/registry.ts';
+import type { Delivery } from '../transport/transport.ts';
+import { ExchangeMark } from './exchange-columns.ts';
+import type { Verdict } from './exchange-recorder.ts';
+import { OpenAnswers } from './open-answers.ts';
+import { NO_EXCHANGE, type OpenExchanges } from './open-exchanges.ts';
+import { PlayFlag, type PlayTable } from './play-table.ts';
+import type { Stages } from './stages.ts';
+
+/** How a packet's payload ends, as far as it is at hand. */
+export const Tail = { UNKNOWN: 0, OPEN: 1, LAST_CHUNK: 2 } as const;
+export type Tail = (typeof Tail)[keyof typeof Tail];
+
+/** `Counter.STATUS_1XX` is of class 1. */
+const STATUS_COUNTER_BASE = Counter.STATUS_1XX - 1;
+/** The column has 32 bits. */
+const STAGE_BYTES_MAX = 0xffff_ffff;
+/** A server's first words answer nothing. */
+const GREETING = 0;
+
+/** The framers of a thread, and where they are in users' answers. */
+export class AnswerFraming {
+  /** Of the last `feed` that found an end: octets of the delivery from where it began to that end. */
+  endBytes = 0;
+  readonly #plays: PlayTable;
+  readonly #stages: Stages;
+  readonly #exchanges: OpenExchanges;
+  readonly #counters: Float64Array;
+  readonly #verdict: Verdict;
+  readonly #framers: (AnswerFramer | undefined)[] = [];
+  readonly #open = new OpenAnswers();
+  /** Octets, where an answer lacks more than `stageBytes` can hold: those beyond it. */
+  readonly #moreBytes = new Map<number, number>();
+
+  constructor(
+    plays: PlayTable,
+    stages: Stages,
+    exchanges: OpenExchanges,
+    counters: Float64Array,
+    verdict: Verdict,
+  ) {
+    this.#plays = plays;
+    this.#stages = stages;
+    this.#exchanges = exchanges;
+    this.#counters = counters;
+    this.#verdict = verdict;
+  }
+
+  /** Whether the open answer is to be followed. */
+  mayFollow(user: number): boolean {
+    const plays = this.#plays;
+    if (plays.flags[user] & PlayFlag.UNFOLLOWED) return false;
+    const exchange = this.#exchanges.of(user);
+    if (exchange !== NO_EXCHANGE) return this.#stages.isFollowed(exchange);
+    return this.#stages.isGreeting(plays.session[user], plays.openStage[user]);
+  }
+
+  /**
+   * The open answer's next octets: those of the delivery from `at` on.
+   * @returns MORE: all of them are the answer's; ENDS: it ends `endBytes` on; LOST: nobody can say
+   */
+  feed(user: number, delivery: Delivery, at: number): Outcome {
+    const framer = this.#framerOf(user);
+    const exchange = this.#exchanges.of(user);
+    if (this.#open.has(user)) this.#open.resume(user, framer);
+    else framer.begin(exchange === NO_EXCHANGE ? GREETING : this.#stages.exchanges.kind[exchange]);
+    const isJudged = framer.replyClass > 0;
+    const bytes = delivery.bytes - at;
+    const atHand = Math.max(0, delivery.atHandBytes - at);
+    const outcome = framer.feed(delivery.data, delivery.dataStart + at, atHand, bytes);
+    const isHttp = framer instanceof Http1Answers;
+    if (isHttp && !isJudged && framer.replyClass > 0) {
+      this.#counters[STATUS_COUNTER_BASE + framer.replyClass]++;
+    }
+    const isCut = this.#isCut(user, exchange);
+    if (outcome === Outcome.ENDS) {
+      const whole = this.#plays.stageBytes[user] + framer.endBytes;
+      // The recorded client did not wait for the answer's end: neither do we.
+      if (isCut && whole > this.#stages.exchanges.answerBytes[exchange])
+        return this.#lose(user, framer);
+      this.endBytes = framer.endBytes;
+      if (framer.endBytes > bytes) this.#open.keep(user, framer, whole);
+      else this.#judge(framer, whole);
+      return Outcome.ENDS;
+    }
+    // A client that goes on behind an answer without an end has one that nobody can tell.
+    const isLast = this.#plays.openStage[user] === this.#stages.end(this.#plays.session[user]);
+    const isFollowed = outcome === Outcome.MORE || (outcome === Outcome.UNTIL_CLOSE && isLast);
+    if (isFollowed && !isCut) {
+      this.#open.keep(user, framer, 0);
+      return Outcome.MORE;
+    }
+    if (!isCut) this.#counters[Counter.ANSWERS_UNFOLLOWED]++;
+    return this.#lose(user, framer);
+  }
+
+  #framerOf(user: number): AnswerFramer {
+    const number = this.#stages.protocolOf(this.#plays.session[user]);
+    let framer = this.#framers[number];
+    if (framer === undefined) {
+      const protocol = FOLLOWED_PROTOCOLS.get(FOLLOWED_NAMES[number - 1]);
+      framer = protocol?.answers() ?? new Http1Answers();
+      this.#framers[number] = framer;
+    }
+    return framer;
+  }
+
+  #isCut(user: number, exchange: number): boolean {
+    const plays = this.#plays;
+    if (exchange === NO_EXCHANGE) return false;
+    return this.#stages.isCut(plays.session[user], plays.openStage[user], exchange);
+  }
+
+  /** The answer's end is told by other rules; what it has said until now counts. */
+  #lose(user: number, framer: AnswerFramer): Outcome {
+    const plays = this.#plays;
+    const { marks, answerEnd } = this.#stages.exchanges;
+    const exchange = this.#exchanges.of(user);
+    if (framer.replyClass > 0) this.#open.keep(user, framer, 0);
+    else this.#open.forget(user);
+    plays.flags[user] |= PlayFlag.UNFOLLOWED;
+    if (exchange === NO_EXCHANGE) return Outcome.LOST;
+    const isHttp = framer instanceof Http1Answers;
+    const isChunkedAnswer = isHttp && framer.isChunked;
+    const wasChunked =
+      isHttp && !framer.hasLength && (marks[exchange] & ExchangeMark.CHUNKED) !== 0;
+    const isCut = this.#isCut(user, exchange);
+    if ((isChunkedAnswer || wasChunked) && !isCut) plays.flags[user] |= PlayFlag.CHUNKED;
+    // From here on the stage's octets are counted, those of the answers before it as recorded.
+    if (plays.answered.has(user)) plays.stageBytes[user] += answerEnd[exchange - 1];
+    return Outcome.LOST;
+  }
+
+  /** What the answer that is over said: put down in the verdict. */
+  #judge(framer: AnswerFramer, bytes: number): void {
+    const verdict = this.#verdict;
+    verdict.replyClass = framer.replyClass;
+    verdict.code = framer.code;
+    verdict.bytes = bytes;
+    verdict.isFollowed = true;
+  }
+
+  /** A followed answer, whose end was told before it came, is over: what did it say? */
+  judgeFramed(user: number): void {
+    const framer = this.#framerOf(user);
+    this.#judge(framer, this.#open.resume(user, framer));
+  }
+
+  /** An answer is over by another rule: what is known of it? @param bytes that have come of it */
+  judgeUnfollowed(user: number, bytes: number): void {
+    const verdict = this.#verdict;
+    verdict.replyClass = 0;
+    verdict.code = 0;
+    if (this.#open.has(user)) {
+      const framer = this.#framerOf(user);
+      this.#open.resume(user, framer);
+      this.#judge(framer, bytes);
+    }
+    verdict.bytes = bytes;
+    verdict.isFollowed = false;
+  }
+
+  /** Whether the user is in the middle of an answer whose end its octets are going to tell. */
+  isFollowed(user: number): boolean {
+    return (this.#plays.flags[user] & PlayFlag.UNFOLLOWED) === 0 && this.#open.has(user);
+  }
+
+  /** The server has ended its stream in the middle of a followed answer: is that the answer's end? */
+  endsWithClose(user: number): boolean {
+    const framer = this.#framerOf(user);
+    this.#open.resume(user, framer);
+    if (framer.close() !== Outcome.ENDS) return false;
+    this.#judge(framer, this.#plays.stageBytes[user]);
+    return true;
+  }
+
+  /** The open answer ends when so many octets have come. */
+  setMissing(user: number, bytes: number): void {
+    this.#plays.stageBytes[user] = Math.min(bytes, STAGE_BYTES_MAX);
+    if (bytes > STAGE_BYTES_MAX) this.#moreBytes.set(user, bytes - STAGE_BYTES_MAX);
+  }
+
+  /**
+   * Octets of an answer whose end is known.
+   * @returns how many of them lie beyond its end; -1 while it has not come
+   */
+  take(user: number, bytes: number): number {
+    const plays = this.#plays;
+    const missing = plays.stageBytes[user];
+    if (bytes < missing) {
+      plays.stageBytes[user] = missing - bytes;
+      return -1;
+    }
+    const more = this.#moreBytes.get(user);
+    if (more === undefined) {
+      plays.stageBytes[user] = 0;
+      return bytes - missing;
+    }
+    this.#moreBytes.delete(user);
+    this.setMissing(user, more);
+    return this.take(user, bytes - missing);
+  }
+
+  /** Of an answer in chunks: how the packet at hand ends. */
+  tailOf(delivery: Delivery): Tail {
+    const { data, dataStart, atHandBytes, bytes } = delivery;
+    if (atHandBytes < bytes) return Tail.UNKNOWN;
+    return endsChunks(data, dataStart, bytes) ? Tail.LAST_CHUNK : Tail.OPEN;
+  }
+
+  /** The user's answer is over, or is none. */
+  forget(user: number): void {
+    if (this.#moreBytes.size > 0) this.#moreBytes.delete(user);
+    this.#open.forget(user);
+  }
+}

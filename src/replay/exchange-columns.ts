@@ -1,0 +1,125 @@
+/**
+ * What is known of recorded exchanges before anybody plays them: a request of the client's and the
+ * server's answer to it, in the order of the script. Columns for all threads.
+ *
+ * Where a session's protocol is followed, each request is an exchange of its own, also of those that
+ * were sent in one go. Elsewhere a turn and what the server said next are one.
+ */
+import { Uint32Column } from '../base/columns.ts';
+
+/** What is known of an exchange; bits. */
+export const ExchangeMark = {
+  /** Its answer's end is told by the answer itself. */
+  FOLLOWED: 1,
+  /** The recorded answer's body came in chunks (HTTP): its length may be another one each time. */
+  CHUNKED: 2,
+  /** The recording lacks the end of the answer, or the client did not wait for it. */
+  CUT: 4,
+} as const;
+
+/** Of `protocol`: the server speaks first, and where that ends it says itself. */
+export const GREETS = 0x80;
+
+/** In shared memory; sessions that are not played have no exchanges. */
+export interface ExchangeColumns {
+  /** A row a session: its protocol (`FOLLOWED_NAMES`, from 1; 0: none), and maybe GREETS. */
+  readonly protocol: Uint8Array;
+  /** A row a stage: exchanges whose answers end in it are rows `first[r] .. first[r + 1]`. */
+  readonly first: Uint32Array;
+  /** A row a message: exchanges whose requests end in it are rows `ofMessage[m] .. ofMessage[m + 1]`. */
+  readonly ofMessage: Uint32Array;
+  /** A row an exchange: the messages with which its request begins and ends. */
+  readonly beginMessage: Uint32Array;
+  readonly message: Uint32Array;
+  /** What `begin` of the answer's framer is told. */
+  readonly kind: Uint32Array;
+  /** Octets of the recorded answer; where it ends, in octets from its stage's start. */
+  readonly answerBytes: Uint32Array;
+  readonly answerEnd: Uint32Array;
+  /** What the recorded answer said (`ReplyClass`; HTTP's class of status); 0 where nobody knows. */
+  readonly replyClass: Uint8Array;
+  /** Bits of ExchangeMark. */
+  readonly marks: Uint8Array;
+  /** Of which class the request is: a place in `classNames`, 0 for all that have none of their own. */
+  readonly requestClass: Uint8Array;
+  /** None where no request could be named. */
+  readonly classNames: readonly string[];
+}
+
+/** One row of the columns. */
+export interface ExchangeRow {
+  beginMessage: number;
+  message: number;
+  kind: number;
+  answerBytes: number;
+  answerEnd: number;
+  replyClass: number;
+  marks: number;
+}
+
+/** Writes the columns, session by session, stage by stage, in ascending order. */
+export class ExchangeColumnsBuilder {
+  readonly protocol: Uint8Array;
+  readonly #first: Uint32Array;
+  readonly #messages: number;
+  #stages = 0;
+  readonly #beginMessage = new Uint32Column();
+  readonly #message = new Uint32Column();
+  readonly #kind = new Uint32Column();
+  readonly #answerBytes = new Uint32Column();
+  readonly #answerEnd = new Uint32Column();
+  readonly #replyClass = new Uint32Column();
+  readonly #marks = new Uint32Column();
+
+  constructor(sessions: number, messages: number, stages: number) {
+    this.protocol = new Uint8Array(new SharedArrayBuffer(sessions));
+    this.#first = new Uint32Array(new SharedArrayBuffer(4 * (stages + 1)));
+    this.#messages = messages;
+  }
+
+  /** The exchanges that are added next belong to the stage of this row. */
+  beginStage(row: number): void {
+    this.#first.fill(this.#message.count, this.#stages, row + 1);
+    this.#stages = row + 1;
+  }
+
+  add(row: ExchangeRow): void {
+    this.#beginMessage.push(row.beginMessage);
+    this.#message.push(row.message);
+    this.#kind.push(row.kind);
+    this.#answerBytes.push(row.answerBytes);
+    this.#answerEnd.push(row.answerEnd);
+    this.#replyClass.push(row.replyClass);
+    this.#marks.push(row.marks);
+  }
+
+  /** @param classes of the exchanges that were added */
+  finish(classes: Pick<ExchangeColumns, 'requestClass' | 'classNames'>): ExchangeColumns {
+    this.#first.fill(this.#message.count, this.#stages);
+    const message = this.#message.toShared();
+    return {
+      protocol: this.protocol,
+      first: this.#first,
+      ofMessage: this.#ofMessage(message),
+      beginMessage: this.#beginMessage.toShared(),
+      message,
+      kind: this.#kind.toShared(),
+      answerBytes: this.#answerBytes.toShared(),
+      answerEnd: this.#answerEnd.toShared(),
+      replyClass: this.#replyClass.toSharedOctets(),
+      marks: this.#marks.toSharedOctets(),
+      ...classes,
+    };
+  }
+
+  /** Answers come in the order of requests, so rows of messages ascend as well. */
+  #ofMessage(message: Uint32Array): Uint32Array {
+    const ofMessage = new Uint32Array(new SharedArrayBuffer(4 * (this.#messages + 1)));
+    let row = 0;
+    for (let at = 0; at <= this.#messages; at++) {
+      while (row < message.length && message[row] < at) row++;
+      ofMessage[at] = row;
+    }
+    return ofMessage;
+  }
+}

@@ -1,0 +1,313 @@
+/**
+ * Finds the exchanges of recorded sessions: by the framers of a session's protocol, request by request
+ * and answer by answer; where they cannot follow, by turns alone, until the next stage.
+ */
+import {
+  type AnswerFramer,
+  Fault,
+  FIRST_REQUEST,
+  NEXT_REQUEST,
+  NO_ANSWER,
+  Outcome,
+  type RequestFramer,
+} from '../protocol/framer.ts';
+import { Http1Answers } from '../protocol/http1-answers.ts';
+import { MessageEnds, type StoredStream } from '../protocol/message-ends.ts';
+import { RECOGNISED_BYTES, recognise } from '../protocol/recognise.ts';
+import { FOLLOWED_NAMES, FOLLOWED_PROTOCOLS } from '../protocol/registry.ts';
+import { storedIn } from '../session/script/http-requests.ts';
+import { Protocol, type Scripts, StreamEnd } from '../session/script/scripts.ts';
+import { type ReadOctets, StreamView } from '../session/script/stream-view.ts';
+import type { ClassMarks } from './class-marks.ts';
+import {
+  type ExchangeColumnsBuilder,
+  ExchangeMark,
+  type ExchangeRow,
+  GREETS,
+} from './exchange-columns.ts';
+import { ScriptSteps } from './script-steps.ts';
+import { MessageMark, rowOf } from './stage-columns.ts';
+
+/** Kind of a server's first words, which answer nothing. */
+const GREETING = 0;
+/** Messages of one session at which requests are looked for anew where one could not be followed. */
+const RETRIES_MAX = 64;
+
+/** The framers of one protocol. */
+interface Framers {
+  readonly name: string;
+  readonly id: number;
+  readonly requests: RequestFramer;
+  readonly answers: AnswerFramer;
+  readonly hasGreeting: boolean;
+}
+
+/** A request of the session at hand that is answered. */
+interface Request {
+  readonly beginMessage: number;
+  readonly message: number;
+  readonly kind: number;
+  /** Where it lies in the client's stream. */
+  readonly start: number;
+  readonly end: number;
+}
+
+type Answer = Pick<ExchangeRow, 'answerBytes' | 'answerEnd' | 'replyClass' | 'marks'>;
+
+/** Nobody has captured the answer. */
+const UNHEARD: Answer = {
+  answerBytes: 0,
+  answerEnd: 0,
+  replyClass: 0,
+  marks: ExchangeMark.FOLLOWED,
+};
+
+/** Where exchanges of one session are written; `find` is called in the order of sessions. */
+export class ExchangeFinder {
+  readonly #scripts: Scripts;
+  readonly #steps: ScriptSteps;
+  readonly #marks: Uint8Array;
+  readonly #columns: ExchangeColumnsBuilder;
+  readonly #classes: ClassMarks;
+  readonly #clients: StreamView;
+  readonly #servers: StreamView;
+  readonly #ends = new MessageEnds();
+  readonly #framers = new Map<string, Framers>();
+  readonly #client = new Uint8Array(RECOGNISED_BYTES);
+  readonly #server = new Uint8Array(RECOGNISED_BYTES);
+  /** Of the session at hand: requests whose answers have not been found yet, and how many have. */
+  #requests: Request[] = [];
+  #done = 0;
+  /** Where the next answer begins in the server's stream, as far as they have been followed. */
+  #at = 0;
+  /** Answers of the stage at hand; whether the last one goes on behind it. */
+  readonly #found: Answer[] = [];
+  #isCut = false;
+
+  /** @param marks a row a message: those that the server waited for are marked */
+  constructor(
+    scripts: Scripts,
+    marks: Uint8Array,
+    columns: ExchangeColumnsBuilder,
+    classes: ClassMarks,
+    read: ReadOctets,
+  ) {
+    this.#scripts = scripts;
+    this.#steps = new ScriptSteps(scripts);
+    this.#marks = marks;
+    this.#columns = columns;
+    this.#classes = classes;
+    this.#clients = new StreamView(scripts.client, read);
+    this.#servers = new StreamView(scripts.server, read);
+  }
+
+  /** Adds the session's exchanges. */
+  find(session: number): void {
+    const steps = this.#steps;
+    const client = storedIn(this.#clients, session);
+    const server = storedIn(this.#servers, session);
+    const framers = this.#framersOf(session, client, server);
+    this.#requests = framers === null ? [] : this.#requestsOf(session, framers, client);
+    this.#done = 0;
+    this.#at = 0;
+    this.#isCut = false;
+    const end = steps.end(session);
+    for (let stage = steps.first(session); stage <= end + 1; stage++) {
+      this.#columns.beginStage(rowOf(session, stage));
+      if (steps.bytesOf(session, stage) === 0) continue;
+      if (framers !== null && stage === steps.first(session)) {
+        this.#greeting(session, stage, framers, server);
+      } else if (steps.isAnswer(session, stage)) this.#stage(session, stage, framers, server);
+      this.#at = Math.max(this.#at, steps.awaitOf(session, stage));
+    }
+  }
+
+  #framersOf(session: number, client: StoredStream, server: StoredStream): Framers | null {
+    const isHttp = this.#scripts.protocol[session] === Protocol.HTTP1;
+    const name = isHttp ? 'http1' : this.#recognise(session, client, server);
+    if (name === null) return null;
+    let framers = this.#framers.get(name);
+    if (framers === undefined) {
+      const protocol = FOLLOWED_PROTOCOLS.get(name);
+      if (protocol === undefined) return null;
+      const { hasGreeting } = protocol;
+      const id = FOLLOWED_NAMES.indexOf(name) + 1;
+      framers = {
+        name,
+        id,
+        requests: protocol.requests(),
+        answers: protocol.answers(),
+        hasGreeting,
+      };
+      this.#framers.set(name, framers);
+    }
+    this.#columns.protocol[session] = framers.id;
+    return framers;
+  }
+
+  #recognise(session: number, client: StoredStream, server: StoredStream): string | null {
+    const { firstMessage, messageAwait } = this.#scripts.client;
+    const isServerFirst = client.bytes === 0 || messageAwait[firstMessage[session]] > 0;
+    const said = prefixOf(client, this.#client);
+    return recognise(said, prefixOf(server, this.#server), isServerFirst);
+  }
+
+  /** The requests that are answered, up to one behind which the client speaks another protocol. */
+  #requestsOf(session: number, { requests }: Framers, client: StoredStream): Request[] {
+    const { messageEnd, firstMessage } = this.#scripts.client;
+    const found: Request[] = [];
+    const last = firstMessage[session + 1];
+    let row = firstMessage[session];
+    let kind: number = FIRST_REQUEST;
+    let retries = 0;
+    for (let at = 0; at < client.bytes && row < last; kind = NEXT_REQUEST) {
+      while (row < last && messageEnd[row] <= at) row++;
+      const beginMessage = row;
+      const end = this.#ends.endOf(requests, client, at, kind);
+      if (end < 0) {
+        if (++retries > RETRIES_MAX) break;
+        at = messageEnd[row];
+        continue;
+      }
+      while (row + 1 < last && messageEnd[row] < end) row++;
+      const { answerKind, isSwitch } = requests;
+      if (answerKind !== NO_ANSWER) {
+        found.push({ beginMessage, message: row, kind: answerKind, start: at, end });
+      }
+      at = end;
+      if (isSwitch) break;
+    }
+    return found;
+  }
+
+  #greeting(session: number, stage: number, framers: Framers, server: StoredStream): void {
+    if (!framers.hasGreeting || this.#isUnheard(session)) return;
+    const end = this.#ends.endOf(framers.answers, server, 0, GREETING);
+    if (end === this.#steps.awaitOf(session, stage)) this.#columns.protocol[session] |= GREETS;
+  }
+
+  /** A stage that answers something. */
+  #stage(session: number, stage: number, framers: Framers | null, server: StoredStream): void {
+    const steps = this.#steps;
+    const message = Math.min(stage, steps.end(session)) - 1;
+    let asked = this.#done;
+    while (asked < this.#requests.length && this.#requests[asked].message <= message) asked++;
+    this.#found.length = 0;
+    this.#isCut = false;
+    // HTTP's answers are found behind the rest of one that the client did not wait for.
+    const isHttp = framers?.answers instanceof Http1Answers;
+    const isBeginning = this.#at <= steps.awaitOf(session, isHttp ? stage : stage - 1);
+    if (framers === null || asked === this.#done || !isBeginning) this.#done = asked;
+    else if (this.#isUnheard(session)) {
+      while (this.#done + this.#found.length < asked) this.#found.push(UNHEARD);
+    } else this.#answers(session, stage, asked, framers.answers, server);
+    if (this.#found.length === 0) {
+      this.#done = asked;
+      this.#addTurn(session, message, framers, steps.bytesOf(session, stage));
+    }
+    for (const answer of this.#found) {
+      const request = this.#requests[this.#done++];
+      this.#columns.add({ ...request, ...answer });
+      this.#classes.add(framers?.name ?? null, session, request.start, request.end);
+    }
+    if (this.#isCut) this.#done = asked;
+  }
+
+  /**
+   * Follows the stage's answers one after another, into `#found`; none where they do not fill it.
+   * @param asked how many requests had been sent before the stage
+   */
+  #answers(
+    session: number,
+    stage: number,
+    asked: number,
+    answers: AnswerFramer,
+    server: StoredStream,
+  ): void {
+    const start = this.#steps.awaitOf(session, stage - 1);
+    const stageEnd = this.#steps.awaitOf(session, stage);
+    const found = this.#found;
+    let at = Math.max(start, this.#at);
+    while (this.#done + found.length < asked && at < stageEnd && !this.#isCut) {
+      const end = this.#ends.endOf(
+        answers,
+        server,
+        at,
+        this.#requests[this.#done + found.length].kind,
+      );
+      const isChunked = answers instanceof Http1Answers && answers.isChunked;
+      const marks = ExchangeMark.FOLLOWED | (isChunked ? ExchangeMark.CHUNKED : 0);
+      const { replyClass } = answers;
+      this.#isCut =
+        end < 0 ? isBeyond(answers) : end > stageEnd || this.#isLeft(session, stage, answers);
+      if (this.#isCut) {
+        const answer = { answerBytes: stageEnd - at, answerEnd: stageEnd - start, replyClass };
+        found.push({ ...answer, marks: marks | ExchangeMark.CUT });
+        // Behind an answer without an end nobody can tell where the next one begins: with the stage.
+        const isEndless = answers.outcome === Outcome.UNTIL_CLOSE;
+        if (isEndless) at = stageEnd;
+        else at = end < 0 ? server.bytes : end;
+      } else if (end < 0) {
+        // What the recorded server said is not of the protocol: what ours says may be.
+        const isAlone = found.length === 0 && asked === this.#done + 1;
+        if (!isAlone || !this.#isTurn(session, stage)) found.length = 0;
+        else {
+          found.push({ answerBytes: stageEnd - at, answerEnd: stageEnd - at, replyClass, marks });
+        }
+        return;
+      } else {
+        found.push({ answerBytes: end - at, answerEnd: end - start, replyClass, marks });
+        at = end;
+      }
+    }
+    this.#at = at;
+    // Behind the answers the server has said more, which is waited for, too.
+    const isMore = at < stageEnd;
+    const isHttp = answers instanceof Http1Answers && found.length === 1 && !answers.isSwitch;
+    if (isMore && !isHttp) found.length = 0;
+  }
+
+  /** A turn and its stage are an exchange that nobody can follow. */
+  #addTurn(session: number, message: number, framers: Framers | null, bytes: number): void {
+    const { messageEnd, messageAwait } = this.#scripts.client;
+    const firstOfSession = this.#steps.first(session);
+    let first = message;
+    while (first > firstOfSession && messageAwait[first - 1] === messageAwait[message]) first--;
+    const start = first === firstOfSession ? 0 : messageEnd[first - 1];
+    const request = { beginMessage: message, message, kind: 0 };
+    this.#columns.add({
+      ...request,
+      answerBytes: bytes,
+      answerEnd: bytes,
+      replyClass: 0,
+      marks: 0,
+    });
+    this.#classes.add(framers?.name ?? null, session, start, messageEnd[message]);
+  }
+
+  #isTurn(session: number, stage: number): boolean {
+    const message = Math.min(stage, this.#steps.end(session)) - 1;
+    return (this.#marks[message] & MessageMark.TURN) !== 0;
+  }
+
+  #isUnheard(session: number): boolean {
+    return this.#scripts.areAnswersUnheard?.[session] === 1;
+  }
+
+  /** Whether the recorded client left before the server's end, which is the answer's. */
+  #isLeft(session: number, stage: number, answers: AnswerFramer): boolean {
+    const { client, server } = this.#scripts;
+    if (answers.outcome !== Outcome.UNTIL_CLOSE || stage !== this.#steps.end(session)) return false;
+    return server.end[session] !== StreamEnd.FIN || client.endAfterPeer[session] === 0;
+  }
+}
+
+/** Whether an answer whose end is not in the recording goes on behind it. */
+const isBeyond = (answers: AnswerFramer): boolean =>
+  answers.outcome === Outcome.ENDS || answers.fault === Fault.CUT_SHORT;
+
+function prefixOf(stream: StoredStream, into: Uint8Array): Uint8Array {
+  const octets = into.subarray(0, Math.min(RECOGNISED_BYTES, stream.bytes));
+  if (octets.length > 0) stream.read(0, octets);
+  return octets;
+}

@@ -1,0 +1,114 @@
+/**
+ * Which exchange of a user's script is answered next, and since when: a closed loop has one turn open
+ * at a time, but requests that were sent in one go are answered one after another; in an open loop,
+ * and where the recorded client did not wait, several turns are.
+ */
+import type { PlayTable } from './play-table.ts';
+import type { Stages } from './stages.ts';
+
+/** The open stage holds no answer. */
+export const NO_EXCHANGE = -1;
+
+/** A message whose answers wait behind the open one. */
+interface LaterTurn {
+  readonly message: number;
+  readonly intendedNs: number;
+  readonly sentNs: number;
+}
+
+/** Rows of exchanges, by what users have played and heard. */
+export class OpenExchanges {
+  readonly #plays: PlayTable;
+  readonly #stages: Stages;
+  /** Only users with several turns open. */
+  readonly #later = new Map<number, LaterTurn[]>();
+
+  constructor(plays: PlayTable, stages: Stages) {
+    this.#plays = plays;
+    this.#stages = stages;
+  }
+
+  /** Row of the first exchange of the open stage that is not answered, or NO_EXCHANGE. */
+  of(user: number): number {
+    const { session: sessions, openStage, answered } = this.#plays;
+    const session = sessions[user];
+    const stage = openStage[user];
+    const stages = this.#stages;
+    if (stage > stages.end(session) + 1) return NO_EXCHANGE;
+    const done = answered.size > 0 ? (answered.get(user) ?? 0) : 0;
+    const exchange = stages.firstExchange(session, stage) + done;
+    return exchange < stages.lastExchange(session, stage) ? exchange : NO_EXCHANGE;
+  }
+
+  /** Row behind the open stage's last exchange. */
+  lastOf(user: number): number {
+    return this.#stages.lastExchange(this.#plays.session[user], this.#plays.openStage[user]);
+  }
+
+  /** Whether the exchange's request has been played to its end. */
+  isAsked(user: number, exchange: number): boolean {
+    return (
+      exchange !== NO_EXCHANGE &&
+      this.#plays.nextStep[user] > this.#stages.exchanges.message[exchange]
+    );
+  }
+
+  /** @returns whether the open stage holds another one behind `exchange`, which is answered */
+  advance(user: number, exchange: number): boolean {
+    const { answered } = this.#plays;
+    if (exchange + 1 >= this.lastOf(user)) return false;
+    answered.set(user, (answered.get(user) ?? 0) + 1);
+    this.#recall(user);
+    return true;
+  }
+
+  /** The user's next stage is open. */
+  onStage(user: number): void {
+    const { answered } = this.#plays;
+    if (answered.size > 0) answered.delete(user);
+    this.#recall(user);
+  }
+
+  /** The user has ended. */
+  forget(user: number): void {
+    this.#plays.answered.delete(user);
+    this.#later.delete(user);
+  }
+
+  /** A message is played: row of the first of its exchanges that is not answered, if any is not. */
+  firstSentBy(user: number, message: number): number {
+    return Math.max(this.#stages.exchanges.ofMessage[message], this.#firstUnanswered(user));
+  }
+
+  /** A message was played whose answers wait behind the open one. */
+  postpone(user: number, message: number, intendedNs: number, sentNs: number): void {
+    const turn = { message, intendedNs, sentNs };
+    const later = this.#later.get(user);
+    if (later === undefined) this.#later.set(user, [turn]);
+    else later.push(turn);
+  }
+
+  #firstUnanswered(user: number): number {
+    const { session: sessions, openStage, answered } = this.#plays;
+    const stages = this.#stages;
+    const session = sessions[user];
+    const stage = Math.min(openStage[user], stages.end(session) + 2);
+    const done = answered.size > 0 ? (answered.get(user) ?? 0) : 0;
+    return stages.firstExchange(session, stage) + done;
+  }
+
+  /** Another exchange is open: where its message has been played, its times are looked up again. */
+  #recall(user: number): void {
+    const later = this.#later.size > 0 ? this.#later.get(user) : undefined;
+    const exchange = later === undefined ? NO_EXCHANGE : this.of(user);
+    if (later === undefined || exchange === NO_EXCHANGE) return;
+    const message = this.#stages.exchanges.message[exchange];
+    while (later.length > 0 && later[0].message <= message) {
+      const turn = later.shift();
+      if (turn?.message !== message) continue;
+      this.#plays.intendedNs[user] = turn.intendedNs;
+      this.#plays.sentNs[user] = turn.sentNs;
+    }
+    if (later.length === 0) this.#later.delete(user);
+  }
+}

@@ -1,0 +1,168 @@
+/** Answers of other lengths than recorded, in protocols that tell where an answer ends. */
+import { describe, expect, test } from 'vitest';
+import { Counter } from '../../src/measure/counters.ts';
+import { Latency } from '../../src/measure/histograms.ts';
+import type { Said, SessionSpec } from '../helpers/scripts.ts';
+import { named, play } from './play.ts';
+
+const resp = (...words: string[]): string =>
+  `*${words.length}\r\n${words.map((word) => `$${word.length}\r\n${word}\r\n`).join('')}`;
+const bulk = (bytes: number): string => `$${bytes}\r\n${'v'.repeat(bytes)}\r\n`;
+
+/** What each side says, in turn, so many milliseconds apart; the client first. */
+const talk = (...texts: (string | readonly string[])[]): SessionSpec => ({
+  said: texts.flatMap((text, i): Said[] =>
+    [text].flat().map((piece, j) => ({
+      from: i % 2 === 0 ? 'client' : 'server',
+      text: piece,
+      afterMs: j === 0 ? 10 : 2,
+    })),
+  ),
+});
+
+describe('Redis', () => {
+  const commands = Array.from({ length: 16 }, (_, i) => resp('GET', `key:${i}`));
+  const all = commands.join('');
+  const recorded = talk(all, commands.map(() => bulk(10)).join(''), resp('PING'), '+PONG\r\n');
+
+  test.each([
+    ['in one packet', [commands.map((_, i) => bulk(3 * i)).join('')]],
+    ['a packet each', commands.map((_, i) => bulk(40 - i))],
+    [
+      'cut anywhere',
+      commands
+        .map((_, i) => bulk(i))
+        .join('')
+        .match(/.{1,7}/gs) ?? [],
+    ],
+    [
+      'nulls, errors and lists',
+      [commands.map((_, i) => ['$-1\r\n', '-ERR no\r\n', '*1\r\n:1\r\n'][i % 3]).join('')],
+    ],
+  ])('commands in one segment are exchanges of their own, answered %s', (_, answers) => {
+    const server = talk(all, answers, resp('PING'), '+PONG\r\n');
+    const played = play([recorded], { users: 3, server: [server] });
+    expect(named(played.counters)).toMatchObject({
+      COMPLETED: 3,
+      EXCHANGES_PLANNED: 51,
+      EXCHANGES_SENT: 51,
+      EXCHANGES_ANSWERED: 51,
+      ANSWER_BY_PROTOCOL: 51,
+    });
+    expect(played.latency.row(Latency.FIRST_BYTE).count).toBe(51);
+    expect(played.latency.row(Latency.SERVICE).count).toBe(51);
+    expect(played.latency.row(Latency.SERVICE).max).toBeCloseTo(10 + 2 * (answers.length - 1), 0);
+  });
+
+  test('in an open loop as well', () => {
+    const server = talk(
+      all,
+      commands.map((_, i) => bulk(40 - i)),
+      resp('PING'),
+      '+PONG\r\n',
+    );
+    const played = play([recorded], { users: 3, server: [server], pace: 'schedule' });
+    expect(named(played.counters)).toMatchObject({ COMPLETED: 3, ANSWER_BY_PROTOCOL: 51 });
+  });
+
+  test('a push that nobody asked for is no answer', () => {
+    const session = talk(resp('GET', 'a'), '$1\r\n1\r\n', resp('GET', 'b'), '$1\r\n2\r\n');
+    const push = '>2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\na\r\n';
+    const server = talk(
+      resp('GET', 'a'),
+      `${push}$3\r\n111\r\n`,
+      resp('GET', 'b'),
+      `$4\r\n2222\r\n`,
+    );
+    const played = play([session], { server: [server] });
+    expect(named(played.counters)).toMatchObject({ COMPLETED: 1, ANSWER_BY_PROTOCOL: 2 });
+  });
+
+  test('an error where a value was recorded has failed', () => {
+    const session = talk(resp('GET', 'a'), '$1\r\n1\r\n');
+    const played = play([session], { server: [talk(resp('GET', 'a'), '-WRONGTYPE no\r\n')] });
+    expect(named(played.counters)).toMatchObject({
+      COMPLETED: 1,
+      EXCHANGES_FAILED: 1,
+      COMPLETED_WITH_FAILURES: 1,
+    });
+  });
+
+  test('what is not of the protocol is left to the other rules, for that answer alone', () => {
+    const session = talk(resp('GET', 'a'), '$1\r\n1\r\n', resp('GET', 'b'), '$1\r\n2\r\n');
+    const server = talk(resp('GET', 'a'), 'garbage', resp('GET', 'b'), '$4\r\n2222\r\n');
+    const played = play([session], { server: [server] });
+    expect(named(played.counters)).toMatchObject({
+      COMPLETED: 1,
+      ANSWERS_UNFOLLOWED: 1,
+      ANSWER_BY_LENGTH: 1,
+      ANSWER_BY_PROTOCOL: 1,
+    });
+  });
+});
+
+describe('a server that speaks first', () => {
+  const session = (host: string, text: string): SessionSpec => ({
+    said: [
+      { from: 'server', text: `220 ${host} ready\r\n`, afterMs: 5 },
+      { from: 'client', text: 'EHLO me\r\n', afterMs: 1 },
+      { from: 'server', text: `250-${host}\r\n250-SIZE\r\n250 HELP\r\n`, afterMs: 5 },
+      { from: 'client', text: 'QUIT\r\n', afterMs: 1 },
+      { from: 'server', text: `221 ${text}\r\n`, afterMs: 5 },
+    ],
+  });
+
+  test.each([
+    ['mail.example.org', 'see you later'],
+    ['mx', 'so'],
+  ])('may greet as %s', (host, text) => {
+    const played = play([session('host', 'bye')], { users: 5, server: [session(host, text)] });
+    expect(named(played.counters)).toMatchObject({
+      COMPLETED: 5,
+      EXCHANGES_ANSWERED: 10,
+      ANSWER_BY_PROTOCOL: 10,
+      EXCHANGES_OTHER_LENGTH: 10,
+    });
+    expect(played.counters[Counter.EXCHANGES_UNSOLICITED]).toBe(0);
+    expect(played.endMs).toBeLessThan(100);
+  });
+});
+
+describe('HTTP requests of several messages', () => {
+  const head = 'POST /upload HTTP/1.1\r\nContent-Length: 3000\r\n\r\n';
+  const body = 'b'.repeat(1000);
+  const answer = (status: number, bytes: number): string =>
+    `HTTP/1.1 ${status} X\r\nContent-Length: ${bytes}\r\n\r\n${'x'.repeat(bytes)}`;
+  const piece = (text: string, afterMs: number): Said => ({ from: 'client', text, afterMs });
+  const upload = (answers: readonly Said[]): SessionSpec => ({
+    said: [piece(head, 1), piece(body, 10), piece(body, 10), piece(body, 10), ...answers],
+  });
+  const recorded = upload([{ from: 'server', text: answer(200, 5), afterMs: 10 }]);
+
+  test('are one exchange', () => {
+    const played = play([recorded]);
+    expect(named(played.counters)).toMatchObject({ COMPLETED: 1, ANSWER_BY_PROTOCOL: 1 });
+    expect(played.latency.row(Latency.SERVICE).max).toBeCloseTo(10, 0);
+  });
+
+  test('may be answered before they are complete', () => {
+    const early: SessionSpec = {
+      said: [
+        piece(head, 1),
+        { from: 'server', text: answer(413, 9), afterMs: 5, awaited: head.length },
+        piece(body, 10),
+        piece(body, 10),
+        piece(body, 10),
+      ],
+    };
+    const played = play([recorded], { server: [early] });
+    expect(named(played.counters)).toMatchObject({
+      COMPLETED: 1,
+      EXCHANGES_SENT: 1,
+      ANSWER_BY_PROTOCOL: 1,
+      STATUS_4XX: 1,
+    });
+    expect(played.counters[Counter.EXCHANGES_UNSOLICITED]).toBe(0);
+    expect(played.latency.row(Latency.SERVICE).max).toBeCloseTo(5, 0);
+  });
+});
