@@ -102,6 +102,11 @@ export class Answers {
     }
     let start = at;
     if (!(plays.flags[user] & PlayFlag.FIRST_BYTE)) {
+      if (plays.flags[user] & PlayFlag.UNFOLLOWED) {
+        // The answer before ended as recorded, and where a packet does: the next one is followed again.
+        plays.stageBytes[user] = 0;
+        plays.flags[user] &= ~OF_OPEN_STAGE;
+      }
       start = this.#start.find(user, delivery, at);
       if (start >= bytes) return bytes;
       this.#onFirstByte(user, arrivedNs);
@@ -187,12 +192,7 @@ export class Answers {
       this.#recordCounted(user, exchange, Counter.ANSWER_BY_LENGTH, arrivedNs);
       exchanges.advance(user, exchange);
       if (end < after) this.#recorder.onFirstByte(user, arrivedNs);
-      else {
-        // Here the next answer may begin: it is followed again.
-        plays.stageBytes[user] = 0;
-        plays.flags[user] &= ~OF_OPEN_STAGE;
-        return;
-      }
+      else plays.flags[user] &= ~PlayFlag.FIRST_BYTE;
     }
   }
 
