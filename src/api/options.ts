@@ -190,6 +190,16 @@ export interface ReplayOptions extends CaptureOptions {
   /** `EXPR`: that must hold, else exit 99: `response:p(99)<20ms`, `errors:rate<0.1%` (CI). */
   readonly threshold?: OneOrMore<string>;
   /**
+   * `FILE`: with an earlier result that relative thresholds count from: `response:p(99)<+10%` (CI).
+   */
+  readonly baseline?: string;
+  /**
+   * `T`: after which the run ends as soon as a threshold does not hold, with 99; `0`: at any time.
+   * Thresholds that may still come to hold, and those of a window, are judged at the end. Default:
+   * thresholds are judged at the end.
+   */
+  readonly abortOnFail?: string;
+  /**
    * `[HOST:]PORT`: serves `/metrics` to Prometheus while the run goes on, to whoever can reach the
    * address; 127.0.0.1 without a HOST.
    */

@@ -2,6 +2,7 @@
 import type { Option, OptionTable, ValuesOf } from './options/option.ts';
 import { nearest } from './suggest.ts';
 import type { FaultList } from './usage-error.ts';
+import { partsOfList } from './values/words.ts';
 
 /** A value as it was written, and where: `--users`, `GRYPHON_USERS`, `run.yaml:3:8: users`. */
 export interface GivenText {
@@ -107,7 +108,9 @@ export class GivenOptions {
     const given = this.#given(name, source);
     const parts =
       this.#options.get(name)?.takes === 'list' && source !== 'file'
-        ? given.flatMap(({ label, text }) => text.split(',').map((part) => ({ label, text: part })))
+        ? given.flatMap(({ label, text }) =>
+            partsOfList(text).map((part) => ({ label, text: part })),
+          )
         : given;
     for (const { label, text } of parts) {
       if (text.trim() === '') this.#faults.add(`${label} needs a value`);

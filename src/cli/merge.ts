@@ -1,6 +1,8 @@
 /** `gryphon merge`: add the results of a run's shares. */
+import { measuredOf } from '../measure/measured.ts';
 import { mergeResults } from '../measure/merge-results.ts';
 import { parseResult } from '../report/json.ts';
+import { readBaseline } from './baseline.ts';
 import type { CommandInput } from './command-line.ts';
 import type { ExitCode } from './exit-codes.ts';
 import { MERGE_TABLE } from './options/merge-table.ts';
@@ -19,13 +21,15 @@ export async function merge({ given, faults, context }: CommandInput): Promise<E
   faults.throwIfAny();
 
   await checkOutputs(outputs, context.files);
+  const baseline = await readBaseline(values, context.files);
   const results = await Promise.all(
     paths.map(async (source) => ({
       source,
       result: await parseResult(await context.files.read(source), source),
     })),
   );
-  const result = mergeResults(results, values.threshold, values.allowMissing);
+  const before = baseline === null ? [] : [measuredOf(baseline)];
+  const result = mergeResults(results, values.threshold, values.allowMissing, before);
   await writeOutputs(result, outputs, context);
   const { code, message } = outcomeOf(result);
   if (message !== null) context.log(`gryphon: ${message}\n`);

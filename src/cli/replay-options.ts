@@ -2,6 +2,7 @@
 
 import { OWN_CLIENTS, type ReplayOptions, type ReplayTarget } from '../run/plan/options.ts';
 import { type ClientAddresses, DEFAULT_CLIENTS } from '../schedule/client-addresses.ts';
+import { readBaseline } from './baseline.ts';
 import { readCaptureOptions } from './capture-options.ts';
 import type { Context } from './context.ts';
 import type { GivenOptions } from './given-options.ts';
@@ -66,6 +67,7 @@ export async function readReplayOptions(from: {
       : await resolveTarget(routes, { family, allowPublic, lookup });
   const intercepts = await resolveIntercepts(specs, lookup);
   const token = intercepts.length === 0 ? null : await readToken(given, context);
+  const baseline = await readBaseline(values, context.files);
   return {
     command: context.args,
     captures,
@@ -74,6 +76,7 @@ export async function readReplayOptions(from: {
     clients,
     intercepts,
     token,
+    baseline,
     ...plainOptions(values),
     seed: values.seed ?? context.randomUint32(),
   };
@@ -108,6 +111,7 @@ const plainOptions = (values: ReplayValues) => ({
   metrics: values.metrics,
   realTime: values.realTime,
   thresholds: values.threshold,
+  abortOnFailNs: values.abortOnFail,
 });
 
 /** Mappings first, then `--target` for what none of them matches; none: the embedded target. */

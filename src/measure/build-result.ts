@@ -2,18 +2,20 @@
 import { NS_PER_MS, NS_PER_SECOND } from '../base/time.ts';
 import { formatPercentage } from '../base/units.ts';
 import { classReports } from './class-reports.ts';
+import { type CountedPart, countedOf, userReport } from './counted.ts';
 import { Counter } from './counters.ts';
-import { decodeHistogram, encodeHistogram } from './histogram-codec.ts';
+import type { Measured } from './figures.ts';
+import { encodeHistogram } from './histogram-codec.ts';
 import {
   LATENCY_NAMES,
   Latency,
   type LatencyName,
-  LatencyTable,
+  type LatencyTable,
   sparseCount,
   sparseValueAtPercentileNs,
 } from './histograms.ts';
 import type { Interval, Timeline } from './intervals.ts';
-import { checkLedger, total } from './ledger.ts';
+import { checkLedger, failedUsers } from './ledger.ts';
 import type { RequestClasses } from './request-classes.ts';
 import {
   LAG_MS_P99_BOUND,
@@ -21,10 +23,9 @@ import {
   type RunResult,
   type TimelineLatency,
   type TimelineRow,
-  type UserReport,
 } from './result.ts';
 import type { RunFacts } from './run-facts.ts';
-import { evaluateThresholds, failedUsers, type Threshold } from './thresholds.ts';
+import { evaluateThresholds, type Threshold } from './thresholds.ts';
 
 /** More answers than this share whose end is told by quiet draw a warning. */
 const QUIET_SHARE_MAX = 0.01;
@@ -43,10 +44,10 @@ export function buildResult(
   facts: RunFacts,
   record: RunTotals,
   thresholds: readonly Threshold[],
-  baseline: RunResult | null = null,
+  baseline: readonly Measured[] = [],
 ): RunResult {
-  const { latency, counters } = record;
-  const measured = measure(facts, counters);
+  const { latency, counters, timeline } = record;
+  const measured = countedOf(facts, counters);
   const lagMsP99 = latency.row(Latency.LAG).p99 ?? 0;
   const clamped = LATENCY_NAMES.reduce((sum, _, i) => sum + latency.clamped(i as Latency), 0);
   const classes = classReports(record.classes);
@@ -73,10 +74,19 @@ export function buildResult(
     },
     thresholds: evaluateThresholds(
       thresholds,
-      { result: measured, latency },
-      baseline === null ? null : { result: baseline, latency: latencyOf(baseline) },
+      [
+        {
+          counted: measured,
+          latency,
+          timeline,
+          durationNs: facts.durationNs,
+          classes: record.classes,
+        },
+      ],
+      baseline,
     ),
     failure: facts.failure,
+    stopped: facts.stopped,
     faults,
     generator: {
       ...facts.generator,
@@ -91,157 +101,6 @@ export function buildResult(
     },
     stateBytesPerUser: facts.stateBytesPerUser,
     record: null,
-  };
-}
-
-/**
- * The histograms of a result, for percentiles that its rows do not have and for merging.
- * @throws ReplayError ERR_MEASURE_HISTOGRAM (usage)
- */
-export function latencyOf(result: RunResult): LatencyTable {
-  const table = new LatencyTable();
-  for (const [i, name] of LATENCY_NAMES.entries()) {
-    table.addSparse(i as Latency, decodeHistogram(result.histograms[name]));
-  }
-  return table;
-}
-
-type MeasuredPart = Pick<
-  RunResult,
-  'users' | 'exchanges' | 'answerRules' | 'packets' | 'bytes' | 'rates' | 'embedded'
->;
-
-function measure(facts: RunFacts, counters: Float64Array): MeasuredPart {
-  const count = (counter: Counter): number => counters[counter];
-  const isEmbedded = facts.plan.mode === 'embedded';
-  return {
-    users: userReport(facts.plays, counters),
-    exchanges: exchangeReport(count),
-    answerRules: {
-      http: count(Counter.ANSWER_BY_PROTOCOL),
-      'recorded-length': count(Counter.ANSWER_BY_LENGTH),
-      'push-quiet': count(Counter.ANSWER_BY_QUIET),
-      close: count(Counter.ANSWER_BY_CLOSE),
-    },
-    packets: packetReport(count),
-    bytes: {
-      sent: count(Counter.PAYLOAD_BYTES_SENT),
-      received: count(Counter.PAYLOAD_BYTES_RECEIVED),
-      planned: count(Counter.OCTETS_PLANNED),
-      ofCompleted: count(Counter.OCTETS_OF_COMPLETED),
-    },
-    rates: rateReport(facts, count),
-    embedded: !isEmbedded
-      ? null
-      : {
-          badChecksums: count(Counter.EMBEDDED_BAD_CHECKSUM),
-          badOctets: count(Counter.EMBEDDED_BAD_OCTETS),
-          octetsChecked: count(Counter.EMBEDDED_OCTETS_CHECKED),
-        },
-  };
-}
-
-function exchangeReport(count: (counter: Counter) => number): RunResult['exchanges'] {
-  const sent = count(Counter.EXCHANGES_SENT);
-  const answered = count(Counter.EXCHANGES_ANSWERED);
-  const planned = count(Counter.EXCHANGES_PLANNED);
-  return {
-    intended: count(Counter.EXCHANGES_INTENDED),
-    planned,
-    sent,
-    answered,
-    unanswered: sent - answered,
-    unsent: planned - sent,
-    unsolicited: count(Counter.EXCHANGES_UNSOLICITED),
-    mismatched: count(Counter.EXCHANGES_MISMATCHED),
-    otherLength: count(Counter.EXCHANGES_OTHER_LENGTH),
-    failed: count(Counter.EXCHANGES_FAILED),
-    statuses: {
-      '1xx': count(Counter.STATUS_1XX),
-      '2xx': count(Counter.STATUS_2XX),
-      '3xx': count(Counter.STATUS_3XX),
-      '4xx': count(Counter.STATUS_4XX),
-      '5xx': count(Counter.STATUS_5XX),
-    },
-    ofCompleted: count(Counter.EXCHANGES_OF_COMPLETED),
-  };
-}
-
-function packetReport(count: (counter: Counter) => number): RunResult['packets'] {
-  return {
-    sent: count(Counter.PACKETS_SENT),
-    received: count(Counter.PACKETS_RECEIVED),
-    retransmitted: count(Counter.RETRANSMITTED),
-    synRetransmitted: count(Counter.SYN_RETRANSMITTED),
-    dropped: {
-      malformed: count(Counter.DROPPED_MALFORMED),
-      notOurs: count(Counter.DROPPED_NOT_OURS),
-      stale: count(Counter.DROPPED_STALE),
-      outOfWindow: count(Counter.DROPPED_OUT_OF_WINDOW),
-      outOfOrder: count(Counter.DROPPED_OUT_OF_ORDER),
-      pathMessages: count(Counter.DROPPED_PATH_MESSAGE),
-      ringFull: count(Counter.RING_DROPPED),
-      unsentNoBuffers: count(Counter.UNSENT_NO_BUFFERS),
-      unsentNotPermitted: count(Counter.UNSENT_NOT_PERMITTED),
-      unsentTooLong: count(Counter.UNSENT_TOO_LONG),
-      unsentOther: count(Counter.UNSENT_OTHER),
-    },
-    path: {
-      mtu: count(Counter.PATH_MTU) || null,
-      messages: count(Counter.PATH_MESSAGES),
-      smallerTried: count(Counter.SMALLER_TRIED),
-    },
-  };
-}
-
-function rateReport(facts: RunFacts, count: (counter: Counter) => number): RunResult['rates'] {
-  const seconds = facts.durationNs / NS_PER_SECOND;
-  const perSecond = (value: number): number => (seconds > 0 ? value / seconds : 0);
-  const due = perSecond(count(Counter.EXCHANGES_INTENDED));
-  return {
-    offered: due,
-    due,
-    recorded: facts.recordedPerSecond,
-    achieved: perSecond(count(Counter.EXCHANGES_ANSWERED)),
-    connections: perSecond(count(Counter.CONNECTED)),
-    connected: count(Counter.CONNECTED),
-  };
-}
-
-function userReport(plays: number, counters: Float64Array): UserReport {
-  const started = counters[Counter.STARTED];
-  const ended = {
-    completed: counters[Counter.COMPLETED],
-    refused: counters[Counter.REFUSED],
-    reset: counters[Counter.RESET],
-    timedOut: counters[Counter.TIMED_OUT],
-    aborted: counters[Counter.ABORTED],
-  };
-  return {
-    planned: plays,
-    waiting: plays - started,
-    live: started - total(ended),
-    ...ended,
-    peakEstablished: counters[Counter.PEAK_ESTABLISHED],
-    completedWithFailures: counters[Counter.COMPLETED_WITH_FAILURES],
-    unackedFin: counters[Counter.COMPLETED_UNACKED_FIN],
-    reasons: {
-      reset: {
-        beforeAnswer: counters[Counter.RESET_BEFORE_ANSWER],
-        duringAnswer: counters[Counter.RESET_DURING_ANSWER],
-        afterAnswer: counters[Counter.RESET_AFTER_ANSWER],
-      },
-      timedOut: {
-        connecting: counters[Counter.TIMED_OUT_CONNECTING],
-        waiting: counters[Counter.TIMED_OUT_WAITING],
-        retransmitting: counters[Counter.TIMED_OUT_RETRANSMITTING],
-        closing: counters[Counter.TIMED_OUT_CLOSING],
-      },
-      aborted: {
-        closedEarly: counters[Counter.ABORTED_CLOSED_EARLY],
-        interrupted: counters[Counter.ABORTED_INTERRUPTED],
-      },
-    },
   };
 }
 
@@ -280,7 +139,7 @@ const clampWarning = (clamped: number): readonly string[] =>
  * An answer whose end is told by quiet holds its user for up to 300 ms, and what comes later counts
  * as unsolicited.
  */
-function quietWarning({ exchanges, answerRules }: MeasuredPart, mode: string): readonly string[] {
+function quietWarning({ exchanges, answerRules }: CountedPart, mode: string): readonly string[] {
   const quiet = answerRules['push-quiet'];
   if (quiet <= exchanges.answered * QUIET_SHARE_MAX) return [];
   const share = formatPercentage(quiet / exchanges.answered);

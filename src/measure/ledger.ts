@@ -2,9 +2,8 @@
  * The sums that must come out even in every result. Users, exchanges and octets are counted at
  * different places; where two accounts of the same thing differ, a figure of the run is wrong.
  */
-import type { RunResult } from './result.ts';
+import type { Ledger, RunResult } from './result.ts';
 import type { Counts } from './run-facts.ts';
-import { failedUsers } from './thresholds.ts';
 
 /** What the ledger is about: a result without its own verdict. */
 export type Accounts = Pick<
@@ -102,3 +101,7 @@ const above = (what: string, part: number, whole: string, count: number): string
 /** The sum of all counts. */
 export const total = (counts: Counts): number =>
   Object.values(counts).reduce((sum, each) => sum + each, 0);
+
+/** Users that ended otherwise than completed. */
+export const failedUsers = (users: Ledger): number =>
+  users.refused + users.reset + users.timedOut + users.aborted;

@@ -1,5 +1,6 @@
 /** The result of a whole run from the results of its shares. */
 import { ReplayError } from '../base/errors.ts';
+import type { Measured } from './figures.ts';
 import { recordOfResult } from './record-document.ts';
 import { resultOf } from './record-result.ts';
 import type { RunResult } from './result.ts';
@@ -19,6 +20,7 @@ const APART_MS_MAX = 1_000;
  * Adds the results of shares exactly.
  * @param results at least one
  * @param allowMissing whether shares may be missing; then the sum counts as cut off
+ * @param baseline what relative thresholds count from; none: there is nothing
  * @throws ReplayError ERR_MEASURE_MERGE, ERR_MEASURE_RECORD (usage): results of other plans, the same
  * share twice, shares that are missing
  */
@@ -26,6 +28,7 @@ export function mergeResults(
   results: readonly NamedResult[],
   thresholds: readonly Threshold[],
   allowMissing: boolean,
+  baseline: readonly Measured[] = [],
 ): RunResult {
   const named = results.map(({ source, result }) => ({ source, record: recordOfResult(result) }));
   const [first, ...others] = named;
@@ -47,7 +50,7 @@ export function mergeResults(
   }
   refuseMissing(first.record.identity.shares, owners, allowMissing);
   const whole = named.map(({ record }) => record).reduce(mergeRecords);
-  const result = resultOf(whole, thresholds);
+  const result = resultOf(whole, thresholds, baseline);
   const warnings = [...result.generator.warnings, ...warnOfStarts(whole)];
   return { ...result, generator: { ...result.generator, warnings } };
 }

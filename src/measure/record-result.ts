@@ -2,6 +2,7 @@
 import { NS_PER_MS, NS_PER_SECOND } from '../base/time.ts';
 import { buildResult } from './build-result.ts';
 import { Counter } from './counters.ts';
+import type { Measured } from './figures.ts';
 import { mergeTimelines, peakEstablished } from './intervals.ts';
 import { emitRecord } from './record-document.ts';
 import type { RunResult } from './result.ts';
@@ -10,13 +11,20 @@ import type { RunRecord, ShareFacts } from './run-record.ts';
 import type { Threshold } from './thresholds.ts';
 
 /** The result of a record; its own compact form is part of it, so that results can be added. */
-export function resultOf(record: RunRecord, thresholds: readonly Threshold[]): RunResult {
+export function resultOf(
+  record: RunRecord,
+  thresholds: readonly Threshold[],
+  baseline: readonly Measured[] = [],
+): RunResult {
   const timeline = mergeTimelines(record.timelines);
   const counters = record.counters.slice();
   counters[Counter.PEAK_ESTABLISHED] = peakEstablished(timeline);
   const { latency, classes } = record;
   const measured = { counters, latency, classes, timeline };
-  return { ...buildResult(factsOf(record), measured, thresholds), record: emitRecord(record) };
+  return {
+    ...buildResult(factsOf(record), measured, thresholds, baseline),
+    record: emitRecord(record),
+  };
 }
 
 function factsOf({ identity, shares, counters }: RunRecord): RunFacts {
@@ -43,6 +51,7 @@ function factsOf({ identity, shares, counters }: RunRecord): RunFacts {
     stateBytesPerUser: identity.stateBytesPerUser,
     isInterrupted: shares.some(({ isInterrupted }) => isInterrupted),
     failure: failureOf(identity.shares, shares),
+    stopped: stoppedOf(shares),
   };
 }
 
@@ -87,6 +96,13 @@ function failureOf(of: number, shares: readonly ShareFacts[]): string | null {
   if (shares.length > 1 && missing.length > 0) {
     reasons.push(`of ${of} shares ${missing.map((share) => share + 1).join(', ')} missing`);
   }
+  return reasons.length === 0 ? null : reasons.join('; ');
+}
+
+function stoppedOf(shares: readonly ShareFacts[]): string | null {
+  const reasons = shares.flatMap(({ share, stopped }) =>
+    stopped === null ? [] : [shares.length === 1 ? stopped : `share ${share + 1}: ${stopped}`],
+  );
   return reasons.length === 0 ? null : reasons.join('; ');
 }
 

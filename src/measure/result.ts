@@ -78,6 +78,8 @@ export interface ThresholdOutcome {
   /** What it was compared with; `null` when the baseline has no such value. */
   readonly limit: number | null;
   readonly unit: ThresholdUnit;
+  /** Of what the value is where that is not what was asked for, or why there is none; or null. */
+  readonly note: string | null;
 }
 
 /** What the embedded target found; the first two must be 0. */
@@ -194,6 +196,8 @@ export interface RunResult {
   readonly thresholds: readonly ThresholdOutcome[];
   /** What ended the run before its time, in one sentence; or null. */
   readonly failure: string | null;
+  /** Which threshold did not hold so that the run ended itself (`--abort-on-fail`); or null. */
+  readonly stopped: string | null;
   /** Sums of this document that do not come out even (`checkLedger`): a fault of gryphon itself. */
   readonly faults: readonly string[];
   readonly generator: RunFacts['generator'] & {

@@ -69,4 +69,6 @@ export interface RunFacts {
   readonly isInterrupted: boolean;
   /** What ended the run before its time, in one sentence (an intercept that never came back); or null. */
   readonly failure: string | null;
+  /** Why the run ended itself before its time: a threshold that did not hold, in one sentence; or null. */
+  readonly stopped: string | null;
 }

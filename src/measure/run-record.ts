@@ -45,6 +45,7 @@ export interface ShareFacts extends Pick<RunFacts, 'command' | 'startedAt' | 'wa
   readonly generator: RunFacts['generator'];
   readonly isInterrupted: boolean;
   readonly failure: string | null;
+  readonly stopped: string | null;
 }
 
 /** The sum of what shares of a run counted and recorded. */

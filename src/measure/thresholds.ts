@@ -6,97 +6,79 @@
  * fails whatever it says.
  */
 import { ReplayError } from '../base/errors.ts';
-import { NS_PER_MS } from '../base/time.ts';
-import { LATENCY_NAMES, type Latency, type LatencyName, type LatencyTable } from './histograms.ts';
-import type { Ledger, RunResult, ThresholdOutcome, ThresholdUnit } from './result.ts';
+import { type Figure, type FoundFigure, figureOf, type Measured } from './figures.ts';
+import { medianOf } from './noise.ts';
+import type { ThresholdOutcome } from './result.ts';
 
 /** How a figure is compared with a limit. */
 export type ThresholdOperator = '<' | '<=' | '>' | '>=' | '==';
 
 /** A condition that a run has to meet, parsed. */
-export interface Threshold {
+export interface Threshold extends Figure {
   /** As it was written. */
   readonly expression: string;
-  readonly metric: string;
-  readonly aggregate: string;
   readonly operator: ThresholdOperator;
-  readonly unit: ThresholdUnit;
   /** In `unit`; of a relative threshold the change against the baseline as a fraction. */
   readonly value: number;
   readonly isRelative: boolean;
 }
 
-/** What thresholds are held against: a result without its outcomes, and its histograms. */
-export interface Measured {
-  readonly result: Pick<RunResult, 'users' | 'exchanges' | 'packets' | 'rates'>;
-  readonly latency: LatencyTable;
-}
-
 /**
- * Holds thresholds against what was measured.
+ * Holds thresholds against what was measured; of repeated runs against the median of theirs.
+ * @param measured one run at least
+ * @param baseline runs that relative thresholds count from; none: there is no baseline
  * @throws ReplayError ERR_THRESHOLD (usage) when one is relative and there is no baseline
  */
 export function evaluateThresholds(
   thresholds: readonly Threshold[],
-  measured: Measured,
-  baseline: Measured | null = null,
+  measured: readonly Measured[],
+  baseline: readonly Measured[] = [],
 ): readonly ThresholdOutcome[] {
+  refuseWithoutBaseline(thresholds, baseline.length > 0);
   return thresholds.map((threshold) => {
-    const actual = actualOf(threshold, measured);
-    let limit: number | null = threshold.value;
-    if (threshold.isRelative) {
-      if (baseline === null) throw missingBaseline(threshold);
-      const before = actualOf(threshold, baseline);
-      limit = before === null ? null : before * (1 + threshold.value);
-    }
+    const { value: actual, note } = medianFigure(threshold, measured);
+    const before = threshold.isRelative ? medianFigure(threshold, baseline) : null;
+    const limit = before === null ? threshold.value : limitOf(threshold, before.value);
     const ok = actual !== null && limit !== null && holds(actual, threshold.operator, limit);
-    return { expression: threshold.expression, ok, actual, limit, unit: threshold.unit };
+    return {
+      expression: threshold.expression,
+      ok,
+      actual,
+      limit,
+      unit: threshold.unit,
+      note: note ?? (limit === null && before?.note ? `baseline: ${before.note}` : null),
+    };
   });
 }
 
-function actualOf(threshold: Threshold, { result, latency }: Measured): number | null {
-  const { metric, aggregate, unit } = threshold;
-  const index = LATENCY_NAMES.indexOf(metric as LatencyName);
-  if (index >= 0) return latencyOf(latency, index as Latency, aggregate);
-  if (metric === 'users') {
-    const count = result.users[aggregate as keyof Ledger];
-    return unit === 'fraction' ? share(count, result.users.planned) : count;
-  }
-  const { users, exchanges, packets, rates } = result;
-  if (metric === 'exchanges') return unit === 'count' ? exchanges.answered : rates.achieved;
-  if (metric === 'connections') return unit === 'count' ? rates.connected : rates.connections;
-  const [count, outOf] = {
-    errors: [
-      failedUsers(users) + users.completedWithFailures,
-      users.completed + failedUsers(users),
-    ],
-    mismatches: [exchanges.mismatched, exchanges.answered],
-    failures: [exchanges.failed, exchanges.answered],
-    retransmits: [packets.retransmitted + packets.synRetransmitted, packets.sent],
-  }[metric] ?? [0, 0];
-  return unit === 'count' ? count : share(count, outOf);
+/**
+ * Said before a run, so that nobody waits for its end.
+ * @throws ReplayError ERR_THRESHOLD (usage) when one is relative and there is no baseline
+ */
+export function refuseWithoutBaseline(
+  thresholds: readonly Threshold[],
+  hasBaseline: boolean,
+): void {
+  const relative = thresholds.find(({ isRelative }) => isRelative);
+  if (relative === undefined || hasBaseline) return;
+  throw new ReplayError({
+    code: 'ERR_THRESHOLD',
+    kind: 'usage',
+    message: `threshold '${relative.expression}' is relative and there is no baseline`,
+    hint: 'give an earlier result with --baseline FILE, or an absolute value',
+  });
 }
 
-/** Users that ended otherwise than completed. */
-export const failedUsers = (users: Ledger): number =>
-  users.refused + users.reset + users.timedOut + users.aborted;
-
-function latencyOf(table: LatencyTable, latency: Latency, aggregate: string): number | null {
-  if (table.count(latency) === 0) return null;
-  if (aggregate === 'count') return table.count(latency);
-  const ns = {
-    min: table.minNs(latency),
-    mean: table.meanNs(latency),
-    avg: table.meanNs(latency),
-    med: table.valueAtPercentileNs(latency, 50),
-    max: table.maxNs(latency),
-  }[aggregate];
-  if (ns !== undefined) return ns === null ? null : ns / NS_PER_MS;
-  const atNs = table.valueAtPercentileNs(latency, Number(aggregate.slice(2, -1)));
-  return atNs === null ? null : atNs / NS_PER_MS;
+/** The median of a figure over repeated runs; nothing where one of them measured nothing. */
+function medianFigure(figure: Figure, runs: readonly Measured[]): FoundFigure {
+  const found = runs.map((run) => figureOf(figure, run));
+  const values = found.flatMap(({ value }) => (value === null ? [] : [value]));
+  const note = found.find((each) => each.note !== null)?.note ?? null;
+  return { value: values.length < found.length ? null : medianOf(values), note };
 }
 
-const share = (count: number, outOf: number): number | null => (outOf === 0 ? null : count / outOf);
+const limitOf = ({ value }: Threshold, before: number | null): number | null =>
+  before === null ? null : before * (1 + value);
 
 function holds(actual: number, operator: ThresholdOperator, limit: number): boolean {
   if (operator === '<') return actual < limit;
@@ -105,11 +87,3 @@ function holds(actual: number, operator: ThresholdOperator, limit: number): bool
   if (operator === '>=') return actual >= limit;
   return actual === limit;
 }
-
-const missingBaseline = (threshold: Threshold): ReplayError =>
-  new ReplayError({
-    code: 'ERR_THRESHOLD',
-    kind: 'usage',
-    message: `threshold '${threshold.expression}' is relative and there is no baseline`,
-    hint: 'give an earlier result to compare with, or an absolute value',
-  });

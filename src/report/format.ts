@@ -15,11 +15,15 @@ export function formatMeasured(value: number | null, unit: ThresholdUnit): strin
   return unit === 'count' ? formatCount(value) : formatRate(value);
 }
 
-/** What was found, and what it was held against where the expression does not say it. */
-export function outcomeText({ expression, actual, limit, unit }: ThresholdOutcome): string {
+/** What was found, what it was held against where the expression does not say it, and what else to know. */
+export function outcomeText({ expression, actual, limit, unit, note }: ThresholdOutcome): string {
   const found = formatMeasured(actual, unit);
-  const isRelative = /[<>=][+-]/.test(expression);
-  return isRelative ? `${found} (limit ${formatMeasured(limit, unit)})` : found;
+  const isRelative = /[<>=]\s*[+-]/.test(expression);
+  const notes = [
+    ...(isRelative ? [`limit ${formatMeasured(limit, unit)}`] : []),
+    ...(note === null ? [] : [note]),
+  ];
+  return notes.length === 0 ? found : `${found} (${notes.join('; ')})`;
 }
 
 /** The target, and who picks its replies up where this machine does not. */

@@ -159,6 +159,7 @@ const threshold = z.looseObject({
   actual: figure,
   limit: figure,
   unit: z.enum(['ms', 'per second', 'fraction', 'count']),
+  note: text.nullable().default(null),
 });
 
 const generatorParts = {
@@ -196,6 +197,7 @@ const record = z.looseObject({
         generator: z.looseObject(generatorParts),
         isInterrupted: z.boolean(),
         failure: text.nullable(),
+        stopped: text.nullable().default(null),
       }),
     )
     .min(1),
@@ -258,6 +260,7 @@ export const RESULT: z.ZodType<RunResult> = z
     timeline,
     thresholds: z.array(threshold),
     failure: text.nullable().default(null),
+    stopped: text.nullable().default(null),
     faults: texts.default([]),
     generator: z.looseObject({
       ...generatorParts,

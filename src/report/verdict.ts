@@ -2,8 +2,8 @@
 
 import { NS_PER_MS, NS_PER_SECOND } from '../base/time.ts';
 import { formatCount, formatDuration } from '../base/units.ts';
+import { failedUsers } from '../measure/ledger.ts';
 import type { RunResult } from '../measure/result.ts';
-import { failedUsers } from '../measure/thresholds.ts';
 import { shareText } from './format.ts';
 
 /**
@@ -64,13 +64,14 @@ function endingOf(result: RunResult): Ending {
   if (result.faults.length > 0) return 'fault';
   if (result.interrupted) return 'interrupted';
   if (result.failure !== null) return 'cut-off';
+  if (result.stopped !== null) return 'threshold';
   if (users.planned === users.waiting) return 'nothing';
   if (users.completed === 0) return 'unreachable';
   return result.thresholds.every(({ ok }) => ok) ? 'done' : 'threshold';
 }
 
 function badHeadline(result: RunResult): string {
-  const { embedded, faults, failure, users } = result;
+  const { embedded, faults, failure, stopped, users } = result;
   if (embedded !== null && embedded.badOctets + embedded.badChecksums > 0) {
     const bytes = `${formatCount(embedded.badOctets)} wrong bytes`;
     const checksums = `${formatCount(embedded.badChecksums)} bad checksums`;
@@ -80,6 +81,7 @@ function badHeadline(result: RunResult): string {
   const clause = clauseOf(result);
   if (result.interrupted) return `interrupted: ${clause}`;
   if (failure !== null) return `${failure}: ${clause}`;
+  if (stopped !== null) return stopped;
   return users.completed + failedUsers(users) === 0 ? 'nothing was replayed' : clause;
 }
 

@@ -15,6 +15,8 @@ import { STATE_BYTES_PER_USER } from '../replay/replay.ts';
 import { usersOfShare } from '../schedule/run-share.ts';
 import type { Scripts } from '../session/script/scripts.ts';
 import { type CaptureIndex, indexCaptures } from './captures/index-captures.ts';
+import { nothingToReplay } from './captures/nothing-to-replay.ts';
+import { baselineOf, EarlyStop } from './early-stop.ts';
 import { warnOfHints } from './plan/capture-hints.ts';
 import { draftPlan, type PlanDraft } from './plan/draft-plan.ts';
 import {
@@ -91,6 +93,7 @@ async function playAndReport(
 ): Promise<RunResult> {
   const begun: Begun = { version, startedAt: new Date(), cpuBefore: process.cpuUsage() };
   const meter = new ProgressMeter(host);
+  const stop = new EarlyStop(options);
   const index = await indexForReplay(options, host, meter);
   let local: LocalWay | null = null;
   try {
@@ -108,7 +111,7 @@ async function playAndReport(
     });
     live.state = () => crew.state;
     try {
-      await playUntilDone(crew, meter, host, { gone: intercepts?.gone ?? null, local });
+      await playUntilDone(crew, meter, host, { gone: intercepts?.gone ?? null, local, stop });
     } finally {
       interceptNotes = (await intercepts?.close()) ?? [];
     }
@@ -120,6 +123,7 @@ async function playAndReport(
       ...sinceBegun(begun),
       isInterrupted: host.interrupted.aborted,
       failure,
+      stopped: stop.reason,
       generator: {
         interceptSilentSeconds: (intercepts?.silentNs() ?? 0) / NS_PER_SECOND,
         cpuSeconds: cpuSecondsSince(begun.cpuBefore),
@@ -129,7 +133,11 @@ async function playAndReport(
         notes: [...crew.notes, ...(local?.notes ?? []), ...interceptNotes],
       },
     });
-    return resultOf(recordOf(identity, facts, crew.measurements), options.thresholds);
+    return resultOf(
+      recordOf(identity, facts, crew.measurements),
+      options.thresholds,
+      stop.baseline,
+    );
   } finally {
     local?.close();
     index.close();
@@ -211,6 +219,7 @@ function unreachedResult(
     ...sinceBegun(begun),
     isInterrupted: false,
     failure: fault.message,
+    stopped: null,
     generator: {
       interceptSilentSeconds: 0,
       cpuSeconds: cpuSecondsSince(begun.cpuBefore),
@@ -223,7 +232,11 @@ function unreachedResult(
   const identity = runIdentity(options, index, plan, begun.version);
   // As they were asked for: own addresses are not known without a way.
   const asked = { ...identity, plan: { ...identity.plan, clients: clientsText(options.clients) } };
-  return resultOf(recordOf(asked, facts, nothingMeasured()), options.thresholds);
+  return resultOf(
+    recordOf(asked, facts, nothingMeasured()),
+    options.thresholds,
+    baselineOf(options),
+  );
 }
 
 /**
@@ -291,19 +304,25 @@ async function playUntilDone(
   crew: ReplayThreads,
   meter: ProgressMeter,
   host: RunHost,
-  way: { readonly gone: AbortSignal | null; readonly local: LocalWay | null },
+  way: {
+    readonly gone: AbortSignal | null;
+    readonly local: LocalWay | null;
+    readonly stop: EarlyStop;
+  },
 ): Promise<void> {
-  const { gone, local } = way;
+  const { gone, local, stop } = way;
   const drain = (): void => {
     meter.onDraining();
     crew.drain();
   };
-  const ends = AbortSignal.any(gone === null ? [host.interrupted] : [host.interrupted, gone]);
+  const signals = [host.interrupted, stop.signal, ...(gone === null ? [] : [gone])];
+  const ends = AbortSignal.any(signals);
   if (ends.aborted) drain();
   ends.addEventListener('abort', drain, { once: true });
   const timer = setInterval(() => {
     meter.report();
     local?.watch(sumCounters(crew.state.counters));
+    stop.watch(crew.state);
   }, PROGRESS_EVERY_MS);
   try {
     await crew.play();
@@ -359,35 +378,4 @@ function threadsOf({ target, threads, sender }: ReplayOptions, users: number): n
 function cpuSecondsSince(before: NodeJS.CpuUsage): number {
   const { user, system } = process.cpuUsage(before);
   return ((user + system) * 1_000) / NS_PER_SECOND;
-}
-
-const chosenOf = (total: number): string =>
-  total === 0 ? '' : `none of ${total} sessions is selected: `;
-
-function nothingToReplay(index: CaptureIndex, captures: readonly string[]): ReplayError {
-  const { sessions } = index;
-  const unselected = index.whyNone();
-  if (unselected !== null) {
-    return new ReplayError({
-      code: 'ERR_RUN_NOTHING_TO_REPLAY',
-      kind: 'capture',
-      message: `${captures.join(', ')}: ${chosenOf(sessions.total)}${unselected}`,
-      hint: 'gryphon inspect CAPTURE --sessions lists them',
-    });
-  }
-  const reasons = Object.entries(sessions.skipped)
-    .map(([reason, count]) => `${count} ${reason}`)
-    .join(', ');
-  return new ReplayError({
-    code: 'ERR_RUN_NOTHING_TO_REPLAY',
-    kind: 'capture',
-    message:
-      sessions.total === 0
-        ? `${captures.join(', ')}: there is no TCP session in it`
-        : `${captures.join(', ')}: none of ${sessions.total} sessions can be replayed (${reasons})`,
-    hint:
-      sessions.skipped['one-sided'] === undefined
-        ? 'gryphon inspect CAPTURE shows what it holds and why'
-        : '--include one-sided plays sessions of which only the client was captured',
-  });
 }

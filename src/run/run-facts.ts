@@ -65,7 +65,10 @@ export function shareFacts(
   { command, captures, target }: ReplayOptions,
   plan: RunPlan,
   mode: string | null,
-  known: Pick<ShareFacts, 'startedAt' | 'wallSeconds' | 'isInterrupted' | 'failure' | 'generator'>,
+  known: Pick<
+    ShareFacts,
+    'startedAt' | 'wallSeconds' | 'isInterrupted' | 'failure' | 'stopped' | 'generator'
+  >,
 ): ShareFacts {
   return {
     share: plan.share.index,

@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parseResult } from '../../src/report/json.ts';
 import { type RunOptions, run, until } from '../helpers/process.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -271,6 +272,29 @@ describe('signals', () => {
       expect(waiting + completed + refused + reset + timedOut + aborted).toBe(planned);
     },
   );
+
+  test('ends by itself with 99 when a threshold does not hold, after the stated delay', async () => {
+    const json = join(folder, 'stopped.json');
+    const { code, stdout, elapsedMs } = await gryphon([
+      ...LONG,
+      ...['--threshold', 'response:p(99)<1ns', '--abort-on-fail', '2s', '--json', json],
+    ]);
+    expect(code).toBe(99);
+    expect(stdout).toMatch(/^✗ stopped after 2\.\d+ s: response:p\(99\)<1ns did not hold, found /);
+    const { stopped, users, durationSeconds } = await parseResult(readFileSync(json, 'utf8'), json);
+    expect(stopped).toContain('response:p(99)<1ns');
+    expect(users.waiting).toBeGreaterThan(0);
+    expect(durationSeconds).toBeGreaterThanOrEqual(2);
+    // The whole run takes half a minute.
+    expect(elapsedMs).toBeLessThan(20_000);
+
+    const again = ['replay', CAPTURE, '--threshold', 'response:p(99)<+10%', '--baseline'];
+    expect((await gryphon([...again, json])).code).toBe(0);
+    expect(await gryphon([...again, CAPTURE])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('is no result of a replay: it is not JSON'),
+    });
+  });
 
   test.each(['- <&9', 'silent'])(
     'the first one ends the reading of a pipe that says nothing: replay %s',

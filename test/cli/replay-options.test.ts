@@ -54,6 +54,8 @@ test('a capture alone is a complete command', async () => {
     metrics: null,
     realTime: false,
     thresholds: [],
+    baseline: null,
+    abortOnFailNs: null,
   });
 });
 
@@ -73,6 +75,8 @@ test.each([
   { options: '--max-gap 500ms', expected: { maxGapNs: SECOND / 2 } },
   { options: '-t 5s', expected: { timeoutNs: 5 * SECOND } },
   { options: '--close reset', expected: { close: 'reset' } },
+  { options: '--abort-on-fail 30s', expected: { abortOnFailNs: 30 * SECOND } },
+  { options: '--abort-on-fail 0', expected: { abortOnFailNs: 0 } },
   { options: '--mss 500', expected: { mss: 500 } },
   { options: '--no-timestamps', expected: { timestamps: false } },
   { options: '--no-sack', expected: { sack: false } },
@@ -202,14 +206,16 @@ describe('refused, each with its value and the limit', () => {
     ['--threads 0', "--threads: '0' is not a whole number from 1 to 1,024"],
     ['--iterations 0', "--iterations: '0' is not a whole number from 1 to 2,147,483,648"],
     ['--target host', "--target: 'host' is not a host and port"],
-    ['--threshold nonsense', "--threshold: threshold 'nonsense' is not METRIC:AGGREGATE"],
+    [
+      '--threshold nonsense',
+      "--threshold: threshold 'nonsense', column 1: 'nonsense' is an unknown",
+    ],
     ['-s 10.0.0.1', '--intercept means nothing to the embedded target'],
     ['-s 10.0.0.1:0 --target lab:80', "--intercept: '10.0.0.1:0': port 0 is not from 1 to 65535"],
     ['-s local,10.0.0.1 --target lab:80', "--intercept: 'local' stands alone"],
     ['-p 0', "--intercept-port: '0' is not a whole number from 1 to 65,535"],
     ['--metrics lab', "--metrics: 'lab' is not [HOST:]PORT"],
     ['--per client', '--per is not available in this version'],
-    ['--baseline x.json', '--baseline is not available in this version'],
     ['--rate 5 --ramp 1s:5', '--rate and --ramp contradict each other'],
     ['-x 80-10.0.0.1:80 --target embedded', '--map and --target embedded contradict each other'],
     ['-o eth0', '--interface means nothing to the embedded target'],

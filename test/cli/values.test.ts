@@ -7,7 +7,7 @@ import {
   parseWhole,
 } from '../../src/cli/values/numbers.ts';
 import { parseInterfaceName, parseNextHop, parseStation } from '../../src/cli/values/stations.ts';
-import { parseChoice } from '../../src/cli/values/words.ts';
+import { parseChoice, partsOfList } from '../../src/cli/values/words.ts';
 
 const USERS = { min: 1, max: 2 ** 31 };
 
@@ -123,4 +123,13 @@ test('an interface name has at most 15 characters and no spaces or slashes', () 
   for (const text of ['', '.', '..', 'a b', 'a/b', 'eth0:1', 'abcdefghijklmnop']) {
     expect(() => parseInterfaceName(text)).toThrow('is not the name of an interface');
   }
+});
+
+test.each([
+  ['a,b', ['a', 'b']],
+  ['response{GET /a,b}:p99<1s,errors:rate<1%', ['response{GET /a,b}:p99<1s', 'errors:rate<1%']],
+  ['x<1,response{a,b}:max<1s,y<2', ['x<1', 'response{a,b}:max<1s', 'y<2']],
+  ['response{a,b', ['response{a', 'b']],
+])('the list %s has its parts', (text, parts) => {
+  expect(partsOfList(text)).toEqual(parts);
 });

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { buildResult, latencyOf } from '../../src/measure/build-result.ts';
+import { buildResult } from '../../src/measure/build-result.ts';
 import { Latency, LatencyRecorder, LatencyTable } from '../../src/measure/histograms.ts';
 import { checkLedger } from '../../src/measure/ledger.ts';
+import { measuredOf } from '../../src/measure/measured.ts';
 import { FACTS, sampleRecord, sampleResult } from './sample-run.ts';
 
 describe('a result', () => {
@@ -62,7 +63,7 @@ describe('a result', () => {
   test('holds its histograms so that percentiles can be taken later', () => {
     const result = sampleResult();
     expect(result.histograms.response).toMatch(/^HISTFAAA/);
-    const again = latencyOf(JSON.parse(JSON.stringify(result)));
+    const again = measuredOf(JSON.parse(JSON.stringify(result))).latency;
     const now = sampleRecord().latency;
     for (const percentile of [50, 90, 99, 99.9]) {
       expect(again.valueAtPercentileNs(Latency.RESPONSE, percentile)).toBe(

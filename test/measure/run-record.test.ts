@@ -53,6 +53,7 @@ const shareOf = (share: number): ShareFacts => ({
   generator: { ...FACTS.generator, cpuSeconds: 0.1 + share / 7, warnings: [`w${share}`] },
   isInterrupted: false,
   failure: null,
+  stopped: null,
 });
 
 /** Not in the order of their names. */

@@ -26,6 +26,7 @@ const SHARE: ShareFacts = {
   generator: FACTS.generator,
   isInterrupted: false,
   failure: null,
+  stopped: null,
 };
 
 const { mode: _mode, digest: _digest, ...PLAN } = FACTS.plan;

@@ -49,6 +49,7 @@ export const FACTS: RunFacts = {
   stateBytesPerUser: 96,
   isInterrupted: false,
   failure: null,
+  stopped: null,
 };
 
 /** 1000 users, 990 of which complete two exchanges each, 1 ms .. 1.98 s. */

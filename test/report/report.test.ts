@@ -387,7 +387,14 @@ describe('the JUnit report', () => {
     const plan = { ...FACTS.plan, mode: 'local' };
     const result = sampleResult([], { plan }, NOBODY);
     const thresholds = [
-      { expression: 'a"<&>\u0000\u001b', ok: false, actual: 1, limit: 1, unit: 'count' as const },
+      {
+        expression: 'a"<&>\u0000\u001b',
+        ok: false,
+        actual: 1,
+        limit: 1,
+        unit: 'count' as const,
+        note: null,
+      },
     ];
     const xml = junitReport({ ...result, thresholds });
     expect(xml).toContain('name="a&quot;&lt;&amp;&gt;\ufffd\ufffd"');

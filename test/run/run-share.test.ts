@@ -84,6 +84,7 @@ function played(options: ReplayOptions): RunResult {
     generator: FACTS.generator,
     isInterrupted: false,
     failure: null,
+    stopped: null,
   };
   const latency = LatencyTable.of([run.latency.columns]);
   return resultOf(

@@ -16,6 +16,7 @@ import type { FiledOptions, GivenText } from '../given-options.ts';
 import type { Option } from '../options/option.ts';
 import { nearest } from '../suggest.ts';
 import type { FaultList } from '../usage-error.ts';
+import { partsOfList } from '../values/words.ts';
 
 /** Far more than all options with long lists of captures and mappings: what is larger is no config. */
 export const CONFIG_BYTES_MAX = 2 ** 20;
@@ -124,7 +125,9 @@ class ConfigReader {
     }
     const apart =
       option.takes === 'list'
-        ? texts.flatMap(({ label, text }) => text.split(',').map((part) => ({ label, text: part })))
+        ? texts.flatMap(({ label, text }) =>
+            partsOfList(text).map((part) => ({ label, text: part })),
+          )
         : texts;
     const isPath = option.kind?.isPath === true;
     return new Map([[name, isPath ? apart.map((each) => this.#fromHere(each)) : apart]]);

@@ -1,5 +1,6 @@
 /** The options of `gryphon replay`, a row each. */
 
+import { parseDurationNs } from '../../base/units.ts';
 import { OWN_CLIENTS } from '../../run/plan/options.ts';
 import { CLOSES, ORDERS, PACES, SENDERS } from '../choices.ts';
 import { parseClients } from '../values/clients.ts';
@@ -319,6 +320,20 @@ const RUN_ROWS = {
       form: 'EXPR',
       help: 'that must hold, else exit 99: response:p(99)<20ms, errors:rate<0.1%',
       more: 'that must hold, else exit 99: `response:p(99)<20ms`, `errors:rate<0.1%` ([CI](ci.md))',
+    },
+  ),
+  baseline: value(FILE, {
+    group: RUN,
+    help: 'with an earlier result, for thresholds such as response:p(99)<+10%',
+    more: 'with an earlier result that relative thresholds count from: `response:p(99)<+10%` ([CI](ci.md))',
+  }),
+  abortOnFail: value(
+    { ...DURATION_NS, parse: parseDurationNs, example: '30s' },
+    {
+      group: RUN,
+      help: 'after which the run ends as soon as a threshold does not hold: 30s, 0',
+      more: 'after which the run ends as soon as a threshold does not hold, with 99; `0`: at any time. Thresholds that may still come to hold, and those of a window, are judged at the end',
+      otherwise: 'thresholds are judged at the end',
     },
   ),
   dryRun: onOff({

@@ -1,14 +1,18 @@
-/** How thresholds are written: `response:p(99)<20ms`, `errors:rate<0.1%`, `exchanges:rate>-5%`. */
+/**
+ * How thresholds are written:
+ *
+ *     METRIC [{CLASS}] : AGGREGATE  COMPARISON  [+|-] VALUE  [@ FROM .. [TO]]
+ *
+ * `response:p(99)<20ms`, `errors:rate<0.1%`, `response{GET /cart}:p(99)<50ms`, `response:p(99)<20ms@60s..`,
+ * `exchanges:rate>-5%` against a baseline. Read from left to right, so that a fault has a column.
+ */
 import { ReplayError } from '../../base/errors.ts';
 import { NS_PER_MS } from '../../base/time.ts';
 import { parseDurationNs, parsePercentage, parseRatePerSecond } from '../../base/units.ts';
+import type { Figure, TimeWindow } from '../../measure/figures.ts';
 import { LATENCY_NAMES, type LatencyName } from '../../measure/histograms.ts';
 import type { Ledger, ThresholdUnit } from '../../measure/result.ts';
 import type { Threshold, ThresholdOperator } from '../../measure/thresholds.ts';
-
-/** `p99` is `p(99)`, as in the columns of the summary. */
-const SHAPE =
-  /^(\w+):(?:p(\d+(?:\.\d+)?)|([A-Za-z]+)(?:\((\d+(?:\.\d+)?)\))?)\s*(<=|>=|==|<|>)\s*([+-]?)(\S+)$/;
 
 const BARE_NUMBER = /^\d+(?:\.\d+)?$/;
 
@@ -44,77 +48,186 @@ const COUNTING: ReadonlyMap<string, 'fraction' | 'per second'> = new Map([
 
 const METRICS = [...LATENCY_NAMES, ...COUNTING.keys(), 'users'].join(', ');
 
+const LATENCY_AGGREGATES = ['min', 'mean', 'avg', 'med', 'max'];
+
 /**
  * Reads one threshold.
- * @throws ReplayError ERR_THRESHOLD (usage)
+ * @throws ReplayError ERR_THRESHOLD (usage) that says in which column something else was expected
  */
 export function parseThreshold(expression: string): Threshold {
-  const parsed = parse(expression);
-  if (typeof parsed !== 'string') return parsed;
-  throw new ReplayError({
-    code: 'ERR_THRESHOLD',
-    kind: 'usage',
-    message: `threshold '${expression}' ${parsed}`,
-    hint: "write them like 'response:p(99)<20ms', 'errors:rate<0.1%' or 'exchanges:rate>10000/s'",
-  });
-}
-
-/** The threshold, or what is wrong with it. */
-function parse(expression: string): Threshold | string {
-  const match = SHAPE.exec(expression.trim());
-  if (match === null) return 'is not METRIC:AGGREGATE, a comparison and a value';
-  const [, metric, percentile, name = 'p', argument = percentile, operator, sign, value] = match;
-  const unit = unitOf(metric, name, argument, value);
-  if (typeof unit === 'object') return unit.fault;
-  const aggregate = argument === undefined ? name : `${name}(${argument})`;
-  const base = { expression, metric, aggregate, operator: operator as ThresholdOperator, unit };
+  const source = new Source(expression);
   try {
-    if (sign !== '') {
-      const change = parsePercentage(value);
-      return { ...base, value: sign === '-' ? -change : change, isRelative: true };
-    }
-    return { ...base, value: parseValue(value, unit), isRelative: false };
+    return readThreshold(source);
   } catch (error) {
-    if (!(error instanceof ReplayError)) throw error;
-    return `has no such value: ${error.message}${error.hint === null ? '' : ` (${error.hint})`}`;
+    if (!(error instanceof Unexpected)) throw error;
+    throw new ReplayError({
+      code: 'ERR_THRESHOLD',
+      kind: 'usage',
+      message: `threshold '${expression}', column ${error.column}: ${error.message}`,
+      hint: "write them like 'response:p(99)<20ms', 'errors:rate<0.1%' or 'exchanges:rate>10000/s'",
+    });
   }
 }
 
-function unitOf(
-  metric: string,
-  name: string,
-  argument: string | undefined,
-  value: string,
-): ThresholdUnit | { fault: string } {
-  if (argument !== undefined && name !== 'p') {
-    return { fault: `has an argument where '${name}' takes none` };
+/** What stands somewhere is not what can stand there. */
+class Unexpected extends Error {
+  /** From 1. */
+  readonly column: number;
+
+  constructor(at: number, message: string) {
+    super(message);
+    this.column = at + 1;
   }
-  if (LATENCY_NAMES.includes(metric as LatencyName)) {
-    if (name === 'p') {
-      if (argument === undefined || Number(argument) > 100) {
-        return { fault: 'needs a percentile from 0 to 100: p(99)' };
-      }
-      return 'ms';
+}
+
+/** A text that is read from left to right, and where one is in it. */
+class Source {
+  readonly text: string;
+  at = 0;
+
+  constructor(text: string) {
+    this.text = text;
+    this.#skipBlanks();
+  }
+
+  /** What matches at this place, and the blanks behind it; null where nothing does. */
+  take(pattern: RegExp): string | null {
+    const sticky = new RegExp(pattern.source, 'y');
+    sticky.lastIndex = this.at;
+    const found = sticky.exec(this.text)?.[0] ?? null;
+    this.at += found?.length ?? 0;
+    this.#skipBlanks();
+    return found;
+  }
+
+  /** @throws Unexpected */
+  need(pattern: RegExp, what: string): string {
+    const { at } = this;
+    const found = this.take(pattern);
+    if (found !== null) return found;
+    const rest = this.text.slice(at).trimEnd();
+    throw new Unexpected(at, `${what} is missing${rest === '' ? '' : ` before '${rest}'`}`);
+  }
+
+  #skipBlanks(): void {
+    while (this.text[this.at] === ' ') this.at++;
+  }
+}
+
+function readThreshold(source: Source): Threshold {
+  const metricAt = source.at;
+  const metric = source.need(/\w+/, `a metric (${METRICS})`);
+  refuseUnknown(metric, metricAt);
+  const requestClass = readClass(source, metric);
+  source.need(/:/, "':' and an aggregate");
+  const aggregateAt = source.at;
+  const aggregate = readAggregate(source, metric);
+  const operator = source.need(/<=|>=|==|<|>/, 'a comparison (< <= > >= ==)') as ThresholdOperator;
+  const sign = source.take(/[+-]/);
+  const valueAt = source.at;
+  const text = source.need(/[^\s@]+/, 'a value');
+  const unit = unitOf(metric, aggregate, aggregateAt, text);
+  const value = readValue(text, valueAt, sign === null ? unit : 'fraction');
+  const window = readWindow(source, { metric, requestClass });
+  if (source.at < source.text.length) {
+    const rest = source.text.slice(source.at).trimEnd();
+    throw new Unexpected(source.at, `'${rest}' is too much; only a window may follow: @60s..120s`);
+  }
+  return {
+    expression: source.text,
+    ...{ metric, aggregate, unit, requestClass, window, operator },
+    value: sign === '-' ? -value : value,
+    isRelative: sign !== null,
+  };
+}
+
+function refuseUnknown(metric: string, at: number): void {
+  if (isLatency(metric) || COUNTING.has(metric) || metric === 'users') return;
+  const own = FOREIGN_METRICS.get(metric);
+  throw new Unexpected(
+    at,
+    own === undefined
+      ? `'${metric}' is an unknown metric; known are ${METRICS}`
+      : `'${metric}' is an unknown metric; '${own}' is what it is here`,
+  );
+}
+
+const isLatency = (metric: string): boolean => LATENCY_NAMES.includes(metric as LatencyName);
+
+/** `{GET /cart}`: all up to the brace that closes it. */
+function readClass(source: Source, metric: string): string | null {
+  const { at } = source;
+  if (source.take(/\{/) === null) return null;
+  if (metric !== 'response') {
+    throw new Unexpected(at, `classes of requests are told apart for 'response' only`);
+  }
+  const name = source.need(/[^}]+/, 'the name of a class').trimEnd();
+  source.need(/\}/, "'}'");
+  return name;
+}
+
+/** `p(99)`, `p99`, `max`, `rate`. */
+function readAggregate(source: Source, metric: string): string {
+  const at = source.at;
+  const short = source.take(/p\d+(?:\.\d+)?/);
+  if (short !== null) return percentileOf(short.slice(1), at, metric);
+  const name = source.need(/[A-Za-z]+/, 'an aggregate');
+  const argumentAt = source.at;
+  if (source.take(/\(/) === null) {
+    if (name === 'p' && isLatency(metric)) {
+      throw new Unexpected(argumentAt, 'p needs a percentile from 0 to 100: p(99)');
     }
-    if (name === 'count') return 'count';
-    if (['min', 'mean', 'avg', 'med', 'max'].includes(name)) return 'ms';
-    return { fault: `has no such aggregate: ${metric} has min, mean, med, max, p(N) and count` };
+    return name;
+  }
+  if (name !== 'p') throw new Unexpected(argumentAt, `'${name}' takes none of what is in brackets`);
+  const percentileAt = source.at;
+  const percentile = source.need(/\d+(?:\.\d+)?/, 'a percentile from 0 to 100');
+  source.need(/\)/, "')'");
+  return percentileOf(percentile, percentileAt, metric);
+}
+
+function percentileOf(percentile: string, at: number, metric: string): string {
+  if (isLatency(metric) && Number(percentile) > 100) {
+    throw new Unexpected(at, 'p needs a percentile from 0 to 100: p(99)');
+  }
+  return `p(${percentile})`;
+}
+
+/** The unit of a figure, which for users depends on how the value is written. */
+function unitOf(metric: string, aggregate: string, at: number, value: string): ThresholdUnit {
+  if (isLatency(metric)) {
+    if (aggregate === 'count') return 'count';
+    if (aggregate.startsWith('p(') || LATENCY_AGGREGATES.includes(aggregate)) return 'ms';
+    throw noAggregate(at, aggregate, `${metric} has min, mean, med, max, p(N) and count`);
   }
   if (metric === 'users') {
-    if (![...LEDGER_STATES, 'peakEstablished'].includes(name)) {
-      return { fault: `has no such state: users has ${LEDGER_STATES.join(', ')}, peakEstablished` };
+    if ([...LEDGER_STATES, 'peakEstablished'].includes(aggregate)) {
+      return value.endsWith('%') ? 'fraction' : 'count';
     }
-    return value.endsWith('%') ? 'fraction' : 'count';
+    throw new Unexpected(
+      at,
+      `there is no such state: users has ${LEDGER_STATES.join(', ')}, peakEstablished`,
+    );
   }
-  const rate = COUNTING.get(metric);
-  if (rate === undefined) {
-    const own = FOREIGN_METRICS.get(metric);
-    if (own !== undefined) return { fault: `has an unknown metric; '${own}' is what it is here` };
-    return { fault: `has an unknown metric; known are ${METRICS}` };
+  if (aggregate === 'count') return 'count';
+  if (aggregate === 'rate') return COUNTING.get(metric) ?? 'fraction';
+  throw noAggregate(at, aggregate, `${metric} has rate and count`);
+}
+
+const noAggregate = (at: number, aggregate: string, there: string): Unexpected =>
+  new Unexpected(at, `there is no aggregate '${aggregate}': ${there}`);
+
+const readValue = (text: string, at: number, unit: ThresholdUnit): number =>
+  parsedAt(at, () => parseValue(text, unit));
+
+function parsedAt(at: number, parse: () => number): number {
+  try {
+    return parse();
+  } catch (error) {
+    if (!(error instanceof ReplayError)) throw error;
+    const hint = error.hint === null ? '' : ` (${error.hint})`;
+    throw new Unexpected(at, `${error.message}${hint}`);
   }
-  if (name === 'rate') return rate;
-  if (name === 'count') return 'count';
-  return { fault: `has no such aggregate: ${metric} has rate and count` };
 }
 
 function parseValue(text: string, unit: ThresholdUnit): number {
@@ -130,4 +243,33 @@ function parseValue(text: string, unit: ThresholdUnit): number {
     kind: 'usage',
     message: `'${text}' is not a number`,
   });
+}
+
+/** `@60s..`, `@60s..120s`. */
+function readWindow(
+  source: Source,
+  { metric, requestClass }: Pick<Figure, 'metric' | 'requestClass'>,
+): TimeWindow | null {
+  const { at } = source;
+  if (source.take(/@/) === null) return null;
+  if (metric === 'users') {
+    throw new Unexpected(at, 'users are counted at the end of a run; errors may have a window');
+  }
+  if (requestClass !== null) {
+    throw new Unexpected(
+      at,
+      'a class of requests has no window: it is measured over the whole run',
+    );
+  }
+  const fromAt = source.at;
+  const from = source.need(/[^\s.]+(?:\.\d[^\s.]*)?/, 'the beginning of the window');
+  const fromNs = parsedAt(fromAt, () => parseDurationNs(from));
+  source.need(/\.\./, "'..'");
+  const toAt = source.at;
+  const to = source.take(/\S+/);
+  const toNs = to === null ? null : parsedAt(toAt, () => parseDurationNs(to));
+  if (toNs !== null && toNs <= fromNs) {
+    throw new Unexpected(toAt, 'the window ends before it begins');
+  }
+  return { fromNs, toNs };
 }

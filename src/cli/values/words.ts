@@ -9,3 +9,6 @@ export function parseChoice<T extends string>(text: string, choices: readonly T[
   const hint = close === null ? undefined : `did you mean ${close}?`;
   throw valueError(`'${text}' is not one of ${choices.join(', ')}`, hint);
 }
+
+/** The parts of a list, at its commas; those within braces belong to a name (`response{GET /a,b}:…`). */
+export const partsOfList = (text: string): readonly string[] => text.split(/,(?![^{]*\})/);

@@ -8,8 +8,8 @@ import {
   formatRate,
 } from '../../base/units.ts';
 import { LATENCY_MEANINGS, LATENCY_NAMES } from '../../measure/histograms.ts';
+import { failedUsers } from '../../measure/ledger.ts';
 import type { RunResult } from '../../measure/result.ts';
-import { failedUsers } from '../../measure/thresholds.ts';
 import { EXPLANATIONS } from '../explanations.ts';
 import {
   formatMs,

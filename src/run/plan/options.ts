@@ -9,6 +9,7 @@
 
 import type { PortRange } from '../../base/port-range.ts';
 import type { NextHop } from '../../io/way/routes.ts';
+import type { RunResult } from '../../measure/result.ts';
 import type { Threshold } from '../../measure/thresholds.ts';
 import type { PoolOrder } from '../../schedule/address-pool.ts';
 import type { RampStage } from '../../schedule/arrivals.ts';
@@ -151,6 +152,10 @@ export interface ReplayOptions {
 
   /** What has to hold for the run to have been good. */
   readonly thresholds: readonly Threshold[];
+  /** What relative thresholds count from; null: there is none. */
+  readonly baseline?: RunResult | null;
+  /** When the run begins to end as soon as a threshold does not hold; null: never. */
+  readonly abortOnFailNs?: number | null;
 }
 
 /** What a run is busy with. */

@@ -1,0 +1,153 @@
+/** From counters to what a result says of users, exchanges, packets and rates. */
+import { NS_PER_SECOND } from '../base/time.ts';
+import { Counter } from './counters.ts';
+import { total } from './ledger.ts';
+import type { RunResult, UserReport } from './result.ts';
+import type { RunFacts } from './run-facts.ts';
+
+/** What of a result follows from counters alone. */
+export type CountedPart = Pick<
+  RunResult,
+  'users' | 'exchanges' | 'answerRules' | 'packets' | 'bytes' | 'rates' | 'embedded'
+>;
+
+/** What has to be known besides. */
+export interface CountedFacts extends Pick<RunFacts, 'durationNs' | 'plays' | 'recordedPerSecond'> {
+  readonly plan: Pick<RunFacts['plan'], 'mode'>;
+}
+
+/** What counters come to, of a run or of a part of one. */
+export function countedOf(facts: CountedFacts, counters: Float64Array): CountedPart {
+  const count = (counter: Counter): number => counters[counter];
+  const isEmbedded = facts.plan.mode === 'embedded';
+  return {
+    users: userReport(facts.plays, counters),
+    exchanges: exchangeReport(count),
+    answerRules: {
+      http: count(Counter.ANSWER_BY_PROTOCOL),
+      'recorded-length': count(Counter.ANSWER_BY_LENGTH),
+      'push-quiet': count(Counter.ANSWER_BY_QUIET),
+      close: count(Counter.ANSWER_BY_CLOSE),
+    },
+    packets: packetReport(count),
+    bytes: {
+      sent: count(Counter.PAYLOAD_BYTES_SENT),
+      received: count(Counter.PAYLOAD_BYTES_RECEIVED),
+      planned: count(Counter.OCTETS_PLANNED),
+      ofCompleted: count(Counter.OCTETS_OF_COMPLETED),
+    },
+    rates: rateReport(facts, count),
+    embedded: !isEmbedded
+      ? null
+      : {
+          badChecksums: count(Counter.EMBEDDED_BAD_CHECKSUM),
+          badOctets: count(Counter.EMBEDDED_BAD_OCTETS),
+          octetsChecked: count(Counter.EMBEDDED_OCTETS_CHECKED),
+        },
+  };
+}
+
+function exchangeReport(count: (counter: Counter) => number): RunResult['exchanges'] {
+  const sent = count(Counter.EXCHANGES_SENT);
+  const answered = count(Counter.EXCHANGES_ANSWERED);
+  const planned = count(Counter.EXCHANGES_PLANNED);
+  return {
+    intended: count(Counter.EXCHANGES_INTENDED),
+    planned,
+    sent,
+    answered,
+    unanswered: sent - answered,
+    unsent: planned - sent,
+    unsolicited: count(Counter.EXCHANGES_UNSOLICITED),
+    mismatched: count(Counter.EXCHANGES_MISMATCHED),
+    otherLength: count(Counter.EXCHANGES_OTHER_LENGTH),
+    failed: count(Counter.EXCHANGES_FAILED),
+    statuses: {
+      '1xx': count(Counter.STATUS_1XX),
+      '2xx': count(Counter.STATUS_2XX),
+      '3xx': count(Counter.STATUS_3XX),
+      '4xx': count(Counter.STATUS_4XX),
+      '5xx': count(Counter.STATUS_5XX),
+    },
+    ofCompleted: count(Counter.EXCHANGES_OF_COMPLETED),
+  };
+}
+
+function packetReport(count: (counter: Counter) => number): RunResult['packets'] {
+  return {
+    sent: count(Counter.PACKETS_SENT),
+    received: count(Counter.PACKETS_RECEIVED),
+    retransmitted: count(Counter.RETRANSMITTED),
+    synRetransmitted: count(Counter.SYN_RETRANSMITTED),
+    dropped: {
+      malformed: count(Counter.DROPPED_MALFORMED),
+      notOurs: count(Counter.DROPPED_NOT_OURS),
+      stale: count(Counter.DROPPED_STALE),
+      outOfWindow: count(Counter.DROPPED_OUT_OF_WINDOW),
+      outOfOrder: count(Counter.DROPPED_OUT_OF_ORDER),
+      pathMessages: count(Counter.DROPPED_PATH_MESSAGE),
+      ringFull: count(Counter.RING_DROPPED),
+      unsentNoBuffers: count(Counter.UNSENT_NO_BUFFERS),
+      unsentNotPermitted: count(Counter.UNSENT_NOT_PERMITTED),
+      unsentTooLong: count(Counter.UNSENT_TOO_LONG),
+      unsentOther: count(Counter.UNSENT_OTHER),
+    },
+    path: {
+      mtu: count(Counter.PATH_MTU) || null,
+      messages: count(Counter.PATH_MESSAGES),
+      smallerTried: count(Counter.SMALLER_TRIED),
+    },
+  };
+}
+
+function rateReport(facts: CountedFacts, count: (counter: Counter) => number): RunResult['rates'] {
+  const seconds = facts.durationNs / NS_PER_SECOND;
+  const perSecond = (value: number): number => (seconds > 0 ? value / seconds : 0);
+  const due = perSecond(count(Counter.EXCHANGES_INTENDED));
+  return {
+    offered: due,
+    due,
+    recorded: facts.recordedPerSecond,
+    achieved: perSecond(count(Counter.EXCHANGES_ANSWERED)),
+    connections: perSecond(count(Counter.CONNECTED)),
+    connected: count(Counter.CONNECTED),
+  };
+}
+
+/** How users ended, of so many plays. */
+export function userReport(plays: number, counters: Float64Array): UserReport {
+  const started = counters[Counter.STARTED];
+  const ended = {
+    completed: counters[Counter.COMPLETED],
+    refused: counters[Counter.REFUSED],
+    reset: counters[Counter.RESET],
+    timedOut: counters[Counter.TIMED_OUT],
+    aborted: counters[Counter.ABORTED],
+  };
+  return {
+    planned: plays,
+    waiting: plays - started,
+    live: started - total(ended),
+    ...ended,
+    peakEstablished: counters[Counter.PEAK_ESTABLISHED],
+    completedWithFailures: counters[Counter.COMPLETED_WITH_FAILURES],
+    unackedFin: counters[Counter.COMPLETED_UNACKED_FIN],
+    reasons: {
+      reset: {
+        beforeAnswer: counters[Counter.RESET_BEFORE_ANSWER],
+        duringAnswer: counters[Counter.RESET_DURING_ANSWER],
+        afterAnswer: counters[Counter.RESET_AFTER_ANSWER],
+      },
+      timedOut: {
+        connecting: counters[Counter.TIMED_OUT_CONNECTING],
+        waiting: counters[Counter.TIMED_OUT_WAITING],
+        retransmitting: counters[Counter.TIMED_OUT_RETRANSMITTING],
+        closing: counters[Counter.TIMED_OUT_CLOSING],
+      },
+      aborted: {
+        closedEarly: counters[Counter.ABORTED_CLOSED_EARLY],
+        interrupted: counters[Counter.ABORTED_INTERRUPTED],
+      },
+    },
+  };
+}

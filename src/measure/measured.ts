@@ -1,0 +1,32 @@
+/** What thresholds and comparisons are held against, from a result that was read. */
+import { NS_PER_SECOND } from '../base/time.ts';
+import type { Measured } from './figures.ts';
+import { decodeHistogram } from './histogram-codec.ts';
+import { LATENCY_NAMES, type Latency, LatencyTable } from './histograms.ts';
+import { mergeTimelines } from './intervals.ts';
+import { recordOfResult } from './record-document.ts';
+import { NO_CLASSES } from './request-classes.ts';
+import type { RunResult } from './result.ts';
+
+/**
+ * What a result measured: exactly where it has a record, else to the width of a histogram's step.
+ * @throws ReplayError ERR_MEASURE_HISTOGRAM, ERR_MEASURE_RECORD (usage)
+ */
+export function measuredOf(result: RunResult): Measured {
+  const record = result.record === null ? null : recordOfResult(result);
+  return {
+    counted: result,
+    latency: record?.latency ?? latencyOf(result),
+    durationNs: result.durationSeconds * NS_PER_SECOND,
+    timeline: record === null ? null : mergeTimelines(record.timelines),
+    classes: record?.classes ?? NO_CLASSES,
+  };
+}
+
+function latencyOf(result: RunResult): LatencyTable {
+  const table = new LatencyTable();
+  for (const [i, name] of LATENCY_NAMES.entries()) {
+    table.addSparse(i as Latency, decodeHistogram(result.histograms[name]));
+  }
+  return table;
+}

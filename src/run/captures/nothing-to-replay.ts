@@ -1,0 +1,35 @@
+/** The error of captures of which nothing can be played. */
+import { ReplayError } from '../../base/errors.ts';
+import type { CaptureIndex } from './index-captures.ts';
+
+const chosenOf = (total: number): string =>
+  total === 0 ? '' : `none of ${total} sessions is selected: `;
+
+/** Why nothing of the captures can be played. */
+export function nothingToReplay(index: CaptureIndex, captures: readonly string[]): ReplayError {
+  const { sessions } = index;
+  const unselected = index.whyNone();
+  if (unselected !== null) {
+    return new ReplayError({
+      code: 'ERR_RUN_NOTHING_TO_REPLAY',
+      kind: 'capture',
+      message: `${captures.join(', ')}: ${chosenOf(sessions.total)}${unselected}`,
+      hint: 'gryphon inspect CAPTURE --sessions lists them',
+    });
+  }
+  const reasons = Object.entries(sessions.skipped)
+    .map(([reason, count]) => `${count} ${reason}`)
+    .join(', ');
+  return new ReplayError({
+    code: 'ERR_RUN_NOTHING_TO_REPLAY',
+    kind: 'capture',
+    message:
+      sessions.total === 0
+        ? `${captures.join(', ')}: there is no TCP session in it`
+        : `${captures.join(', ')}: none of ${sessions.total} sessions can be replayed (${reasons})`,
+    hint:
+      sessions.skipped['one-sided'] === undefined
+        ? 'gryphon inspect CAPTURE shows what it holds and why'
+        : '--include one-sided plays sessions of which only the client was captured',
+  });
+}
