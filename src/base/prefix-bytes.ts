@@ -6,11 +6,17 @@
 export const PREFIX_BYTES = 1_024;
 
 /**
- * The same of a replay's own ring, where HTTP is played: all of an Ethernet packet and some of one
+ * The same of a replay's own ring, where answers are followed: all of an Ethernet packet and some of one
  * that the kernel has joined to it, since the last chunk of an answer lies at a packet's end. Only
  * what a packet has is copied; the ring of a thread takes 74 MB instead of 40.
  */
-export const HTTP_PREFIX_BYTES = 2_048;
+export const FOLLOWED_PREFIX_BYTES = 2_048;
+
+/**
+ * And where long answers say in their midst how they go on (rows, lists, chunks): the longest packet that
+ * the kernel joins.
+ */
+export const WHOLE_PACKET_BYTES = 65_535;
 
 /** The most that can be asked for: with headers it fits the records of the intercept's channel. */
 export const PREFIX_BYTES_MAX = 4_096;

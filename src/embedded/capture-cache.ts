@@ -8,14 +8,14 @@
  * Pages, scratch room for one packet's payload, and the slot in which replies are handed over lie
  * in one array: octets move between them by `copyWithin`, without a view made for each packet.
  */
-import { PREFIX_BYTES } from '../base/prefix-bytes.ts';
+import { WHOLE_PACKET_BYTES } from '../base/prefix-bytes.ts';
 import type { Scripts } from '../session/script/scripts.ts';
 import type { StreamView } from '../session/script/stream-view.ts';
 import type { CaptureBytes } from '../transport/ports.ts';
 import { sumOctets } from '../wire/checksum.ts';
 
 /** IPv6 (40), TCP with all options (60) and the octets of payload that are handed over. */
-export const REPLY_SLOT_BYTES = 100 + PREFIX_BYTES;
+export const REPLY_SLOT_BYTES = 100 + WHOLE_PACKET_BYTES;
 const SCRATCH_AT = REPLY_SLOT_BYTES;
 /** No IP packet has more payload. */
 const SCRATCH_BYTES = 0x1_0000;

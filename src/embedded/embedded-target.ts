@@ -57,6 +57,8 @@ export interface EmbeddedTargetOptions {
   readonly windowBytes?: number;
   /** Payload octets of one merged packet (GRO); 0 sends each segment by itself. 64 KiB without it. */
   readonly mergedBytesMax?: number;
+  /** Octets of payload that are handed over with a packet's headers; PREFIX_BYTES without it. */
+  readonly prefixBytes?: number;
   /** SYN-ACKs sent again before a client is forgotten; 5 without it, as Linux' tcp_synack_retries. */
   readonly synAckRetriesMax?: number;
 }
@@ -85,9 +87,11 @@ export class EmbeddedTarget implements Sender, Receiver {
   readonly #server: ServerTcp;
   readonly #writer: ReplyWriter;
   readonly #reply = new Reply();
+  readonly #prefixBytes: number;
   #nowNs = 0;
 
   constructor(options: EmbeddedTargetOptions) {
+    this.#prefixBytes = options.prefixBytes ?? PREFIX_BYTES;
     const { scripts, users, counters, seed } = options;
     this.batch = new FrameBatch(options.batchFrames ?? BATCH_FRAMES);
     const read = (offset: number, into: Uint8Array) => options.capture.read(offset, into);
@@ -185,7 +189,7 @@ export class EmbeddedTarget implements Sender, Receiver {
   #writeReply(user: number): number {
     const reply = this.#reply;
     const headerBytes = this.#writer.write(reply);
-    const prefixBytes = Math.min(reply.payloadBytes, PREFIX_BYTES);
+    const prefixBytes = Math.min(reply.payloadBytes, this.#prefixBytes);
     if (prefixBytes === 0) return headerBytes;
     const offset = (reply.seq - this.#table.iss[user] - 1) >>> 0;
     const session = this.#table.session[user];

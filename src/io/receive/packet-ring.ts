@@ -11,7 +11,6 @@
  * and a VLAN tag is not in the way. So does the filter see them.
  */
 
-import { assert } from '../../base/assert.ts';
 import type { BpfInstruction } from '../../base/bpf-instruction.ts';
 import { attachFilter } from '../filter/socket-filter.ts';
 import {
@@ -63,6 +62,11 @@ const BLOCK_BYTES_MIN = 128 << 10;
  */
 export const RING_FRAMES = 1 << 15;
 
+/** A ring for whole packets has fewer: 2,180 of 64 KiB. */
+const RING_BYTES_MAX = 144e6;
+/** A block holds at least so many frames, so that little of it is left over. */
+const BLOCK_FRAMES_MIN = 15;
+
 /** Every interface there is, now or later. */
 export const ALL_INTERFACES = 0;
 
@@ -81,11 +85,15 @@ export interface RingShape {
 export function ringShape(frames: number, snapBytes: number, pageBytes: number): RingShape {
   const frameBytes =
     Math.ceil((FRAME_HEADER_BYTES + snapBytes) / FRAME_ALIGNMENT) * FRAME_ALIGNMENT;
-  const blockBytes = Math.ceil(BLOCK_BYTES_MIN / pageBytes) * pageBytes;
-  assert(frameBytes <= blockBytes, 'a frame fits a block');
+  const wanted = Math.max(BLOCK_BYTES_MIN, BLOCK_FRAMES_MIN * frameBytes);
+  const blockBytes = Math.ceil(wanted / pageBytes) * pageBytes;
   const framesPerBlock = Math.floor(blockBytes / frameBytes);
   return { frameBytes, framesPerBlock, blockBytes, blocks: Math.ceil(frames / framesPerBlock) };
 }
+
+/** Frames of a ring by default, for packets of so many octets. */
+const ringFramesFor = (snapBytes: number): number =>
+  Math.min(RING_FRAMES, Math.floor(RING_BYTES_MAX / snapBytes));
 
 /** What a packet ring takes, from where, and how large it is. */
 export interface PacketRingOptions {
@@ -128,7 +136,8 @@ export class PacketRing {
 
   /** @throws ReplayError ERR_IO_NOT_PERMITTED, ERR_IO_SOCKET, ERR_IO_FILTER, ERR_IO_MMAP */
   constructor(options: PacketRingOptions) {
-    const { interfaceIndex, filter, snapBytes, ringFrames = RING_FRAMES } = options;
+    const { interfaceIndex, filter, snapBytes } = options;
+    const { ringFrames = ringFramesFor(snapBytes) } = options;
     this.#shape = ringShape(ringFrames, snapBytes, PAGE_BYTES);
     this.#frameBytes = this.#shape.frameBytes;
     this.#framesPerBlock = this.#shape.framesPerBlock;

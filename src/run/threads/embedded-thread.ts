@@ -4,6 +4,7 @@ import { openRunClock } from '../../io/receive/run-clock.ts';
 import { Counter } from '../../measure/counters.ts';
 import { LatencyRecorder } from '../../measure/histograms.ts';
 import { IntervalRecorder, type Timeline } from '../../measure/intervals.ts';
+import { octetsNeeded } from '../../replay/octets-needed.ts';
 import { Replay } from '../../replay/replay.ts';
 import { AddressPool } from '../../schedule/address-pool.ts';
 import { sessionOf, userOf } from '../../schedule/connections.ts';
@@ -40,6 +41,7 @@ export function openEmbeddedThread(job: ThreadJob, capture: CaptureBytes): Threa
     accel: plan.accel,
     seed: plan.seed,
     counters,
+    prefixBytes: octetsNeeded(job.prepared.exchanges),
   });
   const replay = new Replay(
     enginePlan(plan, job.shard, job.shards, links),

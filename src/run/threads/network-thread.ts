@@ -1,14 +1,13 @@
 /** A thread that plays against a real target: frames out and replies in, in this process. */
 import { assert } from '../../base/assert.ts';
-import { HTTP_PREFIX_BYTES, PREFIX_BYTES } from '../../base/prefix-bytes.ts';
 import { type LocalIo, openLocal } from '../../io/open-local.ts';
 import { runStartsNow } from '../../io/receive/run-clock.ts';
 import { Counter } from '../../measure/counters.ts';
 import { LatencyRecorder } from '../../measure/histograms.ts';
 import { IntervalRecorder } from '../../measure/intervals.ts';
+import { octetsNeeded } from '../../replay/octets-needed.ts';
 import { Replay } from '../../replay/replay.ts';
 import type { ReplayPlan } from '../../replay/replay-plan.ts';
-import { Protocol } from '../../session/script/scripts.ts';
 import type { CaptureBytes } from '../../transport/ports.ts';
 import { ChannelTotal } from '../channel/channel-job.ts';
 import { enginePlan } from '../plan/engine-plan.ts';
@@ -42,7 +41,7 @@ export function openNetworkThread(
     announcedAddresses: shard === 0 ? announcedAddresses(way, plan) : 0,
     runStart: runStartsNow(),
     captureBytes: capture,
-    prefixBytes: plan.scripts.protocol.includes(Protocol.HTTP1) ? HTTP_PREFIX_BYTES : PREFIX_BYTES,
+    prefixBytes: octetsNeeded(job.prepared.exchanges),
     ...(way.channel === null ? {} : { inbox: way.channel.inboxes[shard] }),
   });
   // What intercepts dropped counts once, whichever thread it was for.
