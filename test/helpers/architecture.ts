@@ -102,6 +102,38 @@ export const ROOM_RULES: ReadonlyMap<string, ReadonlyMap<string, readonly string
       ['lab', ['rules', 'way', 'sys']],
     ]),
   ],
+  [
+    'run',
+    new Map([
+      ['captures', []],
+      ['plan', ['captures']],
+      ['channel', ['plan']],
+      ['threads', ['channel', 'plan']],
+      ['metrics', ['threads']],
+      ['intercept', ['metrics', 'channel']],
+      ['lab', ['captures']],
+    ]),
+  ],
+  [
+    'cli',
+    new Map([
+      ['values', ['./suggest']],
+      ['options', ['values', './choices']],
+      [
+        'config',
+        [
+          'options',
+          'values',
+          './command-line',
+          './files',
+          './given-options',
+          './intercept-addresses',
+          './suggest',
+          './usage-error',
+        ],
+      ],
+    ]),
+  ],
 ]);
 
 /** Globals by which a clock, chance or the process gets in. */
