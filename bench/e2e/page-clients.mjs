@@ -11,19 +11,9 @@ const COMMAND = fileURLToPath(new URL('../../bin/gryphon.js', import.meta.url));
  * @param argv further options, as `-s` has them
  * @returns requests, seconds, perSecond, and cpu: µs of the client process a request
  */
-export async function replayOnce({ client, target }, capture, users, argv = []) {
-  const play = ['--target', `${target.ipv4}:80`, '--users', `${users}`, '--pace', 'none'];
-  const clients = ['--clients', CLIENTS_ROUTED.ipv4, '--rate', '20000/s'];
-  const outputs = ['--json', '-', '--quiet', '--no-progress'];
-  const command = [process.execPath, COMMAND, 'replay', capture];
-  const { stdout, cpuSeconds } = await timed(client, [
-    ...command,
-    ...play,
-    ...clients,
-    ...outputs,
-    ...argv,
-  ]);
-  const result = JSON.parse(stdout);
+export async function replayOnce(lab, capture, users, argv = []) {
+  const play = ['--users', `${users}`, '--pace', 'none', '--rate', '20000/s'];
+  const { result, cpuSeconds } = await replayed(lab, capture, [...play, ...argv]);
   const { completed, planned } = result.users;
   if (completed !== planned) {
     throw new Error(`${completed} of ${planned} users: ${JSON.stringify(result.users)}`);
@@ -31,6 +21,20 @@ export async function replayOnce({ client, target }, capture, users, argv = []) 
   const requests = result.exchanges.answered;
   const seconds = result.durationSeconds;
   return { requests, seconds, perSecond: requests / seconds, cpu: (cpuSeconds / requests) * 1e6 };
+}
+
+/**
+ * A replay of the capture against the page server, however it ends.
+ * @param argv its users and arrivals
+ * @returns its result, and cpuSeconds of its process
+ */
+export async function replayed({ client, target }, capture, argv) {
+  const command = [process.execPath, COMMAND, 'replay', capture, '--target', `${target.ipv4}:80`];
+  const clients = ['--clients', CLIENTS_ROUTED.ipv4];
+  const outputs = ['--json', '-', '--quiet', '--no-progress'];
+  const all = [...command, ...clients, ...outputs, ...argv];
+  const { stdout, cpuSeconds } = await timed(client, all);
+  return { result: JSON.parse(stdout), cpuSeconds };
 }
 
 /**

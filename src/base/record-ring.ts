@@ -139,6 +139,12 @@ export class RecordRing {
 
   // ---- both ends --------------------------------------------------------------------------
 
+  /** Whether records take a quarter of the room. */
+  get isQuarterFull(): boolean {
+    const bytes = Atomics.load(this.#control, HEAD) - Atomics.load(this.#control, TAIL);
+    return (bytes < 0 ? bytes + this.#capacity : bytes) >= this.#capacity >>> 2;
+  }
+
   /** Records that found no room since the ring was made, modulo 2^32. */
   get dropped(): number {
     return Atomics.load(this.#control, DROPPED) >>> 0;

@@ -96,6 +96,8 @@ export function buildResult(
         ...quietWarning(measured, facts.plan.mode),
       ],
       startLagMsMax: counters[Counter.START_LAG_NS_MAX] / NS_PER_MS,
+      lateStarts: counters[Counter.STARTED_LATE],
+      heldStarts: counters[Counter.STARTED_HELD],
       lagMsP99Bound: LAG_MS_P99_BOUND,
       fellBehind: lagMsP99 > LAG_MS_P99_BOUND,
     },

@@ -96,11 +96,15 @@ export const Counter = {
   EXCHANGES_OTHER_LENGTH: 65,
   // Answers whose end their protocol's framer could not tell: other rules did, for each alone.
   ANSWERS_UNFOLLOWED: 66,
+  // Users that started late (`LATE_START_NS`); and those of them that were held back since the target
+  // left openings unanswered.
+  STARTED_LATE: 67,
+  STARTED_HELD: 68,
 } as const;
 export type Counter = (typeof Counter)[keyof typeof Counter];
 
 /** How many counters a thread's row has. */
-export const COUNTERS = 67;
+export const COUNTERS = 69;
 
 /** Zeroed counters of one thread, in memory that other threads may read. */
 export const createCounters = (): Float64Array<SharedArrayBuffer> =>

@@ -203,6 +203,9 @@ export interface RunResult {
   readonly generator: RunFacts['generator'] & {
     /** The latest start of a user after its intended time. */
     readonly startLagMsMax: number;
+    /** Users that started more than 10 ms after it, and those of them that were held back. */
+    readonly lateStarts: number;
+    readonly heldStarts: number;
     readonly lagMsP99Bound: number;
     /** The lag's p99 exceeds the bound: part of the latencies is the generator's own. */
     readonly fellBehind: boolean;

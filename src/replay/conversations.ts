@@ -23,8 +23,21 @@ import type { Stages } from './stages.ts';
 import { Starts } from './starts.ts';
 import { UserTimers } from './user-timers.ts';
 
-/** Timers handled in one `onTimeout`: a turn of the loop must stay short. */
-const TIMERS_PER_TURN = 1_024;
+/** What came in and was not taken yet, when timers and starts have their turn. */
+export const Backlog = {
+  NONE: 0,
+  SOME: 1,
+  /** Soon the queue will have no room. */
+  CROWDED: 2,
+} as const;
+export type Backlog = (typeof Backlog)[keyof typeof Backlog];
+
+/**
+ * By Backlog: timers handled and users started in one `onTimeout`, since a turn of the loop must stay
+ * short. Each brings replies: while some wait, no more are asked for than are taken in a turn.
+ */
+const TIMERS_PER_TURN = [1_024, 256, 32];
+const STARTS_PER_TURN = [256, 16, 0];
 
 /** What conversations are made of; the transport tells `times` when octets left. */
 export interface ConversationParts {
@@ -67,7 +80,7 @@ export class Conversations {
     const parts = { ...given, pacer, answers, timers };
     const starts = new Starts(plan, parts);
     const fates = new Fates(plan, { ...parts, starts });
-    const player = new Player(plan, { ...parts, fates });
+    const player = new Player(plan, { ...parts, starts, fates });
     this.listener = player;
     this.#plays = plays;
     this.#transport = transport;
@@ -105,13 +118,13 @@ export class Conversations {
    * @param heardNs what had arrived by then has been handed over; where later packets still wait to
    *   be, a timer that is due later may wait for what lies among them
    */
-  onTimeout(nowNs: number, heardNs: number = nowNs): void {
+  onTimeout(nowNs: number, heardNs: number = nowNs, backlog: Backlog = Backlog.NONE): void {
     this.#nowNs = nowNs;
     this.#heardNs = heardNs;
     this.#counters[Counter.CLOCK_NS] = nowNs;
-    this.#wheel.advance(heardNs, TIMERS_PER_TURN, this);
+    this.#wheel.advance(heardNs, TIMERS_PER_TURN[backlog], this);
     if (this.isInterrupting) this.#interruption.goOn(nowNs);
-    this.#starts.onTimeout(nowNs);
+    this.#starts.onTimeout(nowNs, STARTS_PER_TURN[backlog]);
   }
 
   /** The wheel says that something of the user's is due. */
@@ -154,6 +167,7 @@ export class Conversations {
   /** Hand over what was written, and take the time at which it left. */
   flush(): void {
     this.#transport.flush();
+    this.#starts.onFlushed();
   }
 
   /** Whether ended users' last packets may have to be sent again: see Transport. */

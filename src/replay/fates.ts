@@ -73,6 +73,7 @@ export class Fates {
   onReset(user: number, events: number, nowNs: number): void {
     const flags = this.#plays.flags[user];
     if (events & TransportEvent.REFUSED) {
+      this.#starts.onAnswered(user, nowNs);
       this.#finish(user, Counter.REFUSED, NO_REASON, nowNs);
       return;
     }

@@ -18,6 +18,7 @@ import { PlayFlag, type PlayTable } from './play-table.ts';
 import { Close, type ReplayPlan } from './replay-plan.ts';
 import type { PlaySendTimes } from './send-times.ts';
 import type { Stages } from './stages.ts';
+import type { Starts } from './starts.ts';
 import type { UserTimers } from './user-timers.ts';
 
 /** Plays the scripts of all users of a thread over a transport. */
@@ -31,6 +32,7 @@ export class Player implements TransportListener {
   readonly #answers: Answers;
   readonly #times: PlaySendTimes;
   readonly #timers: UserTimers;
+  readonly #starts: Starts;
   readonly #fates: Fates;
   readonly #latency: LatencyRecorder;
   readonly #counters: Float64Array;
@@ -46,6 +48,7 @@ export class Player implements TransportListener {
       readonly answers: Answers;
       readonly times: PlaySendTimes;
       readonly timers: UserTimers;
+      readonly starts: Starts;
       readonly fates: Fates;
       readonly latency: LatencyRecorder;
       readonly counters: Float64Array;
@@ -60,6 +63,7 @@ export class Player implements TransportListener {
     this.#answers = parts.answers;
     this.#times = parts.times;
     this.#timers = parts.timers;
+    this.#starts = parts.starts;
     this.#fates = parts.fates;
     this.#latency = parts.latency;
     this.#counters = parts.counters;
@@ -81,7 +85,7 @@ export class Player implements TransportListener {
     // A bare acknowledgement tells nothing of an answer that may be over.
     if (events & TransportEvent.DATA) this.#plays.progressNs[user] = arrivedNs;
     else if (events & moved) this.#timers.onProgress(user, arrivedNs);
-    if (events & TransportEvent.CONNECTED) this.#onConnected(user, arrivedNs);
+    if (events & TransportEvent.CONNECTED) this.#onConnected(user, arrivedNs, nowNs);
     if (events & TransportEvent.DATA) this.#onData(user);
     if (events & TransportEvent.PEER_FIN) this.#onPeerFin(user, arrivedNs, nowNs);
     if (!(events & TransportEvent.CLOSED)) this.#playSteps(user, nowNs);
@@ -99,9 +103,10 @@ export class Player implements TransportListener {
     return (this.#plays.flags[user] & PlayFlag.LIVE) !== 0;
   }
 
-  #onConnected(user: number, arrivedNs: number): void {
+  #onConnected(user: number, arrivedNs: number, nowNs: number): void {
     const plays = this.#plays;
     const counters = this.#counters;
+    this.#starts.onAnswered(user, nowNs);
     plays.flags[user] |= PlayFlag.CONNECTED;
     counters[Counter.CONNECTED]++;
     counters[Counter.ESTABLISHED]++;

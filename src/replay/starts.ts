@@ -1,7 +1,9 @@
 /** Which user starts when, and what it plays. */
-import { NEVER_NS } from '../base/time.ts';
+import { NEVER_NS, NS_PER_MS } from '../base/time.ts';
 import { Counter } from '../measure/counters.ts';
+import { LAG_MS_P99_BOUND } from '../measure/result.ts';
 import { type Connections, runUserOf, sessionOf } from '../schedule/connections.ts';
+import { OpeningPace } from '../schedule/opening-pace.ts';
 import { runConnectionOf } from '../schedule/run-share.ts';
 import type { ClientStream } from '../transport/client-stream.ts';
 import type { Transport } from '../transport/transport.ts';
@@ -13,8 +15,8 @@ import type { PlaySendTimes } from './send-times.ts';
 import type { Stages } from './stages.ts';
 import type { UserTimers } from './user-timers.ts';
 
-/** Users started in one turn: a turn of the loop must stay short. */
-const STARTS_PER_TURN = 256;
+/** A start so much after its intended time is late. */
+const LATE_START_NS = LAG_MS_P99_BOUND * NS_PER_MS;
 
 /** The users of a thread in the order in which they start, and what each plays. */
 export class Starts {
@@ -33,7 +35,13 @@ export class Starts {
   readonly #times: PlaySendTimes;
   readonly #timers: UserTimers;
   readonly #counters: Float64Array;
+  /** For each of the plan's targets. */
+  readonly #paces: readonly OpeningPace[];
   #begun = 0;
+  #flights = 0;
+  /** The next user's start, and the pace of its target's openings. */
+  #nextNs = NEVER_NS;
+  #nextPace: OpeningPace;
 
   constructor(
     plan: ReplayPlan,
@@ -61,6 +69,9 @@ export class Starts {
     this.#times = parts.times;
     this.#timers = parts.timers;
     this.#counters = parts.counters;
+    this.#paces = plan.targets.map(() => new OpeningPace());
+    this.#nextPace = this.#paces[0];
+    this.#findNext();
   }
 
   /** Users that have been started at least once: those below. */
@@ -70,19 +81,62 @@ export class Starts {
 
   /** When the next user is to start; NEVER_NS when all have. */
   nextDueNs(): number {
-    if (this.#begun >= this.#connections.count || this.isStopped) return NEVER_NS;
-    const { arrivals, stopStartingNs } = this.#plan;
-    const startNs = arrivals.startNs(runUserOf(this.#begun, this.#plan));
-    return startNs > stopStartingNs ? NEVER_NS : startNs;
+    if (this.isStopped) return NEVER_NS;
+    const pace = this.#nextPace;
+    return pace.isHolding ? Math.max(this.#nextNs, pace.nextDueNs()) : this.#nextNs;
   }
 
-  /** Start users whose time has come; at most some hundreds a call. */
-  onTimeout(nowNs: number): void {
-    for (let started = 0; started < STARTS_PER_TURN; started++) {
-      const startNs = this.nextDueNs();
-      if (startNs > nowNs) return;
-      this.#start(this.#begun++, startNs, nowNs);
+  /** Start users whose time has come; at most `limit`. */
+  onTimeout(nowNs: number, limit: number): void {
+    for (let started = 0; started < limit && this.nextDueNs() <= nowNs; started++) {
+      if (nowNs > this.#plan.stopStartingNs) {
+        this.#nextNs = NEVER_NS;
+        return;
+      }
+      const startNs = this.#nextNs;
+      if (nowNs - startNs > LATE_START_NS) this.#countLate();
+      const user = this.#begun++;
+      this.#start(user, startNs, nowNs);
+      this.#findNext();
     }
+  }
+
+  /** What was opened has left. */
+  onFlushed(): void {
+    this.#flights++;
+  }
+
+  /** The target has answered the user's opening. */
+  onAnswered(user: number, nowNs: number): void {
+    const { session, sentNs } = this.#plays;
+    this.#paceOf(session[user]).onAnswer(sentNs[user], nowNs);
+  }
+
+  #findNext(): void {
+    this.#nextNs = NEVER_NS;
+    const user = this.#begun;
+    if (user >= this.#connections.count) return;
+    const { arrivals, stopStartingNs } = this.#plan;
+    const startNs = arrivals.startNs(runUserOf(user, this.#plan));
+    if (startNs > stopStartingNs) return;
+    this.#nextNs = startNs;
+    if (this.#paces.length > 1) this.#nextPace = this.#paceOf(this.#sessionOf(user));
+  }
+
+  #countLate(): void {
+    this.#counters[Counter.STARTED_LATE]++;
+    if (this.#nextPace.isHolding) this.#counters[Counter.STARTED_HELD]++;
+  }
+
+  #paceOf(session: number): OpeningPace {
+    const { scripts, targetOf } = this.#plan;
+    return this.#paces[targetOf[scripts.endpoint[session]]];
+  }
+
+  /** What the user's present connection plays. */
+  #sessionOf(user: number): number {
+    const connection = runConnectionOf(this.#connections.numberOf(user), this.#plan.share);
+    return sessionOf(connection, this.#plan.played);
   }
 
   /** The user has ended: it plays again where iterations are left. */
@@ -98,9 +152,8 @@ export class Starts {
   #start(user: number, startNs: number, nowNs: number): void {
     const plays = this.#plays;
     const counters = this.#counters;
-    const { played, scripts, targetOf, share, isSackLeftOut } = this.#plan;
-    const connection = runConnectionOf(this.#connections.numberOf(user), share);
-    const session = sessionOf(connection, played);
+    const { scripts, targetOf, isSackLeftOut } = this.#plan;
+    const session = this.#sessionOf(user);
     plays.session[user] = session;
     plays.nextStep[user] = this.#stages.first(session);
     plays.flags[user] = PlayFlag.LIVE;
@@ -117,6 +170,7 @@ export class Starts {
     const lagNs = nowNs - startNs;
     if (lagNs > counters[Counter.START_LAG_NS_MAX]) counters[Counter.START_LAG_NS_MAX] = lagNs;
     this.#times.request(user);
+    this.#paceOf(session).onOpen(nowNs, this.#flights);
     const mayOfferSack = isSackLeftOut?.[session] !== 1;
     this.#transport.open(user, targetOf[scripts.endpoint[session]], nowNs, mayOfferSack);
     this.#timers.arm(user, nowNs);

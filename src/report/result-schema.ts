@@ -265,6 +265,8 @@ export const RESULT: z.ZodType<RunResult> = z
     generator: z.looseObject({
       ...generatorParts,
       startLagMsMax: number,
+      lateStarts: later,
+      heldStarts: later,
       lagMsP99Bound: number,
       fellBehind: z.boolean(),
     }),

@@ -248,8 +248,16 @@ function generatorRows({ generator, wallSeconds }: RunResult, width: number): st
       `${threads} and the main one: ${busy} cores busy, ${memory} of memory`,
       width,
     ),
+    ...lateStartsText(generator).flatMap((text) => row('', text, width)),
     ...generator.notes.flatMap((note) => row('', note, width)),
   ];
+}
+
+function lateStartsText({ lateStarts, heldStarts, startLagMsMax }: RunResult['generator']) {
+  if (lateStarts === 0) return [];
+  const held = heldStarts === 0 ? '' : `, ${formatCount(heldStarts)} of them held back`;
+  const latest = formatDuration((startLagMsMax / 1000) * NS_PER_SECOND);
+  return [`${formatCount(lateStarts)} users started late, by up to ${latest}${held}`];
 }
 
 function explanationBlock(result: RunResult, width: number): string[] {

@@ -38,6 +38,9 @@ export interface Verdict {
   readonly caveat: string | null;
 }
 
+/** With more late starts than this share the load was not the planned one. */
+const LATE_SHARE_MAX = 0.01;
+
 /** With more answers than this share unlike the recorded ones a run is not good. */
 export const UNLIKE_SHARE_MAX = 0.1;
 
@@ -49,7 +52,7 @@ export function verdictOf(result: RunResult): Verdict {
   const { thresholds, users } = result;
   const ending = endingOf(result);
   const unlike = unlikeCaveats(result);
-  const caveats = [...unlike, ...lagCaveat(result)];
+  const caveats = [...unlike, ...lagCaveat(result), ...lateStartsCaveat(result)];
   const caveat = caveats.length === 0 ? null : caveats.join('; ');
   if (ending !== 'done') return { ending, level: 'bad', headline: badHeadline(result), caveat };
   const isWhole = thresholds.length > 0 || users.completed === users.planned;
@@ -103,6 +106,20 @@ function usersClause(completed: number, planned: number): string {
     return planned === 1 ? 'the one user completed' : `all ${formatCount(planned)} users completed`;
   }
   return `${formatCount(completed)} of ${formatCount(planned)} users completed`;
+}
+
+/** Users that started late were fewer at a time than planned. */
+function lateStartsCaveat({ generator, users }: RunResult): string[] {
+  const { lateStarts, heldStarts, startLagMsMax } = generator;
+  if (lateStarts <= users.planned * LATE_SHARE_MAX) return [];
+  const latest = formatDuration(startLagMsMax * NS_PER_MS);
+  const why =
+    heldStarts > lateStarts / 2
+      ? 'the target left connections unanswered'
+      : 'more was asked of this machine than it can do';
+  return [
+    `${shareText(lateStarts, users.planned)} of the users started late (up to ${latest}): ${why}`,
+  ];
 }
 
 /** What was not as recorded: the status of answers, what came unasked, or lengths. */

@@ -37,6 +37,8 @@ export interface Receiver {
 export interface QueueingReceiver extends Receiver {
   /** When the packet that was handed over last had arrived, in ns since the start of the run. */
   readonly lastArrivedNs: number;
+  /** Whether a quarter of the queue's room is taken. */
+  readonly isCrowded: boolean;
 }
 
 /** Reads octets of the joined capture: for checksums and for the embedded target, not for sending. */

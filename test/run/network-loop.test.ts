@@ -17,6 +17,8 @@ import { makeEnds, type SimulationOptions } from '../sim/simulation.ts';
 const LOOK_NS = 1_000;
 const ONE_WAY_NS = 2 * NS_PER_MS;
 const TURNS_MAX = 1_000_000;
+/** Room in the ring that replies wait in. */
+const RING_PACKETS = 2_048;
 
 /** Where in a turn the process can stand still. */
 type Where = 'waiting' | 'receiving' | 'sending';
@@ -53,16 +55,27 @@ class World implements QueueingReceiver {
   readonly #link: FaultyLink;
   readonly #target: Target;
   readonly #stall: Stall;
+  readonly #packetNs: number;
 
-  constructor(link: FaultyLink, target: Target, stall: Stall) {
+  constructor(link: FaultyLink, target: Target, stall: Stall, packetNs: number) {
     this.#link = link;
     this.#target = target;
     this.#stall = stall;
+    this.#packetNs = packetNs;
   }
 
   look(): number {
     this.goOn(this.nowNs + LOOK_NS);
     return this.nowNs;
+  }
+
+  get isCrowded(): boolean {
+    return this.#ring.length >= RING_PACKETS / 4;
+  }
+
+  /** That takes the process so long. */
+  work(packets: number): void {
+    if (this.#packetNs > 0) this.goOn(this.nowNs + packets * this.#packetNs);
   }
 
   /** The process is about to do that: it may be stopped before. */
@@ -88,6 +101,7 @@ class World implements QueueingReceiver {
     const packets = this.#ring.splice(0, limit);
     for (const { octets, arrivedNs } of packets) {
       this.comeTo('receiving');
+      this.work(1);
       this.#slot.set(octets);
       this.lastArrivedNs = arrivedNs;
       sink.onPacket(0, octets.length, arrivedNs);
@@ -128,12 +142,20 @@ interface Played {
   readonly answeredBefore: number;
 }
 
-function play(options: SimulationOptions, stall: Stall, toServer: Faults = {}): Played {
+interface Path {
+  readonly toServer?: Faults;
+  readonly oneWayNs?: number;
+  /** How long the process takes over a packet that comes in, or goes out. */
+  readonly packetNs?: number;
+}
+
+function play(options: SimulationOptions, stall: Stall, path: Path = {}): Played {
+  const { toServer = {}, oneWayNs = ONE_WAY_NS, packetNs = 0 } = path;
   const ends = makeEnds(options);
   const { plan, target, recorded, counters } = ends;
-  const delay = { delayNs: ONE_WAY_NS };
+  const delay = { delayNs: oneWayNs };
   const link = new FaultyLink(target, options.seed, { ...delay, ...toServer }, delay);
-  const world = new World(link, target, stall);
+  const world = new World(link, target, stall, packetNs);
   let answeredBefore = 0;
   world.onStall = () => {
     answeredBefore = counters[Counter.EXCHANGES_ANSWERED];
@@ -143,6 +165,7 @@ function play(options: SimulationOptions, stall: Stall, toServer: Faults = {}): 
     batch: link.batch,
     flush: () => {
       world.comeTo('sending');
+      world.work(link.batch.count);
       link.flush();
       return world.nowNs;
     },
@@ -220,7 +243,7 @@ describe('a process that stands still for longer than a retransmission timeout',
       const { counters } = play(
         { ...KEEPALIVE, users: 40 },
         { atNs: 0, forNs: 60 * NS_PER_MS, relayNs: 0, isRepeated: true, ...stall },
-        { drop: isLost },
+        { toServer: { drop: isLost } },
       );
       expect(counters[Counter.RETRANSMITTED]).toBeGreaterThan(0);
       expect(counters[Counter.COMPLETED]).toBe(40);
@@ -236,5 +259,38 @@ describe('a process that stands still for longer than a retransmission timeout',
     expect([first.endNs, second.startNs]).toEqual([NS_PER_SECOND, 2 * NS_PER_SECOND]);
     expect(first.counters[Counter.EXCHANGES_ANSWERED]).toBe(answeredBefore);
     expect(counters[Counter.EXCHANGES_ANSWERED]).toBe(USERS * EXCHANGES);
+  });
+});
+
+describe('more users than the process can start in the time that it has', () => {
+  const NO_STALL: Stall = { atNs: NS_PER_SECOND * 1e6, where: 'waiting', forNs: 0, relayNs: 0 };
+  const SHORT: SimulationOptions = {
+    sessions: [
+      {
+        messages: [
+          { from: 'client', octets: randomOctets(200, 1) },
+          { from: 'server', octets: randomOctets(300, 2) },
+        ],
+      },
+    ],
+    users: 6_000,
+    seed: 7,
+    ratePerSecond: 1_000_000,
+  };
+  const { counters, backlog } = play(SHORT, NO_STALL, {
+    oneWayNs: 50_000,
+    packetNs: 3_000,
+  });
+
+  test('bring no more replies than the ring has room for', () => {
+    expect(backlog).toBeLessThan(RING_PACKETS);
+    expect(counters[Counter.COMPLETED]).toBe(SHORT.users);
+    expect(counters[Counter.SYN_RETRANSMITTED]).toBe(0);
+    expect(counters[Counter.RETRANSMITTED]).toBe(0);
+  });
+
+  test('are counted as late, and as held back by none but this machine', () => {
+    expect(counters[Counter.STARTED_LATE]).toBeGreaterThan(SHORT.users / 2);
+    expect(counters[Counter.STARTED_HELD]).toBe(0);
   });
 });

@@ -50,6 +50,10 @@ export class ChannelReceiver implements QueueingReceiver {
     return received;
   }
 
+  get isCrowded(): boolean {
+    return this.#ring.isQuarterFull;
+  }
+
   /** Replies that found no room in the ring. */
   readDropped(): number {
     return this.#ring.dropped;

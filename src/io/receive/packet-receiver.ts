@@ -46,6 +46,10 @@ export class PacketReceiver implements QueueingReceiver {
     return limit;
   }
 
+  get isCrowded(): boolean {
+    return this.#ring.isQuarterFull;
+  }
+
   /** Packets that the ring had no room for, since it was opened. */
   readDropped(): number {
     return this.#ring.readDropped();

@@ -173,6 +173,13 @@ export class PacketRing {
     return (status & TP_STATUS_USER) !== 0;
   }
 
+  /** Whether packets wait in a quarter of the frames, to a block. */
+  get isQuarterFull(): boolean {
+    const block = (this.#block + (this.#blocks >>> 2)) % this.#blocks;
+    const status = Atomics.load(this.#words, (block * this.#blockBytes) >>> 2);
+    return this.#blocks >= 4 && (status & TP_STATUS_USER) !== 0;
+  }
+
   /** Where the packet's IP header begins in `data`. */
   get start(): number {
     return this.#at + (this.#words[(this.#at >>> 2) + OFFSETS] >>> 16);

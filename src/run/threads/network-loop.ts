@@ -1,7 +1,7 @@
 /**
  * The loop of a run against a real target, in a thread that may block: replies first, then timers,
  * then what they made us send, then wait. Every part is bounded, so that a turn stays short and no
- * part starves another.
+ * part starves another. While replies wait, fewer users are started: each brings more of them.
  *
  * While replies wait in the ring, timers see the time at which the last one that was taken had
  * arrived: what they would fire for (an acknowledgement, the rest of an answer) may lie behind it.
@@ -13,6 +13,7 @@
  */
 import { NEVER_NS, NS_PER_MS } from '../../base/time.ts';
 import type { IntervalRecorder } from '../../measure/intervals.ts';
+import { Backlog } from '../../replay/conversations.ts';
 import type { Replay } from '../../replay/replay.ts';
 import type { QueueingReceiver } from '../../transport/ports.ts';
 import { DRAIN_NS, lingerNs, RESETS_PER_TURN } from './drain.ts';
@@ -74,7 +75,7 @@ export function* networkTurns(loop: NetworkLoop): Generator<void, number> {
     } else if (nowNs >= settledNs) {
       heardNs = nowNs;
     }
-    replay.onTimeout(nowNs, heardNs);
+    replay.onTimeout(nowNs, heardNs, backlogOf(receiver, received));
     replay.flush();
     const leftNs = loop.nowNs();
     if (leftNs - nowNs >= STALL_NS_MIN) replay.onStandstill(nowNs, leftNs);
@@ -106,6 +107,11 @@ export function* networkTurns(loop: NetworkLoop): Generator<void, number> {
   linger(loop, nowNs + lingerNs(replay));
   loop.readCounts();
   return nowNs;
+}
+
+function backlogOf(receiver: QueueingReceiver, received: number): Backlog {
+  if (received < REPLIES_PER_TURN) return Backlog.NONE;
+  return receiver.isCrowded ? Backlog.CROWDED : Backlog.SOME;
 }
 
 /** Ended users still acknowledge what their servers repeat. */
