@@ -24,7 +24,7 @@ export function countedOf(facts: CountedFacts, counters: Float64Array): CountedP
     users: userReport(facts.plays, counters),
     exchanges: exchangeReport(count),
     answerRules: {
-      http: count(Counter.ANSWER_BY_PROTOCOL),
+      protocol: count(Counter.ANSWER_BY_PROTOCOL),
       'recorded-length': count(Counter.ANSWER_BY_LENGTH),
       'push-quiet': count(Counter.ANSWER_BY_QUIET),
       close: count(Counter.ANSWER_BY_CLOSE),
@@ -61,6 +61,7 @@ function exchangeReport(count: (counter: Counter) => number): RunResult['exchang
     unsolicited: count(Counter.EXCHANGES_UNSOLICITED),
     mismatched: count(Counter.EXCHANGES_MISMATCHED),
     otherLength: count(Counter.EXCHANGES_OTHER_LENGTH),
+    unfollowed: count(Counter.ANSWERS_UNFOLLOWED),
     failed: count(Counter.EXCHANGES_FAILED),
     statuses: {
       '1xx': count(Counter.STATUS_1XX),

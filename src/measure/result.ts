@@ -108,6 +108,8 @@ export interface ExchangeReport {
   readonly mismatched: number;
   /** Answers of another length than the recorded ones that are whole, as their protocol says. */
   readonly otherLength: number;
+  /** Answers whose end their protocol's framer could not tell: other rules did, for each alone. */
+  readonly unfollowed: number;
   /** Answers whose status is of another class than the recorded one. */
   readonly failed: number;
   /** Answers that began with a status line, by class. */

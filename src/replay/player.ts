@@ -118,7 +118,9 @@ export class Player implements TransportListener {
   }
 
   #onData(user: number): void {
-    this.#answers.onData(user, this.#transport.delivery);
+    const transport = this.#transport;
+    do this.#answers.onData(user, transport.delivery);
+    while (transport.nextPiece());
     if (this.#answers.isExpecting(user)) this.#transport.expectMore(user);
   }
 

@@ -5,16 +5,19 @@
  * Sans-IO: packets come in by `onPacket`, time by `onTimeout`, frames go out through the sender's
  * batch. `nextDueNs` says when `onTimeout` has something to do; a spurious call is harmless.
  */
+import { PREFIX_BYTES } from '../base/prefix-bytes.ts';
 import type { LatencyRecorder } from '../measure/histograms.ts';
 import { type ClassColumns, ClassRecorder } from '../measure/request-classes.ts';
 import { CONNECTION_BYTES_PER_USER, Connections } from '../schedule/connections.ts';
 import { TIMER_BYTES_PER_USER } from '../schedule/timing-wheel.ts';
+import { HeldOctets } from '../transport/held-octets.ts';
 import { Owners } from '../transport/owners.ts';
 import { PacketIntake } from '../transport/packet-intake.ts';
 import type { CaptureBytes, PacketSink, Receiver, Sender } from '../transport/ports.ts';
 import { RECORDED_STREAM_BYTES_PER_USER, RecordedStream } from '../transport/recorded-stream.ts';
 import { TcpTransport, TRANSPORT_BYTES_PER_USER } from '../transport/tcp-transport.ts';
 import { Conversations } from './conversations.ts';
+import { octetsNeeded } from './octets-needed.ts';
 import { PLAY_BYTES_PER_USER, PlayTable } from './play-table.ts';
 import { type PreparedSessions, prepareSessions } from './prepared-sessions.ts';
 import type { ReplayPlan } from './replay-plan.ts';
@@ -67,6 +70,7 @@ export class Replay extends Conversations implements PacketSink {
       times,
       receiver.data,
       counters,
+      octetsNeeded(prepared.exchanges) > PREFIX_BYTES ? new HeldOctets() : null,
     );
     super(plan, {
       connections,

@@ -102,6 +102,7 @@ const exchanges = z
     unsolicited: later,
     mismatched: number,
     otherLength: later,
+    unfollowed: later,
     failed: later,
     statuses: counts.default({}),
     ofCompleted: later,

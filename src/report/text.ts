@@ -202,8 +202,16 @@ function dueText({ exchanges, rates }: RunResult): string {
 
 /** How many, which part of the recorded rate, how fast; and what is unlike the recording. */
 function answersText({ exchanges, rates }: RunResult): string {
-  const { answered, unanswered, mismatched, otherLength, failed, statuses, unsolicited } =
-    exchanges;
+  const {
+    answered,
+    unanswered,
+    mismatched,
+    otherLength,
+    unfollowed,
+    failed,
+    statuses,
+    unsolicited,
+  } = exchanges;
   const classes = nonZero(statuses).map(([name, count]) => `${name} ${formatCount(count)}`);
   const parts = [
     formatCount(answered),
@@ -213,6 +221,7 @@ function answersText({ exchanges, rates }: RunResult): string {
   if (unanswered > 0) parts.push(`${formatCount(unanswered)} sent and not answered`);
   if (otherLength > 0)
     parts.push(`${formatCount(otherLength)} whole, but longer or shorter than recorded`);
+  if (unfollowed > 0) parts.push(`${formatCount(unfollowed)} not as their protocol has it`);
   if (mismatched > 0) parts.push(`${formatCount(mismatched)} not as long as recorded`);
   if (failed > 0) parts.push(`${formatCount(failed)} with another status than recorded`);
   if (unsolicited > 0) parts.push(`${formatCount(unsolicited)} times the target spoke unasked`);

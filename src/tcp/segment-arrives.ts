@@ -26,8 +26,11 @@ const UNUSUAL = UserFlag.RECOVERY | UserFlag.LOSS | UserFlag.SCOREBOARD | UserFl
 export class SegmentArrives {
   /** In-order octets that the last `onSegment` delivered. */
   deliveredBytes = 0;
-  /** First octets of that segment's payload that had been delivered before. */
+  /** Their first one's sequence number; octets of the segment's payload that had come before it. */
+  deliveredFrom: Seq = 0;
   repeatedBytes = 0;
+  /** Whether that segment's payload lies behind a hole, and was taken. */
+  isKept = false;
   /** Whether they ended with the sender's push flag. */
   deliveredPush = false;
 
@@ -76,6 +79,7 @@ export class SegmentArrives {
   ): number {
     this.deliveredBytes = 0;
     this.deliveredPush = false;
+    this.isKept = false;
     const state = this.#users.state[user];
     if (state === State.CLOSED) return TcpEvent.NONE;
     if (state === State.SYN_SENT) return this.#onSegmentSynSent(user, segment, options, nowNs);
@@ -346,6 +350,7 @@ export class SegmentArrives {
       if (!reassembly.has(user)) users.flags[user] &= ~UserFlag.HOLE;
     }
     this.deliveredBytes = seqDiff(reached, rcvNxt);
+    this.deliveredFrom = rcvNxt;
     this.repeatedBytes = seqDiff(rcvNxt, seq);
     this.deliveredPush = isPushed;
     users.rcvNxt[user] = reached;
@@ -368,6 +373,7 @@ export class SegmentArrives {
       return TcpEvent.OUT_OF_ORDER_LOST;
     }
     this.#users.flags[user] |= UserFlag.HOLE;
+    this.isKept = true;
     return TcpEvent.NONE;
   }
 

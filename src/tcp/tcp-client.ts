@@ -72,6 +72,16 @@ export class TcpClient {
     );
   }
 
+  /** Sequence number of the first octet that the last `onSegment` delivered. */
+  get deliveredFrom(): Seq {
+    return this.#segmentArrives.deliveredFrom;
+  }
+
+  /** Whether the last `onSegment`'s payload lies behind a hole, and was taken. */
+  get isKept(): boolean {
+    return this.#segmentArrives.isKept;
+  }
+
   /** First octets of the last `onSegment`'s payload that had been delivered before. */
   get repeatedBytes(): number {
     return this.#segmentArrives.repeatedBytes;

@@ -12,6 +12,7 @@ import type { IpView } from '../wire/ip-view.ts';
 import { ACK, FIN, RST, SYN, type TcpView } from '../wire/tcp.ts';
 import type { TcpOptions } from '../wire/tcp-options.ts';
 import type { ClientStream } from './client-stream.ts';
+import type { HeldOctets, Piece } from './held-octets.ts';
 import { Outbox } from './outbox.ts';
 import type { Owners } from './owners.ts';
 import { PathMessages } from './path-messages.ts';
@@ -45,6 +46,8 @@ export interface TcpDelivery extends Delivery {
   readonly payloadCapturedBytes: number;
 }
 
+const NO_PIECES: readonly Piece[] = [];
+
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** All TCP connections of a thread, behind the port that the player knows. */
@@ -60,6 +63,13 @@ export class TcpTransport implements Transport {
   readonly #frames: SegmentFrames;
   readonly #tcp: TcpClient;
   readonly #paths: PathMessages;
+  readonly #data: DataView;
+  /** Null where nobody reads what comes in: then behind holes places are kept, and no octets. */
+  readonly #held: HeldOctets | null;
+  /** Of the packet at hand: octets that had been waiting behind a hole, from the next piece on. */
+  #pieces: readonly Piece[] = NO_PIECES;
+  #piece = 0;
+  #isPushed = false;
 
   /** @param data where packets that come in lie */
   constructor(
@@ -71,6 +81,7 @@ export class TcpTransport implements Transport {
     times: SendTimes,
     data: DataView,
     counters: Float64Array,
+    held: HeldOctets | null = null,
   ) {
     const users = new UserTable(connections.count);
     const target = new Uint16Array(connections.count);
@@ -96,11 +107,14 @@ export class TcpTransport implements Transport {
     this.#outbox = outbox;
     this.#frames = frames;
     this.#tcp = tcp;
+    this.#data = data;
+    this.#held = held;
     this.#paths = new PathMessages(plan, connections, owners, target, tcp, counters);
   }
 
   open(user: number, target: number, nowNs: number, mayOfferSack: boolean): void {
     this.#target[user] = target;
+    this.#held?.forget(user);
     const iss = this.#frames.issOf(user, nowNs);
     this.#tcp.open(user, iss, nowNs, mayOfferSack && this.#plan.syn.sackPermitted);
   }
@@ -120,6 +134,7 @@ export class TcpTransport implements Transport {
   }
 
   abort(user: number, nowNs: number): void {
+    this.#held?.forget(user);
     this.#tcp.abort(user, nowNs);
   }
 
@@ -199,15 +214,48 @@ export class TcpTransport implements Transport {
     }
     if (events & TcpEvent.OUT_OF_ORDER_LOST) counters[Counter.DROPPED_OUT_OF_ORDER]++;
     if (events & TcpEvent.DATA) {
-      delivery.bytes = tcp.deliveredBytes;
-      delivery.isPushed = tcp.deliveredPush;
-      // What had come before is not told again, and what waited behind a hole is not at hand.
-      const skip = tcp.repeatedBytes;
-      delivery.dataStart = delivery.payloadStart + skip;
-      delivery.atHandBytes = Math.max(0, delivery.payloadCapturedBytes - skip);
+      this.#deliver(user);
       counters[Counter.PAYLOAD_BYTES_RECEIVED] += tcp.deliveredBytes;
+    } else if (this.#held !== null && tcp.isKept) {
+      const { payloadStart, payloadCapturedBytes } = delivery;
+      this.#held.keep(user, segment.seq, this.#data, payloadStart, payloadCapturedBytes);
     }
     return events & TOLD_BITS;
+  }
+
+  /** What had come before is not told again, and what waited behind a hole follows piece by piece. */
+  #deliver(user: number): void {
+    const { delivery } = this;
+    const tcp = this.#tcp;
+    const skip = tcp.repeatedBytes;
+    delivery.data = this.#data;
+    delivery.bytes = tcp.deliveredBytes;
+    delivery.isPushed = tcp.deliveredPush;
+    delivery.dataStart = delivery.payloadStart + skip;
+    delivery.atHandBytes = Math.max(0, delivery.payloadCapturedBytes - skip);
+    const ownBytes = delivery.payloadBytes - skip;
+    this.#pieces = NO_PIECES;
+    if (this.#held === null || delivery.bytes <= ownBytes) return;
+    const reached = seqAdd(tcp.deliveredFrom, delivery.bytes);
+    this.#pieces = this.#held.take(user, seqAdd(tcp.deliveredFrom, ownBytes), reached);
+    this.#piece = 0;
+    this.#isPushed = delivery.isPushed;
+    delivery.bytes = ownBytes;
+    delivery.isPushed = false;
+  }
+
+  nextPiece(): boolean {
+    if (this.#pieces.length === 0) return false;
+    const { delivery } = this;
+    const piece = this.#pieces[this.#piece++];
+    delivery.data = piece.data;
+    delivery.bytes = piece.bytes;
+    delivery.dataStart = piece.start;
+    delivery.atHandBytes = piece.atHandBytes;
+    if (this.#piece < this.#pieces.length) return true;
+    delivery.isPushed = this.#isPushed;
+    this.#pieces = NO_PIECES;
+    return true;
   }
 
   /** Whether this is the user's present connection, and there is one. */

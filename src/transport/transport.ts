@@ -27,9 +27,9 @@ export const TransportEvent = {
   GAVE_UP: 0x080,
 } as const;
 
-/** In-order octets that a packet brought, and where they lie. */
+/** In-order octets that a packet brought, and where they lie: a piece at a time (`nextPiece`). */
 export interface Delivery {
-  /** In-order octets, those that had been waiting behind a hole included. */
+  /** In-order octets; in the last piece those that had been waiting behind a hole may be included. */
   readonly bytes: number;
   /** Whether they end with the sender's push flag. */
   readonly isPushed: boolean;
@@ -44,6 +44,8 @@ export interface Delivery {
 export interface Transport {
   /** What the packet at hand brought, during an event with DATA. */
   readonly delivery: Delivery;
+  /** Goes on to the packet's next octets, which had been waiting behind a hole; false without any. */
+  nextPiece(): boolean;
   /**
    * Begin the user's present connection (`Connections`). Its time is told to SendTimes.
    * @param target row in the plan's targets

@@ -29,7 +29,7 @@ describe.runIf(canRun('ends of answers', TOOLS))('ends of answers', () => {
         const load = ['--users', `${USERS}`, '--pace', 'none', '--clients', CLIENTS_ROUTED.ipv4];
         const target = ['--target', `${lab.target.ipv4}:80`];
         const result = completed(await replay(lab.client, [CAPTURE, ...target, ...load]), USERS);
-        expect(result.answerRules).toMatchObject({ http: result.exchanges.answered });
+        expect(result.answerRules).toMatchObject({ protocol: result.exchanges.answered });
       } finally {
         await server.stop();
       }

@@ -58,6 +58,10 @@ export class Loopback implements Transport {
     this.#delayNs = delayNs;
   }
 
+  nextPiece(): boolean {
+    return false;
+  }
+
   /** When the next thing comes in. */
   nextArrivalNs(): number {
     return this.#arrivals.at(0)?.atNs ?? NEVER_NS;

@@ -165,8 +165,17 @@ function userRows({ users }: RunResult): string[][] {
 }
 
 function answerRows({ exchanges, answerRules }: RunResult): string[][] {
-  const { answered, unanswered, unsent, unsolicited, mismatched, otherLength, failed, statuses } =
-    exchanges;
+  const {
+    answered,
+    unanswered,
+    unsent,
+    unsolicited,
+    mismatched,
+    otherLength,
+    unfollowed,
+    failed,
+    statuses,
+  } = exchanges;
   const of = (name: string, count: number): string[] => [
     name,
     formatCount(count),
@@ -182,6 +191,7 @@ function answerRows({ exchanges, answerRules }: RunResult): string[][] {
     ...nonZero(statuses).map(([status, count]) => of(`status ${status}`, count)),
     of('of another status than recorded', failed),
     of('whole, of another length than recorded', otherLength),
+    of('not as their protocol has it, or cut off by the snap length', unfollowed),
     of('of another length than recorded, and nothing says that they are whole', mismatched),
     ...nonZero(answerRules).map(([rule, count]) => of(`end told by: ${rule}`, count)),
   ];
