@@ -35,7 +35,11 @@ describe.runIf(canRun('replay against redis', TOOLS))('replay against redis', ()
 
     const argv = [fixture(capture), '--target', `${lab.target.ipv4}:6379`];
     const clients = ['--clients', CLIENTS_ROUTED.ipv4, '--users', `${users}`];
-    completed(await replay(lab.client, [...argv, ...clients]), users);
+    const result = completed(await replay(lab.client, [...argv, ...clients]), users);
+    // Each command is an exchange of its own, however many came in one segment.
+    const commands = [...expected.values()].reduce((sum, count) => sum + count, 0);
+    expect(result.exchanges).toMatchObject({ answered: commands, unfollowed: 0 });
+    expect(result.answerRules).toMatchObject({ protocol: commands });
 
     await connectionsGone(lab.target, CLIENTS_ROUTED.ipv4);
     const calls = await redis.calls();

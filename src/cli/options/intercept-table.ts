@@ -46,7 +46,7 @@ export const INTERCEPT_TABLE = optionTable({
   prefixBytes: value(whole({ min: 0, max: PREFIX_BYTES_MAX }), {
     group: WHERE,
     help: 'bytes of payload handed over with the headers',
-    more: "bytes of payload handed over with the headers, 4096 at most. 50,000 packets a second that fill 1024 are 53 MB/s. With fewer than an HTTP answer's header has, the [rule `http`](latency-and-summary.md#where-an-answer-ends) cannot apply",
+    more: "bytes of payload handed over with the headers, 4096 at most. 50,000 packets a second that fill 1024 are 53 MB/s. With fewer than an HTTP answer's header has, the [rule `protocol`](latency-and-summary.md#where-an-answer-ends) cannot apply",
     default: String(PREFIX_BYTES),
   }),
   listen: value(
