@@ -34,6 +34,12 @@ export const addressAt = (range: AddressRange, index: number): IpAddress => ({
   low: range.start + index,
 });
 
+/** The text form of a range: its first address, and its last one where there are more. */
+export function formatRange(range: AddressRange): string {
+  const first = formatAddress(addressAt(range, 0));
+  return range.count === 1 ? first : `${first}-${formatAddress(addressAt(range, range.count - 1))}`;
+}
+
 /** Whether the range holds the address. */
 export function isInRange(address: IpAddress, range: AddressRange): boolean {
   const offset = address.low - range.start;

@@ -5,7 +5,7 @@
  * an interval has the port spans of those who own its addresses. A look-up is a binary search among
  * the intervals of the address's prefix, and a comparison with the owner's targets.
  */
-import { type AddressRange, formatAddress } from '../base/address.ts';
+import { type AddressRange, formatRange } from '../base/address.ts';
 import type { PacketEnds, Registration } from './ports.ts';
 
 /** Replays on one intercept: each has a ring of some megabytes. */
@@ -41,7 +41,7 @@ export function overlapOf(
     for (const range of request.ranges) {
       const clash = other.ranges.find((each) => shareAddresses(each, range));
       if (clash === undefined) continue;
-      const first = formatRange(other.family, clash);
+      const first = formatRange(clash);
       const { ports } = other;
       return (
         `${nameOf(other.id)} has registered clients ${first} with ports ` +
@@ -50,14 +50,6 @@ export function overlapOf(
     }
   }
   return null;
-}
-
-/** The text form of a range: its first address, and its last one where there are more. */
-export function formatRange(family: 4 | 6, { prefix, start, count }: AddressRange): string {
-  const first = formatAddress({ family, prefix, low: start });
-  return count === 1
-    ? first
-    : `${first}-${formatAddress({ family, prefix, low: start + count - 1 })}`;
 }
 
 /** Finds owners; made anew when registrations come and go, which is seldom. */

@@ -46,9 +46,6 @@ export interface ArrivalPlan {
   readonly description: string;
 }
 
-/** The recorded session that a user plays: round robin in capture order. */
-export const sessionOf = (user: number, sessions: number): number => user % sessions;
-
 /**
  * The plan of arrivals; of `ramp`, `rate` and the recorded arrivals the first that is given counts.
  * @throws ReplayError ERR_ARRIVALS_RAMP (usage) when a ramp ends below `users`

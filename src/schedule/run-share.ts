@@ -6,7 +6,7 @@
  * number in the whole run, when a user starts and which session it plays, is asked for here.
  */
 
-import { formatAddress } from '../base/address.ts';
+import { formatRange } from '../base/address.ts';
 import type { ArrivalPlan } from './arrivals.ts';
 import type { ClientAddresses } from './client-addresses.ts';
 
@@ -63,10 +63,5 @@ export function addressesOfShare(
     before += range.count;
     return count > 0 ? [{ ...range, start: range.start + skipped, count }] : [];
   });
-  const { family, prefix } = clients;
-  const text = ranges
-    .map(({ start, count }) => [start, start + count - 1])
-    .map((ends) => ends.map((low) => formatAddress({ family, prefix, low })).join('-'))
-    .join(',');
-  return { ...clients, ranges, text, parts: ranges };
+  return { ...clients, ranges, text: ranges.map(formatRange).join(','), parts: ranges };
 }

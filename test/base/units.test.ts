@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { ReplayError } from '../../src/base/errors.ts';
 import {
   formatBytes,
   formatCount,
@@ -13,16 +12,7 @@ import {
   parseRatePerSecond,
   parseSizeBytes,
 } from '../../src/base/units.ts';
-
-const refusal = (parse: () => unknown): ReplayError => {
-  try {
-    parse();
-  } catch (error) {
-    if (error instanceof ReplayError) return error;
-    throw error;
-  }
-  throw new Error('nothing was refused');
-};
+import { refusal } from '../helpers/refusal.ts';
 
 describe('a duration', () => {
   test.each([

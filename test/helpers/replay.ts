@@ -1,8 +1,10 @@
 /** Runs the built command inside a lab and reads what it says of itself. */
+
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
+import type { Ledger } from '../../src/measure/result.ts';
 import { parseResult } from '../../src/report/json.ts';
 import { packetFields, startCapture } from './capture.ts';
 import { connectionsWith, type Host, type Lab, runInside } from './netns.ts';
@@ -33,17 +35,7 @@ export interface ReplayResult {
       readonly skipped: Readonly<Record<string, number>>;
     };
   };
-  readonly users: {
-    readonly planned: number;
-    readonly waiting: number;
-    readonly live: number;
-    readonly completed: number;
-    readonly refused: number;
-    readonly reset: number;
-    readonly timedOut: number;
-    readonly aborted: number;
-    readonly peakEstablished: number;
-  };
+  readonly users: Ledger & { readonly peakEstablished: number };
   readonly exchanges: {
     readonly intended: number;
     readonly sent: number;

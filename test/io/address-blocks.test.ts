@@ -6,7 +6,7 @@ import {
   blocksOf,
   coveringBlocks,
   formatEndpoint,
-  formatRange,
+  formatRangeOrBlock,
   parseBlock,
   rangeOfBlock,
   routesOf,
@@ -154,7 +154,7 @@ describe('what blocks leave of a range', () => {
     { name: 'two that touch', blocks: ['10.0.0.0/29', '10.0.0.8/29'], left: ['10.0.0.16/28'] },
   ])('$name', ({ blocks, left }) => {
     const found = withoutBlocks(rangeOf('10.0.0.0', 32), blocks.map(blockOf));
-    expect(found.map(formatRange)).toEqual(left);
+    expect(found.map(formatRangeOrBlock)).toEqual(left);
   });
 
   test.each([
@@ -164,7 +164,7 @@ describe('what blocks leave of a range', () => {
     { block: 'fd77:18::1:0:0/96', left: ['fd77:18::/124'] },
   ])('of IPv6: $block', ({ block, left }) => {
     const found = withoutBlocks(rangeOf('fd77:18::', 16), [blockOf(block)]);
-    expect(found.map(formatRange)).toEqual(left);
+    expect(found.map(formatRangeOrBlock)).toEqual(left);
   });
 });
 

@@ -1,23 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { ReplayError } from '../../src/base/errors.ts';
 import { parseThreshold } from '../../src/cli/values/thresholds.ts';
 import { buildResult } from '../../src/measure/build-result.ts';
 import type { Measured } from '../../src/measure/figures.ts';
 import { LatencyTable } from '../../src/measure/histograms.ts';
 import { measuredOf } from '../../src/measure/measured.ts';
 import { evaluateThresholds } from '../../src/measure/thresholds.ts';
+import { refusal } from '../helpers/refusal.ts';
 import { sampleRun } from './sample-record.ts';
 import { FACTS, sampleRecord, sampleResult } from './sample-run.ts';
-
-const refusal = (parse: () => unknown): ReplayError => {
-  try {
-    parse();
-  } catch (error) {
-    if (error instanceof ReplayError) return error;
-    throw error;
-  }
-  throw new Error('nothing was refused');
-};
 
 const outcome = (expression: string) => sampleResult([expression]).thresholds[0];
 

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { formatAddress, type IpAddress, parseAddress } from '../../src/base/address.ts';
-import { ReplayError } from '../../src/base/errors.ts';
 import type { PortRange } from '../../src/base/port-range.ts';
 import { parseClients } from '../../src/cli/values/clients.ts';
 import { parsePorts } from '../../src/cli/values/ports.ts';
@@ -10,18 +9,9 @@ import { DEFAULT_CLIENTS, withoutAddresses } from '../../src/schedule/client-add
 import { firstPortOf } from '../../src/schedule/client-ports.ts';
 import { shardOf } from '../../src/schedule/connections.ts';
 import { portRanges } from '../helpers/port-ranges.ts';
+import { refusal } from '../helpers/refusal.ts';
 
 const PORTS = { first: 1024, last: 65_535 };
-
-const refusal = (parse: () => unknown): ReplayError => {
-  try {
-    parse();
-  } catch (error) {
-    if (error instanceof ReplayError) return error;
-    throw error;
-  }
-  throw new Error('nothing was refused');
-};
 
 const address = (text: string): IpAddress => {
   const parsed = parseAddress(text);

@@ -9,7 +9,7 @@ import type {
   Registration,
 } from '../../intercept/ports.ts';
 import type { PacketRing } from '../receive/packet-ring.ts';
-import { formatEndpoint, formatRange, withoutBlocks } from '../way/address-blocks.ts';
+import { formatEndpoint, formatRangeOrBlock, withoutBlocks } from '../way/address-blocks.ts';
 
 /** Ranges and targets named in a line of the log; of more only the number is told. */
 const NAMED_MAX = 4;
@@ -32,7 +32,7 @@ export const familiesOf = (registrations: readonly Registration[]): (4 | 6)[] =>
 /** `TCP from 10.0.0.1:80 to 198.18.0.0/15, ports 1024-65535` */
 export function describeRegistration({ targets, ranges, ports }: Registration): string {
   const from = someOf(targets.map(({ address, port }) => formatEndpoint(address, port)));
-  const to = someOf(ranges.map(formatRange));
+  const to = someOf(ranges.map(formatRangeOrBlock));
   return `TCP from ${from} to ${to}, ports ${ports.first}-${ports.last}`;
 }
 

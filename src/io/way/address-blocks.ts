@@ -7,6 +7,7 @@ import {
   addressOfBytes,
   familyOf,
   formatAddress,
+  formatRange,
   parseAddress,
 } from '../../base/address.ts';
 import { type AddressBlock, formatBlock } from '../../base/address-block.ts';
@@ -121,11 +122,9 @@ function withoutBlock(range: AddressRange, block: AddressBlock): AddressRange[] 
 }
 
 /** `198.18.0.0-198.18.0.9`, or as a block where it is one. */
-export function formatRange(range: AddressRange): string {
+export function formatRangeOrBlock(range: AddressRange): string {
   const [block, ...rest] = blocksOf(range);
-  if (rest.length === 0) return formatBlock(block);
-  const first = formatAddress(addressAt(range, 0));
-  return `${first}-${formatAddress(addressAt(range, range.count - 1))}`;
+  return rest.length === 0 ? formatBlock(block) : formatRange(range);
 }
 
 /** `10.0.0.1:80`, `[fd00::1]:80` */

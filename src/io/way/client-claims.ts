@@ -21,7 +21,7 @@ import {
 import { ReplayError } from '../../base/errors.ts';
 import { formatPorts, joinSpans, type PortRange, sharePorts } from '../../base/port-range.ts';
 import { AF_UNIX, SOCK_DGRAM, Socket, unixAddress } from '../sys/socket.ts';
-import { formatEndpoint, formatRange } from './address-blocks.ts';
+import { formatEndpoint, formatRangeOrBlock } from './address-blocks.ts';
 import { readUnixSockets } from './unix-sockets.ts';
 
 /** What a replay uses. */
@@ -191,7 +191,7 @@ async function takeLock(): Promise<Socket | null> {
 }
 
 function isClaimed({ pid, ports }: ClientClaim, { ranges, target }: Clash): ReplayError {
-  const texts = ranges.map(formatRange);
+  const texts = ranges.map(formatRangeOrBlock);
   const list = texts.slice(0, RANGES_TOLD).join(', ') + (texts.length > RANGES_TOLD ? ', …' : '');
   const endpoint = formatEndpoint(addressBytes(target.address), target.port);
   return new ReplayError({

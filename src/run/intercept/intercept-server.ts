@@ -4,6 +4,7 @@
  * intercept/intercept-peer.ts); a slow replay fills its own outbox.
  */
 
+import { formatRange } from '../../base/address.ts';
 import type { PostedFailure } from '../../base/posted-failure.ts';
 import { createRecordRing, RecordRing } from '../../base/record-ring.ts';
 import { NS_PER_SECOND, type Timestamp } from '../../base/time.ts';
@@ -12,7 +13,7 @@ import { InterceptPeer } from '../../intercept/intercept-peer.ts';
 import type { Registration } from '../../intercept/ports.ts';
 import { type ChannelStatus, type Hello, RefusalCode } from '../../intercept/protocol.ts';
 import type { RegistrationRequest } from '../../intercept/registration.ts';
-import { formatRange, overlapOf, REGISTRATIONS_MAX } from '../../intercept/registry.ts';
+import { overlapOf, REGISTRATIONS_MAX } from '../../intercept/registry.ts';
 import type { ChannelStream, StreamEvents } from '../../io/channel/channel-socket.ts';
 import type { PostedOwner } from './intercept-job.ts';
 
@@ -187,9 +188,7 @@ export class InterceptServer {
     host.log('info', 'a replay has registered', {
       replay: request.name,
       peer: stream.peer,
-      clients: registration.ranges
-        .slice(0, 8)
-        .map((each) => formatRange(registration.family, each)),
+      clients: registration.ranges.slice(0, 8).map((each) => formatRange(each)),
       ports: `${registration.ports.first}-${registration.ports.last}`,
     });
     for (const line of lines) logLine(host, line);

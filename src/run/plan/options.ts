@@ -9,7 +9,7 @@
 
 import type { PortRange } from '../../base/port-range.ts';
 import type { NextHop } from '../../io/way/routes.ts';
-import type { RunResult } from '../../measure/result.ts';
+import type { Ledger, RunResult } from '../../measure/result.ts';
 import type { Threshold } from '../../measure/thresholds.ts';
 import type { PoolOrder } from '../../schedule/address-pool.ts';
 import type { RampStage } from '../../schedule/arrivals.ts';
@@ -174,17 +174,7 @@ export interface ProgressSnapshot {
     readonly bytes: number;
     readonly elapsedMs: number;
   };
-  /** `planned` is the sum of the others, always. */
-  readonly users: {
-    readonly planned: number;
-    readonly waiting: number;
-    readonly live: number;
-    readonly completed: number;
-    readonly refused: number;
-    readonly reset: number;
-    readonly timedOut: number;
-    readonly aborted: number;
-  };
+  readonly users: Ledger;
   readonly exchanges: {
     readonly intended: number;
     readonly sent: number;
