@@ -62,6 +62,18 @@ const COMMANDS: readonly CommandSource[] = [
     run: async (input) => (await import('./intercept.ts')).intercept(input),
   },
   {
+    name: 'doctor',
+    describe: 'Walk the way to a target and back, and name what is wrong on it',
+    positional: 'capture',
+    loadTable: async () => (await import('./options/doctor-table.ts')).DOCTOR_TABLE,
+    elsewhere: new Map(),
+    examples: [
+      ['$0 doctor --target 10.0.0.5:80', 'Each hop, with the command that mends it (as root)'],
+      ['$0 doctor --target 10.0.0.5:80 --on-target', 'The other end, on the target itself'],
+    ],
+    run: async (input) => (await import('./doctor.ts')).doctor(input),
+  },
+  {
     name: 'lab',
     describe: 'Play in network namespaces of this machine, with a real server, in every mode',
     positional: 'capture',

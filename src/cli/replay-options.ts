@@ -26,9 +26,12 @@ export async function readReplayOptions(from: {
   readonly given: GivenOptions;
   readonly context: Pick<Context, 'args' | 'env' | 'files' | 'lookup' | 'randomUint32'>;
   readonly faults: FaultList;
+  /** What is played where none is named; left out: that is a fault. */
+  readonly otherwise?: string;
 }): Promise<ReplayOptions> {
-  const { values, given, context, faults } = from;
+  const { values, given, context, faults, otherwise } = from;
   const captures = [...given.positionals('capture'), ...values.file];
+  if (captures.length === 0 && otherwise !== undefined) captures.push(otherwise);
   if (captures.length === 0) faults.add('no capture given', 'gryphon replay FILE…');
   if (captures.includes('')) faults.add('a capture has an empty name');
   const routes = routesOf(values, given, faults);

@@ -26,6 +26,7 @@ const BELOW_IO = [
   'replay',
   'embedded',
   'intercept',
+  'doctor',
 ];
 
 export const FOLDER_RULES: ReadonlyMap<string, FolderRule> = new Map<string, FolderRule>([
@@ -41,6 +42,7 @@ export const FOLDER_RULES: ReadonlyMap<string, FolderRule> = new Map<string, Fol
   ['replay', { imports: ['base', 'schedule', 'measure', 'protocol', 'session', 'transport'] }],
   ['embedded', { imports: ['base', 'wire', 'schedule', 'measure', 'session', 'transport/ports'] }],
   ['intercept', { imports: ['base', 'wire', 'measure'] }],
+  ['doctor', { imports: ['base'] }],
   [
     'io',
     {
@@ -49,7 +51,7 @@ export const FOLDER_RULES: ReadonlyMap<string, FolderRule> = new Map<string, Fol
       outsideWorld: 'all',
     },
   ],
-  ['report', { imports: ['base', 'measure'], packages: ['zod'] }],
+  ['report', { imports: ['base', 'measure', 'doctor'], packages: ['zod'] }],
   [
     'run',
     {
@@ -100,6 +102,7 @@ export const ROOM_RULES: ReadonlyMap<string, ReadonlyMap<string, readonly string
       ['rules', ['way', 'sys']],
       ['intercept', ['rules', 'way', 'receive', 'filter', 'sys']],
       ['lab', ['rules', 'way', 'sys']],
+      ['doctor', ['way', 'filter', 'sys']],
     ]),
   ],
   [

@@ -4,7 +4,7 @@ import { Worker } from 'node:worker_threads';
 import { ReplayError } from '../../base/errors.ts';
 import { errorFrom, failureOf } from '../../base/posted-failure.ts';
 import type { LabHost } from '../../io/lab/laboratory.ts';
-import { listeningIn } from '../../io/lab/listening.ts';
+import { listeningIn } from '../../io/way/listening.ts';
 import { LabProcess } from './lab-process.ts';
 import type { ServerJob } from './server-worker.ts';
 

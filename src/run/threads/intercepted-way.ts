@@ -33,11 +33,13 @@ export async function openIntercepts(
     readonly shards: number;
     readonly version: string;
     readonly interrupted: AbortSignal;
+    /** Of the probe, in place of the usual time. */
+    readonly patienceMs?: number;
     onWarning(text: string): void;
   },
 ): Promise<InterceptedWay | null> {
   if (network === null || network.intercepts.length === 0) return null;
-  const { token, shards, version, interrupted, onWarning } = options;
+  const { token, shards, version, onWarning } = options;
   const key = token === null ? null : keyOfToken(token.text, token.where);
   const { intercepts } = network;
   const channel = await ChannelThread.open(plan, { intercepts, key, version, shards, onWarning });
@@ -46,7 +48,7 @@ export async function openIntercepts(
     const way: NetworkWay = { ...network, channel: { inboxes, totals } };
     const captureBytes = openCaptureBytes(plan.scripts.files);
     try {
-      await probePath(plan, way, { mode, captureBytes, interrupted });
+      await probePath(plan, way, { ...options, mode, captureBytes });
     } finally {
       captureBytes.close();
     }

@@ -29,11 +29,16 @@ export interface LocalWay {
 export async function openLocalWay(
   plan: RunPlan,
   way: NetworkWay | null,
-  options: { readonly interrupted: AbortSignal; onWarning(text: string): void },
+  options: {
+    readonly interrupted: AbortSignal;
+    /** Of the probe, in place of the usual time. */
+    readonly patienceMs?: number;
+    onWarning(text: string): void;
+  },
 ): Promise<LocalWay | null> {
   if (way === null || way.intercepts.length > 0) return null;
   const { clients, ports, targets } = plan;
-  const { interrupted, onWarning } = options;
+  const { onWarning } = options;
   const claim = await claimClients({ pid: process.pid, ranges: clients.ranges, ports, targets });
   let drop: ReplyDrop | null = null;
   const close = (): void => {
@@ -46,7 +51,7 @@ export async function openLocalWay(
   };
   try {
     drop = keepFromKernel(way, onWarning);
-    const { questions } = await probe(plan, way, interrupted);
+    const { questions } = await probe(plan, way, options);
     const isAsked = questions > 0 && way.answersNeighbours === 'next-hops';
     if (isAsked) for (const warning of warnOfNeighbours(plan)) onWarning(warning);
     const asks = plan.clients.family === 4 ? 'ARP' : 'NDP';
@@ -85,11 +90,11 @@ const describeFailure = (fault: unknown): string => {
 async function probe(
   plan: RunPlan,
   way: NetworkWay,
-  interrupted: AbortSignal,
+  options: { readonly interrupted: AbortSignal; readonly patienceMs?: number },
 ): Promise<ProbeAnswer> {
   const captureBytes = openCaptureBytes(plan.scripts.files);
   try {
-    return await probePath(plan, way, { mode: null, captureBytes, interrupted });
+    return await probePath(plan, way, { ...options, mode: null, captureBytes });
   } finally {
     captureBytes.close();
   }

@@ -13,6 +13,8 @@ import { UnreachableListener } from '../../io/receive/unreachable-listener.ts';
 import { AddressPool } from '../../schedule/address-pool.ts';
 import { shardOf } from '../../schedule/connections.ts';
 import type { CaptureBytes, PacketSink } from '../../transport/ports.ts';
+import { foldSum, sumOctets } from '../../wire/checksum.ts';
+import { EXTENTS_PER_FRAME } from '../../wire/frame-batch.ts';
 import { FrameWriter, OptionsKind } from '../../wire/frame-writer.ts';
 import { IpView } from '../../wire/ip-view.ts';
 import { ACK, RST, SYN, TcpView } from '../../wire/tcp.ts';
@@ -57,6 +59,10 @@ export interface ProbeContext {
   readonly mode: string | null;
   readonly captureBytes: CaptureBytes;
   readonly interrupted: AbortSignal;
+  /** When nothing more is expected, after the first SYN, in place of the usual time. */
+  readonly patienceMs?: number;
+  /** Octets of the SYN as an IP packet: with data of the capture, which a target acknowledges not. */
+  readonly packetBytes?: number;
 }
 
 /** What a probe that was answered came to know. */
@@ -103,7 +109,8 @@ export async function probePath(
       context.mode === null ? listenFor(plan, way, pool.lowOf(connection), row) : null;
     const resets = way.own === null ? null : listenForResets(plan, pool, connection, row);
     try {
-      const probe = new Probe(plan, way, io, { pool, connection, row, listener, resets });
+      const at = { pool, connection, row, listener, resets };
+      const probe = new Probe(plan, way, io, at, context);
       const verdict = await probe.run(context.interrupted);
       questions += io.answered();
       if (verdict === 'answered') continue;
@@ -178,6 +185,11 @@ class Probe implements PacketSink {
   #olderAck: number | null = null;
   #hasHeardOlder = false;
   #hasSentAck = false;
+  /** What all times are multiplied by. */
+  readonly #pace: number;
+  /** Octets of data in the SYN, and their sum; they are the first ones of the joined capture. */
+  #dataBytes = 0;
+  #dataSum = 0;
 
   constructor(
     plan: RunPlan,
@@ -190,6 +202,7 @@ class Probe implements PacketSink {
       readonly listener: UnreachableListener | null;
       readonly resets: ResetListener | null;
     },
+    context: ProbeContext,
   ) {
     const { family, prefix } = plan.clients;
     const { pool, connection, row } = at;
@@ -205,12 +218,26 @@ class Probe implements PacketSink {
     this.#iss = (plan.seed ^ connection) >>> 0;
     this.#writer = new FrameWriter(io.sender.batch, { family });
     this.#writer.synOptions = plan.syn;
+    this.#pace = (context.patienceMs ?? PATIENCE_MS) / PATIENCE_MS;
     const source = addressBytes({ family, prefix, low: 0 });
     this.#route = this.#writer.addRoute(
       way.path.routes[row].linkHeader,
       this.#targetAddress,
       source,
     );
+    this.#fill(context, way.path.routes[row].linkHeader.length);
+  }
+
+  /** Data for the SYN, so that its packet has the length that was asked for. */
+  #fill({ packetBytes = 0, captureBytes }: ProbeContext, linkBytes: number): void {
+    if (packetBytes === 0) return;
+    const { batch } = this.#io.sender;
+    this.#write(SYN, this.#iss, 0);
+    const headerBytes = batch.headerBytes[batch.count] - linkBytes;
+    this.#dataBytes = Math.max(0, packetBytes - headerBytes);
+    const data = new Uint8Array(this.#dataBytes);
+    captureBytes.read(0, data);
+    this.#dataSum = foldSum(sumOctets(data, 0, data.length));
   }
 
   async run(interrupted: AbortSignal): Promise<Verdict> {
@@ -218,7 +245,7 @@ class Probe implements PacketSink {
     const repeats = [...REPEAT_AT_MS];
     this.#send(SYN, this.#iss);
     while (this.#verdict === 'waiting') {
-      const elapsedMs = performance.now() - startMs;
+      const elapsedMs = (performance.now() - startMs) / this.#pace;
       if (elapsedMs > PATIENCE_MS) break;
       if (this.#hasHeardOlder && elapsedMs > PATIENCE_WITH_OLDER_MS) return 'answered';
       if (elapsedMs > (repeats.at(0) ?? Number.POSITIVE_INFINITY)) {
@@ -305,9 +332,16 @@ class Probe implements PacketSink {
 
   #send(flags: number, seq: number, ack = 0): void {
     const { batch } = this.#io.sender;
-    const kind = flags === SYN ? OptionsKind.SYN : OptionsKind.NONE;
-    const tsVal = flags === SYN ? 1 : 0;
-    const window = flags === SYN ? WINDOW : 0;
+    this.#write(flags, seq, ack);
+    batch.extentCount[batch.count] = flags === SYN && this.#dataBytes > 0 ? 1 : 0;
+    batch.extentOffset[batch.count * EXTENTS_PER_FRAME] = 0;
+    batch.extentBytes[batch.count * EXTENTS_PER_FRAME] = this.#dataBytes;
+    batch.count++;
+    this.#io.sender.flush();
+  }
+
+  #write(flags: number, seq: number, ack: number): void {
+    const isSyn = flags === SYN;
     this.#writer.writeTcp(
       this.#route,
       this.#low,
@@ -317,15 +351,12 @@ class Probe implements PacketSink {
       seq,
       ack,
       flags,
-      window,
-      kind,
-      tsVal,
+      isSyn ? WINDOW : 0,
+      isSyn ? OptionsKind.SYN : OptionsKind.NONE,
+      isSyn ? 1 : 0,
       0,
-      0,
-      0,
+      isSyn ? this.#dataBytes : 0,
+      isSyn ? this.#dataSum : 0,
     );
-    batch.extentCount[batch.count] = 0;
-    batch.count++;
-    this.#io.sender.flush();
   }
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { listeningOf } from '../../../src/io/lab/listening.ts';
+import { listeningOf } from '../../src/io/way/listening.ts';
 
 const line = (address: string, port: string, state = '0A'): string =>
   `   0: ${address}:${port} 00000000:0000 ${state} 00000000:00000000 00:00000000 00000000     0\n`;

@@ -14,11 +14,13 @@ export type Listening = 'nobody' | 'loopback' | 'everybody';
  * @throws ReplayError ERR_IO_NAMESPACE
  */
 export const listeningIn = (name: string, port: number): Listening =>
-  inNamespace(name, () =>
-    ['tcp', 'tcp6']
-      .map((table) => listeningOf(readTable(table), port))
-      .reduce((one, other) => (one === 'everybody' || other === 'nobody' ? one : other)),
-  );
+  inNamespace(name, () => listeningHere(port));
+
+/** The same of this thread's namespace. */
+export const listeningHere = (port: number): Listening =>
+  ['tcp', 'tcp6']
+    .map((table) => listeningOf(readTable(table), port))
+    .reduce((one, other) => (one === 'everybody' || other === 'nobody' ? one : other));
 
 /** The same of a table's text. */
 export function listeningOf(table: string, port: number): Listening {

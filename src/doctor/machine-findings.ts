@@ -1,0 +1,215 @@
+/** What is wrong on one machine, from its own facts. */
+import type { Finding, Heard, MachineFacts, Question } from './observations.ts';
+
+/** Fuller than this a table of the kernel's is a fault to come. */
+const NEARLY_FULL = 0.9;
+
+const good = (what: string, text: string): Finding => ({ state: 'good', what, text, mend: null });
+const bad = (what: string, text: string, mend: string | null): Finding => ({
+  state: 'bad',
+  what,
+  text,
+  mend,
+});
+const unknown = (what: string, text: string, mend: string | null = null): Finding => ({
+  state: 'unknown',
+  what,
+  text,
+  mend,
+});
+
+/** What the load machine knows beside. */
+interface Known {
+  /** Its addresses; null: they are not known. */
+  readonly loadAddresses: readonly string[] | null;
+  /** No answer came back to it. */
+  readonly isSilent: boolean;
+}
+
+/** In the order in which a segment meets them. */
+export function machineFindings(
+  facts: MachineFacts,
+  question: Question,
+  known: Known = { loadAddresses: null, isSilent: false },
+): Finding[] {
+  const { place } = facts;
+  return [
+    ...(place === 'target' ? [listeningFinding(facts, question)] : []),
+    ...arrivalFindings(facts, question),
+    ...(place === 'target' ? wayBackFindings(facts, question, known) : []),
+    ...(place === 'target' ? strictFindings(facts, question) : []),
+    ...(place === 'target' || question.isOwn ? [] : [forwardingFinding(facts, question)]),
+    tableFinding(facts.conntrack, CONNTRACK),
+    ...(place === 'target' && facts.neighbours !== null
+      ? [tableFinding(facts.neighbours, NEIGHBOURS)]
+      : []),
+    firewallFinding(facts),
+  ];
+}
+
+function listeningFinding({ listening }: MachineFacts, { port }: Question): Finding {
+  const what = 'server';
+  if (listening === 'everybody') return good(what, `listens on port ${port}`);
+  if (listening === 'loopback') {
+    const text = `listens on port ${port} of the loopback interface alone`;
+    return bad(what, text, 'let it listen on 0.0.0.0 (or ::)');
+  }
+  return bad(what, `nothing listens on port ${port}`, `start it; ss -ltn 'sport = :${port}'`);
+}
+
+const sumOf = (heard: readonly Heard[], of: (one: Heard) => number): number =>
+  heard.reduce((sum, one) => sum + of(one), 0);
+
+function arrivalFindings({ heard, place }: MachineFacts, question: Question): Finding[] {
+  const what = 'seen here';
+  if (heard === null || place === 'load') return [];
+  const syns = heard.filter(({ syn }) => syn.in > 0);
+  const answersOut = sumOf(heard, ({ synAck }) => synAck.out);
+  const answersIn = sumOf(heard, ({ synAck }) => synAck.in);
+  if (place === 'intercept') {
+    return answersIn > 0
+      ? [good(what, `${answersIn} answers to ${question.client} came`)]
+      : [
+          unknown(
+            what,
+            `no answer to ${question.client} came while it was listened`,
+            'run gryphon doctor on the load machine meanwhile; on the target: ip route get ' +
+              question.client,
+          ),
+        ];
+  }
+  if (syns.length === 0) {
+    return [
+      unknown(
+        what,
+        `no SYN from ${question.clients} came while it was listened`,
+        'run gryphon doctor on the load machine meanwhile; if it did: they are lost on the way here ' +
+          '(anti-spoofing of a switch or cloud, a wrong next hop)',
+      ),
+    ];
+  }
+  const where = syns.map(({ interfaceName }) => interfaceName).join(', ');
+  if (answersOut > 0) return [good(what, `SYNs came by ${where}, and were answered`)];
+  return [
+    bad(
+      what,
+      `SYNs from ${question.clients} came by ${where}, and were not answered: this machine drops them`,
+      'what is not in order below (rp_filter, firewall, route) does it; nstat -az TcpExtListenDrops IpExtInNoRoutes TcpExtTCPReqQFullDrop',
+    ),
+  ];
+}
+
+function wayBackFindings(
+  { wayBack, heard }: MachineFacts,
+  { client, clients, intercept, isOwn }: Question,
+  { loadAddresses, isSilent }: Known,
+): Finding[] {
+  const what = 'way back';
+  const ip = client.includes(':') ? 'ip -6' : 'ip';
+  const via =
+    intercept === null ? (loadAddresses?.at(0) ?? 'LOAD_MACHINE') : intercept.replace(/:\d+$/, '');
+  const mend = clients
+    .split(',')
+    .map((pool) => `${ip} route replace ${pool} via ${via}`)
+    .join('; ');
+  if (wayBack === null) return [bad(what, `there is no route to ${client}`, mend)];
+  if (wayBack.isOwn) {
+    return [bad(what, `${client} is an address of this machine itself`, 'choose other --clients')];
+  }
+  const isDirect = wayBack.via === client;
+  const text = `answers to ${client} leave by ${wayBack.interfaceName} ${isDirect ? '(on the link)' : `to ${wayBack.via}`}`;
+  const isHeard = heard === null || heard.every(({ synAck }) => synAck.out === 0);
+  if (loadAddresses !== null && intercept === null && !isDirect && !isOwn) {
+    return loadAddresses.includes(wayBack.via)
+      ? [good(what, `${text}, the load machine`)]
+      : [
+          (isSilent ? bad : unknown)(
+            what,
+            `${text}, which is not the load machine (${loadAddresses.join(', ')}): right only if it is a router that leads there`,
+            mend,
+          ),
+        ];
+  }
+  return [
+    isHeard && !isOwn
+      ? unknown(what, `${text}: is that where gryphon listens?`, mend)
+      : good(what, text),
+  ];
+}
+
+function strictFindings(
+  { strictInterfaces, wayBack, heard }: MachineFacts,
+  { client }: Question,
+): Finding[] {
+  const what = 'rp_filter';
+  if (client.includes(':')) return [];
+  const came =
+    heard?.filter(({ syn }) => syn.in > 0).map(({ interfaceName }) => interfaceName) ?? [];
+  const suspects = strictInterfaces.filter(
+    (name) => name !== wayBack?.interfaceName && (came.length === 0 || came.includes(name)),
+  );
+  if (suspects.length === 0) return [good(what, 'lets the clients in')];
+  const isCertain = came.some((name) => suspects.includes(name));
+  const names = suspects.join(', ');
+  const mend = `sysctl -w net.ipv4.conf.all.rp_filter=2 ${suspects.map((name) => `net.ipv4.conf.${name.replaceAll('.', '/')}.rp_filter=2`).join(' ')}`;
+  const text = `is strict (1) on ${names}, by which answers to ${client} do not leave: SYNs that come there are dropped`;
+  return [isCertain || wayBack === null ? bad(what, text, mend) : unknown(what, text, mend)];
+}
+
+function forwardingFinding({ forwards, place }: MachineFacts, { client }: Question): Finding {
+  const what = 'forwarding';
+  if (!forwards) return good(what, 'is off: answers to clients end here');
+  const family = client.includes(':') ? 'ipv6.conf.all.forwarding' : 'ipv4.ip_forward';
+  return bad(
+    what,
+    `is on: ${place === 'load' ? 'this machine' : 'the auxiliary machine'} sends answers to ${client} on by its own routes, and whoever gets them resets the connections`,
+    `sysctl -w net.${family}=0`,
+  );
+}
+
+interface Table {
+  readonly what: string;
+  readonly entries: string;
+  readonly mend: (max: number) => string;
+}
+const CONNTRACK: Table = {
+  what: 'conntrack',
+  entries: 'tracked connections',
+  mend: (max) => `sysctl -w net.netfilter.nf_conntrack_max=${max * 4}`,
+};
+const NEIGHBOURS: Table = {
+  what: 'neighbours',
+  entries: 'neighbours',
+  mend: (max) =>
+    `sysctl -w net.ipv4.neigh.default.gc_thresh3=${max * 4} net.ipv4.neigh.default.gc_thresh2=${max * 2}; or a route for the clients by way of the load machine, or fewer of them`,
+};
+
+function tableFinding(
+  table: { readonly count: number; readonly max: number } | null,
+  { what, entries, mend }: Table,
+): Finding {
+  if (table === null) return good(what, `no table of ${entries} here that could be full`);
+  const { count, max } = table;
+  const text = `${count} of ${max} ${entries}`;
+  if (count >= max) return bad(what, `${text}: the table is full`, mend(max));
+  return count > max * NEARLY_FULL
+    ? bad(what, `${text}: the table is nearly full`, mend(max))
+    : good(what, text);
+}
+
+/** Rules that are told at most. */
+const RULES_TOLD = 3;
+
+function firewallFinding({ firewall, place }: MachineFacts): Finding {
+  const what = 'firewall';
+  if (firewall === null) {
+    return unknown(what, 'its rules cannot be read', 'as root: nft list ruleset, or iptables -S');
+  }
+  if (firewall.length === 0) return good(what, 'has no rule that drops the clients');
+  const rules = firewall.slice(0, RULES_TOLD).join(' | ');
+  const more = firewall.length > RULES_TOLD ? ` | and ${firewall.length - RULES_TOLD} more` : '';
+  const text = `may drop or reject the clients: ${rules}${more}`;
+  const mend = 'put a rule before them that accepts the clients';
+  // Packet sockets see packets before the rules, and send past them.
+  return place === 'target' ? bad(what, text, mend) : unknown(what, text, mend);
+}

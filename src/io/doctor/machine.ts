@@ -1,0 +1,127 @@
+/** What this machine says of itself: addresses, routes, settings, tables, firewall. */
+import { readFileSync } from 'node:fs';
+import { createConnection } from 'node:net';
+import { addressBytes, addressOfBytes, formatAddress, type IpAddress } from '../../base/address.ts';
+import { runCommand } from '../way/commands.ts';
+import { ipJson, readInterfaces } from '../way/interfaces.ts';
+import { routeOf } from '../way/routes.ts';
+import { readSetting } from '../way/sysctl.ts';
+
+/** The addresses of a family that others reach this machine by. */
+export function ownAddresses(family: 4 | 6): string[] {
+  return readInterfaces()
+    .filter(({ linkType }) => linkType !== 'loopback')
+    .flatMap(({ addresses }) => addresses.map(({ address }) => addressOfBytes(address)))
+    .filter((address) => address.family === family)
+    .map(formatAddress);
+}
+
+/** Where what is for an address leaves, and to whom; null: there is no route. */
+export function wayTo(
+  address: IpAddress,
+): { readonly interfaceName: string; readonly via: string; readonly isOwn: boolean } | null {
+  try {
+    const hop = routeOf(addressBytes(address), null);
+    const via = formatAddress(addressOfBytes(hop.address));
+    return { interfaceName: hop.interfaceName, via, isOwn: hop.isLocal };
+  } catch {
+    // `ip` says so in words of its own, and nothing else can be wrong with the question.
+    return null;
+  }
+}
+
+/** Interfaces of which rp_filter is strict: the larger value of `all` and their own counts. */
+export function strictInterfaces(): string[] {
+  const all = readSetting('net', 'ipv4', 'conf', 'all', 'rp_filter');
+  return readInterfaces()
+    .filter(({ linkType }) => linkType !== 'loopback')
+    .map(({ name }) => name)
+    .filter((name) => Math.max(all, readSetting('net', 'ipv4', 'conf', name, 'rp_filter')) === 1);
+}
+
+/** Whether packets that are for others are sent on. */
+export const isForwarding = (family: 4 | 6): boolean =>
+  (family === 4
+    ? readSetting('net', 'ipv4', 'ip_forward')
+    : readSetting('net', 'ipv6', 'conf', 'all', 'forwarding')) !== 0;
+
+/** Connection tracking; null where there is none. */
+export function conntrack(): { readonly count: number; readonly max: number } | null {
+  const count = readSetting('net', 'netfilter', 'nf_conntrack_count');
+  const max = readSetting('net', 'netfilter', 'nf_conntrack_max');
+  return max === 0 ? null : { count, max };
+}
+
+/** The neighbour table; null where the kernel does not tell its limit (in a namespace). */
+export function neighbours(family: 4 | 6): { readonly count: number; readonly max: number } | null {
+  const max = readSetting('net', `ipv${family}`, 'neigh', 'default', 'gc_thresh3');
+  const answer = ipJson([`-${family}`, 'neighbour', 'show', 'nud', 'all']);
+  if (max === 0 || answer.failure !== null) return null;
+  // What somebody has put in for good, and addresses that need no question, do not count.
+  const entries = (answer.value as { readonly state?: readonly string[] }[]).filter(
+    ({ state = [] }) => !state.includes('PERMANENT') && !state.includes('NOARP'),
+  );
+  return { count: entries.length, max };
+}
+
+/** The firewall's rules as its tools print them; null: there is no tool, or it refuses. */
+export function firewallText(
+  family: 4 | 6,
+): { readonly nft: string; readonly iptables: string } | null {
+  const nft = runCommand('nft', ['list', 'ruleset']);
+  // It lists the rules of iptables as well, unless those are of the older kind.
+  if (nft.failure === null && !hasLegacyTables(family)) return { nft: nft.stdout, iptables: '' };
+  const iptables = runCommand(family === 4 ? 'iptables' : 'ip6tables', ['-S']);
+  if (iptables.failure !== null && nft.failure !== null) return null;
+  return {
+    nft: nft.failure === null ? nft.stdout : '',
+    iptables: iptables.failure === null ? iptables.stdout : '',
+  };
+}
+
+function hasLegacyTables(family: 4 | 6): boolean {
+  try {
+    return (
+      readFileSync(
+        `/proc/thread-self/net/ip${family === 4 ? '' : '6'}_tables_names`,
+        'utf8',
+      ).trim() !== ''
+    );
+  } catch {
+    return false;
+  }
+}
+
+/** Bits of the effective capabilities (capabilities(7)). */
+const CAP_NET_ADMIN = 12n;
+const CAP_NET_RAW = 13n;
+
+/** What this process may do to the network. */
+export function capabilities(): { readonly netRaw: boolean; readonly netAdmin: boolean } {
+  const status = readFileSync('/proc/self/status', 'utf8');
+  const mask = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`);
+  const has = (bit: bigint): boolean => ((mask >> bit) & 1n) === 1n;
+  return { netRaw: has(CAP_NET_RAW), netAdmin: has(CAP_NET_ADMIN) };
+}
+
+/** What became of a connection of the kernel's own. */
+export function connectTo(
+  host: string,
+  port: number,
+  patienceMs: number,
+): Promise<'open' | 'refused' | 'silent' | 'unreachable'> {
+  return new Promise((resolve) => {
+    const socket = createConnection({ host, port });
+    const end = (what: 'open' | 'refused' | 'silent' | 'unreachable'): void => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve(what);
+    };
+    const timer = setTimeout(() => end('silent'), patienceMs);
+    socket.once('connect', () => end('open'));
+    socket.once('error', ({ code }: NodeJS.ErrnoException) => {
+      if (code === 'ECONNREFUSED' || code === 'ECONNRESET') end('refused');
+      else end(code === 'ETIMEDOUT' ? 'silent' : 'unreachable');
+    });
+  });
+}

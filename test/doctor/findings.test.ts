@@ -1,0 +1,238 @@
+/** Observations of a way, and the one thing that the doctor has to say of them. */
+import { describe, expect, test } from 'vitest';
+import { machineFindings } from '../../src/doctor/machine-findings.ts';
+import type {
+  Finding,
+  Heard,
+  MachineFacts,
+  Question,
+  Walk,
+} from '../../src/doctor/observations.ts';
+import { parsePasted, pastedText } from '../../src/doctor/pasted-facts.ts';
+import { walkFindings } from '../../src/doctor/walk-findings.ts';
+import { doctorText } from '../../src/report/doctor-text.ts';
+
+const QUESTION: Question = {
+  target: '10.0.0.1',
+  port: 80,
+  clients: '198.18.0.0/15',
+  client: '198.18.0.1',
+  isOwn: false,
+  intercept: null,
+};
+
+const heardOn = (interfaceName: string, more: Partial<Heard> = {}): Heard => ({
+  interfaceName,
+  syn: { in: 0, out: 0 },
+  synAck: { in: 0, out: 0 },
+  resetToTarget: { in: 0, out: 0 },
+  ...more,
+});
+
+const LOAD: MachineFacts = {
+  place: 'load',
+  addresses: ['10.0.0.2'],
+  wayBack: null,
+  listening: null,
+  strictInterfaces: [],
+  forwards: false,
+  conntrack: null,
+  neighbours: null,
+  firewall: [],
+  heard: [heardOn('eth0', { synAck: { in: 1, out: 0 } })],
+};
+
+const TARGET: MachineFacts = {
+  ...LOAD,
+  place: 'target',
+  addresses: ['10.0.0.1'],
+  wayBack: { interfaceName: 'eth0', via: '10.0.0.2', isOwn: false },
+  listening: 'everybody',
+  neighbours: { count: 3, max: 1024 },
+  heard: [heardOn('eth0', { syn: { in: 2, out: 0 }, synAck: { in: 0, out: 2 } })],
+};
+
+const WALK: Walk = {
+  question: QUESTION,
+  privileges: { netRaw: true, netAdmin: true },
+  plan: { ok: true, text: 'the users fit' },
+  path: { ok: true, text: 'frames leave by eth0' },
+  fromHere: 'open',
+  channel: null,
+  probe: { ok: true, text: 'SYN, SYN-ACK and RST' },
+  packetSize: { path: 1500, answered: 1500 },
+  overridden: null,
+  sendsPerSecond: 100_000,
+  load: LOAD,
+  others: [],
+};
+
+const SILENT = {
+  ok: false,
+  code: 'ERR_PROBE_NO_ANSWER',
+  message: 'no answer',
+  hint: null,
+} as const;
+const SILENT_WALK: Walk = {
+  ...WALK,
+  probe: SILENT,
+  packetSize: null,
+  load: { ...LOAD, heard: [] },
+};
+const NOT_ANSWERED = [heardOn('eth0', { syn: { in: 2, out: 0 } })];
+
+const worst = (findings: readonly Finding[], state: Finding['state']): string[] =>
+  findings.filter((one) => one.state === state).map(({ what, text }) => `${what}: ${text}`);
+
+test('a way that is in order has nothing but good findings', () => {
+  const all = walkFindings({ ...WALK, others: [TARGET] });
+  expect(all.filter(({ state }) => state !== 'good')).toEqual([]);
+  expect(doctorText(all, 80)).toMatch(/^✓ nothing is wrong that can be seen from here\n/);
+});
+
+describe('what is wrong is named', () => {
+  test.each<[string, Partial<Walk>, RegExp]>([
+    [
+      'no privilege',
+      { privileges: { netRaw: false, netAdmin: false } },
+      /^privileges: .*CAP_NET_RAW/,
+    ],
+    [
+      'own addresses without NET_ADMIN',
+      { privileges: { netRaw: true, netAdmin: false }, question: { ...QUESTION, isOwn: true } },
+      /^privileges: .*CAP_NET_ADMIN/,
+    ],
+    [
+      'no route there',
+      { path: { ...SILENT, code: 'ERR_IO_NO_ROUTE', message: 'no route' } },
+      /^path: no route/,
+    ],
+    ['a port that is closed', { fromHere: 'refused' }, /^target's port: refuses/],
+    ['a firewall that drops all', { fromHere: 'silent' }, /^target's port: does not answer/],
+    ['a firewall that rejects', { fromHere: 'unreachable' }, /^target's port: cannot be reached/],
+    [
+      'an intercept that is not there',
+      { channel: { ...SILENT, message: 'refused' }, probe: null },
+      /^intercept: refused/,
+    ],
+    ['forwarding', { load: { ...LOAD, forwards: true } }, /^forwarding: is on: this machine/],
+    [
+      'a smaller MTU',
+      { packetSize: { path: 1500, answered: 1280 } },
+      /^packet size: packets of 1500 .* of 1280 they do/,
+    ],
+    [
+      'a full table',
+      { load: { ...LOAD, conntrack: { count: 100, max: 100 } } },
+      /^conntrack: 100 of 100 .* is full/,
+    ],
+  ])('%s', (_, change, text) => {
+    expect(worst(walkFindings({ ...WALK, ...change }), 'bad')).toEqual([
+      expect.stringMatching(text),
+    ]);
+  });
+
+  test.each<[string, Partial<Walk>, RegExp]>([
+    [
+      'an answer that came by another interface',
+      { load: { ...LOAD, heard: [heardOn('eth1', { synAck: { in: 3, out: 0 } })] } },
+      /^the answer: came here by eth1/,
+    ],
+    [
+      "the kernel's own resets",
+      { load: { ...LOAD, heard: [heardOn('eth0', { resetToTarget: { in: 0, out: 1 } })] } },
+      /^the answer: .*kernel resets/,
+    ],
+    [
+      'a next hop that leads elsewhere',
+      { overridden: '--next-hop 10.0.0.9' },
+      /^the answer: .*--next-hop 10\.0\.0\.9 leads elsewhere/,
+    ],
+    [
+      'source addresses that are dropped on the way',
+      { others: [{ ...TARGET, heard: [] }] },
+      /^on the way: SYNs from 198\.18\.0\.1 do not reach the target/,
+    ],
+    [
+      'a route of the target that leads elsewhere',
+      {
+        others: [{ ...TARGET, wayBack: { interfaceName: 'eth0', via: '10.0.0.9', isOwn: false } }],
+      },
+      /^target: way back: .*10\.0\.0\.9, which is not the load machine/,
+    ],
+  ])('beside an answer that did not come: %s', (_, change, text) => {
+    const found = worst(walkFindings({ ...SILENT_WALK, ...change }), 'bad');
+    expect(found).toEqual(['a client: no answer', expect.stringMatching(text)]);
+  });
+
+  test('where nobody has looked at the target, the line that does is told', () => {
+    const [finding] = walkFindings(SILENT_WALK).filter(({ state }) => state === 'unknown');
+    expect(finding?.text).toContain('its port is open');
+    expect(finding?.mend).toBe(
+      'on the target: gryphon doctor --on-target --target 10.0.0.1:80 --clients 198.18.0.0/15',
+    );
+  });
+
+  test.each<[string, Partial<MachineFacts>, RegExp]>([
+    ['nothing listens', { listening: 'nobody' }, /^server: nothing listens on port 80/],
+    ['it listens on lo', { listening: 'loopback' }, /^server: .* loopback interface alone/],
+    ['there is no route back', { wayBack: null }, /^way back: there is no route to 198\.18\.0\.1/],
+    [
+      'the table of neighbours is full',
+      { neighbours: { count: 1024, max: 1024 } },
+      /^neighbours: .* is full/,
+    ],
+    [
+      'connection tracking is nearly full',
+      { conntrack: { count: 95, max: 100 } },
+      /^conntrack: .* nearly full/,
+    ],
+    [
+      'a firewall rule',
+      { firewall: ['ip filter INPUT: drop'] },
+      /^firewall: .*ip filter INPUT: drop/,
+    ],
+    ['SYNs that nobody answers', { heard: NOT_ANSWERED }, /^seen here: .*this machine drops them/],
+  ])('on the target: %s', (_, change, text) => {
+    expect(worst(machineFindings({ ...TARGET, ...change }, QUESTION), 'bad')).toEqual([
+      expect.stringMatching(text),
+    ]);
+  });
+
+  test('rp_filter is to blame where a SYN comes by an interface that its answer would not take', () => {
+    const facts: MachineFacts = {
+      ...TARGET,
+      strictInterfaces: ['eth0', 'eth1'],
+      wayBack: { interfaceName: 'eth1', via: '10.1.0.1', isOwn: false },
+      heard: NOT_ANSWERED,
+    };
+    const bad = machineFindings(facts, QUESTION).filter(({ what }) => what === 'rp_filter');
+    expect(bad).toEqual([
+      {
+        state: 'bad',
+        what: 'rp_filter',
+        text: expect.stringContaining('strict (1) on eth0,'),
+        mend: 'sysctl -w net.ipv4.conf.all.rp_filter=2 net.ipv4.conf.eth0.rp_filter=2',
+      },
+    ]);
+    const loose = machineFindings({ ...facts, strictInterfaces: [] }, QUESTION);
+    expect(loose.find(({ what }) => what === 'rp_filter')?.state).toBe('good');
+  });
+
+  test('an auxiliary machine that forwards, or that nothing comes to', () => {
+    const facts: MachineFacts = { ...LOAD, place: 'intercept', forwards: true, heard: [] };
+    const found = machineFindings(facts, QUESTION);
+    expect(worst(found, 'bad')).toEqual([
+      expect.stringMatching(/^forwarding: is on: the auxiliary/),
+    ]);
+    expect(worst(found, 'unknown')).toEqual([expect.stringMatching(/^seen here: no answer/)]);
+  });
+});
+
+test('facts survive being pasted, with line breaks that a terminal has made', () => {
+  const facts: MachineFacts = { ...TARGET, firewall: ['chain „ä“: drop'] };
+  const text = pastedText(facts);
+  expect(parsePasted(`  ${text.slice(0, 80)}\n  ${text.slice(80)} `)).toEqual(facts);
+  expect(() => parsePasted(text.slice(3))).toThrow('not what gryphon doctor prints');
+  expect(() => parsePasted('gryphon-doctor-1:e30=')).toThrow('not what gryphon doctor prints');
+});

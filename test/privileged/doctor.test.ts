@@ -1,0 +1,238 @@
+/**
+ * `gryphon doctor`: each fault of a way is made in turn, has to be named, and is undone. One laboratory
+ * for all of them: client, target and a third host on a switch.
+ */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  type Host,
+  makeSwitchedLab,
+  mustInside,
+  runInside,
+  type SwitchedLab,
+  startInside,
+} from '../helpers/netns.ts';
+import { canRun } from '../helpers/privilege.ts';
+import { must, type Running, until } from '../helpers/process.ts';
+import { makeFolder } from '../helpers/servers.ts';
+
+const COMMAND = fileURLToPath(new URL('../../bin/gryphon.js', import.meta.url));
+const DOCTOR = [process.execPath, COMMAND, 'doctor', '--target', '10.77.0.1:8080'];
+const CLIENTS = '198.18.0.0/15';
+const WAIT = ['--wait', '400ms'];
+const ROUTE = ['route', 'add', CLIENTS, 'via', '10.77.0.2'];
+
+describe.runIf(canRun('gryphon doctor', ['ip', 'iptables', 'nft', 'python3', 'ss']))(
+  'doctor',
+  () => {
+    let lab: SwitchedLab;
+    let bridge: string;
+    const running: Running[] = [];
+
+    const ip = (host: Host, ...argv: string[]) => must(['ip', '-n', host.name, ...argv]);
+    const setting = (host: Host, text: string) => mustInside(host, ['sysctl', '-qw', text]);
+
+    beforeAll(async () => {
+      lab = await makeSwitchedLab();
+      bridge = lab.target.name.replace(/target$/, 'switch');
+      await ip(lab.target, ...ROUTE);
+      const server = ['python3', '-m', 'http.server', '--bind', '0.0.0.0', '8080'];
+      running.push(startInside(lab.target, server));
+      await until('the server listens', async () => {
+        const { stdout } = await runInside(lab.target, ['ss', '-Hltn', 'sport = :8080']);
+        return stdout !== '';
+      });
+    }, 60_000);
+
+    afterAll(async () => {
+      for (const each of running) await each.stop('SIGKILL');
+      await lab?.close();
+    });
+
+    /** What the doctor says on the load machine, its lines joined. */
+    async function said(...more: string[]): Promise<string> {
+      const { stdout, stderr } = await runInside(lab.client, [...DOCTOR, ...WAIT, ...more]);
+      return `${stdout.replace(/\n {5,}/g, ' ')}${stderr}`;
+    }
+
+    /** What it says on the target while the load machine sends; with that pasted there, if asked for. */
+    async function saidByBoth(
+      isPasted = false,
+    ): Promise<{ readonly target: string; readonly load: string }> {
+      const listening = startInside(lab.target, [...DOCTOR, '--on-target', '--wait', '30s']);
+      running.push(listening);
+      await until('it listens', () => listening.output().includes('listening'));
+      const load = await said();
+      await listening.stop('SIGINT');
+      const pasted = /--pasted (\S+)/.exec(listening.output())?.[1] ?? '';
+      return {
+        target: listening.output().replace(/\n {5,}/g, ' '),
+        load: isPasted ? await said('--pasted', pasted) : load,
+      };
+    }
+
+    test('a way that is in order', async () => {
+      const { target, load } = await saidByBoth();
+      expect(load).toMatch(/^✓ nothing is wrong that can be seen from here\n/);
+      expect(load).toMatch(/✓ packet size +1500 octets get through/);
+      expect(target).toContain('✓ nothing is wrong');
+      expect(target).toMatch(/SYNs came by link0, and were answered/);
+      expect(await said('--clients', 'own')).toMatch(/^✓ nothing is wrong/);
+    }, 60_000);
+
+    interface Fault {
+      readonly name: string;
+      readonly make: () => Promise<unknown>;
+      readonly undo: () => Promise<unknown>;
+      /** Options of the doctor. */
+      readonly options?: readonly string[];
+      readonly says: RegExp;
+    }
+
+    const rule = (host: () => Host, ...argv: string[]) => ({
+      make: () => mustInside(host(), ['iptables', '-A', ...argv]),
+      undo: () => mustInside(host(), ['iptables', '-D', ...argv]),
+    });
+    const nothing = { make: async () => undefined, undo: async () => undefined };
+
+    test('what the load machine can tell', async () => {
+      const folder = makeFolder('doctor');
+      for (const name of ['one', 'two']) writeFileSync(join(folder.path, name), name.repeat(20));
+      const intercepted = ['--intercept', '10.77.0.4', '--token-file', join(folder.path, 'one')];
+      const faults: readonly Fault[] = [
+        {
+          name: 'ip_forward=1',
+          make: () => setting(lab.client, 'net.ipv4.ip_forward=1'),
+          undo: () => setting(lab.client, 'net.ipv4.ip_forward=0'),
+          says: /✗ forwarding +is on: this machine/,
+        },
+        {
+          name: 'a firewall of the target drops all',
+          ...rule(() => lab.target, 'INPUT', '-p', 'tcp', '-j', 'DROP'),
+          says: /✗ target's port +does not answer this machine itself/,
+        },
+        {
+          name: 'a firewall of the target rejects the clients',
+          ...rule(() => lab.target, 'INPUT', '-s', CLIENTS, '-j', 'REJECT'),
+          says: /✗ a client +the probe .* did not get through/,
+        },
+        {
+          name: 'a firewall here drops what the target sends',
+          ...rule(() => lab.client, 'INPUT', '-s', '10.77.0.1', '-j', 'DROP'),
+          says: /\? firewall +may drop or reject the clients: .*10\.77\.0\.1/,
+        },
+        {
+          name: 'a firewall here rejects what the target sends',
+          ...rule(() => lab.client, 'INPUT', '-s', '10.77.0.1', '-p', 'tcp', '-j', 'REJECT'),
+          says: /\? firewall +may drop or reject the clients: .*reject/i,
+        },
+        {
+          name: 'the port is closed',
+          ...nothing,
+          options: ['--target', '10.77.0.1:81'],
+          says: /✗ target's port +refuses .*\n[\s\S]*✗ a client +.*nothing listens there/,
+        },
+        {
+          name: 'a wrong next hop',
+          ...nothing,
+          options: ['--next-hop', '10.77.0.4'],
+          says: /✗ the answer .*--next-hop 10\.77\.0\.4 leads elsewhere/,
+        },
+        {
+          name: 'a wrong interface',
+          make: () => ip(lab.client, 'link', 'add', 'wrong0', 'up', 'type', 'bridge'),
+          undo: () => ip(lab.client, 'link', 'delete', 'wrong0'),
+          options: ['--interface', 'wrong0'],
+          says: /✗ path .*wrong0/,
+        },
+        {
+          name: 'an intercept that does not run',
+          ...nothing,
+          options: intercepted,
+          says: /✗ intercept .*10\.77\.0\.4/,
+        },
+        {
+          name: 'a smaller MTU on the way',
+          make: () => must(['ip', '-n', bridge, 'link', 'set', 'port2', 'mtu', '1300']),
+          undo: () => must(['ip', '-n', bridge, 'link', 'set', 'port2', 'mtu', '1500']),
+          says: /✗ packet size +packets of 1500 octets do not get through, of 1280 they do/,
+        },
+        {
+          name: 'another program on the port',
+          make: async () => {
+            const argv = ['python3', '-m', 'http.server', '61001'];
+            running.push(startInside(lab.client, argv));
+            await until('it listens', async () => {
+              const { stdout } = await runInside(lab.client, ['ss', '-Hltn', 'sport = :61001']);
+              return stdout !== '';
+            });
+          },
+          undo: async () => await running.pop()?.stop('SIGKILL'),
+          options: ['--clients', 'own', '--ports', '61001'],
+          says: /✗ plan +this machine uses every port of 61001/,
+        },
+      ];
+      for (const { name, make, undo, options = [], says } of faults) {
+        await make();
+        const text = await said(...options);
+        await undo();
+        expect(text, name).toMatch(says);
+      }
+      folder.remove();
+    }, 120_000);
+
+    test('an intercept with another secret, and one that hears nothing', async () => {
+      const folder = makeFolder('doctor');
+      for (const name of ['one', 'two']) writeFileSync(join(folder.path, name), name.repeat(20));
+      const line = ['intercept', '--listen', '10.77.0.4:36524'];
+      const secret = (name: string) => ['--token-file', join(folder.path, name)];
+      running.push(startInside(lab.other, [process.execPath, COMMAND, ...line, ...secret('one')]));
+      await until('it is ready', () => running.at(-1)?.output().includes('"ready"') ?? false);
+      const options = ['--intercept', '10.77.0.4'];
+      expect(await said(...options, ...secret('two'))).toMatch(/✗ intercept .*secret/);
+      // The target's route leads to the load machine and not to the intercept.
+      const text = await said(...options, ...secret('one'));
+      expect(text).toMatch(/✗ a client .*was seen by the intercept/);
+      expect(text).toMatch(/✗ the answer +came here by link0, where gryphon does not listen/);
+      await running.pop()?.stop();
+      folder.remove();
+    }, 60_000);
+
+    test('what the target has to tell, pasted on the load machine', async () => {
+      await ip(lab.target, 'route', 'delete', CLIENTS);
+      const missing = await saidByBoth();
+      expect(missing.target).toMatch(/✗ target: way back +there is no route to 198\.18\.0\.1/);
+
+      await ip(lab.target, 'route', 'add', CLIENTS, 'via', '10.77.0.4');
+      const wrong = await saidByBoth(true);
+      expect(wrong.load).toMatch(
+        /✗ target: way back .*10\.77\.0\.4, which is not the load machine/,
+      );
+
+      await ip(lab.target, 'link', 'add', 'other0', 'up', 'type', 'bridge');
+      await ip(lab.target, 'route', 'replace', CLIENTS, 'dev', 'other0');
+      await setting(lab.target, 'net.ipv4.conf.link0.rp_filter=1');
+      const strict = await saidByBoth();
+      expect(strict.target).toMatch(/✗ target: seen here .*this machine drops them/);
+      expect(strict.target).toMatch(/✗ target: rp_filter .*strict \(1\) on link0/);
+      await setting(lab.target, 'net.ipv4.conf.link0.rp_filter=0');
+      await ip(lab.target, 'link', 'delete', 'other0');
+      await ip(lab.target, ...ROUTE);
+
+      const drop = ['INPUT', '-s', CLIENTS, '-j', 'DROP'];
+      await mustInside(lab.target, ['iptables', '-A', ...drop]);
+      const dropped = await saidByBoth();
+      expect(dropped.target).toMatch(/✗ target: firewall .*198\.18\.0\.0\/15/);
+      await mustInside(lab.target, ['iptables', '-D', ...drop]);
+
+      const table =
+        'table bridge f { chain c { type filter hook forward priority 0; ip saddr 198.18.0.0/15 drop; }; }';
+      await must(['ip', 'netns', 'exec', bridge, 'nft', table]);
+      const spoofed = await saidByBoth(true);
+      expect(spoofed.load).toMatch(/✗ on the way +SYNs from 198\.18\.\S+ do not reach the target/);
+      await must(['ip', 'netns', 'exec', bridge, 'nft', 'delete table bridge f']);
+    }, 120_000);
+  },
+);
