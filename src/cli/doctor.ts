@@ -1,10 +1,9 @@
 /** `gryphon doctor`: what is wrong on the way to a target and back, with what mends it. */
 import { NS_PER_MS } from '../base/time.ts';
-import type { Finding, Question } from '../doctor/observations.ts';
+import type { Finding } from '../doctor/observations.ts';
 import { pastedText } from '../doctor/pasted-facts.ts';
 import { remoteFindings, walkFindings } from '../doctor/walk-findings.ts';
 import { doctorText } from '../report/doctor-text.ts';
-import { OWN_CLIENTS } from '../run/plan/options.ts';
 import type { CommandInput } from './command-line.ts';
 import { ExitCode } from './exit-codes.ts';
 import { watchInterrupts } from './interruption.ts';
@@ -36,28 +35,13 @@ export async function doctor({ given, faults, context }: CommandInput): Promise<
   try {
     if (values.onTarget || values.onIntercept) {
       const place = values.onTarget ? 'target' : 'intercept';
-      const { listenHere, firstOf } = await import('../run/doctor/run-doctor.ts');
-      const route = options.target.kind === 'network' ? options.target.routes.at(-1) : undefined;
-      const isOwn = options.clients === OWN_CLIENTS;
-      const question: Question = {
-        target: route?.address ?? '',
-        port: route?.port ?? 0,
-        clients: options.clients,
-        client: isOwn ? '' : firstOf(options.clients),
-        isOwn: false,
-        intercept: textOf(options.intercepts),
-      };
-      if (isOwn) {
-        faults.add(
-          `--on-${place} wants the clients' addresses`,
-          '--clients ADDRESS of the load machine',
-        );
-      }
-      faults.throwIfAny();
+      const { listenHere, questionOf } = await import('../run/doctor/run-doctor.ts');
+      const question = questionOf(options);
       context.log(
         `gryphon: listening for ${question.clients}: run gryphon doctor on the load machine now\n`,
       );
-      const facts = await listenHere(place, question, waitMs ?? LISTEN_MS, interruption.signal);
+      const how = { listenMs: waitMs ?? LISTEN_MS, interrupted: interruption.signal };
+      const facts = await listenHere(place, options, how);
       const findings = remoteFindings(facts, question);
       await context.print(doctorText(findings, context.columns));
       await context.print(`\nfor the load machine, one line:\n\n  --pasted ${pastedText(facts)}\n`);
@@ -77,9 +61,6 @@ export async function doctor({ given, faults, context }: CommandInput): Promise<
     interruption.stop();
   }
 }
-
-const textOf = (intercepts: readonly { readonly host: string; readonly port: number }[]) =>
-  intercepts.length === 0 ? null : intercepts.map(({ host, port }) => `${host}:${port}`).join(', ');
 
 /** What the shell is told: of the machine, of the question, else of the way. */
 function codeOf(findings: readonly Finding[]): ExitCode {

@@ -58,14 +58,23 @@ export class PathTap {
   readonly #target: Endpoint;
   readonly #targetOctets: Uint8Array;
   readonly #clients: readonly AddressRange[];
+  readonly #clientPort: number | null;
   readonly #ears: Ear[] = [];
   readonly #packet = new Uint8Array(SNAP_BYTES);
   readonly #data = new DataView(this.#packet.buffer);
   readonly #ip = new IpView();
   readonly #segment = new TcpView();
 
-  /** @throws ReplayError ERR_IO_NOT_PERMITTED, ERR_IO_SOCKET, ERR_IO_FILTER (environment) */
-  constructor(target: Endpoint, clients: readonly AddressRange[]) {
+  /**
+   * @param clientPort the only one that counts: what else comes may be of an earlier run; null: any
+   * @throws ReplayError ERR_IO_NOT_PERMITTED, ERR_IO_SOCKET, ERR_IO_FILTER (environment)
+   */
+  constructor(
+    target: Endpoint,
+    clients: readonly AddressRange[],
+    clientPort: number | null = null,
+  ) {
+    this.#clientPort = clientPort;
     this.#target = target;
     this.#targetOctets = addressBytes(target.address);
     this.#clients = clients;
@@ -128,15 +137,16 @@ export class PathTap {
     const [sourceAt, destinationAt] =
       ip.version === 4 ? [IPV4_SOURCE, IPV4_DESTINATION] : [IPV6_SOURCE, IPV6_DESTINATION];
     if (segment.dstPort === port && ip.dstMatches(this.#targetOctets)) {
-      if (!this.#isClient(sourceAt)) return;
+      if (!this.#isClient(sourceAt, segment.srcPort)) return;
       if (kind === SYN) tally.syn++;
       if (kind & RST) tally.resetToTarget++;
     } else if (segment.srcPort === port && ip.srcMatches(this.#targetOctets)) {
-      if (kind === (SYN | ACK) && this.#isClient(destinationAt)) tally.synAck++;
+      if (kind === (SYN | ACK) && this.#isClient(destinationAt, segment.dstPort)) tally.synAck++;
     }
   }
 
-  #isClient(at: number): boolean {
+  #isClient(at: number, port: number): boolean {
+    if (this.#clientPort !== null && port !== this.#clientPort) return false;
     const octets = this.#packet.subarray(at, at + this.#targetOctets.length);
     const address = addressOfBytes(octets);
     return this.#clients.some((range) => isInRange(address, range));

@@ -8,9 +8,9 @@ import { PathTap } from '../../io/doctor/path-tap.ts';
 import { measureSendRate } from '../../io/doctor/send-rate.ts';
 import { openCaptureBytes } from '../../io/files/capture-file.ts';
 import { STATE_BYTES_PER_USER } from '../../replay/replay.ts';
-import { AddressPool, parseClients } from '../../schedule/address-pool.ts';
+import { AddressPool } from '../../schedule/address-pool.ts';
 import { describeWay, type NetworkWay } from '../plan/network-way.ts';
-import { OWN_CLIENTS, type ReplayOptions, type RunHost } from '../plan/options.ts';
+import { clientsText, OWN_CLIENTS, type ReplayOptions, type RunHost } from '../plan/options.ts';
 import type { RunPlan } from '../plan/run-plan.ts';
 import { draftFor, indexForReplay, planWay } from '../replay-run.ts';
 import { openIntercepts } from '../threads/intercepted-way.ts';
@@ -116,31 +116,27 @@ function planTheWay(draft: () => ReturnType<typeof draftFor>): Planned {
   }
 }
 
-function questionOf(
+/** What the options ask for, in words; with the plan the clients are those that it has. */
+export function questionOf(
   { target, clients, intercepts }: ReplayOptions,
-  plan: RunPlan | null,
+  plan: RunPlan | null = null,
 ): Question {
   const route = target.kind === 'network' ? target.routes.at(-1) : undefined;
   const { address = '', port = 0 } = route ?? {};
-  const isOwn = clients === OWN_CLIENTS;
   const pool = plan === null ? null : new AddressPool(plan);
-  const first = isOwn ? address : firstOf(clients);
+  const first = clients === OWN_CLIENTS ? address : formatAddress(addressAt(clients.ranges[0], 0));
   return {
     target: address,
     port,
-    clients: isOwn && plan !== null ? plan.clients.text : clients,
+    clients: plan === null ? clientsText(clients) : plan.clients.text,
     client: pool === null ? first : pool.addressOf(probeConnection(pool, 0)),
-    isOwn,
+    isOwn: clients === OWN_CLIENTS,
     intercept:
       intercepts.length === 0
         ? null
         : intercepts.map((one) => `${one.host}:${one.port}`).join(', '),
   };
 }
-
-/** An address of a pool, which stands for all. */
-export const firstOf = (clients: string): string =>
-  formatAddress(addressAt(parseClients(clients).ranges[0], 0));
 
 interface Walked {
   readonly heard: readonly Heard[] | null;
@@ -157,7 +153,9 @@ async function tryWay(
   options: ReplayOptions,
   by: { readonly patienceMs: number; readonly host: RunHost; readonly version: string },
 ): Promise<Walked> {
-  const tap = new PathTap(plan.targets[0], plan.clients.ranges);
+  const pool = new AddressPool(plan);
+  const port = pool.portOf(probeConnection(pool, 0));
+  const tap = new PathTap(plan.targets[0], plan.clients.ranges, port);
   const { interrupted } = by.host;
   const asked = { interrupted, patienceMs: by.patienceMs, onWarning: () => undefined };
   const hasIntercept = network.intercepts.length > 0;
@@ -240,18 +238,17 @@ const AFTER_FIRST_MS = 1_000;
 
 /**
  * The facts of the target's or an intercept's machine, and what comes there meanwhile.
- * @throws ReplayError as PathTap does
+ * @throws ReplayError ERR_DOCTOR_CLIENTS (usage); as PathTap does
  */
 export async function listenHere(
   place: 'target' | 'intercept',
-  question: Question,
-  listenMs: number,
-  interrupted: AbortSignal,
+  options: ReplayOptions,
+  { listenMs, interrupted }: { readonly listenMs: number; readonly interrupted: AbortSignal },
 ): Promise<MachineFacts> {
+  const question = questionOf(options);
   const address = parseAddress(question.target);
-  if (address === null) throw new Error(`${question.target} is no address`);
-  const { ranges } = parseClients(question.clients);
-  const tap = new PathTap({ address, port: question.port }, ranges);
+  if (options.clients === OWN_CLIENTS || address === null) throw noClients(place);
+  const tap = new PathTap({ address, port: question.port }, options.clients.ranges);
   try {
     let endMs = performance.now() + listenMs;
     let hasHeard = false;
@@ -266,3 +263,11 @@ export async function listenHere(
     tap.close();
   }
 }
+
+const noClients = (place: string): ReplayError =>
+  new ReplayError({
+    code: 'ERR_DOCTOR_CLIENTS',
+    kind: 'usage',
+    message: `--on-${place} does not know which addresses are the load machine's own`,
+    hint: "--clients with the load machine's address",
+  });
