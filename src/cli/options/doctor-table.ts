@@ -1,5 +1,5 @@
 /** The options of `gryphon doctor`, a row each. */
-import { parsePasted } from '../../doctor/pasted-facts.ts';
+import { parsePasted, pastedText } from '../../doctor/pasted-facts.ts';
 import { COMMON_ROWS } from './common-rows.ts';
 import { DURATION_NS } from './kinds.ts';
 import { list, onOff, optionTable, value } from './option.ts';
@@ -10,6 +10,19 @@ const WHERE = 'Where it looks';
 
 const { target, clients, ports, users, intercept, interceptPort, tokenFile, sender } = REPLAY_TABLE;
 const { interface: device, nextHop, sourceMac, arp, rules, allowPublic } = REPLAY_TABLE;
+
+const EXAMPLE = pastedText({
+  place: 'target',
+  addresses: ['10.0.0.5'],
+  wayBack: null,
+  listening: 'everybody',
+  strictInterfaces: [],
+  forwards: false,
+  conntrack: null,
+  neighbours: null,
+  firewall: [],
+  heard: null,
+});
 
 /** There is none that is meant where none is named. */
 const { default: _, ...targetRow } = target;
@@ -40,7 +53,7 @@ export const DOCTOR_TABLE = optionTable({
     help: 'Look at this machine as the one that picks answers up',
   }),
   pasted: list(
-    { form: 'LINE', parse: parsePasted, example: 'gryphon-doctor-1:e30=' },
+    { form: 'LINE', parse: parsePasted, example: EXAMPLE },
     {
       group: WHERE,
       help: 'that the doctor printed on the target or the intercept',
