@@ -2,29 +2,22 @@
 
 import { parseDurationNs } from '../../base/units.ts';
 import { OWN_CLIENTS } from '../../run/plan/options.ts';
-import { CLOSES, ORDERS, PACES, SENDERS } from '../choices.ts';
+import { CLOSES, ORDERS, PACES } from '../choices.ts';
 import { parseClients } from '../values/clients.ts';
-import {
-  EMBEDDED,
-  INTERCEPT_PORT,
-  parseIntercept,
-  parseRoute,
-  parseTarget,
-} from '../values/endpoints.ts';
+import { EMBEDDED, parseRoute, parseTarget } from '../values/endpoints.ts';
 import { parsePorts } from '../values/ports.ts';
 import { parseRamp } from '../values/ramp.ts';
 import { parseShare } from '../values/share.ts';
-import { parseInterfaceName, parseNextHop, parseStation } from '../values/stations.ts';
 import { parseThreshold } from '../values/thresholds.ts';
 import { CAPTURE_ROWS } from './capture-table.ts';
-import { COMMON_ROWS, CONFIG_ROWS, metrics, SUMMARY_ROWS, tokenFile } from './common-rows.ts';
+import { COMMON_ROWS, CONFIG_ROWS, metrics, SUMMARY_ROWS } from './common-rows.ts';
 import { DURATION_NS, FILE, FOLDER, oneOf, POSITIVE, RATE, sizeWithin, whole } from './kinds.ts';
+import { NETWORK_ROWS } from './network-rows.ts';
 import { list, onOff, optionTable, value } from './option.ts';
 
 const LOAD = 'Who plays what';
 const PACE = 'When';
 const TCP = 'Connections';
-const NETWORK = 'Network';
 const RUN = 'The run';
 const OUTPUT = 'Output';
 
@@ -210,89 +203,6 @@ const TCP_ROWS = {
     help: 'to offer: 64KiB, 1MiB',
     more: 'receive window to offer: `64KiB`, `1MiB`',
     default: '1MiB',
-  }),
-};
-
-const NETWORK_ROWS = {
-  interface: value(
-    { form: 'DEV', parse: parseInterfaceName, example: 'eth1' },
-    {
-      group: NETWORK,
-      letter: 'o',
-      help: 'on which frames leave',
-      otherwise: 'from the routing table',
-      only: 'network',
-    },
-  ),
-  nextHop: value(
-    { form: 'MAC|IP', parse: parseNextHop, example: '10.20.0.1' },
-    {
-      group: NETWORK,
-      help: 'that frames go to',
-      otherwise: 'from the routing table',
-      only: 'network',
-    },
-  ),
-  sourceMac: value(
-    { form: 'MAC', parse: parseStation, example: '02:00:00:00:00:01' },
-    {
-      group: NETWORK,
-      help: 'that frames come from',
-      otherwise: 'of the interface',
-      only: 'network',
-    },
-  ),
-  sender: value(oneOf(SENDERS), {
-    group: NETWORK,
-    help: 'How frames leave',
-    more: 'how frames leave: AF_PACKET, past local netfilter and routing; an IP raw socket, through both; or the [npm package](limits.md#raw-socket-and-pcap-parser)',
-    default: 'packet',
-    only: 'network',
-  }),
-  intercept: list(
-    {
-      form: 'HOST[:PORT]',
-      parse: parseIntercept,
-      example: '10.0.0.9',
-      choices: ['local'],
-      isOpen: true,
-    },
-    {
-      group: NETWORK,
-      letter: 's',
-      form: 'HOST[:PORT],…',
-      help: 'Intercepts that pick replies up, or "local": this machine does',
-      more: '[intercepts](intercept.md) that pick replies up, all registered for the whole pool; `local` is this machine',
-      otherwise: 'local',
-    },
-  ),
-  interceptPort: value(whole({ min: 1, max: 65_535 }), {
-    group: NETWORK,
-    letter: 'p',
-    help: 'of intercepts that are named without a port',
-    default: String(INTERCEPT_PORT),
-  }),
-  tokenFile: tokenFile(
-    NETWORK,
-    "with the intercepts' secret; or `GRYPHON_TOKEN` in the environment",
-  ),
-  arp: onOff({
-    group: NETWORK,
-    help: 'Answer ARP and NDP for the clients, or not: --no-arp',
-    more: 'answer ARP and NDP for the clients whoever asks; `--no-arp`: nobody',
-    otherwise: 'when they are on the link',
-    only: 'network',
-  }),
-  rules: onOff({
-    group: NETWORK,
-    help: 'Make the firewall rule that own clients need, or print it: --no-rules',
-    more: 'make the firewall rule that own clients need, and remove it at the end; `--no-rules`: print it',
-    default: 'on',
-    only: 'network',
-  }),
-  allowPublic: onOff({
-    group: NETWORK,
-    help: 'Allow a target with a public address',
   }),
 };
 
