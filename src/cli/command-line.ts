@@ -107,7 +107,9 @@ function parse(
     .usage('$0 <command>\n\nPlays the TCP sessions of a capture from as many clients as asked.')
     .locale('en')
     .exitProcess(false)
-    .wrap(Math.min(HELP_COLUMNS, context.columns ?? HELP_COLUMNS))
+    .wrap(
+      asksForHelp(context.args) ? Math.min(HELP_COLUMNS, context.columns ?? HELP_COLUMNS) : null,
+    )
     .parserConfiguration({
       'parse-numbers': false,
       'parse-positional-numbers': false,
@@ -128,7 +130,7 @@ function parse(
     parser = parser.command(
       command.positional === null ? command.name : `${command.name} [${command.positional}..]`,
       command.describe,
-      (args) => declare(args, command, context.args.includes('--explain')),
+      (args) => declare(args, command, context.args),
       () => {
         chosen = command;
       },
@@ -170,12 +172,20 @@ function refuseForeignNames(args: readonly string[]): void {
   }
 }
 
-function declare(parser: Argv, command: Command, isLong: boolean): Argv {
+/** Whether yargs may have to print its help; lines that do not ask for it may seem to. */
+const asksForHelp = (args: readonly string[]): boolean =>
+  args.some((arg) => arg === 'help' || arg.startsWith('--h') || /^-[^-]*h/.test(arg));
+
+function declare(parser: Argv, command: Command, args: readonly string[]): Argv {
+  const isLong = args.includes('--explain');
+  // yargs lays its help out for every line, which takes longer than all that it is for.
+  const hidden = !asksForHelp(args);
   for (const option of Object.values(command.table)) {
     const fallback = fallbackOf(option);
     parser.option(option.name, {
       group: `${option.group}:`,
-      describe: describe(option, isLong),
+      hidden,
+      describe: hidden ? '' : describe(option, isLong),
       ...(option.letter === undefined ? {} : { alias: option.letter }),
       ...(fallback === '' ? {} : { defaultDescription: fallback }),
       ...(option.takes === 'switch' ? { boolean: true } : { nargs: 1 }),

@@ -1,9 +1,7 @@
 /** Where a replay's results go: the summary on stdout, documents in files or on stdout. */
 import type { RunResult } from '../measure/result.ts';
 import { csvReport } from '../report/csv.ts';
-import { htmlReport } from '../report/html/html-report.ts';
 import { jsonReport } from '../report/json.ts';
-import { outputFiles } from '../report/output-files.ts';
 import { type TextOptions, textReport } from '../report/text.ts';
 import type { Context } from './context.ts';
 import type { Files } from './files.ts';
@@ -140,6 +138,7 @@ const writeTo = async (path: string, text: string, { files, print }: Destination
   await (path === STDOUT ? print(text) : files.write(path, text));
 
 async function writeHtml(result: RunResult, path: string, to: Destination): Promise<void> {
+  const { htmlReport } = await import('../report/html/html-report.ts');
   await writeTo(path, htmlReport(result, await to.files.readHtmlAssets()), to);
 }
 
@@ -148,6 +147,7 @@ async function writeHtml(result: RunResult, path: string, to: Destination): Prom
  * @throws ReplayError ERR_CLI_OUTPUT the first fault, after the others were written
  */
 export async function writeFolder(result: RunResult, folder: string, files: Files): Promise<void> {
+  const { outputFiles } = await import('../report/output-files.ts');
   const contents = outputFiles(result, await files.readHtmlAssets());
   const writes = [...contents].map(([name, text]) => files.write(`${folder}/${name}`, text));
   await settle(writes);

@@ -5,7 +5,6 @@ import { countedOf } from '../measure/counted.ts';
 import { Counter, sumCounters } from '../measure/counters.ts';
 import type { Measured } from '../measure/figures.ts';
 import { LatencyTable } from '../measure/histograms.ts';
-import { measuredOf } from '../measure/measured.ts';
 import { NO_CLASSES } from '../measure/request-classes.ts';
 import { evaluateThresholds, type Threshold } from '../measure/thresholds.ts';
 import { outcomeText } from '../report/format.ts';
@@ -16,8 +15,13 @@ import type { ThreadsState } from './threads/replay-threads.ts';
 const EVERY_NS = NS_PER_SECOND;
 
 /** What the relative thresholds of a run count from; none: there is nothing. */
-export const baselineOf = ({ baseline }: Pick<ReplayOptions, 'baseline'>): readonly Measured[] =>
-  baseline ? [measuredOf(baseline)] : [];
+export async function baselineOf({
+  baseline,
+}: Pick<ReplayOptions, 'baseline'>): Promise<readonly Measured[]> {
+  if (!baseline) return [];
+  const { measuredOf } = await import('../measure/measured.ts');
+  return [measuredOf(baseline)];
+}
 
 /** Looks at a run's thresholds while it goes on. */
 export class EarlyStop {
@@ -28,13 +32,12 @@ export class EarlyStop {
   #nextNs: number;
   #reason: string | null = null;
 
-  constructor({
-    thresholds,
-    baseline = null,
-    abortOnFailNs,
-  }: Pick<ReplayOptions, 'thresholds' | 'baseline' | 'abortOnFailNs'>) {
+  constructor(
+    { thresholds, abortOnFailNs }: Pick<ReplayOptions, 'thresholds' | 'abortOnFailNs'>,
+    baseline: readonly Measured[],
+  ) {
     this.#thresholds = thresholds.filter(canFailEarly);
-    this.baseline = baselineOf({ baseline });
+    this.baseline = baseline;
     this.#nextNs = abortOnFailNs ?? Number.POSITIVE_INFINITY;
   }
 

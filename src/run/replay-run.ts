@@ -8,7 +8,6 @@ import { EMBEDDED_BYTES_PER_USER } from '../embedded/embedded-target.ts';
 import { type MetricsServer, serveMetrics } from '../io/metrics-server.ts';
 import { peakMemoryBytes } from '../io/process-memory.ts';
 import { Counter, sumCounters } from '../measure/counters.ts';
-import { resultOf } from '../measure/record-result.ts';
 import type { RunResult } from '../measure/result.ts';
 import { nothingMeasured, type RunIdentity, recordOf } from '../measure/run-record.ts';
 import { STATE_BYTES_PER_USER } from '../replay/replay.ts';
@@ -93,7 +92,7 @@ async function playAndReport(
 ): Promise<RunResult> {
   const begun: Begun = { version, startedAt: new Date(), cpuBefore: process.cpuUsage() };
   const meter = new ProgressMeter(host);
-  const stop = new EarlyStop(options);
+  const stop = new EarlyStop(options, await baselineOf(options));
   const index = await indexForReplay(options, host, meter);
   let local: LocalWay | null = null;
   try {
@@ -133,6 +132,7 @@ async function playAndReport(
         notes: [...crew.notes, ...(local?.notes ?? []), ...interceptNotes],
       },
     });
+    const { resultOf } = await loadResults();
     return resultOf(
       recordOf(identity, facts, crew.measurements),
       options.thresholds,
@@ -143,6 +143,9 @@ async function playAndReport(
     index.close();
   }
 }
+
+/** HdrHistogram's library takes 30 ms to load, which nobody's first packet has to wait for. */
+const loadResults = () => import('../measure/record-result.ts');
 
 /** What is known of a run from its first moment on. */
 interface Begun {
@@ -202,19 +205,20 @@ async function openWays(
     if (!(fault instanceof ReplayError) || fault.kind !== 'unreachable') throw fault;
     // Without what was found out on the way: it may be the way that there is none of.
     const plan = planRun(draft, NO_SURROUNDINGS, epochMs);
-    throw new UnreachedError(fault, unreachedResult(index, options, plan, begun, fault, warnings));
+    const result = await unreachedResult(index, options, plan, begun, fault, warnings);
+    throw new UnreachedError(fault, result);
   }
 }
 
 /** What there is to report where no user was started, since there is no way to the target or back. */
-function unreachedResult(
+async function unreachedResult(
   index: CaptureIndex,
   options: ReplayOptions,
   plan: RunPlan,
   begun: Begun,
   fault: ReplayError,
   warnings: readonly string[],
-): RunResult {
+): Promise<RunResult> {
   const facts = shareFacts(options, plan, null, {
     ...sinceBegun(begun),
     isInterrupted: false,
@@ -232,10 +236,11 @@ function unreachedResult(
   const identity = runIdentity(options, index, plan, begun.version);
   // As they were asked for: own addresses are not known without a way.
   const asked = { ...identity, plan: { ...identity.plan, clients: clientsText(options.clients) } };
+  const { resultOf } = await loadResults();
   return resultOf(
     recordOf(asked, facts, nothingMeasured()),
     options.thresholds,
-    baselineOf(options),
+    await baselineOf(options),
   );
 }
 

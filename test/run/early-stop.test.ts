@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { parseThreshold } from '../../src/cli/values/thresholds.ts';
 import { Counter, createCounters } from '../../src/measure/counters.ts';
 import { Latency, LatencyRecorder } from '../../src/measure/histograms.ts';
+import { measuredOf } from '../../src/measure/measured.ts';
 import { EarlyStop } from '../../src/run/early-stop.ts';
 import { sampleRun } from '../measure/sample-record.ts';
 
@@ -10,9 +11,9 @@ const SECOND = 1e9;
 
 /** A run in which every second ten users start, nine are answered after so long, and one is reset. */
 function lived(expressions: readonly string[], abortOnFailNs: number | null, responseMs = 10) {
-  const baseline = sampleRun({ responseMs: [5, 5, 5] });
+  const baseline = [measuredOf(sampleRun({ responseMs: [5, 5, 5] }))];
   const thresholds = expressions.map(parseThreshold);
-  const stop = new EarlyStop({ thresholds, baseline, abortOnFailNs });
+  const stop = new EarlyStop({ thresholds, abortOnFailNs }, baseline);
   const counters = createCounters();
   const recorder = new LatencyRecorder();
   for (let second = 1; second <= 20; second++) {

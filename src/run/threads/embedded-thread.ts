@@ -3,7 +3,7 @@ import { EmbeddedTarget } from '../../embedded/embedded-target.ts';
 import { openRunClock } from '../../io/receive/run-clock.ts';
 import { Counter } from '../../measure/counters.ts';
 import { LatencyRecorder } from '../../measure/histograms.ts';
-import { IntervalRecorder, type Timeline } from '../../measure/intervals.ts';
+import { IntervalRecorder } from '../../measure/intervals.ts';
 import { octetsNeeded } from '../../replay/octets-needed.ts';
 import { Replay } from '../../replay/replay.ts';
 import { AddressPool } from '../../schedule/address-pool.ts';
@@ -14,18 +14,7 @@ import { enginePlan } from '../plan/engine-plan.ts';
 import type { RunPlan } from '../plan/run-plan.ts';
 import { embeddedTurns } from './embedded-loop.ts';
 import type { ThreadJob } from './thread-job.ts';
-
-/** What a thread has measured. */
-export interface ThreadRun {
-  readonly latency: LatencyRecorder;
-  readonly notes: readonly string[];
-  /**
-   * Plays everything, a turn of the loop a step; a turn may block the thread for a while.
-   * @param start when the run begins (`runStartsNow`)
-   */
-  turns(start: string): Generator<void, Timeline>;
-  close(): void;
-}
+import type { ThreadRun } from './thread-run.ts';
 
 /** Prepares the thread's users and their target. */
 export function openEmbeddedThread(job: ThreadJob, capture: CaptureBytes): ThreadRun {
@@ -66,14 +55,6 @@ export function openEmbeddedThread(job: ThreadJob, capture: CaptureBytes): Threa
     },
     close: () => undefined,
   };
-}
-
-/** Takes all the turns at once. */
-export function playThrough<T>(turns: Generator<void, T>): T {
-  for (;;) {
-    const step = turns.next();
-    if (step.done === true) return step.value;
-  }
 }
 
 /** Whose connection an address and port are: the plan's own arithmetic. */

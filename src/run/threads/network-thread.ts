@@ -14,9 +14,9 @@ import { enginePlan } from '../plan/engine-plan.ts';
 import type { NetworkWay } from '../plan/network-way.ts';
 import { announcedAddresses, describeWay, macText, nextHopText } from '../plan/network-way.ts';
 import type { RunPlan } from '../plan/run-plan.ts';
-import type { ThreadRun } from './embedded-thread.ts';
 import { networkTurns } from './network-loop.ts';
 import type { ThreadJob } from './thread-job.ts';
+import type { ThreadRun } from './thread-run.ts';
 
 /**
  * Opens the thread's sockets and prepares its users.
