@@ -76,6 +76,20 @@ export interface ReplayOptions extends CaptureOptions {
    */
   readonly map?: OneOrMore<string>;
   /**
+   * `PORT=NAME,…`: what sessions to this recorded port speak, where the capture does not show it:
+   * `http`, `redis`, `mysql`, `postgresql`, `smtp`, `ftp`, `pop3`, `imap`, `memcached`,
+   * `memcached-binary`; `none`: nothing of it is read. Default: as recognised.
+   */
+  readonly protocol?: OneOrMore<string>;
+  /**
+   * `[PORT=]FRAMING,…`: how messages are told apart in sessions to this recorded port; without one
+   * in all whose protocol is not recognised: `line`, `none`, or
+   * `length:offset=0,bytes=4,endian=big,add=4` (bytes before the length, of it, their order, and
+   * how much longer than it a message is). Each message of the client is a request, each of the
+   * server an answer. Default: none.
+   */
+  readonly framing?: OneOrMore<string>;
+  /**
    * `N`: connections in total. Users play the sessions in turn, in capture order. Default: one per
    * replayable session.
    */

@@ -87,6 +87,7 @@ export async function readReplayOptions(from: {
 
 /** What needs nothing but its own value. */
 const plainOptions = (values: ReplayValues) => ({
+  protocols: [...values.protocol, ...values.framing],
   share: values.share,
   users: values.users ?? values.ramp?.at(-1)?.users ?? null,
   ports: values.ports,

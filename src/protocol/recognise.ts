@@ -58,6 +58,7 @@ export function recognise(
   if (said.startsWith('SSH-') || heard.startsWith('SSH-')) return 'ssh';
   if (isServerFirst) return isMysql(server) ? 'mysql' : byServer(heard, said);
   if (isPostgres(client)) return 'postgresql';
+  if (isMemcachedBinary(client)) return 'memcached-binary';
   if (client[0] === MQTT_CONNECT && MQTT_NAME.test(said)) return 'mqtt';
   if (OPENWIRE.test(said)) return 'openwire';
   return CLIENT_RULES.find(([, rule]) => rule.test(said))?.[0] ?? null;
@@ -76,6 +77,15 @@ function isPostgres(client: Uint8Array): boolean {
   if (client.length < 8 || client[0] !== 0 || client[1] !== 0) return false;
   const major = client[4] * 256 + client[5];
   return major === POSTGRES_VERSION || major === POSTGRES_REQUEST;
+}
+
+/** A request's header of 24 octets: magic, opcode, no data type, and a body that holds extras and key. */
+function isMemcachedBinary(client: Uint8Array): boolean {
+  if (client.length < 24 || client[0] !== 0x80 || client[1] > 0x25 || client[5] !== 0) return false;
+  const view = new DataView(client.buffer, client.byteOffset);
+  const named = view.getUint16(2) + client[4];
+  const body = view.getUint32(8);
+  return view.getUint16(6) === 0 && named <= body && body < 1 << 24;
 }
 
 const beginsTls = (octets: Uint8Array): boolean =>

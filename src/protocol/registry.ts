@@ -1,9 +1,12 @@
 /** The protocols whose conversations can be followed, by name. */
+
+import { type LengthField, LengthFramer, PlainLines } from './declared-framing.ts';
 import type { AnswerFramer, RequestFramer } from './framer.ts';
 import { Http1Answers } from './http1-answers.ts';
 import { Http1Requests } from './http1-requests.ts';
 import { ImapAnswers, ImapRequests } from './imap.ts';
 import { MemcachedAnswers, MemcachedRequests } from './memcached.ts';
+import { MemcachedBinaryAnswers, MemcachedBinaryRequests } from './memcached-binary.ts';
 import { MysqlAnswers, MysqlRequests } from './mysql.ts';
 import { Pop3Answers, Pop3Requests } from './pop3.ts';
 import { PostgresAnswers, PostgresRequests } from './postgresql.ts';
@@ -64,10 +67,35 @@ export const FOLLOWED_PROTOCOLS: ReadonlyMap<string, FollowedProtocol> = new Map
       hasGreeting: false,
     },
   ],
+  [
+    'memcached-binary',
+    {
+      answers: () => new MemcachedBinaryAnswers(),
+      requests: () => new MemcachedBinaryRequests(),
+      hasGreeting: false,
+    },
+  ],
 ]);
 
-/** Their names; a protocol's number is its place here, from 1 on. */
+/** Their names. */
 export const FOLLOWED_NAMES: readonly string[] = [...FOLLOWED_PROTOCOLS.keys()];
 
-/** HTTP/1's number. */
-export const HTTP1_NUMBER = FOLLOWED_NAMES.indexOf('http1') + 1;
+/** HTTP/1's name. */
+export const HTTP1_NAME = 'http1';
+
+/** What a session is said to speak: a name of `FOLLOWED_PROTOCOLS`, or a framing; `none`: neither. */
+export type ProtocolChoice = string | LengthField;
+
+/** How it is followed; null where that is not known. */
+export function followedProtocol(choice: ProtocolChoice): FollowedProtocol | null {
+  if (choice === 'line') {
+    return {
+      answers: () => new PlainLines(),
+      requests: () => new PlainLines(),
+      hasGreeting: false,
+    };
+  }
+  if (typeof choice === 'string') return FOLLOWED_PROTOCOLS.get(choice) ?? null;
+  const framer = () => new LengthFramer(choice);
+  return { answers: framer, requests: framer, hasGreeting: false };
+}

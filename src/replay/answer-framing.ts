@@ -5,7 +5,7 @@
 import { Counter } from '../measure/counters.ts';
 import { type AnswerFramer, Outcome } from '../protocol/framer.ts';
 import { endsChunks, Http1Answers } from '../protocol/http1-answers.ts';
-import { FOLLOWED_NAMES, FOLLOWED_PROTOCOLS } from '../protocol/registry.ts';
+import { followedProtocol } from '../protocol/registry.ts';
 import type { Delivery } from '../transport/transport.ts';
 import { ExchangeMark } from './exchange-columns.ts';
 import type { Verdict } from './exchange-recorder.ts';
@@ -105,7 +105,7 @@ export class AnswerFraming {
     const number = this.#stages.protocolOf(this.#plays.session[user]);
     let framer = this.#framers[number];
     if (framer === undefined) {
-      const protocol = FOLLOWED_PROTOCOLS.get(FOLLOWED_NAMES[number - 1]);
+      const protocol = followedProtocol(this.#stages.exchanges.protocols[number - 1]);
       framer = protocol?.answers() ?? new Http1Answers();
       this.#framers[number] = framer;
     }

@@ -8,7 +8,6 @@
  */
 import { Counter } from '../measure/counters.ts';
 import { Http1Answers } from '../protocol/http1-answers.ts';
-import { HTTP1_NUMBER } from '../protocol/registry.ts';
 import type { ClientStream } from '../transport/client-stream.ts';
 import type { Delivery, Transport } from '../transport/transport.ts';
 import { NO_EXCHANGE, type OpenExchanges } from './open-exchanges.ts';
@@ -53,7 +52,7 @@ export class AnswerStart {
       return delivery.bytes;
     }
     const stages = this.#stages;
-    const isHttp = stages.protocolOf(this.#plays.session[user]) === HTTP1_NUMBER;
+    const isHttp = stages.isHttp(this.#plays.session[user]);
     const atHand = delivery.atHandBytes - at;
     if (!isHttp || exchange === NO_EXCHANGE || atHand <= 0) return at;
     if (stages.exchanges.replyClass[exchange] === 0) return at;

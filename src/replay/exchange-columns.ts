@@ -6,6 +6,7 @@
  * were sent in one go. Elsewhere a turn and what the server said next are one.
  */
 import { Uint32Column } from '../base/columns.ts';
+import type { ProtocolChoice } from '../protocol/registry.ts';
 
 /** What is known of an exchange; bits. */
 export const ExchangeMark = {
@@ -22,8 +23,9 @@ export const GREETS = 0x80;
 
 /** In shared memory; sessions that are not played have no exchanges. */
 export interface ExchangeColumns {
-  /** A row a session: its protocol (`FOLLOWED_NAMES`, from 1; 0: none), and maybe GREETS. */
+  /** A row a session: its protocol (a place in `protocols`, from 1; 0: none), and maybe GREETS. */
   readonly protocol: Uint8Array;
+  readonly protocols: readonly ProtocolChoice[];
   /** A row a stage: exchanges whose answers end in it are rows `first[r] .. first[r + 1]`. */
   readonly first: Uint32Array;
   /** A row a message: exchanges whose requests end in it are rows `ofMessage[m] .. ofMessage[m + 1]`. */
@@ -60,6 +62,7 @@ export interface ExchangeRow {
 /** Writes the columns, session by session, stage by stage, in ascending order. */
 export class ExchangeColumnsBuilder {
   readonly protocol: Uint8Array;
+  readonly protocols: ProtocolChoice[] = [];
   readonly #first: Uint32Array;
   readonly #messages: number;
   #stages = 0;
@@ -99,6 +102,7 @@ export class ExchangeColumnsBuilder {
     const message = this.#message.toShared();
     return {
       protocol: this.protocol,
+      protocols: this.protocols,
       first: this.#first,
       ofMessage: this.#ofMessage(message),
       beginMessage: this.#beginMessage.toShared(),

@@ -14,7 +14,7 @@ import {
 import { Http1Answers } from '../protocol/http1-answers.ts';
 import { MessageEnds, type StoredStream } from '../protocol/message-ends.ts';
 import { RECOGNISED_BYTES, recognise } from '../protocol/recognise.ts';
-import { FOLLOWED_NAMES, FOLLOWED_PROTOCOLS } from '../protocol/registry.ts';
+import { followedProtocol, HTTP1_NAME, type ProtocolChoice } from '../protocol/registry.ts';
 import { storedIn } from '../session/script/http-requests.ts';
 import { Protocol, type Scripts, StreamEnd } from '../session/script/scripts.ts';
 import { type ReadOctets, StreamView } from '../session/script/stream-view.ts';
@@ -25,6 +25,7 @@ import {
   type ExchangeRow,
   GREETS,
 } from './exchange-columns.ts';
+import type { ProtocolOfPort } from './replay-plan.ts';
 import { ScriptSteps } from './script-steps.ts';
 import { MessageMark, rowOf } from './stage-columns.ts';
 
@@ -35,7 +36,8 @@ const RETRIES_MAX = 64;
 
 /** The framers of one protocol. */
 interface Framers {
-  readonly name: string;
+  /** Null where it is a framing. */
+  readonly name: string | null;
   readonly id: number;
   readonly requests: RequestFramer;
   readonly answers: AnswerFramer;
@@ -72,7 +74,8 @@ export class ExchangeFinder {
   readonly #clients: StreamView;
   readonly #servers: StreamView;
   readonly #ends = new MessageEnds();
-  readonly #framers = new Map<string, Framers>();
+  readonly #choices: readonly ProtocolOfPort[];
+  readonly #framers = new Map<ProtocolChoice, Framers>();
   readonly #client = new Uint8Array(RECOGNISED_BYTES);
   readonly #server = new Uint8Array(RECOGNISED_BYTES);
   /** Of the session at hand: requests whose answers have not been found yet, and how many have. */
@@ -90,6 +93,7 @@ export class ExchangeFinder {
     marks: Uint8Array,
     columns: ExchangeColumnsBuilder,
     classes: ClassMarks,
+    choices: readonly ProtocolOfPort[],
     read: ReadOctets,
   ) {
     this.#scripts = scripts;
@@ -97,6 +101,7 @@ export class ExchangeFinder {
     this.#marks = marks;
     this.#columns = columns;
     this.#classes = classes;
+    this.#choices = choices;
     this.#clients = new StreamView(scripts.client, read);
     this.#servers = new StreamView(scripts.server, read);
   }
@@ -123,26 +128,37 @@ export class ExchangeFinder {
   }
 
   #framersOf(session: number, client: StoredStream, server: StoredStream): Framers | null {
-    const isHttp = this.#scripts.protocol[session] === Protocol.HTTP1;
-    const name = isHttp ? 'http1' : this.#recognise(session, client, server);
-    if (name === null) return null;
-    let framers = this.#framers.get(name);
+    const choice = this.#choiceOf(session, client, server);
+    if (choice === null) return null;
+    let framers = this.#framers.get(choice);
     if (framers === undefined) {
-      const protocol = FOLLOWED_PROTOCOLS.get(name);
-      if (protocol === undefined) return null;
-      const { hasGreeting } = protocol;
-      const id = FOLLOWED_NAMES.indexOf(name) + 1;
+      const protocol = followedProtocol(choice);
+      if (protocol === null) return null;
+      const name = typeof choice === 'string' ? choice : null;
+      const id = this.#columns.protocols.push(choice);
       framers = {
+        ...protocol,
         name,
         id,
         requests: protocol.requests(),
         answers: protocol.answers(),
-        hasGreeting,
       };
-      this.#framers.set(name, framers);
+      this.#framers.set(choice, framers);
     }
     this.#columns.protocol[session] = framers.id;
     return framers;
+  }
+
+  /** What the user says of the recorded port, then what the octets say, then what the user says of all. */
+  #choiceOf(session: number, client: StoredStream, server: StoredStream): ProtocolChoice | null {
+    const { endpoints, endpoint, protocol } = this.#scripts;
+    const { port } = endpoints[endpoint[session]];
+    const choice = this.#choices.find((each) => each.port === port);
+    if (choice !== undefined) return choice.protocol;
+    if (protocol[session] === Protocol.HTTP1) return HTTP1_NAME;
+    const recognised = this.#recognise(session, client, server);
+    if (recognised !== null) return recognised;
+    return this.#choices.find((each) => each.port === null)?.protocol ?? null;
   }
 
   #recognise(session: number, client: StoredStream, server: StoredStream): string | null {

@@ -1,7 +1,7 @@
 /** How much of a reply's packets the framers of a run's sessions have to see. */
 import { FOLLOWED_PREFIX_BYTES, PREFIX_BYTES, WHOLE_PACKET_BYTES } from '../base/prefix-bytes.ts';
-import { HTTP1_NUMBER } from '../protocol/registry.ts';
-import { type ExchangeColumns, ExchangeMark, GREETS } from './exchange-columns.ts';
+import { HTTP1_NAME } from '../protocol/registry.ts';
+import { type ExchangeColumns, ExchangeMark } from './exchange-columns.ts';
 
 /** Answers up to here lie in the prefix of one packet, also where they are somewhat longer than recorded. */
 const SHORT_ANSWER_BYTES = FOLLOWED_PREFIX_BYTES / 2;
@@ -11,12 +11,12 @@ const SHORT_ANSWER_BYTES = FOLLOWED_PREFIX_BYTES / 2;
  * is followed; whole packets, where a recorded answer that is longer than a prefix says in its midst how
  * it goes on. The body of an HTTP answer with a length says nothing.
  */
-export function octetsNeeded({ protocol, marks, answerBytes }: ExchangeColumns): number {
+export function octetsNeeded({ protocols, marks, answerBytes }: ExchangeColumns): number {
   const isLong = (exchange: number): boolean => answerBytes[exchange] > SHORT_ANSWER_BYTES;
-  const isOtherThanHttp = protocol.some((each) => (each & ~GREETS) > 0 && each !== HTTP1_NUMBER);
+  const isOtherThanHttp = protocols.some((each) => each !== HTTP1_NAME);
   const isRead = isOtherThanHttp
     ? (mark: number): boolean => (mark & ExchangeMark.FOLLOWED) !== 0
     : (mark: number): boolean => (mark & ExchangeMark.CHUNKED) !== 0;
   if (marks.some((mark, exchange) => isRead(mark) && isLong(exchange))) return WHOLE_PACKET_BYTES;
-  return protocol.some((each) => each > 0) ? FOLLOWED_PREFIX_BYTES : PREFIX_BYTES;
+  return protocols.length > 0 ? FOLLOWED_PREFIX_BYTES : PREFIX_BYTES;
 }

@@ -25,7 +25,7 @@ export interface PreparedSessions {
 /** The part of the plan that says what is to be prepared. */
 export type PreparePlan = Pick<
   ReplayPlan,
-  'scripts' | 'played' | 'share' | 'users' | 'iterations' | 'tcp'
+  'scripts' | 'protocols' | 'played' | 'share' | 'users' | 'iterations' | 'tcp'
 >;
 
 /** Prepares sessions, some a step: between steps the caller may do something else. */
@@ -45,7 +45,14 @@ export function* prepareTurns(
     columns.waitNs.length,
   );
   const classes = new ClassMarks(new StreamView(scripts.client, read));
-  const finder = new ExchangeFinder(scripts, columns.marks, exchanges, classes, read);
+  const finder = new ExchangeFinder(
+    scripts,
+    columns.marks,
+    exchanges,
+    classes,
+    plan.protocols ?? [],
+    read,
+  );
   const segments = new SegmentPlan(
     new StreamView(scripts.client, read),
     scripts.sessions,

@@ -1,4 +1,5 @@
 /** What one engine (one thread's share of the users) is to play; everything in it is resolved. */
+import type { ProtocolChoice } from '../protocol/registry.ts';
 import type { ArrivalPlan } from '../schedule/arrivals.ts';
 import type { RunShare } from '../schedule/run-share.ts';
 import type { Scripts } from '../session/script/scripts.ts';
@@ -12,6 +13,13 @@ export type Pace = (typeof Pace)[keyof typeof Pace];
 export const Close = { RECORDED: 0, SERVER: 1, RESET: 2 } as const;
 export type Close = (typeof Close)[keyof typeof Close];
 
+/** What sessions to a recorded port speak. */
+export interface ProtocolOfPort {
+  /** Null: those to any port whose protocol is not recognised. */
+  readonly port: number | null;
+  readonly protocol: ProtocolChoice;
+}
+
 /** A share of a run: users `u` with `u % shards === shard`. */
 export interface ReplayPlan extends TransportPlan {
   readonly scripts: Scripts;
@@ -19,6 +27,8 @@ export interface ReplayPlan extends TransportPlan {
   readonly played: Uint32Array;
   /** For each of the scripts' endpoints its row in `targets`. */
   readonly targetOf: Uint16Array;
+  /** Where that is not left to what the capture shows. */
+  readonly protocols?: readonly ProtocolOfPort[];
   readonly arrivals: ArrivalPlan;
   /** Which part of the run this plan is; its users and connections are counted within the part. */
   readonly share: RunShare;

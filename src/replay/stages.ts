@@ -2,6 +2,7 @@
  * What a session's script says about its steps and stages (see PlayTable): arithmetic over the
  * columns of Scripts and of what was found out of them, the same for every user of the session.
  */
+import { HTTP1_NAME } from '../protocol/registry.ts';
 import type { Scripts } from '../session/script/scripts.ts';
 import { StreamEnd } from '../session/script/scripts.ts';
 import { type ExchangeColumns, ExchangeMark, GREETS } from './exchange-columns.ts';
@@ -76,9 +77,14 @@ export class Stages extends ScriptSteps {
     return this.exchanges.first[rowOf(session, stage) + 1];
   }
 
-  /** What the session's framers are: a place in `FOLLOWED_NAMES`, from 1 on; 0 without any. */
+  /** What the session's framers are: a place in the exchanges' `protocols`, from 1 on; 0 without any. */
   protocolOf(session: number): number {
     return this.exchanges.protocol[session] & ~GREETS;
+  }
+
+  /** Whether the session's answers are followed as HTTP's. */
+  isHttp(session: number): boolean {
+    return this.exchanges.protocols[this.protocolOf(session) - 1] === HTTP1_NAME;
   }
 
   /** Whether the stage is what the server says first, and ends as the protocol has it. */

@@ -52,6 +52,7 @@ test('a capture alone is a complete command', async () => {
     token: null,
     threads: null,
     metrics: null,
+    protocols: [],
     realTime: false,
     thresholds: [],
     baseline: null,

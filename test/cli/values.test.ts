@@ -6,6 +6,7 @@ import {
   parseTimeLimitNs,
   parseWhole,
 } from '../../src/cli/values/numbers.ts';
+import { parseFraming, parseProtocol } from '../../src/cli/values/protocols.ts';
 import { parseInterfaceName, parseNextHop, parseStation } from '../../src/cli/values/stations.ts';
 import { parseChoice, partsOfList } from '../../src/cli/values/words.ts';
 
@@ -132,4 +133,45 @@ test.each([
   ['response{a,b', ['response{a', 'b']],
 ])('the list %s has its parts', (text, parts) => {
   expect(partsOfList(text)).toEqual(parts);
+});
+
+describe('what sessions speak', () => {
+  const length = { offset: 0, bytes: 4, endian: 'big', add: 0 };
+
+  test.each([
+    [parseProtocol, '8080=http', { port: 8080, protocol: 'http1' }],
+    [parseProtocol, '6380=redis', { port: 6380, protocol: 'redis' }],
+    [parseProtocol, '443=none', { port: 443, protocol: 'none' }],
+    [parseFraming, 'line', { port: null, protocol: 'line' }],
+    [parseFraming, '7000=none', { port: 7000, protocol: 'none' }],
+    [parseFraming, 'length:', { port: null, protocol: length }],
+    [
+      parseFraming,
+      '9=length:offset=2,bytes=2,endian=little,add=-4',
+      { port: 9, protocol: { offset: 2, bytes: 2, endian: 'little', add: -4 } },
+    ],
+  ])('%o reads %s', (parse, text, expected) => {
+    expect(parse(text)).toEqual(expected);
+  });
+
+  test.each([
+    [parseProtocol, 'http'],
+    [parseProtocol, '80=gopher'],
+    [parseProtocol, '0=http'],
+    [parseProtocol, '80=http=1'],
+    [parseFraming, 'lines'],
+    [parseFraming, 'length:bytes=5'],
+    [parseFraming, 'length:width=4'],
+    [parseFraming, 'length:add=x'],
+  ])('%o refuses %s', (parse, text) => {
+    expect(() => parse(text)).toThrow(expect.objectContaining({ code: 'ERR_CLI_VALUE' }));
+  });
+
+  test('a framing has commas of its own', () => {
+    expect(partsOfList('7=line,length:offset=0,bytes=2,add=2,9=none')).toEqual([
+      '7=line',
+      'length:offset=0,bytes=2,add=2',
+      '9=none',
+    ]);
+  });
 });

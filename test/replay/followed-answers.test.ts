@@ -2,8 +2,19 @@
 import { describe, expect, test } from 'vitest';
 import { Counter } from '../../src/measure/counters.ts';
 import { Latency } from '../../src/measure/histograms.ts';
+import { Conversation } from '../../src/protocol/conversation.ts';
+import {
+  MemcachedBinaryAnswers,
+  MemcachedBinaryRequests,
+} from '../../src/protocol/memcached-binary.ts';
+import { recognise } from '../../src/protocol/recognise.ts';
 import type { Said, SessionSpec } from '../helpers/scripts.ts';
 import { named, play } from './play.ts';
+
+const storedOctets = (octets: Uint8Array) => ({
+  bytes: octets.length,
+  read: (at: number, into: Uint8Array) => into.set(octets.subarray(at, at + into.length)),
+});
 
 const resp = (...words: string[]): string =>
   `*${words.length}\r\n${words.map((word) => `$${word.length}\r\n${word}\r\n`).join('')}`;
@@ -164,5 +175,78 @@ describe('HTTP requests of several messages', () => {
     });
     expect(played.counters[Counter.EXCHANGES_UNSOLICITED]).toBe(0);
     expect(played.latency.row(Latency.SERVICE).max).toBeCloseTo(5, 0);
+  });
+});
+
+describe('a framing that the user declares', () => {
+  const big = (text: string): string => `\x00\x00\x00${String.fromCharCode(text.length)}${text}`;
+  const field = { offset: 0, bytes: 4, endian: 'big', add: 4 } as const;
+  const recorded = talk(big('ask') + big('again'), big('yes') + big('no'), big('bye'), big('bye'));
+  const server = talk(
+    big('ask') + big('again'),
+    [big('a longer one') + big('x').slice(0, 2), big('x').slice(2)],
+    big('bye'),
+    big(''),
+  );
+
+  test.each([
+    ['of its port', [{ port: 80, protocol: field }], 3],
+    ['of all that nobody knows', [{ port: null, protocol: field }], 3],
+    ['of another port', [{ port: 81, protocol: field }], 0],
+    [
+      'and nothing of its port',
+      [
+        { port: 80, protocol: 'none' },
+        { port: null, protocol: field },
+      ],
+      0,
+    ],
+  ])('tells where answers end: %s', (_, protocols, byProtocol) => {
+    const played = play([recorded], { server: [server], protocols });
+    expect(played.counters[Counter.COMPLETED]).toBe(1);
+    expect(played.counters[Counter.ANSWER_BY_PROTOCOL]).toBe(byProtocol);
+    expect(played.counters[Counter.EXCHANGES_ANSWERED]).toBe(byProtocol === 0 ? 2 : 3);
+  });
+
+  test('may be lines', () => {
+    const lines = talk('a\nb\n', '1\n2\n', 'c\n', '3\n');
+    const other = talk('a\nb\n', 'eleven\n\n', 'c\n', 'thirty-three\n');
+    const protocols = [{ port: null, protocol: 'line' }];
+    const played = play([lines], { server: [other], protocols });
+    expect(named(played.counters)).toMatchObject({ COMPLETED: 1, ANSWER_BY_PROTOCOL: 3 });
+  });
+});
+
+describe('memcached in its binary form', () => {
+  const header = (magic: number, opcode: number, status: number, body: string, opaque: number) =>
+    `${String.fromCharCode(magic, opcode, 0, 0, 0, 0, 0, status, 0, 0, 0, body.length, 0, 0, 0, opaque)}${'\0'.repeat(8)}${body}`;
+  const octets = (text: string): Uint8Array => Uint8Array.from(text, (each) => each.charCodeAt(0));
+
+  test('is followed, quiet commands included', () => {
+    const requests = new MemcachedBinaryRequests();
+    const answers = new MemcachedBinaryAnswers();
+    const said = octets(
+      header(0x80, 0x09, 0, 'k1', 1) +
+        header(0x80, 0x00, 0, 'k2', 2) +
+        header(0x80, 0x10, 0, '', 3),
+    );
+    const heard = octets(
+      header(0x81, 0x09, 0, 'hit', 1) +
+        header(0x81, 0x00, 1, 'Not found', 2) +
+        header(0x81, 0x10, 0, 'pid1', 3) +
+        header(0x81, 0x10, 0, '', 3),
+    );
+    const conversation = new Conversation({
+      requests: () => requests,
+      answers: () => answers,
+      hasGreeting: false,
+    });
+    const found = [...conversation.exchanges(storedOctets(said), storedOctets(heard))];
+    expect(found).toEqual([
+      { requestEnd: 26, answerEnd: -1, isUnanswered: true },
+      { requestEnd: 52, answerEnd: 27 + 33, isUnanswered: false },
+      { requestEnd: 76, answerEnd: 27 + 33 + 28 + 24, isUnanswered: false },
+    ]);
+    expect(recognise(said, heard, false)).toBe('memcached-binary');
   });
 });

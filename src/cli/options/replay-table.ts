@@ -14,8 +14,8 @@ import { COMMON_ROWS, CONFIG_ROWS, metrics, SUMMARY_ROWS } from './common-rows.t
 import { DURATION_NS, FILE, FOLDER, oneOf, POSITIVE, RATE, sizeWithin, whole } from './kinds.ts';
 import { NETWORK_ROWS } from './network-rows.ts';
 import { list, onOff, optionTable, value } from './option.ts';
+import { LOAD, PROTOCOL_ROWS } from './protocol-rows.ts';
 
-const LOAD = 'Who plays what';
 const PACE = 'When';
 const TCP = 'Connections';
 const RUN = 'The run';
@@ -59,6 +59,7 @@ const LOAD_ROWS = {
       otherwise: 'all to --target; with both, --map goes first',
     },
   ),
+  ...PROTOCOL_ROWS,
   file: list(FILE, {
     group: LOAD,
     letter: 'f',

@@ -10,5 +10,9 @@ export function parseChoice<T extends string>(text: string, choices: readonly T[
   throw valueError(`'${text}' is not one of ${choices.join(', ')}`, hint);
 }
 
-/** The parts of a list, at its commas; those within braces belong to a name (`response{GET /a,b}:…`). */
-export const partsOfList = (text: string): readonly string[] => text.split(/,(?![^{]*\})/);
+/**
+ * The parts of a list, at its commas; those within braces belong to a name (`response{GET /a,b}:…`), those
+ * before a framing's words to it (`length:offset=0,bytes=4`).
+ */
+export const partsOfList = (text: string): readonly string[] =>
+  text.split(/,(?![^{]*\})(?!(?:offset|bytes|endian|add)=)/);

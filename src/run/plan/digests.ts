@@ -26,12 +26,13 @@ export const planDigest = (options: ReplayOptions, capture: string): string => {
   const { target, choice, users, ports, order, seed, accel, ratePerSecond } = options;
   const { ramp, iterations, durationNs, pace, maxGapNs, timeoutNs, close } = options;
   const { mss, timestamps, sack, windowBytes, realTime } = options;
+  const protocols = options.protocols?.length ? options.protocols : undefined;
   return digestOf({
     capture,
     clients: clientsText(options.clients),
     ...{ target, choice, users, ports, order, seed, accel, ratePerSecond },
     ...{ ramp, iterations, durationNs, pace, maxGapNs, timeoutNs, close },
-    ...{ mss, timestamps, sack, windowBytes, realTime },
+    ...{ mss, timestamps, sack, windowBytes, realTime, protocols },
   });
 };
 

@@ -11,6 +11,7 @@ import type { PortRange } from '../../base/port-range.ts';
 import type { NextHop } from '../../io/way/routes.ts';
 import type { Ledger, RunResult } from '../../measure/result.ts';
 import type { Threshold } from '../../measure/thresholds.ts';
+import type { ProtocolOfPort } from '../../replay/replay-plan.ts';
 import type { PoolOrder } from '../../schedule/address-pool.ts';
 import type { RampStage } from '../../schedule/arrivals.ts';
 import type { ClientAddresses } from '../../schedule/client-addresses.ts';
@@ -79,6 +80,8 @@ export interface ReplayOptions {
   /** Which of their packets and sessions; all of them when not given. */
   readonly choice?: CaptureChoice;
   readonly target: ReplayTarget;
+  /** What sessions speak, where that is not left to what the capture shows. */
+  readonly protocols?: readonly ProtocolOfPort[];
 
   /** Which of the run's equal parts is played; null: all of it. */
   readonly share?: { readonly index: number; readonly of: number } | null;

@@ -58,6 +58,7 @@ export function planRun(draft: PlanDraft, surroundings: Surroundings, epochMs: n
     played,
     targets,
     targetOf,
+    protocols: options.protocols ?? [],
     ...shape,
     arrivals,
     share,
