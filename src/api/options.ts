@@ -195,8 +195,8 @@ export interface ReplayOptions extends CaptureOptions {
   readonly config?: string;
   /**
    * `N`: worker threads, among which users are split. Half the cores, at most 16, and no more than
-   * one for each 1,000 users; the embedded target and `--sender raw-socket` have one. Default: by
-   * cores.
+   * one for each 1,000 users; with the embedded target, whose figures but the peak do not depend on
+   * it, all cores and one for each 20,000; `--sender raw-socket` has one. Default: by cores.
    */
   readonly threads?: OptionValue;
   /** Run the embedded target on the clock, not on virtual time. */

@@ -39,6 +39,8 @@ export interface ReplayPlan extends TransportPlan {
   readonly pace: Pace;
   readonly close: Close;
   readonly timeoutNs: number;
+  /** Whether the targets answer every opening, so that none need be held back; absent: nobody knows. */
+  readonly answersAll?: boolean;
   /** Rows of `scripts`: 1 where the SYN does not offer SACK, whatever `syn` says; absent: nowhere. */
   readonly isSackLeftOut?: Uint8Array;
 }

@@ -42,6 +42,7 @@ export class Starts {
   /** The next user's start, and the pace of its target's openings. */
   #nextNs = NEVER_NS;
   #nextPace: OpeningPace;
+  readonly #isPaced: boolean;
 
   constructor(
     plan: ReplayPlan,
@@ -71,6 +72,7 @@ export class Starts {
     this.#counters = parts.counters;
     this.#paces = plan.targets.map(() => new OpeningPace());
     this.#nextPace = this.#paces[0];
+    this.#isPaced = plan.answersAll !== true;
     this.#findNext();
   }
 
@@ -83,7 +85,9 @@ export class Starts {
   nextDueNs(): number {
     if (this.isStopped) return NEVER_NS;
     const pace = this.#nextPace;
-    return pace.isHolding ? Math.max(this.#nextNs, pace.nextDueNs()) : this.#nextNs;
+    return this.#isPaced && pace.isHolding
+      ? Math.max(this.#nextNs, pace.nextDueNs())
+      : this.#nextNs;
   }
 
   /** Start users whose time has come; at most `limit`. */
@@ -125,7 +129,7 @@ export class Starts {
 
   #countLate(): void {
     this.#counters[Counter.STARTED_LATE]++;
-    if (this.#nextPace.isHolding) this.#counters[Counter.STARTED_HELD]++;
+    if (this.#isPaced && this.#nextPace.isHolding) this.#counters[Counter.STARTED_HELD]++;
   }
 
   #paceOf(session: number): OpeningPace {

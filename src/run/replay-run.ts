@@ -42,6 +42,8 @@ import { UnreachedError } from './unreached-error.ts';
 const PROGRESS_EVERY_MS = 200;
 /** With fewer users than this a second thread costs more than it brings. */
 const USERS_PER_THREAD_MIN = 1_000;
+/** And with the embedded target, in whose time a thread's start is long. */
+const EMBEDDED_USERS_PER_THREAD_MIN = 20_000;
 const THREADS_MAX = 16;
 /** Of the free memory; the rest is for the scripts, the histograms and everybody else. */
 const MEMORY_SHARE_MAX = 0.8;
@@ -372,12 +374,15 @@ export function requireMemory(
 }
 
 function threadsOf({ target, threads, sender }: ReplayOptions, users: number): number {
-  // One thread alone can hold the embedded target and its virtual time.
+  const isEmbedded = target.kind === 'embedded';
   // raw-socket can be used by one thread of a process.
-  if (target.kind === 'embedded' || sender === 'raw-socket') return 1;
+  if (!isEmbedded && sender === 'raw-socket') return 1;
   if (threads !== null) return Math.min(threads, users);
-  const byCores = Math.max(1, Math.floor(availableParallelism() / 2));
-  return Math.min(byCores, THREADS_MAX, Math.max(1, Math.floor(users / USERS_PER_THREAD_MIN)));
+  const cores = availableParallelism();
+  // A real target's replies have their own work in the kernel; an embedded one is its thread's own.
+  const byCores = isEmbedded ? cores : Math.max(1, Math.floor(cores / 2));
+  const usersMin = isEmbedded ? EMBEDDED_USERS_PER_THREAD_MIN : USERS_PER_THREAD_MIN;
+  return Math.min(byCores, THREADS_MAX, Math.max(1, Math.floor(users / usersMin)));
 }
 
 function cpuSecondsSince(before: NodeJS.CpuUsage): number {

@@ -39,29 +39,22 @@ const SPECS = [0, 300, 450, 1700, 2900].map((startMs, i) => ({
   ],
 }));
 
-/** Plays one share, or all, in virtual time. */
-function played(options: ReplayOptions): RunResult {
+/** Plays one share, or all, in virtual time, among some threads. */
+function played(options: ReplayOptions, shards = 1): RunResult {
   const memory: number[] = [];
   const { scripts, capture } = handMade(SPECS, 1448, memory);
   const plan = planOf(scripts, options);
-  const counters = createCounters();
   const control = new Int32Array(new SharedArrayBuffer(CONTROL_WORDS * 4));
   const prepared = prepareSessions(plan, capture);
   const { classNames: names } = prepared.exchanges;
-  const columns = createClassColumns(names.length);
-  const job = {
-    plan,
-    prepared,
-    shard: 0,
-    shards: 1,
-    network: null,
-    realTime: false,
-    counters,
-    classes: columns,
-    control,
-  };
-  const run = openEmbeddedThread(job, capture);
-  const timeline = playThrough(run.turns('0'));
+  const threads = Array.from({ length: shards }, (__, shard) => {
+    const counters = createCounters();
+    const classes = createClassColumns(names.length);
+    const shared = { plan, prepared, shards, network: null, realTime: false, control };
+    const run = openEmbeddedThread({ ...shared, shard, counters, classes }, capture);
+    const timeline = playThrough(run.turns('0'));
+    return { counters, classes, timeline, columns: run.latency.columns };
+  });
   const { share } = plan;
   const identity = {
     version: '0.1.0',
@@ -87,13 +80,16 @@ function played(options: ReplayOptions): RunResult {
     failure: null,
     stopped: null,
   };
-  const latency = LatencyTable.of([run.latency.columns]);
+  const latency = LatencyTable.of(threads.map(({ columns }) => columns));
   return resultOf(
     recordOf(identity, facts, {
-      counters: [counters],
+      counters: threads.map(({ counters }) => counters),
       latency,
-      classes: sumClasses(names, [columns]),
-      timelines: [timeline],
+      classes: sumClasses(
+        names,
+        threads.map(({ classes }) => classes),
+      ),
+      timelines: threads.map(({ timeline }) => timeline),
     }),
     [],
   );
@@ -149,6 +145,19 @@ describe('the sum of the shares is the whole run, field by field', () => {
       const peaks = shares.map(({ users }) => users.peakEstablished);
       expect(sum.users.peakEstablished).toBeGreaterThanOrEqual(whole.users.peakEstablished);
       expect(sum.users.peakEstablished).toBeLessThanOrEqual(peaks.reduce((a, b) => a + b));
+    }
+  });
+});
+
+describe('however many threads play it, the result is the same but for the peak', () => {
+  test.each(OPTION_CASES)('%s', (_, options) => {
+    const asked = { ...OPTIONS, ...options };
+    const whole = played(asked);
+    for (const shards of [2, 3]) {
+      const shared = played(asked, shards);
+      expect(measured(shared)).toEqual(measured(whole));
+      expect(shared.faults).toEqual([]);
+      expect(shared.users.peakEstablished).toBeGreaterThanOrEqual(whole.users.peakEstablished);
     }
   });
 });

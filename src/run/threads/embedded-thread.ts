@@ -7,7 +7,13 @@ import { IntervalRecorder } from '../../measure/intervals.ts';
 import { octetsNeeded } from '../../replay/octets-needed.ts';
 import { Replay } from '../../replay/replay.ts';
 import { AddressPool } from '../../schedule/address-pool.ts';
-import { sessionOf, userOf } from '../../schedule/connections.ts';
+import {
+  Connections,
+  NO_USER,
+  type Sharing,
+  sessionOf,
+  usersOfShard,
+} from '../../schedule/connections.ts';
 import { runConnectionOf } from '../../schedule/run-share.ts';
 import type { CaptureBytes } from '../../transport/ports.ts';
 import { enginePlan } from '../plan/engine-plan.ts';
@@ -18,22 +24,23 @@ import type { ThreadRun } from './thread-run.ts';
 
 /** Prepares the thread's users and their target. */
 export function openEmbeddedThread(job: ThreadJob, capture: CaptureBytes): ThreadRun {
-  const { plan, counters, control } = job;
+  const { plan, shard, shards, counters, control } = job;
+  const sharing = { users: plan.users, shard, shards };
   const link = new Uint8Array(0);
   const links = plan.targets.map(() => link);
   const latency = new LatencyRecorder();
   const target = new EmbeddedTarget({
     scripts: plan.scripts,
     capture,
-    clients: clientDirectory(plan),
-    users: plan.users,
+    clients: clientDirectory(plan, sharing),
+    users: usersOfShard(sharing),
     accel: plan.accel,
     seed: plan.seed,
     counters,
     prefixBytes: octetsNeeded(job.prepared.exchanges),
   });
   const replay = new Replay(
-    enginePlan(plan, job.shard, job.shards, links),
+    { ...enginePlan(plan, shard, shards, links), answersAll: true },
     target,
     target,
     capture,
@@ -57,9 +64,16 @@ export function openEmbeddedThread(job: ThreadJob, capture: CaptureBytes): Threa
   };
 }
 
-/** Whose connection an address and port are: the plan's own arithmetic. */
-export function clientDirectory(plan: RunPlan) {
+/**
+ * Whose connection an address and port are: the plan's own arithmetic.
+ * @param sharing the thread whose users they are, counted within it; without it all are
+ */
+export function clientDirectory(
+  plan: RunPlan,
+  sharing: Sharing = { users: plan.users, shard: 0, shards: 1 },
+) {
   const pool = new AddressPool(plan);
+  const users = new Connections(sharing);
   const connections = plan.users * plan.iterations;
   const connectionOf = (low: number, port: number): number => {
     const connection = pool.connectionOf(low, port);
@@ -68,7 +82,7 @@ export function clientDirectory(plan: RunPlan) {
   return {
     userOf: (low: number, port: number): number => {
       const connection = connectionOf(low, port);
-      return connection < 0 ? -1 : userOf(connection, plan.users);
+      return connection < 0 ? NO_USER : users.userOf(connection);
     },
     sessionOf: (low: number, port: number): number => {
       const connection = connectionOf(low, port);
