@@ -62,6 +62,24 @@ const COMMANDS: readonly CommandSource[] = [
     run: async (input) => (await import('./intercept.ts')).intercept(input),
   },
   {
+    name: 'record',
+    describe: 'Record traffic of servers on this machine into captures',
+    positional: null,
+    loadTable: async () => (await import('./options/record-table.ts')).RECORD_TABLE,
+    elsewhere: new Map(),
+    examples: [
+      [
+        '$0 record --interface eth0 --server 80,443 --out captures',
+        'As root; requests whole, of answers the beginning',
+      ],
+      [
+        '$0 record --interface eth0 --server 80 --out captures --sessions 10%',
+        'One session of ten, each whole',
+      ],
+    ],
+    run: async (input) => (await import('./record.ts')).record(input),
+  },
+  {
     name: 'doctor',
     describe: 'Walk the way to a target and back, and name what is wrong on it',
     positional: 'capture',

@@ -115,6 +115,7 @@ export const ROOM_RULES: ReadonlyMap<string, ReadonlyMap<string, readonly string
       ['metrics', ['threads']],
       ['intercept', ['metrics', 'channel']],
       ['lab', ['captures']],
+      ['recorder', []],
       ['doctor', ['threads', 'plan', './replay-run']],
     ]),
   ],

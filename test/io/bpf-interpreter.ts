@@ -47,6 +47,8 @@ export function runBpf(
     } else if (kind === 0x01 && mode === 0xa0) {
       if (k >= packet.length) return 0;
       x = 4 * (data.getUint8(k) & 0x0f);
+    } else if (kind === 0x00 && mode === 0x00) {
+      a = k;
     } else if (kind === 0x00 && mode === 0x20 && k === BPF_ETHER_TYPE) {
       a = etherType;
     } else if (kind === 0x00 && mode === 0x20 && k === BPF_INTERFACE) {
@@ -94,6 +96,8 @@ function calculate(operation: number, a: number, operand: number): number {
       return (a & operand) >>> 0;
     case 0x60:
       return (a << operand) >>> 0;
+    case 0x70:
+      return a >>> operand;
     case 0x90:
       if (operand === 0) throw new Error('modulo zero');
       return a % operand;

@@ -24,10 +24,14 @@ export const Bpf = {
   LOAD_MEMORY: 0x60,
   LOAD_X_MEMORY: 0x61,
   STORE: 0x02,
+  /** memory[k] = X, A = k. */
+  STORE_X: 0x03,
+  LOAD_IMMEDIATE: 0x00,
   ADD: 0x04,
   SUBTRACT: 0x14,
   MULTIPLY: 0x24,
   SHIFT_LEFT: 0x64,
+  SHIFT_RIGHT: 0x74,
   MODULO: 0x94,
   AND: 0x54,
   /** A += X, X = A. */
@@ -39,6 +43,7 @@ export const Bpf = {
   JUMP_GREATER_EQUAL: 0x35,
   JUMP_SET: 0x45,
   RETURN: 0x06,
+  RETURN_A: 0x16,
 } as const;
 export type Bpf = (typeof Bpf)[keyof typeof Bpf];
 

@@ -41,6 +41,8 @@ export const PACKET_IGNORE_OUTGOING = 23;
 export const PACKET_MR_PROMISC = 1;
 export const PACKET_MR_ALLMULTI = 2;
 export const TPACKET_V2 = 1;
+/** Versions of packet rings (linux/if_packet.h). */
+export const TPACKET_V3 = 2;
 
 /** Frames of every EtherType (linux/if_ether.h). */
 export const ETH_P_ALL = 0x0003;

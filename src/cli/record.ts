@@ -1,0 +1,76 @@
+/** `gryphon record`: traffic of a production machine's servers into captures, safely. */
+import { NS_PER_MS } from '../base/time.ts';
+import { formatBytes, formatCount, formatPercentage } from '../base/units.ts';
+import type { RecordOptions } from '../run/recorder/record-traffic.ts';
+import type { CommandInput } from './command-line.ts';
+import { ExitCode } from './exit-codes.ts';
+import { watchInterrupts } from './interruption.ts';
+import { RECORD_TABLE } from './options/record-table.ts';
+
+/** Runs the command; resolves when the last file is closed. */
+export async function record({ given, faults, context }: CommandInput): Promise<ExitCode> {
+  const options = readRecordOptions({ given, faults });
+  const { recordTraffic, requirePackets } = await import('../run/recorder/record-traffic.ts');
+  const interruption = watchInterrupts(context);
+  const note = (text: string): void => context.log(`gryphon: ${text}\n`);
+  try {
+    note(`recording ${options.interfaceName} into ${options.folder}; Ctrl-C ends it`);
+    const recorded = await recordTraffic(options, {
+      version: context.version,
+      interrupted: interruption.signal,
+      onWarning: note,
+    });
+    requirePackets(recorded, options);
+    const { files, bytes, packets, dropped, share, ended } = recorded;
+    const less =
+      share < options.share ? `; at the end ${formatPercentage(share)} of the sessions` : '';
+    if (ended !== null) note(`ended early: ${ended}`);
+    await context.print(
+      `recorded ${formatCount(packets)} packets, ${formatBytes(bytes)} in ${formatCount(files)} ` +
+        `${files === 1 ? 'file' : 'files'}; ${formatCount(dropped)} packets lost${less}\n`,
+    );
+    return ended === null ? ExitCode.OK : ExitCode.ENVIRONMENT;
+  } finally {
+    interruption.stop();
+  }
+}
+
+/** @throws UsageError with every fault */
+function readRecordOptions({
+  given,
+  faults,
+}: Pick<CommandInput, 'given' | 'faults'>): RecordOptions {
+  const values = given.read(RECORD_TABLE);
+  if (values.interface === null) faults.add('no interface given', '--interface eth0');
+  if (values.interface === 'any') {
+    faults.add(
+      '--interface any would see each packet of containers several times',
+      'name one interface',
+    );
+  }
+  if (values.server.length === 0) faults.add('no server given', '--server 80,443');
+  if (values.out === null) faults.add('no folder given', '--out DIR');
+  if (!(values.sessions > 0 && values.sessions <= 1)) {
+    faults.add('--sessions is not above 0% and at most 100%', 'write 10%');
+  }
+  for (const text of given.positionals('')) {
+    faults.add(`unexpected argument '${text}'`, 'gryphon record takes options only');
+  }
+  faults.throwIfAny();
+  return {
+    interfaceName: values.interface ?? '',
+    ports: [...new Set(values.server)],
+    filter: values.filter,
+    answerBytes: values.answers,
+    share: values.sessions,
+    folder: values.out ?? '',
+    fileBytes: values.rotate.bytes,
+    fileMs: values.rotate.ms,
+    keepBytes: values.keep ?? Number.POSITIVE_INFINITY,
+    keepFreeBytes: values.keepFree,
+    cpuMax: values.maxCpu,
+    durationMs: values.duration / NS_PER_MS,
+    ringBytes: values.ring,
+    user: values.user,
+  };
+}

@@ -1,0 +1,83 @@
+/** Files of a recording: each whole and readable, one after the other, the oldest removed. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, expect, test } from 'vitest';
+import {
+  fileHead,
+  fileTail,
+  PACKET_OCTETS_AT,
+  packetBlockBytes,
+  writePacketBlock,
+} from '../../src/capture/pcapng-blocks.ts';
+import { CaptureWriter } from '../../src/io/files/capture-writer.ts';
+import { readAll } from '../capture/read-all.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'gryphon-writer-'));
+afterEach(() => {
+  for (const name of readdirSync(folder)) rmSync(join(folder, name));
+});
+
+const AT = { seconds: 1_800_000_000, nanoseconds: 123_456_789 };
+
+function writer(more: { fileBytes?: number; fileMs?: number; keepBytes?: number } = {}) {
+  let nowMs = Date.UTC(2026, 0, 2, 3, 4, 5);
+  const files = new CaptureWriter({
+    folder,
+    fileBytes: Number.POSITIVE_INFINITY,
+    fileMs: Number.POSITIVE_INFINITY,
+    keepBytes: Number.POSITIVE_INFINITY,
+    ...more,
+    head: fileHead('eth0', 'gryphon test'),
+    tail: () => fileTail(AT, { received: 7, dropped: 2 }),
+    nowMs: () => nowMs,
+  });
+  const put = (octets: Uint8Array): void => {
+    const capturedBytes = octets.length;
+    const at = files.room(packetBlockBytes(capturedBytes));
+    writePacketBlock(files.view, at, { ...AT, capturedBytes, packetBytes: capturedBytes + 10 });
+    files.put(octets, at + PACKET_OCTETS_AT);
+  };
+  const pass = (ms: number): void => {
+    nowMs += ms;
+  };
+  return { files, put, pass };
+}
+
+const octetsOf = (length: number): Uint8Array => Uint8Array.from({ length }, (_, i) => i & 0xff);
+
+test('what is written is read, packets of every length', () => {
+  const { files, put } = writer();
+  const lengths = [0, 1, 2, 3, 4, 5, 1_500, 65_535];
+  for (const length of lengths) put(octetsOf(length));
+  files.close();
+  const [name = ''] = readdirSync(folder);
+  expect(name).toBe('gryphon-20260102T030405Z-0001.pcapng');
+  const written = readFileSync(join(folder, name));
+  expect(written.length).toBe(files.bytes);
+  const { packets, damage } = readAll(written);
+  expect(damage).toBeNull();
+  expect(packets.map(({ octets }) => octets.length)).toEqual(lengths);
+  expect(packets.map(({ original }) => original)).toEqual(lengths.map((n) => n + 10));
+  expect(packets.at(-1)?.octets).toEqual([...octetsOf(65_535)]);
+  expect(packets[0]).toMatchObject({ linkType: 101, ...AT });
+});
+
+test('a new file by size and by time, never an empty one; the oldest go', () => {
+  const strange = join(folder, 'app.pcapng');
+  writeFileSync(strange, 'not ours');
+  const { files, put, pass } = writer({ fileBytes: 3_000, fileMs: 60_000, keepBytes: 9_000 });
+  pass(120_000);
+  for (let i = 0; i < 12; i++) put(octetsOf(1_000));
+  pass(60_000);
+  put(octetsOf(10));
+  files.close();
+  const names = readdirSync(folder).filter((name) => name !== 'app.pcapng');
+  expect(statSync(strange).size).toBe(8);
+  // Two packets fit a file: six files, and one for the time.
+  expect(files.files).toBe(7);
+  expect(names.at(-1)).toMatch(/-0007\.pcapng$/);
+  const sizes = names.map((name) => statSync(join(folder, name)).size);
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(9_000);
+  for (const name of names) expect(readAll(readFileSync(join(folder, name))).damage).toBeNull();
+});
