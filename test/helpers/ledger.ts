@@ -4,6 +4,9 @@ import { LatencyTable } from '../../src/measure/histograms.ts';
 import { NO_CLASSES } from '../../src/measure/request-classes.ts';
 import { FACTS } from '../measure/sample-run.ts';
 
+/** Without a value: what was measured does not change the sums. */
+const NO_LATENCY = new LatencyTable();
+
 /**
  * The sums that do not come out even; none of them after a sound run.
  * @param plays that were planned: users by iterations
@@ -14,6 +17,6 @@ export function ledgerFaults(
   classes = NO_CLASSES,
 ): readonly string[] {
   const timeline = { intervalNs: 1e9, intervals: [] };
-  const measured = { counters, latency: new LatencyTable(), classes, timeline };
+  const measured = { counters, latency: NO_LATENCY, classes, timeline };
   return buildResult({ ...FACTS, plays }, measured, []).faults;
 }

@@ -40,6 +40,9 @@ export function recordedOf({ messages, endsFirst, endThinkNs }: Session): Record
   };
 }
 
+/** Latencies are measured and not judged; tables of a run of their own would cost more than the run. */
+const LATENCY = new LatencyRecorder();
+
 /** The engine of one scenario, and where its frames and replies go. */
 export class Engine implements Sender {
   readonly batch = new FrameBatch(FRAMES_PER_BATCH);
@@ -50,6 +53,7 @@ export class Engine implements Sender {
   readonly ring: ReplyRing;
   readonly #onFrame: (packet: Uint8Array) => void;
   nowNs = 0;
+  #shown = 0;
 
   /** @param onFrame takes a frame as it leaves */
   constructor(scenario: Scenario, onFrame: (packet: Uint8Array) => void) {
@@ -59,14 +63,19 @@ export class Engine implements Sender {
     this.ring = scenario.byIntercept ? channelOf(scenario, this.plan) : new KernelRing(scenario.capturedBytesMax);
     const receiver = { data: this.ring.data, receive: () => 0 };
     const { capture } = this.recorded;
-    this.replay = new Replay(this.plan, this, receiver, capture, new LatencyRecorder(), this.counters);
+    this.replay = new Replay(this.plan, this, receiver, capture, LATENCY, this.counters);
   }
 
   flush(): number {
-    const { batch } = this;
-    for (let frame = 0; frame < batch.count; frame++) this.#onFrame(this.#packetOf(frame));
-    batch.count = 0;
+    this.show();
+    this.batch.count = 0;
+    this.#shown = 0;
     return this.nowNs;
+  }
+
+  /** Shows what was written since the last call: it was decided on what is known by now. */
+  show(): void {
+    while (this.#shown < this.batch.count) this.#onFrame(this.#packetOf(this.#shown++));
   }
 
   /** The number of the client's connection, or -1. */

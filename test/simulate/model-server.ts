@@ -28,7 +28,8 @@ export class ModelServer {
   readonly connections = new Map<string, ServerConnection>();
   readonly #present = new Map<string, ServerConnection>();
   readonly #options: ModelServerOptions;
-  #opened = 0;
+  /** How many clients had come before it. */
+  readonly #numbers = new Map<string, number>();
 
   constructor(options: ModelServerOptions) {
     this.#options = options;
@@ -69,15 +70,20 @@ export class ModelServer {
       this.#options.onBadPacket(`a SYN of nobody's: ${key}`);
       return;
     }
-    const number = this.#opened++;
     const isFirst = !this.connections.has(key);
-    const faults = this.#options.faults.filter((fault) => isFirst && fault.connection === number);
+    const number = this.#numbers.get(key) ?? this.#numbers.size;
+    this.#numbers.set(key, number);
+    // A SYN that comes again is refused again.
+    const faults = this.#options.faults.filter(
+      ({ connection, kind }) =>
+        connection === number && (isFirst || kind === 'refuse' || kind === 'mute'),
+    );
     const connection = new ServerConnection(
       {
         ...found,
         settings: this.#options.settings,
         faults,
-        iss: (0xffff_fff0 + 0x1234_5678 * number) >>> 0,
+        iss: (0xffff_fff0 + 0x1234_5678 * (number + (isFirst ? 0 : 1000))) >>> 0,
         send: (segment) => {
           const { src, dst, srcPort, dstPort } = syn;
           const ends = { src: dst, dst: src, srcPort: dstPort, dstPort: srcPort };

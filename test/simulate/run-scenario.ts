@@ -223,6 +223,7 @@ class Run {
         const octets = new Uint8Array(ring.data.buffer, ring.data.byteOffset + start, capturedBytes);
         this.#observer.onDelivered(octets, arrivedNs);
         replay.onPacket(start, capturedBytes, arrivedNs);
+        this.#engine.show();
         heardNs = arrivedNs;
       },
     });
