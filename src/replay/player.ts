@@ -134,7 +134,8 @@ export class Player implements TransportListener {
     // the server would have said after our end was not waited for.
     if (!this.#answers.isAllAnswered(user)) plays.flags[user] |= PlayFlag.CLOSED_EARLY;
     if (plays.flags[user] & PlayFlag.ENDED) return;
-    if (plays.flags[user] & PlayFlag.CLOSED_EARLY || this.#plan.close === Close.SERVER) {
+    const isSaid = plays.nextStep[user] >= end;
+    if (plays.flags[user] & PlayFlag.CLOSED_EARLY || (this.#plan.close === Close.SERVER && isSaid)) {
       this.#endStream(user, nowNs);
     } else if (plays.nextStep[user] <= end) {
       const isAwaited =

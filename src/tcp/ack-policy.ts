@@ -9,6 +9,14 @@ export const DELAYED_ACK_NS = 40 * NS_PER_MS;
  * two confused ends could answer each other for ever.
  */
 const CHALLENGE_ACKS_PER_SECOND = 10_000;
+/**
+ * To segments without text an answer so often (Linux' tcp_invalid_ratelimit): where the peer has another
+ * connection in mind, an old SYN's perhaps, each answers the other's acknowledgement by its own. What
+ * bears text is answered each time, for it comes again only by the peer's own timer.
+ */
+const CHALLENGE_EMPTY_EVERY_NS = 500 * NS_PER_MS;
+/** Users that were answered last, by the last bits of their number: no column for what is so seldom. */
+const ANSWERED_USERS = 1_024;
 
 /**
  * In-order data may wait for its acknowledgement, but not two full segments of it (RFC 9293,
@@ -24,6 +32,8 @@ export function oweAck(users: UserTable, user: number, deliveredBytes: number): 
 /** Challenge acknowledgements of all users: each is owed at once, while the second has room for it. */
 export class Challenges {
   readonly #users: UserTable;
+  readonly #answered = new Int32Array(ANSWERED_USERS).fill(-1);
+  readonly #answeredNs = new Float64Array(ANSWERED_USERS);
   #second = -1;
   #count = 0;
 
@@ -31,8 +41,20 @@ export class Challenges {
     this.#users = users;
   }
 
-  challenge(user: number, nowNs: number): void {
+  /** @param bearsText whether the segment at hand has payload or a FIN, and no SYN */
+  challenge(user: number, nowNs: number, bearsText: boolean): void {
+    if (!bearsText && this.#hasJustAnswered(user, nowNs)) return;
     if (this.mayAnswer(nowNs)) this.#users.flags[user] |= UserFlag.ACK_NOW;
+  }
+
+  /** Whether the user was answered a moment ago; if not, it is now. */
+  #hasJustAnswered(user: number, nowNs: number): boolean {
+    const slot = user % ANSWERED_USERS;
+    const isAgain = this.#answered[slot] === user;
+    if (isAgain && nowNs - this.#answeredNs[slot] < CHALLENGE_EMPTY_EVERY_NS) return true;
+    this.#answered[slot] = user;
+    this.#answeredNs[slot] = nowNs;
+    return false;
   }
 
   /** Whether this second has room for one more answer to nonsense; it counts. */

@@ -179,14 +179,15 @@ export class SegmentArrives {
     const segLen = payloadBytes + (flags & FIN ? 1 : 0) + (flags & SYN ? 1 : 0);
 
     if (this.#isTooOld(user, options, flags) || !this.#isInWindow(user, seq, segLen)) {
-      if (!(flags & RST)) this.#challenges.challenge(user, nowNs);
+      const bearsText = segLen > 0 && (flags & SYN) === 0;
+      if (!(flags & RST)) this.#challenges.challenge(user, nowNs, bearsText);
       this.#noteTwice(user, seq, seqAdd(seq, payloadBytes));
       return TcpEvent.OUT_OF_WINDOW;
     }
     if (flags & RST) {
       // RFC 5961, section 3: only the exact number is believed, others are asked about.
       if (seq !== users.rcvNxt[user]) {
-        this.#challenges.challenge(user, nowNs);
+        this.#challenges.challenge(user, nowNs, false);
         return TcpEvent.OUT_OF_WINDOW;
       }
       const wasDone = users.state[user] === State.TIME_WAIT;
@@ -194,7 +195,7 @@ export class SegmentArrives {
       return wasDone ? TcpEvent.NONE : TcpEvent.RESET;
     }
     if (flags & SYN) {
-      this.#challenges.challenge(user, nowNs);
+      this.#challenges.challenge(user, nowNs, false);
       return TcpEvent.OUT_OF_WINDOW;
     }
     if (!(flags & ACK)) return TcpEvent.OUT_OF_WINDOW;
@@ -246,7 +247,7 @@ export class SegmentArrives {
     const users = this.#users;
     const ack = segment.ack;
     if (seqAfter(ack, users.sndMax[user])) {
-      this.#challenges.challenge(user, nowNs);
+      this.#challenges.challenge(user, nowNs, segLen > 0);
       return TcpEvent.OUT_OF_WINDOW;
     }
     const advance = seqDiff(ack, users.sndUna[user]);

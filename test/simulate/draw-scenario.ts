@@ -1,4 +1,5 @@
 /** A scenario from a seed: everything in it is drawn, and nothing else is. */
+import { PREFIX_BYTES_MAX } from '../../src/base/prefix-bytes.ts';
 import { Prng } from '../../src/base/prng.ts';
 import type { Fault, Scenario, ServerFault, Session, SessionMessage, Way } from './scenario.ts';
 
@@ -86,7 +87,7 @@ export function drawScenario(seed: number): Scenario {
       toClient: Math.floor(dice.unit() ** 3 * 300 * NS_PER_MS),
     },
     byIntercept,
-    capturedBytesMax: dice.of([128, 1_100, 65_000]),
+    capturedBytesMax: dice.of([128, 1_100, byIntercept ? PREFIX_BYTES_MAX : 65_000]),
     mustComplete: isPassing,
     faults,
   };

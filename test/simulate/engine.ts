@@ -22,7 +22,10 @@ const CLIENTS = { 4: '198.18.0.0/22', 6: '2001:2::/118' };
 const FRAMES_PER_BATCH = 64;
 
 /** Octets that messages are cut from, so that no run has to draw them. */
-const OCTETS = Uint8Array.from({ length: 1 << 17 }, (_, i) => (Math.imul(i, 0x9e3779b1) >>> 24) ^ i);
+const OCTETS = Uint8Array.from(
+  { length: 1 << 17 },
+  (_, i) => (Math.imul(i, 0x9e3779b1) >>> 24) ^ i,
+);
 
 /** The recorded form of a scenario's session. */
 export function recordedOf({ messages, endsFirst, endThinkNs }: Session): RecordedSession {
@@ -60,7 +63,9 @@ export class Engine implements Sender {
     this.#onFrame = onFrame;
     this.recorded = record(scenario.sessions.map(recordedOf), { seed: scenario.seed });
     this.plan = planOf(scenario, this.recorded);
-    this.ring = scenario.byIntercept ? channelOf(scenario, this.plan) : new KernelRing(scenario.capturedBytesMax);
+    this.ring = scenario.byIntercept
+      ? channelOf(scenario, this.plan)
+      : new KernelRing(scenario.capturedBytesMax);
     const receiver = { data: this.ring.data, receive: () => 0 };
     const { capture } = this.recorded;
     this.replay = new Replay(this.plan, this, receiver, capture, LATENCY, this.counters);
@@ -158,7 +163,8 @@ function planOf(scenario: Scenario, { scripts }: Recorded): ReplayPlan {
   };
 }
 
-const paceOf = (pace: number): Pace => Object.values(Pace).find((each) => each === pace) ?? Pace.THINK;
+const paceOf = (pace: number): Pace =>
+  Object.values(Pace).find((each) => each === pace) ?? Pace.THINK;
 const closeOf = (close: number): Close =>
   Object.values(Close).find((each) => each === close) ?? Close.RECORDED;
 

@@ -3,12 +3,14 @@
  * state nor the servers', only the frames that left the client and the packets that were handed to it.
  */
 import { OctetSet } from './intervals.ts';
-import type { Session } from './scenario.ts';
-import { ACK, FIN, lengthOf, RST, readSegment, type SegmentRead, SYN } from './segment.ts';
 import { keyOf } from './model-server.ts';
+import type { Session, SessionMessage } from './scenario.ts';
+import { ACK, FIN, lengthOf, RST, readSegment, type SegmentRead, SYN } from './segment.ts';
 
 const BACKOFF_LEAST = 1.9;
 const TIMEOUT_NS_MAX = 59e9;
+/** After so much quiet at least an answer may count as over. */
+const QUIET_NS_LEAST = 10e6;
 
 /** What the observer is told of the run. */
 export interface ObserverOptions {
@@ -19,7 +21,9 @@ export interface ObserverOptions {
   readonly isPunctual: boolean;
   /** Whether clients think between messages as recorded, and servers say what was recorded. */
   readonly checksTimes: (key: string) => boolean;
-  readonly sessionOf: (key: string) => { session: Session; expected: Uint8Array; startNs: number } | null;
+  readonly sessionOf: (
+    key: string,
+  ) => { session: Session; expected: Uint8Array; startNs: number } | null;
   /** Whether the connection was over when the turn began. */
   readonly wasOver: (key: string) => boolean;
   readonly report: (what: string) => void;
@@ -47,7 +51,6 @@ class Watched {
   isReset = false;
   /** When the server's octets up to there had come, by what the client's messages await. */
   readonly arrivals: { readonly prefix: number; readonly atNs: number }[] = [];
-  lastDataNs = 0;
   connectedNs = 0;
   /** When the first octet that is not acknowledged left, since anything came in. */
   repeats: number[] = [];
@@ -130,7 +133,6 @@ export class Observer {
     watched.received.add(Math.max(0, from), end);
     if (segment.flags & FIN) watched.peerFinAt = end;
     const { prefix } = watched.received;
-    if (segment.payloadBytes > 0) watched.lastDataNs = arrivedNs;
     if (prefix > before) watched.arrivals.push({ prefix, atNs: arrivedNs });
   }
 
@@ -160,7 +162,8 @@ export class Observer {
     nowNs: number,
   ): string {
     const { payloadBytes, flags, seq } = segment;
-    if (payloadBytes > 0 || flags !== SYN) return `a SYN with flags ${flags}, ${payloadBytes} octets`;
+    if (payloadBytes > 0 || flags !== SYN)
+      return `a SYN with flags ${flags}, ${payloadBytes} octets`;
     if (watched === undefined) {
       const found = this.#options.sessionOf(key);
       if (found === null) return 'a SYN of no client of the run';
@@ -186,14 +189,18 @@ export class Observer {
       const to = (high - watched.irs - 1) | 0;
       if (from >= to) return `reports ${from}..${to}`;
       const isFin = to - 1 === watched.peerFinAt;
-      if (!watched.received.has(from, isFin ? to - 1 : to)) return `reports ${from}..${to}, which has not come`;
+      if (!watched.received.has(from, isFin ? to - 1 : to))
+        return `reports ${from}..${to}, which has not come`;
     }
     const { timestamps } = segment;
     if ((timestamps !== undefined) !== watched.hasTimestamps) return 'timestamps as not agreed';
     if (timestamps === undefined) return '';
-    if (watched.tsSent !== 0 && ((timestamps.value - watched.tsSent) | 0) < 0) return 'its timestamp runs back';
+    if (watched.tsSent !== 0 && ((timestamps.value - watched.tsSent) | 0) < 0)
+      return 'its timestamp runs back';
     watched.tsSent = timestamps.value;
-    return watched.tsSeen.has(timestamps.echo) ? '' : `echoes ${timestamps.echo}, which has not come`;
+    return watched.tsSeen.has(timestamps.echo)
+      ? ''
+      : `echoes ${timestamps.echo}, which has not come`;
   }
 
   #judgeText(key: string, watched: Watched, segment: SegmentRead, nowNs: number): string {
@@ -241,7 +248,9 @@ export class Observer {
     if (repeats.length < 4) return '';
     const [a = 0, b = 0, c = 0] = repeats.slice(-3);
     const isBackedOff = c - b >= BACKOFF_LEAST * (b - a) || c - b >= TIMEOUT_NS_MAX;
-    return isBackedOff ? '' : `repeated after ${(c - b) / 1e6} ms, before after ${(b - a) / 1e6} ms`;
+    return isBackedOff
+      ? ''
+      : `repeated after ${(c - b) / 1e6} ms, before after ${(b - a) / 1e6} ms`;
   }
 }
 
@@ -255,11 +264,26 @@ function timeFault(watched: Watched, from: number, end: number, nowNs: number): 
     const waits = message.awaits > awaited || begins === 0;
     awaited = Math.max(awaited, message.awaits);
     if (begins < from || begins >= end || !waits) continue;
-    const whole = watched.arrivals.find(({ prefix }) => prefix >= message.awaits);
-    const sinceNs = message.awaits === 0 ? watched.connectedNs : (whole?.atNs ?? watched.lastDataNs);
-    if (nowNs < sinceNs + message.thinkNs - 1) {
-      return `octet ${begins} left ${(nowNs - sinceNs) / 1e6} ms after what it awaited, not ${message.thinkNs / 1e6}`;
-    }
+    if (nowNs >= earliestNs(watched, message) - 1) continue;
+    const lateMs = (earliestNs(watched, message) - nowNs) / 1e6;
+    return `octet ${begins} left ${lateMs} ms before its time`;
   }
   return '';
+}
+
+/**
+ * When what a message awaits had come, and the client had thought. An answer that stayed away for long
+ * enough in the middle may be taken for a short one.
+ */
+function earliestNs(
+  { arrivals, connectedNs }: Watched,
+  { awaits, thinkNs }: SessionMessage,
+): number {
+  if (awaits === 0) return connectedNs + thinkNs;
+  for (const [i, { prefix, atNs }] of arrivals.entries()) {
+    if (prefix >= awaits) return atNs + thinkNs;
+    const nextNs = arrivals[i + 1]?.atNs ?? Number.POSITIVE_INFINITY;
+    if (nextNs - atNs >= QUIET_NS_LEAST) return atNs + QUIET_NS_LEAST + thinkNs;
+  }
+  return Number.POSITIVE_INFINITY;
 }

@@ -57,7 +57,8 @@ export class Path {
   send(packet: Uint8Array, nowNs: number): void {
     const faults = this.#byIndex.get(this.sent) ?? NO_FAULTS;
     this.sent++;
-    for (const fault of faults) if (fault.kind === 'garbage') this.#put(nonsense(fault), true, nowNs);
+    for (const fault of faults)
+      if (fault.kind === 'garbage') this.#put(nonsense(fault), true, nowNs);
     if (faults.some(({ kind }) => kind === 'lose') || this.#isBlack(nowNs)) return;
     let leftNs = nowNs;
     for (const { bytesPerSecond, queueBytes } of this.#throttles) {

@@ -1,6 +1,7 @@
 /** How replies come to the engine: by the kernel's ring, or by an intercept and its channel. */
-import { createRecordRing, RecordRing, RECORD_HEADER_BYTES } from '../../src/base/record-ring.ts';
+
 import { Prng } from '../../src/base/prng.ts';
+import { createRecordRing, RECORD_HEADER_BYTES, RecordRing } from '../../src/base/record-ring.ts';
 import { InterceptCore, TALLIES } from '../../src/intercept/intercept-core.ts';
 import { InterceptPeer } from '../../src/intercept/intercept-peer.ts';
 import { CAPABILITIES, type Hello } from '../../src/intercept/protocol.ts';
@@ -198,8 +199,10 @@ export class ChannelRing implements ReplyRing {
     );
     const pass = (atNs: number): void => {
       while (toIntercept.length + toReplay.length > 0) {
-        for (const octets of toIntercept.splice(0)) this.#inPieces(octets, (piece) => peer.onOctets(piece, atNs));
-        for (const octets of toReplay.splice(0)) this.#inPieces(octets, (piece) => replay.onOctets(piece, atNs));
+        for (const octets of toIntercept.splice(0))
+          this.#inPieces(octets, (piece) => peer.onOctets(piece, atNs));
+        for (const octets of toReplay.splice(0))
+          this.#inPieces(octets, (piece) => replay.onOctets(piece, atNs));
       }
     };
     pass(nowNs);

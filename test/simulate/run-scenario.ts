@@ -90,7 +90,8 @@ class Run {
       windowBytes: client.windowBytes,
       windowScale: client.windowScale,
       isPunctual: this.#pauses.length === 0,
-      checksTimes: () => this.#disturbed.size === 0 && this.#interruptNs === NEVER_NS && client.pace === Pace.THINK,
+      checksTimes: () =>
+        this.#disturbed.size === 0 && this.#interruptNs === NEVER_NS && client.pace === Pace.THINK,
       sessionOf: (key) => {
         const connection = numbers.get(key) ?? -1;
         const found = this.#sessionOf(connection);
@@ -220,7 +221,11 @@ class Run {
     let heardNs = nowNs;
     const received = ring.receive(REPLIES_PER_TURN, {
       onPacket: (start, capturedBytes, arrivedNs) => {
-        const octets = new Uint8Array(ring.data.buffer, ring.data.byteOffset + start, capturedBytes);
+        const octets = new Uint8Array(
+          ring.data.buffer,
+          ring.data.byteOffset + start,
+          capturedBytes,
+        );
         this.#observer.onDelivered(octets, arrivedNs);
         replay.onPacket(start, capturedBytes, arrivedNs);
         this.#engine.show();
@@ -233,7 +238,11 @@ class Run {
       this.#hasInterrupted = true;
       replay.interrupt(nowNs);
     }
-    if (this.#interruptNs < NEVER_NS && !replay.isInterrupting && nowNs >= this.#interruptNs + DRAIN_NS) {
+    if (
+      this.#interruptNs < NEVER_NS &&
+      !replay.isInterrupting &&
+      nowNs >= this.#interruptNs + DRAIN_NS
+    ) {
       replay.abortAll(nowNs, ABORTS_PER_TURN);
     }
     replay.flush();
@@ -250,7 +259,8 @@ class Run {
   /** At every step: who has started is live or has ended, once, and for one reason. */
   #judgeLedger(): void {
     const { counters, replay } = this.#engine;
-    const of = (...which: Counter[]): number => which.reduce<number>((sum, each) => sum + counters[each], 0);
+    const of = (...which: Counter[]): number =>
+      which.reduce<number>((sum, each) => sum + counters[each], 0);
     let [live, connected] = [0, 0];
     for (const flags of replay.plays.flags) {
       if (flags & PlayFlag.LIVE) live++;
@@ -297,7 +307,8 @@ class Run {
       faults.push(`${counters[Counter.COMPLETED]} of ${connections} completed: ${this.#fates()}`);
     }
     for (const [key, connection] of this.#server.connections) {
-      if (connection.wrong > 0) faults.push(`${key}: the server got ${connection.wrong} wrong octets`);
+      if (connection.wrong > 0)
+        faults.push(`${key}: the server got ${connection.wrong} wrong octets`);
     }
     if (isHarmless && this.#scenario.client.close === Close.RECORDED) this.#judgeStreams();
   }
@@ -325,7 +336,13 @@ class Run {
 const nameOf = (counter: Counter): string =>
   Object.entries(Counter).find(([, value]) => value === counter)?.[0] ?? '';
 
-const ENDS = [Counter.COMPLETED, Counter.REFUSED, Counter.RESET, Counter.TIMED_OUT, Counter.ABORTED];
+const ENDS = [
+  Counter.COMPLETED,
+  Counter.REFUSED,
+  Counter.RESET,
+  Counter.TIMED_OUT,
+  Counter.ABORTED,
+];
 const RESETS = [
   Counter.RESET_BEFORE_ANSWER,
   Counter.RESET_DURING_ANSWER,

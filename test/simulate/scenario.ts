@@ -6,18 +6,43 @@ export type Way = 'toServer' | 'toClient';
 /** What goes wrong once, to the packet with this number on that way. */
 export type PacketFault =
   | { readonly kind: 'lose'; readonly way: Way; readonly index: number }
-  | { readonly kind: 'duplicate'; readonly way: Way; readonly index: number; readonly lateNs: number }
+  | {
+      readonly kind: 'duplicate';
+      readonly way: Way;
+      readonly index: number;
+      readonly lateNs: number;
+    }
   | { readonly kind: 'delay'; readonly way: Way; readonly index: number; readonly lateNs: number }
   /** One bit is turned over. Towards the client a network card would drop it; what is cut it hands on. */
-  | { readonly kind: 'corrupt'; readonly way: 'toServer'; readonly index: number; readonly bit: number }
+  | {
+      readonly kind: 'corrupt';
+      readonly way: 'toServer';
+      readonly index: number;
+      readonly bit: number;
+    }
   /** Only so many octets of the packet are there, whatever its headers say. */
-  | { readonly kind: 'cut'; readonly way: 'toClient'; readonly index: number; readonly bytes: number }
+  | {
+      readonly kind: 'cut';
+      readonly way: 'toClient';
+      readonly index: number;
+      readonly bytes: number;
+    }
   /** Beside the packet comes another, of octets without sense. */
-  | { readonly kind: 'garbage'; readonly index: number; readonly seed: number; readonly bytes: number };
+  | {
+      readonly kind: 'garbage';
+      readonly index: number;
+      readonly seed: number;
+      readonly bytes: number;
+    };
 
 /** What goes wrong for a while. */
 export type PathFault =
-  | { readonly kind: 'blackout'; readonly way: Way; readonly fromNs: number; readonly forNs: number }
+  | {
+      readonly kind: 'blackout';
+      readonly way: Way;
+      readonly fromNs: number;
+      readonly forNs: number;
+    }
   | {
       readonly kind: 'throttle';
       readonly way: Way;
@@ -75,7 +100,13 @@ export type ServerFault =
   | { readonly kind: 'reset'; readonly connection: number; readonly afterSegments: number }
   /** After so many segments it says again what the client knows. */
   | {
-      readonly kind: 'keep-alive' | 'challenge' | 'urgent' | 'blind-reset' | 'blind-syn' | 'ack-unsent';
+      readonly kind:
+        | 'keep-alive'
+        | 'challenge'
+        | 'urgent'
+        | 'blind-reset'
+        | 'blind-syn'
+        | 'ack-unsent';
       readonly connection: number;
       readonly afterSegments: number;
     };

@@ -86,9 +86,11 @@ export function readSegment(packet: Uint8Array, isWhole = true): SegmentRead | s
     return `IP length ${totalBytes}, ${packet.length} octets came`;
   }
   const bytes = totalBytes - at;
-  if (isWhole && sumOf(packet, at, packet.length, pseudoSum(src, dst, bytes)) !== 0xffff) return 'TCP checksum';
+  if (isWhole && sumOf(packet, at, packet.length, pseudoSum(src, dst, bytes)) !== 0xffff)
+    return 'TCP checksum';
   const headerBytes = (packet[at + 12] >>> 4) * 4;
-  if (headerBytes < TCP_BYTES || at + headerBytes > packet.length) return `TCP header of ${headerBytes} octets`;
+  if (headerBytes < TCP_BYTES || at + headerBytes > packet.length)
+    return `TCP header of ${headerBytes} octets`;
   const options = readOptions(view, at + TCP_BYTES, at + headerBytes);
   if (typeof options === 'string') return options;
   return {

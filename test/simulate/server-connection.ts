@@ -8,7 +8,17 @@
  */
 import { OctetSet } from './intervals.ts';
 import type { ServerFault, ServerSettings, Session } from './scenario.ts';
-import { ACK, FIN, lengthOf, PSH, RST, type Segment, type SegmentRead, SYN, URG } from './segment.ts';
+import {
+  ACK,
+  FIN,
+  lengthOf,
+  PSH,
+  RST,
+  type Segment,
+  type SegmentRead,
+  SYN,
+  URG,
+} from './segment.ts';
 
 const NEVER_NS = Number.POSITIVE_INFINITY;
 const NS_PER_MS = 1e6;
@@ -36,7 +46,9 @@ export interface ConnectionEnds {
   readonly spoken: Uint8Array;
   readonly faults: readonly ServerFault[];
   readonly iss: number;
-  readonly send: (segment: Pick<Segment, 'seq' | 'ack' | 'flags' | 'window' | 'payload'> & Partial<Segment>) => void;
+  readonly send: (
+    segment: Pick<Segment, 'seq' | 'ack' | 'flags' | 'window' | 'payload'> & Partial<Segment>,
+  ) => void;
 }
 
 interface Sent {
@@ -412,10 +424,19 @@ export class ServerConnection {
     const seq = iss + 1 + this.#nxt;
     const ack = this.#irs + 1 + this.#rcvNxt();
     const timestamps = this.#timestamps();
-    const common = { seq, ack, flags: ACK, window: this.#windowField(), payload: NO_OCTETS, timestamps };
+    const common = {
+      seq,
+      ack,
+      flags: ACK,
+      window: this.#windowField(),
+      payload: NO_OCTETS,
+      timestamps,
+    };
     if (kind === 'keep-alive') send({ ...common, seq: seq - 1 });
     if (kind === 'challenge') for (let i = 0; i < 4; i++) send(common);
-    if (kind === 'blind-reset') send({ ...common, seq: seq + 9, flags: RST | ACK });
+    // Behind all that the server will ever say, so that it is not right by accident when it comes late.
+    const beyond = iss + 1 + this.#stream.length + 9;
+    if (kind === 'blind-reset') send({ ...common, seq: beyond, flags: RST | ACK });
     if (kind === 'blind-syn') send({ ...common, flags: SYN | ACK });
     if (kind === 'ack-unsent') send({ ...common, ack: ack + 1_000_000 });
   }
@@ -444,7 +465,8 @@ export class ServerConnection {
   #sendQueued({ from, to, hasFin }: Sent): void {
     const isPushed = this.#sayings.some(({ end }) => end > from && end <= to) || to === this.#limit;
     const isUrgent = this.#isUrgent && to > from;
-    const flags = ACK | (hasFin ? FIN : 0) | (isPushed && to > from ? PSH : 0) | (isUrgent ? URG : 0);
+    const flags =
+      ACK | (hasFin ? FIN : 0) | (isPushed && to > from ? PSH : 0) | (isUrgent ? URG : 0);
     this.#send(from, flags, this.#stream.subarray(from, to), isUrgent ? to - from : 0);
   }
 

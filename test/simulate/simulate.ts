@@ -27,7 +27,9 @@ const first = Number(values.seed);
 const runs = Number(values.runs);
 const failuresMax = Number(values.failures);
 if (!Number.isSafeInteger(first) || !Number.isSafeInteger(runs) || runs < 1) {
-  console.error(`--seed ${values.seed} --runs ${values.runs}: whole numbers are expected, and a run at least`);
+  console.error(
+    `--seed ${values.seed} --runs ${values.runs}: whole numbers are expected, and a run at least`,
+  );
   process.exit(2);
 }
 

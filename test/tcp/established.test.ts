@@ -327,8 +327,25 @@ describe('RST', () => {
 
   test('challenges are limited, so that two confused ends fall silent', () => {
     const h = new Harness().establish();
-    for (let i = 0; i < 10_001; i++) h.receive({ seq: h.peer(1), flags: RST });
+    for (let i = 0; i < 10_001; i++) h.receive({ seq: h.peer(-5), payloadBytes: 4 });
     expect(h.take()).toHaveLength(10_000);
+  });
+
+  test('to what bears no text there is one challenge in half a second', () => {
+    const h = new Harness().establish();
+    const confused = [
+      { seq: h.peer(1), flags: RST },
+      { seq: h.peer(-1), flags: ACK },
+      { seq: h.peer(0), flags: SYN | ACK },
+      { seq: h.peer(0), flags: ACK, ack: h.ours(1_000) },
+    ];
+    for (const segment of confused) {
+      h.nowNs += 500 * MS;
+      h.receive(segment);
+      expect(h.take()).toHaveLength(1);
+      for (const other of confused) h.receive(other);
+      expect(h.take()).toHaveLength(0);
+    }
   });
 
   test('our own carries the number that the peer expects', () => {

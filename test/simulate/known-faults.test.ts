@@ -1,0 +1,80 @@
+/** What the simulator has found, each with the least that it takes. */
+import { expect, test } from 'vitest';
+import { Close } from '../../src/replay/replay-plan.ts';
+import { runScenario } from './run-scenario.ts';
+import type { Scenario, Session } from './scenario.ts';
+
+const NS_PER_MS = 1e6;
+
+/** One upload, which the server ends; no answer is awaited. */
+const UPLOAD: Session = {
+  messages: [{ from: 'client', bytes: 1_171, seed: 77, thinkNs: 60 * NS_PER_MS, awaits: 0 }],
+  endsFirst: 'server',
+  endThinkNs: 6 * NS_PER_MS,
+};
+
+/** A run without faults, of one user over a path of 2 ms. */
+const CALM: Scenario = {
+  seed: 1,
+  family: 4,
+  users: 1,
+  iterations: 1,
+  ratePerSecond: 1_000,
+  sessions: [UPLOAD],
+  server: {
+    mss: 1_460,
+    bufferBytes: 65_535,
+    windowScale: 2,
+    timestamps: true,
+    sack: true,
+    ackEvery: 2,
+    ackDelayNs: 40 * NS_PER_MS,
+    rtoNs: 1_000 * NS_PER_MS,
+    retriesMax: 8,
+    burst: 10,
+    finWithData: false,
+  },
+  client: {
+    mss: 1_460,
+    windowBytes: 262_144,
+    timestamps: true,
+    sack: true,
+    windowScale: 7,
+    timeoutNs: 30_000 * NS_PER_MS,
+    retriesMax: 6,
+    pace: 0,
+    close: Close.RECORDED,
+  },
+  delayNs: { toServer: NS_PER_MS, toClient: NS_PER_MS },
+  byIntercept: false,
+  capturedBytesMax: 1_100,
+  mustComplete: true,
+  faults: [],
+};
+
+test('nothing goes wrong where nothing is wrong', () => {
+  const verdict = runScenario(CALM);
+  expect(verdict).toMatchObject({ faults: [], users: 1, completed: 1, repeated: 0 });
+});
+
+// The server takes an old SYN for a new one: its SYN-ACK and each acknowledgement of ours were answered by
+// the other side's acknowledgement, a round trip at a time, until it gave up after minutes.
+test('an old SYN that comes after the end starts no war of acknowledgements', () => {
+  const verdict = runScenario({
+    ...CALM,
+    faults: [{ kind: 'duplicate', way: 'toServer', index: 0, lateNs: 2_000 * NS_PER_MS }],
+  });
+  expect(verdict.faults).toEqual([]);
+  expect(verdict.frames).toBeLessThan(40);
+});
+
+// With --close server the server's end ended the user's stream at once, which counted as completed with
+// one octet (the FIN) of a request that had never been sent.
+test('--close server: who has not said all when the server ends still says it', () => {
+  const verdict = runScenario({
+    ...CALM,
+    client: { ...CALM.client, close: Close.SERVER },
+    faults: [{ kind: 'close-early', connection: 0, afterSegments: 0, isHalf: true }],
+  });
+  expect(verdict).toMatchObject({ faults: [], users: 1, completed: 1 });
+});
