@@ -135,7 +135,10 @@ export class Player implements TransportListener {
     if (!this.#answers.isAllAnswered(user)) plays.flags[user] |= PlayFlag.CLOSED_EARLY;
     if (plays.flags[user] & PlayFlag.ENDED) return;
     const isSaid = plays.nextStep[user] >= end;
-    if (plays.flags[user] & PlayFlag.CLOSED_EARLY || (this.#plan.close === Close.SERVER && isSaid)) {
+    if (
+      plays.flags[user] & PlayFlag.CLOSED_EARLY ||
+      (this.#plan.close === Close.SERVER && isSaid)
+    ) {
       this.#endStream(user, nowNs);
     } else if (plays.nextStep[user] <= end) {
       const isAwaited =

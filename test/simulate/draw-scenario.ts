@@ -208,6 +208,7 @@ function drawServerFault(
       connection,
       afterBytes,
       forNs: Math.floor(dice.unit() ** 2 * 30 * NS_PER_SECOND),
+      tells: dice.chance(0.5),
     },
     { kind: 'shrink', connection, afterBytes, bufferBytes: dice.between(500, 3_000) },
   ];

@@ -75,12 +75,13 @@ export type ServerFault =
       readonly message: number;
       readonly bytes: number;
     }
-  /** Reads nothing for a while once it has received so many octets. */
+  /** Reads nothing for a while once it has received so many octets; then only who asks is told so. */
   | {
       readonly kind: 'stop-reading';
       readonly connection: number;
       readonly afterBytes: number;
       readonly forNs: number;
+      readonly tells: boolean;
     }
   /** Its buffer becomes smaller once it has received so many octets: the window's edge moves back. */
   | {

@@ -90,6 +90,7 @@ export class ServerConnection {
   #bufferBytes: number;
   #unread = 0;
   #readsAgainNs = NEVER_NS;
+  #tellsWindow = true;
   #edge = 0;
   #tsRecent: number;
   #lastAckSent = 0;
@@ -373,7 +374,7 @@ export class ServerConnection {
   #readAgain(): void {
     this.#readsAgainNs = NEVER_NS;
     this.#unread = 0;
-    this.#acknowledge();
+    if (this.#tellsWindow) this.#acknowledge();
     this.#goOn();
     this.#transmit();
   }
@@ -404,6 +405,7 @@ export class ServerConnection {
         break;
       case 'stop-reading':
         this.#readsAgainNs = this.#nowNs + fault.forNs;
+        this.#tellsWindow = fault.tells;
         break;
       case 'shrink':
         this.#bufferBytes = fault.bufferBytes;

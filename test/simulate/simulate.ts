@@ -3,6 +3,7 @@
  *
  *   npm run simulate -- --seed 1 --runs 10000
  *   npm run simulate -- --seed 4711 --runs 1          one that failed, again
+ *   npm run simulate -- --runs 100000 --failures 20   goes on until so many have failed
  *
  * A seed that fails is said, with the fewest faults that still make it fail as JSON for a test with a
  * name (known-faults.test.ts). Ends with 1 if any failed.
@@ -15,11 +16,13 @@ import { shrink } from './shrink.ts';
 
 const REPORT_EVERY_MS = 10_000;
 const FAILURES_MAX = 5;
+const SHRINK_TRIES_MAX = 600;
 
 const { values } = parseArgs({
   options: {
     seed: { type: 'string', default: '1' },
     runs: { type: 'string', default: '1000' },
+    shrink: { type: 'string', default: String(SHRINK_TRIES_MAX) },
     failures: { type: 'string', default: String(FAILURES_MAX) },
   },
 });
@@ -62,10 +65,14 @@ function tell(scenario: Scenario, faults: readonly string[]): void {
   console.error(`FAILED: seed ${scenario.seed}, ${scenario.faults.length} faults`);
   for (const fault of faults) console.error(`  ${fault}`);
   const kind = kindOf(faults[0]);
-  const least = shrink(scenario, (each) => {
-    const [found] = runScenario(each).faults;
-    return found !== undefined && kindOf(found) === kind;
-  });
+  const least = shrink(
+    scenario,
+    (each) => {
+      const [found] = runScenario(each).faults;
+      return found !== undefined && kindOf(found) === kind;
+    },
+    Number(values.shrink),
+  );
   console.error(`  with ${least.faults.length} faults: ${runScenario(least).faults[0]}`);
   console.error(JSON.stringify(least));
 }
