@@ -47,6 +47,7 @@ class Watched {
   lastAck = 0;
   tsSent = 0;
   hasTimestamps = false;
+  /** Timestamps that may be echoed. */
   readonly tsSeen = new Set<number>();
   isReset = false;
   /** When the server's octets up to there had come, by what the client's messages await. */
@@ -98,11 +99,11 @@ export class Observer {
     const watched = this.#watched.get(keyOf(segment.dst, segment.dstPort));
     if (watched === undefined) return;
     watched.repeats = [];
-    if (segment.timestamps !== undefined) watched.tsSeen.add(segment.timestamps.value);
     const ack = (segment.ack - watched.iss - 1) | 0;
     if (segment.flags & SYN) {
       if (!(segment.flags & ACK) || ack !== 0 || watched.irs >= 0 || segment.flags & RST) return;
       watched.irs = segment.seq;
+      if (segment.timestamps !== undefined) watched.tsSeen.add(segment.timestamps.value);
       watched.connectedNs = arrivedNs;
       watched.ackedMax = 0;
       watched.edge = segment.window;
@@ -117,6 +118,9 @@ export class Observer {
 
   #take(watched: Watched, segment: SegmentRead, ack: number, arrivedNs: number): void {
     const from = (segment.seq - watched.irs - 1) | 0;
+    // RFC 7323, section 4.3: what begins behind the last acknowledgement is not to be echoed.
+    const { timestamps } = segment;
+    if (timestamps !== undefined && from <= watched.lastAck) watched.tsSeen.add(timestamps.value);
     const before = watched.received.prefix;
     const bytes = lengthOf(segment);
     const isAcceptable = bytes === 0 ? from >= before : from + bytes > before || from === before;
@@ -200,7 +204,7 @@ export class Observer {
     watched.tsSent = timestamps.value;
     return watched.tsSeen.has(timestamps.echo)
       ? ''
-      : `echoes ${timestamps.echo}, which has not come`;
+      : `echoes ${timestamps.echo}, which is none of the last acknowledged`;
   }
 
   #judgeText(key: string, watched: Watched, segment: SegmentRead, nowNs: number): string {

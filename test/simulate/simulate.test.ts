@@ -8,7 +8,7 @@ import { runScenario } from './run-scenario.ts';
 import type { Fault } from './scenario.ts';
 import { shrink } from './shrink.ts';
 
-const RUNS = 1_500;
+const RUNS = 1_000;
 /** Several tests, so that a slow machine is not too slow for one of them. */
 const RUNS_PER_TEST = 500;
 
