@@ -142,6 +142,7 @@ export function userReport(plays: number, counters: Float64Array): UserReport {
       timedOut: {
         connecting: counters[Counter.TIMED_OUT_CONNECTING],
         waiting: counters[Counter.TIMED_OUT_WAITING],
+        duringAnswer: counters[Counter.TIMED_OUT_DURING_ANSWER],
         retransmitting: counters[Counter.TIMED_OUT_RETRANSMITTING],
         closing: counters[Counter.TIMED_OUT_CLOSING],
       },

@@ -100,11 +100,13 @@ export const Counter = {
   // left openings unanswered.
   STARTED_LATE: 67,
   STARTED_HELD: 68,
+  // In the midst of an answer: it never ended.
+  TIMED_OUT_DURING_ANSWER: 69,
 } as const;
 export type Counter = (typeof Counter)[keyof typeof Counter];
 
 /** How many counters a thread's row has. */
-export const COUNTERS = 69;
+export const COUNTERS = 70;
 
 /** Zeroed counters of one thread, in memory that other threads may read. */
 export const createCounters = (): Float64Array<SharedArrayBuffer> =>

@@ -134,12 +134,7 @@ export class Fates {
     const isAnswered = (flags & PlayFlag.ENDED) !== 0 && this.#answers.isAllAnswered(user);
     const isRead = transport.ackedBytes(user) >= this.#stream.endOf(user);
     if (!isAnswered || !isRead) {
-      const isRepeating = transport.isRepeating(user);
-      this.#timeOut(
-        user,
-        isRepeating ? Counter.TIMED_OUT_RETRANSMITTING : Counter.TIMED_OUT_WAITING,
-        nowNs,
-      );
+      this.#timeOut(user, reasonOfWaiting(flags, transport.isRepeating(user)), nowNs);
     } else if (!transport.isOutstanding(user)) {
       // Only the server's end is missing, which may never come: all that was asked is answered.
       transport.abort(user, nowNs);
@@ -176,4 +171,11 @@ export class Fates {
     this.#timers.cancel(user);
     this.#starts.again(user, nowNs);
   }
+}
+
+/** Why a user has waited in vain for what the server was to say, or to read. */
+function reasonOfWaiting(flags: number, isRepeating: boolean): Counter {
+  if (isRepeating) return Counter.TIMED_OUT_RETRANSMITTING;
+  const hasBegun = (flags & PlayFlag.FIRST_BYTE) !== 0;
+  return hasBegun ? Counter.TIMED_OUT_DURING_ANSWER : Counter.TIMED_OUT_WAITING;
 }

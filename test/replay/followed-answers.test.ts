@@ -250,3 +250,46 @@ describe('memcached in its binary form', () => {
     expect(recognise(said, heard, false)).toBe('memcached-binary');
   });
 });
+
+describe('a server that breaks its protocol', () => {
+  const asks = (path: string): Said => ({
+    from: 'client',
+    text: `GET ${path} HTTP/1.1\r\n\r\n`,
+    afterMs: 5,
+  });
+  const page = (bytes: number, header = ''): string =>
+    `HTTP/1.1 200 OK\r\n${header}Content-Length: ${bytes}\r\n\r\n${'x'.repeat(bytes)}`;
+  const twice = (...first: readonly string[]): SessionSpec => ({
+    said: [
+      asks('/1'),
+      ...first.map((text): Said => ({ from: 'server', text, afterMs: 5 })),
+      asks('/2'),
+      { from: 'server', text: page(40), afterMs: 5 },
+    ],
+  });
+  const chunk = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n';
+  const long = `HTTP/1.1 200 OK\r\n${'X-Long: y\r\n'.repeat(200_000)}\r\n`;
+
+  test.each([
+    ['garbage', ['\0\u0001'.repeat(99)], { TIMED_OUT_WAITING: 2, EXCHANGES_UNSOLICITED: 2 }],
+    [
+      '2^63 octets',
+      [page(3, 'Content-Length: 9223372036854775808\r\n')],
+      { ANSWERS_UNFOLLOWED: 2 },
+    ],
+    ['two lengths', [page(30, 'Content-Length: 31\r\n')], { ANSWERS_UNFOLLOWED: 2 }],
+    ['a chunk without an end', [chunk, 'fffff\r\nmore'], { TIMED_OUT_DURING_ANSWER: 2 }],
+    ['no length that is one', [chunk, 'many\r\nmore'], { ANSWERS_UNFOLLOWED: 2, COMPLETED: 2 }],
+    ['two megabytes of header', [long], { ANSWERS_UNFOLLOWED: 2 }],
+    [
+      'two answers to one request',
+      [page(30) + page(9)],
+      { COMPLETED: 2, EXCHANGES_UNSOLICITED: 2 },
+    ],
+  ])('is told of, and ends what it has to: %s', (_, first, told) => {
+    const server = twice(...first);
+    const played = play([twice(page(30))], { users: 2, server: [server], timeoutNs: 2e9 });
+    expect(named(played.counters)).toMatchObject(told);
+    expect(played.counters[Counter.STARTED]).toBe(2);
+  });
+});
