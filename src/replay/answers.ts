@@ -165,7 +165,9 @@ export class Answers {
     this.#fill(user, bytes - start, arrivedNs);
     const isChunked = (this.#plays.flags[user] & PlayFlag.CHUNKED) !== 0;
     const tail = isChunked ? this.#framing.tailOf(delivery) : Tail.UNKNOWN;
-    return bytes - this.#judge(user, isPushed, arrivedNs, tail);
+    const beyond = this.#judge(user, isPushed, arrivedNs, tail);
+    // Of what came before this delivery nothing is at hand any more.
+    return bytes - Math.min(beyond, bytes - start);
   }
 
   /**
