@@ -19,6 +19,7 @@ COPY --from=build /gryphon/package.json ./
 COPY --from=build /gryphon/node_modules ./node_modules
 COPY --from=build /gryphon/dist ./dist
 COPY bin ./bin
+COPY assets ./assets
 COPY fixtures/http-keepalive.pcap ./fixtures/
 COPY LICENSE README.md ./
 RUN ln -s /gryphon/bin/gryphon.js /usr/local/bin/gryphon
