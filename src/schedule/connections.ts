@@ -29,6 +29,10 @@ export const runUserOf = (user: number, { shard, shards }: Sharing): number =>
 export const usersOfShard = ({ users, shard, shards }: Sharing): number =>
   Math.max(0, Math.ceil((users - shard) / shards));
 
+/** The connection that a user has in one of its plays, from 0: `userOf` is the opposite. */
+export const connectionOf = (user: number, iteration: number, users: number): number =>
+  iteration * users + user;
+
 /**
  * The session that a connection plays: by connection and not by user, so that few users with many
  * iterations still play all sessions in turn.

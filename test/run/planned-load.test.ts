@@ -47,6 +47,17 @@ describe('a planned load', () => {
   });
 });
 
+test('of a share is that of the sessions that its users play', () => {
+  const said = ['1', '22', '333'].map((text) => ({ said: [{ from: 'client' as const, text }] }));
+  const three = handMade(said).scripts;
+  const loads = [0, 1, 2].map((index) =>
+    plannedLoad(planOf(three, { ...OPTIONS, users: 9, iterations: 2, share: { index, of: 3 } })),
+  );
+  // User u + 3 plays what user u does, and so does each of them again.
+  expect(loads.map(({ plays }) => plays)).toEqual([6, 6, 6]);
+  expect(loads.map(({ payloadBytes }) => payloadBytes)).toEqual([6, 12, 18]);
+});
+
 describe('connections', () => {
   const pool = { clients: parseClients('10.0.0.0/8'), ports: { first: 1, last: 65_535 } };
 

@@ -1,5 +1,6 @@
 /** What a plan's users will do, were every answer as long in coming as recorded. */
 import type { ArrivalPlan } from '../../schedule/arrivals.ts';
+import { connectionOf, sessionOf } from '../../schedule/connections.ts';
 import { runConnectionOf } from '../../schedule/run-share.ts';
 import type { Scripts } from '../../session/script/scripts.ts';
 import { arrivalsOf, type RunPlan } from './run-plan.ts';
@@ -7,7 +8,7 @@ import { arrivalsOf, type RunPlan } from './run-plan.ts';
 /** Ethernet, IP and TCP headers with timestamps. */
 const FRAME_HEADER_BYTES = 66;
 
-/** Up to so many plays each one's end is looked at; with more of them an estimate does. */
+/** Up to so many plays each one is looked at; with more of them an estimate does. */
 const PLAYS_EXACT_MAX = 1_000_000;
 
 /** How much a run is to play. */
@@ -37,8 +38,7 @@ export function plannedLoad(plan: RunPlan): PlannedLoad {
         });
   let messages = 0;
   let payloadBytes = 0;
-  for (const [i, session] of played.entries()) {
-    const times = Math.floor(plays / played.length) + (i < plays % played.length ? 1 : 0);
+  for (const [session, times] of timesPlayed(plan, plays)) {
     const last = firstMessage[session + 1];
     messages += times * (last - firstMessage[session]);
     if (last > firstMessage[session]) payloadBytes += times * messageEnd[last - 1];
@@ -53,6 +53,26 @@ export function plannedLoad(plan: RunPlan): PlannedLoad {
   };
 }
 
+/** The session that a connection of the plan's share plays. */
+const playedBy = (connection: number, { share, played }: RunPlan): number =>
+  sessionOf(runConnectionOf(connection, share), played);
+
+/** Sessions with how often each is played; of very many plays as if they were dealt out evenly. */
+function timesPlayed(plan: RunPlan, plays: number): ReadonlyMap<number, number> {
+  const { played } = plan;
+  if (plays > PLAYS_EXACT_MAX) {
+    const each = Math.floor(plays / played.length);
+    const more = plays % played.length;
+    return new Map(Array.from(played, (session, i) => [session, each + (i < more ? 1 : 0)]));
+  }
+  const times = new Map<number, number>();
+  for (let connection = 0; connection < plays; connection++) {
+    const session = playedBy(connection, plan);
+    times.set(session, (times.get(session) ?? 0) + 1);
+  }
+  return times;
+}
+
 /** When the last of the planned plays would end. */
 function endNs(plan: RunPlan, arrivals: ArrivalPlan): number {
   const { scripts, played, users, iterations, accel } = plan;
@@ -63,10 +83,7 @@ function endNs(plan: RunPlan, arrivals: ArrivalPlan): number {
   for (let user = 0; user < users; user++) {
     let playsNs = 0;
     for (let play = 0; play < iterations; play++) {
-      playsNs +=
-        scripts.durationNs[
-          played[runConnectionOf(user + play * users, plan.share) % played.length]
-        ];
+      playsNs += scripts.durationNs[playedBy(connectionOf(user, play, users), plan)];
     }
     latestNs = Math.max(latestNs, arrivals.startNs(user) + playsNs / accel);
   }
