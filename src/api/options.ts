@@ -124,6 +124,11 @@ export interface ReplayOptions extends CaptureOptions {
   readonly accel?: OptionValue;
   /** `R`: new users a second, evenly: `2048`, `500/s`, `30/m`. Default: as recorded ÷ accel. */
   readonly rate?: OptionValue;
+  /**
+   * `R`: requests a second that come due, in an open loop: sessions start in turn, as many as that
+   * takes: steady requests.
+   */
+  readonly requestRate?: OptionValue;
   /** `TIME:USERS,…`: users started by then: `0:0,60s:100000`. */
   readonly ramp?: OneOrMore<string>;
   /** `N`: times that each user plays, each time from another port. Default: 1. */

@@ -4,6 +4,7 @@ import type { FaultList } from './usage-error.ts';
 
 const USERS = 'is --users here: connections in total, each plays one recorded session';
 const RATE = 'is --rate here: new users a second, each with all requests of its session';
+const REQUESTS = 'is --request-rate here: requests a second that come due, in an open loop';
 const PLAYS =
   'is --users here (each plays one session), with --iterations N for each of them again';
 const DURATION = 'is --duration here: --duration 10s';
@@ -26,8 +27,8 @@ const OTHER_TOOLS: ReadonlyMap<string, string> = new Map([
   // wrk, vegeta, ab, hey, autocannon
   ['connections', USERS],
   ['concurrency', USERS],
-  ['rps', RATE],
-  ['qps', RATE],
+  ['rps', REQUESTS],
+  ['qps', REQUESTS],
   ['requests', PLAYS],
   ['amount', PLAYS],
   ['workers', 'is --threads here, and rarely needed: users need no workers of their own'],
@@ -42,8 +43,8 @@ const OTHER_TOOLS: ReadonlyMap<string, string> = new Map([
   ['keepalive', 'is not needed: connections last as long as recorded (--close)'],
   ['n', PLAYS],
   ['r', RATE],
-  ['R', RATE],
-  ['q', RATE],
+  ['R', REQUESTS],
+  ['q', REQUESTS],
   ['d', DURATION],
   ['z', DURATION],
   ['H', RECORDED],

@@ -56,6 +56,7 @@ export async function readReplayOptions(from: {
       'give all shares the same --seed: together they are one run',
     );
   }
+  refuseClosedLoop(values, given, faults);
   refuseOwn(values, { given, isEmbedded, hasIntercepts: specs.length > 0 }, faults);
   faults.throwIfAny();
 
@@ -94,10 +95,12 @@ const plainOptions = (values: ReplayValues) => ({
   order: values.order,
   accel: values.accel,
   ratePerSecond: values.rate,
+  requestsPerSecond: values.requestRate,
   ramp: values.ramp,
-  iterations: values.iterations,
+  // Steady requests: each start is a user of its own, and nobody waits for answers.
+  iterations: values.requestRate === null ? values.iterations : 1,
   durationNs: values.duration,
-  pace: values.pace,
+  pace: values.requestRate === null ? values.pace : 'schedule',
   maxGapNs: values.maxGap,
   timeoutNs: values.timeout,
   close: values.close,
@@ -137,6 +140,18 @@ function defaultPool(routes: readonly RouteSpec[]): ClientAddresses {
   // A name's family is not known yet: IPv4, unless the targets are IPv6 addresses.
   const isIpv6 = routes.length > 0 && routes.every(({ target }) => target.host.includes(':'));
   return DEFAULT_CLIENTS[isIpv6 ? 6 : 4];
+}
+
+/** A steady rate of requests cannot wait for answers. */
+function refuseClosedLoop(
+  { requestRate, pace }: ReplayValues,
+  given: GivenOptions,
+  faults: FaultList,
+): void {
+  if (requestRate === null || pace === 'schedule' || !given.isSaid('pace')) return;
+  if (!given.isAsClose('pace', 'request-rate')) return;
+  const labels = `${given.labelOf('request-rate')} and ${given.labelOf('pace')} ${pace}`;
+  faults.add(`${labels} contradict each other`, 'requests at a steady rate are an open loop');
 }
 
 /** Own addresses are for a real target, and its replies come back to them by themselves. */

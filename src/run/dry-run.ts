@@ -23,7 +23,7 @@ import { ProgressMeter } from './threads/progress-meter.ts';
 export async function describePlan(options: ReplayOptions, host: RunHost): Promise<string> {
   const index = await indexForReplay(options, host, new ProgressMeter(host));
   try {
-    const draft = draftFor(index.scripts(), options);
+    const draft = draftFor(index, options);
     const { plan, network } = planWay(draft, Date.now(), false);
     for (const warning of draft.warnings) host.onWarning(warning);
     if (network !== null) {

@@ -12,7 +12,6 @@ import type { RunResult } from '../measure/result.ts';
 import { nothingMeasured, type RunIdentity, recordOf } from '../measure/run-record.ts';
 import { STATE_BYTES_PER_USER } from '../replay/replay.ts';
 import { usersOfShare } from '../schedule/run-share.ts';
-import type { Scripts } from '../session/script/scripts.ts';
 import { type CaptureIndex, indexCaptures } from './captures/index-captures.ts';
 import { nothingToReplay } from './captures/nothing-to-replay.ts';
 import { baselineOf, EarlyStop } from './early-stop.ts';
@@ -187,7 +186,7 @@ async function openWays(
     host.onWarning(text);
   };
   const { interrupted } = host;
-  const draft = draftFor(index.scripts(), options);
+  const draft = draftFor(index, options);
   const epochMs = begun.startedAt.getTime();
   let local: LocalWay | null = null;
   try {
@@ -250,8 +249,11 @@ async function unreachedResult(
  * The draft of the plan.
  * @throws ReplayError as draftPlan and requireMemory do
  */
-export function draftFor(scripts: Scripts, options: ReplayOptions): PlanDraft {
-  const draft = draftPlan(scripts, options, asksForOwn(options));
+export function draftFor(index: CaptureIndex, options: ReplayOptions): PlanDraft {
+  const draft = draftPlan(index.scripts(), options, {
+    isOwn: asksForOwn(options),
+    readTimes: index.requestTimes,
+  });
   requireMemory(usersOfShare(draft.share), options.target.kind === 'embedded');
   return draft;
 }

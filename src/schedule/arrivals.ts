@@ -7,7 +7,7 @@
  * share is spread over the mean gap between arrivals, or, where one session is all there is, over
  * that session's duration.
  *
- * `rate` and `ramp` replace the recorded curve and are not accelerated.
+ * `rate`, `ramp` and `requestRate` replace the recorded curve and are not accelerated.
  */
 import { assert } from '../base/assert.ts';
 import { ReplayError } from '../base/errors.ts';
@@ -32,6 +32,8 @@ export interface ArrivalOptions {
   readonly rate?: number;
   /** Users over time, instead of the recorded arrivals. */
   readonly ramp?: readonly RampStage[];
+  /** Requests per second, and when each user starts for their sake, instead of the recorded arrivals. */
+  readonly requestRate?: { readonly perSecond: number; readonly startsNs: Float64Array };
 }
 
 /** When users start. */
@@ -47,13 +49,18 @@ export interface ArrivalPlan {
 }
 
 /**
- * The plan of arrivals; of `ramp`, `rate` and the recorded arrivals the first that is given counts.
+ * The plan of arrivals; of `requestRate`, `ramp`, `rate` and the recorded arrivals the first that is given counts.
  * @throws ReplayError ERR_ARRIVALS_RAMP (usage) when a ramp ends below `users`
  */
 export function planArrivals(options: ArrivalOptions): ArrivalPlan {
-  const { users, rate, ramp, sessionStartsNs } = options;
+  const { users, rate, ramp, requestRate, sessionStartsNs } = options;
   assert(users >= 1, 'a plan has a user');
   assert(options.accel > 0, 'acceleration is above 0');
+  if (requestRate !== undefined) {
+    const { startsNs, perSecond } = requestRate;
+    const how = `users start so that ${formatRate(perSecond)} requests come due`;
+    return describe(users, (user) => startsNs[user], how);
+  }
   if (ramp !== undefined) {
     const startNs = rampStarts(ramp, users);
     return describe(users, startNs, `users start by a ramp of ${stagesText(ramp)}`);

@@ -30,6 +30,7 @@ test('a capture alone is a complete command', async () => {
     seed: 42,
     accel: 1,
     ratePerSecond: null,
+    requestsPerSecond: null,
     ramp: null,
     iterations: null,
     durationNs: null,
@@ -70,6 +71,10 @@ test.each([
   { options: '-a 2.5', expected: { accel: 2.5 } },
   { options: '-i 2048', expected: { ratePerSecond: 2048 } },
   { options: '--rate 30/m', expected: { ratePerSecond: 0.5 } },
+  {
+    options: '--request-rate 5000/s --duration 2s',
+    expected: { requestsPerSecond: 5000, pace: 'schedule', iterations: 1, durationNs: 2 * SECOND },
+  },
   { options: '--iterations 3', expected: { iterations: 3 } },
   { options: '--duration 2m', expected: { durationNs: 120 * SECOND } },
   { options: '--pace schedule', expected: { pace: 'schedule' } },
@@ -218,6 +223,8 @@ describe('refused, each with its value and the limit', () => {
     ['--metrics lab', "--metrics: 'lab' is not [HOST:]PORT"],
     ['--per client', '--per is not available in this version'],
     ['--rate 5 --ramp 1s:5', '--rate and --ramp contradict each other'],
+    ['--request-rate 5 --rate 5', '--request-rate and --rate contradict each other'],
+    ['--request-rate 5 --pace none', '--request-rate and --pace none contradict each other'],
     ['-x 80-10.0.0.1:80 --target embedded', '--map and --target embedded contradict each other'],
     ['-o eth0', '--interface means nothing to the embedded target'],
     ['--target embedded --no-arp', '--arp means nothing to the embedded target'],
@@ -229,7 +236,7 @@ describe('refused, each with its value and the limit', () => {
   });
 
   test.each([
-    ['--rps 100', '--rps is --rate here: new users a second'],
+    ['--rps 100', '--rps is --request-rate here: requests a second'],
     ['--vus 10', '--vus is --users here'],
     ['--concurrency 10', '--concurrency is --users here'],
     ['--connections 10', '--connections is --users here'],

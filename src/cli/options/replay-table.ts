@@ -2,21 +2,20 @@
 
 import { parseDurationNs } from '../../base/units.ts';
 import { OWN_CLIENTS } from '../../run/plan/options.ts';
-import { CLOSES, ORDERS, PACES } from '../choices.ts';
+import { CLOSES, ORDERS } from '../choices.ts';
 import { parseClients } from '../values/clients.ts';
 import { EMBEDDED, parseRoute, parseTarget } from '../values/endpoints.ts';
 import { parsePorts } from '../values/ports.ts';
-import { parseRamp } from '../values/ramp.ts';
 import { parseShare } from '../values/share.ts';
 import { parseThreshold } from '../values/thresholds.ts';
 import { CAPTURE_ROWS } from './capture-table.ts';
 import { COMMON_ROWS, CONFIG_ROWS, metrics, SUMMARY_ROWS } from './common-rows.ts';
-import { DURATION_NS, FILE, FOLDER, oneOf, POSITIVE, RATE, sizeWithin, whole } from './kinds.ts';
+import { DURATION_NS, FILE, FOLDER, oneOf, sizeWithin, whole } from './kinds.ts';
 import { NETWORK_ROWS } from './network-rows.ts';
 import { list, onOff, optionTable, value } from './option.ts';
+import { PACE_ROWS } from './pace-rows.ts';
 import { LOAD, PROTOCOL_ROWS } from './protocol-rows.ts';
 
-const PACE = 'When';
 const TCP = 'Connections';
 const RUN = 'The run';
 const OUTPUT = 'Output';
@@ -120,59 +119,6 @@ const LOAD_ROWS = {
     help: 'for everything random',
     more: 'for everything random; the same seed repeats a run against the embedded target',
     otherwise: 'random, shown',
-  }),
-};
-
-const PACE_ROWS = {
-  accel: value(POSITIVE, {
-    group: PACE,
-    letter: 'a',
-    help: 'times as fast as recorded (0.5: half as fast)',
-    default: '1',
-  }),
-  rate: value(RATE, {
-    group: PACE,
-    letter: 'i',
-    help: 'new users a second: 2048, 500/s, 30/m',
-    more: 'new users a second, evenly: `2048`, `500/s`, `30/m`',
-    otherwise: 'as recorded ÷ accel',
-    conflicts: ['ramp'],
-  }),
-  ramp: value(
-    { form: 'TIME:USERS,…', parse: parseRamp, example: '0:0,60s:100000', isJoined: true },
-    {
-      group: PACE,
-      help: 'Users started by then: 0:0,60s:100000',
-      more: 'users started by then: `0:0,60s:100000`',
-    },
-  ),
-  iterations: value(whole({ min: 1, max: 2 ** 31 }), {
-    group: PACE,
-    help: 'times each user plays',
-    more: 'times that each user plays, each time from another port',
-    otherwise: '1',
-  }),
-  duration: value(DURATION_NS, {
-    group: PACE,
-    help: 'after which nothing is started: 30s, 2m',
-    more: 'after which nothing is started; until then users play again',
-  }),
-  pace: value(oneOf(PACES), {
-    group: PACE,
-    help: 'Closed loop, open loop, or as answers come',
-    more: 'closed loop, open loop, or as fast as answers come: [pacing](latency-and-summary.md#pacing-and-what-latency-counts-from)',
-    default: 'think',
-  }),
-  maxGap: value(DURATION_NS, {
-    group: PACE,
-    help: 'that recorded idle gaps are cut to',
-    more: 'to which recorded idle times are cut: before what a client says, and between arrivals',
-  }),
-  timeout: value(DURATION_NS, {
-    group: PACE,
-    letter: 't',
-    help: 'without progress, beyond what the recorded server took, that ends a user',
-    default: '30s',
   }),
 };
 

@@ -10,12 +10,14 @@ import { CaptureError } from '../../capture/capture-error.ts';
 import { FrameFilter } from '../../capture/frame-filter.ts';
 import { LinkType } from '../../capture/link-types.ts';
 import { openCaptureBytes } from '../../io/files/capture-file.ts';
+import { type RequestTimesPlan, requestTimes } from '../../replay/request-times.ts';
 import type {
   FileReport,
   ServerReport,
   SessionReport,
   SessionTotals,
 } from '../../report/inspect-document.ts';
+import type { RequestTimes } from '../../schedule/request-rate.ts';
 import type { CaptureIngest } from '../../session/reading/capture-ingest.ts';
 import { emptySelection } from '../../session/reading/selection-findings.ts';
 import { SessionCatalog } from '../../session/reading/session-catalog.ts';
@@ -71,6 +73,8 @@ export interface CaptureIndex {
   scripts(): Scripts;
   /** The HTTP/1 requests in those scripts; reads the headers of all requests and answers. */
   httpRequests(scripts: Scripts): HttpRequests;
+  /** When requests of played sessions are due; reads those of all of them, and their answers. */
+  requestTimes(plan: RequestTimesPlan): RequestTimes;
   /** What in those scripts a server will not take as it stands, by the first octets of streams. */
   hints(scripts: Scripts): ProtocolHint[];
   /** Which protocols the first of those scripts speak; reads all streams of those that can be followed. */
@@ -249,6 +253,7 @@ class Indexing {
       indexBytes: this.#tracker.records.bytes,
       sessionList: ({ digests }) => sessionReports(catalog, { digests, epochSeconds, joined }),
       scripts: () => withOctets(joined, (read) => new ScriptBuilder(catalog, read).build(joined)),
+      requestTimes: (plan) => withOctets(joined, (read) => requestTimes(plan, read)),
       httpRequests: (scripts) => withOctets(joined, (read) => findHttpRequests(scripts, read)),
       hints: (scripts) => withOctets(joined, (read) => findHints(scripts, read)),
       protocols: (scripts, sessionsMax) =>

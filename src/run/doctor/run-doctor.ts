@@ -46,7 +46,7 @@ export async function walkTheWay(
   const index = await indexForReplay(options, host, new ProgressMeter(host));
   try {
     const privileges = capabilities();
-    const planned = planTheWay(() => draftFor(index.scripts(), options));
+    const planned = planTheWay(() => draftFor(index, options));
     const question = questionOf(options, planned.plan);
     const fromHere = await connectTo(
       question.target,

@@ -24,13 +24,15 @@ export const captureDigest = (files: readonly JoinedFile[]): string =>
  */
 export const planDigest = (options: ReplayOptions, capture: string): string => {
   const { target, choice, users, ports, order, seed, accel, ratePerSecond } = options;
-  const { ramp, iterations, durationNs, pace, maxGapNs, timeoutNs, close } = options;
+  const { requestsPerSecond, ramp, iterations, durationNs, pace, maxGapNs, timeoutNs, close } =
+    options;
   const { mss, timestamps, sack, windowBytes, realTime } = options;
   const protocols = options.protocols?.length ? options.protocols : undefined;
   return digestOf({
     capture,
     clients: clientsText(options.clients),
     ...{ target, choice, users, ports, order, seed, accel, ratePerSecond },
+    ...(requestsPerSecond === null ? {} : { requestsPerSecond }),
     ...{ ramp, iterations, durationNs, pace, maxGapNs, timeoutNs, close },
     ...{ mss, timestamps, sack, windowBytes, realTime, protocols },
   });

@@ -8,12 +8,14 @@ import { addressBytes, type IpAddress, parseAddress } from '../../base/address.t
 import { assert } from '../../base/assert.ts';
 import { ReplayError } from '../../base/errors.ts';
 import { formatCount, formatDuration } from '../../base/units.ts';
+import type { RequestTimesPlan } from '../../replay/request-times.ts';
 import { type ArrivalOptions, planArrivals } from '../../schedule/arrivals.ts';
 import {
   type ClientAddresses,
   DEFAULT_CLIENTS,
   withoutAddresses,
 } from '../../schedule/client-addresses.ts';
+import type { RequestTimes } from '../../schedule/request-rate.ts';
 import {
   addressesOfShare,
   type RunShare,
@@ -26,6 +28,7 @@ import type { Scripts } from '../../session/script/scripts.ts';
 import { planConnections } from './connections.ts';
 import { clientsText, OWN_CLIENTS, type ReplayOptions, type ReplayTarget } from './options.ts';
 import type { RunTarget } from './run-plan.ts';
+import { startsByRequests, warnOfUnsteady } from './steady-requests.ts';
 
 /** What the embedded target is called; documentation addresses (RFC 5737, RFC 3849). */
 const EMBEDDED_ADDRESS = { 4: '192.0.2.1', 6: '2001:db8::1' } as const;
@@ -49,24 +52,50 @@ export interface PlanDraft {
   readonly warnings: readonly string[];
 }
 
+/** Reads when the requests of sessions are due: `requestTimes`. */
+export type ReadRequestTimes = (plan: RequestTimesPlan) => RequestTimes;
+
+/** What a draft is made of besides the scripts and the options. */
+export interface DraftSources {
+  /** Whether clients are this machine's own addresses. */
+  readonly isOwn?: boolean;
+  /** Asked only where requests are to come at a rate. */
+  readonly readTimes?: ReadRequestTimes;
+}
+
+const noTimes: ReadRequestTimes = () => {
+  throw new Error('a rate of requests needs their times');
+};
+
 /**
- * @param isOwn whether clients are this machine's own addresses
  * @throws ReplayError usage: families that do not fit, a pool that is too small, times that cannot
  * be kept, nothing of the capture goes to a target
  */
-export function draftPlan(recorded: Scripts, options: ReplayOptions, isOwn = false): PlanDraft {
+export function draftPlan(
+  recorded: Scripts,
+  options: ReplayOptions,
+  { isOwn = false, readTimes = noTimes }: DraftSources = {},
+): PlanDraft {
   requirePace(options);
   const scripts = options.maxGapNs === null ? recorded : capGaps(recorded, options.maxGapNs);
   const pool = options.clients === OWN_CLIENTS ? poolFor(options.target) : options.clients;
   const { targets, targetOf } = mapEndpoints(scripts, options.target, pool);
   const played = playedSessions(scripts, targetOf);
   if (played.length === 0) throw nothingMapped(scripts);
-  const users = options.users ?? played.length;
+  const steady = startsByRequests(options, played.length, () =>
+    readTimes({ scripts, played, accel: options.accel, protocols: options.protocols ?? [] }),
+  );
+  const users = steady?.startsNs.length ?? options.users ?? played.length;
   const addresses = targets.map(({ address }) => address);
   // A machine may be its own target's client.
   const clients = withoutAddresses(pool, isOwn ? [] : addresses);
   checkFamilies(clients.family, addresses, clientsText(options.clients));
-  const arrivals = arrivalsOf(scripts, played, users, options);
+  const arrivals = {
+    ...arrivalsOf(scripts, played, users, options),
+    ...(steady === null
+      ? {}
+      : { requestRate: { perSecond: steady.asked, startsNs: steady.startsNs } }),
+  };
   checkDuration(scripts, played, options.accel, planArrivals(arrivals).lastStartNs);
   planConnections(clients, users, options);
   const share = { ...wholeRun(users), ...options.share };
@@ -74,6 +103,7 @@ export function draftPlan(recorded: Scripts, options: ReplayOptions, isOwn = fal
   const warnings = [
     ...warnOfMixtures(scripts, options.target, targetOf, targets),
     ...warnOfRamp(options.ramp, users),
+    ...(steady === null ? [] : warnOfUnsteady(steady)),
   ];
   return { options, scripts, played, targets, targetOf, share, isOwn, clients, arrivals, warnings };
 }

@@ -106,6 +106,11 @@ export interface ReplayOptions {
   readonly accel: number;
   /** New users per second, above 0; `null`: as recorded, divided by `accel`. Not with `ramp`. */
   readonly ratePerSecond: number | null;
+  /**
+   * Requests that come due per second, above 0: then `pace` is `schedule`, `iterations` 1, and as many
+   * users start as that takes, at most `users`. `null`: users start by `ratePerSecond`, `ramp` or as recorded.
+   */
+  readonly requestsPerSecond?: number | null;
   /** At least one stage; `null`: no ramp. */
   readonly ramp: readonly RampStage[] | null;
   /**

@@ -1,0 +1,68 @@
+/** When recorded requests are due in an open loop: what a steady rate of requests is planned by. */
+import { Float64Column, Uint32Column } from '../base/columns.ts';
+import type { RequestTimes } from '../schedule/request-rate.ts';
+import { type ReadOctets, StreamView } from '../session/script/stream-view.ts';
+import { ClassMarks } from './class-marks.ts';
+import { ExchangeColumnsBuilder } from './exchange-columns.ts';
+import { ExchangeFinder } from './exchange-finder.ts';
+import type { ReplayPlan } from './replay-plan.ts';
+import { createStageColumns } from './stage-columns.ts';
+import { StageMarks } from './stage-marks.ts';
+import { Stages } from './stages.ts';
+
+/** What of a plan decides when requests are due. */
+export type RequestTimesPlan = Pick<ReplayPlan, 'scripts' | 'played' | 'protocols' | 'accel'>;
+
+/** Reads the requests of the plan's sessions; row i of the result is session `played[i]`. */
+export function requestTimes(plan: RequestTimesPlan, read: ReadOctets): RequestTimes {
+  const { played, accel } = plan;
+  const stages = stagesOf(plan, read);
+  const first = new Uint32Column();
+  const offsetNs = new Float64Column();
+  const requests = new Uint32Column();
+  for (const session of played) {
+    first.push(offsetNs.count);
+    const begin = stages.first(session);
+    // Never back: as the steps are played (Pacer).
+    let atNs = stages.offsetNs(session, begin);
+    for (let message = begin; message < stages.end(session); message++) {
+      const count = stages.exchangesOfMessage(message);
+      if (count > 0) {
+        offsetNs.push(atNs / accel);
+        requests.push(count);
+      }
+      const gapNs = stages.offsetNs(session, message + 1) - stages.offsetNs(session, message);
+      atNs += Math.max(0, gapNs);
+    }
+  }
+  first.push(offsetNs.count);
+  return {
+    first: first.toShared(),
+    offsetNs: offsetNs.toShared(),
+    requests: requests.toShared(),
+  };
+}
+
+function stagesOf({ scripts, played, protocols }: RequestTimesPlan, read: ReadOctets): Stages {
+  const columns = createStageColumns(scripts);
+  const marks = new StageMarks(scripts, columns);
+  const exchanges = new ExchangeColumnsBuilder(
+    scripts.sessions,
+    columns.marks.length,
+    columns.waitNs.length,
+  );
+  const classes = new ClassMarks(new StreamView(scripts.client, read));
+  const finder = new ExchangeFinder(
+    scripts,
+    columns.marks,
+    exchanges,
+    classes,
+    protocols ?? [],
+    read,
+  );
+  for (const session of played) {
+    marks.mark(session);
+    finder.find(session);
+  }
+  return new Stages(scripts, columns, exchanges.finish(classes.finish()));
+}
