@@ -132,6 +132,21 @@ const COMMANDS: readonly CommandSource[] = [
     ],
     run: async (input) => (await import('./merge.ts')).merge(input),
   },
+  {
+    name: 'compare',
+    describe: 'Compare results of the same load, and tell change from noise',
+    positional: 'result',
+    loadTable: async () => (await import('./options/compare-table.ts')).COMPARE_TABLE,
+    elsewhere: new Map(),
+    examples: [
+      ['$0 compare base.json new.json', 'Each figure with its change'],
+      [
+        "$0 compare n1.json n2.json n3.json n4.json --base b1.json,b2.json,b3.json,b4.json --threshold 'response:p(99)<+10%'",
+        'Repeated runs: whether a change is more than noise; exit 99 when it is too large',
+      ],
+    ],
+    run: async (input) => (await import('./compare.ts')).compare(input),
+  },
 ];
 
 /**

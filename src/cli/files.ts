@@ -17,7 +17,7 @@ import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ReplayError } from '../base/errors.ts';
-import type { HtmlAssets } from '../report/html/html-report.ts';
+import type { HtmlAssets } from '../report/html/page.ts';
 
 /** What commands do with files; faults are ReplayErrors that name the file and the reason. */
 export interface Files {

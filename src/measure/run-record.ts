@@ -23,6 +23,8 @@ export interface RunIdentity {
   readonly captureDigest: string;
   /** Of the captures and of all options that decide what the users do, hexadecimal. */
   readonly planDigest: string;
+  /** The options of which that is, by name, each as JSON: so that what differs can be told. */
+  readonly asked: Readonly<Record<string, string>>;
   readonly sessions: RunFacts['capture']['sessions'];
   /** Of the whole run, whatever share of it was played. */
   readonly plan: Omit<RunFacts['plan'], 'mode' | 'digest'>;

@@ -7,7 +7,8 @@ import { nonZero, outcomeText, shareText, targetText, words } from './format.ts'
 import { latencyTable } from './latency-figures.ts';
 import { verdictOf } from './verdict.ts';
 
-const MARKS = { good: '✅', mixed: '⚠️', bad: '❌' } as const;
+/** In place of colours. */
+export const MARKS = { good: '✅', mixed: '⚠️', bad: '❌' } as const;
 
 /** A heading with the verdict, then thresholds, rates, users, latency and losses. */
 export function markdownReport(result: RunResult): string {
@@ -91,11 +92,13 @@ function figureTable({ latency }: RunResult): string[] {
   return table(head, rows, FIGURES);
 }
 
-/** How the cells after the first are aligned. */
-const TEXT = ' --- |';
-const FIGURES = ' ---: |';
+/** How the cells after the first are aligned: as text. */
+export const TEXT = ' --- |';
+/** Or as figures. */
+export const FIGURES = ' ---: |';
 
-const table = (
+/** A table of plain text. */
+export const table = (
   head: readonly string[],
   rows: readonly (readonly string[])[],
   alignment: string,
@@ -104,7 +107,7 @@ const table = (
 const row = (cells: readonly string[]): string => `| ${cells.map(plain).join(' | ')} |`;
 
 /** Text that is nothing but text, in a table cell too. */
-const plain = (text: string): string =>
+export const plain = (text: string): string =>
   text
     .replace(/\r?\n/g, ' ')
     .replace(/[\\|`*_[\]]/g, '\\$&')

@@ -179,6 +179,7 @@ const record = z.looseObject({
     clock,
     captureDigest: text,
     planDigest: text,
+    asked: z.record(text, text).default({}),
     sessions,
     plan: z.looseObject(planParts),
     recorded: z.looseObject({ plays: number, durationNs: number }),

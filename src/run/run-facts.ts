@@ -6,7 +6,7 @@ import { STATE_BYTES_PER_USER } from '../replay/replay.ts';
 import { planArrivals } from '../schedule/arrivals.ts';
 import { wholeRun } from '../schedule/run-share.ts';
 import type { CaptureIndex } from './captures/index-captures.ts';
-import { captureDigest, planDigest } from './plan/digests.ts';
+import { askedOf, captureDigest, planDigest } from './plan/digests.ts';
 import type { ReplayOptions } from './plan/options.ts';
 import { clientsText } from './plan/options.ts';
 import { plannedLoad } from './plan/planned-load.ts';
@@ -35,6 +35,7 @@ export function runIdentity(
     clock: isEmbedded && !options.realTime ? 'virtual' : 'real',
     captureDigest: capture,
     planDigest: planDigest(options, capture),
+    asked: askedOf(options),
     sessions: {
       total,
       replayable: replayable - unmapped,

@@ -35,6 +35,7 @@ const IDENTITY: RunIdentity = {
   clock: 'virtual',
   captureDigest: '0f',
   planDigest: 'f0',
+  asked: { users: '1000', pace: '"think"' },
   sessions: FACTS.capture.sessions,
   plan: FACTS.plan,
   recorded: { plays: 1000, durationNs: 10e9 },

@@ -36,6 +36,7 @@ const IDENTITY: RunIdentity = {
   clock: 'real',
   captureDigest: '0f',
   planDigest: 'f0',
+  asked: { users: '1000', pace: '"think"' },
   sessions: FACTS.capture.sessions,
   plan: { ...PLAN, target: '10.0.0.5:80' },
   recorded: { plays: FACTS.plan.users, durationNs: FACTS.durationNs },

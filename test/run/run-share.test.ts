@@ -61,6 +61,7 @@ function played(options: ReplayOptions, shards = 1): RunResult {
     clock: 'virtual' as const,
     captureDigest: '0f',
     planDigest: 'f0',
+    asked: { users: '1000', pace: '"think"' },
     sessions: FACTS.capture.sessions,
     plan: { ...FACTS.plan, users: share.users, iterations: plan.iterations },
     recorded: plannedLoad({ ...plan, share: wholeRun(share.users), users: share.users }),

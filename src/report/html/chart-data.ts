@@ -133,10 +133,25 @@ const endChart = (intervals: readonly TimelineRow[]): Chart => ({
 /** HdrHistogram's plotter takes five steps for each half of what is left; ten draw a smooth line. */
 const STEPS_PER_HALF = 10;
 
-function spectrumCharts(result: RunResult): Chart[] {
-  const response = decodeHistogram(result.histograms.response);
-  const service = decodeHistogram(result.histograms.service);
-  const count = sparseCount(response);
+function spectrumCharts({ histograms }: RunResult): Chart[] {
+  return spectrumOf(
+    'How long the slowest answers took: each mark to the right leaves a tenth of the answers. ' +
+      'Where response lies above service, requests went out later than intended',
+    [
+      { name: 'response', color: 'first', sparse: decodeHistogram(histograms.response) },
+      { name: 'service', color: 'second', sparse: decodeHistogram(histograms.service) },
+    ],
+  );
+}
+
+/** A histogram that is drawn as a percentile spectrum. */
+export interface SpectrumLine extends Pick<ChartLine, 'name' | 'color'> {
+  readonly sparse: SparseCounts;
+}
+
+/** Their spectra in one chart, the second one dashed; none where there is nothing in the first. */
+export function spectrumOf(summary: string, lines: readonly SpectrumLine[]): Chart[] {
+  const count = sparseCount(lines[0].sparse);
   if (count === 0) return [];
   const percentiles = percentileSteps(count);
   const column = (sparse: SparseCounts): (number | null)[] =>
@@ -147,16 +162,14 @@ function spectrumCharts(result: RunResult): Chart[] {
     {
       id: 'spectrum',
       title: 'Percentile spectrum',
-      summary:
-        'How long the slowest answers took: each mark to the right leaves a tenth of the answers. ' +
-        'Where response lies above service, requests went out later than intended',
+      summary,
       x: percentiles.map((percentile) => 100 / (100 - percentile)),
       axis: 'percentile',
       unit: 'ms',
-      lines: [
-        { name: 'response', color: 'first', values: column(response) },
-        { name: 'service', color: 'second', values: column(service), isDashed: true },
-      ],
+      lines: lines.map(({ name, color, sparse }, i) => {
+        const line = { name, color, values: column(sparse) };
+        return i === 1 ? { ...line, isDashed: true } : line;
+      }),
     },
   ];
 }

@@ -18,25 +18,34 @@ export const captureDigest = (files: readonly JoinedFile[]): string =>
     }),
   );
 
-/**
- * Of everything that decides what the users of a run do. Where frames leave, who picks up replies,
- * threads, limits and documents are not part of it.
- */
-export const planDigest = (options: ReplayOptions, capture: string): string => {
+/** Of everything that decides what the users of a run do: of the captures and of `askedOf`. */
+export const planDigest = (options: ReplayOptions, capture: string): string =>
+  digestOf({ capture, ...decisive(options) });
+
+/** The options that decide what the users of a run do, by name, each as JSON. */
+export const askedOf = (options: ReplayOptions): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    Object.entries(decisive(options)).map(([name, value]) => [
+      name,
+      JSON.stringify(value) ?? 'null',
+    ]),
+  );
+
+/** Where frames leave, who picks up replies, threads, limits and documents are not part of it. */
+function decisive(options: ReplayOptions): object {
   const { target, choice, users, ports, order, seed, accel, ratePerSecond } = options;
   const { requestsPerSecond, ramp, iterations, durationNs, pace, maxGapNs, timeoutNs, close } =
     options;
   const { mss, timestamps, sack, windowBytes, realTime } = options;
   const protocols = options.protocols?.length ? options.protocols : undefined;
-  return digestOf({
-    capture,
+  return {
     clients: clientsText(options.clients),
     ...{ target, choice, users, ports, order, seed, accel, ratePerSecond },
     ...(requestsPerSecond === null ? {} : { requestsPerSecond }),
     ...{ ramp, iterations, durationNs, pace, maxGapNs, timeoutNs, close },
     ...{ mss, timestamps, sack, windowBytes, realTime, protocols },
-  });
-};
+  };
+}
 
 const digestOf = (document: unknown): string =>
   createHash('sha256').update(JSON.stringify(document)).digest('hex').slice(0, DIGITS);
