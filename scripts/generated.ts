@@ -31,7 +31,7 @@ export function generatedFiles(read: (path: string) => string): ReadonlyMap<stri
   return new Map([
     ['docs/options.md', withTables(read('docs/options.md'))],
     ['src/api/options.ts', libraryTypes()],
-    ['schema/result.json', `${JSON.stringify(resultJsonSchema(), null, 2)}\n`],
+    ['schema/result.json', `${JSON.stringify(resultJsonSchema(), null, 1)}\n`],
     ...COMMANDS.filter(({ table }) => table.config !== undefined).map(
       (command) => [`schema/${command.name}.config.json`, configSchema(command)] as const,
     ),

@@ -1,14 +1,16 @@
 /** The scripts of examples/ that need no privilege, run as a newcomer runs them. */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { run } from './helpers/process.ts';
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
 const CAPTURE = join(ROOT, 'fixtures/http-short.pcap');
-const SCRIPTS = readdirSync(join(ROOT, 'examples')).filter((name) => name.endsWith('.sh'));
+const SCRIPTS = readdirSync(join(ROOT, 'examples'), { recursive: true, encoding: 'utf8' }).filter(
+  (name) => name.endsWith('.sh'),
+);
 
 let folder: string;
 beforeEach(() => {
@@ -30,7 +32,7 @@ test('every script has its row', () => {
 test.each(SCRIPTS)('%s without arguments says how it is called', async (name) => {
   const { code, stderr } = await example(name);
   expect(code).not.toBe(0);
-  expect(stderr).toContain(`usage: ${name} `);
+  expect(stderr).toContain(`usage: ${basename(name)} `);
 });
 
 test('inspect.sh prints the table and leaves the document', async () => {
@@ -68,8 +70,8 @@ test('own-server.sh shows the plan first', async () => {
 test.each([
   { options: [], code: 0 },
   { options: ['--threshold', 'response:max<1ns'], code: 99 },
-])('ci-stage.sh $options ends with $code and leaves the reports', async ({ options, code }) => {
-  expect((await example('ci-stage.sh', CAPTURE, 'embedded', ...options)).code).toBe(code);
+])('ci/stage.sh $options ends with $code and leaves the reports', async ({ options, code }) => {
+  expect((await example('ci/stage.sh', CAPTURE, 'embedded', ...options)).code).toBe(code);
   for (const name of ['junit.xml', 'summary.md', 'result.json']) {
     expect(existsSync(join(folder, 'report', name))).toBe(true);
   }

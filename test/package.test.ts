@@ -32,7 +32,7 @@ describe('the package', () => {
         'SECURITY.md',
         'CHANGELOG.md',
         'docs/summary.svg',
-        'examples/ci-stage.sh',
+        'examples/ci/stage.sh',
         'examples/run.yaml',
         'schema/replay.config.json',
         'fixtures/http-keepalive.pcap',

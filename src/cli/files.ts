@@ -2,6 +2,7 @@
 import { constants, type Stats } from 'node:fs';
 import {
   access,
+  appendFile,
   chmod,
   chown,
   mkdir,
@@ -42,6 +43,11 @@ export interface Files {
    * @throws ReplayError ERR_CLI_OUTPUT (environment)
    */
   write(path: string, content: string): Promise<void>;
+  /**
+   * Writes behind what a file holds; makes it where it is not there.
+   * @throws ReplayError ERR_CLI_OUTPUT
+   */
+  append(path: string, content: string): Promise<void>;
   /**
    * The stylesheets and scripts of the HTML report: ours, and uPlot's.
    * @throws ReplayError ERR_CLI_INPUT where the installation is not whole
@@ -84,6 +90,12 @@ export const kernelFiles: Files = {
 
   async write(path, content) {
     await writeWhole(path, content).catch((cause: unknown) => {
+      throw outputError(`${path} cannot be written`, cause);
+    });
+  },
+
+  async append(path, content) {
+    await appendFile(path, content).catch((cause: unknown) => {
       throw outputError(`${path} cannot be written`, cause);
     });
   },

@@ -4,6 +4,7 @@ import type { RunHost } from '../run/plan/options.ts';
 import { UnreachedError } from '../run/unreached-error.ts';
 import type { CommandInput } from './command-line.ts';
 import { ExitCode } from './exit-codes.ts';
+import { tellGithubJob } from './github-job.ts';
 import type { GivenOptions } from './given-options.ts';
 import { watchInterrupts } from './interruption.ts';
 import { REPLAY_TABLE } from './options/replay-table.ts';
@@ -61,6 +62,7 @@ export async function replay({ given, faults, context }: CommandInput): Promise<
       throw await reported(error, outputs, context);
     });
     progress.stop();
+    await tellGithubJob(result, context);
     await writeOutputs(result, outputs, context);
     const { code, message } = outcomeOf(result);
     if (message !== null) context.log(`gryphon: ${message}\n`);
@@ -79,6 +81,7 @@ async function reported(
 ): Promise<unknown> {
   if (!(error instanceof UnreachedError)) return error;
   try {
+    await tellGithubJob(error.result, context);
     await writeDocuments(error.result, outputs, context);
     return error;
   } catch (second) {

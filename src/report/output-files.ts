@@ -9,6 +9,7 @@ import type { HtmlAssets } from './html/page.ts';
 import { jsonReport } from './json.ts';
 import { junitReport } from './junit.ts';
 import { markdownReport } from './markdown.ts';
+import { openMetricsReport } from './open-metrics.ts';
 import { textReport } from './text.ts';
 
 /**
@@ -24,6 +25,7 @@ export function outputFiles(result: RunResult, assets: HtmlAssets): ReadonlyMap<
     ['junit.xml', junitReport(result)],
     ['run.hlog', hlogReport(result)],
     ['timeline.csv', csvReport(result)],
+    ['metrics.txt', openMetricsReport(result)],
   ]);
   for (const name of LATENCY_NAMES) {
     // What was never measured has no distribution to plot.

@@ -285,7 +285,8 @@ export const RESULT: z.ZodType<RunResult> = z
   });
 
 /** The JSON Schema (draft 2020-12) of what is accepted as a result. */
-export const resultJsonSchema = (): object => z.toJSONSchema(RESULT, { io: 'input' });
+export const resultJsonSchema = (): object =>
+  z.toJSONSchema(RESULT, { io: 'input', reused: 'ref' });
 
 /**
  * What is wrong with a document that says that it is a result, in words that name the place

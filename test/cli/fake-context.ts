@@ -51,6 +51,10 @@ export function fakeContext(world: FakeWorld = {}): FakeContext {
         throw new ReplayError({ code: 'ERR_T', kind: 'usage', message: `${path} is not there` });
       },
       makeFolder: async () => undefined,
+      append: async (path, content) => {
+        const before = written.get(path) ?? '';
+        written.set(path, before + content);
+      },
       checkWritable: async () => undefined,
       write: async (path, content) => {
         written.set(path, content);

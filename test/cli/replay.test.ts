@@ -186,3 +186,23 @@ describe('Ctrl-C', () => {
     expect(context.exits).toEqual([]);
   });
 });
+
+test('a job of GitHub gets its summary and annotations', async () => {
+  const env = { GITHUB_STEP_SUMMARY: 'summary.md', GITHUB_ACTIONS: 'true' };
+  const result = sampleResult(['response:max<1ms']);
+  runReplay.mockResolvedValue(result);
+  const { code, err, written } = await replay([], { env });
+  expect(code).toBe(99);
+  expect(err.join('')).toContain('::error title=response%3Amax<1ms::found 1.98 s\n');
+  expect(written.get('summary.md')).toMatch(/^## ❌ gryphon: /);
+  const outside = await replay();
+  expect(outside.written.has('summary.md')).toBe(false);
+  expect(outside.err.join('')).not.toContain('::error');
+});
+
+test('a summary that a job cannot have does not change how the run ends', async () => {
+  const append = () => Promise.reject(new Error('it is full'));
+  const { code, err } = await replay([], { env: { GITHUB_STEP_SUMMARY: 's' }, files: { append } });
+  expect(code).toBe(0);
+  expect(err.join('')).toContain("gryphon: the job's summary: it is full");
+});

@@ -420,6 +420,7 @@ test('the output folder holds every report, and no plot of nothing', () => {
     'junit.xml',
     'run.hlog',
     'timeline.csv',
+    'metrics.txt',
     'connect.hgrm',
     'firstByte.hgrm',
     'response.hgrm',

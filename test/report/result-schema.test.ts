@@ -40,12 +40,22 @@ describe('a result that is written', () => {
   });
 });
 
+/** A schema, or the definition that it refers to. */
+function resolved(schema: Record<string, unknown>): Record<string, unknown> {
+  const [, name] = /^#\/\$defs\/(\w+)$/.exec(String(schema.$ref)) ?? [];
+  return name === undefined ? schema : SCHEMA.$defs[name];
+}
+
 /** Places of members that an object's schema does not name. */
 function unnamed(value: unknown, schema: Record<string, unknown>, place: string): string[] {
   if (!isNode(value)) return [];
-  const one = ((schema.anyOf as Record<string, unknown>[] | undefined) ?? [schema]).find(
-    ({ type }) => type === (Array.isArray(value) ? 'array' : 'object'),
-  ) as Record<string, Record<string, unknown>>;
+  const choices = (resolved(schema).anyOf as Record<string, unknown>[] | undefined) ?? [schema];
+  const one = choices
+    .map(resolved)
+    .find(({ type }) => type === (Array.isArray(value) ? 'array' : 'object')) as Record<
+    string,
+    Record<string, unknown>
+  >;
   if (Array.isArray(value)) {
     return value.flatMap((each, i) => unnamed(each, one.items, `${place}[${i}]`));
   }
