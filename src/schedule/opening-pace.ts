@@ -4,7 +4,7 @@
  * Whoever has more connections waiting than its backlog holds drops openings without a word, and each
  * comes again a second or more later: what is offered beyond what is taken costs both sides, and is
  * not done sooner. So where an eighth of them gets lost, as many are opened as were answered, and now
- * and then a quarter more to see whether more can be done. Random loss below an eighth holds nobody.
+ * and then an eighth more to see whether more can be done. Random loss below an eighth holds nobody.
  *
  * Loss is told by order, as TCP tells it (RFC 8985), and not by the second that an opening's timer
  * takes: openings are counted in rounds, and a round is judged when one made well after its end is
@@ -31,6 +31,8 @@ const JUDGED_OPENINGS = 8;
 const ROUND_NS_MAX = 1_000 * NS_PER_MS;
 /** Openings whose order on the way may change. */
 const REORDERING_NS = 5 * NS_PER_MS;
+/** What is answered so late was lost and has come again: just below the first timeout of a SYN. */
+const REPEATED_NS = 900 * NS_PER_MS;
 /** More than this share lost in a round: hold; and, while held, there is too much still. */
 const LOST_SHARE = 1 / 8;
 const LOST_SHARE_HELD = 1 / 16;
@@ -81,6 +83,11 @@ export class OpeningPace {
   /** Since when it has been to no avail. */
   #fruitlessNs = Number.POSITIVE_INFINITY;
   #isGivenUp = false;
+  /** Answers, since the last judgement, to openings of rounds that were judged without them. */
+  #late = 0;
+  /** While openings are held: those, and what was taken as lost. */
+  #lateOfHeld = 0;
+  #lostOfHeld = 0;
   /** Lost openings that are to come again. */
   #missing = 0;
 
@@ -94,6 +101,7 @@ export class OpeningPace {
   }
 
   get #isWindowFull(): boolean {
+    if (this.#isGivenUp) return false;
     const answered = this.#answeredBefore + this.#answeredOfRound;
     return this.#opened >= START_WINDOW + 2 * answered;
   }
@@ -133,8 +141,16 @@ export class OpeningPace {
     if (openedNs >= this.#startNs) {
       this.#answeredOfRound++;
       if (!this.#isJudged && openedNs >= this.#startNs + REORDERING_NS) this.#judge(nowNs);
-    } else if (openedNs >= this.#startBeforeNs) this.#answeredBefore++;
+      return;
+    }
+    if (openedNs >= this.#startBeforeNs) this.#answeredBefore++;
     else if (this.#missing > 0) this.#missing--;
+    if (openedNs < this.#startBeforeNs || this.#isJudged) this.#onLate(nowNs - openedNs);
+  }
+
+  /** Its round has been judged: it was not lost, unless it had to come again. */
+  #onLate(waitedNs: number): void {
+    if (waitedNs < REPEATED_NS) this.#late++;
   }
 
   /** A round is over once the one before it is judged: it lasts a round trip at least. */
@@ -153,10 +169,18 @@ export class OpeningPace {
 
   #judge(nowNs: number): void {
     this.#isJudged = true;
+    if (this.#isGivenUp) return;
     const rate = (this.#answered / Math.max(1, nowNs - this.#sinceNs)) * NS_PER_SECOND;
     this.#measureFrom(nowNs);
-    if (this.#isGivenUp) return;
-    const lost = this.#openedBefore - this.#answeredBefore;
+    // Where some paths are longer than others, as many come late of the rounds before as of this one.
+    const lost = this.#openedBefore - this.#answeredBefore - this.#late;
+    this.#lateOfHeld += this.#late;
+    this.#lostOfHeld += Math.max(0, lost);
+    this.#late = 0;
+    if (this.#isPaced && 2 * this.#lateOfHeld > this.#lostOfHeld) {
+      this.#release();
+      return;
+    }
     this.#missing = Math.max(0, lost) + this.#missing * MISSING_KEPT;
     const share = this.#isPaced ? LOST_SHARE_HELD : LOST_SHARE;
     const isLosing = this.#openedBefore >= JUDGED_OPENINGS && lost > this.#openedBefore * share;
@@ -165,7 +189,11 @@ export class OpeningPace {
   }
 
   #onLoss(rate: number, nowNs: number): void {
-    if (!this.#isPaced) this.#nextNs = nowNs;
+    if (!this.#isPaced) {
+      this.#nextNs = nowNs;
+      this.#lateOfHeld = 0;
+      this.#lostOfHeld = this.#missing;
+    }
     // The first time, part of what was answered has only filled the backlog.
     else if (this.#firstRate === 0) this.#firstRate = rate;
     this.#roundsToProbe = ROUNDS_PER_PROBE;
@@ -179,6 +207,12 @@ export class OpeningPace {
       this.#isGivenUp = true;
       this.#rate = Number.POSITIVE_INFINITY;
     }
+  }
+
+  /** Most of what seemed lost came, without being asked for again. */
+  #release(): void {
+    this.#rate = Number.POSITIVE_INFINITY;
+    this.#missing = 0;
   }
 
   #onQuietRound(rate: number): void {

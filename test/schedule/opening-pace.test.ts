@@ -14,6 +14,8 @@ interface World {
   /** Users that are to start in a second. */
   readonly offered: number;
   readonly roundTripNs: number;
+  /** Of every other user: another one. */
+  readonly otherTripNs?: number;
   /** Whether the target hears an opening that is made then. */
   hears(user: number, nowNs: number): boolean;
 }
@@ -51,7 +53,8 @@ class Later<T> {
   }
 }
 
-function play({ users, offered, roundTripNs, hears }: World, triesMax = 12): Played {
+function play(world: World, triesMax = 12): Played {
+  const { users, offered, roundTripNs, otherTripNs = roundTripNs, hears } = world;
   const pace = new OpeningPace();
   const answers = new Later<Opening>();
   const repeats = new Later<Opening>();
@@ -66,7 +69,7 @@ function play({ users, offered, roundTripNs, hears }: World, triesMax = 12): Pla
     openings++;
     mostTries = Math.max(mostTries, opening.tries);
     if (hears(opening.user, nowNs)) {
-      answers.put(nowNs + roundTripNs, opening);
+      answers.put(nowNs + (opening.user % 2 === 0 ? roundTripNs : otherTripNs), opening);
       return;
     }
     lost++;
@@ -177,6 +180,18 @@ describe('nobody is held for long', () => {
       1,
     );
     expect(endNs).toBeLessThan(PLANNED_NS + 5 * NS_PER_SECOND);
+  });
+
+  test('where half of the clients are further away', () => {
+    const { heldTurns, endNs } = play({
+      users: 40_000,
+      offered: OFFERED,
+      roundTripNs: NS_PER_MS,
+      otherTripNs: 200 * NS_PER_MS,
+      hears: () => true,
+    });
+    expect(heldTurns * TURN_NS).toBeLessThan(2 * NS_PER_SECOND);
+    expect(endNs).toBeLessThan(PLANNED_NS + NS_PER_SECOND);
   });
 
   test('where nothing was ever answered', () => {
