@@ -16,7 +16,6 @@ const QUIET_NS_LEAST = 10e6;
 export interface ObserverOptions {
   /** Octets that a client may have outstanding towards it. */
   readonly windowBytes: number;
-  readonly windowScale: number;
   /** Whether timers can be late: the generator stands still now and then. */
   readonly isPunctual: boolean;
   /** Whether clients think between messages as recorded, and servers say what was recorded. */
@@ -41,7 +40,6 @@ class Watched {
   ackedMax = -1;
   edge = 0;
   peerShift = 0;
-  hasScale = false;
   finAt = -1;
   peerFinAt = -1;
   lastAck = 0;
@@ -108,7 +106,6 @@ export class Observer {
       watched.ackedMax = 0;
       watched.edge = segment.window;
       watched.hasTimestamps = segment.timestamps !== undefined;
-      watched.hasScale = segment.windowScale !== undefined;
       watched.peerShift = segment.windowScale ?? 0;
       return;
     }

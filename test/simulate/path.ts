@@ -13,28 +13,22 @@ export interface Arrival {
   readonly dueNs: number;
 }
 
-interface Flying extends Arrival {
-  readonly order: number;
-}
-
 type Of<K extends Fault['kind']> = Extract<Fault, { kind: K }>;
 
 /** One direction. */
 export class Path {
   /** Packets that set out. */
   sent = 0;
-  readonly #way: Way;
   readonly #delayNs: number;
   readonly #byIndex = new Map<number, PacketFault[]>();
   readonly #blackouts: readonly Of<'blackout'>[];
   readonly #throttles: readonly Of<'throttle'>[];
   readonly #merge: Of<'merge'> | undefined;
-  readonly #flying: Flying[] = [];
+  readonly #flying: Arrival[] = [];
   #freeNs = 0;
 
   constructor(scenario: Scenario, way: Way) {
     const { faults } = scenario;
-    this.#way = way;
     this.#delayNs = scenario.delayNs[way];
     const onThisWay = (fault: Fault): boolean =>
       fault.kind === 'garbage' ? way === 'toClient' : 'way' in fault && fault.way === way;
@@ -84,7 +78,7 @@ export class Path {
   /** What has arrived by then, in order. */
   take(nowNs: number): readonly Arrival[] {
     const flying = this.#flying;
-    const arrived: Flying[] = [];
+    const arrived: Arrival[] = [];
     while (flying.length > 0 && flying[flying.length - 1].dueNs <= nowNs) {
       const next = flying.pop();
       if (next !== undefined) arrived.push(next);
@@ -103,11 +97,7 @@ export class Path {
     // Latest first, and of those that come together the one that was sent last.
     let at = flying.length;
     while (at > 0 && flying[at - 1].dueNs <= dueNs) at--;
-    flying.splice(at, 0, { packet, isHarmed, dueNs, order: this.sent });
-  }
-
-  get way(): Way {
-    return this.#way;
+    flying.splice(at, 0, { packet, isHarmed, dueNs });
   }
 }
 

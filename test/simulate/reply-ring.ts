@@ -173,7 +173,7 @@ export class ChannelRing implements ReplyRing {
           const forwarded = new Float64Array(1);
           core.setOwners([{ registration: { ...asked, id: 1 }, outbox, forwarded }]);
           const interfaces = ['virtual'];
-          const { prefixBytes } = { prefixBytes: this.#prefixBytes };
+          const prefixBytes = this.#prefixBytes;
           peer.accept({ mode: 'sink', interfaces, prefixBytes, notes: [] }, FOREVER_NS);
         },
         status: () => ({ forwarded: 0, dropped: 0, kernelDropped: 0 }),

@@ -88,7 +88,6 @@ class Run {
     this.#keys = [...numbers.keys()];
     this.#observer = new Observer({
       windowBytes: client.windowBytes,
-      windowScale: client.windowScale,
       isPunctual: this.#pauses.length === 0,
       checksTimes: () =>
         this.#disturbed.size === 0 && this.#interruptNs === NEVER_NS && client.pace === Pace.THINK,
