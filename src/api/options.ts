@@ -116,6 +116,12 @@ export interface ReplayOptions extends CaptureOptions {
    */
   readonly share?: string;
   /**
+   * `TIME|+T`: by the wall clock (`2026-12-01T10:00:00Z`, or `+5s`: so long after the command has
+   * begun), so that shares start together. A run that is not ready by then plays nothing and ends
+   * with 4. Default: when it is ready.
+   */
+  readonly startAt?: string;
+  /**
    * `N`: for everything random; the same seed repeats a run against the embedded target. Default:
    * random, shown.
    */

@@ -90,6 +90,7 @@ export async function readReplayOptions(from: {
 const plainOptions = (values: ReplayValues) => ({
   protocols: [...values.protocol, ...values.framing],
   share: values.share,
+  startAt: values.startAt,
   users: values.users ?? values.ramp?.at(-1)?.users ?? null,
   ports: values.ports,
   order: values.order,

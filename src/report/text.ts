@@ -122,9 +122,17 @@ function whatBlock(result: RunResult, width: number): string[] {
         `${targetText(plan)}, ${whole(`pace ${paceText(plan.pace)}`)}, accel ${plan.accel}, seed ${plan.seed}`,
       width,
     ),
+    ...shareRow(result, width),
     ...row('arrivals', plan.arrivals, width),
     ...row('duration', durationText(result), width),
   ];
+}
+
+/** Which part of a divided run it is; nothing of a whole one. */
+function shareRow({ shares: { of, played } }: RunResult, width: number): string[] {
+  if (of === 1) return [];
+  const text = played.length === of ? `all ${of}, added` : `${played.join(', ')} of ${of}`;
+  return row(played.length === 1 ? 'share' : 'shares', text, width);
 }
 
 /** How often each user plays. */

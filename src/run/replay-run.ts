@@ -2,7 +2,7 @@
 
 import { availableParallelism } from 'node:os';
 import { ReplayError } from '../base/errors.ts';
-import { NS_PER_SECOND } from '../base/time.ts';
+import { NS_PER_MS, NS_PER_SECOND } from '../base/time.ts';
 import { formatBytes, formatCount } from '../base/units.ts';
 import { EMBEDDED_BYTES_PER_USER } from '../embedded/embedded-target.ts';
 import { type MetricsServer, serveMetrics } from '../io/metrics-server.ts';
@@ -106,6 +106,7 @@ async function playAndReport(
       network: intercepts?.way ?? network,
       realTime: options.realTime,
       threads,
+      startAtMs: startAtMs(options, begun),
       onWarning,
       onStart: () => meter.begin(plan, () => crew.state),
     });
@@ -153,6 +154,12 @@ interface Begun {
   readonly version: string;
   readonly startedAt: Date;
   readonly cpuBefore: NodeJS.CpuUsage;
+}
+
+/** On the wall clock; null: when it is ready. */
+function startAtMs({ startAt }: ReplayOptions, { startedAt }: Begun): number | null {
+  if (startAt === null || startAt === undefined) return null;
+  return startAt.kind === 'at' ? startAt.epochMs : startedAt.getTime() + startAt.ns / NS_PER_MS;
 }
 
 const sinceBegun = ({ startedAt }: Begun) => ({

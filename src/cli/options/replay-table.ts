@@ -6,7 +6,7 @@ import { CLOSES, ORDERS } from '../choices.ts';
 import { parseClients } from '../values/clients.ts';
 import { EMBEDDED, parseRoute, parseTarget } from '../values/endpoints.ts';
 import { parsePorts } from '../values/ports.ts';
-import { parseShare } from '../values/share.ts';
+import { parseShare, parseStartAt } from '../values/share.ts';
 import { parseThreshold } from '../values/thresholds.ts';
 import { CAPTURE_ROWS } from './capture-table.ts';
 import { COMMON_ROWS, CONFIG_ROWS, metrics, SUMMARY_ROWS } from './common-rows.ts';
@@ -112,6 +112,16 @@ const LOAD_ROWS = {
       help: 'of the run that is played here: every N-th user',
       more: 'of the run that is played here: every N-th user, from a slice of the pool. [Several machines](#several-machines) play one run; needs `--seed`',
       otherwise: 'the whole run',
+    },
+  ),
+  startAt: value(
+    { form: 'TIME', parse: parseStartAt, example: '2026-12-01T10:00:00Z' },
+    {
+      group: LOAD,
+      form: 'TIME|+T',
+      help: 'by the wall clock, so that shares start together; not ready by then: exit 4',
+      more: 'by the wall clock (`2026-12-01T10:00:00Z`, or `+5s`: so long after the command has begun), so that shares start together. A run that is not ready by then plays nothing and ends with 4',
+      otherwise: 'when it is ready',
     },
   ),
   seed: value(whole({ min: 0, max: 2 ** 32 - 1 }), {

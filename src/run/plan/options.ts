@@ -49,6 +49,11 @@ export const OWN_CLIENTS = 'own';
 export const clientsText = (clients: ReplayOptions['clients']): string =>
   clients === OWN_CLIENTS ? clients : clients.text;
 
+/** A moment of the wall clock, or so long after the command has begun. */
+export type StartAt =
+  | { readonly kind: 'at'; readonly epochMs: number }
+  | { readonly kind: 'after'; readonly ns: number };
+
 /** What makes a user's next turn due: `--pace` (DESIGN: closed loop, open loop, at once). */
 export type PaceName = 'think' | 'schedule' | 'none';
 
@@ -85,6 +90,8 @@ export interface ReplayOptions {
 
   /** Which of the run's equal parts is played; null: all of it. */
   readonly share?: { readonly index: number; readonly of: number } | null;
+  /** When the run begins; null: as soon as it is ready. */
+  readonly startAt?: StartAt | null;
   /** Virtual users, 1..2^31, with a `ramp` its last stage's; `null`: one for each replayable session. */
   readonly users: number | null;
   /** The client pool, or `OWN_CLIENTS`: the address that this machine itself reaches the target from. */

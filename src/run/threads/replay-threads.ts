@@ -16,6 +16,7 @@ import type { Measurements } from '../../measure/run-record.ts';
 import { type PreparedSessions, prepareTurns } from '../../replay/prepared-sessions.ts';
 import type { NetworkWay } from '../plan/network-way.ts';
 import type { RunPlan } from '../plan/run-plan.ts';
+import { StartGate } from './start-gate.ts';
 import {
   CONTROL_WORDS,
   Command,
@@ -31,6 +32,8 @@ export interface ThreadsOptions {
   readonly network: NetworkWay | null;
   readonly realTime: boolean;
   readonly threads: number;
+  /** Since the epoch, by the wall clock: not before; null: when all are ready. */
+  readonly startAtMs: number | null;
   onWarning(text: string): void;
   /** Every thread is ready and the run's clock begins. */
   onStart(): void;
@@ -53,12 +56,14 @@ export class ReplayThreads {
   #classNames: readonly string[] = [];
   readonly #timelines: Timeline[] = [];
   readonly #notes = new Set<string>();
+  readonly #gate: StartGate;
   readonly #control = new Int32Array(
     new SharedArrayBuffer(CONTROL_WORDS * Int32Array.BYTES_PER_ELEMENT),
   );
 
   constructor(options: ThreadsOptions) {
     this.#options = options;
+    this.#gate = new StartGate(options.startAtMs);
     this.#counters = Array.from({ length: options.threads }, createCounters);
   }
 
@@ -82,6 +87,7 @@ export class ReplayThreads {
   drain(): void {
     Atomics.store(this.#control, Control.COMMAND, Command.DRAIN);
     Atomics.notify(this.#control, Control.COMMAND);
+    this.#gate.open();
   }
 
   /**
@@ -149,6 +155,7 @@ export class ReplayThreads {
       const run = openNetworkThread(this.#jobOf(0, prepared), network, capture, onWarning);
       try {
         this.#keep(run.latency.columns, run.notes);
+        await this.#gate.wait();
         this.#options.onStart();
         this.#timelines.push(await inSlices(run.turns(runStartsNow())));
       } finally {
@@ -169,8 +176,9 @@ export class ReplayThreads {
       worker.on('message', (message: ThreadMessage) => {
         if (message.type === 'warning') this.#options.onWarning(message.text);
         else if (message.type === 'failed') reject(errorFrom(message.failure));
-        else if (message.type === 'ready') this.#onReady(message.latencies, message.notes);
-        else {
+        else if (message.type === 'ready') {
+          this.#onReady(message.latencies, message.notes).catch(reject);
+        } else {
           this.#timelines.push(message.timeline);
           resolve();
         }
@@ -184,9 +192,13 @@ export class ReplayThreads {
   }
 
   /** The clock begins when the last thread is ready, so that nobody is late from the start. */
-  #onReady(latencies: Float64Array<SharedArrayBuffer>, notes: readonly string[]): void {
+  async #onReady(
+    latencies: Float64Array<SharedArrayBuffer>,
+    notes: readonly string[],
+  ): Promise<void> {
     this.#keep(latencies, notes);
     if (this.#latencies.length < this.#counters.length) return;
+    await this.#gate.wait();
     const go: MainMessage = { type: 'go', start: runStartsNow() };
     this.#options.onStart();
     for (const worker of this.#workers) worker.postMessage(go);
