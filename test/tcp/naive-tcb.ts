@@ -11,6 +11,8 @@ const SYN = 0x02;
 const RST = 0x04;
 const ACK = 0x10;
 
+const CHALLENGE_EVERY_MS = 500;
+
 const MODULUS = 2 ** 32;
 const mod = (value: number): number => ((value % MODULUS) + MODULUS) % MODULUS;
 /** How far `a` lies after `b`, from -2^31 on. */
@@ -76,6 +78,9 @@ export class NaiveTcb {
   /** Octets that have come in behind RCV.NXT, one by one, and the number of the peer's FIN. */
   readonly #early = new Set<number>();
   #peerFin: number | null = null;
+  #nowMs = 0;
+  /** When a segment without text was last challenged. */
+  #challengedMs = Number.NEGATIVE_INFINITY;
 
   constructor(iss: number, rcvWnd: number, options: NaiveOptions) {
     this.una = iss;
@@ -96,8 +101,9 @@ export class NaiveTcb {
     if (flags & ACK) this.lastAckSent = ack;
   }
 
-  onSegment(segment: NaiveSegment): void {
+  onSegment(segment: NaiveSegment, nowMs: number): void {
     this.mustAnswer = false;
+    this.#nowMs = nowMs;
     if (this.state === 'CLOSED') return;
     if (this.state === 'SYN_SENT') this.#onSynSent(segment);
     else this.#onSynchronised(segment);
@@ -133,24 +139,25 @@ export class NaiveTcb {
     const { hasTimestamps } = this.#options;
     // First: timestamp (RFC 7323, section 5.3, R1) and sequence number.
     const isOld = hasTimestamps && !(flags & RST) && after(timestamp, this.tsRecent) < 0;
+    const bearsText = payloadBytes > 0 || (flags & FIN) !== 0;
     if (isOld || !this.#isInWindow(segment)) {
-      this.mustAnswer = (flags & RST) === 0;
+      if (!(flags & RST)) this.#challenge(bearsText && !(flags & SYN));
       return;
     }
     // Second: RST, as section 3.10.7.4 and RFC 5961 have it.
     if (flags & RST) {
       if (seq === this.rcvNxt) this.state = 'CLOSED';
-      else this.mustAnswer = true;
+      else this.#challenge(false);
       return;
     }
     // Fourth: SYN is challenged (RFC 5961, section 4). Fifth: ACK.
     if (flags & SYN) {
-      this.mustAnswer = true;
+      this.#challenge(false);
       return;
     }
     if (!(flags & ACK)) return;
     if (after(ack, this.nxt) > 0) {
-      this.mustAnswer = true;
+      this.#challenge(bearsText);
       return;
     }
     if (after(ack, this.una) >= 0) this.#onAck(segment);
@@ -159,7 +166,13 @@ export class NaiveTcb {
     const isOwed = this.lastAckSent !== this.rcvNxt;
     if (hasTimestamps && !isOwed && after(seq, this.lastAckSent) <= 0) this.tsRecent = timestamp;
     // Seventh and eighth: text and FIN.
-    if (payloadBytes > 0 || flags & FIN) this.#onText(segment);
+    if (bearsText) this.#onText(segment);
+  }
+
+  /** RFC 5961, section 7: those without text so often and no more, as Linux' tcp_invalid_ratelimit. */
+  #challenge(bearsText: boolean): void {
+    this.mustAnswer = bearsText || this.#nowMs - this.#challengedMs >= CHALLENGE_EVERY_MS;
+    if (this.mustAnswer && !bearsText) this.#challengedMs = this.#nowMs;
   }
 
   /** Section 3.4: four cases, of which those with a window of 0 cannot be. */
