@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Runs a command beside a service in a network of its own: namespace.sh SERVICE COMMAND…
-# SERVICE is a shell command; it is to listen at 10.20.0.5 port 80 (PORT), and is ended with the network.
-# The command's clients may be 10.20.64.0/18. Needs root, iproute2 and bash.
+# SERVICE is a shell command; it is to listen at 10.20.0.5 port 80 (PORT), and is ended with the network. It has to listen
+# within WAIT seconds (10). The command's clients may be 10.20.64.0/18. Needs root, iproute2 and bash.
 set -euo pipefail
 service=${1:?usage: namespace.sh SERVICE COMMAND…}
 shift
 : "${1:?usage: namespace.sh SERVICE COMMAND…}"
 name=service$$
 port=${PORT:-80}
+wait=${WAIT:-10}
 
 # The service's processes are those of the namespace: they end with it, whatever happens here.
 clean() {
@@ -24,7 +25,7 @@ ip -n "$name" link set service0 up
 ip -n "$name" link set lo up
 ip netns exec "$name" bash -c "$service" &
 
-for _ in $(seq 100); do
+for _ in $(seq $((wait * 10))); do
   if (exec 3<>"/dev/tcp/10.20.0.5/$port") 2>/dev/null; then
     code=0
     "$@" || code=$?
@@ -32,5 +33,5 @@ for _ in $(seq 100); do
   fi
   sleep 0.1
 done
-echo "namespace.sh: nothing listens at 10.20.0.5:$port after 10 s: $service" >&2
+echo "namespace.sh: nothing listens at 10.20.0.5:$port after $wait s: $service" >&2
 exit 5

@@ -6,6 +6,7 @@ import type { Files } from './files.ts';
 
 /**
  * Reads it where one was given.
+ * @param hasOther whether thresholds may count from something else
  * @throws ReplayError ERR_THRESHOLD (usage) where a threshold needs one and there is none;
  *   ERR_CLI_INPUT, ERR_REPORT_RESULT
  */
@@ -18,7 +19,8 @@ export async function readBaseline(
     readonly threshold: readonly Threshold[];
   },
   files: Pick<Files, 'read'>,
+  hasOther = false,
 ): Promise<RunResult | null> {
-  refuseWithoutBaseline(threshold, baseline !== null);
+  refuseWithoutBaseline(threshold, baseline !== null || hasOther);
   return baseline === null ? null : await parseResult(await files.read(baseline), baseline);
 }

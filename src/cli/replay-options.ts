@@ -57,6 +57,7 @@ export async function readReplayOptions(from: {
     );
   }
   refuseClosedLoop(values, given, faults);
+  refuseAgainst(values, faults);
   refuseOwn(values, { given, isEmbedded, hasIntercepts: specs.length > 0 }, faults);
   faults.throwIfAny();
 
@@ -71,7 +72,7 @@ export async function readReplayOptions(from: {
       : await resolveTarget(routes, { family, allowPublic, lookup });
   const intercepts = await resolveIntercepts(specs, lookup);
   const token = intercepts.length === 0 ? null : await readToken(given, context);
-  const baseline = await readBaseline(values, context.files);
+  const baseline = await readBaseline(values, context.files, values.against !== null);
   return {
     command: context.args,
     captures,
@@ -190,5 +191,39 @@ function refuseMeaningless(given: GivenOptions, isEmbedded: boolean, faults: Fau
     } else if (only === 'embedded' && !isEmbedded) {
       faults.add(`${label} is for the embedded target`, 'leave it out: a target is on the clock');
     }
+  }
+}
+
+/**
+ * The same run to the target of `--against`; null where that was not given.
+ * @throws ReplayError (unreachable) for a name without an address; UsageError
+ */
+export async function readAgainst(
+  options: ReplayOptions,
+  { against, allowPublic }: ReplayValues,
+  { lookup }: Pick<Context, 'lookup'>,
+): Promise<ReplayOptions | null> {
+  if (against === null || against === EMBEDDED) return null;
+  const routes = [{ recordedAddress: null, recordedPort: null, target: against }];
+  const family = options.clients === OWN_CLIENTS ? familyOfTarget(options) : options.clients.family;
+  return { ...options, target: await resolveTarget(routes, { family, allowPublic, lookup }) };
+}
+
+const familyOfTarget = ({ target }: ReplayOptions): 4 | 6 =>
+  target.kind === 'network' && target.routes.some(({ address }) => address.includes(':')) ? 6 : 4;
+
+function refuseAgainst(
+  { against, map, baseline, abortOnFail }: ReplayValues,
+  faults: FaultList,
+): void {
+  if (against === null) return;
+  if (map.length > 0) {
+    faults.add('--against without --target alone', 'give --target HOST:PORT, and no --map');
+  }
+  if (baseline !== null || abortOnFail !== null) {
+    faults.add(
+      '--against together with --baseline or --abort-on-fail',
+      'leave them out: thresholds count from the other target, at the end',
+    );
   }
 }

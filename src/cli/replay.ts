@@ -17,7 +17,7 @@ import {
   writeOutputs,
 } from './outputs.ts';
 import { openProgress } from './progress.ts';
-import { readReplayOptions } from './replay-options.ts';
+import { readAgainst, readReplayOptions } from './replay-options.ts';
 import { publicClientsWarning } from './targets.ts';
 import { EMBEDDED } from './values/endpoints.ts';
 
@@ -57,6 +57,22 @@ export async function replay({ given, faults, context }: CommandInput): Promise<
     // Now, so that nothing is lost at the end of a long run.
     await checkOutputs(outputs, context.files);
     const { runReplay } = await import('../run/replay-run.ts');
+    const base = await readAgainst(options, values, context);
+    if (base !== null) {
+      const { replayAgainst } = await import('./against.ts');
+      const { code, message } = await replayAgainst(
+        {
+          ...{ next: options, base, rounds: values.rounds },
+          play: (each) => runReplay(each, host, context.version),
+          isInterrupted: () => interruption.signal.aborted,
+          onEnd: () => progress.stop(),
+        },
+        outputs,
+        context,
+      );
+      if (message !== null) context.log(`gryphon: ${message}\n`);
+      return code;
+    }
     const result = await runReplay(options, host, context.version).catch(async (error) => {
       progress.stop();
       throw await reported(error, outputs, context);

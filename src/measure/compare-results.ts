@@ -109,11 +109,16 @@ const sideOf = (side: readonly NamedResult[]): ComparedSide => ({
 function notesOf(all: readonly NamedResult[], force: boolean): string[] {
   const [first, ...others] = all;
   const notes: string[] = [];
+  const said = new Set<string>();
   for (const other of others) {
     const { hindrances, notes: known } = unlikeOf(first, other);
     const names = `${first.source} and ${other.source}`;
     if (hindrances.length > 0 && !force) throw cannotCompare(names, hindrances);
-    notes.push(...[...hindrances, ...known].map((text) => `${names}: ${text}`));
+    for (const text of [...hindrances, ...known]) {
+      // Of four runs a side the same would be said four times.
+      if (!said.has(text)) notes.push(`${names}: ${text}`);
+      said.add(text);
+    }
   }
   const starts = all.map(({ result }) => `${result.startedAt} ${result.command.join(' ')}`);
   for (const [i, { source, result }] of all.entries()) {

@@ -216,6 +216,12 @@ describe('refused, each with its value and the limit', () => {
       '--threshold nonsense',
       "--threshold: threshold 'nonsense', column 1: 'nonsense' is an unknown",
     ],
+    ['--against 10.0.0.6:80', '--against means nothing to the embedded target'],
+    [
+      '--against 10.0.0.6:80 --target 10.0.0.5:80 --abort-on-fail 1s',
+      '--against together with --baseline or --abort-on-fail',
+    ],
+    ['--against 10.0.0.6:80 -x 80-10.0.0.5:80', '--against without --target alone'],
     ['-s 10.0.0.1', '--intercept means nothing to the embedded target'],
     ['-s 10.0.0.1:0 --target lab:80', "--intercept: '10.0.0.1:0': port 0 is not from 1 to 65535"],
     ['-s local,10.0.0.1 --target lab:80', "--intercept: 'local' stands alone"],

@@ -109,9 +109,9 @@ describe.runIf(canRun('the CI stage', ['ip']))('the CI stage', () => {
   });
 
   test('says so when the service does not come, and leaves nothing behind', async () => {
-    const { code, stderr } = await stage({ ...served(0), service: 'exec sleep 60' }, {});
+    const { code, stderr } = await stage({ ...served(0), service: 'exec sleep 60' }, { WAIT: '1' });
     expect(code).toBe(5);
-    expect(stderr).toContain('nothing listens at 10.20.0.5:80 after 10 s: exec sleep 60');
+    expect(stderr).toContain('nothing listens at 10.20.0.5:80 after 1 s: exec sleep 60');
     expect(await must(['ip', '-n', runner, '-o', 'link'])).not.toContain('load');
   });
 });

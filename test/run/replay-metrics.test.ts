@@ -1,4 +1,7 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { parse } from 'yaml';
 import { Counter, createCounters } from '../../src/measure/counters.ts';
 import { Latency, LatencyRecorder } from '../../src/measure/histograms.ts';
 import { replayMetrics } from '../../src/run/metrics/replay-metrics.ts';
@@ -63,3 +66,26 @@ test('before the run begins everything is 0', async () => {
   expect(found.size).toBeGreaterThan(40);
   expect(new Set(found.values())).toEqual(new Set([0]));
 });
+
+test.each(['docs/grafana-dashboard.json', 'docs/prometheus-alerts.yml'])(
+  '%s asks for metrics that there are, by labels that they have',
+  async (path) => {
+    const text = readFileSync(fileURLToPath(new URL(`../../${path}`, import.meta.url)), 'utf8');
+    if (path.endsWith('.json')) expect(() => JSON.parse(text)).not.toThrow();
+    else expect(parse(text).groups[0].rules.length).toBeGreaterThan(0);
+    const served = await replayMetrics('1.2.3', recorded).render();
+    const names = new Set(
+      [...served.matchAll(/^([a-z_]+)(?:\{[^}]*\})? /gm)].map(([, name]) => name),
+    );
+    const asked = new Set(
+      [...text.matchAll(/\b(?:gryphon|process)_[a-z_]+\b/g)].map(([name]) => name),
+    );
+    expect(asked.size).toBeGreaterThan(3);
+    expect([...asked].filter((name) => !names.has(name))).toEqual([]);
+    const states = new Set([...served.matchAll(/state="([a-z_]+)"/g)].map(([, state]) => state));
+    const wanted = [...text.matchAll(/state(?:=~|!=|=)\\?"([a-z_|]+)/g)].flatMap(([, each]) =>
+      (each ?? '').split('|'),
+    );
+    expect(wanted.filter((state) => !states.has(state))).toEqual([]);
+  },
+);

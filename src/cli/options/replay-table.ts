@@ -189,6 +189,23 @@ const RUN_ROWS = {
       more: 'that must hold, else exit 99: `response:p(99)<20ms`, `errors:rate<0.1%` ([CI](ci.md))',
     },
   ),
+  against: value(
+    { form: 'HOST:PORT', parse: parseTarget, example: '10.0.0.6:80' },
+    {
+      group: RUN,
+      help: 'that the same plan is played to in turn, to compare --target with it',
+      more: 'that the same plan is played to in turn with `--target`: [compared](ci.md#two-targets), thresholds such as `response:p(99)<+10%` count from it',
+      only: 'network',
+      isCommandOnly: true,
+    },
+  ),
+  rounds: value(whole({ min: 1, max: 100 }), {
+    group: RUN,
+    help: 'times that --against plays to each target',
+    more: 'times that `--against` plays the whole plan to each target',
+    default: '4',
+    isCommandOnly: true,
+  }),
   baseline: value(FILE, {
     group: RUN,
     help: 'with an earlier result, for thresholds such as response:p(99)<+10%',
