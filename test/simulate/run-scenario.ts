@@ -335,6 +335,13 @@ class Run {
   }
 }
 
+/** The counters of reasons: whatever is added to them belongs to the sum. */
+function countersOf(prefix: string): readonly Counter[] {
+  return Object.entries(Counter)
+    .filter(([name]) => name.startsWith(prefix))
+    .map(([, counter]) => counter);
+}
+
 const nameOf = (counter: Counter): string =>
   Object.entries(Counter).find(([, value]) => value === counter)?.[0] ?? '';
 
@@ -345,21 +352,7 @@ const ENDS = [
   Counter.TIMED_OUT,
   Counter.ABORTED,
 ];
-const RESETS = [
-  Counter.RESET_BEFORE_ANSWER,
-  Counter.RESET_DURING_ANSWER,
-  Counter.RESET_AFTER_ANSWER,
-];
-const TIMEOUTS = [
-  Counter.TIMED_OUT_CONNECTING,
-  Counter.TIMED_OUT_WAITING,
-  Counter.TIMED_OUT_RETRANSMITTING,
-  Counter.TIMED_OUT_CLOSING,
-];
-const ABORTS = [Counter.ABORTED_CLOSED_EARLY, Counter.ABORTED_INTERRUPTED];
-const ANSWERS = [
-  Counter.ANSWER_BY_PROTOCOL,
-  Counter.ANSWER_BY_LENGTH,
-  Counter.ANSWER_BY_QUIET,
-  Counter.ANSWER_BY_CLOSE,
-];
+const RESETS = countersOf('RESET_');
+const TIMEOUTS = countersOf('TIMED_OUT_');
+const ABORTS = countersOf('ABORTED_');
+const ANSWERS = countersOf('ANSWER_BY_');
