@@ -80,6 +80,34 @@
   drawAll();
   document.body.dataset.charts = String(plots.length);
 
+  // Sorts a table by the column whose head was clicked: figures from the largest, names from the first.
+  function sort(body, head, column) {
+    const isUp = head.getAttribute('aria-sort') === (column === 0 ? 'none' : 'descending');
+    for (const other of head.parentElement.children) other.setAttribute('aria-sort', 'none');
+    head.setAttribute('aria-sort', isUp ? 'ascending' : 'descending');
+    const keyOf = (row) => {
+      const text = row.cells[column].textContent;
+      return column === 0 ? text : Number(text.replaceAll(',', '').replace(/^-$/, '-1'));
+    };
+    const rows = [...body.rows].sort((a, b) => {
+      const [x, y] = [keyOf(a), keyOf(b)];
+      return (x < y ? -1 : x > y ? 1 : 0) * (isUp ? 1 : -1);
+    });
+    body.append(...rows);
+  }
+
+  for (const table of document.querySelectorAll('.sortable table')) {
+    const [body] = table.tBodies;
+    for (const [column, head] of [...table.tHead.rows[0].cells].entries()) {
+      const button = document.createElement('button');
+      button.type = 'button';
+      button.append(...head.childNodes);
+      head.append(button);
+      head.setAttribute('aria-sort', 'none');
+      button.addEventListener('click', () => sort(body, head, column));
+    }
+  }
+
   let asked = 0;
   new ResizeObserver(() => {
     cancelAnimationFrame(asked);

@@ -1,6 +1,6 @@
 /** Values of options that are one of a few words: for reading them, and for completing them. */
 import type { SourceMode } from '../io/intercept/intercept-source.ts';
-import type { CloseName, PaceName, SenderName } from '../run/plan/options.ts';
+import type { CheckName, CloseName, PaceName, SenderName } from '../run/plan/options.ts';
 import type { Incomplete } from '../session/reading/session-selection.ts';
 
 /** `--order`. */
@@ -9,6 +9,8 @@ export const ORDERS = ['ip', 'port'] as const;
 export const PACES: readonly PaceName[] = ['think', 'schedule', 'none'];
 /** `--close`. */
 export const CLOSES: readonly CloseName[] = ['recorded', 'server', 'reset'];
+/** `--check`. */
+export const CHECKS: readonly CheckName[] = ['status', 'length', 'off'];
 /** `--sender`. */
 export const SENDERS: readonly SenderName[] = ['packet', 'ip', 'raw-socket'];
 /** `--include`. */

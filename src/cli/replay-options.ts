@@ -106,6 +106,7 @@ const plainOptions = (values: ReplayValues) => ({
   maxGapNs: values.maxGap,
   timeoutNs: values.timeout,
   close: values.close,
+  check: values.check,
   mss: values.mss,
   timestamps: values.timestamps,
   sack: values.sack,

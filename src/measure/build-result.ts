@@ -4,6 +4,7 @@ import { formatPercentage } from '../base/units.ts';
 import { classReports } from './class-reports.ts';
 import { type CountedPart, countedOf, userReport } from './counted.ts';
 import { Counter } from './counters.ts';
+import type { Differences } from './differences.ts';
 import type { Measured } from './figures.ts';
 import { encodeHistogram } from './histogram-codec.ts';
 import {
@@ -36,6 +37,7 @@ export interface RunTotals {
   readonly counters: Float64Array;
   readonly latency: LatencyTable;
   readonly classes: RequestClasses;
+  readonly differences: Differences;
   readonly timeline: Timeline;
 }
 
@@ -67,6 +69,7 @@ export function buildResult(
     ...measured,
     latency: { unit: 'ms', ...byName((i) => latency.row(i)) },
     histograms: byName((i) => encodeHistogram(latency.sparse(i))),
+    differences: record.differences,
     classes,
     timeline: {
       intervalSeconds: record.timeline.intervalNs / NS_PER_SECOND,

@@ -11,6 +11,7 @@ export const classReports = (classes: RequestClasses): readonly ClassReport[] =>
       name,
       sent: counts[ClassCount.SENT],
       answered: classes.response.count(row),
+      mismatched: counts[ClassCount.MISMATCHED],
       response: classes.response.row(row),
       histogram: encodeHistogram(classes.response.sparse(row)),
     };
@@ -18,4 +19,4 @@ export const classReports = (classes: RequestClasses): readonly ClassReport[] =>
 
 /** What was counted of the classes of a result (`RequestClasses.counts`). */
 export const classCounts = (reports: readonly ClassReport[]): Float64Array =>
-  Float64Array.from(reports.flatMap(({ sent }) => [sent]));
+  Float64Array.from(reports.flatMap(({ sent, mismatched }) => [sent, mismatched]));

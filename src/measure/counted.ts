@@ -60,6 +60,12 @@ function exchangeReport(count: (counter: Counter) => number): RunResult['exchang
     unsent: planned - sent,
     unsolicited: count(Counter.EXCHANGES_UNSOLICITED),
     mismatched: count(Counter.EXCHANGES_MISMATCHED),
+    mismatchedBy: {
+      status: count(Counter.MISMATCHED_STATUS),
+      length: count(Counter.MISMATCHED_LENGTH),
+      body: count(Counter.MISMATCHED_BODY),
+    },
+    unchecked: count(Counter.EXCHANGES_UNCHECKED),
     otherLength: count(Counter.EXCHANGES_OTHER_LENGTH),
     unfollowed: count(Counter.ANSWERS_UNFOLLOWED),
     failed: count(Counter.EXCHANGES_FAILED),

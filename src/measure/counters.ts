@@ -102,11 +102,17 @@ export const Counter = {
   STARTED_HELD: 68,
   // In the midst of an answer: it never ended.
   TIMED_OUT_DURING_ANSWER: 69,
+  // Answers unlike the recorded ones, by what is unlike first: EXCHANGES_MISMATCHED is their sum.
+  MISMATCHED_STATUS: 70,
+  MISMATCHED_LENGTH: 71,
+  MISMATCHED_BODY: 72,
+  // Answers of which nothing could be compared: not recorded, or not at hand.
+  EXCHANGES_UNCHECKED: 73,
 } as const;
 export type Counter = (typeof Counter)[keyof typeof Counter];
 
 /** How many counters a thread's row has. */
-export const COUNTERS = 70;
+export const COUNTERS = 74;
 
 /** Zeroed counters of one thread, in memory that other threads may read. */
 export const createCounters = (): Float64Array<SharedArrayBuffer> =>

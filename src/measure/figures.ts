@@ -14,7 +14,7 @@ import { type CountedPart, countedOf } from './counted.ts';
 import { COUNTERS, Counter } from './counters.ts';
 import { LATENCY_NAMES, type Latency, type LatencyName, LatencyTable } from './histograms.ts';
 import type { Timeline } from './intervals.ts';
-import { failedUsers } from './ledger.ts';
+import { failedUsers, total } from './ledger.ts';
 import type { Ledger, ThresholdUnit } from './result.ts';
 
 /** A part of a run's time, in nanoseconds since its start. */
@@ -135,12 +135,18 @@ function measuredValue(
   }
   if (metric === 'exchanges') return unit === 'count' ? exchanges.answered : rates.achieved;
   if (metric === 'connections') return unit === 'count' ? rates.connected : rates.connections;
+  const status = /^status(\dxx)$/.exec(metric)?.[1];
+  if (status !== undefined) {
+    const { statuses } = exchanges;
+    return unit === 'count' ? statuses[status] : share(statuses[status], total(statuses));
+  }
   const [count, outOf] = {
     errors: [
       failedUsers(users) + users.completedWithFailures,
       users.completed + failedUsers(users),
     ],
     mismatches: [exchanges.mismatched, exchanges.answered],
+    unchecked: [exchanges.unchecked, exchanges.answered],
     failures: [exchanges.failed, exchanges.answered],
     retransmits: [packets.retransmitted + packets.synRetransmitted, packets.sent],
   }[metric] ?? [0, 0];

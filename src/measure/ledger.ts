@@ -57,6 +57,9 @@ function exchangeFaults({ users, exchanges, answerRules }: Accounts): string[] {
     ),
     ...unequal('answered = its rules', answered, total(answerRules)),
     ...above('failed answers', exchanges.failed, 'answered', answered),
+    ...unequal('mismatched = its kinds', exchanges.mismatched, total(exchanges.mismatchedBy)),
+    ...above('mismatched answers', exchanges.mismatched, 'answered', answered),
+    ...above('unchecked answers', exchanges.unchecked, 'answered', answered),
     // Whoever is completed has been answered everything.
     ...above('exchanges of completed users', ofCompleted, 'answered', answered),
   ];
@@ -70,7 +73,7 @@ function exchangeFaults({ users, exchanges, answerRules }: Accounts): string[] {
 /** Where requests are told apart, each is of one class. */
 function classFaults({ exchanges, classes }: Accounts): string[] {
   if (classes.length === 0) return [];
-  return (['sent', 'answered'] as const).flatMap((count) =>
+  return (['sent', 'answered', 'mismatched'] as const).flatMap((count) =>
     unequal(
       `exchanges ${count} = those of the classes`,
       exchanges[count],

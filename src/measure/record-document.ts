@@ -5,6 +5,7 @@
 import { ReplayError } from '../base/errors.ts';
 import { classCounts } from './class-reports.ts';
 import { COUNTERS, Counter } from './counters.ts';
+import type { Differences } from './differences.ts';
 import { decodeHistogram, encodeHistogram } from './histogram-codec.ts';
 import {
   LATENCY_NAMES,
@@ -52,6 +53,7 @@ interface Recorded {
   readonly record: RecordDocument | null;
   readonly histograms: Readonly<Record<LatencyName, string>>;
   readonly classes: readonly ClassReport[];
+  readonly differences: Differences;
   readonly timeline: {
     readonly intervals: readonly {
       readonly histograms: Readonly<Partial<Record<LatencyName, string>>>;
@@ -100,7 +102,8 @@ export function recordOfResult(result: Recorded): RunRecord {
   const classes = classesOf(result.classes, record.classes ?? []);
   const counters = withChanges(record.counters, new Float64Array(COUNTERS));
   const timelines = record.timelines.map((each) => timelineOf(each, result));
-  return { identity, shares, counters, latency, classes, timelines };
+  const { differences } = result;
+  return { identity, shares, counters, latency, classes, differences, timelines };
 }
 
 /** What the steps of a histogram do not tell; '' where nothing was recorded. */

@@ -19,8 +19,8 @@ export function resultOf(
   const timeline = mergeTimelines(record.timelines);
   const counters = record.counters.slice();
   counters[Counter.PEAK_ESTABLISHED] = peakEstablished(timeline);
-  const { latency, classes } = record;
-  const measured = { counters, latency, classes, timeline };
+  const { latency, classes, differences } = record;
+  const measured = { counters, latency, classes, differences, timeline };
   return {
     ...buildResult(factsOf(record), measured, thresholds, baseline),
     record: emitRecord(record),

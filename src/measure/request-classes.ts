@@ -9,9 +9,9 @@
 import { createHistograms, LatencyRecorder, LatencyTable } from './histograms.ts';
 
 /** What is counted of each class. */
-export const ClassCount = { SENT: 0 } as const;
+export const ClassCount = { SENT: 0, MISMATCHED: 1 } as const;
 export type ClassCount = (typeof ClassCount)[keyof typeof ClassCount];
-const CLASS_COUNTS = 1;
+const CLASS_COUNTS = 2;
 
 /** One thread's figures, in shared memory: classes are numbers from 0. */
 export interface ClassColumns {
@@ -59,6 +59,11 @@ export class ClassRecorder {
   /** A request of the class goes out. */
   onSent(requestClass: number): void {
     this.#counts[requestClass * CLASS_COUNTS + ClassCount.SENT]++;
+  }
+
+  /** The answer to a request of the class is unlike the recorded one. */
+  onMismatched(requestClass: number): void {
+    this.#counts[requestClass * CLASS_COUNTS + ClassCount.MISMATCHED]++;
   }
 
   /** A request of the class has been answered, in so many nanoseconds. */

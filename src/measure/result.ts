@@ -1,4 +1,5 @@
 /** The result of a run: the one document that every report is made from. */
+import type { Differences } from './differences.ts';
 import type { LatencyName, LatencyRow } from './histograms.ts';
 import type { RecordDocument } from './record-document.ts';
 import type { Counts, RunFacts, SharesReport } from './run-facts.ts';
@@ -104,8 +105,12 @@ export interface ExchangeReport {
   readonly unsent: number;
   /** Times that a server spoke although nothing had been asked of it. */
   readonly unsolicited: number;
-  /** Answers of another length than the recorded ones, of which no protocol says that they are whole. */
+  /** Answers unlike the recorded ones, as far as `--check` looks. */
   readonly mismatched: number;
+  /** The same by what is unlike first: `status`, `length`, `body`. */
+  readonly mismatchedBy: Counts;
+  /** Answers of which nothing could be compared: not recorded whole, or not at hand. */
+  readonly unchecked: number;
   /** Answers of another length than the recorded ones that are whole, as their protocol says. */
   readonly otherLength: number;
   /** Answers whose end their protocol's framer could not tell: other rules did, for each alone. */
@@ -124,6 +129,8 @@ export interface ClassReport {
   readonly name: string;
   readonly sent: number;
   readonly answered: number;
+  /** Answers unlike the recorded ones. */
+  readonly mismatched: number;
   /** From request intended to the end of the answer, in milliseconds. */
   readonly response: LatencyRow;
   /** The same, V2 compressed. */
@@ -189,6 +196,8 @@ export interface RunResult {
   };
   readonly latency: { readonly unit: 'ms' } & Readonly<Record<LatencyName, LatencyRow>>;
   readonly histograms: Readonly<Record<LatencyName, string>>;
+  /** How answers were unlike the recorded ones: the most frequent first. */
+  readonly differences: Differences;
   /** By name; they add up to the run. Empty where requests could not be told apart. */
   readonly classes: readonly ClassReport[];
   readonly timeline: {

@@ -9,6 +9,7 @@
  * never too small, and too large only by what they had at different moments of one interval.
  */
 import { Counter, sumCounters } from './counters.ts';
+import { addDifferences, type Differences, NO_DIFFERENCES } from './differences.ts';
 import { LATENCY_NAMES, type Latency, LatencyTable } from './histograms.ts';
 import { addTimelines, type Timeline } from './intervals.ts';
 import { addClasses, NO_CLASSES, type RequestClasses } from './request-classes.ts';
@@ -59,6 +60,7 @@ export interface RunRecord {
   readonly counters: Float64Array;
   readonly latency: LatencyTable;
   readonly classes: RequestClasses;
+  readonly differences: Differences;
   /** One for each length of intervals, ascending: they are joined only when all are there. */
   readonly timelines: readonly Timeline[];
 }
@@ -69,6 +71,7 @@ export interface Measurements {
   readonly counters: readonly Float64Array[];
   readonly latency: LatencyTable;
   readonly classes: RequestClasses;
+  readonly differences: Differences;
   readonly timelines: readonly Timeline[];
 }
 
@@ -77,6 +80,7 @@ export const nothingMeasured = (): Measurements => ({
   counters: [],
   latency: new LatencyTable(),
   classes: NO_CLASSES,
+  differences: NO_DIFFERENCES,
   timelines: [],
 });
 
@@ -84,7 +88,7 @@ export const nothingMeasured = (): Measurements => ({
 export function recordOf(
   identity: RunIdentity,
   share: ShareFacts,
-  { counters, latency, classes, timelines }: Measurements,
+  { counters, latency, classes, differences, timelines }: Measurements,
 ): RunRecord {
   return {
     identity,
@@ -92,6 +96,7 @@ export function recordOf(
     counters: addCounters(counters),
     latency,
     classes,
+    differences,
     timelines: byLength(timelines),
   };
 }
@@ -114,6 +119,7 @@ export function mergeRecords(a: RunRecord, b: RunRecord): RunRecord {
     counters: addCounters([a.counters, b.counters]),
     latency,
     classes: addClasses(a.classes, b.classes),
+    differences: addDifferences([a.differences, b.differences]),
     timelines: byLength([...a.timelines, ...b.timelines]),
   };
 }

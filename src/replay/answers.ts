@@ -31,7 +31,6 @@ export class Answers {
   readonly #silences: Silences;
   readonly #stages: Stages;
   readonly #pacer: Pacer;
-  readonly #counters: Float64Array;
 
   constructor(
     plays: PlayTable,
@@ -51,7 +50,6 @@ export class Answers {
     this.#framing = new AnswerFraming(plays, stages, exchanges, counters, recorder.verdict);
     this.#stages = stages;
     this.#pacer = pacer;
-    this.#counters = counters;
   }
 
   /** The user starts: the stage before its first step is open, unless that has nothing to hold. */
@@ -200,13 +198,23 @@ export class Answers {
 
   /** An exchange is answered as far as its recorded length, or something else than it, says. */
   #recordCounted(user: number, exchange: number, rule: number, doneNs: number): void {
-    const isAlone =
-      exchange + 1 === this.#exchanges.lastOf(user) && !this.#plays.answered.has(user);
+    const isLast = exchange + 1 === this.#exchanges.lastOf(user);
     const { answerBytes } = this.#stages.exchanges;
-    const bytes = isAlone ? this.#plays.stageBytes[user] : answerBytes[exchange];
+    const bytes = isLast ? this.#lastBytes(user, exchange) : answerBytes[exchange];
     this.#framing.judgeUnfollowed(user, bytes);
     this.#framing.forget(user);
     this.#recorder.onAnswered(user, exchange, rule, doneNs);
+  }
+
+  /** Octets of a stage's last answer, which nobody follows: what has come but for the answers before it. */
+  #lastBytes(user: number, exchange: number): number {
+    const plays = this.#plays;
+    const { answerBytes, answerEnd } = this.#stages.exchanges;
+    const expected = this.#stages.bytesOf(plays.session[user], plays.openStage[user]);
+    const got = plays.stageBytes[user];
+    // What lies beyond a stage that is shared belongs to the next one.
+    const own = this.#isShared(user) ? Math.min(got, expected) : got;
+    return Math.max(0, own - (answerEnd[exchange] - answerBytes[exchange]));
   }
 
   /** Whether the open stage is the answer to a turn that has been sent. */
@@ -278,15 +286,7 @@ export class Answers {
    * @param seenNs when it was seen to be over: the next step's think time begins here
    */
   #complete(user: number, rule: number, doneNs: number, seenNs: number): void {
-    const plays = this.#plays;
-    const session = plays.session[user];
-    const expected = this.#stages.bytesOf(session, plays.openStage[user]);
-    const got = plays.stageBytes[user];
     if (this.#isTurnOpen(user)) {
-      const isLonger = got > expected && !this.#isShared(user);
-      if (this.#stages.isLengthKnown(session) && (got < expected || isLonger)) {
-        this.#counters[Counter.EXCHANGES_MISMATCHED]++;
-      }
       // Of pipelined requests those that have not been answered yet are so now, all at once.
       for (let exchange = this.#exchanges.of(user); this.#exchanges.isAsked(user, exchange); ) {
         this.#recordCounted(user, exchange, rule, doneNs);

@@ -40,6 +40,9 @@ export interface ExchangeColumns {
   readonly answerEnd: Uint32Array;
   /** What the recorded answer said (`ReplyClass`; HTTP's class of status); 0 where nobody knows. */
   readonly replyClass: Uint8Array;
+  /** Its code (`Framer.code`): a place in `codes`. */
+  readonly code: Uint16Array;
+  readonly codes: Float64Array;
   /** Bits of ExchangeMark. */
   readonly marks: Uint8Array;
   /** Of which class the request is: a place in `classNames`, 0 for all that have none of their own. */
@@ -47,6 +50,9 @@ export interface ExchangeColumns {
   /** None where no request could be named. */
   readonly classNames: readonly string[];
 }
+
+/** A place has 16 bits. */
+const CODES_MAX = 0x1_0000;
 
 /** One row of the columns. */
 export interface ExchangeRow {
@@ -56,6 +62,8 @@ export interface ExchangeRow {
   answerBytes: number;
   answerEnd: number;
   replyClass: number;
+  /** As its framer has it. */
+  code: number;
   marks: number;
 }
 
@@ -73,6 +81,9 @@ export class ExchangeColumnsBuilder {
   readonly #answerEnd = new Uint32Column();
   readonly #replyClass = new Uint32Column();
   readonly #marks = new Uint32Column();
+  readonly #code = new Uint32Column();
+  /** By code: its place among all that occur; the first one is 0, no code. */
+  readonly #places = new Map([[0, 0]]);
 
   constructor(sessions: number, messages: number, stages: number) {
     this.protocol = new Uint8Array(new SharedArrayBuffer(sessions));
@@ -92,8 +103,19 @@ export class ExchangeColumnsBuilder {
     this.#kind.push(row.kind);
     this.#answerBytes.push(row.answerBytes);
     this.#answerEnd.push(row.answerEnd);
-    this.#replyClass.push(row.replyClass);
+    const place = this.#placeOf(row.code);
+    // What has a code of which there is no more room is not known.
+    this.#replyClass.push(place < 0 ? 0 : row.replyClass);
+    this.#code.push(Math.max(0, place));
     this.#marks.push(row.marks);
+  }
+
+  #placeOf(code: number): number {
+    const known = this.#places.get(code);
+    if (known !== undefined) return known;
+    if (this.#places.size >= CODES_MAX) return -1;
+    this.#places.set(code, this.#places.size);
+    return this.#places.size - 1;
   }
 
   /** @param classes of the exchanges that were added */
@@ -111,6 +133,8 @@ export class ExchangeColumnsBuilder {
       answerBytes: this.#answerBytes.toShared(),
       answerEnd: this.#answerEnd.toShared(),
       replyClass: this.#replyClass.toSharedOctets(),
+      code: this.#code.toSharedUint16(),
+      codes: Float64Array.from(this.#places.keys()),
       marks: this.#marks.toSharedOctets(),
       ...classes,
     };

@@ -54,13 +54,14 @@ interface Request {
   readonly end: number;
 }
 
-type Answer = Pick<ExchangeRow, 'answerBytes' | 'answerEnd' | 'replyClass' | 'marks'>;
+type Answer = Pick<ExchangeRow, 'answerBytes' | 'answerEnd' | 'replyClass' | 'code' | 'marks'>;
 
 /** Nobody has captured the answer. */
 const UNHEARD: Answer = {
   answerBytes: 0,
   answerEnd: 0,
   replyClass: 0,
+  code: 0,
   marks: ExchangeMark.FOLLOWED,
 };
 
@@ -254,10 +255,16 @@ export class ExchangeFinder {
       const isChunked = answers instanceof Http1Answers && answers.isChunked;
       const marks = ExchangeMark.FOLLOWED | (isChunked ? ExchangeMark.CHUNKED : 0);
       const { replyClass } = answers;
+      const code = replyClass > 0 ? answers.code : 0;
       this.#isCut =
         end < 0 ? isBeyond(answers) : end > stageEnd || this.#isLeft(session, stage, answers);
       if (this.#isCut) {
-        const answer = { answerBytes: stageEnd - at, answerEnd: stageEnd - start, replyClass };
+        const answer = {
+          answerBytes: stageEnd - at,
+          answerEnd: stageEnd - start,
+          replyClass,
+          code,
+        };
         found.push({ ...answer, marks: marks | ExchangeMark.CUT });
         // Behind an answer without an end nobody can tell where the next one begins: with the stage.
         const isEndless = answers.outcome === Outcome.UNTIL_CLOSE;
@@ -268,11 +275,17 @@ export class ExchangeFinder {
         const isAlone = found.length === 0 && asked === this.#done + 1;
         if (!isAlone || !this.#isTurn(session, stage)) found.length = 0;
         else {
-          found.push({ answerBytes: stageEnd - at, answerEnd: stageEnd - at, replyClass, marks });
+          found.push({
+            answerBytes: stageEnd - at,
+            answerEnd: stageEnd - at,
+            replyClass,
+            code,
+            marks,
+          });
         }
         return;
       } else {
-        found.push({ answerBytes: end - at, answerEnd: end - start, replyClass, marks });
+        found.push({ answerBytes: end - at, answerEnd: end - start, replyClass, code, marks });
         at = end;
       }
     }
@@ -296,6 +309,7 @@ export class ExchangeFinder {
       answerBytes: bytes,
       answerEnd: bytes,
       replyClass: 0,
+      code: 0,
       marks: 0,
     });
     this.#classes.add(framers?.name ?? null, session, start, messageEnd[message]);

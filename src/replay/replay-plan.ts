@@ -19,6 +19,9 @@ export interface ProtocolOfPort {
   readonly port: number | null;
   readonly protocol: ProtocolChoice;
 }
+/** How answers are compared with the recorded ones: see `AnswerCheck`. */
+export const Check = { OFF: 0, STATUS: 1, LENGTH: 2 } as const;
+export type Check = (typeof Check)[keyof typeof Check];
 
 /** A share of a run: users `u` with `u % shards === shard`. */
 export interface ReplayPlan extends TransportPlan {
@@ -38,6 +41,7 @@ export interface ReplayPlan extends TransportPlan {
   readonly accel: number;
   readonly pace: Pace;
   readonly close: Close;
+  readonly check: Check;
   readonly timeoutNs: number;
   /** Whether the targets answer every opening, so that none need be held back; absent: nobody knows. */
   readonly answersAll?: boolean;

@@ -6,8 +6,10 @@
  * batch. `nextDueNs` says when `onTimeout` has something to do; a spurious call is harmless.
  */
 import { PREFIX_BYTES } from '../base/prefix-bytes.ts';
+import { DifferenceRecorder } from '../measure/differences.ts';
+import { createExchangeFigures, type ExchangeFigures } from '../measure/exchange-figures.ts';
 import type { LatencyRecorder } from '../measure/histograms.ts';
-import { type ClassColumns, ClassRecorder } from '../measure/request-classes.ts';
+import { ClassRecorder } from '../measure/request-classes.ts';
 import { CONNECTION_BYTES_PER_USER, Connections } from '../schedule/connections.ts';
 import { TIMER_BYTES_PER_USER } from '../schedule/timing-wheel.ts';
 import { HeldOctets } from '../transport/held-octets.ts';
@@ -16,11 +18,12 @@ import { PacketIntake } from '../transport/packet-intake.ts';
 import type { CaptureBytes, PacketSink, Receiver, Sender } from '../transport/ports.ts';
 import { RECORDED_STREAM_BYTES_PER_USER, RecordedStream } from '../transport/recorded-stream.ts';
 import { TcpTransport, TRANSPORT_BYTES_PER_USER } from '../transport/tcp-transport.ts';
+import { AnswerCheck } from './answer-check.ts';
 import { Conversations } from './conversations.ts';
 import { octetsNeeded } from './octets-needed.ts';
 import { PLAY_BYTES_PER_USER, PlayTable } from './play-table.ts';
 import { type PreparedSessions, prepareSessions } from './prepared-sessions.ts';
-import type { ReplayPlan } from './replay-plan.ts';
+import { Check, type ReplayPlan } from './replay-plan.ts';
 import { PlaySendTimes } from './send-times.ts';
 import { Stages } from './stages.ts';
 
@@ -43,7 +46,7 @@ export class Replay extends Conversations implements PacketSink {
 
   /**
    * @param prepared what threads share; made here where nobody has made it
-   * @param classes where figures of each class of requests go; null: they are not told apart
+   * @param figures where figures of classes of requests and of differences go
    */
   constructor(
     plan: ReplayPlan,
@@ -53,7 +56,7 @@ export class Replay extends Conversations implements PacketSink {
     latency: LatencyRecorder,
     counters: Float64Array,
     prepared: PreparedSessions = prepareSessions(plan, capture),
-    classes: ClassColumns | null = null,
+    figures: ExchangeFigures = createExchangeFigures(prepared.exchanges.classNames.length),
   ) {
     const connections = new Connections(plan);
     const plays = new PlayTable(connections.count);
@@ -72,6 +75,9 @@ export class Replay extends Conversations implements PacketSink {
       counters,
       octetsNeeded(prepared.exchanges) > PREFIX_BYTES ? new HeldOctets() : null,
     );
+    const classes = figures.classes === null ? null : new ClassRecorder(figures.classes);
+    const differences = new DifferenceRecorder(figures.differences);
+    const checked = { plays, stages, counters, classes, differences };
     super(plan, {
       connections,
       plays,
@@ -81,7 +87,8 @@ export class Replay extends Conversations implements PacketSink {
       transport,
       latency,
       counters,
-      classes: classes === null ? null : new ClassRecorder(classes),
+      classes,
+      ...(plan.check === Check.OFF ? {} : { answerListener: new AnswerCheck(plan.check, checked) }),
     });
     this.connections = connections;
     this.transport = transport;

@@ -61,6 +61,11 @@ export class Stages extends ScriptSteps {
     return step >= this.end(session) || (this.#marks[step] & MessageMark.TURN) !== 0;
   }
 
+  /** The recorded answer's own code, as its framer has it; 0 without any. */
+  codeOf(exchange: number): number {
+    return this.exchanges.codes[this.exchanges.code[exchange]];
+  }
+
   /** How many exchanges' requests end in the message. */
   exchangesOfMessage(message: number): number {
     const { ofMessage } = this.exchanges;

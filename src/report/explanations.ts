@@ -37,6 +37,13 @@ export const EXPLANATIONS: readonly Explanation[] = [
     'answered',
     'requests that were answered to the end, and how much of the recorded rate that is',
   ),
+  fixed(
+    'requests',
+    'requests of one method and path, command or kind of statement are told apart; numbers and other ' +
+      'identifiers in paths are {id}. Most time: of all answers together; unlike: answers that were not ' +
+      'as recorded (--check)',
+  ),
+  fixed('unlike', 'recorded → came, the most frequent first, with a request of which it is true'),
   fixed('connected', 'handshakes that were completed; a user is one connection'),
   fixed('payload', 'bytes that TCP carried, without headers; what was sent again counts again'),
   fixed('checked', 'the embedded target compares all that it receives with the capture'),

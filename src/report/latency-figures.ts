@@ -15,7 +15,8 @@ const SCREEN_COLUMNS: readonly LatencyColumn[] = ['mean', 'p50', 'p90', 'p99', '
 /** Which go first when there is less room. */
 const DISPENSABLE: readonly string[] = ['mean', 'p90', 'p99.9', 'count', 'p50', 'max'];
 
-interface Unit {
+/** A unit of time, and how it is written. */
+export interface Unit {
   readonly name: 'µs' | 'ms' | 's';
   readonly perMs: number;
   readonly decimals: number;
@@ -58,14 +59,16 @@ export function latencyLines(latency: RunResult['latency'], width: number): stri
   return alignRight(table);
 }
 
-function unitOf(rows: readonly LatencyRow[]): Unit {
+/** The unit in which these rows are read best. */
+export function unitOf(rows: readonly LatencyRow[]): Unit {
   const largestMs = Math.max(...rows.map(({ max }) => max ?? 0));
   if (largestMs < 1) return MICROSECONDS;
   const medianMs = Math.max(...rows.map(({ p50 }) => p50 ?? 0));
   return medianMs < SECONDS_FROM_MS ? MILLISECONDS : SECONDS;
 }
 
-function cellOf(ms: number | null, { perMs, decimals }: Unit): string {
+/** A latency in a unit, without its name; `-` where nothing was measured. */
+export function cellOf(ms: number | null, { perMs, decimals }: Unit): string {
   if (ms === null) return '-';
   const [whole = '', fraction = ''] = (ms * perMs).toFixed(decimals).split('.');
   const grouped = whole.replace(/\B(?=(?:\d{3})+$)/g, ',');

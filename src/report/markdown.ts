@@ -3,6 +3,8 @@ import { NS_PER_SECOND } from '../base/time.ts';
 import { formatCount, formatDuration, formatRate } from '../base/units.ts';
 import { LATENCY_MEANINGS, LATENCY_NAMES } from '../measure/histograms.ts';
 import type { RunResult } from '../measure/result.ts';
+import { classTable } from './class-figures.ts';
+import { differenceRows } from './difference-figures.ts';
 import { nonZero, outcomeText, shareText, targetText, words } from './format.ts';
 import { latencyTable } from './latency-figures.ts';
 import { verdictOf } from './verdict.ts';
@@ -19,6 +21,8 @@ export function markdownReport(result: RunResult): string {
     thresholdTable(result),
     factTable(result),
     figureTable(result),
+    classesTable(result),
+    differenceTable(result),
     LATENCY_NAMES.map((name, i) => `- **${words(name)}**: ${LATENCY_MEANINGS[i]}`),
     result.generator.warnings.map((warning) => `> ⚠️ ${plain(warning)}`),
   ];
@@ -76,7 +80,8 @@ function factTable({
       ...nonZero({
         'requests never sent': exchanges.unsent,
         'requests not answered': exchanges.unanswered,
-        'answers of another status': exchanges.failed,
+        'answers unlike the recorded ones': exchanges.mismatched,
+        'answers that could not be checked': exchanges.unchecked,
         'times the target spoke unasked': exchanges.unsolicited,
       }).map(([what, count]) => [what, formatCount(count)]),
       ['connected', `${formatCount(rates.connected)}, ${formatRate(rates.connections)}`],
@@ -90,6 +95,25 @@ function factTable({
 function figureTable({ latency }: RunResult): string[] {
   const [head = [], ...rows] = latencyTable(latency);
   return table(head, rows, FIGURES);
+}
+
+/** Of many classes those on which most time was spent. */
+const CLASSES_SHOWN = 20;
+
+function classesTable({ classes }: RunResult): string[] {
+  if (classes.length === 0) return [];
+  const [head = [], ...rows] = classTable(classes);
+  const more = rows.length - CLASSES_SHOWN;
+  return [
+    ...table(head, rows.slice(0, CLASSES_SHOWN), FIGURES),
+    ...(more <= 0 ? [] : ['', `${formatCount(more)} more in \`classes.csv\` and \`result.json\``]),
+  ];
+}
+
+function differenceTable(result: RunResult): string[] {
+  const rows = differenceRows(result);
+  if (rows.length === 0) return [];
+  return table(['unlike the recording', 'recorded → came', 'answers', 'for instance'], rows, TEXT);
 }
 
 /** How the cells after the first are aligned: as text. */

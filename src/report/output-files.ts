@@ -1,6 +1,7 @@
 /** Everything that `--out DIR` holds. */
 import { LATENCY_NAMES } from '../measure/histograms.ts';
 import type { RunResult } from '../measure/result.ts';
+import { classCsv } from './class-csv.ts';
 import { csvReport } from './csv.ts';
 import { hgrmReport } from './hgrm.ts';
 import { hlogReport } from './hlog.ts';
@@ -26,6 +27,7 @@ export function outputFiles(result: RunResult, assets: HtmlAssets): ReadonlyMap<
     ['run.hlog', hlogReport(result)],
     ['timeline.csv', csvReport(result)],
     ['metrics.txt', openMetricsReport(result)],
+    ['classes.csv', classCsv(result)],
   ]);
   for (const name of LATENCY_NAMES) {
     // What was never measured has no distribution to plot.

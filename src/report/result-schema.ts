@@ -7,6 +7,7 @@
  * has no use for it.
  */
 import { z } from 'zod';
+import { DIFFERENCE_NAMES } from '../measure/differences.ts';
 import { encodeHistogram } from '../measure/histogram-codec.ts';
 import { Latency, LatencyTable } from '../measure/histograms.ts';
 import { RESULT_SCHEMA, type RunResult } from '../measure/result.ts';
@@ -52,10 +53,30 @@ const perLatency = <T extends z.ZodType>(of: T) =>
     held: z.exactOptional(of),
   });
 
+const differences = z.looseObject({
+  seen: z.array(
+    z.looseObject({
+      kind: z.enum(DIFFERENCE_NAMES),
+      requestClass: text,
+      count: number,
+      example: z.looseObject({
+        session: number,
+        number,
+        request: text,
+        recorded: text,
+        got: text,
+        gotBytes: number,
+      }),
+    }),
+  ),
+  left: number,
+});
+
 const requestClass = z.looseObject({
   name: text,
   sent: number,
   answered: number,
+  mismatched: later,
   response: latencyRow,
   histogram,
 });
@@ -101,13 +122,19 @@ const exchanges = z
     unsent: later,
     unsolicited: later,
     mismatched: number,
+    mismatchedBy: counts.optional(),
+    unchecked: later,
     otherLength: later,
     unfollowed: later,
     failed: later,
     statuses: counts.default({}),
     ofCompleted: later,
   })
-  .transform((each) => ({ ...each, planned: each.planned ?? each.sent }));
+  .transform((each) => ({
+    ...each,
+    planned: each.planned ?? each.sent,
+    mismatchedBy: each.mismatchedBy ?? { status: 0, length: each.mismatched, body: 0 },
+  }));
 
 const packets = z.looseObject({
   sent: number,
@@ -258,6 +285,7 @@ export const RESULT: z.ZodType<RunResult> = z
       lag: histogram,
       held: histogram.default(NO_HISTOGRAM),
     }),
+    differences: differences.default({ seen: [], left: 0 }),
     classes: z.array(requestClass).default([]),
     timeline,
     thresholds: z.array(threshold),

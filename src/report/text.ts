@@ -8,6 +8,8 @@ import {
   formatRate,
 } from '../base/units.ts';
 import type { RunResult } from '../measure/result.ts';
+import { classesText, classLines } from './class-figures.ts';
+import { differenceTexts } from './difference-figures.ts';
 import { EXPLANATIONS } from './explanations.ts';
 import {
   nonZero,
@@ -59,6 +61,7 @@ export function textReport(result: RunResult, options: TextOptions): string {
     whatBlock(result, width),
     ...loadBlocks(result, width),
     latencyLines(result.latency, width),
+    options.explain === true ? classLines(result.classes, width) : [],
     [...lossRows(result, width), ...generatorRows(result, width)],
     warnings.slice(WARNINGS_MAX).flat(),
     options.explain === true ? explanationBlock(result, width) : [],
@@ -164,11 +167,15 @@ function durationText({ durationSeconds, wallSeconds, clock }: RunResult): strin
 /** Where every user completed they need no block of their own. */
 function loadBlocks(result: RunResult, width: number): string[][] {
   const { planned, completed, completedWithFailures, unackedFin } = result.users;
-  const load = loadRows(result, width);
+  const load = [...loadRows(result, width), ...differenceLines(result, width)];
   if (completed < planned || completedWithFailures + unackedFin > 0)
     return [load, usersBlock(result, width)];
   return [[...load, ...row('users', `${formatCount(planned)}, all of them completed`, width)]];
 }
+
+/** What was unlike the recording most often, and an example of each. */
+const differenceLines = (result: RunResult, width: number): string[] =>
+  differenceTexts(result).flatMap((text, i) => row(i === 0 ? 'unlike' : '', text, width));
 
 function loadRows(result: RunResult, width: number): string[] {
   const { rates, users, bytes, packets, embedded } = result;
@@ -186,6 +193,8 @@ function loadRows(result: RunResult, width: number): string[] {
         `${formatBytes(bytes.received)} received in ${formatCount(packets.received)}`,
     ],
   ];
+  const kinds = classesText(result);
+  if (kinds !== null) rows.splice(2, 0, ['requests', kinds]);
   if (embedded !== null) {
     rows.push([
       'checked',
@@ -210,16 +219,9 @@ function dueText({ exchanges, rates }: RunResult): string {
 
 /** How many, which part of the recorded rate, how fast; and what is unlike the recording. */
 function answersText({ exchanges, rates }: RunResult): string {
-  const {
-    answered,
-    unanswered,
-    mismatched,
-    otherLength,
-    unfollowed,
-    failed,
-    statuses,
-    unsolicited,
-  } = exchanges;
+  const { answered, unanswered, mismatched, mismatchedBy, unchecked, otherLength, statuses } =
+    exchanges;
+  const { unsolicited, unfollowed } = exchanges;
   const classes = nonZero(statuses).map(([name, count]) => `${name} ${formatCount(count)}`);
   const parts = [
     formatCount(answered),
@@ -230,11 +232,20 @@ function answersText({ exchanges, rates }: RunResult): string {
   if (otherLength > 0)
     parts.push(`${formatCount(otherLength)} whole, but longer or shorter than recorded`);
   if (unfollowed > 0) parts.push(`${formatCount(unfollowed)} not as their protocol has it`);
-  if (mismatched > 0) parts.push(`${formatCount(mismatched)} not as long as recorded`);
-  if (failed > 0) parts.push(`${formatCount(failed)} with another status than recorded`);
+  if (mismatched > 0)
+    parts.push(
+      `${formatCount(mismatched)} unlike the recorded ones (${mismatchText(mismatchedBy)})`,
+    );
+  if (unchecked > 0) parts.push(`${formatCount(unchecked)} unchecked`);
   if (unsolicited > 0) parts.push(`${formatCount(unsolicited)} times the target spoke unasked`);
   return parts.map(whole).join(', ');
 }
+
+/** `1,234 status, 5 length`. */
+const mismatchText = (kinds: RunResult['exchanges']['mismatchedBy']): string =>
+  nonZero(kinds)
+    .map(([kind, count]) => `${formatCount(count)} ${kind}`)
+    .join(', ');
 
 const STATES = ['completed', 'refused', 'reset', 'timedOut', 'aborted', 'live', 'waiting'] as const;
 

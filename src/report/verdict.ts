@@ -124,20 +124,26 @@ function lateStartsCaveat({ generator, users }: RunResult): string[] {
 
 /** What was not as recorded: the status of answers, what came unasked, or lengths. */
 function unlikeCaveats({ exchanges }: RunResult): string[] {
-  const { planned, answered, failed, mismatched, statuses, unsolicited } = exchanges;
+  const { planned, answered, mismatched, mismatchedBy, statuses, unsolicited } = exchanges;
+  // Answers of another class count, too, where nobody was to compare them.
+  const status = Math.max(mismatchedBy.status, exchanges.failed);
   const caveats: string[] = [];
   if (unsolicited > planned * UNLIKE_SHARE_MAX) {
     caveats.push(
       `the target spoke unasked ${unsolicited === 1 ? 'once' : `${formatCount(unsolicited)} times`}`,
     );
   }
-  if (failed > answered * UNLIKE_SHARE_MAX) {
+  const others = mismatched - mismatchedBy.status;
+  if (status > answered * UNLIKE_SHARE_MAX) {
     const seen = Object.entries(statuses).filter(([, count]) => count > 0);
     const list = seen.map(([status, count]) => `${status} ${formatCount(count)}`).join(', ');
-    const share = shareText(failed, answered);
-    caveats.push(`${share} of the answers have another status than the recorded ones (${list})`);
-  } else if (mismatched > answered * UNLIKE_SHARE_MAX) {
-    caveats.push(`${shareText(mismatched, answered)} of the answers are not as long as recorded`);
+    const share = shareText(status, answered);
+    const found = list === '' ? '' : ` (${list})`;
+    caveats.push(`${share} of the answers have another status than the recorded ones${found}`);
+  } else if (others > answered * UNLIKE_SHARE_MAX) {
+    const what =
+      mismatchedBy.body > mismatchedBy.length ? 'have another body than' : 'are not as long as';
+    caveats.push(`${shareText(others, answered)} of the answers ${what} recorded`);
   }
   return caveats;
 }

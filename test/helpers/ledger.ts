@@ -1,5 +1,6 @@
 /** Whether the sums of a run come out even, for runs that make no result of their own. */
 import { buildResult } from '../../src/measure/build-result.ts';
+import { NO_DIFFERENCES } from '../../src/measure/differences.ts';
 import { LatencyTable } from '../../src/measure/histograms.ts';
 import { NO_CLASSES } from '../../src/measure/request-classes.ts';
 import { FACTS } from '../measure/sample-run.ts';
@@ -17,6 +18,12 @@ export function ledgerFaults(
   classes = NO_CLASSES,
 ): readonly string[] {
   const timeline = { intervalNs: 1e9, intervals: [] };
-  const measured = { counters, latency: NO_LATENCY, classes, timeline };
+  const measured = {
+    counters,
+    latency: NO_LATENCY,
+    classes,
+    differences: NO_DIFFERENCES,
+    timeline,
+  };
   return buildResult({ ...FACTS, plays }, measured, []).faults;
 }

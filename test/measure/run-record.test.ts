@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { NS_PER_SECOND } from '../../src/base/time.ts';
 import { Counter, createCounters } from '../../src/measure/counters.ts';
+import { addDifferences, type Differences } from '../../src/measure/differences.ts';
 import {
   LATENCY_NAMES,
   Latency,
@@ -72,10 +73,29 @@ interface Thread {
   readonly counters: Float64Array;
   readonly columns: Float64Array;
   readonly classes: ClassColumns;
+  readonly differences: Differences;
   readonly timeline: Timeline;
   /** Connections that are open from each time on. */
   readonly open: readonly (readonly [number, number])[];
 }
+
+/** Few different ones, so that threads see the same. */
+const seenBy = (events: readonly Event[]): Differences => ({
+  seen: events.map(({ latency, ns, opens }) => ({
+    kind: opens ? ('status' as const) : ('length' as const),
+    requestClass: opens ? '' : (CLASSES.at(latency % CLASSES.length) ?? ''),
+    count: 1 + latency,
+    example: {
+      session: latency,
+      number: latency % 2,
+      request: `GET /${latency}`,
+      recorded: `${latency % 2}`,
+      got: `${ns % 3}`,
+      gotBytes: ns % 3,
+    },
+  })),
+  left: events.length,
+});
 
 function threadOf(events: readonly Event[]): Thread {
   const counters = createCounters();
@@ -102,7 +122,14 @@ function threadOf(events: readonly Event[]): Thread {
     open.push([nowNs, counters[Counter.ESTABLISHED]]);
   }
   const timeline = intervals.finish(nowNs);
-  return { counters, columns: recorder.columns, classes, timeline, open };
+  return {
+    counters,
+    columns: recorder.columns,
+    classes,
+    differences: seenBy(events),
+    timeline,
+    open,
+  };
 }
 
 const recordOfThreads = (share: number, threads: readonly Thread[]): RunRecord =>
@@ -113,15 +140,17 @@ const recordOfThreads = (share: number, threads: readonly Thread[]): RunRecord =
       CLASSES,
       threads.map(({ classes }) => classes),
     ),
+    differences: addDifferences(threads.map(({ differences }) => differences)),
     timelines: threads.map(({ timeline }) => timeline),
   });
 
 /** Everything but the shares, as text: much quicker to compare than thousands of numbers. */
-const sumsOf = ({ counters, latency, classes, timelines }: RunRecord): string[] => {
+const sumsOf = ({ counters, latency, classes, differences, timelines }: RunRecord): string[] => {
   const lines = (name: string, value: unknown): string =>
     `${name} ${JSON.stringify(value, (_, each) => (ArrayBuffer.isView(each) ? String(each) : each))}`;
   return [
     lines('counters', counters),
+    lines('differences', differences),
     lines('classes', [classes.names, classes.counts]),
     ...classes.names.flatMap((name, i) => [
       lines(name, classes.response.totals(i)),

@@ -1,6 +1,7 @@
 /** Results with a record, of runs whose response times a test chooses. */
 import { NS_PER_MS, NS_PER_SECOND } from '../../src/base/time.ts';
 import { Counter, createCounters } from '../../src/measure/counters.ts';
+import { NO_DIFFERENCES } from '../../src/measure/differences.ts';
 import { Latency, LatencyRecorder, LatencyTable } from '../../src/measure/histograms.ts';
 import { IntervalRecorder } from '../../src/measure/intervals.ts';
 import { resultOf } from '../../src/measure/record-result.ts';
@@ -94,6 +95,7 @@ export function sampleRunRecord({
       counters: [counters],
       latency: LatencyTable.of([recorder.columns]),
       classes: NO_CLASSES,
+      differences: NO_DIFFERENCES,
       timelines: [timeline],
     },
   );

@@ -2,6 +2,7 @@ import { NS_PER_SECOND } from '../../src/base/time.ts';
 import { parseThreshold } from '../../src/cli/values/thresholds.ts';
 import { buildResult, type RunTotals } from '../../src/measure/build-result.ts';
 import { Counter, createCounters } from '../../src/measure/counters.ts';
+import { NO_DIFFERENCES } from '../../src/measure/differences.ts';
 import { Latency, LatencyRecorder, LatencyTable } from '../../src/measure/histograms.ts';
 import { IntervalRecorder } from '../../src/measure/intervals.ts';
 import { NO_CLASSES } from '../../src/measure/request-classes.ts';
@@ -70,6 +71,7 @@ const COUNTED: Partial<Record<CounterName, number>> = {
   EXCHANGES_SENT: 1990,
   EXCHANGES_ANSWERED: 1980,
   EXCHANGES_MISMATCHED: 5,
+  MISMATCHED_LENGTH: 5,
   PACKETS_SENT: 9000,
   PACKETS_RECEIVED: 8000,
   RETRANSMITTED: 8,
@@ -113,7 +115,7 @@ export function sampleRecord(changes: Partial<Record<CounterName, number>> = {})
     counters[Counter[name as CounterName]] = count;
   }
   const latency = LatencyTable.of([recorder.columns]);
-  return { counters, latency, classes: NO_CLASSES, timeline };
+  return { counters, latency, classes: NO_CLASSES, differences: NO_DIFFERENCES, timeline };
 }
 
 export const sampleResult = (

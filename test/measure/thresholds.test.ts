@@ -69,6 +69,18 @@ describe('a threshold', () => {
     ]);
   });
 
+  test('counts statuses by class, of all statuses, and what could not be compared, of all answers', () => {
+    const changes = { STATUS_2XX: 990, STATUS_5XX: 10, EXCHANGES_UNCHECKED: 198 };
+    const wanted = ['status5xx:rate<0.1%', 'status5xx:count<=10', 'unchecked:rate<=10%'];
+    expect(sampleResult(wanted, {}, changes).thresholds).toMatchObject([
+      { ok: false, actual: 0.01 },
+      { ok: true, actual: 10 },
+      { ok: true, actual: 0.1 },
+    ]);
+    // Without any status there is none to count.
+    expect(sampleResult(['status5xx:rate<1%']).thresholds).toMatchObject([{ ok: false }]);
+  });
+
   // The column is that of the first character that cannot stand there.
   test.each([
     ['', 1, /a metric \(connect, .*\) is missing/],

@@ -4,13 +4,12 @@ import { expect } from 'vitest';
 import { NEVER_NS } from '../../src/base/time.ts';
 import { EmbeddedTarget } from '../../src/embedded/embedded-target.ts';
 import { COUNTERS, Counter, createCounters } from '../../src/measure/counters.ts';
+import type { Differences } from '../../src/measure/differences.ts';
+import { createExchangeFigures } from '../../src/measure/exchange-figures.ts';
 import { LatencyRecorder, LatencyTable } from '../../src/measure/histograms.ts';
 import { IntervalRecorder } from '../../src/measure/intervals.ts';
-import {
-  createClassColumns,
-  type RequestClasses,
-  sumClasses,
-} from '../../src/measure/request-classes.ts';
+import type { RequestClasses } from '../../src/measure/request-classes.ts';
+import { sumFigures } from '../../src/replay/difference-texts.ts';
 import { prepareSessions } from '../../src/replay/prepared-sessions.ts';
 import { Replay } from '../../src/replay/replay.ts';
 import { enginePlan } from '../../src/run/plan/engine-plan.ts';
@@ -20,6 +19,7 @@ import { clientDirectory } from '../../src/run/threads/embedded-thread.ts';
 import { CONTROL_WORDS } from '../../src/run/threads/thread-job.ts';
 import { playThrough } from '../../src/run/threads/thread-run.ts';
 import { DEFAULT_CLIENTS } from '../../src/schedule/client-addresses.ts';
+import type { ReadOctets } from '../../src/session/script/stream-view.ts';
 import { ledgerFaults } from '../helpers/ledger.ts';
 import { planOf } from '../helpers/plan.ts';
 import { handMade, type SessionSpec } from '../helpers/scripts.ts';
@@ -42,6 +42,7 @@ export const OPTIONS: ReplayOptions = {
   maxGapNs: null,
   timeoutNs: 30e9,
   close: 'recorded',
+  check: 'status',
   mss: null,
   sack: null,
   timestamps: true,
@@ -63,6 +64,7 @@ export interface Played {
   readonly counters: Float64Array;
   readonly latency: LatencyTable;
   readonly classes: RequestClasses;
+  readonly differences: Differences;
   readonly endMs: number;
   readonly replay: Replay;
 }
@@ -97,27 +99,20 @@ export function play(specs: readonly SessionSpec[], options: PlayOptions = {}): 
   const engine = enginePlan(plan, 0, 1, links);
   const prepared = prepareSessions(engine, capture);
   const { classNames: names } = prepared.exchanges;
-  const classColumns = createClassColumns(names.length);
-  const replay = new Replay(
-    engine,
-    target,
-    target,
-    capture,
-    latency,
-    counters,
-    prepared,
-    names.length === 0 ? null : classColumns,
-  );
+  const figures = createExchangeFigures(names.length);
+  const replay = new Replay(engine, target, target, capture, latency, counters, prepared, figures);
   const control = new Int32Array(new SharedArrayBuffer(CONTROL_WORDS * 4));
   const intervals = new IntervalRecorder(latency, counters);
   const endNs = playThrough(embeddedTurns({ replay, target, intervals, control, nowNs: null }));
   // A run that ends by its time leaves users out.
   const plays =
     plan.stopStartingNs === NEVER_NS ? plan.users * plan.iterations : counters[Counter.STARTED];
-  const classes = sumClasses(names, [classColumns]);
+  const read: ReadOctets = (offset, into) => capture.read(offset, into);
+  const { exchanges } = prepared;
+  const { classes, differences } = sumFigures(scripts, exchanges, read, [figures]);
   expect(ledgerFaults(counters, plays, classes)).toEqual([]);
   const table = LatencyTable.of([latency.columns]);
-  return { counters, latency: table, classes, endMs: endNs / 1e6, replay };
+  return { counters, latency: table, classes, differences, endMs: endNs / 1e6, replay };
 }
 
 /** The counters that are not 0, by name. */

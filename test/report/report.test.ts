@@ -83,10 +83,20 @@ describe('the verdict', () => {
   test.each([
     [
       'statuses that nobody recorded',
-      { EXCHANGES_FAILED: 1980, STATUS_5XX: 1980, EXCHANGES_MISMATCHED: 1980 },
+      {
+        EXCHANGES_FAILED: 1980,
+        STATUS_5XX: 1980,
+        EXCHANGES_MISMATCHED: 1980,
+        MISMATCHED_STATUS: 1980,
+        MISMATCHED_LENGTH: 0,
+      },
       '100% of the answers have another status than the recorded ones (5xx 1,980)',
     ],
-    ['other lengths', { EXCHANGES_MISMATCHED: 199 }, '10.1% of the answers are not as long'],
+    [
+      'other lengths',
+      { EXCHANGES_MISMATCHED: 199, MISMATCHED_LENGTH: 199 },
+      '10.1% of the answers are not as long',
+    ],
     ['what came unasked', { EXCHANGES_UNSOLICITED: 1200 }, 'the target spoke unasked 1,200 times'],
   ])('is not good with %s, and says so in the first line', (_what, changes, caveat) => {
     for (const thresholds of [[], ['errors:rate<5%']]) {
@@ -99,7 +109,13 @@ describe('the verdict', () => {
   });
 
   test('takes a tenth of unlike answers for chance', () => {
-    const changes = { ...ALL_WELL, EXCHANGES_MISMATCHED: 198, EXCHANGES_FAILED: 198 };
+    const changes = {
+      ...ALL_WELL,
+      EXCHANGES_MISMATCHED: 198,
+      MISMATCHED_LENGTH: 0,
+      MISMATCHED_STATUS: 198,
+      EXCHANGES_FAILED: 198,
+    };
     expect(verdictOf(sampleResult([], {}, changes)).level).toBe('good');
   });
 
@@ -421,6 +437,7 @@ test('the output folder holds every report, and no plot of nothing', () => {
     'run.hlog',
     'timeline.csv',
     'metrics.txt',
+    'classes.csv',
     'connect.hgrm',
     'firstByte.hgrm',
     'response.hgrm',

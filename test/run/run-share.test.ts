@@ -4,12 +4,13 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseClients } from '../../src/cli/values/clients.ts';
 import { createCounters } from '../../src/measure/counters.ts';
+import { createExchangeFigures } from '../../src/measure/exchange-figures.ts';
 import { LatencyTable } from '../../src/measure/histograms.ts';
 import { mergeResults } from '../../src/measure/merge-results.ts';
 import { resultOf } from '../../src/measure/record-result.ts';
-import { createClassColumns, sumClasses } from '../../src/measure/request-classes.ts';
 import type { RunResult } from '../../src/measure/result.ts';
 import { recordOf } from '../../src/measure/run-record.ts';
+import { sumFigures } from '../../src/replay/difference-texts.ts';
 import { prepareSessions } from '../../src/replay/prepared-sessions.ts';
 import { draftPlan } from '../../src/run/plan/draft-plan.ts';
 import type { ReplayOptions } from '../../src/run/plan/options.ts';
@@ -49,11 +50,11 @@ function played(options: ReplayOptions, shards = 1): RunResult {
   const { classNames: names } = prepared.exchanges;
   const threads = Array.from({ length: shards }, (__, shard) => {
     const counters = createCounters();
-    const classes = createClassColumns(names.length);
+    const figures = createExchangeFigures(names.length);
     const shared = { plan, prepared, shards, network: null, realTime: false, control };
-    const run = openEmbeddedThread({ ...shared, shard, counters, classes }, capture);
+    const run = openEmbeddedThread({ ...shared, shard, counters, figures }, capture);
     const timeline = playThrough(run.turns('0'));
-    return { counters, classes, timeline, columns: run.latency.columns };
+    return { counters, figures, timeline, columns: run.latency.columns };
   });
   const { share } = plan;
   const identity = {
@@ -86,9 +87,11 @@ function played(options: ReplayOptions, shards = 1): RunResult {
     recordOf(identity, facts, {
       counters: threads.map(({ counters }) => counters),
       latency,
-      classes: sumClasses(
-        names,
-        threads.map(({ classes }) => classes),
+      ...sumFigures(
+        scripts,
+        prepared.exchanges,
+        (at, into) => capture.read(at, into),
+        threads.map(({ figures }) => figures),
       ),
       timelines: threads.map(({ timeline }) => timeline),
     }),

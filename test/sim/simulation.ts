@@ -7,7 +7,7 @@ import { EmbeddedTarget, type EmbeddedTargetOptions } from '../../src/embedded/e
 import { Counter, createCounters } from '../../src/measure/counters.ts';
 import { LatencyRecorder } from '../../src/measure/histograms.ts';
 import { Replay } from '../../src/replay/replay.ts';
-import { Close, Pace, type ReplayPlan } from '../../src/replay/replay-plan.ts';
+import { Check, Close, Pace, type ReplayPlan } from '../../src/replay/replay-plan.ts';
 import { AddressPool } from '../../src/schedule/address-pool.ts';
 import { planArrivals } from '../../src/schedule/arrivals.ts';
 import { wholeRun } from '../../src/schedule/run-share.ts';
@@ -117,6 +117,7 @@ export function makeEnds(options: SimulationOptions): Ends {
     accel: 1,
     pace: Pace.THINK,
     close: Close.RECORDED,
+    check: Check.STATUS,
     // Nobody is given up: whatever is lost must come through in the end.
     timeoutNs: 12 * 3600 * NS_PER_SECOND,
     seed,

@@ -6,7 +6,7 @@ import { createCounters } from '../../src/measure/counters.ts';
 import { LatencyRecorder } from '../../src/measure/histograms.ts';
 import { PlayFlag } from '../../src/replay/play-table.ts';
 import { Replay } from '../../src/replay/replay.ts';
-import { Close, Pace, type ReplayPlan } from '../../src/replay/replay-plan.ts';
+import { Check, Close, Pace, type ReplayPlan } from '../../src/replay/replay-plan.ts';
 import { AddressPool } from '../../src/schedule/address-pool.ts';
 import { planArrivals } from '../../src/schedule/arrivals.ts';
 import { wholeRun } from '../../src/schedule/run-share.ts';
@@ -148,6 +148,7 @@ function planOf(scenario: Scenario, { scripts }: Recorded): ReplayPlan {
     accel: 1,
     pace: paceOf(client.pace),
     close: closeOf(client.close),
+    check: Check.STATUS,
     timeoutNs: client.timeoutNs,
     seed,
     epochMs: 0,

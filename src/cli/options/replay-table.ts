@@ -9,6 +9,7 @@ import { parsePorts } from '../values/ports.ts';
 import { parseShare, parseStartAt } from '../values/share.ts';
 import { parseThreshold } from '../values/thresholds.ts';
 import { CAPTURE_ROWS } from './capture-table.ts';
+import { checkRow } from './check-row.ts';
 import { COMMON_ROWS, CONFIG_ROWS, metrics, SUMMARY_ROWS } from './common-rows.ts';
 import { DURATION_NS, FILE, FOLDER, oneOf, sizeWithin, whole } from './kinds.ts';
 import { NETWORK_ROWS } from './network-rows.ts';
@@ -176,6 +177,7 @@ const RUN_ROWS = {
     help: 'Run the embedded target on the clock, not on virtual time',
     only: 'embedded',
   }),
+  check: checkRow(RUN),
   threshold: list(
     {
       form: 'EXPR',

@@ -40,6 +40,8 @@ const LEDGER_STATES: readonly (keyof Ledger)[] = [
 const COUNTING: ReadonlyMap<string, 'fraction' | 'per second'> = new Map([
   ['errors', 'fraction'],
   ['mismatches', 'fraction'],
+  ['unchecked', 'fraction'],
+  ...[1, 2, 3, 4, 5].map((digit) => [`status${digit}xx`, 'fraction'] as const),
   ['failures', 'fraction'],
   ['retransmits', 'fraction'],
   ['exchanges', 'per second'],

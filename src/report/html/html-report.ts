@@ -5,6 +5,7 @@
 import type { RunResult } from '../../measure/result.ts';
 import { verdictOf } from '../verdict.ts';
 import { type Chart, chartsOf } from './chart-data.ts';
+import { requestsSection } from './class-section.ts';
 import { figuresSection, headerSection, tablesSection } from './html-sections.ts';
 import { html, type Markup } from './markup.ts';
 import { chartFigures, type HtmlAssets, htmlPage } from './page.ts';
@@ -16,6 +17,7 @@ export function htmlReport(result: RunResult, assets: HtmlAssets): string {
     headline: verdictOf(result).headline,
     header: headerSection(result),
     main: html`${figuresSection(result)}
+${requestsSection(result)}
 ${chartsSection(charts, result)}
 ${tablesSection(result)}`,
     charts,

@@ -165,17 +165,8 @@ function userRows({ users }: RunResult): string[][] {
 }
 
 function answerRows({ exchanges, answerRules }: RunResult): string[][] {
-  const {
-    answered,
-    unanswered,
-    unsent,
-    unsolicited,
-    mismatched,
-    otherLength,
-    unfollowed,
-    failed,
-    statuses,
-  } = exchanges;
+  const { answered, unanswered, unsent, unsolicited, otherLength, failed, statuses } = exchanges;
+  const { mismatched, mismatchedBy, unchecked, unfollowed } = exchanges;
   const of = (name: string, count: number): string[] => [
     name,
     formatCount(count),
@@ -189,10 +180,12 @@ function answerRows({ exchanges, answerRules }: RunResult): string[][] {
     ['the target spoke unasked', formatCount(unsolicited), ''],
     of('answered', answered),
     ...nonZero(statuses).map(([status, count]) => of(`status ${status}`, count)),
-    of('of another status than recorded', failed),
+    of('of another class of status than recorded', failed),
     of('whole, of another length than recorded', otherLength),
     of('not as their protocol has it, or cut off by the snap length', unfollowed),
-    of('of another length than recorded, and nothing says that they are whole', mismatched),
+    of('unlike the recorded ones', mismatched),
+    ...nonZero(mismatchedBy).map(([kind, count]) => of(`unlike in ${kind}`, count)),
+    of('that could not be checked', unchecked),
     ...nonZero(answerRules).map(([rule, count]) => of(`end told by: ${rule}`, count)),
   ];
 }

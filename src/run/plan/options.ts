@@ -60,6 +60,9 @@ export type PaceName = 'think' | 'schedule' | 'none';
 /** Who ends a connection: `--close`. */
 export type CloseName = 'recorded' | 'server' | 'reset';
 
+/** How answers are compared with the recorded ones: `--check`. */
+export type CheckName = 'status' | 'length' | 'off';
+
 /** How frames leave: `--sender`. */
 export type SenderName = 'packet' | 'ip' | 'raw-socket';
 
@@ -133,6 +136,7 @@ export interface ReplayOptions {
   /** No progress on an expected answer for this long ends the user as timed out. */
   readonly timeoutNs: number;
   readonly close: CloseName;
+  readonly check: CheckName;
 
   /** TCP's maximum segment size to offer, 64..65495; `null`: 1460, or 1440 over IPv6. */
   readonly mss: number | null;

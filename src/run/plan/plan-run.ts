@@ -2,7 +2,7 @@
 
 import type { IpAddress } from '../../base/address.ts';
 import { NEVER_NS, NS_PER_SECOND } from '../../base/time.ts';
-import { Close, Pace } from '../../replay/replay-plan.ts';
+import { Check, Close, Pace } from '../../replay/replay-plan.ts';
 import { withoutAddresses } from '../../schedule/client-addresses.ts';
 import { addressesOfShare, usersOfShare } from '../../schedule/run-share.ts';
 import { planConnections } from './connections.ts';
@@ -69,6 +69,7 @@ export function planRun(draft: PlanDraft, surroundings: Surroundings, epochMs: n
     accel: options.accel,
     pace: paceOf(options),
     close: closeOf(options),
+    check: checkOf(options),
     timeoutNs: options.timeoutNs,
     seed: options.seed,
     epochMs,
@@ -102,6 +103,11 @@ function windowScaleOf(windowBytes: number): number {
 function paceOf({ pace }: ReplayOptions): Pace {
   if (pace === 'schedule') return Pace.SCHEDULE;
   return pace === 'none' ? Pace.NONE : Pace.THINK;
+}
+
+function checkOf({ check }: ReplayOptions): Check {
+  if (check === 'off') return Check.OFF;
+  return check === 'length' ? Check.LENGTH : Check.STATUS;
 }
 
 function closeOf({ close }: ReplayOptions): Close {

@@ -47,7 +47,7 @@ export function openEmbeddedThread(job: ThreadJob, capture: CaptureBytes): Threa
     latency,
     counters,
     job.prepared,
-    job.classes,
+    job.figures,
   );
   return {
     latency,

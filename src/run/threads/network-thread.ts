@@ -85,13 +85,13 @@ export function openNetworkThread(
 }
 
 function engineOf(
-  { counters, prepared, classes }: ThreadJob,
+  { counters, prepared, figures }: ThreadJob,
   plan: ReplayPlan,
   { sender, receiver }: LocalIo,
   capture: CaptureBytes,
   latency: LatencyRecorder,
 ): Replay {
-  return new Replay(plan, sender, receiver, capture, latency, counters, prepared, classes);
+  return new Replay(plan, sender, receiver, capture, latency, counters, prepared, figures);
 }
 
 function readCounts(io: LocalIo, counters: Float64Array, totals?: Float64Array): void {

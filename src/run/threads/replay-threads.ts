@@ -5,15 +5,13 @@ import { errorFrom } from '../../base/posted-failure.ts';
 import { openCaptureBytes } from '../../io/files/capture-file.ts';
 import { runStartsNow } from '../../io/receive/run-clock.ts';
 import { createCounters } from '../../measure/counters.ts';
+import { createExchangeFigures, type ExchangeFigures } from '../../measure/exchange-figures.ts';
 import { LatencyTable } from '../../measure/histograms.ts';
 import type { Timeline } from '../../measure/intervals.ts';
-import {
-  type ClassColumns,
-  createClassColumns,
-  sumClasses,
-} from '../../measure/request-classes.ts';
-import type { Measurements } from '../../measure/run-record.ts';
+import { type Measurements, nothingMeasured } from '../../measure/run-record.ts';
+import { sumFigures } from '../../replay/difference-texts.ts';
 import { type PreparedSessions, prepareTurns } from '../../replay/prepared-sessions.ts';
+import type { ReadOctets } from '../../session/script/stream-view.ts';
 import type { NetworkWay } from '../plan/network-way.ts';
 import type { RunPlan } from '../plan/run-plan.ts';
 import { StartGate } from './start-gate.ts';
@@ -51,9 +49,9 @@ export class ReplayThreads {
   readonly #workers: Worker[] = [];
   readonly #counters: Float64Array<SharedArrayBuffer>[];
   readonly #latencies: Float64Array<SharedArrayBuffer>[] = [];
-  /** A thread's figures of each class of requests; none where no request has a class. */
-  #classes: readonly ClassColumns[] = [];
-  #classNames: readonly string[] = [];
+  /** A thread's each, from when the sessions are prepared. */
+  #figures: readonly ExchangeFigures[] = [];
+  #prepared: PreparedSessions | null = null;
   readonly #timelines: Timeline[] = [];
   readonly #notes = new Set<string>();
   readonly #gate: StartGate;
@@ -74,8 +72,17 @@ export class ReplayThreads {
   /** What the threads hold, when they have ended. */
   get measurements(): Measurements {
     const latency = LatencyTable.of(this.#latencies);
-    const classes = sumClasses(this.#classNames, this.#classes);
-    return { counters: this.#counters, latency, classes, timelines: this.#timelines };
+    const measured = { counters: this.#counters, latency, timelines: this.#timelines };
+    if (this.#prepared === null) return { ...nothingMeasured(), ...measured };
+    const { scripts } = this.#options.plan;
+    const { exchanges } = this.#prepared;
+    const capture = openCaptureBytes(scripts.files);
+    try {
+      const read: ReadOctets = (offset, into) => capture.read(offset, into);
+      return { ...measured, ...sumFigures(scripts, exchanges, read, this.#figures) };
+    } finally {
+      capture.close();
+    }
   }
 
   /** What the threads did to their surroundings; each line once. */
@@ -114,10 +121,9 @@ export class ReplayThreads {
     const capture = openCaptureBytes(plan.scripts.files);
     try {
       const prepared = await inSlices(prepareTurns(plan, capture));
-      const { classNames: names } = prepared.exchanges;
-      this.#classNames = names;
-      if (names.length > 0)
-        this.#classes = this.#counters.map(() => createClassColumns(names.length));
+      const { classNames } = prepared.exchanges;
+      this.#figures = this.#counters.map(() => createExchangeFigures(classNames.length));
+      this.#prepared = prepared;
       return prepared;
     } finally {
       capture.close();
@@ -128,7 +134,7 @@ export class ReplayThreads {
     const { plan, network, realTime, threads } = this.#options;
     const counters = this.#counters[shard];
     const control = this.#control;
-    const classes = this.#classes.at(shard) ?? null;
+    const figures = this.#figures[shard];
     return {
       plan,
       prepared,
@@ -137,7 +143,7 @@ export class ReplayThreads {
       network,
       realTime,
       counters,
-      classes,
+      figures,
       control,
     };
   }

@@ -1,7 +1,7 @@
 /** What is posted between a run and the threads that play: plain data and shared memory. */
 import type { PostedFailure } from '../../base/posted-failure.ts';
+import type { ExchangeFigures } from '../../measure/exchange-figures.ts';
 import type { Timeline } from '../../measure/intervals.ts';
-import type { ClassColumns } from '../../measure/request-classes.ts';
 import type { PreparedSessions } from '../../replay/prepared-sessions.ts';
 import type { NetworkWay } from '../plan/network-way.ts';
 import type { RunPlan } from '../plan/run-plan.ts';
@@ -28,8 +28,7 @@ export interface ThreadJob {
   /** Of the embedded target: whether it lives on the clock. */
   readonly realTime: boolean;
   readonly counters: Float64Array<SharedArrayBuffer>;
-  /** Where figures of each class of requests go; `null` where no request has one. */
-  readonly classes: ClassColumns | null;
+  readonly figures: ExchangeFigures;
   readonly control: Int32Array<SharedArrayBuffer>;
 }
 
