@@ -52,7 +52,7 @@ export const SIZE: ValueKind<number> = {
 export const sizeWithin = (range: Range): ValueKind<number> => ({
   ...SIZE,
   parse: (text) => parseSizeWithin(text, range),
-  example: '64KiB',
+  example: range.min <= 65_536 ? '64KiB' : '64MiB',
 });
 
 /** One of a few words. */
