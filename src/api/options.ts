@@ -90,10 +90,17 @@ export interface ReplayOptions extends CaptureOptions {
    */
   readonly framing?: OneOrMore<string>;
   /**
-   * `N`: connections in total. Users play the sessions in turn, in capture order. Default: one per
-   * replayable session.
+   * `N`: users in total: connections, or clients with `--per client`. Users play the sessions, or
+   * the recorded clients, in turn, in capture order. Default: one per replayable session, or per
+   * recorded client.
    */
   readonly users?: OptionValue;
+  /**
+   * `connection|client`: what a user is: one connection that plays one session; or one recorded
+   * client address with all of its connections, in their recorded order and overlap, from an
+   * address of its own. Default: connection.
+   */
+  readonly per?: 'connection' | 'client';
   /**
    * `POOL`: client addresses: CIDR, `A-B`, `a.b.c.x`, `a.b.c.*`, and lists of these; or `own`: this
    * machine's. Default: 198.18.0.0/15; 2001:2::/96 for an IPv6 target.

@@ -1,10 +1,12 @@
 /** Values of options that are one of a few words: for reading them, and for completing them. */
 import type { SourceMode } from '../io/intercept/intercept-source.ts';
-import type { CheckName, CloseName, PaceName, SenderName } from '../run/plan/options.ts';
+import type { CheckName, CloseName, PaceName, PerName, SenderName } from '../run/plan/options.ts';
 import type { Incomplete } from '../session/reading/session-selection.ts';
 
 /** `--order`. */
 export const ORDERS = ['ip', 'port'] as const;
+/** `--per`. */
+export const PERS: readonly PerName[] = ['connection', 'client'];
 /** `--pace`. */
 export const PACES: readonly PaceName[] = ['think', 'schedule', 'none'];
 /** `--close`. */

@@ -73,7 +73,6 @@ const LATER = 'is not available in this version';
 /** What to say of options of `gryphon replay` that other tools, later versions and ancestors have. */
 export const REPLAY_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ...OTHER_TOOLS,
-  ['per', `${LATER}: a user is one connection that plays one session`],
   ['m', 'is the old spelling: write --order ip or --order port'],
   ['e', 'is the old spelling: write --seed N'],
   ['M', 'is the old spelling: write --mss N'],

@@ -92,6 +92,7 @@ const plainOptions = (values: ReplayValues) => ({
   protocols: [...values.protocol, ...values.framing],
   share: values.share,
   startAt: values.startAt,
+  per: values.per,
   users: values.users ?? values.ramp?.at(-1)?.users ?? null,
   ports: values.ports,
   order: values.order,

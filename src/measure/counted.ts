@@ -2,17 +2,18 @@
 import { NS_PER_SECOND } from '../base/time.ts';
 import { Counter } from './counters.ts';
 import { total } from './ledger.ts';
-import type { RunResult, UserReport } from './result.ts';
+import type { Ledger, RunResult, UserReport } from './result.ts';
 import type { RunFacts } from './run-facts.ts';
 
 /** What of a result follows from counters alone. */
 export type CountedPart = Pick<
   RunResult,
-  'users' | 'exchanges' | 'answerRules' | 'packets' | 'bytes' | 'rates' | 'embedded'
+  'users' | 'clients' | 'exchanges' | 'answerRules' | 'packets' | 'bytes' | 'rates' | 'embedded'
 >;
 
 /** What has to be known besides. */
-export interface CountedFacts extends Pick<RunFacts, 'durationNs' | 'plays' | 'recordedPerSecond'> {
+export interface CountedFacts
+  extends Pick<RunFacts, 'durationNs' | 'plays' | 'clientPlays' | 'recordedPerSecond'> {
   readonly plan: Pick<RunFacts['plan'], 'mode'>;
 }
 
@@ -22,6 +23,7 @@ export function countedOf(facts: CountedFacts, counters: Float64Array): CountedP
   const isEmbedded = facts.plan.mode === 'embedded';
   return {
     users: userReport(facts.plays, counters),
+    clients: facts.clientPlays === null ? null : clientLedger(facts.clientPlays, counters),
     exchanges: exchangeReport(count),
     answerRules: {
       protocol: count(Counter.ANSWER_BY_PROTOCOL),
@@ -158,4 +160,16 @@ export function userReport(plays: number, counters: Float64Array): UserReport {
       },
     },
   };
+}
+
+function clientLedger(planned: number, counters: Float64Array): Ledger {
+  const started = counters[Counter.CLIENTS_STARTED];
+  const ended = {
+    completed: counters[Counter.CLIENTS_COMPLETED],
+    refused: counters[Counter.CLIENTS_REFUSED],
+    reset: counters[Counter.CLIENTS_RESET],
+    timedOut: counters[Counter.CLIENTS_TIMED_OUT],
+    aborted: counters[Counter.CLIENTS_ABORTED],
+  };
+  return { planned, waiting: planned - started, live: started - total(ended), ...ended };
 }

@@ -108,11 +108,18 @@ export const Counter = {
   MISMATCHED_BODY: 72,
   // Answers of which nothing could be compared: not recorded, or not at hand.
   EXCHANGES_UNCHECKED: 73,
+  // Where users are clients with several connections: clients, by how they ended.
+  CLIENTS_STARTED: 74,
+  CLIENTS_COMPLETED: 75,
+  CLIENTS_REFUSED: 76,
+  CLIENTS_RESET: 77,
+  CLIENTS_TIMED_OUT: 78,
+  CLIENTS_ABORTED: 79,
 } as const;
 export type Counter = (typeof Counter)[keyof typeof Counter];
 
 /** How many counters a thread's row has. */
-export const COUNTERS = 74;
+export const COUNTERS = 80;
 
 /** Zeroed counters of one thread, in memory that other threads may read. */
 export const createCounters = (): Float64Array<SharedArrayBuffer> =>

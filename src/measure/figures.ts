@@ -37,7 +37,7 @@ export interface Figure {
 
 /** What a run measured. */
 export interface Measured {
-  readonly counted: Pick<CountedPart, 'users' | 'exchanges' | 'packets' | 'rates'>;
+  readonly counted: Pick<CountedPart, 'users' | 'clients' | 'exchanges' | 'packets' | 'rates'>;
   readonly latency: LatencyTable;
   readonly durationNs: number;
   /** null: an older version did not keep it. */
@@ -114,6 +114,7 @@ function partOf(
     {
       durationNs: toNs - fromNs,
       plays: counters[Counter.STARTED],
+      clientPlays: counters[Counter.CLIENTS_STARTED] || null,
       recordedPerSecond: 0,
       plan: { mode: '' },
     },
@@ -129,9 +130,11 @@ function measuredValue(
   const index = LATENCY_NAMES.indexOf(metric as LatencyName);
   if (index >= 0) return latencyFigure(latency, index, aggregate);
   const { users, exchanges, packets, rates } = counted;
-  if (metric === 'users') {
-    const count = users[aggregate as keyof Ledger];
-    return unit === 'fraction' ? share(count, users.planned) : count;
+  if (metric === 'users' || metric === 'clients') {
+    const ledger = metric === 'users' ? users : counted.clients;
+    if (ledger === null) return null;
+    const count = ledger[aggregate as keyof Ledger];
+    return unit === 'fraction' ? share(count, ledger.planned) : count;
   }
   if (metric === 'exchanges') return unit === 'count' ? exchanges.answered : rates.achieved;
   if (metric === 'connections') return unit === 'count' ? rates.connected : rates.connections;

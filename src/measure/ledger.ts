@@ -8,13 +8,14 @@ import type { Counts } from './run-facts.ts';
 /** What the ledger is about: a result without its own verdict. */
 export type Accounts = Pick<
   RunResult,
-  'users' | 'capture' | 'exchanges' | 'classes' | 'answerRules' | 'bytes' | 'embedded'
+  'users' | 'clients' | 'capture' | 'exchanges' | 'classes' | 'answerRules' | 'bytes' | 'embedded'
 >;
 
 /** The identities that do not hold, as sentences; none of them in a sound result. */
 export function checkLedger(result: Accounts): readonly string[] {
   return [
     ...userFaults(result),
+    ...clientFaults(result),
     ...sessionFaults(result),
     ...exchangeFaults(result),
     ...classFaults(result),
@@ -38,6 +39,28 @@ function userFaults({ users }: Accounts): string[] {
     ...faults,
     ...above('completed with failures', users.completedWithFailures, 'completed', users.completed),
     ...above('FINs without acknowledgement', users.unackedFin, 'completed', users.completed),
+  ];
+}
+
+/** A client has ended when its connections have, and well only if all of them did. */
+function clientFaults({ clients, users }: Accounts): string[] {
+  if (clients === null) return [];
+  const ended = clients.completed + failedUsers(clients);
+  const counted = clients.waiting + clients.live + ended;
+  const faults = [
+    ...unequal('clients planned = waiting + live + ended', clients.planned, counted),
+    ...above('clients completed', clients.completed, 'connections completed', users.completed),
+    ...above('clients reset', clients.reset, 'connections reset', users.reset),
+    ...above('clients refused', clients.refused, 'connections refused', users.refused),
+    ...above('clients timed out', clients.timedOut, 'connections timed out', users.timedOut),
+  ];
+  for (const state of ['waiting', 'live'] as const) {
+    if (clients[state] < 0) faults.push(`clients ${state} is ${clients[state]}`);
+  }
+  if (clients.completed < clients.planned) return faults;
+  return [
+    ...faults,
+    ...unequal('all clients completed: connections too', users.planned, users.completed),
   ];
 }
 

@@ -30,7 +30,6 @@ export function resultOf(
 function factsOf({ identity, shares, counters }: RunRecord): RunFacts {
   const { plan, captureDigest, planDigest, sessions, version, clock } = identity;
   const users = shares.reduce((sum, share) => sum + share.users, 0);
-  const started = counters[Counter.STARTED];
   const startedMs = Math.min(...shares.map(startMs));
   const endedMs = Math.max(...shares.map((share) => startMs(share) + msOf(share.wallSeconds)));
   const [first] = shares;
@@ -44,14 +43,37 @@ function factsOf({ identity, shares, counters }: RunRecord): RunFacts {
     capture: { files: first.files, digest: captureDigest, sessions },
     plan: { ...plan, mode: unique(shares.map(({ mode }) => mode)).join('+'), digest: planDigest },
     shares: { of: identity.shares, played: shares.map(({ share }) => share + 1) },
-    // Where users play again and again until a time, what was not begun was never planned.
-    plays: plan.untilSeconds === null ? users * plan.iterations : Math.max(users, started),
+    ...playsOf(plan, shares, counters),
     recordedPerSecond: recordedPerSecond(identity, users, counters),
     generator: generatorOf(shares),
     stateBytesPerUser: identity.stateBytesPerUser,
     isInterrupted: shares.some(({ isInterrupted }) => isInterrupted),
     failure: failureOf(identity.shares, shares),
     stopped: stoppedOf(shares),
+  };
+}
+
+/**
+ * How many plays of sessions and of clients there were to be. Where users play again and again until a
+ * time, what was not begun was never planned.
+ */
+function playsOf(
+  { per, iterations, untilSeconds }: RunRecord['identity']['plan'],
+  shares: readonly ShareFacts[],
+  counters: Float64Array,
+): Pick<RunFacts, 'plays' | 'clientPlays'> {
+  const isLimited = untilSeconds !== null;
+  const users = shares.reduce((sum, share) => sum + share.users, 0);
+  const planned = (plays: number, started: number): number =>
+    isLimited ? Math.max(plays, started) : plays;
+  const userPlays = isLimited ? users : users * iterations;
+  if (per === 'connection') {
+    return { plays: planned(userPlays, counters[Counter.STARTED]), clientPlays: null };
+  }
+  const connections = shares.reduce((sum, share) => sum + (share.connections ?? 0), 0);
+  return {
+    plays: planned(connections, counters[Counter.STARTED]),
+    clientPlays: planned(userPlays, counters[Counter.CLIENTS_STARTED]),
   };
 }
 

@@ -150,7 +150,10 @@ export interface RunResult {
   readonly capture: RunFacts['capture'];
   readonly plan: RunFacts['plan'];
   readonly shares: SharesReport;
+  /** Connections: plays of a session. */
   readonly users: UserReport;
+  /** Where users are clients with several connections: clients, each by its first failure; else null. */
+  readonly clients: Ledger | null;
   readonly exchanges: ExchangeReport;
   /** How the ends of answers were recognised. */
   readonly answerRules: Counts;

@@ -34,6 +34,8 @@ export interface RunFacts {
     };
   };
   readonly plan: {
+    /** What a user is: a connection at a time, or a client with all of its connections. */
+    readonly per: 'connection' | 'client';
     readonly users: number;
     readonly iterations: number;
     readonly accel: number;
@@ -50,8 +52,10 @@ export interface RunFacts {
     readonly digest: string | null;
   };
   readonly shares: SharesReport;
-  /** Plays that the plan held: users × iterations; in a run of limited duration those begun. */
+  /** Plays of sessions that the plan held; in a run of limited duration those begun. */
   readonly plays: number;
+  /** Plays of clients, likewise; null where users are connections. */
+  readonly clientPlays: number | null;
   /** Exchanges per second if every answer took as long as recorded (divided by the acceleration). */
   readonly recordedPerSecond: number;
   readonly generator: {

@@ -42,6 +42,11 @@ export interface ShareFacts extends Pick<RunFacts, 'command' | 'startedAt' | 'wa
   readonly share: number;
   /** Users of the share. */
   readonly users: number;
+  /**
+   * Where users are clients: connections of all their plays, or, where time says how often they play, of
+   * each one's first. Absent where users are connections.
+   */
+  readonly connections?: number;
   readonly files: readonly string[];
   /** How replies came: `RunFacts.plan.mode`. */
   readonly mode: string;

@@ -2,15 +2,17 @@
  * All conversations of one thread, over whatever transport: users start, play, end, and may be
  * interrupted; time comes in here.
  */
-import { NEVER_NS } from '../base/time.ts';
+import { assert } from '../base/assert.ts';
 import { Counter } from '../measure/counters.ts';
 import type { LatencyRecorder } from '../measure/histograms.ts';
 import type { ClassRecorder } from '../measure/request-classes.ts';
-import type { Connections } from '../schedule/connections.ts';
+import { ClientConnections } from '../schedule/client-connections.ts';
+import type { UserConnections } from '../schedule/connections.ts';
 import { TimingWheel } from '../schedule/timing-wheel.ts';
 import type { ClientStream } from '../transport/client-stream.ts';
 import type { Transport, TransportListener } from '../transport/transport.ts';
 import { Answers } from './answers.ts';
+import { ClientStarts } from './client-starts.ts';
 import { type AnswerListener, ExchangeRecorder } from './exchange-recorder.ts';
 import { Fates } from './fates.ts';
 import { Interruption } from './interruption.ts';
@@ -20,7 +22,8 @@ import { Player } from './player.ts';
 import type { ReplayPlan } from './replay-plan.ts';
 import type { PlaySendTimes } from './send-times.ts';
 import type { Stages } from './stages.ts';
-import { Starts } from './starts.ts';
+import type { StartParts, Starts } from './starts.ts';
+import { UserStarts } from './user-starts.ts';
 import { UserTimers } from './user-timers.ts';
 
 /** What came in and was not taken yet, when timers and starts have their turn. */
@@ -41,7 +44,8 @@ const STARTS_PER_TURN = [256, 16, 0];
 
 /** What conversations are made of; the transport tells `times` when octets left. */
 export interface ConversationParts {
-  readonly connections: Connections;
+  /** Of clients where the plan has some. */
+  readonly connections: UserConnections | ClientConnections;
   readonly plays: PlayTable;
   readonly stages: Stages;
   readonly stream: ClientStream;
@@ -78,7 +82,7 @@ export class Conversations {
     const wheel = new TimingWheel(connections.count);
     const timers = new UserTimers(plan, plays, transport, stages, answers, wheel);
     const parts = { ...given, pacer, answers, timers };
-    const starts = new Starts(plan, parts);
+    const starts = startsOf(plan, parts);
     const fates = new Fates(plan, { ...parts, starts });
     const player = new Player(plan, { ...parts, starts, fates });
     this.listener = player;
@@ -94,7 +98,7 @@ export class Conversations {
 
   /** Whether every user that will ever start has an end state. */
   get isDone(): boolean {
-    return this.#starts.live === 0 && this.#starts.nextDueNs() === NEVER_NS;
+    return this.#starts.isDone;
   }
 
   /** What is brought about from here on happens now. */
@@ -138,7 +142,7 @@ export class Conversations {
    */
   onStandstill(sinceNs: number, untilNs: number): void {
     const { flags } = this.#plays;
-    for (let user = 0; user < this.#starts.begun; user++) {
+    for (let user = 0; user < this.#starts.rowsBegun; user++) {
       if (flags[user] & PlayFlag.LIVE) this.#timers.onLeftLate(user, sinceNs, untilNs);
     }
   }
@@ -148,8 +152,8 @@ export class Conversations {
    * at once, the others in the next turns (`onTimeout`), so that replies are read meanwhile.
    */
   interrupt(nowNs: number): void {
-    this.#starts.isStopped = true;
     this.#nowNs = Math.max(this.#nowNs, nowNs);
+    this.#starts.stop(this.#nowNs);
     this.#interruption.goOn(this.#nowNs);
   }
 
@@ -160,7 +164,7 @@ export class Conversations {
 
   /** Reset whatever is still open; afterwards no user is live. At most `limit` a call. */
   abortAll(nowNs: number, limit: number): void {
-    this.#starts.isStopped = true;
+    this.#starts.stop(nowNs);
     this.#interruption.abortSome(nowNs, limit);
   }
 
@@ -174,4 +178,16 @@ export class Conversations {
   mustLinger(): boolean {
     return this.#transport.mustLinger();
   }
+}
+
+/** Who starts when: users that are connections, or clients that have some. */
+function startsOf(
+  plan: ReplayPlan,
+  parts: StartParts & Pick<ConversationParts, 'connections'>,
+): Starts {
+  const { connections } = parts;
+  if (!(connections instanceof ClientConnections)) return new UserStarts(plan, connections, parts);
+  const { perClient } = plan;
+  assert(perClient !== undefined, 'connections of clients are of the clients of the plan');
+  return new ClientStarts(plan, perClient, connections, parts);
 }

@@ -155,8 +155,8 @@ export class Fates {
     else this.#finish(user, Counter.TIMED_OUT, reason, nowNs);
   }
 
-  /** The user's play is over; it plays again where iterations are left. */
-  #finish(user: number, end: number, reason: number, nowNs: number): void {
+  /** The row's play is over. */
+  #finish(user: number, end: Counter, reason: number, nowNs: number): void {
     const plays = this.#plays;
     const counters = this.#counters;
     if (plays.flags[user] & PlayFlag.CONNECTED) counters[Counter.ESTABLISHED]--;
@@ -167,9 +167,8 @@ export class Fates {
     this.#answers.forget(user);
     counters[end]++;
     if (reason !== NO_REASON) counters[reason]++;
-    this.#starts.live--;
     this.#timers.cancel(user);
-    this.#starts.again(user, nowNs);
+    this.#starts.onEnded(user, end, nowNs);
   }
 }
 

@@ -154,7 +154,10 @@ export class Player implements TransportListener {
    * @param heardNs what had arrived by then has been handed over: a later timer may wait
    */
   onDue(user: number, nowNs: number, heardNs: number): void {
-    if (!this.#isLive(user)) return;
+    if (!this.#isLive(user)) {
+      this.#starts.onDue(user, nowNs);
+      return;
+    }
     const transport = this.#transport;
     const events = transport.dueNs(user) <= heardNs ? transport.onTimeout(user, nowNs) : 0;
     if (events & TransportEvent.GAVE_UP) {
@@ -231,6 +234,7 @@ export class Player implements TransportListener {
       return;
     }
     this.#transport.finish(user);
+    this.#starts.onLeft(user, nowNs);
     if (isEarly) return;
     plays.nextStep[user] = this.#stages.end(session) + 1;
     this.#answers.judgeAgain(user, nowNs);

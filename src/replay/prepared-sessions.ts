@@ -25,7 +25,7 @@ export interface PreparedSessions {
 /** The part of the plan that says what is to be prepared. */
 export type PreparePlan = Pick<
   ReplayPlan,
-  'scripts' | 'protocols' | 'played' | 'share' | 'users' | 'iterations' | 'tcp'
+  'scripts' | 'protocols' | 'played' | 'share' | 'users' | 'iterations' | 'tcp' | 'perClient'
 >;
 
 /** Prepares sessions, some a step: between steps the caller may do something else. */
@@ -81,8 +81,13 @@ export function prepareSessions(plan: PreparePlan, capture: CaptureBytes): Prepa
 }
 
 /** Rows of the sessions that will be played, ascending: not all where there are fewer connections. */
-function sessionsOf({ played, share, users, iterations }: PreparePlan): Uint32Array {
+function sessionsOf(plan: PreparePlan): Uint32Array {
+  const { played, share, users, iterations, perClient } = plan;
   // A share's connections are not the run's first ones.
   if (share.of > 1) return played.slice().sort();
+  if (perClient !== undefined) {
+    const { firstOf } = perClient;
+    return played.slice(0, firstOf[Math.min(firstOf.length - 1, users * iterations)]).sort();
+  }
   return played.slice(0, Math.min(played.length, users * iterations)).sort();
 }

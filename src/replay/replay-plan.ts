@@ -1,6 +1,7 @@
 /** What one engine (one thread's share of the users) is to play; everything in it is resolved. */
 import type { ProtocolChoice } from '../protocol/registry.ts';
 import type { ArrivalPlan } from '../schedule/arrivals.ts';
+import type { ClientPlan } from '../schedule/client-connections.ts';
 import type { RunShare } from '../schedule/run-share.ts';
 import type { Scripts } from '../session/script/scripts.ts';
 import type { TransportPlan } from '../transport/transport-plan.ts';
@@ -23,15 +24,23 @@ export interface ProtocolOfPort {
 export const Check = { OFF: 0, STATUS: 1, LENGTH: 2 } as const;
 export type Check = (typeof Check)[keyof typeof Check];
 
-/** A share of a run: users `u` with `u % shards === shard`. */
+/**
+ * A share of a run: users `u` with `u % shards === shard`. A user is a connection at a time, or, with
+ * `perClient`, a client with all of its connections.
+ */
 export interface ReplayPlan extends TransportPlan {
   readonly scripts: Scripts;
-  /** Rows of `scripts` that are played, in capture order: connection `c` plays `played[c % length]`. */
+  /**
+   * Rows of `scripts` that are played, in capture order: connection `c` plays `played[c % length]`. With
+   * `perClient` one recorded client after another.
+   */
   readonly played: Uint32Array;
   /** For each of the scripts' endpoints its row in `targets`. */
   readonly targetOf: Uint16Array;
   /** Where that is not left to what the capture shows. */
   readonly protocols?: readonly ProtocolOfPort[];
+  /** Recorded clients, where users are clients: rows of their columns are indexes of `played`. */
+  readonly perClient?: ClientPlan;
   readonly arrivals: ArrivalPlan;
   /** Which part of the run this plan is; its users and connections are counted within the part. */
   readonly share: RunShare;

@@ -10,7 +10,12 @@ import { DifferenceRecorder } from '../measure/differences.ts';
 import { createExchangeFigures, type ExchangeFigures } from '../measure/exchange-figures.ts';
 import type { LatencyRecorder } from '../measure/histograms.ts';
 import { ClassRecorder } from '../measure/request-classes.ts';
-import { CONNECTION_BYTES_PER_USER, Connections } from '../schedule/connections.ts';
+import { CLIENT_CONNECTION_BYTES, ClientConnections } from '../schedule/client-connections.ts';
+import {
+  CONNECTION_BYTES_PER_USER,
+  type Connections,
+  UserConnections,
+} from '../schedule/connections.ts';
 import { TIMER_BYTES_PER_USER } from '../schedule/timing-wheel.ts';
 import { HeldOctets } from '../transport/held-octets.ts';
 import { Owners } from '../transport/owners.ts';
@@ -19,6 +24,7 @@ import type { CaptureBytes, PacketSink, Receiver, Sender } from '../transport/po
 import { RECORDED_STREAM_BYTES_PER_USER, RecordedStream } from '../transport/recorded-stream.ts';
 import { TcpTransport, TRANSPORT_BYTES_PER_USER } from '../transport/tcp-transport.ts';
 import { AnswerCheck } from './answer-check.ts';
+import { CLIENT_ROW_BYTES } from './client-starts.ts';
 import { Conversations } from './conversations.ts';
 import { octetsNeeded } from './octets-needed.ts';
 import { PLAY_BYTES_PER_USER, PlayTable } from './play-table.ts';
@@ -34,6 +40,10 @@ export const STATE_BYTES_PER_USER =
   CONNECTION_BYTES_PER_USER +
   PLAY_BYTES_PER_USER +
   TIMER_BYTES_PER_USER;
+
+/** The same for each connection that a client may have at a time, where users are clients. */
+export const STATE_BYTES_PER_CLIENT_ROW =
+  STATE_BYTES_PER_USER - CONNECTION_BYTES_PER_USER + CLIENT_CONNECTION_BYTES + CLIENT_ROW_BYTES;
 
 /** The engine of one thread: users, their timers, what comes in and what goes out. */
 export class Replay extends Conversations implements PacketSink {
@@ -58,7 +68,11 @@ export class Replay extends Conversations implements PacketSink {
     prepared: PreparedSessions = prepareSessions(plan, capture),
     figures: ExchangeFigures = createExchangeFigures(prepared.exchanges.classNames.length),
   ) {
-    const connections = new Connections(plan);
+    const { perClient } = plan;
+    const connections =
+      perClient === undefined
+        ? new UserConnections(plan)
+        : new ClientConnections({ ...plan, perClient });
     const plays = new PlayTable(connections.count);
     const stages = new Stages(plan.scripts, prepared.stages, prepared.exchanges);
     const stream = new RecordedStream(plan.scripts, capture, plays.session, prepared.segments);

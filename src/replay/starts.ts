@@ -1,10 +1,9 @@
-/** Which user starts when, and what it plays. */
+/** Which user starts when. */
 import { NEVER_NS, NS_PER_MS } from '../base/time.ts';
 import { Counter } from '../measure/counters.ts';
 import { LAG_MS_P99_BOUND } from '../measure/result.ts';
-import { type Connections, runUserOf, sessionOf } from '../schedule/connections.ts';
+import { runUserOf, usersOfShard } from '../schedule/connections.ts';
 import { OpeningPace } from '../schedule/opening-pace.ts';
-import { runConnectionOf } from '../schedule/run-share.ts';
 import type { ClientStream } from '../transport/client-stream.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { Answers } from './answers.ts';
@@ -18,15 +17,32 @@ import type { UserTimers } from './user-timers.ts';
 /** A start so much after its intended time is late. */
 const LATE_START_NS = LAG_MS_P99_BOUND * NS_PER_MS;
 
-/** The users of a thread in the order in which they start, and what each plays. */
-export class Starts {
+/** What starts are made of. */
+export interface StartParts {
+  readonly plays: PlayTable;
+  readonly stream: ClientStream;
+  readonly transport: Transport;
+  readonly stages: Stages;
+  readonly pacer: Pacer;
+  readonly answers: Answers;
+  readonly times: PlaySendTimes;
+  readonly timers: UserTimers;
+  readonly counters: Float64Array;
+}
+
+/**
+ * The users of a thread in the order in which they start. What a user is, and what it plays, say
+ * `UserStarts` (a connection) and `ClientStarts` (a client with all of its connections).
+ */
+export abstract class Starts {
   /** Users that are started and have no end state yet. */
   live = 0;
   /** Whether nothing is started any more. */
   isStopped = false;
   readonly #plan: ReplayPlan;
   readonly #plays: PlayTable;
-  readonly #connections: Connections;
+  readonly #users: number;
+  readonly #firstOf: (user: number) => number;
   readonly #stream: ClientStream;
   readonly #transport: Transport;
   readonly #stages: Stages;
@@ -44,24 +60,12 @@ export class Starts {
   #nextPace: OpeningPace;
   readonly #isPaced: boolean;
 
-  constructor(
-    plan: ReplayPlan,
-    parts: {
-      readonly plays: PlayTable;
-      readonly connections: Connections;
-      readonly stream: ClientStream;
-      readonly transport: Transport;
-      readonly stages: Stages;
-      readonly pacer: Pacer;
-      readonly answers: Answers;
-      readonly times: PlaySendTimes;
-      readonly timers: UserTimers;
-      readonly counters: Float64Array;
-    },
-  ) {
+  /** @param firstOf the session that a user plays first */
+  constructor(plan: ReplayPlan, parts: StartParts, firstOf: (user: number) => number) {
     this.#plan = plan;
+    this.#firstOf = firstOf;
     this.#plays = parts.plays;
-    this.#connections = parts.connections;
+    this.#users = usersOfShard(plan);
     this.#stream = parts.stream;
     this.#transport = parts.transport;
     this.#stages = parts.stages;
@@ -77,7 +81,7 @@ export class Starts {
   }
 
   /** Users that have been started at least once: those below. */
-  get begun(): number {
+  protected get begun(): number {
     return this.#begun;
   }
 
@@ -100,7 +104,7 @@ export class Starts {
       const startNs = this.#nextNs;
       if (nowNs - startNs > LATE_START_NS) this.#countLate();
       const user = this.#begun++;
-      this.#start(user, startNs, nowNs);
+      this.begin(user, startNs, nowNs);
       this.#findNext();
     }
   }
@@ -119,12 +123,12 @@ export class Starts {
   #findNext(): void {
     this.#nextNs = NEVER_NS;
     const user = this.#begun;
-    if (user >= this.#connections.count) return;
+    if (user >= this.#users) return;
     const { arrivals, stopStartingNs } = this.#plan;
     const startNs = arrivals.startNs(runUserOf(user, this.#plan));
     if (startNs > stopStartingNs) return;
     this.#nextNs = startNs;
-    if (this.#paces.length > 1) this.#nextPace = this.#paceOf(this.#sessionOf(user));
+    if (this.#paces.length > 1) this.#nextPace = this.#paceOf(this.#firstOf(user));
   }
 
   #countLate(): void {
@@ -137,27 +141,39 @@ export class Starts {
     return this.#paces[targetOf[scripts.endpoint[session]]];
   }
 
-  /** What the user's present connection plays. */
-  #sessionOf(user: number): number {
-    const connection = runConnectionOf(this.#connections.numberOf(user), this.#plan.share);
-    return sessionOf(connection, this.#plan.played);
+  /** Nothing is started any more. */
+  stop(_nowNs: number): void {
+    this.isStopped = true;
   }
 
-  /** The user has ended: it plays again where iterations are left. */
-  again(user: number, nowNs: number): void {
-    const { iteration } = this.#connections;
-    const next = iteration[user] + 1;
-    if (next >= this.#plan.iterations || this.isStopped) return;
-    if (nowNs > this.#plan.stopStartingNs) return;
-    iteration[user] = next;
-    this.#start(user, nowNs, nowNs);
+  /** Whether every user that will ever start has ended. */
+  get isDone(): boolean {
+    return this.live === 0 && this.nextDueNs() === NEVER_NS;
   }
 
-  #start(user: number, startNs: number, nowNs: number): void {
+  /** Rows of users that have been started at least once: those below. */
+  abstract get rowsBegun(): number;
+
+  /** A user's time has come. */
+  protected abstract begin(user: number, startNs: number, nowNs: number): void;
+
+  /**
+   * A row's play is over.
+   * @param end the counter of how it has ended
+   */
+  abstract onEnded(row: number, end: Counter, nowNs: number): void;
+
+  /** A row's client has ended its stream: it is done with the connection. */
+  abstract onLeft(row: number, nowNs: number): void;
+
+  /** A row's timer is due, and nothing is played there. */
+  abstract onDue(row: number, nowNs: number): void;
+
+  /** A row plays a session from now on. */
+  protected start(user: number, session: number, startNs: number, nowNs: number): void {
     const plays = this.#plays;
     const counters = this.#counters;
     const { scripts, targetOf, isSackLeftOut } = this.#plan;
-    const session = this.#sessionOf(user);
     plays.session[user] = session;
     plays.nextStep[user] = this.#stages.first(session);
     plays.flags[user] = PlayFlag.LIVE;

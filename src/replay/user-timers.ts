@@ -47,6 +47,11 @@ export class UserTimers {
     this.#wheel.arm(user, Math.max(dueNs, nowNs));
   }
 
+  /** A row that plays nothing is to be told at this time. */
+  wake(row: number, dueNs: number): void {
+    this.#wheel.arm(row, dueNs);
+  }
+
   /** The user has ended. */
   cancel(user: number): void {
     this.#wheel.cancel(user);

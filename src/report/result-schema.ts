@@ -85,6 +85,7 @@ const sessions = z.looseObject({ total: number, replayable: number, skipped: cou
 const clock = z.enum(['virtual', 'real']);
 
 const planParts = {
+  per: z.enum(['connection', 'client']).default('connection'),
   users: number,
   iterations: number,
   accel: number,
@@ -97,7 +98,7 @@ const planParts = {
 };
 const digest = text.nullable().default(null);
 
-const ledger = z.looseObject({
+const ledgerParts = {
   planned: number,
   waiting: number,
   live: number,
@@ -106,6 +107,10 @@ const ledger = z.looseObject({
   reset: number,
   timedOut: number,
   aborted: number,
+};
+
+const ledger = z.looseObject({
+  ...ledgerParts,
   peakEstablished: number,
   completedWithFailures: later,
   unackedFin: later,
@@ -218,6 +223,7 @@ const record = z.looseObject({
       z.looseObject({
         share: number,
         users: number,
+        connections: z.exactOptional(number),
         files: texts,
         mode: text,
         command: texts,
@@ -263,6 +269,7 @@ export const RESULT: z.ZodType<RunResult> = z
     plan: z.looseObject({ ...planParts, mode: text, digest }),
     shares: z.looseObject({ of: number, played: z.array(number) }).default({ of: 1, played: [1] }),
     users: ledger,
+    clients: z.looseObject(ledgerParts).nullable().default(null),
     exchanges,
     answerRules: counts,
     packets,

@@ -3,14 +3,16 @@
 import { formatPorts } from '../base/port-range.ts';
 import { NS_PER_SECOND } from '../base/time.ts';
 import { formatBytes, formatCount, formatDuration, formatRate } from '../base/units.ts';
-import { STATE_BYTES_PER_USER } from '../replay/replay.ts';
+import { CLIENT_BYTES } from '../replay/client-starts.ts';
+import { STATE_BYTES_PER_CLIENT_ROW, STATE_BYTES_PER_USER } from '../replay/replay.ts';
 import { AddressPool } from '../schedule/address-pool.ts';
 import { planArrivals } from '../schedule/arrivals.ts';
+import { ClientPlaces } from '../schedule/client-places.ts';
 import { warnOfHints } from './plan/capture-hints.ts';
 import { describeWay, warnOfWay } from './plan/network-way.ts';
 import type { ReplayOptions, RunHost } from './plan/options.ts';
 import { plannedLoad } from './plan/planned-load.ts';
-import { type RunPlan, unmappedOf } from './plan/run-plan.ts';
+import { portsEachOf, type RunPlan, rowsOf, unmappedOf } from './plan/run-plan.ts';
 import { targetCommands } from './plan/target-commands.ts';
 import { draftFor, indexForReplay, planWay } from './replay-run.ts';
 import { ProgressMeter } from './threads/progress-meter.ts';
@@ -65,19 +67,10 @@ function planLines(plan: RunPlan, options: ReplayOptions): [string, string][] {
   const connections = `${about}${formatCount(plays)} of ${formatCount(pool.capacity)} address-port pairs`;
   const seconds = load.durationNs / NS_PER_SECOND;
   return [
-    [
-      'users',
-      `${formatCount(plan.users)}, ` +
-        (untilText === null
-          ? `${formatCount(plan.iterations)} × each`
-          : `each again and again until ${untilText}` +
-            (plays < plan.users * plan.iterations
-              ? ''
-              : `, at most ${formatCount(plan.iterations)} times: more the pool does not hold`)),
-    ],
+    ['users', usersText(plan, plays)],
     ['arrivals', planArrivals(plan.arrivals).description],
     ['clients', `${plan.clients.text}, ports ${formatPorts(plan.ports)}: ${connections}`],
-    ['first, last', `${endpointOf(pool, 0)}, ${endpointOf(pool, plays - 1)}`],
+    ['first, last', endsText(plan, pool, plays)],
     ['target', [...new Set(plan.targets.map(({ label }) => label))].join(', ')],
     ['pace', `${options.pace}, ${options.accel} × as fast as recorded`],
     ['duration', `about ${formatDuration(load.durationNs)} where the target answers as recorded`],
@@ -91,11 +84,49 @@ function planLines(plan: RunPlan, options: ReplayOptions): [string, string][] {
     ],
     [
       'memory',
-      `${STATE_BYTES_PER_USER} bytes a user: ${formatBytes(STATE_BYTES_PER_USER * plan.users)}; ` +
+      `${memoryText(plan)}; ` +
         `${formatCount(played.length)} scripts of ${formatCount(scripts.client.messageEnd.length)} messages`,
     ],
     ['seed', String(options.seed)],
   ];
+}
+
+/** How many users there are, how often each plays, and where they are clients, how many connections that is. */
+function usersText(plan: RunPlan, plays: number): string {
+  const { users, iterations, playsUntilNs, perClient } = plan;
+  const each =
+    playsUntilNs === null
+      ? `${formatCount(iterations)} × each`
+      : `each again and again until ${formatDuration(playsUntilNs)}` +
+        (perClient !== undefined || plays < users * iterations
+          ? ''
+          : `, at most ${formatCount(iterations)} times: more the pool does not hold`);
+  if (perClient === undefined) return `${formatCount(users)}, ${each}`;
+  const recorded = perClient.firstOf.length - 1;
+  return (
+    `${formatCount(users)} clients, ${each}, in turn the ${formatCount(recorded)} recorded ones ` +
+    `with up to ${formatCount(perClient.connectionsMax)} connections each`
+  );
+}
+
+/** The ends of the first and the last connection; of clients the first one of each. */
+function endsText(plan: RunPlan, pool: AddressPool, plays: number): string {
+  const portsEach = portsEachOf(plan);
+  const places = new ClientPlaces(pool, plan.users, portsEach);
+  const last = portsEach === 0 ? plays - 1 : places.connectionOf(plan.users - 1, 0);
+  return `${endpointOf(pool, 0)}, ${endpointOf(pool, last)}`;
+}
+
+function memoryText(plan: RunPlan): string {
+  if (plan.perClient === undefined) {
+    const bytes = formatBytes(STATE_BYTES_PER_USER * plan.users);
+    return `${STATE_BYTES_PER_USER} bytes a user: ${bytes}`;
+  }
+  const bytes = STATE_BYTES_PER_CLIENT_ROW * rowsOf(plan) + CLIENT_BYTES * plan.users;
+  return (
+    `${STATE_BYTES_PER_CLIENT_ROW} bytes a connection and ${CLIENT_BYTES} a client: ` +
+    formatBytes(bytes)
+  );
 }
 
 function endpointOf(pool: AddressPool, connection: number): string {

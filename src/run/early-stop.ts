@@ -58,7 +58,13 @@ export class EarlyStop {
     if (this.#reason !== null || this.#thresholds.length === 0 || nowNs < this.#nextNs) return;
     this.#nextNs = nowNs + EVERY_NS;
     const started = counters[Counter.STARTED];
-    const facts = { durationNs: nowNs, plays: started, recordedPerSecond: 0, plan: { mode: '' } };
+    const facts = {
+      durationNs: nowNs,
+      plays: started,
+      clientPlays: counters[Counter.CLIENTS_STARTED] || null,
+      recordedPerSecond: 0,
+      plan: { mode: '' },
+    };
     const measured = {
       counted: countedOf(facts, counters),
       latency: LatencyTable.of(latencies),
@@ -87,5 +93,6 @@ export class EarlyStop {
 function canFailEarly({ metric, unit, operator, window, requestClass }: Threshold): boolean {
   if (window !== null || requestClass !== null) return false;
   const isLimit = operator === '<' || operator === '<=';
-  return metric === 'users' || unit === 'count' ? isLimit : operator !== '==';
+  const isLedger = metric === 'users' || metric === 'clients';
+  return isLedger || unit === 'count' ? isLimit : operator !== '==';
 }

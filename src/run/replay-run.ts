@@ -11,7 +11,6 @@ import { Counter, sumCounters } from '../measure/counters.ts';
 import type { RunResult } from '../measure/result.ts';
 import { nothingMeasured, type RunIdentity, recordOf } from '../measure/run-record.ts';
 import { STATE_BYTES_PER_USER } from '../replay/replay.ts';
-import { usersOfShare } from '../schedule/run-share.ts';
 import { type CaptureIndex, indexCaptures } from './captures/index-captures.ts';
 import { nothingToReplay } from './captures/nothing-to-replay.ts';
 import { baselineOf, EarlyStop } from './early-stop.ts';
@@ -261,7 +260,7 @@ export function draftFor(index: CaptureIndex, options: ReplayOptions): PlanDraft
     isOwn: asksForOwn(options),
     readTimes: index.requestTimes,
   });
-  requireMemory(usersOfShare(draft.share), options.target.kind === 'embedded');
+  requireMemory(draft.rows, options.target.kind === 'embedded');
   return draft;
 }
 

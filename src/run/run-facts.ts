@@ -2,14 +2,14 @@
 
 import { NS_PER_SECOND } from '../base/time.ts';
 import type { RunIdentity, ShareFacts } from '../measure/run-record.ts';
-import { STATE_BYTES_PER_USER } from '../replay/replay.ts';
+import { STATE_BYTES_PER_CLIENT_ROW, STATE_BYTES_PER_USER } from '../replay/replay.ts';
 import { planArrivals } from '../schedule/arrivals.ts';
 import { wholeRun } from '../schedule/run-share.ts';
 import type { CaptureIndex } from './captures/index-captures.ts';
 import { askedOf, captureDigest, planDigest } from './plan/digests.ts';
 import type { ReplayOptions } from './plan/options.ts';
 import { clientsText } from './plan/options.ts';
-import { plannedLoad } from './plan/planned-load.ts';
+import { clientConnections, plannedLoad } from './plan/planned-load.ts';
 import { type RunPlan, unmappedOf } from './plan/run-plan.ts';
 
 /**
@@ -42,6 +42,7 @@ export function runIdentity(
       skipped: unmapped === 0 ? skipped : { ...skipped, 'not-mapped': unmapped },
     },
     plan: {
+      per: plan.perClient === undefined ? 'connection' : 'client',
       users: share.users,
       iterations: plan.iterations,
       accel: options.accel,
@@ -54,7 +55,8 @@ export function runIdentity(
     },
     recorded: { plays, durationNs },
     shares: share.of,
-    stateBytesPerUser: STATE_BYTES_PER_USER,
+    stateBytesPerUser:
+      plan.perClient === undefined ? STATE_BYTES_PER_USER : STATE_BYTES_PER_CLIENT_ROW,
   };
 }
 
@@ -74,6 +76,7 @@ export function shareFacts(
   return {
     share: plan.share.index,
     users: plan.users,
+    ...(plan.perClient === undefined ? {} : { connections: clientConnections(plan) }),
     command,
     files: captures,
     mode: target.kind === 'embedded' ? 'embedded' : (mode ?? 'local'),

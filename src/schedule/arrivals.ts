@@ -28,6 +28,8 @@ export interface ArrivalOptions {
   readonly sessionDurationNs: number;
   readonly users: number;
   readonly accel: number;
+  /** What the times above are of; sessions when not given. */
+  readonly per?: 'client';
   /** New users per second, instead of the recorded arrivals. */
   readonly rate?: number;
   /** Users over time, instead of the recorded arrivals. */
@@ -74,7 +76,8 @@ export function planArrivals(options: ArrivalOptions): ArrivalPlan {
   const startNs = recordedStarts(options);
   const speed = options.accel === 1 ? 'as recorded' : `as recorded ÷ ${options.accel}`;
   if (users <= sessions) {
-    const which = users === sessions ? 'every session' : `the first ${formatCount(users)} sessions`;
+    const each = options.per ?? 'session';
+    const which = users === sessions ? `every ${each}` : `the first ${formatCount(users)} ${each}s`;
     return describe(users, startNs, `users start ${speed}, ${which} once`);
   }
   const share = formatCount(users / sessions);

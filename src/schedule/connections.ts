@@ -14,13 +14,6 @@ export interface Sharing {
   readonly shards: number;
 }
 
-/** The user of a connection, counted through the whole run. */
-export const userOf = (connection: number, users: number): number => connection % users;
-
-/** The thread that plays a connection. A user stays on its thread through all its iterations. */
-export const shardOf = (connection: number, users: number, shards: number): number =>
-  userOf(connection, users) % shards;
-
 /** A user of one thread, counted through the whole run. */
 export const runUserOf = (user: number, { shard, shards }: Sharing): number =>
   user * shards + shard;
@@ -40,15 +33,27 @@ export const connectionOf = (user: number, iteration: number, users: number): nu
 export const sessionOf = (connection: number, played: Uint32Array): number =>
   played[connection % played.length];
 
-/** Octets that one user takes in Connections. */
+/** Octets that one user takes in UserConnections. */
 export const CONNECTION_BYTES_PER_USER = 2;
 
 /** Of no user of this thread. */
 export const NO_USER = -1;
 
-/** Which connection each user of one thread has now. */
-export class Connections {
-  /** How many users of the run this thread has. */
+/**
+ * Which connection each row of one thread has now. A row is a user, or, where users are clients with
+ * several connections, one connection of such a client (`ClientConnections`).
+ */
+export interface Connections {
+  /** How many rows this thread has. */
+  readonly count: number;
+  /** The number in the pool of the row's present connection. */
+  numberOf(row: number): number;
+  /** The row of this thread whose connection this is or was; NO_USER where it is another thread's. */
+  userOf(connection: number): number;
+}
+
+/** Connections of users that have one at a time. */
+export class UserConnections implements Connections {
   readonly count: number;
   /** Which play of the user this is, from 0. */
   readonly iteration: Uint16Array;
@@ -64,12 +69,10 @@ export class Connections {
     this.#shards = sharing.shards;
   }
 
-  /** The number of the user's present connection. */
   numberOf(user: number): number {
     return user * this.#shards + this.#shard + this.iteration[user] * this.#users;
   }
 
-  /** The user of this thread whose connection this is or was; NO_USER where it is another thread's. */
   userOf(connection: number): number {
     const runUser = connection % this.#users;
     if (runUser % this.#shards !== this.#shard) return NO_USER;

@@ -1,5 +1,6 @@
 /** Whether the sums of a run come out even, for runs that make no result of their own. */
 import { buildResult } from '../../src/measure/build-result.ts';
+import { Counter } from '../../src/measure/counters.ts';
 import { NO_DIFFERENCES } from '../../src/measure/differences.ts';
 import { LatencyTable } from '../../src/measure/histograms.ts';
 import { NO_CLASSES } from '../../src/measure/request-classes.ts';
@@ -25,5 +26,7 @@ export function ledgerFaults(
     differences: NO_DIFFERENCES,
     timeline,
   };
-  return buildResult({ ...FACTS, plays }, measured, []).faults;
+  const begun = counters[Counter.CLIENTS_STARTED];
+  const clientPlays = begun > 0 ? begun : null;
+  return buildResult({ ...FACTS, plays, clientPlays }, measured, []).faults;
 }

@@ -105,6 +105,7 @@ export function record(
     ),
     endpoints: distinct,
     protocol: new Uint8Array(sessions.length),
+    clientAddress: Uint32Array.from(sessions, (_, session) => session),
     client: client.columns(),
     server: server.columns(),
   };

@@ -25,6 +25,8 @@ export interface SessionSpec {
   /** Octets of the server's stream that the client had when it ended; all of them unless given. */
   readonly endAwaited?: number;
   readonly port?: number;
+  /** Whose session it is; another client's than all others unless given. */
+  readonly client?: number;
 }
 
 export interface HandMade {
@@ -130,6 +132,7 @@ export function handMade(
     endpoint: Uint16Array.from(endpoint),
     endpoints: ports.map((port) => ({ address: '10.0.0.1', port })),
     protocol: Uint8Array.from(specs, ({ said }) => (/ HTTP\/1\./.test(`${said[0]?.text}`) ? 1 : 0)),
+    clientAddress: Uint32Array.from(specs, (spec, index) => spec.client ?? 0x8000_0000 + index),
     client: columnsOf(client),
     server: columnsOf(server),
   };

@@ -92,6 +92,9 @@ function calculate(operation: number, a: number, operand: number): number {
       return (a - operand) >>> 0;
     case 0x20:
       return Math.imul(a, operand) >>> 0;
+    case 0x30:
+      if (operand === 0) throw new Error('division by zero');
+      return Math.floor(a / operand);
     case 0x50:
       return (a & operand) >>> 0;
     case 0x60:

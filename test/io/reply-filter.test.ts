@@ -234,7 +234,7 @@ test('as many ranges as a pool may have fit', () => {
 /** The shard that a packet belongs to, computed the long way round; null for no client's packet. */
 function shardOf(options: ReplyFilterOptions, { destination, dstPort }: Packet): number | null {
   const { ranges, ports, sharding } = options;
-  const { order, firstPort, users, shards } = sharding;
+  const { order, firstPort, users, portsEach = 0, shards } = sharding;
   let index = 0n;
   for (const range of ranges) {
     const offset = destination.low - range.start;
@@ -243,9 +243,10 @@ function shardOf(options: ReplyFilterOptions, { destination, dstPort }: Packet):
       if (!ascending.includes(dstPort)) return null;
       const behind = ascending.indexOf(firstPort);
       const inTurn = [...ascending.slice(behind), ...ascending.slice(0, behind)];
-      const port = BigInt(inTurn.indexOf(dstPort));
+      const block = BigInt(Math.max(1, portsEach));
+      const port = BigInt(inTurn.indexOf(dstPort)) / block;
       const addresses = ranges.reduce((sum, { count }) => sum + BigInt(count), 0n);
-      const span = BigInt(ascending.length);
+      const span = BigInt(ascending.length) / block;
       const address = index + BigInt(offset);
       const connection = order === 'ip' ? port * addresses + address : address * span + port;
       return Number((connection % BigInt(users)) % BigInt(shards));
@@ -279,6 +280,7 @@ const planArbitrary = fc.constantFrom<4 | 6>(4, 6).chain((family) => {
     ranges: rangesArbitrary(prefix),
     ports: portRanges(64_512),
     order: fc.constantFrom('ip' as const, 'port' as const),
+    portsEach: fc.nat(20),
     users: fc.oneof(fc.integer({ min: 1, max: 50 }), fc.integer({ min: 1, max: 2 ** 31 })),
     shards: fc.integer({ min: 1, max: 6 }),
     low: fc.nat(1_000),
@@ -295,6 +297,7 @@ test('every reply goes to exactly the shard of its connection, every other packe
     fc.property(planArbitrary, (plan) => {
       const { family, ranges, ports, order, users, shards } = plan;
       const ascending = portsOf(ports);
+      const portsEach = plan.portsEach % (ascending.length + 1);
       const target = { address: addressOf(family === 4 ? '10.0.0.1' : 'fd77::1'), port: 443 };
       const range = ranges[plan.rangeNumber % ranges.length];
       const near = plan.isInside ? plan.low % range.count : plan.low - 500;
@@ -308,12 +311,12 @@ test('every reply goes to exactly the shard of its connection, every other packe
       const firstPort = ascending[plan.shift % ascending.length];
       const verdictsOn = (octets: Uint8Array) =>
         Array.from({ length: shards }, (_, shard) => {
-          const sharding = { order, firstPort, users, shards, shard };
+          const sharding = { order, firstPort, users, portsEach, shards, shard };
           const options = { ranges, targets: [target], ports, sharding, snapBytes: SNAP_BYTES };
           return runBpf(replyFilter(options), octets, ETHER_TYPE[family]);
         });
       const verdicts = verdictsOn(packetOf(packet));
-      const sharding = { order, firstPort, users, shards, shard: 0 };
+      const sharding = { order, firstPort, users, portsEach, shards, shard: 0 };
       const wanted = shardOf({ ...PLAN, ranges, ports, sharding }, packet);
       if (wanted !== null) inside++;
       expect(verdicts).toEqual(verdicts.map((_, i) => (i === wanted ? SNAP_BYTES : 0)));

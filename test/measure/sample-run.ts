@@ -24,6 +24,7 @@ export const FACTS: RunFacts = {
     sessions: { total: 12, replayable: 10, skipped: { 'no-syn': 2 } },
   },
   plan: {
+    per: 'connection',
     users: 1000,
     iterations: 1,
     accel: 10,
@@ -38,6 +39,7 @@ export const FACTS: RunFacts = {
   },
   shares: { of: 1, played: [1] },
   plays: 1000,
+  clientPlays: null,
   recordedPerSecond: 205,
   generator: {
     cpuSeconds: 0.4,

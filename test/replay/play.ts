@@ -7,13 +7,14 @@ import { COUNTERS, Counter, createCounters } from '../../src/measure/counters.ts
 import type { Differences } from '../../src/measure/differences.ts';
 import { createExchangeFigures } from '../../src/measure/exchange-figures.ts';
 import { LatencyRecorder, LatencyTable } from '../../src/measure/histograms.ts';
-import { IntervalRecorder } from '../../src/measure/intervals.ts';
+import { IntervalRecorder, peakEstablished } from '../../src/measure/intervals.ts';
 import type { RequestClasses } from '../../src/measure/request-classes.ts';
 import { sumFigures } from '../../src/replay/difference-texts.ts';
 import { prepareSessions } from '../../src/replay/prepared-sessions.ts';
 import { Replay } from '../../src/replay/replay.ts';
 import { enginePlan } from '../../src/run/plan/engine-plan.ts';
 import type { ReplayOptions } from '../../src/run/plan/options.ts';
+import { rowsOf } from '../../src/run/plan/run-plan.ts';
 import { embeddedTurns } from '../../src/run/threads/embedded-loop.ts';
 import { clientDirectory } from '../../src/run/threads/embedded-thread.ts';
 import { CONTROL_WORDS } from '../../src/run/threads/thread-job.ts';
@@ -67,6 +68,8 @@ export interface Played {
   readonly differences: Differences;
   readonly endMs: number;
   readonly replay: Replay;
+  /** The most connections that were established at once. */
+  readonly peak: number;
 }
 
 export interface PlayOptions extends Partial<ReplayOptions> {
@@ -90,7 +93,7 @@ export function play(specs: readonly SessionSpec[], options: PlayOptions = {}): 
     scripts: server === undefined ? plan.scripts : { ...server, files: scripts.files },
     capture,
     clients: clientDirectory(plan),
-    users: plan.users,
+    users: rowsOf(plan),
     accel: plan.accel,
     seed: 1,
     counters,
@@ -106,13 +109,16 @@ export function play(specs: readonly SessionSpec[], options: PlayOptions = {}): 
   const endNs = playThrough(embeddedTurns({ replay, target, intervals, control, nowNs: null }));
   // A run that ends by its time leaves users out.
   const plays =
-    plan.stopStartingNs === NEVER_NS ? plan.users * plan.iterations : counters[Counter.STARTED];
+    plan.stopStartingNs === NEVER_NS && plan.perClient === undefined
+      ? plan.users * plan.iterations
+      : counters[Counter.STARTED];
   const read: ReadOctets = (offset, into) => capture.read(offset, into);
   const { exchanges } = prepared;
   const { classes, differences } = sumFigures(scripts, exchanges, read, [figures]);
   expect(ledgerFaults(counters, plays, classes)).toEqual([]);
+  const peak = peakEstablished(intervals.finish(endNs));
   const table = LatencyTable.of([latency.columns]);
-  return { counters, latency: table, classes, differences, endMs: endNs / 1e6, replay };
+  return { counters, latency: table, classes, differences, endMs: endNs / 1e6, replay, peak };
 }
 
 /** The counters that are not 0, by name. */

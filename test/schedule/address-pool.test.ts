@@ -6,8 +6,8 @@ import { parseClients } from '../../src/cli/values/clients.ts';
 import { parsePorts } from '../../src/cli/values/ports.ts';
 import { AddressPool, type PoolOrder } from '../../src/schedule/address-pool.ts';
 import { DEFAULT_CLIENTS, withoutAddresses } from '../../src/schedule/client-addresses.ts';
+import { ClientPlaces } from '../../src/schedule/client-places.ts';
 import { firstPortOf } from '../../src/schedule/client-ports.ts';
-import { shardOf } from '../../src/schedule/connections.ts';
 import { portRanges } from '../helpers/port-ranges.ts';
 import { refusal } from '../helpers/refusal.ts';
 
@@ -239,9 +239,10 @@ test.each(['', '0-5', '5-1', '1-65536', '1-2-3', '-5', 'a-b', '1.5'])(
 );
 
 test('a user stays on its thread through all iterations', () => {
+  const places = new ClientPlaces(poolOf('10.0.0.1', 'ip'), 10, 0);
   for (let user = 0; user < 10; user++) {
     for (let iteration = 0; iteration < 3; iteration++) {
-      expect(shardOf(iteration * 10 + user, 10, 3)).toBe(user % 3);
+      expect(places.shardOf(iteration * 10 + user, 3)).toBe(user % 3);
     }
   }
 });

@@ -7,7 +7,7 @@ import { PlayTable } from '../../src/replay/play-table.ts';
 import { prepareSessions } from '../../src/replay/prepared-sessions.ts';
 import { PlaySendTimes } from '../../src/replay/send-times.ts';
 import { Stages } from '../../src/replay/stages.ts';
-import { Connections } from '../../src/schedule/connections.ts';
+import { UserConnections } from '../../src/schedule/connections.ts';
 import { StreamEnd } from '../../src/session/script/scripts.ts';
 import type { ClientStream } from '../../src/transport/client-stream.ts';
 import { Owners } from '../../src/transport/owners.ts';
@@ -54,7 +54,7 @@ describe('a second stream', () => {
       windowBytes: 1 << 20,
       timestamps: true,
     });
-    const connections = new Connections(plan);
+    const connections = new UserConnections(plan);
     const plays = new PlayTable(1);
     const prepared = prepareSessions(plan, memory);
     const stages = new Stages(plan.scripts, prepared.stages, prepared.exchanges);
@@ -111,7 +111,7 @@ describe('a second transport', () => {
   test('plays the same script, without TCP', () => {
     const { plan, recorded } = makeEnds({ sessions: [SESSION], users: USERS, seed: 1 });
     const counters = createCounters();
-    const connections = new Connections(plan);
+    const connections = new UserConnections(plan);
     const plays = new PlayTable(USERS);
     const prepared = prepareSessions(plan, recorded.capture);
     const stages = new Stages(plan.scripts, prepared.stages, prepared.exchanges);
@@ -157,7 +157,7 @@ describe('a second transport', () => {
   test('ends users as TCP does when the run is interrupted', () => {
     const { plan, recorded } = makeEnds({ sessions: [SESSION], users: USERS, seed: 1 });
     const counters = createCounters();
-    const connections = new Connections(plan);
+    const connections = new UserConnections(plan);
     const plays = new PlayTable(USERS);
     const { stages: columns, exchanges, segments } = prepareSessions(plan, recorded.capture);
     const stages = new Stages(plan.scripts, columns, exchanges);

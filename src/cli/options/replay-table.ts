@@ -2,7 +2,7 @@
 
 import { parseDurationNs } from '../../base/units.ts';
 import { OWN_CLIENTS } from '../../run/plan/options.ts';
-import { CLOSES, ORDERS } from '../choices.ts';
+import { CLOSES, ORDERS, PERS } from '../choices.ts';
 import { parseClients } from '../values/clients.ts';
 import { EMBEDDED, parseRoute, parseTarget } from '../values/endpoints.ts';
 import { parsePorts } from '../values/ports.ts';
@@ -70,9 +70,15 @@ const LOAD_ROWS = {
   users: value(whole({ min: 1, max: USERS_MAX }), {
     group: LOAD,
     letter: 'u',
-    help: 'virtual users in total, one connection each',
-    more: 'connections in total. Users play the sessions in turn, in capture order',
-    otherwise: 'one per replayable session',
+    help: 'virtual users in total',
+    more: 'users in total: connections, or clients with `--per client`. Users play the sessions, or the recorded clients, in turn, in capture order',
+    otherwise: 'one per replayable session, or per recorded client',
+  }),
+  per: value(oneOf(PERS), {
+    group: LOAD,
+    help: 'What a user is: one connection, or a client with all of its own',
+    more: 'what a user is: one connection that plays one session; or [one recorded client address](latency-and-summary.md#clients-with-several-connections) with all of its connections, in their recorded order and overlap, from an address of its own',
+    default: 'connection',
   }),
   clients: value(
     {

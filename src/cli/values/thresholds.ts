@@ -48,7 +48,10 @@ const COUNTING: ReadonlyMap<string, 'fraction' | 'per second'> = new Map([
   ['connections', 'per second'],
 ]);
 
-const METRICS = [...LATENCY_NAMES, ...COUNTING.keys(), 'users'].join(', ');
+const METRICS = [...LATENCY_NAMES, ...COUNTING.keys(), 'users', 'clients'].join(', ');
+
+/** By how they ended: connections, and clients where users are those. */
+const isLedger = (metric: string): boolean => metric === 'users' || metric === 'clients';
 
 const LATENCY_AGGREGATES = ['min', 'mean', 'avg', 'med', 'max'];
 
@@ -144,7 +147,7 @@ function readThreshold(source: Source): Threshold {
 }
 
 function refuseUnknown(metric: string, at: number): void {
-  if (isLatency(metric) || COUNTING.has(metric) || metric === 'users') return;
+  if (isLatency(metric) || COUNTING.has(metric) || isLedger(metric)) return;
   const own = FOREIGN_METRICS.get(metric);
   throw new Unexpected(
     at,
@@ -202,14 +205,11 @@ function unitOf(metric: string, aggregate: string, at: number, value: string): T
     if (aggregate.startsWith('p(') || LATENCY_AGGREGATES.includes(aggregate)) return 'ms';
     throw noAggregate(at, aggregate, `${metric} has min, mean, med, max, p(N) and count`);
   }
-  if (metric === 'users') {
-    if ([...LEDGER_STATES, 'peakEstablished'].includes(aggregate)) {
-      return value.endsWith('%') ? 'fraction' : 'count';
-    }
-    throw new Unexpected(
-      at,
-      `there is no such state: users has ${LEDGER_STATES.join(', ')}, peakEstablished`,
-    );
+  if (isLedger(metric)) {
+    const states: readonly string[] =
+      metric === 'users' ? [...LEDGER_STATES, 'peakEstablished'] : LEDGER_STATES;
+    if (states.includes(aggregate)) return value.endsWith('%') ? 'fraction' : 'count';
+    throw new Unexpected(at, `there is no such state: ${metric} has ${states.join(', ')}`);
   }
   if (aggregate === 'count') return 'count';
   if (aggregate === 'rate') return COUNTING.get(metric) ?? 'fraction';
@@ -254,8 +254,8 @@ function readWindow(
 ): TimeWindow | null {
   const { at } = source;
   if (source.take(/@/) === null) return null;
-  if (metric === 'users') {
-    throw new Unexpected(at, 'users are counted at the end of a run; errors may have a window');
+  if (isLedger(metric)) {
+    throw new Unexpected(at, `${metric} are counted at the end of a run; errors may have a window`);
   }
   if (requestClass !== null) {
     throw new Unexpected(

@@ -32,6 +32,7 @@ export const Bpf = {
   MULTIPLY: 0x24,
   SHIFT_LEFT: 0x64,
   SHIFT_RIGHT: 0x74,
+  DIVIDE: 0x34,
   MODULO: 0x94,
   AND: 0x54,
   /** A += X, X = A. */

@@ -8,8 +8,10 @@
  *     order ip:   (port - first port mod ports) * addresses + index of the address
  *     order port: index of the address * ports + (port - first port mod ports)
  *
- * (the ports by their index in the range; the first is the one that connections begin with), and it belongs to user `number % users`, who lives in shard `user % shards`. Connection numbers
- * are below 2^32, so the kernel's 32-bit arithmetic is exact.
+ * (the ports by their index in the range; the first is the one that connections begin with), and it
+ * belongs to user `number % users`, who lives in shard `user % shards`. Where users are clients that have
+ * blocks of ports, blocks take the place of ports in the formula. Connection numbers are below 2^32, so
+ * the kernel's 32-bit arithmetic is exact.
  *
  * A router's message that a packet of ours was too big quotes that packet: it goes where the answer
  * to it would go.
@@ -40,6 +42,8 @@ export interface Sharding {
   readonly firstPort: number;
   /** Virtual users of the whole run, 1..2^32 - 1. */
   readonly users: number;
+  /** Ports of a user that is a client with several connections; 0 or absent: users are connections. */
+  readonly portsEach?: number;
   readonly shards: number;
   /** Which shard's replies are wanted, 0..shards - 1. */
   readonly shard: number;
@@ -134,14 +138,16 @@ function addRanges(filter: BpfAssembler, ranges: readonly AddressRange[], family
 
 /** A is the index of the client's address. */
 function addShard(filter: BpfAssembler, options: ReplyFilterOptions): void {
-  const { order, firstPort, users, shards, shard } = options.sharding;
+  const { order, firstPort, users, portsEach = 0, shards, shard } = options.sharding;
   if (shards > 1) {
     const addresses = options.ranges.reduce((sum, { count }) => sum + count, 0);
     const ports = countPorts(options.ports);
     filter.add(Bpf.STORE, CLIENT_INDEX);
     addPortIndex(filter, portIndexOf(options.ports, firstPort), ports);
+    addBlockIndex(filter, portsEach);
+    const blocks = portsEach <= 1 ? ports : Math.floor(ports / portsEach);
     filter.add(Bpf.LOAD_MEMORY, order === 'ip' ? CLIENT_PORT : CLIENT_INDEX);
-    filter.add(Bpf.MULTIPLY, order === 'ip' ? addresses : ports);
+    filter.add(Bpf.MULTIPLY, order === 'ip' ? addresses : blocks);
     filter.add(Bpf.LOAD_X_MEMORY, order === 'ip' ? CLIENT_INDEX : CLIENT_PORT);
     filter.add(Bpf.ADD_X);
     filter.add(Bpf.MODULO, users);
@@ -162,5 +168,13 @@ function addPortIndex(filter: BpfAssembler, shift: number, ports: number): void 
   filter.add(Bpf.ADD, ports);
   filter.label('not before the first port');
   filter.add(Bpf.SUBTRACT, shift);
+  filter.add(Bpf.STORE, CLIENT_PORT);
+}
+
+/** Turns the port's distance into that of its block, where ports are in blocks. */
+function addBlockIndex(filter: BpfAssembler, portsEach: number): void {
+  if (portsEach <= 1) return;
+  filter.add(Bpf.LOAD_MEMORY, CLIENT_PORT);
+  filter.add(Bpf.DIVIDE, portsEach);
   filter.add(Bpf.STORE, CLIENT_PORT);
 }

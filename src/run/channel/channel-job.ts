@@ -31,6 +31,8 @@ export interface ChannelJob {
   readonly inboxes: readonly ShardInbox[];
   readonly pool: PoolShape;
   readonly users: number;
+  /** Ports of each, where they are clients with several connections; else 0. */
+  readonly portsEach: number;
   readonly totals: Float64Array<SharedArrayBuffer>;
 }
 

@@ -10,7 +10,7 @@ import { excessOf, type RegistrationAnswer } from '../../intercept/registration.
 import type { ShardInbox } from '../../io/channel/channel-receiver.ts';
 import { closeEventFd, openEventFd } from '../../io/sys/eventfd.ts';
 import type { InterceptAddress } from '../plan/options.ts';
-import type { RunPlan } from '../plan/run-plan.ts';
+import { portsEachOf, type RunPlan } from '../plan/run-plan.ts';
 import {
   CHANNEL_TOTALS,
   type ChannelCommand,
@@ -57,6 +57,7 @@ export class ChannelThread {
       inboxes: this.inboxes,
       pool: { clients, ports, order, firstPort },
       users,
+      portsEach: portsEachOf(plan),
       totals: this.totals,
       request: {
         name: `${hostname()

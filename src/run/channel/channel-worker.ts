@@ -22,8 +22,8 @@ assert(port !== null, 'this file is the entry of a worker thread');
 const post = (message: ChannelMessage): void => port.postMessage(message);
 
 const job = workerData as ChannelJob;
-const { inboxes, pool, users, intercepts, key, request, totals } = job;
-const router = new RecordRouter(inboxes, new AddressPool(pool), users);
+const { inboxes, pool, users, portsEach, intercepts, key, request, totals } = job;
+const router = new RecordRouter(inboxes, new AddressPool(pool), users, portsEach);
 const hello = helloOf(job.version);
 const now = wallClock();
 const world: LinkWorld = {

@@ -4,7 +4,7 @@ import { NS_PER_SECOND } from '../../base/time.ts';
 import type { ShardInbox } from '../../io/channel/channel-receiver.ts';
 import { raiseEvent } from '../../io/sys/eventfd.ts';
 import type { AddressPool } from '../../schedule/address-pool.ts';
-import { shardOf } from '../../schedule/connections.ts';
+import { ClientPlaces } from '../../schedule/client-places.ts';
 import { IpView } from '../../wire/ip-view.ts';
 import { PacketTooBigView } from '../../wire/packet-too-big.ts';
 import { TCP_HEADER_BYTES_MIN } from '../../wire/tcp.ts';
@@ -19,7 +19,7 @@ export class RecordRouter {
   readonly #fds: readonly number[];
   readonly #touched: Uint8Array;
   readonly #pool: AddressPool;
-  readonly #users: number;
+  readonly #places: ClientPlaces;
   readonly #ip = new IpView();
   readonly #message = new PacketTooBigView();
   /** Records that were handed over, to whatever shard. */
@@ -27,12 +27,13 @@ export class RecordRouter {
   /** Records of no client of the run. */
   foreign = 0;
 
-  constructor(inboxes: readonly ShardInbox[], pool: AddressPool, users: number) {
+  /** @param portsEach as in ClientPlaces */
+  constructor(inboxes: readonly ShardInbox[], pool: AddressPool, users: number, portsEach = 0) {
     this.#rings = inboxes.map(({ ring }) => new RecordRing(ring));
     this.#fds = inboxes.map(({ fd }) => fd);
     this.#touched = new Uint8Array(inboxes.length);
     this.#pool = pool;
-    this.#users = users;
+    this.#places = new ClientPlaces(pool, users, portsEach);
   }
 
   /**
@@ -97,6 +98,6 @@ export class RecordRouter {
 
   #shardAt(low: number, port: number): number {
     const connection = this.#pool.connectionOf(low, port);
-    return connection < 0 ? -1 : shardOf(connection, this.#users, this.#rings.length);
+    return connection < 0 ? -1 : this.#places.shardOf(connection, this.#rings.length);
   }
 }

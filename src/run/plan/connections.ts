@@ -5,9 +5,11 @@ import { countPorts } from '../../base/port-range.ts';
 import { formatCount } from '../../base/units.ts';
 import { AddressPool, CONNECTIONS_MAX, type PoolShape } from '../../schedule/address-pool.ts';
 import type { ClientAddresses } from '../../schedule/client-addresses.ts';
+import { blocksOf } from '../../schedule/client-places.ts';
 import { firstPortOf } from '../../schedule/client-ports.ts';
 import type { ReplayOptions } from './options.ts';
 import type { Surroundings } from './plan-run.ts';
+import type { RecordedClients } from './recorded-clients.ts';
 
 /** The iteration column has 16 bits. */
 const ITERATIONS_MAX = 0xffff;
@@ -20,6 +22,14 @@ export interface PlannedConnections {
   readonly shape: PoolShape;
   /** How often each user plays; a limit only where time decides. */
   readonly iterations: number;
+  /** Ports of a client for all connections of all its plays; 0 where users are connections. */
+  readonly portsEach: number;
+}
+
+/** What else decides which addresses and ports connections have. */
+export interface ConnectionRoom extends Partial<Pick<Surroundings, 'addressesMax' | 'hintTooFew'>> {
+  /** Where users are clients: those that they play. */
+  readonly recorded?: RecordedClients | null;
 }
 
 /**
@@ -32,8 +42,10 @@ export function planConnections(
   whole: ClientAddresses,
   users: number,
   options: ReplayOptions,
-  room: Partial<Pick<Surroundings, 'addressesMax' | 'hintTooFew'>> = {},
+  room: ConnectionRoom = {},
 ): PlannedConnections {
+  const { recorded = null } = room;
+  if (recorded !== null) return planClients(whole, users, options, { ...room, recorded });
   const { order, seed } = options;
   const ports = options.ports ?? DEFAULT_PORTS;
   const { addressesMax = Number.POSITIVE_INFINITY, hintTooFew } = room;
@@ -44,10 +56,75 @@ export function planConnections(
   const iterations = iterationsOf(options, users, pool);
   requireCountable(users * iterations);
   pool.requireCapacity(users * iterations, hintTooFew);
-  return { shape, iterations };
+  return { shape, iterations, portsEach: 0 };
 }
 
+/** Clients have an address each as long as there are enough, and a block of its ports. */
+function planClients(
+  whole: ClientAddresses,
+  clients: number,
+  options: ReplayOptions,
+  { hintTooFew, recorded }: ConnectionRoom & { readonly recorded: RecordedClients },
+): PlannedConnections {
+  const { order, seed } = options;
+  const ports = options.ports ?? DEFAULT_PORTS;
+  const shape: PoolShape = {
+    clients: firstAddresses(whole, clients),
+    ports,
+    order: order ?? 'ip',
+    firstPort: firstPortOf(ports, seed),
+  };
+  const pool = new AddressPool(shape);
+  const { addresses, portsPerAddress } = pool;
+  // Of many addresses fewer ports are used: connection numbers have 32 bits.
+  const usable = Math.min(portsPerAddress, Math.floor(CONNECTIONS_MAX / addresses));
+  const { connectionsMax } = recorded;
+  const blockPorts = Math.floor(usable / Math.ceil(clients / addresses));
+  const iterations = playsOf(options, Math.floor(blockPorts / connectionsMax));
+  const portsEach = iterations * connectionsMax;
+  const blocks = blocksOf(portsPerAddress, portsEach);
+  if (addresses * blocks < clients) throw tooFewPorts(pool, clients, portsEach, hintTooFew);
+  requireCountable(
+    shape.order === 'ip'
+      ? addresses * Math.ceil(clients / addresses) * portsEach
+      : Math.ceil(clients / blocks) * portsPerAddress,
+  );
+  return { shape, iterations, portsEach };
+}
+
+const tooFewPorts = (
+  pool: AddressPool,
+  clients: number,
+  portsEach: number,
+  hintTooFew: string | undefined,
+): ReplayError => {
+  const each = blocksOf(pool.portsPerAddress, portsEach);
+  const has =
+    `'${pool.clients.text}' has ${formatCount(pool.addresses)} ` +
+    `with ${formatCount(pool.portsPerAddress)} ports`;
+  return new ReplayError({
+    code: 'ERR_POOL_TOO_SMALL',
+    kind: 'usage',
+    message:
+      each === 0
+        ? `a client needs ${formatCount(portsEach)} ports of one address for the connections of its ` +
+          `plays; there are ${formatCount(pool.portsPerAddress)}`
+        : `${formatCount(clients)} clients with ${formatCount(portsEach)} ports each need ` +
+          `${formatCount(Math.ceil(clients / each))} addresses; ${has}`,
+    hint:
+      hintTooFew ??
+      (each === 0
+        ? 'give more --ports, fewer --iterations, or --per connection'
+        : 'give a larger pool of --clients, more --ports, or fewer --users'),
+  });
+};
+
 function iterationsOf(options: ReplayOptions, users: number, pool: AddressPool): number {
+  return playsOf(options, Math.floor(pool.capacity / users));
+}
+
+/** @param playsMax as often as there are fresh addresses and ports for */
+function playsOf(options: ReplayOptions, playsMax: number): number {
   if (options.iterations !== null) {
     if (options.iterations <= ITERATIONS_MAX) return options.iterations;
     throw new ReplayError({
@@ -58,8 +135,8 @@ function iterationsOf(options: ReplayOptions, users: number, pool: AddressPool):
     });
   }
   if (options.durationNs === null) return 1;
-  // Again and again until the time is up: as often as there are fresh addresses and ports.
-  return Math.max(1, Math.min(ITERATIONS_MAX, Math.floor(pool.capacity / users)));
+  // Again and again until the time is up.
+  return Math.max(1, Math.min(ITERATIONS_MAX, playsMax));
 }
 
 /** The kernel's filter counts connections in 32 bits. */

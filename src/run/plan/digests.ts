@@ -34,11 +34,14 @@ export const askedOf = (options: ReplayOptions): Readonly<Record<string, string>
 /** Where frames leave, who picks up replies, threads, limits and documents are not part of it. */
 function decisive(options: ReplayOptions): object {
   const { target, choice, users, ports, order, seed, accel, ratePerSecond } = options;
+  const { per = 'connection' } = options;
   const { requestsPerSecond, ramp, iterations, durationNs, pace, maxGapNs, timeoutNs, close } =
     options;
   const { mss, timestamps, sack, windowBytes, realTime } = options;
   const protocols = options.protocols?.length ? options.protocols : undefined;
   return {
+    // As results before there were clients have it.
+    ...(per === 'connection' ? {} : { per }),
     clients: clientsText(options.clients),
     ...{ target, choice, users, ports, order, seed, accel, ratePerSecond },
     ...(requestsPerSecond === null ? {} : { requestsPerSecond }),

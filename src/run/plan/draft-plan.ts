@@ -15,6 +15,7 @@ import {
   DEFAULT_CLIENTS,
   withoutAddresses,
 } from '../../schedule/client-addresses.ts';
+import { rowsOfShard } from '../../schedule/client-connections.ts';
 import type { RequestTimes } from '../../schedule/request-rate.ts';
 import {
   addressesOfShare,
@@ -27,6 +28,7 @@ import { capArrivals, capGaps } from '../../session/script/max-gap.ts';
 import type { Scripts } from '../../session/script/scripts.ts';
 import { planConnections } from './connections.ts';
 import { clientsText, OWN_CLIENTS, type ReplayOptions, type ReplayTarget } from './options.ts';
+import { type RecordedClients, recordedClients } from './recorded-clients.ts';
 import type { RunTarget } from './run-plan.ts';
 import { startsByRequests, warnOfUnsteady } from './steady-requests.ts';
 
@@ -37,8 +39,10 @@ const EMBEDDED_ADDRESS = { 4: '192.0.2.1', 6: '2001:db8::1' } as const;
 export interface PlanDraft {
   readonly options: ReplayOptions;
   readonly scripts: Scripts;
-  /** Rows of `scripts` that go to a target, in capture order; not empty. */
+  /** Rows of `scripts` that go to a target, in capture order or client by client; not empty. */
   readonly played: Uint32Array;
+  /** Where users are clients: those of `played`. */
+  readonly recorded: RecordedClients | null;
   readonly targets: readonly RunTarget[];
   /** For each of the scripts' endpoints its row in `targets`; 0xffff where no route matches. */
   readonly targetOf: Uint16Array;
@@ -48,6 +52,8 @@ export interface PlanDraft {
   /** The whole pool, without the targets' addresses, or what stands for it in a run from own ones. */
   readonly clients: ClientAddresses;
   readonly arrivals: ArrivalOptions;
+  /** Connections that the share's users may have at a time. */
+  readonly rows: number;
   /** What the user should know: one line each. */
   readonly warnings: readonly string[];
 }
@@ -80,32 +86,38 @@ export function draftPlan(
   const scripts = options.maxGapNs === null ? recorded : capGaps(recorded, options.maxGapNs);
   const pool = options.clients === OWN_CLIENTS ? poolFor(options.target) : options.clients;
   const { targets, targetOf } = mapEndpoints(scripts, options.target, pool);
-  const played = playedSessions(scripts, targetOf);
-  if (played.length === 0) throw nothingMapped(scripts);
+  const sessions = playedSessions(scripts, targetOf);
+  if (sessions.length === 0) throw nothingMapped(scripts);
+  const clientsOf = options.per === 'client' ? recordedClients : null;
+  const recordedBy = clientsOf?.(recorded, scripts, sessions, options.maxGapNs) ?? null;
+  const { played, startNs, durationNs } = recordedBy ?? playsOf(scripts, sessions);
+  if (recordedBy !== null && options.requestsPerSecond !== null) throw noSteadyClients;
   const steady = startsByRequests(options, played.length, () =>
     readTimes({ scripts, played, accel: options.accel, protocols: options.protocols ?? [] }),
   );
-  const users = steady?.startsNs.length ?? options.users ?? played.length;
+  const users = steady?.startsNs.length ?? options.users ?? startNs.length;
   const addresses = targets.map(({ address }) => address);
   // A machine may be its own target's client.
   const clients = withoutAddresses(pool, isOwn ? [] : addresses);
   checkFamilies(clients.family, addresses, clientsText(options.clients));
   const arrivals = {
-    ...arrivalsOf(scripts, played, users, options),
+    ...arrivalsOf(startNs, durationNs, users, options),
     ...(steady === null
       ? {}
       : { requestRate: { perSecond: steady.asked, startsNs: steady.startsNs } }),
   };
-  checkDuration(scripts, played, options.accel, planArrivals(arrivals).lastStartNs);
-  planConnections(clients, users, options);
+  checkDuration(durationNs, options.accel, planArrivals(arrivals).lastStartNs);
+  const { iterations } = planConnections(clients, users, options, { recorded: recordedBy });
   const share = { ...wholeRun(users), ...options.share };
   requireShare(share, isOwn ? null : clients);
+  const rows = rowsOf(share, iterations, recordedBy);
   const warnings = [
     ...warnOfMixtures(scripts, options.target, targetOf, targets),
     ...warnOfRamp(options.ramp, users),
     ...(steady === null ? [] : warnOfUnsteady(steady)),
   ];
-  return { options, scripts, played, targets, targetOf, share, isOwn, clients, arrivals, warnings };
+  const draft = { options, scripts, played, targets, targetOf, share, isOwn, clients, arrivals };
+  return { ...draft, recorded: recordedBy, rows, warnings };
 }
 
 /** A pool that stands for own addresses until the way to the targets tells which they are. */
@@ -218,7 +230,8 @@ function nothingMapped(scripts: Scripts): ReplayError {
 const PACE_MAX = 1e9;
 
 /** Refuses what would make times of nothing or of infinity. */
-function requirePace({ accel, ratePerSecond }: ReplayOptions): void {
+function requirePace({ accel, ratePerSecond, per, close, pace }: ReplayOptions): void {
+  if (per === 'client' && close === 'server' && pace !== 'schedule') throw heldOpen;
   if (accel > PACE_MAX || accel < 1 / PACE_MAX) {
     throw outOfBounds('--accel', accel, `from ${1 / PACE_MAX} to ${formatCount(PACE_MAX)}`);
   }
@@ -226,6 +239,23 @@ function requirePace({ accel, ratePerSecond }: ReplayOptions): void {
     throw outOfBounds('--rate', ratePerSecond, `up to ${formatCount(PACE_MAX)} a second`);
   }
 }
+
+/** Connections that clients never leave keep those that follow them from starting. */
+const heldOpen = new ReplayError({
+  code: 'ERR_RUN_HELD_OPEN',
+  kind: 'usage',
+  message:
+    '--per client starts a connection when those before it are closed, which --close server never does',
+  hint: 'use --pace schedule, where connections start at their recorded times, or --per connection',
+});
+
+const noSteadyClients = new ReplayError({
+  code: 'ERR_RUN_STEADY_CLIENTS',
+  kind: 'usage',
+  message:
+    '--request-rate spreads the starts of single connections, which --per client keeps together',
+  hint: 'use --rate, clients a second, or --per connection',
+});
 
 const outOfBounds = (option: string, value: number, bounds: string): ReplayError =>
   new ReplayError({
@@ -244,19 +274,19 @@ function warnOfRamp(ramp: ReplayOptions['ramp'], users: number): string[] {
   ];
 }
 
+/** @param startsNs of what users play, sessions or clients; `durationsNs` likewise */
 function arrivalsOf(
-  scripts: Scripts,
-  played: Uint32Array,
+  startsNs: Float64Array,
+  durationsNs: Float64Array,
   users: number,
-  { maxGapNs, accel, ratePerSecond, ramp }: ReplayOptions,
+  { maxGapNs, accel, ratePerSecond, ramp, per }: ReplayOptions,
 ): ArrivalOptions {
-  const startsNs =
-    played.length === scripts.sessions ? scripts.startNs : pick(scripts.startNs, played);
   return {
     sessionStartsNs: maxGapNs === null ? startsNs : capArrivals(startsNs, maxGapNs),
-    sessionDurationNs: meanOf(scripts.durationNs, played),
+    sessionDurationNs: durationsNs.reduce((sum, each) => sum + each, 0) / durationsNs.length,
     users,
     accel,
+    ...(per === 'client' ? { per } : {}),
     ...(ratePerSecond === null ? {} : { rate: ratePerSecond }),
     ...(ramp === null ? {} : { ramp }),
   };
@@ -274,14 +304,8 @@ function checkFamilies(family: 4 | 6, targets: readonly IpAddress[], clients: st
 }
 
 /** Timers reach so far and no further; nobody has waited for that long to be told so. */
-function checkDuration(
-  scripts: Scripts,
-  played: Uint32Array,
-  accel: number,
-  lastStartNs: number,
-): void {
-  let longestNs = 0;
-  for (const row of played) longestNs = Math.max(longestNs, scripts.durationNs[row]);
+function checkDuration(durationsNs: Float64Array, accel: number, lastStartNs: number): void {
+  const longestNs = durationsNs.reduce((longest, each) => Math.max(longest, each), 0);
   const durationNs = lastStartNs + longestNs / accel;
   if (durationNs < WHEEL_RANGE_NS / 2) return;
   throw new ReplayError({
@@ -300,11 +324,18 @@ const addressOf = (text: string): IpAddress => {
   return address;
 };
 
-const pick = (column: Float64Array, rows: Uint32Array): Float64Array =>
-  Float64Array.from(rows, (row) => column[row]);
-
-function meanOf(column: Float64Array, rows: Uint32Array): number {
-  let sum = 0;
-  for (const row of rows) sum += column[row];
-  return sum / rows.length;
+/** Connections that users have at a time, or clients may have. */
+function rowsOf(share: RunShare, iterations: number, recorded: RecordedClients | null): number {
+  const users = usersOfShare(share);
+  if (recorded === null) return users;
+  const perClient = { ...recorded, portsEach: 0 };
+  return rowsOfShard({ users, shard: 0, shards: 1, share, iterations, perClient }).count;
 }
+
+/** Sessions as users play them, one by one. */
+const playsOf = ({ startNs, durationNs, sessions }: Scripts, played: Uint32Array) => {
+  const isAll = played.length === sessions;
+  const pick = (column: Float64Array): Float64Array =>
+    isAll ? column : Float64Array.from(played, (row) => column[row]);
+  return { played, startNs: pick(startNs), durationNs: pick(durationNs) };
+};

@@ -13,10 +13,11 @@ import {
   requireClients,
 } from '../../io/way/local-path.ts';
 import { ANNOUNCED_AT_ONCE } from '../../io/way/neighbour-announcer.ts';
+import { blocksOf } from '../../schedule/client-places.ts';
 import type { PlanDraft } from './draft-plan.ts';
 import type { InterceptAddress, ReplayOptions, SenderName } from './options.ts';
 import type { Surroundings } from './plan-run.ts';
-import type { RunPlan } from './run-plan.ts';
+import { portsEachOf, type RunPlan } from './run-plan.ts';
 
 /** How frames reach a real target, and how its replies come back. */
 export interface NetworkWay {
@@ -199,10 +200,11 @@ export function announcedAddresses({ answersNeighbours }: NetworkWay, plan: RunP
 
 /** Different client addresses that the plan's connections have: the first ones of the pool. */
 function addressesUsed(plan: RunPlan): number {
-  const connections = plan.users * plan.iterations;
+  const { users, perClient } = plan;
+  const connections = perClient === undefined ? users * plan.iterations : users;
   const addresses = plan.clients.ranges.reduce((sum, { count }) => sum + count, 0);
-  const portsPerAddress = countPorts(plan.ports);
-  const used = plan.order === 'ip' ? connections : Math.ceil(connections / portsPerAddress);
+  const perAddress = blocksOf(countPorts(plan.ports), portsEachOf(plan));
+  const used = plan.order === 'ip' ? connections : Math.ceil(connections / perAddress);
   return Math.min(addresses, used);
 }
 

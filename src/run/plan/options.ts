@@ -79,6 +79,9 @@ export interface ChannelToken {
   readonly where: string;
 }
 
+/** What a user is: `--per`. */
+export type PerName = 'connection' | 'client';
+
 /** Everything `runReplay` needs to know; all fields are always there. */
 export interface ReplayOptions {
   /** The command line as it was typed, without node and the script: for the result. */
@@ -95,7 +98,12 @@ export interface ReplayOptions {
   readonly share?: { readonly index: number; readonly of: number } | null;
   /** When the run begins; null: as soon as it is ready. */
   readonly startAt?: StartAt | null;
-  /** Virtual users, 1..2^31, with a `ramp` its last stage's; `null`: one for each replayable session. */
+  /** What a user is; a connection when not given. */
+  readonly per?: PerName;
+  /**
+   * Virtual users, 1..2^31, with a `ramp` its last stage's; `null`: one for each replayable session, or
+   * for each client that has one.
+   */
   readonly users: number | null;
   /** The client pool, or `OWN_CLIENTS`: the address that this machine itself reaches the target from. */
   readonly clients: ClientAddresses | typeof OWN_CLIENTS;

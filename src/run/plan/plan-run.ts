@@ -44,13 +44,14 @@ export const NO_SURROUNDINGS: Surroundings = {
  * @throws ReplayError usage: ERR_POOL_INVALID, and as planConnections does
  */
 export function planRun(draft: PlanDraft, surroundings: Surroundings, epochMs: number): RunPlan {
-  const { options, scripts, played, targets, targetOf, arrivals, share } = draft;
+  const { options, scripts, played, recorded, targets, targetOf, arrivals, share } = draft;
   const users = usersOfShare(share);
   const { mtu, inUse } = surroundings;
   // A machine's own addresses are no other share's.
   const pool = draft.isOwn ? draft.clients : addressesOfShare(draft.clients, share);
   const whole = withoutAddresses(pool, inUse);
-  const { shape, iterations } = planConnections(whole, users, options, surroundings);
+  const room = { ...surroundings, recorded };
+  const { shape, iterations, portsEach } = planConnections(whole, users, options, room);
   const segmentBytes = mtu - TCP_IP_HEADER_BYTES[whole.family];
   const mss = Math.min(options.mss ?? segmentBytes, segmentBytes);
   return {
@@ -60,6 +61,7 @@ export function planRun(draft: PlanDraft, surroundings: Surroundings, epochMs: n
     targetOf,
     protocols: options.protocols ?? [],
     ...shape,
+    ...(recorded === null ? {} : { perClient: { ...recorded, portsEach } }),
     arrivals,
     share,
     users,

@@ -1,8 +1,8 @@
 /** What a plan's users will do, were every answer as long in coming as recorded. */
+import { assert } from '../../base/assert.ts';
 import type { ArrivalPlan } from '../../schedule/arrivals.ts';
 import { connectionOf, sessionOf } from '../../schedule/connections.ts';
 import { runConnectionOf } from '../../schedule/run-share.ts';
-import type { Scripts } from '../../session/script/scripts.ts';
 import { arrivalsOf, type RunPlan } from './run-plan.ts';
 
 /** Ethernet, IP and TCP headers with timestamps. */
@@ -13,7 +13,7 @@ const PLAYS_EXACT_MAX = 1_000_000;
 
 /** How much a run is to play. */
 export interface PlannedLoad {
-  /** Of sessions by users; where the time decides how often they play, about as many. */
+  /** Connections: sessions that users play; where the time decides how often, about as many. */
   readonly plays: number;
   readonly messages: number;
   readonly payloadBytes: number;
@@ -25,20 +25,22 @@ export interface PlannedLoad {
 
 /** @returns what goes out if the target answers as recorded, divided by the acceleration */
 export function plannedLoad(plan: RunPlan): PlannedLoad {
-  const { scripts, played, playsUntilNs } = plan;
+  const { scripts, playsUntilNs } = plan;
   const arrivals = arrivalsOf(plan);
   const { firstMessage, messageEnd } = scripts.client;
-  const longestNs = longestOf(scripts, played);
-  const plays =
+  const longestNs = longestOf(plan);
+  const userPlays =
     playsUntilNs === null
       ? plan.users * plan.iterations
       : playsUntil(plan.users, plan.arrivals.sessionDurationNs / plan.accel, playsUntilNs, {
           lastStartNs: arrivals.lastStartNs,
           playsMax: plan.users * plan.iterations,
         });
+  let plays = 0;
   let messages = 0;
   let payloadBytes = 0;
-  for (const [session, times] of timesPlayed(plan, plays)) {
+  for (const [session, times] of timesPlayed(plan, userPlays)) {
+    plays += times;
     const last = firstMessage[session + 1];
     messages += times * (last - firstMessage[session]);
     if (last > firstMessage[session]) payloadBytes += times * messageEnd[last - 1];
@@ -59,7 +61,8 @@ const playedBy = (connection: number, { share, played }: RunPlan): number =>
 
 /** Sessions with how often each is played; of very many plays as if they were dealt out evenly. */
 function timesPlayed(plan: RunPlan, plays: number): ReadonlyMap<number, number> {
-  const { played } = plan;
+  const { played, perClient } = plan;
+  if (perClient !== undefined) return timesOfClients(played, perClient.firstOf, plays);
   if (plays > PLAYS_EXACT_MAX) {
     const each = Math.floor(plays / played.length);
     const more = plays % played.length;
@@ -73,17 +76,66 @@ function timesPlayed(plan: RunPlan, plays: number): ReadonlyMap<number, number> 
   return times;
 }
 
+/** Sessions with how often each is played where clients play so many times in all. */
+function timesOfClients(
+  played: Uint32Array,
+  firstOf: Uint32Array,
+  clientPlays: number,
+): ReadonlyMap<number, number> {
+  const recorded = firstOf.length - 1;
+  const times = new Map<number, number>();
+  for (let client = 0; client < recorded; client++) {
+    const each = Math.floor(clientPlays / recorded) + (client < clientPlays % recorded ? 1 : 0);
+    for (const session of played.subarray(firstOf[client], firstOf[client + 1])) {
+      if (each > 0) times.set(session, each);
+    }
+  }
+  return times;
+}
+
+/** Connections of all plays of the plan's clients; of each one's first where time says how often they play. */
+export function clientConnections(plan: RunPlan): number {
+  const { perClient, users, share, playsUntilNs } = plan;
+  assert(perClient !== undefined, 'users are clients');
+  const { firstOf } = perClient;
+  const recorded = firstOf.length - 1;
+  const sumOf = (first: number, clients: number): number => {
+    let sum = 0;
+    for (let client = 0; client < clients; client++) {
+      const each = (first + client * share.of) % recorded;
+      sum += firstOf[each + 1] - firstOf[each];
+    }
+    return sum;
+  };
+  /** By the recorded client that the first one plays. */
+  const known = new Map<number, number>();
+  let connections = 0;
+  const iterations = playsUntilNs === null ? plan.iterations : 1;
+  for (let iteration = 0; iteration < iterations; iteration++) {
+    const first = (iteration * share.users + share.index) % recorded;
+    // Every `recorded` clients the same ones come again.
+    const sum =
+      known.get(first) ??
+      Math.floor(users / recorded) * sumOf(first, recorded) + sumOf(first, users % recorded);
+    known.set(first, sum);
+    connections += sum;
+  }
+  return connections;
+}
+
 /** When the last of the planned plays would end. */
 function endNs(plan: RunPlan, arrivals: ArrivalPlan): number {
-  const { scripts, played, users, iterations, accel } = plan;
+  const { users, iterations, accel } = plan;
   if (users * iterations > PLAYS_EXACT_MAX) {
-    return arrivals.lastStartNs + (longestOf(scripts, played) / accel) * iterations;
+    return arrivals.lastStartNs + (longestOf(plan) / accel) * iterations;
   }
+  const durationNs = durationsOf(plan);
   let latestNs = 0;
   for (let user = 0; user < users; user++) {
     let playsNs = 0;
-    for (let play = 0; play < iterations; play++) {
-      playsNs += scripts.durationNs[playedBy(connectionOf(user, play, users), plan)];
+    for (let iteration = 0; iteration < iterations; iteration++) {
+      const play = runConnectionOf(connectionOf(user, iteration, users), plan.share);
+      playsNs += durationNs[play % durationNs.length];
     }
     latestNs = Math.max(latestNs, arrivals.startNs(user) + playsNs / accel);
   }
@@ -103,8 +155,10 @@ function playsUntil(
   return Math.min(users * Math.max(1, each), playsMax);
 }
 
-function longestOf({ durationNs }: Scripts, played: Uint32Array): number {
-  let longestNs = 0;
-  for (const session of played) longestNs = Math.max(longestNs, durationNs[session]);
-  return longestNs;
+function longestOf(plan: RunPlan): number {
+  return durationsOf(plan).reduce((longest, each) => Math.max(longest, each), 0);
 }
+
+/** Of what users play in turn: sessions, or clients. */
+const durationsOf = ({ scripts, played, perClient }: RunPlan): Float64Array =>
+  perClient?.durationNs ?? Float64Array.from(played, (session) => scripts.durationNs[session]);

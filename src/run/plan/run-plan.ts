@@ -3,6 +3,8 @@ import type { Endpoint } from '../../base/address.ts';
 import type { ReplayPlan } from '../../replay/replay-plan.ts';
 import type { PoolShape } from '../../schedule/address-pool.ts';
 import { type ArrivalOptions, type ArrivalPlan, planArrivals } from '../../schedule/arrivals.ts';
+import { rowsOfShard } from '../../schedule/client-connections.ts';
+import { type Sharing, usersOfShard } from '../../schedule/connections.ts';
 import { arrivalsOfShare } from '../../schedule/run-share.ts';
 
 /** Where sessions are played. */
@@ -29,3 +31,23 @@ export const unmappedOf = ({ scripts, played }: RunPlan): number =>
 /** When the plan's users start. */
 export const arrivalsOf = ({ arrivals, share }: RunPlan): ArrivalPlan =>
   arrivalsOfShare(planArrivals(arrivals), share);
+
+/** Ports of a user that is a client with several connections; 0 where users are connections. */
+export const portsEachOf = ({ perClient }: RunPlan): number => perClient?.portsEach ?? 0;
+
+/** Connections that a thread's users may have at a time: users, or rows of clients. */
+export const rowsOf = (
+  plan: RunPlan,
+  sharing: Sharing = { users: plan.users, shard: 0, shards: 1 },
+): number => {
+  const { perClient } = plan;
+  return perClient === undefined
+    ? usersOfShard(sharing)
+    : rowsOfShard({ ...plan, ...sharing, perClient }).count;
+};
+
+/** How the plan's connections are shared out among threads. */
+export const shardingOf = (plan: RunPlan, shard: number, shards: number) => {
+  const { order, firstPort, users } = plan;
+  return { order, firstPort, users, portsEach: portsEachOf(plan), shards, shard };
+};

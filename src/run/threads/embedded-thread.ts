@@ -1,5 +1,5 @@
 /** A thread that plays against the embedded target. */
-import { EmbeddedTarget } from '../../embedded/embedded-target.ts';
+import { type ClientDirectory, EmbeddedTarget } from '../../embedded/embedded-target.ts';
 import { openRunClock } from '../../io/receive/run-clock.ts';
 import { Counter } from '../../measure/counters.ts';
 import { LatencyRecorder } from '../../measure/histograms.ts';
@@ -7,17 +7,12 @@ import { IntervalRecorder } from '../../measure/intervals.ts';
 import { octetsNeeded } from '../../replay/octets-needed.ts';
 import { Replay } from '../../replay/replay.ts';
 import { AddressPool } from '../../schedule/address-pool.ts';
-import {
-  Connections,
-  NO_USER,
-  type Sharing,
-  sessionOf,
-  usersOfShard,
-} from '../../schedule/connections.ts';
+import { ClientConnections, type ClientPlan } from '../../schedule/client-connections.ts';
+import { NO_USER, type Sharing, sessionOf, UserConnections } from '../../schedule/connections.ts';
 import { runConnectionOf } from '../../schedule/run-share.ts';
 import type { CaptureBytes } from '../../transport/ports.ts';
 import { enginePlan } from '../plan/engine-plan.ts';
-import type { RunPlan } from '../plan/run-plan.ts';
+import { type RunPlan, rowsOf } from '../plan/run-plan.ts';
 import { embeddedTurns } from './embedded-loop.ts';
 import type { ThreadJob } from './thread-job.ts';
 import type { ThreadRun } from './thread-run.ts';
@@ -33,7 +28,7 @@ export function openEmbeddedThread(job: ThreadJob, capture: CaptureBytes): Threa
     scripts: plan.scripts,
     capture,
     clients: clientDirectory(plan, sharing),
-    users: usersOfShard(sharing),
+    users: rowsOf(plan, sharing),
     accel: plan.accel,
     seed: plan.seed,
     counters,
@@ -71,9 +66,39 @@ export function openEmbeddedThread(job: ThreadJob, capture: CaptureBytes): Threa
 export function clientDirectory(
   plan: RunPlan,
   sharing: Sharing = { users: plan.users, shard: 0, shards: 1 },
-) {
+): ClientDirectory {
+  const { perClient } = plan;
+  return perClient === undefined
+    ? userDirectory(plan, sharing)
+    : rowDirectory(plan, sharing, perClient);
+}
+
+/** Of clients with several connections. */
+function rowDirectory(plan: RunPlan, sharing: Sharing, perClient: ClientPlan): ClientDirectory {
   const pool = new AddressPool(plan);
-  const users = new Connections(sharing);
+  const connections = new ClientConnections({ ...plan, ...sharing, pool, perClient });
+  const { rows } = connections;
+  const rowOf = (low: number, port: number): number => {
+    const connection = pool.connectionOf(low, port);
+    return connection < 0 ? -1 : connections.userOf(connection);
+  };
+  return {
+    userOf: rowOf,
+    sessionOf: (low, port) => {
+      const row = rowOf(low, port);
+      if (row < 0) return -1;
+      const client = rows.clientOf(row);
+      const iteration = connections.iterationOf(pool.connectionOf(low, port));
+      const recorded = rows.recordedOf(client, iteration);
+      const index = perClient.firstOf[recorded] + row - rows.firstRowOf(client);
+      return index < perClient.firstOf[recorded + 1] ? plan.played[index] : -1;
+    },
+  };
+}
+
+function userDirectory(plan: RunPlan, sharing: Sharing): ClientDirectory {
+  const pool = new AddressPool(plan);
+  const users = new UserConnections(sharing);
   const connections = plan.users * plan.iterations;
   const connectionOf = (low: number, port: number): number => {
     const connection = pool.connectionOf(low, port);

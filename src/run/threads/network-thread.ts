@@ -13,7 +13,7 @@ import { ChannelTotal } from '../channel/channel-job.ts';
 import { enginePlan } from '../plan/engine-plan.ts';
 import type { NetworkWay } from '../plan/network-way.ts';
 import { announcedAddresses, describeWay, macText, nextHopText } from '../plan/network-way.ts';
-import type { RunPlan } from '../plan/run-plan.ts';
+import { type RunPlan, shardingOf } from '../plan/run-plan.ts';
 import { networkTurns } from './network-loop.ts';
 import type { ThreadJob } from './thread-job.ts';
 import type { ThreadRun } from './thread-run.ts';
@@ -36,7 +36,7 @@ export function openNetworkThread(
     targets: plan.targets,
     ranges: plan.clients.ranges,
     ports: plan.ports,
-    sharding: { order: plan.order, firstPort: plan.firstPort, users: plan.users, shards, shard },
+    sharding: shardingOf(plan, shard, shards),
     answersNeighbours: shard === 0 ? way.answersNeighbours : 'nobody',
     announcedAddresses: shard === 0 ? announcedAddresses(way, plan) : 0,
     runStart: runStartsNow(),

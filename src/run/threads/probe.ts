@@ -11,7 +11,7 @@ import { ResetListener } from '../../io/receive/reset-listener.ts';
 import { runStartsNow } from '../../io/receive/run-clock.ts';
 import { UnreachableListener } from '../../io/receive/unreachable-listener.ts';
 import { AddressPool } from '../../schedule/address-pool.ts';
-import { shardOf } from '../../schedule/connections.ts';
+import { ClientPlaces } from '../../schedule/client-places.ts';
 import type { CaptureBytes, PacketSink } from '../../transport/ports.ts';
 import { foldSum, sumOctets } from '../../wire/checksum.ts';
 import { EXTENTS_PER_FRAME } from '../../wire/frame-batch.ts';
@@ -20,7 +20,7 @@ import { IpView } from '../../wire/ip-view.ts';
 import { ACK, RST, SYN, TcpView } from '../../wire/tcp.ts';
 import { WireFault } from '../../wire/wire-fault.ts';
 import type { NetworkWay } from '../plan/network-way.ts';
-import type { RunPlan } from '../plan/run-plan.ts';
+import { portsEachOf, type RunPlan, shardingOf } from '../plan/run-plan.ts';
 import {
   probeFault,
   probeFull,
@@ -87,7 +87,8 @@ export async function probePath(
   let questions = 0;
   for (let row = 0; row < Math.min(plan.targets.length, TARGETS_MAX); row++) {
     const connection = probeConnection(pool, row);
-    const shard = shardOf(connection, plan.users, shards);
+    const places = new ClientPlaces(pool, plan.users, portsEachOf(plan));
+    const shard = places.shardOf(connection, shards);
     const io = openLocal({
       path: way.path,
       sender: way.sender,
@@ -95,7 +96,7 @@ export async function probePath(
       targets: plan.targets,
       ranges: plan.clients.ranges,
       ports: plan.ports,
-      sharding: { order: plan.order, firstPort: plan.firstPort, users: plan.users, shards, shard },
+      sharding: shardingOf(plan, shard, shards),
       answersNeighbours: way.answersNeighbours,
       // The probe's own address is among the first.
       announcedAddresses:

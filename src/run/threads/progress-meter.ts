@@ -3,6 +3,7 @@ import { NS_PER_SECOND } from '../../base/time.ts';
 import { Counter, sumCounters } from '../../measure/counters.ts';
 import { Latency, LatencyChanges, LatencyTable } from '../../measure/histograms.ts';
 import type { ProgressSnapshot, RunHost, RunPhase } from '../plan/options.ts';
+import { clientConnections } from '../plan/planned-load.ts';
 import { arrivalsOf, type RunPlan } from '../plan/run-plan.ts';
 import type { ThreadsState } from './replay-threads.ts';
 
@@ -16,6 +17,8 @@ export class ProgressMeter {
   #bytes = 0;
   #readingMs = 0;
   #plan: RunPlan | null = null;
+  /** Connections of all plays. */
+  #plays = 0;
   #lastStartNs = 0;
   #state: () => ThreadsState = () => ({ counters: [], latencies: [] });
   /** How things stood at the snapshot before. */
@@ -38,6 +41,8 @@ export class ProgressMeter {
 
   begin(plan: RunPlan, state: () => ThreadsState): void {
     this.#plan = plan;
+    this.#plays =
+      plan.perClient === undefined ? plan.users * plan.iterations : clientConnections(plan);
     this.#lastStartNs = arrivalsOf(plan).lastStartNs;
     this.#state = state;
     this.#phase = 'replaying';
@@ -73,14 +78,14 @@ export class ProgressMeter {
   }
 
   #users(counters: Float64Array): ProgressSnapshot['users'] {
-    const { users = 0, iterations = 0 } = this.#plan ?? {};
     const completed = counters[Counter.COMPLETED];
     const refused = counters[Counter.REFUSED];
     const reset = counters[Counter.RESET];
     const timedOut = counters[Counter.TIMED_OUT];
     const aborted = counters[Counter.ABORTED];
     const started = counters[Counter.STARTED];
-    const planned = users * iterations;
+    // Clients that play until a time begin more than was foreseen.
+    const planned = Math.max(this.#plays, started);
     return {
       planned,
       waiting: planned - started,

@@ -31,6 +31,7 @@ import {
   SegmentWord,
   SessionFlag,
   type SessionRecords,
+  SessionWord,
 } from '../reading/session-records.ts';
 import { Protocol, type Scripts, StreamEnd } from './scripts.ts';
 import { StreamColumnsBuilder } from './stream-columns-builder.ts';
@@ -55,6 +56,9 @@ export class ScriptBuilder {
   readonly #durationNs = new Float64Column();
   readonly #endpoint = new Uint32Column();
   readonly #protocol = new Uint32Column();
+  readonly #clientAddress = new Uint32Column();
+  /** Numbers of client addresses, by the records' number and family. */
+  readonly #addressNumbers = new Map<string, number>();
   readonly #unheard = new Uint32Column();
   #hasUnheard = false;
   readonly #sackLeftOut = new Uint32Column();
@@ -97,6 +101,7 @@ export class ScriptBuilder {
       endpoint: this.#endpoint.toSharedUint16(),
       endpoints: [...catalog.scriptRows.keys()].map((row) => catalog.endpoints[row]),
       protocol: this.#protocol.toSharedOctets(),
+      clientAddress: this.#clientAddress.toShared(),
       ...(this.#hasUnheard ? { areAnswersUnheard: this.#unheard.toSharedOctets() } : {}),
       ...(this.#hasSackLeftOut ? { isSackLeftOut: this.#sackLeftOut.toSharedOctets() } : {}),
       client: this.#clients.finish(),
@@ -133,8 +138,19 @@ export class ScriptBuilder {
     this.#addTimes();
     this.#endpoint.push(catalog.scriptRows.get(catalog.endpointOf[session]) ?? 0);
     this.#protocol.push(this.#recognise(this.#streams[client]));
+    this.#clientAddress.push(this.#addressNumber(client));
     this.#addStream(this.#clients, client, true);
     this.#addStream(this.#servers, server, false);
+  }
+
+  /** Of the address of whoever sends in a direction. */
+  #addressNumber(direction: number): number {
+    const family = this.#catalog.flagsOf(this.#session) & SessionFlag.IPV6;
+    const key = `${family} ${this.#catalog.word(this.#session, SessionWord.ADDRESS + direction)}`;
+    const known = this.#addressNumbers.get(key);
+    if (known !== undefined) return known;
+    this.#addressNumbers.set(key, this.#addressNumbers.size);
+    return this.#addressNumbers.size - 1;
   }
 
   #mendWrites(first: number): void {
