@@ -91,7 +91,8 @@ export function draftPlan(
   const clientsOf = options.per === 'client' ? recordedClients : null;
   const recordedBy = clientsOf?.(recorded, scripts, sessions, options.maxGapNs) ?? null;
   const { played, startNs, durationNs } = recordedBy ?? playsOf(scripts, sessions);
-  if (recordedBy !== null && options.requestsPerSecond !== null) throw noSteadyClients;
+  const isSteady = (options.requestsPerSecond ?? null) !== null;
+  if (recordedBy !== null && isSteady) throw noSteadyClients;
   const steady = startsByRequests(options, played.length, () =>
     readTimes({ scripts, played, accel: options.accel, protocols: options.protocols ?? [] }),
   );
