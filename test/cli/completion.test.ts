@@ -18,7 +18,7 @@ async function completed(words: readonly string[]): Promise<readonly string[]> {
 
 describe('completion', () => {
   test.each([
-    { words: ['re'], found: [':words', 'replay', 'report'] },
+    { words: ['re'], found: [':words', 'replay', 'record', 'report'] },
     { words: ['x'], found: [':words'] },
     { words: ['replay', ''], found: [':files'] },
     { words: ['replay', 'fixtures/ht'], found: [':files'] },

@@ -34,14 +34,15 @@ export const askedOf = (options: ReplayOptions): Readonly<Record<string, string>
 /** Where frames leave, who picks up replies, threads, limits and documents are not part of it. */
 function decisive(options: ReplayOptions): object {
   const { target, choice, users, ports, order, seed, accel, ratePerSecond } = options;
-  const { per = 'connection' } = options;
+  const { per = 'connection', check } = options;
   const { requestsPerSecond, ramp, iterations, durationNs, pace, maxGapNs, timeoutNs, close } =
     options;
   const { mss, timestamps, sack, windowBytes, realTime } = options;
   const protocols = options.protocols?.length ? options.protocols : undefined;
   return {
-    // As results before there were clients have it.
+    // As results have it that are older than these options.
     ...(per === 'connection' ? {} : { per }),
+    ...(check === 'status' ? {} : { check }),
     clients: clientsText(options.clients),
     ...{ target, choice, users, ports, order, seed, accel, ratePerSecond },
     ...(requestsPerSecond === null ? {} : { requestsPerSecond }),
