@@ -48,6 +48,10 @@ export const EXPLANATIONS: readonly Explanation[] = [
   fixed('payload', 'bytes that TCP carried, without headers; what was sent again counts again'),
   fixed('checked', 'the embedded target compares all that it receives with the capture'),
   fixed('users', 'each user ends in one of these states; they add up to the planned ones'),
+  fixed(
+    'clients',
+    'with --per client: each is a recorded client with all of its connections, completed when all of them are, and else failed as the first that failed',
+  ),
   ...LATENCY_NAMES.map((name, i) => fixed(words(name), LATENCY_MEANINGS[i])),
   {
     name: 'ends',

@@ -2,7 +2,7 @@
 import { NS_PER_SECOND } from '../base/time.ts';
 import { formatCount, formatDuration, formatRate } from '../base/units.ts';
 import { LATENCY_MEANINGS, LATENCY_NAMES } from '../measure/histograms.ts';
-import type { RunResult } from '../measure/result.ts';
+import type { Ledger, RunResult } from '../measure/result.ts';
 import { classTable } from './class-figures.ts';
 import { differenceRows } from './difference-figures.ts';
 import { nonZero, outcomeText, shareText, targetText, words } from './format.ts';
@@ -42,6 +42,15 @@ function thresholdTable({ thresholds }: RunResult): string[] {
   return table(['', 'threshold', 'found'], rows, TEXT);
 }
 
+const STATES = ['completed', 'refused', 'reset', 'timedOut', 'aborted', 'live', 'waiting'] as const;
+
+function ledgerRow(what: string, ledger: Ledger): [string, string] {
+  const ended = STATES.filter((state) => ledger[state] > 0).map(
+    (state) => `${words(state)} ${formatCount(ledger[state])}`,
+  );
+  return [`${what} (${formatCount(ledger.planned)} planned)`, ended.join(', ') || 'none'];
+}
+
 function factTable({
   capture,
   plan,
@@ -51,11 +60,8 @@ function factTable({
   packets,
   ...rest
 }: RunResult): string[] {
-  const ended = (
-    ['completed', 'refused', 'reset', 'timedOut', 'aborted', 'live', 'waiting'] as const
-  )
-    .filter((state) => users[state] > 0)
-    .map((state) => `${words(state)} ${formatCount(users[state])}`);
+  const { clients } = rest;
+  const who = clients === null ? 'users' : 'connections';
   const losses = nonZero({
     retransmitted: packets.retransmitted,
     synRetransmitted: packets.synRetransmitted,
@@ -85,7 +91,8 @@ function factTable({
         'times the target spoke unasked': exchanges.unsolicited,
       }).map(([what, count]) => [what, formatCount(count)]),
       ['connected', `${formatCount(rates.connected)}, ${formatRate(rates.connections)}`],
-      [`users (${formatCount(users.planned)} planned)`, ended.join(', ') || 'none'],
+      ...(clients === null ? [] : [ledgerRow('clients', clients)]),
+      ledgerRow(who, users),
       ['lost or sent again (packets)', losses.join(', ') || 'none'],
     ],
     TEXT,

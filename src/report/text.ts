@@ -7,7 +7,7 @@ import {
   formatNumber,
   formatRate,
 } from '../base/units.ts';
-import type { RunResult } from '../measure/result.ts';
+import type { Ledger, RunResult } from '../measure/result.ts';
 import { classesText, classLines } from './class-figures.ts';
 import { differenceTexts } from './difference-figures.ts';
 import { EXPLANATIONS } from './explanations.ts';
@@ -170,8 +170,13 @@ function loadBlocks(result: RunResult, width: number): string[][] {
   const load = [...loadRows(result, width), ...differenceLines(result, width)];
   if (completed < planned || completedWithFailures + unackedFin > 0)
     return [load, usersBlock(result, width)];
-  return [[...load, ...row('users', `${formatCount(planned)}, all of them completed`, width)]];
+  const [name, all] = result.clients === null ? ['users', ''] : ['clients', connectionsOf(result)];
+  const many = formatCount(result.clients?.planned ?? planned);
+  return [[...load, ...row(name, `${many}, all of them completed${all}`, width)]];
 }
+
+const connectionsOf = ({ users }: RunResult): string =>
+  `, with ${formatCount(users.planned)} connections`;
 
 /** What was unlike the recording most often, and an example of each. */
 const differenceLines = (result: RunResult, width: number): string[] =>
@@ -249,14 +254,26 @@ const mismatchText = (kinds: RunResult['exchanges']['mismatchedBy']): string =>
 
 const STATES = ['completed', 'refused', 'reset', 'timedOut', 'aborted', 'live', 'waiting'] as const;
 
-function usersBlock({ users }: RunResult, width: number): string[] {
+function usersBlock(result: RunResult, width: number): string[] {
+  if (result.clients === null) return ledgerBlock(result, width, 'users');
+  return [...clientsRow(result.clients, width), ...ledgerBlock(result, width, 'connections')];
+}
+
+/** Clients are as their connections are: by state in one line. */
+function clientsRow(clients: Ledger, width: number): string[] {
+  const states = STATES.filter((state) => clients[state] !== 0);
+  const list = states.map((state) => `${formatCount(clients[state])} ${words(state)}`).join(', ');
+  return row('clients', `${formatCount(clients.planned)} planned: ${list}`, width);
+}
+
+function ledgerBlock({ users }: RunResult, width: number, what: string): string[] {
   const planned = formatCount(users.planned);
   const { completedWithFailures, unackedFin } = users;
   const completed = { completedWithFailures, unackedFin };
   const reasons = new Map(Object.entries({ ...users.reasons, completed }));
   const shown = STATES.filter((state) => state === 'completed' || users[state] !== 0);
   return [
-    ...wrap(`users, by how they ended (${planned} planned)`, width),
+    ...wrap(`${what}, by how they ended (${planned} planned)`, width),
     ...shown.flatMap((state) => {
       const share = shareText(users[state], users.planned).padStart(7);
       const count = formatCount(users[state]).padStart(planned.length);

@@ -3,7 +3,7 @@
 import { NS_PER_MS, NS_PER_SECOND } from '../base/time.ts';
 import { formatCount, formatDuration } from '../base/units.ts';
 import { failedUsers } from '../measure/ledger.ts';
-import type { RunResult } from '../measure/result.ts';
+import type { Ledger, RunResult } from '../measure/result.ts';
 import { shareText } from './format.ts';
 
 /**
@@ -89,11 +89,12 @@ function badHeadline(result: RunResult): string {
 }
 
 /** Of thresholds, where there are any, else of users. */
-function clauseOf({ thresholds, users }: RunResult): string {
+function clauseOf({ thresholds, users, clients }: RunResult): string {
   if (thresholds.length > 0 && users.completed > 0) {
     return thresholdsClause(thresholds.filter(({ ok }) => !ok).length, thresholds.length);
   }
-  return usersClause(users.completed, users.planned);
+  if (clients === null) return completedClause(users, 'user');
+  return `${completedClause(clients, 'client')}, ${connectionsClause(users)}`;
 }
 
 function thresholdsClause(failed: number, all: number): string {
@@ -101,11 +102,18 @@ function thresholdsClause(failed: number, all: number): string {
   return all === 1 ? 'the threshold held' : `all ${all} thresholds held`;
 }
 
-function usersClause(completed: number, planned: number): string {
+function completedClause({ completed, planned }: Ledger, noun: string): string {
   if (completed === planned) {
-    return planned === 1 ? 'the one user completed' : `all ${formatCount(planned)} users completed`;
+    return planned === 1
+      ? `the one ${noun} completed`
+      : `all ${formatCount(planned)} ${noun}s completed`;
   }
-  return `${formatCount(completed)} of ${formatCount(planned)} users completed`;
+  return `${formatCount(completed)} of ${formatCount(planned)} ${noun}s completed`;
+}
+
+function connectionsClause({ completed, planned }: Ledger): string {
+  const of = completed === planned ? '' : `${formatCount(completed)} of `;
+  return `with ${of}${formatCount(planned)} ${planned === 1 ? 'connection' : 'connections'}`;
 }
 
 /** Users that started late were fewer at a time than planned. */

@@ -48,6 +48,27 @@ const behind = () => {
   return buildResult(FACTS, record, []);
 };
 
+/** Of five clients' connections; those of the sample, but for their number. */
+const ofClients = (result: RunResult, completed: number): RunResult => {
+  const none = { planned: 5, waiting: 0, live: 0, completed, refused: 0, reset: 0, timedOut: 0 };
+  return { ...result, clients: { ...none, aborted: 5 - completed } };
+};
+
+describe('clients with several connections', () => {
+  test('are told beside their connections', () => {
+    const all = ofClients(sampleResult([], {}, ALL_WELL), 5);
+    expect(verdictOf(all).headline).toBe('all 5 clients completed, with 1,000 connections');
+    const some = ofClients(sampleResult(), 4);
+    expect(verdictOf(some).headline).toBe(
+      '4 of 5 clients completed, with 990 of 1,000 connections',
+    );
+    const text = textReport(some, { color: false });
+    expect(text).toContain('clients    5 planned: 4 completed, 1 aborted');
+    expect(text).toContain('connections, by how they ended (1,000 planned)');
+    expect(markdownReport(some)).toContain('| clients (5 planned) | completed 4, aborted 1 |');
+  });
+});
+
 describe('the verdict', () => {
   test.each([
     ['every user completed', sampleResult([], {}, ALL_WELL), 'good', 'all 1,000 users completed'],

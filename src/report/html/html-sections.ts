@@ -79,11 +79,21 @@ const warningList = ({ generator, faults }: RunResult): Markup | readonly [] => 
 
 /** The figures that one looks at first, and the thresholds. */
 export function figuresSection(result: RunResult): Markup {
-  const { users, rates, latency, exchanges, generator } = result;
+  const { users, clients, rates, latency, exchanges, generator } = result;
   const failed = failedUsers(users);
+  const who = clients === null ? 'users' : 'connections';
   const cards = [
-    card('users completed', formatCount(users.completed), `of ${formatCount(users.planned)}`),
-    card('users failed', formatCount(failed), shareText(failed, users.planned), failed > 0),
+    ...(clients === null
+      ? []
+      : [
+          card(
+            'clients completed',
+            formatCount(clients.completed),
+            `of ${formatCount(clients.planned)}`,
+          ),
+        ]),
+    card(`${who} completed`, formatCount(users.completed), `of ${formatCount(users.planned)}`),
+    card(`${who} failed`, formatCount(failed), shareText(failed, users.planned), failed > 0),
     card(
       'requests answered',
       formatCount(exchanges.answered),
