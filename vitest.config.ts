@@ -1,7 +1,11 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import { ClosingLines } from './test/helpers/closing-lines.ts';
 
 const SOURCES = ['architecture', 'house-rules', 'generated'].map((name) => `test/${name}.test.ts`);
+
+/** Every core: one fewer, as is usual, is half of two. */
+const WORKERS = availableParallelism();
 
 export default defineConfig({
   test: {
@@ -9,7 +13,7 @@ export default defineConfig({
     projects: [
       {
         // What reads the sources alone, and says the same on every Node.
-        test: { name: 'sources', include: SOURCES, testTimeout: 60_000 },
+        test: { name: 'sources', include: SOURCES, maxWorkers: WORKERS, testTimeout: 60_000 },
       },
       {
         test: {
@@ -17,6 +21,7 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: ['test/privileged/**', ...SOURCES],
           setupFiles: ['test/helpers/property-seed.ts'],
+          maxWorkers: WORKERS,
           // A busy machine may keep a test from its core for long.
           testTimeout: 30_000,
         },
