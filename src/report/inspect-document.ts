@@ -115,11 +115,20 @@ export interface ProtocolReport {
   readonly followed: number;
 }
 
+/** Addresses that clients of replayable sessions have: what `--per client` plays as one each. */
+export interface ClientReport {
+  readonly count: number;
+  /** Of how many sessions each was the client; 0 without any. */
+  readonly sessionsMedian: number;
+  readonly sessionsMax: number;
+}
+
 /** What `gryphon inspect --json` writes: schema `gryphon.inspect/1`. */
 export interface InspectDocument {
   readonly schema: 'gryphon.inspect/1';
   readonly files: readonly FileReport[];
   readonly sessions: SessionTotals;
+  readonly clients?: ClientReport;
   readonly servers: readonly (ServerReport & Partial<RecordedTimings>)[];
   readonly hints?: readonly HintReport[];
   readonly protocols?: readonly ProtocolReport[];

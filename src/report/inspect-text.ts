@@ -3,11 +3,11 @@ import { NS_PER_MS } from '../base/time.ts';
 import { formatBytes, formatCount, formatDuration, formatPercentage } from '../base/units.ts';
 import { nonZero } from './format.ts';
 import type {
+  ClientReport,
   FileReport,
   InspectDocument,
   ProtocolReport,
   SessionReport,
-  SessionTotals,
   Spread,
 } from './inspect-document.ts';
 import { hanging } from './layout.ts';
@@ -53,7 +53,7 @@ export function inspectText(document: InspectDocument, columns: number | null = 
   const text = (lines: readonly string[]) => lines.flatMap((line) => fitted(line, room));
   const blocks = [
     text(document.files.flatMap(fileLines)),
-    text(sessionLines(document.sessions, document.servers)),
+    text(sessionLines(document)),
     serverLines(document, room),
     text(hintLines(document.hints ?? [])),
     document.sessionList === undefined ? [] : listLines(document.sessionList, room),
@@ -124,7 +124,7 @@ function utc(timestamp: string): string {
   return `${text}.${fraction.slice(0, 6)} UTC`;
 }
 
-function sessionLines(sessions: SessionTotals, servers: InspectDocument['servers']): string[] {
+function sessionLines({ sessions, servers, clients }: InspectDocument): string[] {
   const { total, replayable } = sessions;
   const share = total === 0 ? '' : ` (${formatPercentage(replayable / total)})`;
   const lines = [
@@ -141,6 +141,7 @@ function sessionLines(sessions: SessionTotals, servers: InspectDocument['servers
       `Payload:  ${part} in replayable sessions (${formatPercentage(replayed / payload)})`,
     );
   }
+  if (clients !== undefined && clients.count > 0) lines.push(`Clients:  ${clientsText(clients)}`);
   const skipped = nonZero(sessions.skipped);
   const width = Math.max(0, ...skipped.map(([, count]) => formatCount(count).length));
   const nameWidth = Math.max(0, ...skipped.map(([reason]) => reason.length));
@@ -151,6 +152,18 @@ function sessionLines(sessions: SessionTotals, servers: InspectDocument['servers
   const isAnySelected = total > (sessions.skipped['not-selected'] ?? 0);
   if (isAnySelected && servers.length === 0) lines.push('  no server was found');
   return lines;
+}
+
+/** Who had the replayable sessions. */
+function clientsText({ count, sessionsMedian, sessionsMax }: ClientReport): string {
+  const many = `${formatCount(count)} ${count === 1 ? 'address' : 'addresses'}`;
+  if (sessionsMax === 1) return `${many} with one replayable session each`;
+  const most = formatCount(sessionsMax);
+  const each =
+    count === 1
+      ? `${most} replayable sessions`
+      : `${formatCount(sessionsMedian)} replayable sessions at the median, ${most} at most`;
+  return `${many} with ${each}; --per client plays each as one`;
 }
 
 function serverLines({ servers, protocols = [] }: InspectDocument, room: number): string[] {

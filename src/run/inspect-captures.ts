@@ -1,5 +1,5 @@
 /** What `gryphon inspect` shows: reads captures and sends nothing. */
-import type { InspectDocument, ProtocolReport } from '../report/inspect-document.ts';
+import type { ClientReport, InspectDocument, ProtocolReport } from '../report/inspect-document.ts';
 import type { Scripts } from '../session/script/scripts.ts';
 import { type CaptureIndex, type IndexOptions, indexCaptures } from './captures/index-captures.ts';
 import { recordedTimings } from './captures/recorded-timings.ts';
@@ -32,6 +32,7 @@ export async function inspectCaptures(
       schema: 'gryphon.inspect/1',
       files,
       sessions,
+      clients: clientReport(scripts),
       servers: withTimings(index, scripts),
       hints: hintReports(index.hints(scripts), scripts),
       protocols: protocolReports(index, scripts, options.protocolSessions ?? PROTOCOL_SESSIONS),
@@ -42,6 +43,18 @@ export async function inspectCaptures(
   } finally {
     index.close();
   }
+}
+
+/** How many sessions each recorded client had. */
+function clientReport({ clientAddress }: Scripts): ClientReport {
+  const counts = new Map<number, number>();
+  for (const address of clientAddress) counts.set(address, (counts.get(address) ?? 0) + 1);
+  const sorted = Float64Array.from(counts.values()).sort();
+  return {
+    count: sorted.length,
+    sessionsMedian: sorted.at(Math.ceil(sorted.length / 2) - 1) ?? 0,
+    sessionsMax: sorted.at(-1) ?? 0,
+  };
 }
 
 function protocolReports(

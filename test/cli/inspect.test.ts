@@ -27,6 +27,19 @@ test('the table goes to stdout and nothing to stderr', async () => {
   expect(out.join('')).toContain('Sessions: 16, 16 of them replayable');
 });
 
+test.each([
+  ['http-keepalive.pcap', '4 addresses with 4 replayable sessions at the median, 4 at most'],
+  ['public/http-41conn-null.pcap', '1 address with 41 replayable sessions'],
+])('the recorded clients of %s are told, since they can be played as such', async (name, said) => {
+  const { out } = await inspect(fixture(name));
+  expect(out.join('')).toContain(`Clients:  ${said}; --per client plays each as one\n`);
+  const { out: json } = await inspect(fixture(name), '--json');
+  const { clients, sessions } = JSON.parse(json.join('')) as InspectDocument;
+  const [count = 0, max = 0] = [clients?.count, clients?.sessionsMax];
+  // All of these had as many.
+  expect(count * max).toBe(sessions.replayable);
+});
+
 test('the table names what the sessions of a server speak, whatever its port', async () => {
   const { out } = await inspect(fixture('http-keepalive.pcap'), fixture('smtp.pcap'));
   const rows = out.join('').split('\n');
