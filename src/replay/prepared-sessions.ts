@@ -7,12 +7,10 @@ import { type SegmentColumns, SegmentPlan } from '../session/script/segment-plan
 import { type ReadOctets, StreamView } from '../session/script/stream-view.ts';
 import type { CaptureBytes } from '../transport/ports.ts';
 import { expectedMss } from '../transport/transport-plan.ts';
-import { ClassMarks } from './class-marks.ts';
-import { type ExchangeColumns, ExchangeColumnsBuilder } from './exchange-columns.ts';
-import { ExchangeFinder } from './exchange-finder.ts';
+import type { ExchangeColumns } from './exchange-columns.ts';
+import { RecordedExchanges } from './recorded-exchanges.ts';
 import type { ReplayPlan } from './replay-plan.ts';
-import { createStageColumns, type StageColumns } from './stage-columns.ts';
-import { StageMarks } from './stage-marks.ts';
+import type { StageColumns } from './stage-columns.ts';
 
 /** In shared memory; it can be posted to threads. */
 export interface PreparedSessions {
@@ -37,38 +35,18 @@ export function* prepareTurns(
   const sessions = sessionsOf(plan);
   const blocks = new CaptureBlocks(scripts.files, (offset, into) => capture.read(offset, into));
   const read: ReadOctets = (offset, into) => blocks.read(offset, into);
-  const columns = createStageColumns(scripts);
-  const marks = new StageMarks(scripts, columns);
-  const exchanges = new ExchangeColumnsBuilder(
-    scripts.sessions,
-    columns.marks.length,
-    columns.waitNs.length,
-  );
-  const classes = new ClassMarks(new StreamView(scripts.client, read));
-  const finder = new ExchangeFinder(
-    scripts,
-    columns.marks,
-    exchanges,
-    classes,
-    plan.protocols ?? [],
-    read,
-  );
+  const found = new RecordedExchanges(plan, read);
   const segments = new SegmentPlan(
     new StreamView(scripts.client, read),
     scripts.sessions,
     expectedMss(tcp),
   );
   for (const session of sessions) {
-    marks.mark(session);
-    finder.find(session);
+    found.find(session);
     segments.prepare(session);
     yield;
   }
-  return {
-    stages: columns,
-    exchanges: exchanges.finish(classes.finish()),
-    segments: segments.toShared(),
-  };
+  return { ...found.finish(), segments: segments.toShared() };
 }
 
 /** As `prepareTurns`, all at once. */

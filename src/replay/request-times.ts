@@ -1,13 +1,9 @@
 /** When recorded requests are due in an open loop: what a steady rate of requests is planned by. */
 import { Float64Column, Uint32Column } from '../base/columns.ts';
 import type { RequestTimes } from '../schedule/request-rate.ts';
-import { type ReadOctets, StreamView } from '../session/script/stream-view.ts';
-import { ClassMarks } from './class-marks.ts';
-import { ExchangeColumnsBuilder } from './exchange-columns.ts';
-import { ExchangeFinder } from './exchange-finder.ts';
+import type { ReadOctets } from '../session/script/stream-view.ts';
+import { RecordedExchanges } from './recorded-exchanges.ts';
 import type { ReplayPlan } from './replay-plan.ts';
-import { createStageColumns } from './stage-columns.ts';
-import { StageMarks } from './stage-marks.ts';
 import { Stages } from './stages.ts';
 
 /** What of a plan decides when requests are due. */
@@ -43,26 +39,9 @@ export function requestTimes(plan: RequestTimesPlan, read: ReadOctets): RequestT
   };
 }
 
-function stagesOf({ scripts, played, protocols }: RequestTimesPlan, read: ReadOctets): Stages {
-  const columns = createStageColumns(scripts);
-  const marks = new StageMarks(scripts, columns);
-  const exchanges = new ExchangeColumnsBuilder(
-    scripts.sessions,
-    columns.marks.length,
-    columns.waitNs.length,
-  );
-  const classes = new ClassMarks(new StreamView(scripts.client, read));
-  const finder = new ExchangeFinder(
-    scripts,
-    columns.marks,
-    exchanges,
-    classes,
-    protocols ?? [],
-    read,
-  );
-  for (const session of played) {
-    marks.mark(session);
-    finder.find(session);
-  }
-  return new Stages(scripts, columns, exchanges.finish(classes.finish()));
+function stagesOf(plan: RequestTimesPlan, read: ReadOctets): Stages {
+  const found = new RecordedExchanges(plan, read);
+  for (const session of plan.played) found.find(session);
+  const { stages, exchanges } = found.finish();
+  return new Stages(plan.scripts, stages, exchanges);
 }

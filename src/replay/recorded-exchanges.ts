@@ -1,0 +1,50 @@
+/** The stages and exchanges of recorded sessions, found before anybody plays them. */
+import { type ReadOctets, StreamView } from '../session/script/stream-view.ts';
+import { ClassMarks } from './class-marks.ts';
+import { type ExchangeColumns, ExchangeColumnsBuilder } from './exchange-columns.ts';
+import { ExchangeFinder } from './exchange-finder.ts';
+import type { ReplayPlan } from './replay-plan.ts';
+import { createStageColumns, type StageColumns } from './stage-columns.ts';
+import { StageMarks } from './stage-marks.ts';
+
+/** Finds them session by session; sessions come in ascending order. */
+export class RecordedExchanges {
+  readonly #stages: StageColumns;
+  readonly #marks: StageMarks;
+  readonly #exchanges: ExchangeColumnsBuilder;
+  readonly #classes: ClassMarks;
+  readonly #finder: ExchangeFinder;
+
+  constructor({ scripts, protocols }: Pick<ReplayPlan, 'scripts' | 'protocols'>, read: ReadOctets) {
+    const stages = createStageColumns(scripts);
+    const exchanges = new ExchangeColumnsBuilder(
+      scripts.sessions,
+      stages.marks.length,
+      stages.waitNs.length,
+    );
+    const classes = new ClassMarks(new StreamView(scripts.client, read));
+    this.#stages = stages;
+    this.#marks = new StageMarks(scripts, stages);
+    this.#exchanges = exchanges;
+    this.#classes = classes;
+    this.#finder = new ExchangeFinder(
+      scripts,
+      stages.marks,
+      exchanges,
+      classes,
+      protocols ?? [],
+      read,
+    );
+  }
+
+  /** Finds those of one session. */
+  find(session: number): void {
+    this.#marks.mark(session);
+    this.#finder.find(session);
+  }
+
+  /** What was found, in shared memory. */
+  finish(): { readonly stages: StageColumns; readonly exchanges: ExchangeColumns } {
+    return { stages: this.#stages, exchanges: this.#exchanges.finish(this.#classes.finish()) };
+  }
+}
