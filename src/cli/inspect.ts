@@ -87,7 +87,10 @@ function readingSnapshot(capture: ProgressSnapshot['capture']): ProgressSnapshot
     users: { ...users, timedOut: 0, aborted: 0 },
     exchanges: { intended: 0, sent: 0, answered: 0 },
     rates: null,
+    responseNsP50: null,
     responseNsP99: null,
+    lagNsP99: null,
+    losses: { retransmitted: 0, unsent: 0, ringFull: 0 },
   };
 }
 

@@ -27,6 +27,13 @@ export function progressLine(snapshot: ProgressSnapshot, columns: number): strin
   return lineOf(chosen, found);
 }
 
+/** The first of several lines, in at most so many characters: phase, bar and time. */
+export function progressHead(snapshot: ProgressSnapshot, columns: number): string {
+  const found = partsOf(snapshot);
+  const line = lineOf(['phase', 'bar', 'time'], found);
+  return line.length <= columns ? line : lineOf(['phase', 'percent'], found);
+}
+
 /** How much of the current phase is done, 0..1. */
 export function progressShare({ phase, capture, users }: ProgressSnapshot): number {
   if (phase === 'indexing') return capture.bytes === 0 ? 0 : capture.bytesRead / capture.bytes;

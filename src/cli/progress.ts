@@ -1,12 +1,12 @@
 /**
- * How far a run has got, on stderr: a bar on a terminal, else one plain line every ten seconds.
- *
- * cli-progress draws the line and nothing else: it prints nothing without a terminal, and overdraws
- * lines that are written beside an active bar, so notes go through `note`.
+ * How far a run has got, on stderr: lines that are redrawn on a terminal, else a plain one every ten
+ * seconds. What is drawn next lies over what was written beside it, so notes go through `note`.
  */
 import type { ProgressSnapshot } from '../run/plan/options.ts';
 import type { Context } from './context.ts';
-import { progressLine, progressShare, progressText } from './progress-line.ts';
+import { ProgressDrawing } from './progress-drawing.ts';
+import { progressText } from './progress-line.ts';
+import { progressLines } from './progress-panel.ts';
 
 /** Often enough for a log, seldom enough not to fill it. */
 const PLAIN_INTERVAL_MS = 10_000;
@@ -16,7 +16,7 @@ export interface Progress {
   onSnapshot(snapshot: ProgressSnapshot): void;
   /** One line that stays. */
   note(text: string): void;
-  /** Takes the bar away; harmless when called again. */
+  /** Takes what is drawn away; harmless when called again. */
   stop(): void;
 }
 
@@ -24,7 +24,7 @@ export interface Progress {
 export type ProgressContext = Pick<Context, 'env' | 'terminal' | 'log' | 'nowMs'>;
 
 /**
- * Opens the progress that fits: nothing when `isQuiet`, notes only when not `isShown`, a bar on a
+ * Opens the progress that fits: nothing when `isQuiet`, notes only when not `isShown`, lines on a
  * terminal unless `NO_COLOR`, `CI` or `TERM=dumb` ask for plain text.
  */
 export async function openProgress(
@@ -38,7 +38,7 @@ export async function openProgress(
   if (context.terminal === null || wantsPlainText(context.env)) {
     return { note, onSnapshot: plainLines(context), stop: () => undefined };
   }
-  return await openBar(context, context.terminal);
+  return await openDrawing(context, context.terminal);
 }
 
 /** Whether the environment asks for text without bars and colours, even on a terminal. */
@@ -60,61 +60,31 @@ function plainLines(context: ProgressContext): (snapshot: ProgressSnapshot) => v
   };
 }
 
-async function openBar(context: ProgressContext, stream: NodeJS.WriteStream): Promise<Progress> {
-  const { SingleBar } = await import('cli-progress');
-  let line = (_columns: number): string => 'starting';
-  const bar = new SingleBar({
-    stream: unsaved(stream),
-    format: () => line((stream.columns || COLUMNS_DEFAULT) - 1),
-    clearOnComplete: true,
-    hideCursor: null,
-    // Signals are ours: the library would take the bar away and leave the run without one.
-    gracefulExit: false,
-  });
-  // Where a window becomes narrower, the terminal breaks the line into several, and the cursor stays
-  // with the character that it is on: at the first one, all of them lie behind it.
-  bar.on('redraw-pre', () => stream.write(CLEAR_BEHIND));
-  bar.on('redraw-post', () => stream.write('\r'));
-  const stop = (): void => {
-    if (bar.isActive) stream.write(CLEAR_BEHIND);
-    bar.stop();
-  };
+async function openDrawing(
+  context: ProgressContext,
+  stream: NodeJS.WriteStream,
+): Promise<Progress> {
+  const drawing = new ProgressDrawing(await import('cli-progress'), stream);
+  let lines = (_size: ProgressDrawing['size']): readonly string[] => ['starting'];
   let isStopped = false;
-  bar.start(1, 0);
+  const draw = (): void => {
+    if (!isStopped) drawing.show(lines(drawing.size));
+  };
+  draw();
   return {
     onSnapshot(snapshot) {
-      line = (columns) => progressLine(snapshot, columns);
-      // What is drawn is the line; of the library's own count only whether it changed is of use.
-      bar.update(progressShare(snapshot));
+      lines = (size) => progressLines(snapshot, size);
+      draw();
     },
     note(text) {
-      // Taken away and begun again below: the library would draw over the note.
-      stop();
+      // Taken away and begun again below: the next drawing would lie over the note.
+      drawing.clear();
       context.log(`gryphon: ${text}\n`);
-      if (!isStopped) bar.start(1, 0);
+      draw();
     },
     stop() {
       isStopped = true;
-      stop();
+      drawing.clear();
     },
   };
-}
-
-/** Erase from the cursor to the end of the screen (ECMA-48, 8.3.39). */
-const CLEAR_BEHIND = '\u001b[J';
-/** Save and restore the cursor (DECSC, DECRC): where it was before the window changed is no place. */
-const CURSOR_SAVING = new Set(['\u001b7', '\u001b8']);
-/** Where a terminal does not say. */
-const COLUMNS_DEFAULT = 80;
-
-/** The parts of a terminal that the library uses, without saving the cursor. */
-function unsaved(stream: NodeJS.WriteStream): NodeJS.WriteStream {
-  const parts = {
-    isTTY: true,
-    get columns() {
-      return stream.columns;
-    },
-    write: (text: string) => CURSOR_SAVING.has(text) || stream.write(text),
-  };
-  return parts as unknown as NodeJS.WriteStream;
 }

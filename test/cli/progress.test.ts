@@ -3,10 +3,13 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { openProgress, wantsPlainText } from '../../src/cli/progress.ts';
 import { progressLine, progressShare, progressText } from '../../src/cli/progress-line.ts';
+import { progressLines } from '../../src/cli/progress-panel.ts';
 import type { ProgressSnapshot } from '../../src/run/plan/options.ts';
 import { fakeContext } from './fake-context.ts';
+import { FakeScreen } from './fake-screen.ts';
 
 const SECOND = 1_000_000_000;
+const SHOWN = { isQuiet: false, isShown: true };
 
 const snapshot = (part: Partial<ProgressSnapshot> = {}): ProgressSnapshot => ({
   phase: 'replaying',
@@ -25,7 +28,10 @@ const snapshot = (part: Partial<ProgressSnapshot> = {}): ProgressSnapshot => ({
   },
   exchanges: { intended: 5000, sent: 4990, answered: 4900 },
   rates: { achieved: 998, wanted: 1000 },
+  responseNsP50: 3_100_000,
   responseNsP99: 12_300_000,
+  lagNsP99: 40_000,
+  losses: { retransmitted: 7, unsent: 0, ringFull: 2 },
   ...part,
 });
 
@@ -139,6 +145,108 @@ describe('the line on a terminal', () => {
   });
 });
 
+describe('the lines on a terminal', () => {
+  const panel = [
+    'replaying [===       ] 25%, 12 s of about 5m 00s',
+    'now       998/s of 1,000/s wanted, p50 3.10 ms, p99 12.3 ms',
+    'users     7,000 waiting, 500 live, 2,400 of 10,000 done',
+    'failed    1 refused, 2 reset, 3 timed out, 94 aborted',
+    'packets   7 sent again, 0 not sent, 2 replies dropped here',
+    'generator lag p99 40 µs',
+  ];
+
+  test('are six while users are played, where there is room', () => {
+    expect(progressLines(snapshot(), { columns: 80, rows: 24 })).toEqual(panel);
+    const draining = progressLines(snapshot({ phase: 'draining' }), { columns: 120, rows: 24 });
+    expect(draining).toHaveLength(6);
+    const reading = snapshot({ phase: 'preparing' });
+    expect(progressLines(reading, { columns: 120, rows: 24 })).toEqual(['preparing']);
+  });
+
+  test('are one on a terminal that is narrower or lower', () => {
+    const line = [progressLine(snapshot(), 78)];
+    expect(progressLines(snapshot(), { columns: 79, rows: 24 })).toEqual(line);
+    expect(progressLines(snapshot(), { columns: 79, rows: 9 })).toEqual(line);
+    expect(progressLines(snapshot(), { columns: 120, rows: 9 })).toHaveLength(1);
+    expect(progressLines(snapshot(), { columns: 80, rows: 10 })).toHaveLength(6);
+  });
+
+  test('say when nothing was measured', () => {
+    const none = { rates: null, responseNsP50: null, responseNsP99: null, lagNsP99: null };
+    const lines = progressLines(snapshot(none), { columns: 80, rows: 24 });
+    expect(lines[1]).toBe('now       -');
+    expect(lines[5]).toBe('generator -');
+  });
+
+  test('are never as long as the terminal is wide, and cut no number', () => {
+    const count = fc.nat({ max: Number.MAX_SAFE_INTEGER });
+    fc.assert(
+      fc.property(fc.integer({ min: 80, max: 250 }), count, count, (columns, a, b) => {
+        const users = {
+          ...snapshot().users,
+          planned: a + 2 * b,
+          waiting: b,
+          live: b,
+          completed: a,
+        };
+        const rates = { achieved: a, wanted: b };
+        const losses = { retransmitted: a, unsent: b, ringFull: a };
+        const lines = progressLines(
+          snapshot({ users, rates, losses, elapsedNs: b, expectedNs: a, lagNsP99: a }),
+          { columns, rows: 24 },
+        );
+        for (const line of lines) {
+          expect(line.length).toBeLessThan(columns);
+          expect(line).toMatch(/[\]a-zµ%]$/);
+        }
+      }),
+    );
+  });
+
+  test('are redrawn in place, with notes above them, and leave nothing behind', async () => {
+    const screen = new FakeScreen(120, 12);
+    const context = fakeContext({ terminal: screen.stream });
+    const log = (text: string) => void screen.stream.write(text);
+    for (let i = 0; i < 9; i++) log(`earlier ${i}\n`);
+    const progress = await openProgress({ ...context, log }, SHOWN);
+    progress.onSnapshot(snapshot({ phase: 'preparing' }));
+    for (let live = 100; live <= 500; live += 100) {
+      progress.onSnapshot(snapshot({ users: { ...snapshot().users, live } }));
+    }
+    progress.onSnapshot(snapshot());
+    expect(screen.lines().slice(-7)).toEqual(['earlier 8', ...panel]);
+    progress.note('one thing');
+    progress.note('another');
+    progress.onSnapshot(snapshot());
+    const noted = ['earlier 8', 'gryphon: one thing', 'gryphon: another'];
+    expect(screen.lines().slice(-9)).toEqual([...noted, ...panel]);
+    // A window that becomes narrower, and wide again.
+    screen.resize(60);
+    progress.onSnapshot(snapshot());
+    expect(screen.lines().slice(-4)).toEqual([...noted, progressLine(snapshot(), 59)]);
+    screen.resize(120);
+    progress.onSnapshot(snapshot());
+    expect(screen.lines().slice(-9)).toEqual([...noted, ...panel]);
+    progress.note('stopping');
+    progress.stop();
+    log('summary\n');
+    expect(screen.lines().slice(-5)).toEqual([...noted, 'gryphon: stopping', 'summary']);
+    expect(screen.modes).toEqual({ wraps: true, showsCursor: true });
+  });
+
+  test('are written only when they have changed, each frame at once', async () => {
+    const screen = new FakeScreen(120, 24);
+    const progress = await openProgress(fakeContext({ terminal: screen.stream }), SHOWN);
+    progress.onSnapshot(snapshot());
+    const { writes } = screen;
+    progress.onSnapshot(snapshot());
+    expect(screen.writes).toBe(writes);
+    progress.onSnapshot(snapshot({ elapsedNs: 13 * SECOND }));
+    expect(screen.writes).toBe(writes + 1);
+    progress.stop();
+  });
+});
+
 describe('without a terminal', () => {
   test('there is one line every ten seconds, and no burst after a stall', async () => {
     const context = fakeContext();
@@ -182,17 +290,17 @@ test('--no-progress leaves the notes, --quiet nothing', async () => {
 });
 
 const ESCAPE = '\u001b';
-const SHOWN = { isQuiet: false, isShown: true };
 
 describe('on a terminal', () => {
   test('a bar is drawn and taken away', async () => {
     const { stream, drawn } = terminal();
+    Object.assign(stream, { columns: 79 });
     const context = fakeContext({ terminal: stream, env: { TERM: 'xterm' } });
     const progress = await openProgress(context, { isQuiet: false, isShown: true });
     progress.onSnapshot(snapshot());
     progress.stop();
     progress.stop();
-    expect(drawn()).toContain(progressLine(snapshot(), 199));
+    expect(drawn()).toContain(progressLine(snapshot(), 78));
     expect(drawn()).toContain('100 failed');
     expect(context.err).toEqual([]);
   });
@@ -210,9 +318,9 @@ describe('on a terminal', () => {
     progress.note('a note');
     progress.stop();
     expect(context.err).toEqual(['gryphon: a note\n']);
-    // Before the note the line was cleared (CSI 2 K); after it the bar is drawn as it was.
+    // Before the note all was cleared (CSI 0 J); after it the bar is drawn as it was.
     const before = order.at(0) ?? '';
-    expect(before).toContain('\u001b[2K');
+    expect(before.slice(before.lastIndexOf('live'))).toContain('\u001b[0J');
     expect(drawn().slice(before.length)).toContain('[===       ] 25%');
   });
 

@@ -212,8 +212,17 @@ export interface ProgressSnapshot {
    * plan. `null` in the first snapshot and outside the phase `replaying`.
    */
   readonly rates: { readonly achieved: number; readonly wanted: number } | null;
-  /** 99th percentile of the response time since the snapshot before; `null` without an answer. */
+  /** Percentiles of the response time since the snapshot before; `null` without an answer. */
+  readonly responseNsP50: number | null;
   readonly responseNsP99: number | null;
+  /** Of the time by which requests left later than intended; `null` where none left. */
+  readonly lagNsP99: number | null;
+  /** Packets: sent again (SYNs, too), not taken by the kernel, and replies its ring had no room for. */
+  readonly losses: {
+    readonly retransmitted: number;
+    readonly unsent: number;
+    readonly ringFull: number;
+  };
 }
 
 /** Whoever started the run: gets its progress and can end it early. */

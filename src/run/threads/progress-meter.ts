@@ -9,6 +9,19 @@ import type { ThreadsState } from './replay-threads.ts';
 
 const NOTHING = new Float64Array(Object.keys(Counter).length);
 
+/** What is measured from one snapshot to the next. */
+type RecentFigures = Pick<
+  ProgressSnapshot,
+  'rates' | 'responseNsP50' | 'responseNsP99' | 'lagNsP99'
+>;
+
+const NO_FIGURES: RecentFigures = {
+  rates: null,
+  responseNsP50: null,
+  responseNsP99: null,
+  lagNsP99: null,
+};
+
 /** Gathers where a run is and tells it a few times a second. */
 export class ProgressMeter {
   readonly #host: RunHost;
@@ -66,6 +79,7 @@ export class ProgressMeter {
         sent: counters[Counter.EXCHANGES_SENT],
         answered: counters[Counter.EXCHANGES_ANSWERED],
       },
+      losses: lossesOf(counters),
       ...this.#sinceBefore(counters, state.latencies),
     });
   }
@@ -98,12 +112,9 @@ export class ProgressMeter {
     };
   }
 
-  #sinceBefore(
-    counters: Float64Array,
-    latencies: readonly Float64Array[],
-  ): Pick<ProgressSnapshot, 'rates' | 'responseNsP99'> {
+  #sinceBefore(counters: Float64Array, latencies: readonly Float64Array[]): RecentFigures {
     const elapsedNs = counters[Counter.CLOCK_NS] - this.#beforeNs;
-    if (this.#phase !== 'replaying' || elapsedNs <= 0) return { rates: null, responseNsP99: null };
+    if (this.#phase !== 'replaying' || elapsedNs <= 0) return NO_FIGURES;
     const seconds = elapsedNs / NS_PER_SECOND;
     const intended = counters[Counter.EXCHANGES_INTENDED];
     const sent = counters[Counter.EXCHANGES_SENT];
@@ -117,16 +128,32 @@ export class ProgressMeter {
     this.#beforeNs = counters[Counter.CLOCK_NS];
     this.#beforeSent = sent;
     this.#beforeIntended = intended;
-    return { rates, responseNsP99: this.#recentP99(latencies) };
+    return { rates, ...this.#recentLatencies(latencies) };
   }
 
   /** Over what all threads have recorded since the last call. */
-  #recentP99(latencies: readonly Float64Array[]): number | null {
+  #recentLatencies(latencies: readonly Float64Array[]): Omit<RecentFigures, 'rates'> {
     const recent = new LatencyTable();
     for (const [thread, columns] of latencies.entries()) {
       this.#changes[thread] ??= new LatencyChanges(columns);
-      recent.addSparse(Latency.RESPONSE, this.#changes[thread].take(Latency.RESPONSE));
+      for (const latency of [Latency.RESPONSE, Latency.LAG]) {
+        recent.addSparse(latency, this.#changes[thread].take(latency));
+      }
     }
-    return recent.valueAtPercentileNs(Latency.RESPONSE, 99);
+    return {
+      responseNsP50: recent.valueAtPercentileNs(Latency.RESPONSE, 50),
+      responseNsP99: recent.valueAtPercentileNs(Latency.RESPONSE, 99),
+      lagNsP99: recent.valueAtPercentileNs(Latency.LAG, 99),
+    };
   }
 }
+
+const lossesOf = (counters: Float64Array): ProgressSnapshot['losses'] => ({
+  retransmitted: counters[Counter.RETRANSMITTED] + counters[Counter.SYN_RETRANSMITTED],
+  unsent:
+    counters[Counter.UNSENT_NO_BUFFERS] +
+    counters[Counter.UNSENT_NOT_PERMITTED] +
+    counters[Counter.UNSENT_TOO_LONG] +
+    counters[Counter.UNSENT_OTHER],
+  ringFull: counters[Counter.RING_DROPPED],
+});
