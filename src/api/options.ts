@@ -220,10 +220,11 @@ export interface ReplayOptions extends CaptureOptions {
   /** Run the embedded target on the clock, not on virtual time. */
   readonly realTime?: boolean;
   /**
-   * `status|length|off`: how answers are compared with the recorded ones: by what they say (HTTP
-   * status, error code), by their length as well, or not: unlike answers. Default: status.
+   * `status|length|body|off`: how answers are compared with the recorded ones: by what they say
+   * (HTTP status, error code), by their length as well, by their body, or not: unlike answers.
+   * Default: status.
    */
-  readonly check?: 'status' | 'length' | 'off';
+  readonly check?: 'status' | 'length' | 'body' | 'off';
   /** `EXPR`: that must hold, else exit 99: `response:p(99)<20ms`, `errors:rate<0.1%` (CI). */
   readonly threshold?: OneOrMore<string>;
   /**

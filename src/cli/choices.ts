@@ -12,7 +12,7 @@ export const PACES: readonly PaceName[] = ['think', 'schedule', 'none'];
 /** `--close`. */
 export const CLOSES: readonly CloseName[] = ['recorded', 'server', 'reset'];
 /** `--check`. */
-export const CHECKS: readonly CheckName[] = ['status', 'length', 'off'];
+export const CHECKS: readonly CheckName[] = ['status', 'length', 'body', 'off'];
 /** `--sender`. */
 export const SENDERS: readonly SenderName[] = ['packet', 'ip', 'raw-socket'];
 /** `--include`. */

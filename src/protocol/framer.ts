@@ -58,6 +58,12 @@ export const LENGTH_MAX = Number.MAX_SAFE_INTEGER;
 
 const TWO_32 = 0x1_0000_0000;
 
+/** Who is given the octets that a framer steps over. */
+export interface SteppedOver {
+  /** The next `bytes` of them, of which the first `atHand` lie in `data` from `start`. */
+  onSteppedOver(data: DataView, start: number, atHand: number, bytes: number): void;
+}
+
 /**
  * The common half of all framers. Those of the protocols implement `read`, octet by octet: it may
  * stop anywhere, so that messages may be cut anywhere.
@@ -73,6 +79,8 @@ export abstract class Framer {
   code = 0;
   /** Behind this message the stream speaks another protocol. */
   isSwitch = false;
+  /** Of HTTP these octets are bodies. */
+  steppedOver: SteppedOver | null = null;
 
   /** Where in the message the octets at hand begin; 0 is its beginning. At most 8 bits. */
   protected phase = 0;
@@ -119,6 +127,7 @@ export abstract class Framer {
     for (;;) {
       if (this.skip > 0) {
         const left = bytes - (at - start);
+        if (this.steppedOver !== null) this.#tellSkip(data, at, end, left);
         if (this.skip > left) {
           this.skip -= left;
           return Outcome.MORE;
@@ -129,12 +138,20 @@ export abstract class Framer {
       if (at >= end) return at - start < bytes ? this.lose(Fault.NOT_AT_HAND) : Outcome.MORE;
       at = this.read(data, at, end);
       if (this.outcome === Outcome.MORE) continue;
+      if (this.steppedOver !== null) this.#tellSkip(data, at, end, bytes - (at - start));
       if (this.outcome === Outcome.ENDS) {
         this.endBytes = at - start + this.skip;
         this.skip = 0;
       }
       return this.outcome;
     }
+  }
+
+  /** Of `left` octets from `at` on, those up to `end` at hand, so many as are stepped over. */
+  #tellSkip(data: DataView, at: number, end: number, left: number): void {
+    const bytes = Math.min(this.skip, left);
+    const atHand = Math.max(0, Math.min(bytes, end - at));
+    this.steppedOver?.onSteppedOver(data, at, atHand, bytes);
   }
 
   /** Octets that come next and need not be at hand. */

@@ -1,6 +1,7 @@
 /**
  * Compares answers with the recorded ones: by what they say, where their protocol tells it, else by their
- * length. A whole answer of another length is like the recorded one, unless lengths are asked for.
+ * length. A whole answer of another length is like the recorded one, unless lengths are asked for, or
+ * bodies: then digests of bodies are compared, and nothing is alike whose body is not known.
  */
 import { Counter } from '../measure/counters.ts';
 import { DifferenceKind, type DifferenceRecorder } from '../measure/differences.ts';
@@ -80,14 +81,26 @@ export class AnswerCheck implements AnswerListener {
     if (isStatusKnown && this.#isOtherStatus(session, exchange, verdict)) {
       return DifferenceKind.STATUS;
     }
+    const isBodyAsked = this.#check === Check.BODY;
+    if (isBodyAsked && verdict.isFollowed) return this.#judgeBody(exchange, verdict);
     const isLengthKnown =
       this.#stages.isLengthKnown(session) && (marks[exchange] & ExchangeMark.CUT) === 0;
     // What nobody says to be whole may be a part of it, or more.
     const isLengthAsked = this.#check !== Check.STATUS || !verdict.isFollowed;
     if (isLengthKnown && isLengthAsked) {
-      return verdict.bytes === answerBytes[exchange] ? ALIKE : DifferenceKind.LENGTH;
+      if (verdict.bytes !== answerBytes[exchange]) return DifferenceKind.LENGTH;
+      return isBodyAsked ? UNCHECKED : ALIKE;
     }
     return isStatusKnown && this.#check === Check.STATUS ? ALIKE : UNCHECKED;
+  }
+
+  #judgeBody(exchange: number, { body }: Verdict): Judgement {
+    const { bodyDigests } = this.#stages.exchanges;
+    if (bodyDigests === undefined || body === null || !body.isWhole) return UNCHECKED;
+    const low = bodyDigests[2 * exchange];
+    const high = bodyDigests[2 * exchange + 1];
+    if (low === 0 && high === 0) return UNCHECKED;
+    return body.low === low && body.high === high ? ALIKE : DifferenceKind.BODY;
   }
 
   #isOtherStatus(session: number, exchange: number, verdict: Verdict): boolean {

@@ -7,6 +7,7 @@ import { type AnswerFramer, Outcome } from '../protocol/framer.ts';
 import { endsChunks, Http1Answers } from '../protocol/http1-answers.ts';
 import { followedProtocol } from '../protocol/registry.ts';
 import type { Delivery } from '../transport/transport.ts';
+import { OpenBodies } from './body-digest.ts';
 import { ExchangeMark } from './exchange-columns.ts';
 import type { Verdict } from './exchange-recorder.ts';
 import { OpenAnswers } from './open-answers.ts';
@@ -36,6 +37,8 @@ export class AnswerFraming {
   readonly #verdict: Verdict;
   readonly #framers: (AnswerFramer | undefined)[] = [];
   readonly #open = new OpenAnswers();
+  /** Null where bodies are not compared. */
+  readonly #bodies: OpenBodies | null;
   /** Octets, where an answer lacks more than `stageBytes` can hold: those beyond it. */
   readonly #moreBytes = new Map<number, number>();
 
@@ -51,6 +54,7 @@ export class AnswerFraming {
     this.#exchanges = exchanges;
     this.#counters = counters;
     this.#verdict = verdict;
+    this.#bodies = stages.exchanges.bodyDigests === undefined ? null : new OpenBodies();
   }
 
   /** Whether the open answer is to be followed. */
@@ -70,11 +74,17 @@ export class AnswerFraming {
     const framer = this.#framerOf(user);
     const exchange = this.#exchanges.of(user);
     if (this.#open.has(user)) this.#open.resume(user, framer);
-    else framer.begin(exchange === NO_EXCHANGE ? GREETING : this.#stages.exchanges.kind[exchange]);
+    else {
+      framer.begin(exchange === NO_EXCHANGE ? GREETING : this.#stages.exchanges.kind[exchange]);
+      this.#bodies?.begin(user);
+    }
     const isJudged = framer.replyClass > 0;
     const bytes = delivery.bytes - at;
     const atHand = Math.max(0, delivery.atHandBytes - at);
-    const outcome = framer.feed(delivery.data, delivery.dataStart + at, atHand, bytes);
+    const outcome =
+      this.#bodies === null
+        ? framer.feed(delivery.data, delivery.dataStart + at, atHand, bytes)
+        : this.#bodies.feed(user, framer, delivery, at);
     const isHttp = framer instanceof Http1Answers;
     if (isHttp && !isJudged && framer.replyClass > 0) {
       this.#counters[STATUS_COUNTER_BASE + framer.replyClass]++;
@@ -87,7 +97,7 @@ export class AnswerFraming {
         return this.#lose(user, framer);
       this.endBytes = framer.endBytes;
       if (framer.endBytes > bytes) this.#open.keep(user, framer, whole);
-      else this.#judge(framer, whole);
+      else this.#judge(user, framer, whole);
       return Outcome.ENDS;
     }
     // A client that goes on behind an answer without an end has one that nobody can tell.
@@ -139,18 +149,19 @@ export class AnswerFraming {
   }
 
   /** What the answer that is over said: put down in the verdict. */
-  #judge(framer: AnswerFramer, bytes: number): void {
+  #judge(user: number, framer: AnswerFramer, bytes: number): void {
     const verdict = this.#verdict;
     verdict.replyClass = framer.replyClass;
     verdict.code = framer.code;
     verdict.bytes = bytes;
     verdict.isFollowed = true;
+    verdict.body = this.#bodies === null ? null : this.#bodies.of(user);
   }
 
   /** A followed answer, whose end was told before it came, is over: what did it say? */
   judgeFramed(user: number): void {
     const framer = this.#framerOf(user);
-    this.#judge(framer, this.#open.resume(user, framer));
+    this.#judge(user, framer, this.#open.resume(user, framer));
   }
 
   /** An answer is over by another rule: what is known of it? @param bytes that have come of it */
@@ -161,10 +172,11 @@ export class AnswerFraming {
     if (this.#open.has(user)) {
       const framer = this.#framerOf(user);
       this.#open.resume(user, framer);
-      this.#judge(framer, bytes);
+      this.#judge(user, framer, bytes);
     }
     verdict.bytes = bytes;
     verdict.isFollowed = false;
+    verdict.body = null;
   }
 
   /** Whether the user is in the middle of an answer whose end its octets are going to tell. */
@@ -177,7 +189,7 @@ export class AnswerFraming {
     const framer = this.#framerOf(user);
     this.#open.resume(user, framer);
     if (framer.close() !== Outcome.ENDS) return false;
-    this.#judge(framer, this.#plays.stageBytes[user]);
+    this.#judge(user, framer, this.#plays.stageBytes[user]);
     return true;
   }
 
@@ -188,10 +200,17 @@ export class AnswerFraming {
   }
 
   /**
-   * Octets of an answer whose end is known.
+   * Octets of an answer whose end is known: those of the delivery from `at` on.
    * @returns how many of them lie beyond its end; -1 while it has not come
    */
-  take(user: number, bytes: number): number {
+  take(user: number, delivery: Delivery, at: number): number {
+    const bytes = delivery.bytes - at;
+    const beyond = this.#takeOff(user, bytes);
+    this.#bodies?.add(user, delivery, at, bytes - Math.max(0, beyond));
+    return beyond;
+  }
+
+  #takeOff(user: number, bytes: number): number {
     const plays = this.#plays;
     const missing = plays.stageBytes[user];
     if (bytes < missing) {
@@ -205,7 +224,7 @@ export class AnswerFraming {
     }
     this.#moreBytes.delete(user);
     this.setMissing(user, more);
-    return this.take(user, bytes - missing);
+    return this.#takeOff(user, bytes - missing);
   }
 
   /** Of an answer in chunks: how the packet at hand ends. */
@@ -219,5 +238,6 @@ export class AnswerFraming {
   forget(user: number): void {
     if (this.#moreBytes.size > 0) this.#moreBytes.delete(user);
     this.#open.forget(user);
+    this.#bodies?.forget(user);
   }
 }

@@ -92,7 +92,7 @@ export class Answers {
     const plays = this.#plays;
     const { bytes, arrivedNs } = delivery;
     if (plays.flags[user] & PlayFlag.FRAMED) {
-      const beyond = this.#framing.take(user, bytes - at);
+      const beyond = this.#framing.take(user, delivery, at);
       if (beyond < 0) return bytes;
       this.#framing.judgeFramed(user);
       this.#onAnswerEnd(user, Counter.ANSWER_BY_PROTOCOL, arrivedNs);

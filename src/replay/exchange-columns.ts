@@ -45,6 +45,11 @@ export interface ExchangeColumns {
   readonly codes: Float64Array;
   /** Bits of ExchangeMark. */
   readonly marks: Uint8Array;
+  /**
+   * Where bodies are compared: two words an exchange, `BodyDigest.low` and `high` of the recorded answer;
+   * both are 0 where that is not known.
+   */
+  readonly bodyDigests?: Uint32Array;
   /** Of which class the request is: a place in `classNames`, 0 for all that have none of their own. */
   readonly requestClass: Uint8Array;
   /** None where no request could be named. */

@@ -2,6 +2,7 @@
 import { Counter } from '../measure/counters.ts';
 import { Latency, type LatencyRecorder } from '../measure/histograms.ts';
 import type { ClassRecorder } from '../measure/request-classes.ts';
+import type { BodyDigest } from './body-digest.ts';
 import { PlayFlag, type PlayTable } from './play-table.ts';
 import type { Stages } from './stages.ts';
 
@@ -15,6 +16,8 @@ export interface Verdict {
   bytes: number;
   /** Whether the answer itself told where it ends: `bytes` is its whole length. */
   isFollowed: boolean;
+  /** Of a followed answer, where bodies are compared; else null. */
+  body: BodyDigest | null;
 }
 
 /** Who is told of every exchange that is answered. */
@@ -31,7 +34,7 @@ export interface AnswerListener {
 /** Counts answered exchanges. */
 export class ExchangeRecorder {
   /** Where a framer's account of the answer at hand is put down. */
-  readonly verdict: Verdict = { replyClass: 0, code: 0, bytes: 0, isFollowed: false };
+  readonly verdict: Verdict = { replyClass: 0, code: 0, bytes: 0, isFollowed: false, body: null };
   readonly #plays: PlayTable;
   readonly #stages: Stages;
   readonly #latency: LatencyRecorder;

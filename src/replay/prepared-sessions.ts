@@ -8,8 +8,9 @@ import { type ReadOctets, StreamView } from '../session/script/stream-view.ts';
 import type { CaptureBytes } from '../transport/ports.ts';
 import { expectedMss } from '../transport/transport-plan.ts';
 import type { ExchangeColumns } from './exchange-columns.ts';
+import { RecordedBodies } from './recorded-bodies.ts';
 import { RecordedExchanges } from './recorded-exchanges.ts';
-import type { ReplayPlan } from './replay-plan.ts';
+import { Check, type ReplayPlan } from './replay-plan.ts';
 import type { StageColumns } from './stage-columns.ts';
 
 /** In shared memory; it can be posted to threads. */
@@ -23,7 +24,15 @@ export interface PreparedSessions {
 /** The part of the plan that says what is to be prepared. */
 export type PreparePlan = Pick<
   ReplayPlan,
-  'scripts' | 'protocols' | 'played' | 'share' | 'users' | 'iterations' | 'tcp' | 'perClient'
+  | 'scripts'
+  | 'protocols'
+  | 'played'
+  | 'share'
+  | 'users'
+  | 'iterations'
+  | 'tcp'
+  | 'perClient'
+  | 'check'
 >;
 
 /** Prepares sessions, some a step: between steps the caller may do something else. */
@@ -46,7 +55,15 @@ export function* prepareTurns(
     segments.prepare(session);
     yield;
   }
-  return { ...found.finish(), segments: segments.toShared() };
+  const { stages, exchanges } = found.finish();
+  const prepared = { stages, exchanges, segments: segments.toShared() };
+  if (plan.check !== Check.BODY) return prepared;
+  const bodies = new RecordedBodies(scripts, exchanges, read);
+  for (const session of sessions) {
+    bodies.add(session);
+    yield;
+  }
+  return { ...prepared, exchanges: { ...exchanges, bodyDigests: bodies.digests } };
 }
 
 /** As `prepareTurns`, all at once. */

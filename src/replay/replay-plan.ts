@@ -21,7 +21,7 @@ export interface ProtocolOfPort {
   readonly protocol: ProtocolChoice;
 }
 /** How answers are compared with the recorded ones: see `AnswerCheck`. */
-export const Check = { OFF: 0, STATUS: 1, LENGTH: 2 } as const;
+export const Check = { OFF: 0, STATUS: 1, LENGTH: 2, BODY: 3 } as const;
 export type Check = (typeof Check)[keyof typeof Check];
 
 /**

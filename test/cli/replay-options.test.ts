@@ -86,6 +86,7 @@ test.each([
   { options: '-t 5s', expected: { timeoutNs: 5 * SECOND } },
   { options: '--close reset', expected: { close: 'reset' } },
   { options: '--check length', expected: { check: 'length' } },
+  { options: '--check body', expected: { check: 'body' } },
   { options: '--abort-on-fail 30s', expected: { abortOnFailNs: 30 * SECOND } },
   { options: '--abort-on-fail 0', expected: { abortOnFailNs: 0 } },
   { options: '--mss 500', expected: { mss: 500 } },

@@ -1,9 +1,14 @@
 /** What came is compared with what was recorded: by kind, by class, and with the differences by name. */
 import { describe, expect, test } from 'vitest';
+import { WHOLE_PACKET_BYTES } from '../../src/base/prefix-bytes.ts';
 import { Counter } from '../../src/measure/counters.ts';
 import { ClassCount, classCountsOf } from '../../src/measure/request-classes.ts';
-import type { Said, SessionSpec } from '../helpers/scripts.ts';
-import { type Played, type PlayOptions, play } from './play.ts';
+import { octetsNeeded } from '../../src/replay/octets-needed.ts';
+import { prepareSessions } from '../../src/replay/prepared-sessions.ts';
+import { enginePlan } from '../../src/run/plan/engine-plan.ts';
+import { planOf } from '../helpers/plan.ts';
+import { handMade, type Said, type SessionSpec } from '../helpers/scripts.ts';
+import { OPTIONS, type Played, type PlayOptions, play } from './play.ts';
 
 const asked = (text: string): Said => ({ from: 'client', text, afterMs: 5 });
 const said = (text: string | number): Said => ({ from: 'server', text, afterMs: 3 });
@@ -152,6 +157,132 @@ describe('what nobody follows', () => {
       length: 0,
       unchecked: 6,
     });
+  });
+});
+
+describe('bodies', () => {
+  const chunked = (...chunks: readonly string[]): string =>
+    [
+      'HTTP/1.1 200 Text\r\nTransfer-Encoding: chunked\r\n\r\n',
+      ...chunks.map((each) => `${each.length.toString(16)}\r\n${each}\r\n`),
+      '0\r\n\r\n',
+    ].join('');
+  const close = (body: string): string => `HTTP/1.1 200 Text\r\n\r\n${body}`;
+  const one = (answer: string): SessionSpec => ({
+    end: 'server',
+    said: [asked(get('/b')), said(answer)],
+  });
+  const pieces = (...answer: readonly string[]): SessionSpec => ({
+    end: 'server',
+    said: [asked(get('/b')), ...answer.map(said)],
+  });
+  const bodies = (target: SessionSpec, recorded: SessionSpec, options: PlayOptions = {}) => {
+    const played = playedTo(target, recorded, { check: 'body', ...options });
+    const { mismatched, unchecked, status, length } = counted(played);
+    const body = played.counters[Counter.MISMATCHED_BODY];
+    return { mismatched, unchecked, body, others: status + length };
+  };
+  const ALIKE = { mismatched: 0, unchecked: 0, body: 0, others: 0 };
+  const UNLIKE = { mismatched: 6, unchecked: 0, body: 6, others: 0 };
+  const UNCHECKED = { mismatched: 0, unchecked: 6, body: 0, others: 0 };
+  const body = 'the body of an answer '.repeat(30);
+  const other = body.replace(/y(?=[^y]*$)/, 'Y');
+  const hole = ''.padEnd(5_000, 'long ');
+
+  test('one other octet in a body of the same length is a difference that is named', () => {
+    const recorded = two(reply(200, body), reply(200));
+    const target = two(reply(200, other), reply(200));
+    const played = playedTo(target, recorded, { check: 'body' });
+    expect(counted(played)).toMatchObject({ mismatched: 6, status: 0, length: 0, unchecked: 0 });
+    expect(changes(played)).toHaveLength(1);
+    expect(changes(played)[0]).toMatch(/^6 body GET \/a\/\{id\}.*: GET \/a\/1\?x=2 \(1\.1\)$/);
+    expect(counted(playedTo(target, recorded, { check: 'length' })).mismatched).toBe(0);
+  });
+
+  test.each([
+    ['the same', one(reply(200, body)), one(reply(200, body)), ALIKE],
+    ['in other chunks', one(chunked('abc', 'defg')), one(chunked('a', 'bcdef', 'g')), ALIKE],
+    ['in chunks or by its length', one(chunked('abc', 'd')), one(reply(200, 'abcd')), ALIKE],
+    ['another one in chunks', one(chunked('abc', 'defG')), one(chunked('a', 'bcdef', 'g')), UNLIKE],
+    ['one octet more in chunks', one(chunked('abc', 'defg')), one(chunked('abc', 'def')), UNLIKE],
+    ['up to the close', one(close(body)), one(close(body)), ALIKE],
+    ['another one up to the close', one(close(other)), one(close(body)), UNLIKE],
+    ['by its length or to the close', one(reply(200, body)), one(close(body)), ALIKE],
+    [
+      'in pieces',
+      pieces(reply(200, body).slice(0, 300), reply(200, body).slice(300)),
+      one(reply(200, body)),
+      ALIKE,
+    ],
+    [
+      'another one in pieces',
+      pieces(reply(200, other).slice(0, 300), reply(200, other).slice(300)),
+      one(reply(200, body)),
+      UNLIKE,
+    ],
+    [
+      'to the close in pieces',
+      pieces(close(body).slice(0, 99), close(body).slice(99)),
+      one(close(body)),
+      ALIKE,
+    ],
+    [
+      'chunks in pieces',
+      pieces(chunked(body, 'ab').slice(0, 99), chunked(body, 'ab').slice(99)),
+      one(reply(200, `${body}ab`)),
+      ALIKE,
+    ],
+    ['none', one(reply(200, '')), one(reply(200, '')), ALIKE],
+    ['none where there was one', one(reply(200, '')), one(reply(200)), UNLIKE],
+    ['not at hand', one(reply(200, hole)), one(reply(200, hole)), UNCHECKED],
+  ])('%s', (_, target, recorded, expected) => {
+    expect(bodies(target, recorded)).toEqual(expected);
+  });
+
+  test('of packets that are handed over whole all is compared', () => {
+    const prefixBytes = WHOLE_PACKET_BYTES;
+    const target = (last: string): SessionSpec => one(reply(200, `${hole}${last}`));
+    expect(bodies(target('a'), target('a'), { prefixBytes })).toEqual(ALIKE);
+    expect(bodies(target('a'), target('b'), { prefixBytes })).toEqual(UNLIKE);
+  });
+
+  test('of other protocols every octet counts', () => {
+    const redis = (answer: string): SessionSpec => ({
+      said: [asked('*2\r\n$3\r\nGET\r\n$1\r\na\r\n'), said(answer)],
+    });
+    expect(bodies(redis('$3\r\nabd\r\n'), redis('$3\r\nabc\r\n'))).toEqual(UNLIKE);
+    expect(bodies(redis('$3\r\nabc\r\n'), redis('$3\r\nabc\r\n'))).toEqual(ALIKE);
+  });
+
+  test('what nobody follows is never alike', () => {
+    const raw = (bytes: number): SessionSpec => ({ said: [asked('\x01\x02\x03'), said(bytes)] });
+    expect(bodies(raw(100), raw(100))).toEqual(UNCHECKED);
+    expect(bodies(raw(90), raw(100))).toMatchObject({ mismatched: 6, body: 0, others: 6 });
+  });
+
+  test('another status weighs more', () => {
+    expect(bodies(one(reply(500, other)), one(reply(200, body)))).toMatchObject({ others: 6 });
+  });
+
+  test('costs nothing where it is not asked for', () => {
+    const { exchanges } = playedTo(one(reply(200)), one(reply(200))).prepared;
+    expect(exchanges.bodyDigests).toBeUndefined();
+    expect(octetsNeeded(exchanges)).toBeLessThan(WHOLE_PACKET_BYTES);
+    const asked = playedTo(one(reply(200)), one(reply(200)), { check: 'body' }).prepared;
+    expect(octetsNeeded(asked.exchanges)).toBe(WHOLE_PACKET_BYTES);
+  });
+
+  test('what the capture lacks of an answer is unchecked', () => {
+    const { scripts, capture } = handMade([one(reply(200, body))], 100);
+    const plan = enginePlan(planOf(scripts, { ...OPTIONS, check: 'body' }), 0, 1, [
+      new Uint8Array(0),
+    ]);
+    const digests = (): readonly number[] =>
+      Array.from(prepareSessions(plan, capture).exchanges.bodyDigests ?? []);
+    expect(digests().every((each) => each > 0)).toBe(true);
+    // What the snap length cut off is filled from the beginning of the file.
+    scripts.server.extentOffset[scripts.server.extentOffset.length - 1] = 0;
+    expect(digests()).toEqual([0, 0]);
   });
 });
 

@@ -10,7 +10,7 @@ import { LatencyRecorder, LatencyTable } from '../../src/measure/histograms.ts';
 import { IntervalRecorder, peakEstablished } from '../../src/measure/intervals.ts';
 import type { RequestClasses } from '../../src/measure/request-classes.ts';
 import { sumFigures } from '../../src/replay/difference-texts.ts';
-import { prepareSessions } from '../../src/replay/prepared-sessions.ts';
+import { type PreparedSessions, prepareSessions } from '../../src/replay/prepared-sessions.ts';
 import { Replay } from '../../src/replay/replay.ts';
 import { enginePlan } from '../../src/run/plan/engine-plan.ts';
 import type { ReplayOptions } from '../../src/run/plan/options.ts';
@@ -68,6 +68,7 @@ export interface Played {
   readonly differences: Differences;
   readonly endMs: number;
   readonly replay: Replay;
+  readonly prepared: PreparedSessions;
   /** The most connections that were established at once. */
   readonly peak: number;
 }
@@ -76,6 +77,8 @@ export interface PlayOptions extends Partial<ReplayOptions> {
   /** What the target plays, where it does not behave as recorded. */
   readonly server?: readonly SessionSpec[];
   readonly extentBytesMax?: number;
+  /** Of a packet's payload so many octets are handed over. */
+  readonly prefixBytes?: number;
   /** Whether the sessions are played as if nothing of the server had been captured. */
   readonly unheard?: boolean;
 }
@@ -97,6 +100,7 @@ export function play(specs: readonly SessionSpec[], options: PlayOptions = {}): 
     accel: plan.accel,
     seed: 1,
     counters,
+    ...(options.prefixBytes === undefined ? {} : { prefixBytes: options.prefixBytes }),
   });
   const links = plan.targets.map(() => new Uint8Array(0));
   const engine = enginePlan(plan, 0, 1, links);
@@ -118,7 +122,8 @@ export function play(specs: readonly SessionSpec[], options: PlayOptions = {}): 
   expect(ledgerFaults(counters, plays, classes)).toEqual([]);
   const peak = peakEstablished(intervals.finish(endNs));
   const table = LatencyTable.of([latency.columns]);
-  return { counters, latency: table, classes, differences, endMs: endNs / 1e6, replay, peak };
+  const figured = { counters, latency: table, classes, differences, peak };
+  return { ...figured, endMs: endNs / 1e6, replay, prepared };
 }
 
 /** The counters that are not 0, by name. */

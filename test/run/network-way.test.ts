@@ -23,6 +23,14 @@ test('more addresses than a target keeps neighbours draw a warning, by whatever 
   expect(warnOfWay(answering, plan('port'))).toEqual([]);
 });
 
+test('bodies of which intercepts hand over the beginnings draw a warning', () => {
+  const way = wayTo('10.20.0.5', { intercepts: [{ host: '10.20.0.5', port: 3600 }] });
+  const plan = (check: 'body' | 'length') => planFor('10.20.0.5', ON_LINK, { check });
+  expect(warnOfWay(way, plan('body'))).toEqual([expect.stringContaining('--prefix-bytes 4096')]);
+  expect(warnOfWay(way, plan('length'))).toEqual([]);
+  expect(warnOfWay(wayTo('10.20.0.5'), plan('body'))).toEqual([]);
+});
+
 test('a next hop whose MAC is not known is named by its address', () => {
   const way = wayTo('10.20.0.5');
   const [route] = way.path.routes;

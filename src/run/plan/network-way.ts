@@ -13,6 +13,7 @@ import {
   requireClients,
 } from '../../io/way/local-path.ts';
 import { ANNOUNCED_AT_ONCE } from '../../io/way/neighbour-announcer.ts';
+import { Check } from '../../replay/replay-plan.ts';
 import { blocksOf } from '../../schedule/client-places.ts';
 import type { PlanDraft } from './draft-plan.ts';
 import type { InterceptAddress, ReplayOptions, SenderName } from './options.ts';
@@ -157,6 +158,12 @@ export function warnOfWay(
     warnings.push(
       `this machine forwards packets: replies may be sent on to where its routes lead; ` +
         `sysctl -w net.${family}.conf.${device.name}.forwarding=0`,
+    );
+  }
+  if (plan.check === Check.BODY && intercepts.length > 0) {
+    warnings.push(
+      '--check body: intercepts hand over the beginning of each packet only; answers with longer packets ' +
+        'are unchecked: gryphon intercept --prefix-bytes 4096',
     );
   }
   if (answersNeighbours === 'everybody') warnings.push(...warnOfNeighbours(plan));

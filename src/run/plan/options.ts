@@ -61,7 +61,7 @@ export type PaceName = 'think' | 'schedule' | 'none';
 export type CloseName = 'recorded' | 'server' | 'reset';
 
 /** How answers are compared with the recorded ones: `--check`. */
-export type CheckName = 'status' | 'length' | 'off';
+export type CheckName = 'status' | 'length' | 'body' | 'off';
 
 /** How frames leave: `--sender`. */
 export type SenderName = 'packet' | 'ip' | 'raw-socket';

@@ -109,6 +109,7 @@ function paceOf({ pace }: ReplayOptions): Pace {
 
 function checkOf({ check }: ReplayOptions): Check {
   if (check === 'off') return Check.OFF;
+  if (check === 'body') return Check.BODY;
   return check === 'length' ? Check.LENGTH : Check.STATUS;
 }
 

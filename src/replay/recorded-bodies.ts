@@ -1,0 +1,98 @@
+/** Digests of recorded answers' bodies: made before a run, and only where bodies are compared. */
+import { type AnswerFramer, Outcome } from '../protocol/framer.ts';
+import { Http1Answers } from '../protocol/http1-answers.ts';
+import { followedProtocol } from '../protocol/registry.ts';
+import type { Scripts } from '../session/script/scripts.ts';
+import { type ReadOctets, StreamView } from '../session/script/stream-view.ts';
+import { BodyDigest } from './body-digest.ts';
+import { type ExchangeColumns, ExchangeMark, GREETS } from './exchange-columns.ts';
+import { ScriptSteps } from './script-steps.ts';
+import { rowOf } from './stage-columns.ts';
+
+/** Octets that are read at a time. */
+const BUFFER_BYTES = 65_536;
+
+/** Reads recorded answers once more, session by session. */
+export class RecordedBodies {
+  /** As `ExchangeColumns.bodyDigests`. */
+  readonly digests: Uint32Array;
+  readonly #exchanges: ExchangeColumns;
+  readonly #steps: ScriptSteps;
+  readonly #servers: StreamView;
+  readonly #framers = new Map<number, AnswerFramer | null>();
+  readonly #digest = new BodyDigest();
+  readonly #octets = new Uint8Array(BUFFER_BYTES);
+  readonly #data = new DataView(this.#octets.buffer);
+
+  constructor(scripts: Scripts, exchanges: ExchangeColumns, read: ReadOctets) {
+    this.digests = new Uint32Array(new SharedArrayBuffer(8 * exchanges.message.length));
+    this.#exchanges = exchanges;
+    this.#steps = new ScriptSteps(scripts);
+    this.#servers = new StreamView(scripts.server, read);
+  }
+
+  /** Digests the answers of a session, as far as they were captured. */
+  add(session: number): void {
+    const framer = this.#framerOf(this.#exchanges.protocol[session] & ~GREETS);
+    if (framer === null) return;
+    const { first, answerBytes, answerEnd, kind, marks } = this.#exchanges;
+    const steps = this.#steps;
+    const last = steps.end(session) + 1;
+    for (let stage = steps.first(session) + 1; stage <= last; stage++) {
+      const row = rowOf(session, stage);
+      const start = steps.awaitOf(session, stage - 1);
+      for (let exchange = first[row]; exchange < first[row + 1]; exchange++) {
+        const isKnown = marks[exchange] & ExchangeMark.FOLLOWED && answerBytes[exchange] > 0;
+        if (!isKnown || marks[exchange] & ExchangeMark.CUT) continue;
+        const end = start + answerEnd[exchange];
+        framer.begin(kind[exchange]);
+        if (!this.#read(session, framer, end - answerBytes[exchange], end)) continue;
+        this.digests[2 * exchange] = this.#digest.low;
+        this.digests[2 * exchange + 1] = this.#digest.high;
+      }
+    }
+  }
+
+  #framerOf(number: number): AnswerFramer | null {
+    let framer = this.#framers.get(number);
+    if (framer !== undefined) return framer;
+    const protocol = number === 0 ? null : followedProtocol(this.#exchanges.protocols[number - 1]);
+    framer = protocol?.answers() ?? null;
+    this.#framers.set(number, framer);
+    return framer;
+  }
+
+  /** Digests the answer at `[start, end)`; false where it is not all there, or not of its protocol. */
+  #read(session: number, framer: AnswerFramer, start: number, end: number): boolean {
+    if (!this.#isCaptured(session, start, end)) return false;
+    const digest = this.#digest;
+    const isHttp = framer instanceof Http1Answers;
+    digest.begin();
+    framer.steppedOver = isHttp ? digest : null;
+    let outcome: Outcome = Outcome.MORE;
+    for (let at = start; at < end; at += BUFFER_BYTES) {
+      const bytes = Math.min(BUFFER_BYTES, end - at);
+      if (this.#servers.read(session, at, this.#octets.subarray(0, bytes)) < bytes) return false;
+      // An answer whose end is known already is still read: what is left is its body.
+      if (!isHttp || outcome === Outcome.ENDS) {
+        digest.onSteppedOver(this.#data, 0, bytes, bytes);
+        continue;
+      }
+      outcome = framer.feed(this.#data, 0, bytes, bytes);
+      if (outcome === Outcome.LOST) return false;
+      if (outcome === Outcome.ENDS && at + framer.endBytes !== end) return false;
+    }
+    return !isHttp || outcome === Outcome.ENDS || framer.close() === Outcome.ENDS;
+  }
+
+  /** What the capture lacks is filled with octets from its beginning, where no payload lies. */
+  #isCaptured(session: number, start: number, end: number): boolean {
+    const { firstExtent, extentStart, extentOffset } = this.#servers.columns;
+    const last = firstExtent[session + 1];
+    let extent = this.#servers.extentAt(session, start);
+    for (; extent < last && extentStart[extent] < end; extent++) {
+      if (extentOffset[extent] === 0) return false;
+    }
+    return true;
+  }
+}
