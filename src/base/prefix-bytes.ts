@@ -18,8 +18,11 @@ export const FOLLOWED_PREFIX_BYTES = 2_048;
  */
 export const WHOLE_PACKET_BYTES = 65_535;
 
-/** The most that can be asked for: with headers it fits the records of the intercept's channel. */
-export const PREFIX_BYTES_MAX = 4_096;
+/**
+ * The most that an intercept hands over: with the headers and a record's stamp and length it fits a
+ * frame of the channel (65,536 octets).
+ */
+export const PREFIX_BYTES_MAX = 65_406;
 
 /** The longest IP header that is looked for (60, IPv4 with options) and TCP's (60). */
 const HEADERS_BYTES_MAX = 120;

@@ -66,14 +66,16 @@ export async function readInterceptOptions({
   readonly context: Pick<Context, 'env' | 'files'>;
 }): Promise<InterceptOptions> {
   const values = given.read(INTERCEPT_TABLE);
-  const { mode, listen, prefixBytes, queue, filter, logFile } = values;
+  const { mode, listen, prefixBytes, prefixBytesMax, queue, filter, logFile } = values;
   const options = {
     mode,
     host: listen.host,
     port: listen.port,
     prefixBytes,
+    prefixBytesMax,
     source: {
       prefixBytes,
+      prefixBytesMax,
       interfaces: values.interface,
       pass: values.pass,
       force: values.force,

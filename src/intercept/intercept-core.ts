@@ -39,29 +39,31 @@ export interface Owner {
 
 /** Finds the replay to which a packet belongs and puts a record into its outbox. */
 export class InterceptCore implements InterceptedSink {
-  readonly #data: DataView;
-  readonly #prefixBytes: number;
+  #data: DataView;
   readonly #tally: Float64Array;
   readonly #ip = new IpView();
   readonly #message = new PacketTooBigView();
   #registry = new Registry([]);
   #owners: readonly Owner[] = [];
+  /** By owner: octets of payload to hand over with the headers. */
+  #prefixBytes = new Uint32Array(0);
   /** Whether records were forwarded since it was last set to false. */
   hasForwarded = false;
 
   /**
    * @param data of the source that packets come from
-   * @param prefixBytes octets of payload to hand over with the headers
    * @param tally `TALLIES` numbers
    */
-  constructor(data: DataView, prefixBytes: number, tally: Float64Array) {
+  constructor(data: DataView, tally: Float64Array) {
     this.#data = data;
-    this.#prefixBytes = prefixBytes;
     this.#tally = tally;
   }
 
-  setOwners(owners: readonly Owner[]): void {
+  /** @param data where the source hands packets over from now on */
+  setOwners(owners: readonly Owner[], data: DataView): void {
+    this.#data = data;
     this.#owners = owners;
+    this.#prefixBytes = Uint32Array.from(owners, ({ registration }) => registration.prefixBytes);
     this.#registry = new Registry(owners.map(({ registration }) => registration));
   }
 
@@ -82,8 +84,12 @@ export class InterceptCore implements InterceptedSink {
     const tcpAt = start + ip.headerBytes;
     const ports = this.#data.getUint32(tcpAt);
     const row = this.#registry.ownerOf(ip, ports >>> 16, ports & 0xffff);
+    if (row === NOBODY) {
+      tally[Tally.NOT_OURS]++;
+      return;
+    }
     const tcpBytes = (this.#data.getUint8(tcpAt + DATA_OFFSET_AT) >>> 4) * 4;
-    const wanted = ip.headerBytes + tcpBytes + this.#prefixBytes;
+    const wanted = ip.headerBytes + tcpBytes + this.#prefixBytes[row];
     const bytes = Math.min(capturedBytes, wanted, ip.totalBytes);
     this.#forward(row, start, bytes, seconds, nanoseconds);
   }
@@ -97,19 +103,15 @@ export class InterceptCore implements InterceptedSink {
       return;
     }
     const row = this.#registry.ownerOf(message, message.srcPort, message.dstPort);
-    this.#forward(row, start, message.headerBytes, seconds, nanoseconds);
+    if (row === NOBODY) this.#tally[Tally.NOT_OURS]++;
+    else this.#forward(row, start, message.headerBytes, seconds, nanoseconds);
   }
 
   #forward(row: number, start: number, bytes: number, seconds: number, nanoseconds: number): void {
-    const tally = this.#tally;
-    if (row === NOBODY) {
-      tally[Tally.NOT_OURS]++;
-      return;
-    }
     const owner = this.#owners[row];
     this.hasForwarded = true;
     if (!owner.outbox.push(seconds, nanoseconds, this.#data, start, bytes)) return;
     owner.forwarded[0]++;
-    tally[Tally.FORWARDED]++;
+    this.#tally[Tally.FORWARDED]++;
   }
 }

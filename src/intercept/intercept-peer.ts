@@ -3,6 +3,8 @@
  * Until a peer has registered it costs a frame reader and a few numbers, and not for long: each
  * state has its time.
  */
+import { snapBytesFor } from '../base/prefix-bytes.ts';
+import { RECORD_HEADER_BYTES } from '../base/record-ring.ts';
 import { NEVER_NS, NS_PER_SECOND, type Timestamp } from '../base/time.ts';
 import {
   type ChannelStatus,
@@ -115,7 +117,8 @@ export class InterceptPeer implements FrameSink {
   accept(answer: RegistrationAnswer, nowNs: number): void {
     if (this.#state !== PeerState.ASKING) return;
     this.#state = PeerState.LIVE;
-    this.#frame = new Uint8Array(FRAME_HEADER_BYTES + RECORDS_BYTES_MAX);
+    const recordBytes = RECORD_HEADER_BYTES + snapBytesFor(answer.prefixBytes);
+    this.#frame = new Uint8Array(FRAME_HEADER_BYTES + Math.max(RECORDS_BYTES_MAX, recordBytes));
     this.#dueNs = nowNs + SILENCE_NS;
     this.#host.send(emitJson(FrameType.REGISTERED, answer));
   }

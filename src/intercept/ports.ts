@@ -16,6 +16,8 @@ export interface Registration {
   readonly ranges: readonly AddressRange[];
   readonly ports: { readonly first: number; readonly last: number };
   readonly targets: readonly EndpointOctets[];
+  /** Octets of payload to hand over with the headers: 0..PREFIX_BYTES_MAX. */
+  readonly prefixBytes: number;
 }
 
 /** Where a packet is from and to; of a router's message, where an answer to what it quotes would be. */
@@ -40,9 +42,9 @@ export interface InterceptedSink {
 
 /** Where replies are picked up: on an auxiliary machine, or on the target by NFQUEUE or a sink. */
 export interface PacketSource {
-  /** The memory that packets are handed over in: one view for the source's whole life. */
+  /** The memory that packets are handed over in: one view until registrations change. */
   readonly data: DataView;
-  /** To wait on: one of them can be read when there is something to receive. */
+  /** To wait on, until registrations change: one can be read when there is something to receive. */
   readonly fds: readonly number[];
   /** Capture these from now on, and nothing else. */
   setRegistrations(registrations: readonly Registration[]): void;

@@ -42,7 +42,7 @@ export type FrameType = (typeof FrameType)[keyof typeof FrameType];
 export const FRAME_HEADER_BYTES = 4;
 /** Room for a registration of 256 ranges and 256 targets; a longer frame is a fault. */
 export const FRAME_PAYLOAD_BYTES_MAX = 1 << 16;
-/** With its header a frame of records fills one record of TLS. */
+/** With its header a frame of records fills one record of TLS, unless one record alone is longer. */
 export const RECORDS_BYTES_MAX = (1 << 14) - FRAME_HEADER_BYTES;
 
 /** Versions of the protocol that are spoken: from the oldest to the newest. */
@@ -55,8 +55,12 @@ export const Capability = {
   CLOCK: 1,
   /** STATUS. */
   STATUS: 2,
+  /** REGISTER says how many octets of each packet the replay needs, and they are granted. */
+  PREFIX: 4,
 } as const;
-export const CAPABILITIES = Capability.CLOCK | Capability.STATUS;
+export const CAPABILITIES = Capability.CLOCK | Capability.STATUS | Capability.PREFIX;
+/** Without the others an end is older, and gets on. */
+export const CAPABILITIES_REQUIRED = Capability.CLOCK | Capability.STATUS;
 
 const MAGIC = 0x4752_4943;
 const HELLO_BYTES_MIN = 32;

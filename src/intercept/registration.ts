@@ -5,11 +5,12 @@
  *     REGISTER   {"name": "host:4711", "run": "4f…", "family": 4,
  *                 "ranges": [{"prefix": "", "start": 3323068417, "count": 131070}],
  *                 "ports": {"first": 1024, "last": 65535},
- *                 "targets": [{"address": "0a4d0001", "port": 80}]}
+ *                 "targets": [{"address": "0a4d0001", "port": 80}], "prefixBytes": 2048}
  *     REGISTERED {"mode": "advanced", "interfaces": ["eth1"], "prefixBytes": 128, "notes": ["…"]}
  *
  * Octets are written in hexadecimal. Whoever registers has proved that it knows the secret, but its
- * document is still checked field by field: it ends up in a kernel filter.
+ * document is still checked field by field: it ends up in a kernel filter. A replay that is older than
+ * `prefixBytes` (`Capability.PREFIX`) leaves it out, and an intercept that is older does not look at it.
  */
 import type { AddressRange } from '../base/address.ts';
 import type { EndpointOctets, Registration } from './ports.ts';
@@ -50,7 +51,15 @@ export const requestDocument = (request: RegistrationRequest): unknown => ({
   })),
   ports: request.ports,
   targets: request.targets.map(({ address, port }) => ({ address: hexOf(address), port })),
+  prefixBytes: request.prefixBytes,
 });
+
+/**
+ * Octets of payload that an intercept grants to a replay that asks for `asked`.
+ * @param least, most what the intercept was started with; the least is always handed over
+ */
+export const grantedBytes = (asked: number, least: number, most: number): number =>
+  Math.max(least, Math.min(asked, most));
 
 /** Why no intercept takes the request, because it is too much for one; null where it is not. */
 export function excessOf({
@@ -69,11 +78,12 @@ export function excessOf({
 /** The request of a document, or what is wrong with it. */
 export function parseRequest(document: unknown): RegistrationRequest | string {
   if (!isObject(document)) return 'it is no JSON object';
-  const { name, run, family, ranges, ports, targets } = document;
+  const { name, run, family, ranges, ports, targets, prefixBytes = 0 } = document;
   if (!isText(name) || !isText(run)) return 'name or run is no short text';
   if (family !== 4 && family !== 6) return 'family is neither 4 nor 6';
   if (!isListOf(ranges, RANGES_MAX)) return `ranges are not 1 to ${RANGES_MAX}`;
   if (!isListOf(targets, TARGETS_MAX)) return `targets are not 1 to ${TARGETS_MAX}`;
+  if (!isWhole(prefixBytes, 0, 0xffff)) return 'prefixBytes are not 0 to 65535';
   const span = parsePorts(ports);
   if (span === null) return 'ports are no span from 1 to 65535';
   const parsedRanges: AddressRange[] = [];
@@ -88,7 +98,8 @@ export function parseRequest(document: unknown): RegistrationRequest | string {
     if (parsed === null) return 'a target is none of its family';
     parsedTargets.push(parsed);
   }
-  return { name, run, family, ranges: parsedRanges, ports: span, targets: parsedTargets };
+  const clients = { ranges: parsedRanges, ports: span };
+  return { name, run, family, ...clients, targets: parsedTargets, prefixBytes };
 }
 
 /** The answer of a document, or null. */

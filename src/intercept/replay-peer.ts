@@ -2,6 +2,7 @@
 import { NEVER_NS, NS_PER_MS, NS_PER_SECOND, type Timestamp } from '../base/time.ts';
 import { ClockOffset } from './clock-offset.ts';
 import {
+  Capability,
   type ChannelStatus,
   emitFrame,
   emitHello,
@@ -70,6 +71,8 @@ export class ReplayPeer implements FrameSink {
   status: ChannelStatus = { forwarded: 0, dropped: 0, kernelDropped: 0 };
   /** Whether the intercept runs on this machine's kernel, so that there is one clock only. */
   sharesClock = false;
+  /** Whether the intercept grants octets that are asked for; an older one knows its own number only. */
+  grantsPrefix = false;
   readonly #host: ReplayPeerHost;
   readonly #reader = new FrameReader();
   #hasGreeted = false;
@@ -205,6 +208,7 @@ export class ReplayPeer implements FrameSink {
     this.sharesClock =
       own.bootId.some((octet) => octet !== 0) &&
       own.bootId.every((octet, i) => octet === hello.bootId[i]);
+    this.grantsPrefix = (hello.offered & Capability.PREFIX) !== 0;
     this.#hasGreeted = true;
     return true;
   }

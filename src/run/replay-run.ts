@@ -105,6 +105,7 @@ async function playAndReport(
       network: intercepts?.way ?? network,
       realTime: options.realTime,
       threads,
+      prepared: intercepts?.prepared ?? null,
       startAtMs: startAtMs(options, begun),
       onWarning,
       onStart: () => meter.begin(plan, () => crew.state),

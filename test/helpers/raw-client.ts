@@ -118,8 +118,16 @@ export function registrationOf(
   ranges: readonly AddressRange[],
   targets: readonly EndpointOctets[],
   ports = { first: 1_024, last: 65_535 },
+  prefixBytes = 32,
 ): Registration {
-  return { id, family: ranges[0]?.prefix.length === 0 ? 4 : 6, ranges, targets, ports };
+  return {
+    id,
+    family: ranges[0]?.prefix.length === 0 ? 4 : 6,
+    ranges,
+    targets,
+    ports,
+    prefixBytes,
+  };
 }
 
 /** Packets that a host sees on its link, counted by tcpdump while `work` runs. */

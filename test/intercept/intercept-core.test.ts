@@ -13,13 +13,14 @@ const START = 37;
 function makeCore(pools: readonly string[]) {
   const memory = new Uint8Array(1 << 17);
   const tally = new Float64Array(TALLIES);
-  const core = new InterceptCore(new DataView(memory.buffer), PREFIX_BYTES, tally);
+  const data = new DataView(memory.buffer);
+  const core = new InterceptCore(data, tally);
   const owners = pools.map((pool, i) => ({
-    registration: { ...request(pool), id: i + 1 },
+    registration: { ...request(pool), id: i + 1, prefixBytes: PREFIX_BYTES * (i + 1) },
     outbox: new RecordRing(createRecordRing(1)),
     forwarded: new Float64Array(1),
   }));
-  core.setOwners(owners);
+  core.setOwners(owners, data);
   const capture = (packet: Uint8Array, capturedBytes = packet.length): void => {
     memory.fill(0xee);
     memory.set(packet, START);

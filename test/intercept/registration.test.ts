@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { emitJson, FRAME_PAYLOAD_BYTES_MAX, FrameType } from '../../src/intercept/protocol.ts';
 import {
   excessOf,
+  grantedBytes,
   parseAnswer,
   parseRequest,
   requestDocument,
@@ -23,6 +24,8 @@ describe('a request is refused that has', () => {
   const target = { address: '0a4d0001', port: 80 };
   test.each([
     { name: 'no object', change: null },
+    { name: 'no octets', change: { prefixBytes: -1 } },
+    { name: 'more octets than a packet has', change: { prefixBytes: 65_536 } },
     { name: 'another family', change: { family: 5 } },
     { name: 'no ranges', change: { ranges: [] } },
     { name: 'too many ranges', change: { ranges: Array(257).fill(range) } },
@@ -83,10 +86,25 @@ describe('what is too much for an intercept', () => {
       ranges: many({ prefix, start: 2 ** 32 - 1, count: 1 }, 256),
       ports: { first: 65_535, last: 65_535 },
       targets: many({ address, port: 65_535 }, 256),
+      prefixBytes: 65_535,
     };
     expect(excessOf(largest)).toBeNull();
     const frame = emitJson(FrameType.REGISTER, requestDocument(largest));
     expect(frame.length).toBeLessThan(FRAME_PAYLOAD_BYTES_MAX);
     expect(parseRequest(requestDocument(largest))).toEqual(largest);
   });
+});
+
+test('a request of an older replay, which says nothing of octets, asks for none', () => {
+  const { prefixBytes: _, ...older } = documentOf('10.0.0.1');
+  expect(parseRequest(older)).toEqual({ ...request('10.0.0.1'), prefixBytes: 0 });
+});
+
+test.each([
+  { asked: 0, least: 1_024, most: 65_406, granted: 1_024 },
+  { asked: 2_048, least: 1_024, most: 65_406, granted: 2_048 },
+  { asked: 65_406, least: 1_024, most: 4_096, granted: 4_096 },
+  { asked: 65_406, least: 4_096, most: 512, granted: 4_096 },
+])('of $asked octets asked $granted are granted, from $least to $most', (one) => {
+  expect(grantedBytes(one.asked, one.least, one.most)).toBe(one.granted);
 });

@@ -27,5 +27,6 @@ export function request(
       const [address = '', port] = text.split(' ');
       return { address: octetsOf(address), port: Number(port) };
     }),
+    prefixBytes: 16,
   };
 }

@@ -2,7 +2,7 @@
  * Replays whose replies come from intercepts: client, target and auxiliary machine in namespaces.
  * The servers' own accounts say whether the users were real to them.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { packetFields, startCapture } from '../helpers/capture.ts';
@@ -15,6 +15,7 @@ import {
   type RunningIntercept,
   startIntercept,
 } from '../helpers/intercept.ts';
+import { LIST_ITEMS, redisListCapture } from '../helpers/long-answer.ts';
 import { CLIENTS_ROUTED, inside, type Lab, makeLab, mustInside } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { run, signalTo, startProgram, until } from '../helpers/process.ts';
@@ -99,6 +100,37 @@ describe.runIf(canRun('intercepts', TOOLS))('a replay with intercepts', () => {
     const target = ['--target', `${lab.target.ipv4}:${port}`, '--token-file', token];
     return replay(lab.client, [fixture(capture), ...target, '-s', intercepts, ...argv]);
   };
+
+  test.each(['advanced', 'nfqueue'] as const)(
+    'answers that say in their midst how they go on are followed to their ends: %s',
+    async (mode) => {
+      const redis = await startRedis(lab.target);
+      const folder = makeFolder('list');
+      try {
+        await redis.cli('rpush', 'list', ...LIST_ITEMS);
+        const capture = join(folder.path, 'list.pcap');
+        writeFileSync(capture, redisListCapture());
+        const argv = [capture, '--target', `${lab.target.ipv4}:${redis.port}`, '-u', '20'];
+        const by = ['--token-file', token, '-s', hostOf(mode).ipv4, '-a', '10'];
+        const intercept = await start(mode);
+        const whole = await replay(lab.client, [...argv, ...by]);
+        expect(completed(whole, 20).answerRules).toMatchObject({ protocol: 40 });
+        expect(notesOf(whole).generator.warnings.join('\n')).not.toContain('octets of each packet');
+        await intercept.stop();
+        if (mode !== 'advanced') return;
+
+        await start(mode, ['--prefix-bytes-max', '512', '--prefix-bytes', '256']);
+        const cut = await replay(lab.client, [...argv, ...by]);
+        expect(notesOf(cut).generator.warnings.join('\n')).toMatch(
+          /hands over 512 octets of each packet: answers of redis are followed as far as that/,
+        );
+        expect(cut.result?.answerRules.protocol).toBe(0);
+      } finally {
+        await redis.stop();
+        folder.remove();
+      }
+    },
+  );
 
   describe.each(MODES)('in mode %s', (mode) => {
     test('nginx gets every request once, and no reply leaves but to the intercept', async () => {

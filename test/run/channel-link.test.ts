@@ -5,7 +5,7 @@ import { ReplayError } from '../../src/base/errors.ts';
 import { createRecordRing } from '../../src/base/record-ring.ts';
 import { parseClients } from '../../src/cli/values/clients.ts';
 import { InterceptPeer } from '../../src/intercept/intercept-peer.ts';
-import { CAPABILITIES, type Hello, RefusalCode } from '../../src/intercept/protocol.ts';
+import { CAPABILITIES, Capability, type Hello, RefusalCode } from '../../src/intercept/protocol.ts';
 import type { ChannelStream, StreamEvents } from '../../src/io/channel/channel-socket.ts';
 import { ChannelLink, type LinkWorld } from '../../src/run/channel/channel-link.ts';
 import { RecordRouter } from '../../src/run/channel/record-router.ts';
@@ -19,7 +19,7 @@ const HELLO: Hello = {
   oldest: 1,
   newest: 1,
   offered: CAPABILITIES,
-  required: CAPABILITIES,
+  required: Capability.CLOCK | Capability.STATUS,
   bootId: new Uint8Array(16),
   software: 'gryphon test',
 };
@@ -38,9 +38,15 @@ class World implements LinkWorld {
   state: 'absent' | 'refuses' | 'serves' = 'serves';
   /** Nothing comes through, either way, and nobody is told. */
   isSilent = false;
+  readonly #offered: number;
   #timers: Timer[] = [];
   #peers: InterceptPeer[] = [];
   #events: StreamEvents[] = [];
+
+  /** @param offered what the intercept can do */
+  constructor(offered: number) {
+    this.#offered = offered;
+  }
 
   nowNs(): number {
     return this.ns;
@@ -67,7 +73,7 @@ class World implements LinkWorld {
     const waiting: Uint8Array[] = [];
     const peer: InterceptPeer = new InterceptPeer(
       {
-        hello: HELLO,
+        hello: { ...HELLO, offered: this.#offered, required: 0 },
         // As octets on a link do, they come later than they were sent.
         send: (octets) => {
           if (!this.isSilent) this.after(1, () => events?.onOctets(octets));
@@ -131,8 +137,11 @@ let link: ChannelLink;
 let warnings: string[];
 let gone: ReplayError[];
 
-beforeEach(async () => {
-  world = new World();
+beforeEach(() => open());
+
+/** @param asked octets of each packet */
+async function open(asked = 128, offered: number = CAPABILITIES): Promise<void> {
+  world = new World(offered);
   warnings = [];
   gone = [];
   const clients = parseClients('198.18.0.0/24');
@@ -142,7 +151,8 @@ beforeEach(async () => {
     address: { host: '10.0.0.9', port: 36_524 },
     key: null,
     hello: HELLO,
-    request: request('198.18.0.0/24'),
+    request: { ...request('198.18.0.0/24'), prefixBytes: asked },
+    followed: 'resp',
     router: new RecordRouter([{ ring: createRecordRing(1 << 12), fd: -1 }], pool, 1),
     world,
     now: () => ({ seconds: 100, nanoseconds: 0 }),
@@ -152,13 +162,35 @@ beforeEach(async () => {
   const opened = link.open();
   await world.pass(SECOND);
   await opened;
-});
+}
 
 const closed = async (): Promise<string> => {
   const notes = link.close();
   await world.pass(SECOND);
   return (await notes).join('\n');
 };
+
+describe('an intercept that grants', () => {
+  test('what is asked for is not mentioned', () => {
+    expect(warnings).toEqual([]);
+  });
+
+  test('less than that is told with the option that would grant it, and once', async () => {
+    await open(2_048);
+    world.kill();
+    await world.pass(3 * SECOND);
+    expect(world.dials).toBe(2);
+    expect(warnings.filter((text) => text.includes('octets'))).toEqual([
+      'the intercept at 10.0.0.9:36524 hands over 128 octets of each packet: answers of resp are ' +
+        'followed as far as that, and this run needs 2,048; give it --prefix-bytes-max 2048 or more',
+    ]);
+  });
+
+  test('its own number, since it is older, is told to be updated', async () => {
+    await open(2_048, Capability.CLOCK | Capability.STATUS);
+    expect(warnings.join()).toMatch(/it is older than this replay: update it/);
+  });
+});
 
 describe('an intercept that is lost', () => {
   test('by silence is connected again, and what was missed is told', async () => {

@@ -40,6 +40,7 @@ beforeEach(() => {
     hello: HELLO,
     mode: 'sink',
     prefixBytes: 64,
+    prefixBytesMax: 4_096,
     interfaces: [],
     tally: new Float64Array(TALLIES),
     nowNs: () => nowNs,

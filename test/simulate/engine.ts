@@ -182,8 +182,8 @@ function channelOf(scenario: Scenario, plan: ReplayPlan): ChannelRing {
       ranges,
       ports: { first: 1024, last: 65_535 },
       targets: [{ address, port }],
+      prefixBytes: scenario.capturedBytesMax,
     },
-    prefixBytes: scenario.capturedBytesMax,
     seed: scenario.seed,
     gone: scenario.faults.filter((fault) => fault.kind === 'intercept-gone'),
   });

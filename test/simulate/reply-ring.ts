@@ -84,7 +84,6 @@ export class ChannelRing implements ReplyRing {
   readonly #inbox: RecordRing;
   readonly #router: RecordRouter;
   readonly #request: RegistrationRequest;
-  readonly #prefixBytes: number;
   readonly #prng: Prng;
   readonly #gone: { readonly fromNs: number; readonly forNs: number }[];
   #intercept: Intercept | null = null;
@@ -95,7 +94,6 @@ export class ChannelRing implements ReplyRing {
     readonly pool: AddressPool;
     readonly users: number;
     readonly request: RegistrationRequest;
-    readonly prefixBytes: number;
     readonly seed: number;
     readonly gone: readonly { readonly fromNs: number; readonly forNs: number }[];
   }) {
@@ -106,7 +104,6 @@ export class ChannelRing implements ReplyRing {
     this.data = this.#inbox.data;
     this.#router = new RecordRouter([{ ring: memory, fd: -1 }], options.pool, options.users);
     this.#request = options.request;
-    this.#prefixBytes = options.prefixBytes;
     this.#prng = new Prng(options.seed);
     this.#gone = [...options.gone].sort((a, b) => a.fromNs - b.fromNs);
     this.#intercept = this.#connect(0);
@@ -161,7 +158,7 @@ export class ChannelRing implements ReplyRing {
 
   #connect(nowNs: number): Intercept {
     const outbox = new RecordRing(createRecordRing(0));
-    const core = new InterceptCore(this.#slotData, this.#prefixBytes, new Float64Array(TALLIES));
+    const core = new InterceptCore(this.#slotData, new Float64Array(TALLIES));
     const [toIntercept, toReplay]: Uint8Array[][] = [[], []];
     const now = () => ({ seconds: Math.floor(this.#nowNs / NS_PER_SECOND), nanoseconds: 0 });
     const peer = new InterceptPeer(
@@ -171,9 +168,12 @@ export class ChannelRing implements ReplyRing {
         now,
         register: (asked) => {
           const forwarded = new Float64Array(1);
-          core.setOwners([{ registration: { ...asked, id: 1 }, outbox, forwarded }]);
+          core.setOwners(
+            [{ registration: { ...asked, id: 1 }, outbox, forwarded }],
+            this.#slotData,
+          );
           const interfaces = ['virtual'];
-          const prefixBytes = this.#prefixBytes;
+          const { prefixBytes } = asked;
           peer.accept({ mode: 'sink', interfaces, prefixBytes, notes: [] }, FOREVER_NS);
         },
         status: () => ({ forwarded: 0, dropped: 0, kernelDropped: 0 }),

@@ -46,8 +46,14 @@ export const INTERCEPT_TABLE = optionTable({
   prefixBytes: value(whole({ min: 0, max: PREFIX_BYTES_MAX }), {
     group: WHERE,
     help: 'bytes of payload handed over with the headers',
-    more: "bytes of payload handed over with the headers, 4096 at most. 50,000 packets a second that fill 1024 are 53 MB/s. With fewer than an HTTP answer's header has, the [rule `protocol`](latency-and-summary.md#where-an-answer-ends) cannot apply",
+    more: "bytes of payload handed over with the headers, 65406 at most: the least that every replay gets. 50,000 packets a second that fill 1024 are 53 MB/s. With fewer than an HTTP answer's header has, the [rule `protocol`](latency-and-summary.md#where-an-answer-ends) cannot apply",
     default: String(PREFIX_BYTES),
+  }),
+  prefixBytesMax: value(whole({ min: 0, max: PREFIX_BYTES_MAX }), {
+    group: WHERE,
+    help: 'the most that a replay is granted which needs more',
+    more: 'the most bytes of payload that a replay is granted which needs more than `--prefix-bytes` to follow its answers. Where a replay needs whole packets, 2,180 can wait for `advanced` and `sink` instead of 32,768',
+    default: String(PREFIX_BYTES_MAX),
   }),
   listen: value(
     { form: '[HOST:]PORT', parse: parseListen, example: '10.0.0.9:36524', isNumber: true },

@@ -13,11 +13,17 @@ import { snapBytesFor } from '../../base/prefix-bytes.ts';
 import type { InterceptedSink, PacketSource, Registration } from '../../intercept/ports.ts';
 import { OperatorFilter } from '../filter/operator-filter.ts';
 import { NOTHING_FILTER, registrationFilter } from '../filter/registration-filter.ts';
-import { ALL_INTERFACES, PacketRing } from '../receive/packet-ring.ts';
+import { ALL_INTERFACES } from '../receive/packet-ring.ts';
 import { findInterface, type NetworkInterface, readInterfaces } from '../way/interfaces.ts';
 import { routeOf } from '../way/routes.ts';
+import { GrowingRing } from './growing-ring.ts';
 import { forwardingLines, refuseForwarding } from './intercept-checks.ts';
-import { describeRegistration, familiesOf, receiveFrom } from './intercept-registrations.ts';
+import {
+  describeRegistration,
+  familiesOf,
+  receiveFrom,
+  snapBytesOf,
+} from './intercept-registrations.ts';
 
 /** What the intercept on an auxiliary machine is told. */
 export interface AdvancedOptions {
@@ -34,10 +40,7 @@ export interface AdvancedOptions {
 
 /** Captures what comes in for the registered ranges, with the kernel's timestamps. */
 export class AdvancedSource implements PacketSource {
-  readonly data: DataView;
-  readonly fds: readonly number[];
-  readonly #ring: PacketRing;
-  readonly #snapBytes: number;
+  readonly #ring: GrowingRing;
   readonly #operatorFilter: OperatorFilter;
   readonly #force: boolean;
   /** Those named by the operator. */
@@ -58,15 +61,20 @@ export class AdvancedSource implements PacketSource {
     this.#devices = this.#named;
     this.#force = force;
     if (!force) refuseForwardingMachine(this.#named);
-    this.#snapBytes = snapBytesFor(prefixBytes);
-    this.#ring = new PacketRing({
+    this.#ring = new GrowingRing({
       interfaceIndex: this.#isBound ? this.#named[0].index : ALL_INTERFACES,
       filter: NOTHING_FILTER,
-      snapBytes: this.#snapBytes,
+      snapBytes: snapBytesFor(prefixBytes),
       ...(ringFrames === undefined ? {} : { ringFrames }),
     });
-    this.data = this.#ring.data;
-    this.fds = [this.#ring.fd];
+  }
+
+  get data(): DataView {
+    return this.#ring.ring.data;
+  }
+
+  get fds(): readonly number[] {
+    return this.#ring.fds;
   }
 
   /**
@@ -83,15 +91,16 @@ export class AdvancedSource implements PacketSource {
       );
     }
     const interfaces = this.#isBound ? null : devices.map(({ index }) => index);
-    const snapBytes = this.#snapBytes;
+    const snapBytes = snapBytesOf(registrations);
     const first = this.#operatorFilter.program;
-    this.#ring.setFilter(registrationFilter({ registrations, interfaces, snapBytes, first }));
+    const filter = registrationFilter({ registrations, interfaces, snapBytes, first });
+    this.#ring.setFilter(filter, snapBytes);
     this.#devices = devices;
     this.#registrations = registrations;
   }
 
   receive(limit: number, sink: InterceptedSink): number {
-    return receiveFrom(this.#ring, limit, sink);
+    return receiveFrom(this.#ring.ring, limit, sink);
   }
 
   readDropped(): number {

@@ -27,6 +27,7 @@ import {
   describeRegistration,
   type PassedClients,
   RegistrationMatcher,
+  snapBytesOf,
   withoutPassed,
 } from './intercept-registrations.ts';
 import { InterceptRules, ruleLines } from './intercept-rules.ts';
@@ -49,8 +50,9 @@ export interface NfqueueOptions {
   /** Rules are somebody else's business. */
   readonly noRules: boolean;
   readonly passed: readonly PassedClients[];
-  /** Octets of payload handed over with the headers. */
+  /** Octets of payload handed over with the headers: at first, and the most ever registered. */
   readonly prefixBytes: number;
+  readonly prefixBytesMax: number;
 }
 
 /** Answers every queued packet, and hands over those that somebody has registered for. */
@@ -70,6 +72,8 @@ export class NfqueueSource implements PacketSource, QueueSink {
   #warnings: readonly string[] = [];
   #sink: InterceptedSink = NO_SINK;
   #handedOver = 0;
+  /** Octets of a packet that the kernel hands over. */
+  #snapBytes: number;
   #isOpen = true;
 
   /**
@@ -78,13 +82,15 @@ export class NfqueueSource implements PacketSource, QueueSink {
    */
   constructor(options: NfqueueOptions) {
     this.#options = options;
-    const { queues, failOpen, noRules, prefixBytes } = options;
+    const { queues, failOpen, noRules, prefixBytes, prefixBytesMax } = options;
     this.#rules = noRules ? null : new InterceptRules(options);
     const { count, withheld } = this.#rules?.findLeftovers() ?? NO_LEFTOVERS;
     this.#takenOver = count;
     const early = count > 0 ? QueueVerdict.DROP : QueueVerdict.ACCEPT;
     const snapBytes = snapBytesFor(prefixBytes);
-    this.#socket = new NfqueueSocket({ queues, failOpen, snapBytes, early });
+    const snapBytesMax = snapBytesFor(Math.max(prefixBytes, prefixBytesMax));
+    this.#socket = new NfqueueSocket({ queues, failOpen, snapBytes, snapBytesMax, early });
+    this.#snapBytes = snapBytes;
     this.data = this.#socket.data;
     this.fds = [this.#socket.fd];
     this.#registrations = new WithheldRegistrations([], withheld);
@@ -103,6 +109,7 @@ export class NfqueueSource implements PacketSource, QueueSink {
   setRegistrations(registrations: readonly Registration[]): void {
     const next = this.#registrations.after(registrations);
     const { passed } = this.#options;
+    this.#setSnapBytes(snapBytesOf(registrations));
     this.#rules?.replace(withoutPassed(next.all, passed));
     this.#registrations = next;
     this.#wanted = new RegistrationMatcher(withoutPassed(next.current, passed));
@@ -115,6 +122,12 @@ export class NfqueueSource implements PacketSource, QueueSink {
     this.#handedOver = 0;
     this.#socket.receive(limit, this);
     return this.#handedOver;
+  }
+
+  #setSnapBytes(snapBytes: number): void {
+    if (snapBytes === this.#snapBytes) return;
+    this.#socket.setSnapBytes(snapBytes, this);
+    this.#snapBytes = snapBytes;
   }
 
   onQueued(packet: QueuedPacket): QueueVerdict {

@@ -2,6 +2,7 @@
 
 import { addressAt, addressBytes } from '../../base/address.ts';
 import type { AddressBlock } from '../../base/address-block.ts';
+import { snapBytesFor } from '../../base/prefix-bytes.ts';
 import type {
   EndpointOctets,
   InterceptedSink,
@@ -23,6 +24,10 @@ export function receiveFrom(ring: PacketRing, limit: number, sink: InterceptedSi
   }
   return limit;
 }
+
+/** Octets of a packet to capture, from its IP header, for the registration that is granted most. */
+export const snapBytesOf = (registrations: readonly Registration[]): number =>
+  snapBytesFor(Math.max(0, ...registrations.map(({ prefixBytes }) => prefixBytes)));
 
 /** The families that registrations are of. */
 export const familiesOf = (registrations: readonly Registration[]): (4 | 6)[] => [

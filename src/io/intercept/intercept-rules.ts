@@ -143,7 +143,14 @@ export function registrationsOfRules(family: 4 | 6, lines: readonly string[]): R
     const key = JSON.stringify(
       ranges.map(({ prefix, start, count }) => [[...prefix], start, count]).sort(),
     );
-    const found = byClients.get(key) ?? { id: -1, family, ranges, ports: ANY_PORT, targets: [] };
+    const found = byClients.get(key) ?? {
+      id: -1,
+      family,
+      ranges,
+      ports: ANY_PORT,
+      targets: [],
+      prefixBytes: 0,
+    };
     found.targets.push(target);
     byClients.set(key, found);
   }

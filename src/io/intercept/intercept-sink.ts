@@ -11,11 +11,11 @@ import { snapBytesFor } from '../../base/prefix-bytes.ts';
 import type { InterceptedSink, PacketSource, Registration } from '../../intercept/ports.ts';
 import { OperatorFilter } from '../filter/operator-filter.ts';
 import { NOTHING_FILTER, registrationFilter } from '../filter/registration-filter.ts';
-import { PacketRing } from '../receive/packet-ring.ts';
 import { coveringBlocks } from '../way/address-blocks.ts';
 import { findInterface, readInterfaces } from '../way/interfaces.ts';
+import { GrowingRing } from './growing-ring.ts';
 import { refuseOwnAddresses, returnPathWarnings } from './intercept-checks.ts';
-import { describeRegistration, receiveFrom } from './intercept-registrations.ts';
+import { describeRegistration, receiveFrom, snapBytesOf } from './intercept-registrations.ts';
 import { WithheldRegistrations } from './intercept-withheld.ts';
 import { CAPTURE_DEVICE, routeLine, SINK_DEVICE, SinkLink } from './sink-link.ts';
 
@@ -32,11 +32,8 @@ export interface SinkOptions {
 
 /** Captures what is routed to the clients. */
 export class SinkSource implements PacketSource {
-  readonly data: DataView;
-  readonly fds: readonly number[];
   readonly #link: SinkLink;
-  readonly #ring: PacketRing;
-  readonly #snapBytes: number;
+  readonly #ring: GrowingRing;
   readonly #operatorFilter: OperatorFilter;
   #registrations = new WithheldRegistrations();
   #filter = NOTHING_FILTER;
@@ -48,20 +45,25 @@ export class SinkSource implements PacketSource {
    */
   constructor({ prefixBytes, ringFrames, filter }: SinkOptions) {
     this.#operatorFilter = new OperatorFilter(filter);
-    this.#snapBytes = snapBytesFor(prefixBytes);
     this.#link = new SinkLink();
     try {
-      this.#ring = new PacketRing({
+      this.#ring = new GrowingRing({
         interfaceIndex: findInterface(CAPTURE_DEVICE).index,
         filter: NOTHING_FILTER,
-        snapBytes: this.#snapBytes,
+        snapBytes: snapBytesFor(prefixBytes),
         ...(ringFrames === undefined ? {} : { ringFrames }),
       });
     } catch (fault) {
       throw undoAfter(fault, () => this.#link.close());
     }
-    this.data = this.#ring.data;
-    this.fds = [this.#ring.fd];
+  }
+
+  get data(): DataView {
+    return this.#ring.ring.data;
+  }
+
+  get fds(): readonly number[] {
+    return this.#ring.fds;
   }
 
   /**
@@ -77,14 +79,14 @@ export class SinkSource implements PacketSource {
       devices,
     );
     const next = this.#registrations.after(registrations);
-    const snapBytes = this.#snapBytes;
+    const snapBytes = snapBytesOf(registrations);
     const first = this.#operatorFilter.program;
     const filter = registrationFilter({ registrations, interfaces: null, snapBytes, first });
-    this.#ring.setFilter(filter);
+    this.#ring.setFilter(filter, snapBytes);
     try {
       this.#changeRoutes(next.all);
     } catch (fault) {
-      this.#ring.setFilter(this.#filter);
+      this.#ring.setFilter(this.#filter, 0);
       throw fault;
     }
     this.#filter = filter;
@@ -94,7 +96,7 @@ export class SinkSource implements PacketSource {
   }
 
   receive(limit: number, sink: InterceptedSink): number {
-    return receiveFrom(this.#ring, limit, sink);
+    return receiveFrom(this.#ring.ring, limit, sink);
   }
 
   readDropped(): number {

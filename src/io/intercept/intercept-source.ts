@@ -1,5 +1,5 @@
 /** Opens what an intercept picks replies up with, by the mode's name. */
-import { PREFIX_BYTES } from '../../base/prefix-bytes.ts';
+import { PREFIX_BYTES, PREFIX_BYTES_MAX } from '../../base/prefix-bytes.ts';
 import type { PacketSource } from '../../intercept/ports.ts';
 import { AdvancedSource } from './intercept-advanced.ts';
 import { NfqueueSource } from './intercept-nfqueue.ts';
@@ -13,6 +13,8 @@ export type SourceMode = 'advanced' | 'nfqueue' | 'sink';
 export interface PacketSourceOptions {
   /** Octets of payload handed over with the headers: 0..PREFIX_BYTES_MAX, PREFIX_BYTES by default. */
   readonly prefixBytes?: number;
+  /** The most that registrations are granted: PREFIX_BYTES_MAX by default. */
+  readonly prefixBytesMax?: number;
   /** advanced: where replies come in; by default where the routes to the targets lead. */
   readonly interfaces?: readonly string[];
   /** advanced: capture although the machine forwards. */
@@ -38,11 +40,19 @@ export interface PacketSourceOptions {
  * `SinkSource`
  */
 export function openSource(mode: SourceMode, options: PacketSourceOptions = {}): PacketSource {
+  const { prefixBytesMax = PREFIX_BYTES_MAX } = options;
   const { prefixBytes = PREFIX_BYTES, interfaces = [], force = false, filter = null } = options;
   const { ringFrames } = options;
   const ring = ringFrames === undefined ? { filter } : { filter, ringFrames };
   if (mode === 'advanced') return new AdvancedSource({ interfaces, force, prefixBytes, ...ring });
   if (mode === 'sink') return new SinkSource({ prefixBytes, ...ring });
   const { queues = { first: 0, last: 0 }, failOpen = false, noRules = false, pass = [] } = options;
-  return new NfqueueSource({ queues, failOpen, noRules, passed: pass, prefixBytes });
+  return new NfqueueSource({
+    queues,
+    failOpen,
+    noRules,
+    passed: pass,
+    prefixBytes,
+    prefixBytesMax,
+  });
 }

@@ -78,8 +78,9 @@ export interface NfqueueSocketOptions {
   readonly queues: { readonly first: number; readonly last: number };
   /** When a queue is full, packets go on their way. */
   readonly failOpen: boolean;
-  /** Octets of a packet that are looked at. */
+  /** Octets of a packet that are looked at: at first, and the most that is ever set. */
   readonly snapBytes: number;
+  readonly snapBytesMax: number;
   /** What becomes of packets that come before the first `receive`. */
   readonly early: QueueVerdict;
 }
@@ -121,7 +122,7 @@ export class NfqueueSocket {
    * Takes the queues; nothing comes before rules lead there.
    * @throws ReplayError ERR_IO_NOT_PERMITTED, ERR_IO_QUEUE_TAKEN, ERR_IO_QUEUE, ERR_IO_SOCKET
    */
-  constructor({ queues, failOpen, snapBytes, early }: NfqueueSocketOptions) {
+  constructor({ queues, failOpen, snapBytes, snapBytesMax, early }: NfqueueSocketOptions) {
     this.#early = { onQueued: () => early };
     this.#first = queues.first;
     this.#count = queues.last - queues.first + 1;
@@ -129,7 +130,7 @@ export class NfqueueSocket {
     this.#runVerdict = new Int32Array(this.#count).fill(NO_RUN);
     this.#runId = new Uint32Array(this.#count);
     this.#slotBytes =
-      Math.ceil((PACKET_OVERHEAD_BYTES + snapBytes) / SLOT_ALIGNMENT) * SLOT_ALIGNMENT;
+      Math.ceil((PACKET_OVERHEAD_BYTES + snapBytesMax) / SLOT_ALIGNMENT) * SLOT_ALIGNMENT;
     this.#iovecsAt = BATCH_MESSAGES * this.#slotBytes;
     this.#messagesAt = this.#iovecsAt + BATCH_MESSAGES * IOVEC_BYTES;
     this.#verdictsAt = this.#messagesAt + BATCH_MESSAGES * MMSGHDR_BYTES;
@@ -169,6 +170,17 @@ export class NfqueueSocket {
     return received;
   }
 
+  /**
+   * Has the kernel hand over so many octets of each packet from now on.
+   * @param sink asked about packets that come meanwhile
+   * @throws ReplayError ERR_IO_QUEUE, ERR_IO_SOCKET, ERR_IO_VERDICT
+   */
+  setSnapBytes(snapBytes: number, sink: QueueSink): void {
+    for (let i = 0; i < this.#count; i++) {
+      this.#configure(this.#first + i, (target) => writeCopyRange(target, snapBytes), sink);
+    }
+  }
+
   /** Packets that a queue, or the socket, had no room for, since it was opened. */
   readDropped(): number {
     if (this.#isOpen) {
@@ -204,9 +216,7 @@ export class NfqueueSocket {
       this.#configure(queue, (target) => writeCommand(target, QueueCommand.BIND));
       this.#configure(queue, (target) => writeLimits(target, QUEUE_PACKETS_MAX, flags));
     }
-    for (let i = 0; i < this.#count; i++) {
-      this.#configure(this.#first + i, (target) => writeCopyRange(target, snapBytes));
-    }
+    this.setSnapBytes(snapBytes, this.#early);
   }
 
   #configOf(queue: number): ConfigTarget {
@@ -217,7 +227,7 @@ export class NfqueueSocket {
   }
 
   /** Sends a request and takes its answer, which the kernel gives before `send` returns. */
-  #configure(queue: number, write: (target: ConfigTarget) => void): void {
+  #configure(queue: number, write: (target: ConfigTarget) => void, sink = this.#early): void {
     write(this.#configOf(queue));
     const sequence = this.#sequence;
     if (sendAt(this.fd, this.#verdictsAddress, this.#writer.bytes, MSG_DONTWAIT) < 0) {
@@ -225,8 +235,8 @@ export class NfqueueSocket {
     }
     this.#writer.clear();
     while (this.#answerSequence !== sequence) {
-      // Packets of the queues that are ready already: nobody has registered for them yet.
-      if (this.#receiveBatch(BATCH_MESSAGES, this.#early) === 0) throw queueFault(queue, 0);
+      // Packets of the queues that are ready already.
+      if (this.#receiveBatch(BATCH_MESSAGES, sink) === 0) throw queueFault(queue, 0);
     }
     if (this.#answerErrno !== 0) throw queueFault(queue, this.#answerErrno);
   }

@@ -5,6 +5,7 @@ import type { Timestamp } from '../../base/time.ts';
 import {
   BOOT_ID_BYTES,
   CAPABILITIES,
+  CAPABILITIES_REQUIRED,
   type Hello,
   PROTOCOL_VERSION,
   PROTOCOL_VERSION_OLDEST,
@@ -17,7 +18,7 @@ export function helloOf(version: string): Hello {
     oldest: PROTOCOL_VERSION_OLDEST,
     newest: PROTOCOL_VERSION,
     offered: CAPABILITIES,
-    required: CAPABILITIES,
+    required: CAPABILITIES_REQUIRED,
     bootId: readBootId(),
     software: `gryphon ${version}`,
   };

@@ -27,6 +27,8 @@ export interface ChannelJob {
   readonly key: Uint8Array | null;
   readonly version: string;
   readonly request: RegistrationRequest;
+  /** Protocols whose answers the run follows, for people; empty where it follows none. */
+  readonly followed: string;
   /** One a shard, in their order. */
   readonly inboxes: readonly ShardInbox[];
   readonly pool: PoolShape;

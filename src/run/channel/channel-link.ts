@@ -37,6 +37,8 @@ export interface LinkOptions {
   readonly key: Uint8Array | null;
   readonly hello: Hello;
   readonly request: RegistrationRequest;
+  /** Protocols whose answers the run follows, for people. */
+  readonly followed: string;
   readonly router: RecordRouter;
   readonly world: LinkWorld;
   /** The wall clock. */
@@ -185,12 +187,27 @@ export class ChannelLink {
   }
 
   #onRegistered(answer: RegistrationAnswer): void {
+    // Told once, and again where the intercept that is back grants something else.
+    if (answer.prefixBytes !== this.answer?.prefixBytes) this.#warnOfGrant(answer.prefixBytes);
     this.answer = answer;
     this.#retryMs = RETRY_MS_MIN;
     if (this.#lostNs === null) return;
     const gapNs = this.#endGap();
     this.#options.onWarning(
       `the intercept at ${this.#label} is back: replies of ${formatDuration(gapNs)} were missed`,
+    );
+  }
+
+  #warnOfGrant(granted: number): void {
+    const { request, followed, onWarning } = this.#options;
+    if (granted >= request.prefixBytes || followed === '') return;
+    const cure = this.#peer?.grantsPrefix
+      ? `give it --prefix-bytes-max ${request.prefixBytes} or more`
+      : 'it is older than this replay: update it, or give it more --prefix-bytes';
+    onWarning(
+      `the intercept at ${this.#label} hands over ${formatCount(granted)} octets of each packet: ` +
+        `answers of ${followed} are followed as far as that, and this run needs ` +
+        `${formatCount(request.prefixBytes)}; ${cure}`,
     );
   }
 

@@ -26,6 +26,9 @@ export interface ChannelOptions {
   readonly key: Uint8Array | null;
   readonly version: string;
   readonly shards: number;
+  /** Octets of payload that the run needs of each packet, and for which protocols. */
+  readonly prefixBytes: number;
+  readonly followed: string;
   onWarning(text: string): void;
 }
 
@@ -44,7 +47,7 @@ export class ChannelThread {
   #isClosing = false;
 
   constructor(plan: RunPlan, options: ChannelOptions) {
-    const { intercepts, key, version, shards, onWarning } = options;
+    const { intercepts, key, version, shards, prefixBytes, followed, onWarning } = options;
     this.inboxes = Array.from({ length: shards }, () => ({
       ring: createRecordRing(INBOX_BYTES),
       fd: openEventFd(),
@@ -59,6 +62,7 @@ export class ChannelThread {
       users,
       portsEach: portsEachOf(plan),
       totals: this.totals,
+      followed,
       request: {
         name: `${hostname()
           .replace(/[^\x20-\x7e]/g, '?')
@@ -71,6 +75,7 @@ export class ChannelThread {
           address: addressBytes(address),
           port,
         })),
+        prefixBytes,
       },
     };
     this.#worker = new Worker(new URL('./channel-worker.js', import.meta.url), { workerData: job });

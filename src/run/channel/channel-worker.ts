@@ -22,7 +22,7 @@ assert(port !== null, 'this file is the entry of a worker thread');
 const post = (message: ChannelMessage): void => port.postMessage(message);
 
 const job = workerData as ChannelJob;
-const { inboxes, pool, users, portsEach, intercepts, key, request, totals } = job;
+const { inboxes, pool, users, portsEach, intercepts, key, request, followed, totals } = job;
 const router = new RecordRouter(inboxes, new AddressPool(pool), users, portsEach);
 const hello = helloOf(job.version);
 const now = wallClock();
@@ -41,6 +41,7 @@ const links = intercepts.map(
       key,
       hello,
       request,
+      followed,
       router,
       now,
       world,

@@ -44,12 +44,12 @@ export class CaptureThread {
   }) => void)[] = [];
 
   constructor(
-    { mode, source, prefixBytes }: Pick<CaptureJob, 'mode' | 'source' | 'prefixBytes'>,
+    { mode, source }: Pick<CaptureJob, 'mode' | 'source'>,
     entry: URL = new URL('./intercept-worker.js', import.meta.url),
   ) {
     const { port1, port2 } = new MessageChannel();
     const { tally } = this;
-    const job: CaptureJob = { mode, source, prefixBytes, tally, wake: this.#wake, fd: this.#fd };
+    const job: CaptureJob = { mode, source, tally, wake: this.#wake, fd: this.#fd };
     this.#port = port1;
     this.#worker = new Worker(entry, { workerData: { job, port: port2 }, transferList: [port2] });
     let onOpened: (lines: readonly string[]) => void = () => undefined;

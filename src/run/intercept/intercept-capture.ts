@@ -60,8 +60,9 @@ export function runCapture(
 
 function captureUntilClosed(job: CaptureJob, port: MessagePort, source: PacketSource): void {
   const { tally, wake, fd } = job;
-  const core = new InterceptCore(source.data, job.prefixBytes, tally);
-  const waiter = new Waiter([...source.fds, fd]);
+  const core = new InterceptCore(source.data, tally);
+  let { fds } = source;
+  let waiter = new Waiter([...fds, fd]);
   let countedMs = 0;
   let wokenMs = 0;
   try {
@@ -83,6 +84,11 @@ function captureUntilClosed(job: CaptureJob, port: MessagePort, source: PacketSo
       if (Atomics.exchange(wake, Wake.COMMANDS, 0) !== 0) {
         takeEvent(fd);
         if (!obey(port, source, core)) return;
+        if (source.fds !== fds) {
+          ({ fds } = source);
+          waiter.close();
+          waiter = new Waiter([...fds, fd]);
+        }
       }
       const nowMs = performance.now();
       if (nowMs - countedMs > COUNT_EVERY_MS) {
@@ -125,6 +131,7 @@ function setOwners(
       outbox: new RecordRing(outbox),
       forwarded,
     })),
+    source.data,
   );
   post({ type: 'owners', failure: null, lines: source.describe() });
 }

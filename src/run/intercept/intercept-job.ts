@@ -26,7 +26,6 @@ export interface PostedOwner {
 export interface CaptureJob {
   readonly mode: SourceMode;
   readonly source: PacketSourceOptions;
-  readonly prefixBytes: number;
   /** `TALLIES` numbers. */
   readonly tally: Float64Array<SharedArrayBuffer>;
   /** `Wake` words. */

@@ -25,7 +25,9 @@ export interface InterceptOptions {
   readonly port: number;
   /** The channel's key (`keyOfToken`), or null without a secret. */
   readonly key: Uint8Array | null;
+  /** Octets of payload handed over with the headers: to everybody, and at most to who asks. */
   readonly prefixBytes: number;
+  readonly prefixBytesMax: number;
   readonly source: PacketSourceOptions;
   readonly logFile: string | null;
   readonly pidFile: string | null;
@@ -136,6 +138,7 @@ async function serve(
     hello: helloOf(host.version),
     mode: options.mode,
     prefixBytes: options.prefixBytes,
+    prefixBytesMax: options.prefixBytesMax,
     interfaces: options.source.interfaces ?? [],
     tally: capture.tally,
     nowNs: () => performance.now() * 1e6,

@@ -12,7 +12,7 @@ import { OUTBOX_BYTES, Tally } from '../../intercept/intercept-core.ts';
 import { InterceptPeer } from '../../intercept/intercept-peer.ts';
 import type { Registration } from '../../intercept/ports.ts';
 import { type ChannelStatus, type Hello, RefusalCode } from '../../intercept/protocol.ts';
-import type { RegistrationRequest } from '../../intercept/registration.ts';
+import { grantedBytes, type RegistrationRequest } from '../../intercept/registration.ts';
 import { overlapOf, REGISTRATIONS_MAX } from '../../intercept/registry.ts';
 import type { ChannelStream, StreamEvents } from '../../io/channel/channel-socket.ts';
 import type { PostedOwner } from './intercept-job.ts';
@@ -31,7 +31,9 @@ const FRAMES_PER_TURN = 32;
 export interface InterceptServerHost {
   readonly hello: Hello;
   readonly mode: string;
+  /** Octets of payload handed over with the headers: to everybody, and at most to who asks. */
   readonly prefixBytes: number;
+  readonly prefixBytesMax: number;
   /** Those that the operator has named. */
   readonly interfaces: readonly string[];
   readonly tally: Float64Array;
@@ -190,9 +192,11 @@ export class InterceptServer {
       peer: stream.peer,
       clients: registration.ranges.slice(0, 8).map((each) => formatRange(each)),
       ports: `${registration.ports.first}-${registration.ports.last}`,
+      prefixBytes: registration.prefixBytes,
     });
     for (const line of lines) logLine(host, line);
-    const { mode, prefixBytes, interfaces } = host;
+    const { mode, interfaces } = host;
+    const { prefixBytes } = registration;
     const notes = lines
       .filter((line) => !line.startsWith('has '))
       .slice(0, NOTES_MAX)
@@ -218,7 +222,10 @@ export class InterceptServer {
 
   #create(request: RegistrationRequest, peer: InterceptPeer, stream: ChannelStream): Registered {
     const { family, ranges, ports, targets } = request;
-    const registration: Registration = { id: ++this.#ids, family, ranges, ports, targets };
+    const { prefixBytes: least, prefixBytesMax: most } = this.#host;
+    const prefixBytes = grantedBytes(request.prefixBytes, least, most);
+    const id = ++this.#ids;
+    const registration: Registration = { id, family, ranges, ports, targets, prefixBytes };
     const outbox = createRecordRing(OUTBOX_BYTES);
     const forwarded = new Float64Array(new SharedArrayBuffer(Float64Array.BYTES_PER_ELEMENT));
     const ring = new RecordRing(outbox);

@@ -1,11 +1,16 @@
 /** The way of a run whose replies come from intercepts: connected, and tried once. */
 
+import { PREFIX_BYTES_MAX } from '../../base/prefix-bytes.ts';
 import { keyOfToken } from '../../io/channel/channel-secret.ts';
 import { openCaptureBytes } from '../../io/files/capture-file.ts';
+import type { ExchangeColumns } from '../../replay/exchange-columns.ts';
+import { octetsNeeded } from '../../replay/octets-needed.ts';
+import { type PreparedSessions, prepareTurns } from '../../replay/prepared-sessions.ts';
 import { ChannelThread } from '../channel/channel-thread.ts';
 import type { NetworkWay } from '../plan/network-way.ts';
 import type { ChannelToken } from '../plan/options.ts';
 import type { RunPlan } from '../plan/run-plan.ts';
+import { inSlices } from './in-slices.ts';
 import { probePath } from './probe.ts';
 
 /** A way to the target whose replies come by intercepts. */
@@ -13,6 +18,8 @@ export interface InterceptedWay {
   readonly way: NetworkWay;
   /** `advanced`, `nfqueue`, `sink`; with intercepts of several modes joined by `+`. */
   readonly mode: string;
+  /** The run's sessions, which say how much of each packet is needed. */
+  readonly prepared: PreparedSessions;
   /** Aborted when no more replies will come (`ChannelThread.gone`). */
   readonly gone: AbortSignal;
   /** Nanoseconds in which an intercept stood still or was lost, so far. */
@@ -42,25 +49,40 @@ export async function openIntercepts(
   const { token, shards, version, onWarning } = options;
   const key = token === null ? null : keyOfToken(token.text, token.where);
   const { intercepts } = network;
-  const channel = await ChannelThread.open(plan, { intercepts, key, version, shards, onWarning });
+  const captureBytes = openCaptureBytes(plan.scripts.files);
+  let channel: ChannelThread | null = null;
   try {
+    const prepared = await inSlices(prepareTurns(plan, captureBytes));
+    const asked = askedFor(prepared.exchanges);
+    const opened = { intercepts, key, version, shards, onWarning, ...asked };
+    channel = await ChannelThread.open(plan, opened);
     const { inboxes, totals, mode } = channel;
     const way: NetworkWay = { ...network, channel: { inboxes, totals } };
-    const captureBytes = openCaptureBytes(plan.scripts.files);
-    try {
-      await probePath(plan, way, { ...options, mode, captureBytes });
-    } finally {
-      captureBytes.close();
-    }
-    return {
-      way,
-      mode,
-      gone: channel.gone,
-      silentNs: () => channel.silentNs,
-      close: () => channel.close(),
-    };
+    await probePath(plan, way, { ...options, mode, captureBytes });
+    return interceptedBy(channel, way, prepared);
   } catch (error) {
-    await channel.close();
+    await channel?.close();
     throw error;
+  } finally {
+    captureBytes.close();
   }
 }
+
+/** How much of each packet an intercept is asked for, and for which protocols. */
+function askedFor(exchanges: ExchangeColumns) {
+  const prefixBytes = Math.min(octetsNeeded(exchanges), PREFIX_BYTES_MAX);
+  return { prefixBytes, followed: [...new Set(exchanges.protocols)].join(', ') };
+}
+
+const interceptedBy = (
+  channel: ChannelThread,
+  way: NetworkWay,
+  prepared: PreparedSessions,
+): InterceptedWay => ({
+  way,
+  mode: channel.mode,
+  prepared,
+  gone: channel.gone,
+  silentNs: () => channel.silentNs,
+  close: () => channel.close(),
+});

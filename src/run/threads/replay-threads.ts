@@ -14,6 +14,7 @@ import { type PreparedSessions, prepareTurns } from '../../replay/prepared-sessi
 import type { ReadOctets } from '../../session/script/stream-view.ts';
 import type { NetworkWay } from '../plan/network-way.ts';
 import type { RunPlan } from '../plan/run-plan.ts';
+import { inSlices } from './in-slices.ts';
 import { StartGate } from './start-gate.ts';
 import {
   CONTROL_WORDS,
@@ -30,6 +31,8 @@ export interface ThreadsOptions {
   readonly network: NetworkWay | null;
   readonly realTime: boolean;
   readonly threads: number;
+  /** Sessions that are prepared already; null: they are prepared here. */
+  readonly prepared: PreparedSessions | null;
   /** Since the epoch, by the wall clock: not before; null: when all are ready. */
   readonly startAtMs: number | null;
   onWarning(text: string): void;
@@ -117,10 +120,10 @@ export class ReplayThreads {
 
   /** The sessions' octets are read once, here, and not by every thread. */
   async #prepare(): Promise<PreparedSessions> {
-    const { plan } = this.#options;
+    const { plan, prepared: before } = this.#options;
     const capture = openCaptureBytes(plan.scripts.files);
     try {
-      const prepared = await inSlices(prepareTurns(plan, capture));
+      const prepared = before ?? (await inSlices(prepareTurns(plan, capture)));
       const { classNames } = prepared.exchanges;
       this.#figures = this.#counters.map(() => createExchangeFigures(classNames.length));
       this.#prepared = prepared;
@@ -208,20 +211,6 @@ export class ReplayThreads {
     const go: MainMessage = { type: 'go', start: runStartsNow() };
     this.#options.onStart();
     for (const worker of this.#workers) worker.postMessage(go);
-  }
-}
-
-/** How long turns are taken before the event loop has one. */
-const SLICE_MS = 5;
-
-async function inSlices<T>(turns: Generator<void, T>): Promise<T> {
-  for (;;) {
-    const untilMs = performance.now() + SLICE_MS;
-    do {
-      const step = turns.next();
-      if (step.done === true) return step.value;
-    } while (performance.now() < untilMs);
-    await new Promise<void>((resolve) => setImmediate(resolve));
   }
 }
 
