@@ -17,6 +17,7 @@ await runIntercept(
     port: Number(port),
     key: secret === undefined ? null : keyOfToken(secret, 'the command line'),
     prefixBytes: Number(process.env.MADE_UP_PREFIX ?? 1_024),
+    prefixBytesMax: Number(process.env.MADE_UP_PREFIX ?? 1_024),
     source: {},
     logFile: null,
     pidFile: null,

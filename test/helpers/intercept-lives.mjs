@@ -70,6 +70,7 @@ function register(clients, target) {
           request: {
             name: 'test:1',
             run: clients,
+            prefixBytes: 0,
             family,
             ranges,
             ports: { first: 1_024, last: 65_535 },
@@ -101,7 +102,8 @@ async function live(nth) {
     port: PORT,
     key: null,
     prefixBytes: 64,
-    source: { prefixBytes: 64, ringFrames: 64 },
+    prefixBytesMax: 64,
+    source: { prefixBytes: 64, prefixBytesMax: 64, ringFrames: 64 },
     logFile: null,
     pidFile: null,
     metrics: null,
