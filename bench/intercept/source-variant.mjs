@@ -17,6 +17,7 @@ const { prefix, low } = parseAddress('198.18.0.0');
 source.setRegistrations([
   {
     id: 1,
+    prefixBytes: 0,
     family: 4,
     ranges: [{ prefix, start: low, count: 131_072 }],
     ports: { first: 1_024, last: 65_535 },
