@@ -77,6 +77,8 @@ describe('the checker itself', () => {
       path: 'io/a.ts',
       text: `import { e } from '../replay/engine.ts';`,
     },
+    { name: 'the clock of rewrite', path: 'rewrite/a.ts', text: `import 'node:timers';` },
+    { name: 'digests below', path: 'tcp/a.ts', text: `import 'node:crypto';` },
     { name: 'the core from embedded', path: 'embedded/a.ts', text: `import '../replay/core.ts';` },
     { name: 'the command line from a run', path: 'run/a.ts', text: `import '../cli/main.ts';` },
     { name: 'a file outside src', path: 'base/a.ts', text: `import '../../package.json';` },
