@@ -1,6 +1,7 @@
 /**
  * What is made from the tables of options (src/cli/options): the tables of docs/options.md and the types
- * of the library's options; and the JSON Schema of results (src/report/result-schema.ts).
+ * of the library's options; and the JSON Schemas of results (src/report/result-schema.ts) and of rules
+ * for HTTP (src/rewrite/http/rules.ts).
  * `npm run options` writes them, test/generated.test.ts compares them.
  */
 import type { Command } from '../src/cli/command-line.ts';
@@ -17,6 +18,7 @@ import {
 } from '../src/cli/options/option.ts';
 import { REPLAY_TABLE } from '../src/cli/options/replay-table.ts';
 import { resultJsonSchema } from '../src/report/result-schema.ts';
+import { rulesJsonSchema } from '../src/rewrite/http/rules.ts';
 
 const COMMANDS = await loadCommands();
 
@@ -32,6 +34,7 @@ export function generatedFiles(read: (path: string) => string): ReadonlyMap<stri
     ['docs/options.md', withTables(read('docs/options.md'))],
     ['src/api/options.ts', libraryTypes()],
     ['schema/result.json', `${JSON.stringify(resultJsonSchema(), null, 1)}\n`],
+    ['schema/rules.json', `${JSON.stringify(rulesJsonSchema(), null, 1)}\n`],
     ...COMMANDS.filter(({ table }) => table.config !== undefined).map(
       (command) => [`schema/${command.name}.config.json`, configSchema(command)] as const,
     ),
