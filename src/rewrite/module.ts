@@ -105,6 +105,11 @@ export interface DialogueStep {
 export interface ProtocolModule<Plan = unknown, Client = unknown, Connection = unknown> {
   /** For messages and counters. */
   readonly name: string;
+  /**
+   * Before the first `plan`, once each session that will be played, in ascending order: for who has to
+   * know what a recorded client was told on its other connections.
+   */
+  survey?(session: RecordedSession): void;
   /** Before the run, once a session that will be played; undefined: nothing is to be changed. */
   plan(session: RecordedSession): SessionPlan<Plan> | undefined;
   /** When the first planned connection of a virtual client begins. */
