@@ -8,6 +8,7 @@
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { moved } from './figures.mjs';
 
 const ROUNDS = 10;
 const SMOKE_OPERATIONS = 1_000;
@@ -64,7 +65,7 @@ function print(results, operations) {
   const write = (text) => process.stdout.write(`${text}\n`);
   write(`${operations} operations a round; ns/op minimum, median; heap bytes/op median; hash`);
   for (const [name, rounds] of results) {
-    const ns = rounds.map(({ nsPerOp }) => nsPerOp);
+    const ns = rounds.map(({ nsPerOp }) => moved(`${name}: ns/op`, nsPerOp));
     const bytes = rounds.map(({ bytesPerOp }) => bytesPerOp);
     const hash = (rounds[0].hash >>> 0).toString(16);
     write(

@@ -14,6 +14,7 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { moved } from '../figures.mjs';
 
 const SMOKE_PACKETS = 20_000;
 /** What a program prints beyond this is not kept. */
@@ -163,7 +164,9 @@ function report(title, results, packets, bytes, rounds) {
   for (const [program, measured] of results) {
     if (measured.length === 0) continue;
     const name = WHAT[program];
-    const seconds = measured.map((each) => each.seconds).sort((a, b) => a - b);
+    const seconds = measured
+      .map((each) => moved(`${name}: seconds`, each.seconds))
+      .sort((a, b) => a - b);
     const median = seconds[seconds.length >>> 1];
     write(
       `| ${name} | ${seconds[0].toFixed(2)} | ${median.toFixed(2)} | ` +
@@ -172,5 +175,7 @@ function report(title, results, packets, bytes, rounds) {
     );
   }
   const ours = results.get('gryphon').at(0);
-  if (ours !== undefined) write(`\ngryphon found ${ours.stdout}\n`);
+  if (ours === undefined) return;
+  moved(`${title}: sessions found`, JSON.parse(ours.stdout).sessions);
+  write(`\ngryphon found ${ours.stdout}\n`);
 }

@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { moved, skip } from '../figures.mjs';
 import { median } from './rounds-table.mjs';
 
 const netns = await import('../../test/helpers/netns.ts');
@@ -35,10 +36,7 @@ const rounds = Number(values.rounds ?? (values.smoke ? 1 : 5));
 const bytes = values.smoke ? 100_000 : 10_000_000;
 
 const missing = missingFor(['ip', 'ethtool', 'iptables', 'ip6tables', PYTHON]);
-if (missing !== null) {
-  process.stdout.write(`lossy-transfer: skipped, since it needs ${missing}\n`);
-  process.exit(0);
-}
+if (missing !== null) skip('lossy-transfer', `it needs ${missing}`);
 
 const folder = mkdtempSync(join(tmpdir(), 'lossy-transfer-'));
 const lab = await netns.makeLab({ gateway: true });
@@ -56,8 +54,9 @@ try {
       await netns.loseAtGateway(lab, share);
       const seconds = { kernel: [], gryphon: [] };
       for (let round = 0; round < rounds; round++) {
-        seconds.kernel.push(await byKernel(direction));
-        seconds.gryphon.push(await byGryphon(capture, round));
+        const what = `${direction}, ${share * 100} % lost: seconds of`;
+        seconds.kernel.push(moved(`${what} the kernel`, await byKernel(direction)));
+        seconds.gryphon.push(moved(`${what} gryphon`, await byGryphon(capture, round)));
       }
       report(direction, share, seconds);
     }

@@ -14,6 +14,7 @@
  * server's kernel.
  */
 import '../../test/helpers/typescript.mjs';
+import { skip } from '../figures.mjs';
 import { replayOnce, wrkOnce } from './page-clients.mjs';
 import { withPageServer } from './page-server.mjs';
 import { median, phrase, printTable, readSizes } from './rounds-table.mjs';
@@ -23,10 +24,7 @@ const { missingFor } = await import('../../test/helpers/privilege.ts');
 
 const sizes = readSizes();
 const missing = missingFor(['ip', 'ethtool', 'ss', 'nginx', 'wrk', 'curl', 'tcpdump', 'bash']);
-if (missing !== null) {
-  process.stdout.write(`nginx-wrk: skipped, since it needs ${missing}\n`);
-  process.exit(0);
-}
+if (missing !== null) skip('nginx-wrk', `it needs ${missing}`);
 const measured = { gryphon: [], wrk: [] };
 await withPageServer(sizes.requestsPerUser, async ({ lab, capture }) => {
   await routeClients(lab);

@@ -14,6 +14,7 @@
 import { spawn } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import '../../test/helpers/typescript.mjs';
+import { moved, skip } from '../figures.mjs';
 import { replayed } from './page-clients.mjs';
 import { withPageServer } from './page-server.mjs';
 
@@ -37,10 +38,7 @@ const { values } = parseArgs({
   },
 });
 const missing = missingFor(['ip', 'ethtool', 'ss', 'nginx', 'curl', 'tcpdump', 'bash']);
-if (missing !== null) {
-  process.stdout.write(`overload: skipped, since it needs ${missing}\n`);
-  process.exit(0);
-}
+if (missing !== null) skip('overload', `it needs ${missing}`);
 const write = (text) => process.stdout.write(`${text}\n`);
 const neighbour = values.neighbour
   ? spawn(process.execPath, ['-e', 'for (;;);'], { stdio: 'ignore' })
@@ -81,7 +79,8 @@ async function bestRate(offer) {
 async function offered(lab, capture, rate, users) {
   const argv = ['--users', `${users}`, '--rate', `${Math.round(rate)}/s`, '--pace', 'none'];
   const { result } = await replayed(lab, capture, argv);
-  return { result, perSecond: result.users.completed / result.durationSeconds };
+  const perSecond = result.users.completed / result.durationSeconds;
+  return { result, perSecond: moved(`sessions/s at ${Math.round(rate)}/s`, perSecond) };
 }
 
 function row(multiple, { result, perSecond }, best) {

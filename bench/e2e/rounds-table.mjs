@@ -1,6 +1,7 @@
 /** The sizes that benches of whole replays take, and the table of best and median that they print. */
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
+import { moved } from '../figures.mjs';
 
 /** @returns rounds, requestsPerUser and users, as the command line or its `--smoke` has them */
 export function readSizes() {
@@ -38,9 +39,11 @@ export function printTable(measured, { rounds, requestsPerUser, users }, others 
   printRow(['client', 'requests/s best', 'median', ...headings]);
   process.stdout.write(`|${'---|'.repeat(3 + headings.length)}\n`);
   for (const [name, runs] of Object.entries(measured)) {
-    const rates = runs.map(({ perSecond }) => perSecond);
+    const rates = runs.map(({ perSecond }) => moved(`${name}: requests/s`, perSecond));
     const figures = [Math.max(...rates), median(rates)];
-    const micros = costs.flatMap(({ pick }) => bestAndMedian(runs.map(pick)));
+    const micros = costs.flatMap(({ heading, pick }) =>
+      bestAndMedian(runs.map(pick), `${name}: ${heading}`),
+    );
     printRow([name, ...figures.map((rate) => Math.round(rate).toLocaleString('en')), ...micros]);
   }
 }
@@ -52,8 +55,9 @@ export function median(figures) {
   return (sorted[Math.floor(middle - 0.5)] + sorted[Math.floor(middle)]) / 2;
 }
 
-function bestAndMedian(costs) {
+function bestAndMedian(costs, what) {
   if (costs.includes(null)) return ['–', '–'];
+  for (const cost of costs) moved(what, cost);
   return [Math.min(...costs), median(costs)].map((cost) => cost.toFixed(2));
 }
 

@@ -9,6 +9,7 @@
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import '../../test/helpers/typescript.mjs';
+import { moved } from '../figures.mjs';
 
 const CHILD = '--one-round';
 const PACKETS_PER_TURN = 4096;
@@ -76,10 +77,13 @@ function report(count, times) {
     return JSON.parse(execFileSync(process.execPath, args).toString());
   });
   const bySeconds = results.sort((a, b) => a.seconds - b.seconds);
-  const rate = ({ packets, seconds }) => `${(packets / seconds / 1e6).toFixed(2)} M packets/s`;
+  const rate = ({ packets, seconds }) =>
+    `${(moved('packets/s', packets / seconds) / 1e6).toFixed(2)} M packets/s`;
   const line = (name, result) =>
     `${name.padEnd(7)} ${result.seconds.toFixed(2)} s, ${rate(result)}, ${result.rssMb.toFixed(0)} MB\n`;
   const best = bySeconds[0];
+  moved('users completed', best.completed);
+  moved('octets checked', best.checked);
   process.stdout.write(
     `${count} users, ${best.packets} packets both ways, ${best.completed} completed, ` +
       `${best.checked} octets checked, ${best.wrong} wrong\n` +

@@ -20,6 +20,7 @@ const route = findRoute({
   nextHop: null,
   sourceMac: null,
   hasLinkHeader: true,
+  asksLink: true,
 });
 const clock = openRunClock(runStartsNow());
 const captureMap = new CaptureMap([]);

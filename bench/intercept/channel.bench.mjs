@@ -7,6 +7,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { moved } from '../figures.mjs';
 
 const isSmoke = process.argv.includes('--smoke');
 const ROUNDS = isSmoke ? 1 : 7;
@@ -32,8 +33,8 @@ for (let round = 0; round < ROUNDS; round++) {
 }
 
 /** Best and median of a figure over the rounds. */
-function show(rounds, figure, best) {
-  const sorted = rounds.map(figure).sort((a, b) => a - b);
+function show(what, rounds, figure, best) {
+  const sorted = rounds.map((each) => moved(what, figure(each))).sort((a, b) => a - b);
   const median = sorted[Math.floor(sorted.length / 2)];
   return `${best === 'most' ? sorted.at(-1) : sorted[0]} (${median})`;
 }
@@ -41,14 +42,17 @@ function show(rounds, figure, best) {
 process.stdout.write(`best (median) of ${ROUNDS} rounds of ${SECONDS} s\n`);
 for (const [name, rounds] of results) {
   const rows = [
-    ['records/s', show(rounds, (each) => each.recordsPerSecond, 'most')],
-    ['latency p50 µs', show(rounds, (each) => each.latencyUs.p50)],
-    ['latency p99 µs', show(rounds, (each) => each.latencyUs.p99)],
-    ['timer lateness p99 µs', show(rounds, (each) => each.latenessP99Us)],
-    ['CPU µs/record, intercept', show(rounds, (each) => each.interceptCpuUsPerRecord)],
-    ['CPU µs/record, replay', show(rounds, (each) => each.replayCpuUsPerRecord)],
-    ['memory MB, intercept', show(rounds, (each) => each.interceptRssMb)],
+    ['records/s', (each) => each.recordsPerSecond, 'most'],
+    ['latency p50 µs', (each) => each.latencyUs.p50],
+    ['latency p99 µs', (each) => each.latencyUs.p99],
+    ['timer lateness p99 µs', (each) => each.latenessP99Us],
+    ['CPU µs/record, intercept', (each) => each.interceptCpuUsPerRecord],
+    ['CPU µs/record, replay', (each) => each.replayCpuUsPerRecord],
+    ['memory MB, intercept', (each) => each.interceptRssMb],
   ];
   process.stdout.write(`${name}\n`);
-  for (const [label, text] of rows) process.stdout.write(`  ${label.padEnd(26)}${text}\n`);
+  for (const [label, figure, best] of rows) {
+    const text = show(`${name}: ${label}`, rounds, figure, best);
+    process.stdout.write(`  ${label.padEnd(26)}${text}\n`);
+  }
 }

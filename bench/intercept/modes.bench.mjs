@@ -16,6 +16,7 @@ import '../../test/helpers/typescript.mjs';
 import { replayOnce, wrkOnce } from '../e2e/page-clients.mjs';
 import { withPageServer } from '../e2e/page-server.mjs';
 import { median, phrase, printTable, readSizes } from '../e2e/rounds-table.mjs';
+import { skip } from '../figures.mjs';
 
 const { addAuxiliary, makeToken, startIntercept } = await import('../../test/helpers/intercept.ts');
 const { CLIENTS_ROUTED, mustInside } = await import('../../test/helpers/netns.ts');
@@ -26,10 +27,7 @@ const TOOLS = ['ip', 'ethtool', 'ss', 'nginx', 'wrk', 'curl', 'tcpdump', 'bash',
 
 const sizes = readSizes();
 const missing = missingFor([...TOOLS, 'getconf']);
-if (missing !== null) {
-  process.stdout.write(`modes: skipped, since it needs ${missing}\n`);
-  process.exit(0);
-}
+if (missing !== null) skip('modes', `it needs ${missing}`);
 const ticksPerSecond = Number(await must(['getconf', 'CLK_TCK']));
 const measured = { local: [], advanced: [], nfqueue: [], sink: [], wrk: [] };
 const names = Object.keys(measured);

@@ -20,6 +20,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { moved, skip } from '../figures.mjs';
 
 const VARIANTS = ['none', 'advanced', 'sink', 'nfqueue', 'nfqueue-4-queues'];
 const [SOURCE, CLIENT] = ['source-variant', 'ack-sender'].map((name) =>
@@ -43,10 +44,7 @@ const runs = values.smoke ? 1 : Number(values.runs);
 const packets = values.smoke ? 2_000 : Number(values.packets);
 const variants = values.variants.split(',');
 
-if (process.getuid() !== 0) {
-  console.log('sources: skipped, since network namespaces need root');
-  process.exit(0);
-}
+if (process.getuid() !== 0) skip('sources', 'network namespaces need root');
 const ip = (...argv) => execFileSync('ip', argv, { encoding: 'utf8' });
 process.on('SIGINT', () => process.exit(130));
 process.on('SIGTERM', () => process.exit(143));
@@ -129,9 +127,13 @@ function report(results) {
   );
   console.log('|---|---|---|---|---|');
   for (const [variant, rows] of results) {
-    const rate = summary(rows.map(({ taken, seconds }) => taken / seconds));
-    const own = summary(rows.map(({ taken, cpuSeconds }) => (cpuSeconds * 1e6) / taken));
-    const all = summary(rows.map(({ bothSeconds, taken }) => (bothSeconds * 1e6) / taken));
+    const figures = (what, figureOf) =>
+      summary(rows.map((row) => moved(`${variant}: ${what}`, figureOf(row))));
+    const rate = figures('packets/s', ({ taken, seconds }) => taken / seconds);
+    const all = figures('CPU with sender', ({ bothSeconds, taken }) => (bothSeconds * 1e6) / taken);
+    const ownOf = ({ taken, cpuSeconds }) => (cpuSeconds * 1e6) / taken;
+    // Where nothing is picked up there is nobody whose time it could take.
+    const own = variant === 'none' ? summary(rows.map(ownOf)) : figures('its own CPU', ownOf);
     const taken = rows.reduce((sum, row) => sum + row.taken, 0) / (rows.length * packets);
     const dropped = rows.reduce((sum, row) => sum + row.dropped, 0) / (rows.length * packets);
     console.log(

@@ -13,6 +13,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { moved, skip } from '../figures.mjs';
 
 const VARIANTS = ['raw-socket', 'raw-socket-sender', 'ip-sendto', 'ip-sendmmsg', 'packet'];
 const CHILD = fileURLToPath(new URL('./send-variant.mjs', import.meta.url));
@@ -36,10 +37,7 @@ const ip = (...argv) => execFileSync('ip', argv, { encoding: 'utf8' });
 const sysctl = (namespace, setting) =>
   execFileSync('ip', ['netns', 'exec', namespace, 'sysctl', '-qw', setting]);
 
-if (process.getuid() !== 0) {
-  console.log('senders: skipped, since network namespaces need root');
-  process.exit(0);
-}
+if (process.getuid() !== 0) skip('senders', 'network namespaces need root');
 process.on('SIGINT', () => process.exit(130));
 process.on('SIGTERM', () => process.exit(143));
 process.on('exit', removeNamespaces);
@@ -74,8 +72,8 @@ function runVariant(variant) {
 function report(results) {
   const rows = [...results].map(([variant, runs]) => ({
     variant,
-    rate: summary(runs.map(({ sent, seconds }) => sent / seconds)),
-    cpu: summary(runs.map(({ sent, cpuSeconds }) => (cpuSeconds * 1e6) / sent)),
+    rate: summary(variant, 'packets/s', runs, ({ sent, seconds }) => sent / seconds),
+    cpu: summary(variant, 'CPU', runs, ({ sent, cpuSeconds }) => (cpuSeconds * 1e6) / sent),
   }));
   console.log('\n| way to send | packets/s median (max) | CPU µs per packet median (min) |');
   console.log('|---|---|---|');
@@ -90,7 +88,8 @@ function report(results) {
   console.log(`\nAF_PACKET sends ${ratio.toFixed(2)} times what raw-socket does (medians)`);
 }
 
-function summary(numbers) {
+function summary(variant, what, runs, figureOf) {
+  const numbers = runs.map((run) => moved(`${variant}: ${what}`, figureOf(run)));
   const sorted = numbers.toSorted((a, b) => a - b);
   return { min: sorted[0], median: sorted[sorted.length >> 1], max: sorted.at(-1) };
 }

@@ -5,6 +5,7 @@
 // One variant a process, variants alternated; minimum and median of ns per record.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { moved } from '../figures.mjs';
 
 const SMOKE = process.argv.includes('--smoke');
 const RUNS = SMOKE ? 1 : 10;
@@ -76,7 +77,8 @@ if (process.argv.includes('--variant')) {
   console.log(`${RECORDS} records, ${RUNS} runs; ns per record`);
   console.log('variant     minimum   median   p99 (must agree)');
   for (const [name, runs] of results) {
-    const sorted = runs.map((run) => run.ns).sort((a, b) => a - b);
+    const sorted = runs.map((run) => moved(`${name}: ns`, run.ns)).sort((a, b) => a - b);
+    moved(`${name}: p99`, runs[0].p99);
     const min = sorted[0].toFixed(1).padStart(7);
     const median = sorted[runs.length >> 1].toFixed(1).padStart(9);
     console.log(`${name.padEnd(12)}${min}${median}   ${runs[0].p99}`);
