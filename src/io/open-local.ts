@@ -11,7 +11,12 @@ import { assert } from '../base/assert.ts';
 import type { JoinedFile } from '../base/joined-file.ts';
 import type { PortRange } from '../base/port-range.ts';
 import { PREFIX_BYTES, snapBytesFor } from '../base/prefix-bytes.ts';
-import type { CaptureBytes, QueueingReceiver, Sender } from '../transport/ports.ts';
+import {
+  type CaptureBytes,
+  type QueueingReceiver,
+  type Sender,
+  withArena,
+} from '../transport/ports.ts';
 import { ChannelReceiver, type ShardInbox } from './channel/channel-receiver.ts';
 import { CaptureMap } from './files/capture-map.ts';
 import { replyFilter, type Sharding } from './filter/reply-filter.ts';
@@ -22,6 +27,7 @@ import { IpSender } from './send/ip-sender.ts';
 import { PacketSender } from './send/packet-sender.ts';
 import { RawSocketSender } from './send/raw-socket-sender.ts';
 import type { SendFaults } from './send/send-faults.ts';
+import { KernelMemory } from './sys/memory.ts';
 import type { NetworkInterface } from './way/interfaces.ts';
 import { type LocalPath, type NeighbourAnswers, nextHopMacs } from './way/local-path.ts';
 import { type AnnouncedTo, NeighbourAnnouncer } from './way/neighbour-announcer.ts';
@@ -57,6 +63,8 @@ export interface LocalPlan {
   readonly prefixBytes?: number;
   readonly ringFrames?: number;
   readonly batchFrames?: number;
+  /** Octets of memory for what is written during the run; none without it. */
+  readonly arenaBytes?: number;
 }
 
 /** A thread's end of the kernel. Nothing of it may be touched after `close`. */
@@ -64,6 +72,8 @@ export interface LocalIo {
   readonly sender: Sender & { readonly faults: SendFaults };
   readonly receiver: QueueingReceiver;
   readonly clock: RunClock;
+  /** Memory that extents from ARENA_BASE on lie in; null where none was asked for. */
+  readonly arena: Uint8Array | null;
   /** Blocks until something has arrived, or for `timeoutNs` (at most 100 ms). */
   readonly wait: (timeoutNs: number) => void;
   /** Answers neighbours who have asked, and tells next hops of clients; once a turn of the loop. */
@@ -101,7 +111,9 @@ export function openLocal(plan: LocalPlan): LocalIo {
     const { inbox } = plan;
     const receiver =
       inbox === undefined ? keep(openReceiver(plan, clock)) : new ChannelReceiver(inbox, clock);
-    const sender = keep(openSender(plan, captureMap, clock));
+    const { arenaBytes = 0 } = plan;
+    const arena = arenaBytes > 0 ? keep(new KernelMemory(arenaBytes)) : null;
+    const sender = keep(openSender(plan, captureMap, clock, arena));
     const responder = plan.answersNeighbours === 'nobody' ? null : keep(openResponder(plan));
     const { announcedAddresses = 0 } = plan;
     const announcer = announcedAddresses > 0 ? keep(openAnnouncer(plan, announcedAddresses)) : null;
@@ -112,6 +124,7 @@ export function openLocal(plan: LocalPlan): LocalIo {
       sender,
       receiver,
       clock,
+      arena: arena === null ? null : new Uint8Array(arena.buffer),
       wait: (timeoutNs) => {
         waiter.wait(timeoutNs);
       },
@@ -154,19 +167,26 @@ function openReceiver(plan: LocalPlan, clock: RunClock): PacketReceiver {
   });
 }
 
-function openSender(plan: LocalPlan, captureMap: CaptureMap, clock: RunClock) {
+function openSender(
+  plan: LocalPlan,
+  captureMap: CaptureMap,
+  clock: RunClock,
+  arena: KernelMemory | null,
+) {
   const { path, captureBytes, batchFrames } = plan;
   const { index: interfaceIndex, name: interfaceName } = path.device;
   const family = plan.targets[0].address.family;
   const batch = batchFrames === undefined ? {} : { batchFrames };
   if (plan.sender === 'packet') {
-    return new PacketSender({ interfaceIndex, captureMap, clock, ...batch });
+    return new PacketSender({ interfaceIndex, captureMap, clock, arena, ...batch });
   }
   if (plan.sender === 'ip') {
-    return new IpSender({ family, interfaceName, captureMap, clock, ...batch });
+    return new IpSender({ family, interfaceName, captureMap, clock, arena, ...batch });
   }
   assert(captureBytes !== undefined, 'raw-socket is given the octets that it copies');
-  return new RawSocketSender({ family, interfaceName, captureBytes, clock, ...batch });
+  const octets =
+    arena === null ? captureBytes : withArena(captureBytes, new Uint8Array(arena.buffer));
+  return new RawSocketSender({ family, interfaceName, captureBytes: octets, clock, ...batch });
 }
 
 function openResponder({ path, ranges, answersNeighbours }: LocalPlan): NeighbourResponder {

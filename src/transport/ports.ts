@@ -1,5 +1,5 @@
 /** What the engine needs from outside: implemented by io/ (the kernel) and embedded/ (no kernel). */
-import type { FrameBatch } from '../wire/frame-batch.ts';
+import { ARENA_BASE, type FrameBatch } from '../wire/frame-batch.ts';
 
 /** Frames that leave. */
 export interface Sender {
@@ -46,3 +46,19 @@ export interface CaptureBytes {
   /** Fills `into` from `offset`; throws a ReplayError where the capture is shorter than it was. */
   read(offset: number, into: Uint8Array): void;
 }
+
+/** What clients say where it is not what was recorded: for a target in the same process. */
+export interface ClientTexts {
+  /** Whether users that play the session say something else. */
+  isRewritten(session: number): boolean;
+  /** How far the recorded client had got where a user has said so many octets. */
+  recordedOffset(user: number, offset: number): number;
+}
+
+/** The octets of a capture, and behind ARENA_BASE those of an arena: for who has to copy extents. */
+export const withArena = (capture: CaptureBytes, arena: Uint8Array): CaptureBytes => ({
+  read(offset, into) {
+    if (offset < ARENA_BASE) capture.read(offset, into);
+    else into.set(arena.subarray(offset - ARENA_BASE, offset - ARENA_BASE + into.length));
+  },
+});

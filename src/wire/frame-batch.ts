@@ -2,7 +2,8 @@
  * A batch of frames on their way out.
  *
  * A frame is a header slot (link, IP and TCP header, written by us) followed by extents of the
- * joined capture (payload, never copied here: the sender points the kernel at the mapped file).
+ * joined capture (payload, never copied here: the sender points the kernel at the mapped file), or of
+ * the arena.
  *
  * Frame `i` is `headers[i * HEADER_SLOT_BYTES ..+ headerBytes[i]]`, then `extentCount[i]` extents
  * whose columns begin at `i * EXTENTS_PER_FRAME`.
@@ -14,6 +15,12 @@ export const HEADER_SLOT_BYTES = 128;
 /** More pieces of the capture than this and a segment is cut shorter: keeps the iovecs bounded. */
 export const EXTENTS_PER_FRAME = 6;
 
+/**
+ * Extents from here on lie in the sender's arena, where what is written during the run is kept: so many
+ * octets from its start. No capture is as long.
+ */
+export const ARENA_BASE = 2 ** 52;
+
 /** Frames that wait to be sent: a header slot and a few extents of the joined capture each. */
 export class FrameBatch {
   readonly capacity: number;
@@ -22,7 +29,7 @@ export class FrameBatch {
   readonly headerData: DataView;
   readonly headerBytes: Uint16Array;
   readonly extentCount: Uint8Array;
-  /** Where an extent begins, in octets from the start of the joined capture. */
+  /** Where an extent begins, in octets from the start of the joined capture, or from ARENA_BASE on. */
   readonly extentOffset: Float64Array;
   readonly extentBytes: Uint32Array;
   /** Frames written so far; the sender sets it back to 0. */

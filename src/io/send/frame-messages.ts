@@ -9,7 +9,12 @@
  *
  * Addresses are written as two words each: a BigInt a packet would cost more than the packet.
  */
-import { EXTENTS_PER_FRAME, FrameBatch, HEADER_SLOT_BYTES } from '../../wire/frame-batch.ts';
+import {
+  ARENA_BASE,
+  EXTENTS_PER_FRAME,
+  FrameBatch,
+  HEADER_SLOT_BYTES,
+} from '../../wire/frame-batch.ts';
 import { Errno, lastErrno } from '../sys/errno.ts';
 import { KernelMemory } from '../sys/memory.ts';
 import { POLLFD_BYTES, POLLOUT, ppoll, TIMESPEC_BYTES } from '../sys/poll.ts';
@@ -51,6 +56,8 @@ export class FrameMessages {
   readonly #messagesAddress: number;
   readonly #iovecs: Uint32Array;
   readonly #mapAddress: number;
+  /** Such that an extent's offset from ARENA_BASE on, added to it, is an address. */
+  readonly #arenaAddress: number;
   readonly #poll: Uint32Array;
   readonly #pollAddress: number;
   #waitsLeft = 0;
@@ -58,8 +65,9 @@ export class FrameMessages {
   /**
    * @param mapAddress where the joined capture is mapped (CaptureMap)
    * @param nameBytes length of the socket name a message carries: 0 for a bound packet socket
+   * @param arenaAddress where the arena begins; 0 without any
    */
-  constructor(capacity: number, mapAddress: number, nameBytes: number) {
+  constructor(capacity: number, mapAddress: number, nameBytes: number, arenaAddress = 0) {
     const headerBytes = capacity * HEADER_SLOT_BYTES;
     const messagesAt = headerBytes;
     const iovecsAt = messagesAt + capacity * MESSAGE_BYTES;
@@ -69,6 +77,7 @@ export class FrameMessages {
     const { buffer, address } = memory;
     this.#memory = memory;
     this.#mapAddress = mapAddress;
+    this.#arenaAddress = arenaAddress - ARENA_BASE;
     this.batch = new FrameBatch(capacity, buffer);
     this.#messages = new Uint32Array(buffer, messagesAt, capacity * MESSAGE_WORDS);
     this.#messagesAddress = address + messagesAt;
@@ -94,6 +103,7 @@ export class FrameMessages {
     const messages = this.#messages;
     const iovecs = this.#iovecs;
     const mapAddress = this.#mapAddress;
+    const arenaAddress = this.#arenaAddress;
     this.#waitsLeft = WAITS_PER_FLUSH;
     for (let frame = 0; frame < count; frame++) {
       const extents = extentCount[frame];
@@ -103,7 +113,8 @@ export class FrameMessages {
       const first = frame * EXTENTS_PER_FRAME;
       for (let extent = first; extent < first + extents; extent++) {
         at += IOVEC_WORDS;
-        const address = mapAddress + extentOffset[extent];
+        const offset = extentOffset[extent];
+        const address = (offset < ARENA_BASE ? mapAddress : arenaAddress) + offset;
         iovecs[at] = address;
         iovecs[at + 1] = address * PER_WORD;
         iovecs[at + IOVEC_LENGTH] = extentBytes[extent];

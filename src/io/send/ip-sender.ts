@@ -5,6 +5,7 @@ import { IPV4_DESTINATION } from '../../wire/ipv4.ts';
 import { IPV6_DESTINATION } from '../../wire/ipv6.ts';
 import type { CaptureMap } from '../files/capture-map.ts';
 import type { RunClock } from '../receive/run-clock.ts';
+import type { KernelMemory } from '../sys/memory.ts';
 import {
   AF_INET,
   AF_INET6,
@@ -36,6 +37,8 @@ export interface IpSenderOptions {
   readonly captureMap: CaptureMap;
   readonly clock: RunClock;
   readonly batchFrames?: number;
+  /** Where extents from ARENA_BASE on lie; must outlive the sender. */
+  readonly arena?: KernelMemory | null;
 }
 
 /**
@@ -57,6 +60,7 @@ export class IpSender implements Sender {
   /** @throws ReplayError ERR_IO_NOT_PERMITTED, ERR_IO_SOCKET */
   constructor(options: IpSenderOptions) {
     const { family, interfaceName, captureMap, clock, batchFrames = BATCH_FRAMES } = options;
+    const arenaAddress = options.arena?.address ?? 0;
     const isIpv4 = family === 4;
     this.#clock = clock;
     this.#name = isIpv4 ? SOCKADDR_IN : SOCKADDR_IN6;
@@ -65,7 +69,12 @@ export class IpSender implements Sender {
     try {
       growSendBuffer(this.#socket, SEND_BUFFER_BYTES);
       if (interfaceName !== null) bindToDevice(this.#socket, interfaceName);
-      this.#messages = new FrameMessages(batchFrames, captureMap.address, this.#name.bytes);
+      this.#messages = new FrameMessages(
+        batchFrames,
+        captureMap.address,
+        this.#name.bytes,
+        arenaAddress,
+      );
     } catch (fault) {
       this.#socket.close();
       throw fault;

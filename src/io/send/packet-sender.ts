@@ -2,6 +2,7 @@ import type { Sender } from '../../transport/ports.ts';
 import type { FrameBatch } from '../../wire/frame-batch.ts';
 import type { CaptureMap } from '../files/capture-map.ts';
 import type { RunClock } from '../receive/run-clock.ts';
+import type { KernelMemory } from '../sys/memory.ts';
 import { AF_PACKET, growSendBuffer, packetAddress, SOCK_RAW, Socket } from '../sys/socket.ts';
 import { FrameMessages } from './frame-messages.ts';
 import { SendFaults } from './send-faults.ts';
@@ -22,6 +23,8 @@ export interface PacketSenderOptions {
   readonly captureMap: CaptureMap;
   readonly clock: RunClock;
   readonly batchFrames?: number;
+  /** Where extents from ARENA_BASE on lie; must outlive the sender. */
+  readonly arena?: KernelMemory | null;
 }
 
 /**
@@ -38,13 +41,14 @@ export class PacketSender implements Sender {
   /** @throws ReplayError ERR_IO_NOT_PERMITTED, ERR_IO_SOCKET */
   constructor(options: PacketSenderOptions) {
     const { interfaceIndex, captureMap, clock, batchFrames = BATCH_FRAMES } = options;
+    const arenaAddress = options.arena?.address ?? 0;
     this.#clock = clock;
     // Protocol 0: this socket receives nothing, so the kernel does not copy replies for it.
     this.#socket = new Socket(AF_PACKET, SOCK_RAW, 0);
     try {
       growSendBuffer(this.#socket, SEND_BUFFER_BYTES);
       this.#socket.bind(packetAddress(0, interfaceIndex));
-      this.#messages = new FrameMessages(batchFrames, captureMap.address, 0);
+      this.#messages = new FrameMessages(batchFrames, captureMap.address, 0, arenaAddress);
     } catch (fault) {
       this.#socket.close();
       throw fault;

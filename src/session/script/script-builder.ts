@@ -33,6 +33,7 @@ import {
   type SessionRecords,
   SessionWord,
 } from '../reading/session-records.ts';
+import { ClientNumbers } from './client-numbers.ts';
 import { Protocol, type Scripts, StreamEnd } from './scripts.ts';
 import { StreamColumnsBuilder } from './stream-columns-builder.ts';
 import type { ReadOctets } from './stream-view.ts';
@@ -57,8 +58,7 @@ export class ScriptBuilder {
   readonly #endpoint = new Uint32Column();
   readonly #protocol = new Uint32Column();
   readonly #clientAddress = new Uint32Column();
-  /** Numbers of client addresses, by the records' number and family. */
-  readonly #addressNumbers = new Map<string, number>();
+  readonly #clientNumbers = new ClientNumbers();
   readonly #unheard = new Uint32Column();
   #hasUnheard = false;
   readonly #sackLeftOut = new Uint32Column();
@@ -102,6 +102,7 @@ export class ScriptBuilder {
       endpoints: [...catalog.scriptRows.keys()].map((row) => catalog.endpoints[row]),
       protocol: this.#protocol.toSharedOctets(),
       clientAddress: this.#clientAddress.toShared(),
+      clientAddressWords: this.#clientNumbers.toShared(),
       ...(this.#hasUnheard ? { areAnswersUnheard: this.#unheard.toSharedOctets() } : {}),
       ...(this.#hasSackLeftOut ? { isSackLeftOut: this.#sackLeftOut.toSharedOctets() } : {}),
       client: this.#clients.finish(),
@@ -146,11 +147,10 @@ export class ScriptBuilder {
   /** Of the address of whoever sends in a direction. */
   #addressNumber(direction: number): number {
     const family = this.#catalog.flagsOf(this.#session) & SessionFlag.IPV6;
-    const key = `${family} ${this.#catalog.word(this.#session, SessionWord.ADDRESS + direction)}`;
-    const known = this.#addressNumbers.get(key);
-    if (known !== undefined) return known;
-    this.#addressNumbers.set(key, this.#addressNumbers.size);
-    return this.#addressNumbers.size - 1;
+    const catalog = this.#catalog;
+    const session = this.#session;
+    const key = `${family} ${catalog.word(session, SessionWord.ADDRESS + direction)}`;
+    return this.#clientNumbers.numberOf(key, () => catalog.addressOf(session, direction));
   }
 
   #mendWrites(first: number): void {

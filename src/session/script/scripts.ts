@@ -70,6 +70,8 @@ export interface Scripts {
   readonly protocol: Uint8Array;
   /** The recorded client's address as a number: the same for all of its sessions, and for no other's. */
   readonly clientAddress: Uint32Array;
+  /** Four words a number of `clientAddress`: the address itself (`clientAddressText`). */
+  readonly clientAddressWords?: Uint32Array;
   /**
    * 1 where the server was not captured: then the lengths of its answers are only what the client
    * acknowledged, and their octets are made up. Absent when there is no such session.

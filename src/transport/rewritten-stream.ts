@@ -1,0 +1,260 @@
+/**
+ * Client streams of which some messages are written anew. Users whose sessions have none of these play
+ * the recorded stream; the others have a row of pieces beside it: what was written lies in the arena, as
+ * it was sent, until it is acknowledged, and what lies between two pieces is recorded, at an offset that
+ * is shifted by as much as the pieces before it are longer or shorter than they were.
+ */
+import type { StreamColumns } from '../session/script/scripts.ts';
+import { foldSum, sumOctets } from '../wire/checksum.ts';
+import { ARENA_BASE, EXTENTS_PER_FRAME, type FrameBatch } from '../wire/frame-batch.ts';
+import type { ClientStream } from './client-stream.ts';
+import { type MessageArena, NO_PLACE } from './message-arena.ts';
+import type { ClientTexts } from './ports.ts';
+import type { RecordedStream } from './recorded-stream.ts';
+
+/** Of a piece that stands for no recorded message. */
+const NO_MESSAGE = -1;
+/** Acknowledged pieces are kept so long that the beginnings of open requests are known. */
+const PIECES_KEPT = 16;
+
+/** What was written of a user's stream in one go. */
+interface Piece {
+  /** The recorded message that it stands for. */
+  readonly message: number;
+  /** Stream offsets of its first octet and just past its last; equal where it was left out. */
+  readonly start: number;
+  readonly end: number;
+  /** By how much stream offsets behind it exceed recorded ones. */
+  shift: number;
+  /** Where it lies in the arena; NO_PLACE where it is acknowledged, or empty. */
+  place: number;
+}
+
+/** A user's stream, where it differs from the recorded one. */
+class UserText {
+  limit = 0;
+  /** The message that is sent next. */
+  next: number;
+  readonly pieces: Piece[] = [];
+  /** As a piece's, before the first of them; where the last one that was dropped ended. */
+  shift = 0;
+  droppedEnd = 0;
+  droppedMessage = NO_MESSAGE;
+
+  constructor(next: number) {
+    this.next = next;
+  }
+
+  /** The last piece that begins at `offset` or before it. */
+  at(offset: number): Piece | undefined {
+    const { pieces } = this;
+    for (let i = pieces.length - 1; i >= 0; i--) {
+      if (pieces[i].start <= offset) return pieces[i];
+    }
+    return undefined;
+  }
+
+  /** The last piece that stands for `message` or one before it. */
+  of(message: number): Piece | undefined {
+    const { pieces } = this;
+    for (let i = pieces.length - 1; i >= 0; i--) {
+      if (pieces[i].message <= message) return pieces[i];
+    }
+    return undefined;
+  }
+}
+
+/** Streams of a thread's users: recorded ones, and those in which something is written anew. */
+export class RewrittenStream implements ClientStream, ClientTexts {
+  readonly #recorded: RecordedStream;
+  readonly #client: StreamColumns;
+  /** A row a session: not 0 where messages of it are written anew. */
+  readonly #isRewritten: Uint8Array;
+  readonly #arena: MessageArena;
+  readonly #texts: (UserText | undefined)[];
+
+  constructor(
+    users: number,
+    recorded: RecordedStream,
+    client: StreamColumns,
+    isRewritten: Uint8Array,
+    arena: MessageArena,
+  ) {
+    this.#recorded = recorded;
+    this.#client = client;
+    this.#isRewritten = isRewritten;
+    this.#arena = arena;
+    this.#texts = new Array<UserText | undefined>(users).fill(undefined);
+  }
+
+  open(user: number, session: number): void {
+    this.forget(user);
+    this.#recorded.open(user);
+    if (this.#isRewritten[session] === 0) return;
+    this.#texts[user] = new UserText(this.#client.firstMessage[session]);
+  }
+
+  // ---- what is written --------------------------------------------------------------------
+
+  /**
+   * What the user says in place of `message`, which is the next one: sent when it is advanced to.
+   * @param bytes of `octets`, the first ones, are copied; none: it is left out
+   * @returns whether there was room
+   */
+  write(user: number, message: number, octets: Uint8Array, bytes: number): boolean {
+    const text = this.#texts[user];
+    return text !== undefined && this.#add(text, message, octets, bytes);
+  }
+
+  /** What the user says besides the recording, now. @returns whether there was room */
+  say(user: number, octets: Uint8Array): boolean {
+    const text = this.#texts[user];
+    if (text === undefined || !this.#add(text, NO_MESSAGE, octets, octets.length)) return false;
+    text.limit += octets.length;
+    return true;
+  }
+
+  /** The recording is taken up at `message`: what was said until now stands for all before it. */
+  resume(user: number, message: number): void {
+    const text = this.#texts[user];
+    if (text === undefined) return;
+    text.next = message;
+    const shift = text.limit - this.recordedStart(user, message);
+    const last = text.pieces.at(-1);
+    if (last === undefined) text.shift = shift;
+    else last.shift = shift;
+  }
+
+  #add(text: UserText, message: number, octets: Uint8Array, bytes: number): boolean {
+    const place = bytes === 0 ? NO_PLACE : this.#arena.take(bytes);
+    if (bytes > 0) {
+      if (place === NO_PLACE) return false;
+      this.#arena.octets.set(octets.length === bytes ? octets : octets.subarray(0, bytes), place);
+    }
+    const end = text.limit + bytes;
+    const shift = message === NO_MESSAGE ? 0 : end - this.#client.messageEnd[message];
+    text.pieces.push({ message, start: text.limit, end, shift, place });
+    return true;
+  }
+
+  /** The first `ackedBytes` octets of the user's stream need not be sent again. */
+  release(user: number, ackedBytes: number): void {
+    const text = this.#texts[user];
+    if (text === undefined) return;
+    const { pieces } = text;
+    for (const piece of pieces) {
+      if (piece.end > ackedBytes) break;
+      this.#free(piece);
+    }
+    while (pieces.length > PIECES_KEPT && pieces[0].place === NO_PLACE) {
+      const dropped = pieces.shift();
+      if (dropped === undefined) return;
+      text.shift = dropped.shift;
+      text.droppedEnd = dropped.end;
+      text.droppedMessage = dropped.message;
+    }
+  }
+
+  /** The user has ended. */
+  forget(user: number): void {
+    const text = this.#texts[user];
+    if (text === undefined) return;
+    for (const piece of text.pieces) this.#free(piece);
+    this.#texts[user] = undefined;
+  }
+
+  #free(piece: Piece): void {
+    if (piece.place === NO_PLACE) return;
+    this.#arena.free(piece.place, piece.end - piece.start);
+    piece.place = NO_PLACE;
+  }
+
+  // ---- what is sent -----------------------------------------------------------------------
+
+  advance(user: number, message: number): void {
+    const text = this.#texts[user];
+    if (text === undefined) {
+      this.#recorded.advance(user, message);
+      return;
+    }
+    const last = text.pieces.at(-1);
+    const { messageEnd } = this.#client;
+    if (last?.message === message) text.limit = last.end;
+    else text.limit += messageEnd[message] - this.recordedStart(user, message);
+    text.next = message + 1;
+  }
+
+  streamLimit(user: number): number {
+    return this.#texts[user]?.limit ?? this.#recorded.streamLimit(user);
+  }
+
+  endOf(user: number): number {
+    const text = this.#texts[user];
+    const recordedEnd = this.#recorded.endOf(user);
+    if (text === undefined) return recordedEnd;
+    // What is still to come is as long as recorded, as far as anybody knows.
+    return text.limit + recordedEnd - this.recordedStart(user, text.next);
+  }
+
+  messageStart(user: number, message: number): number {
+    const text = this.#texts[user];
+    if (text === undefined) return this.#recorded.messageStart(user, message);
+    const recorded = this.recordedStart(user, message);
+    if (message >= text.next) {
+      return text.limit + recorded - this.recordedStart(user, text.next);
+    }
+    const piece = text.of(message);
+    if (piece?.message === message) return piece.start;
+    if (piece !== undefined) return recorded + piece.shift;
+    // Of what was dropped only that it lies before what was dropped last.
+    const start = recorded + text.shift;
+    return message > text.droppedMessage ? start : Math.min(start, text.droppedEnd - 1);
+  }
+
+  segmentEnd(user: number, offset: number, mss: number): number {
+    const text = this.#texts[user];
+    if (text === undefined) return this.#recorded.segmentEnd(user, offset, mss);
+    const piece = text.at(offset);
+    if (piece !== undefined && offset < piece.end) return Math.min(offset + mss, piece.end);
+    const shift = piece?.shift ?? text.shift;
+    return this.#recorded.segmentEnd(user, offset - shift, mss) + shift;
+  }
+
+  put(user: number, offset: number, bytes: number, mss: number, batch: FrameBatch): number {
+    const text = this.#texts[user];
+    if (text === undefined) return this.#recorded.put(user, offset, bytes, mss, batch);
+    const piece = text.at(offset);
+    if (piece === undefined || offset >= piece.end) {
+      const shift = piece?.shift ?? text.shift;
+      return this.#recorded.put(user, offset - shift, bytes, mss, batch);
+    }
+    const place = piece.place + offset - piece.start;
+    const first = batch.count * EXTENTS_PER_FRAME;
+    batch.extentOffset[first] = ARENA_BASE + place;
+    batch.extentBytes[first] = bytes;
+    batch.extentCount[batch.count] = 1;
+    return foldSum(sumOctets(this.#arena.octets, place, place + bytes));
+  }
+
+  /**
+   * How far the recorded client had got where the user is at `offset`: within a message that was written
+   * anew at its beginning, behind it at its end.
+   */
+  recordedOffset(user: number, offset: number): number {
+    const text = this.#texts[user];
+    if (text === undefined) return offset;
+    const piece = text.at(offset);
+    if (piece === undefined) return offset - text.shift;
+    if (offset >= piece.end) return offset - piece.shift;
+    return piece.message === NO_MESSAGE ? 0 : this.recordedStart(user, piece.message);
+  }
+
+  isRewritten(session: number): boolean {
+    return this.#isRewritten[session] !== 0;
+  }
+
+  /** Where the message begins in the recorded stream. */
+  recordedStart(user: number, message: number): number {
+    return this.#recorded.messageStart(user, message);
+  }
+}
