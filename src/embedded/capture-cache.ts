@@ -13,6 +13,7 @@ import type { Scripts } from '../session/script/scripts.ts';
 import type { StreamView } from '../session/script/stream-view.ts';
 import type { CaptureBytes } from '../transport/ports.ts';
 import { sumOctets } from '../wire/checksum.ts';
+import { ARENA_BASE } from '../wire/frame-batch.ts';
 
 /** IPv6 (40), TCP with all options (60) and the octets of payload that are handed over. */
 export const REPLY_SLOT_BYTES = 100 + WHOLE_PACKET_BYTES;
@@ -50,11 +51,16 @@ export class CaptureCache {
   }
 
   /**
-   * Fills `memory` from `to` with `bytes` octets of the joined capture from `offset`; octets that
+   * Fills `memory` from `to` with `bytes` octets of the joined capture, or of an arena, from `offset`; octets that
    * lie in no file are zero.
    * @throws ReplayError as CaptureBytes.read does
    */
   copy(offset: number, bytes: number, to: number): void {
+    if (offset >= ARENA_BASE) {
+      // What is written during the run is another thing each time.
+      this.#capture.read(offset, this.memory.subarray(to, to + bytes));
+      return;
+    }
     let done = 0;
     while (done < bytes) {
       const at = this.#place(offset + done);

@@ -14,7 +14,13 @@ import { Counter } from '../measure/counters.ts';
 import { TIMER_BYTES_PER_USER } from '../schedule/timing-wheel.ts';
 import type { Scripts } from '../session/script/scripts.ts';
 import { StreamView } from '../session/script/stream-view.ts';
-import type { CaptureBytes, PacketSink, Receiver, Sender } from '../transport/ports.ts';
+import type {
+  CaptureBytes,
+  ClientTexts,
+  PacketSink,
+  Receiver,
+  Sender,
+} from '../transport/ports.ts';
 import { FrameBatch, HEADER_SLOT_BYTES } from '../wire/frame-batch.ts';
 import { ACK, RST, SYN } from '../wire/tcp.ts';
 import { CaptureCache } from './capture-cache.ts';
@@ -84,6 +90,7 @@ export class EmbeddedTarget implements Sender, Receiver {
   readonly #cache: CaptureCache;
   readonly #check: FrameCheck;
   readonly #table: ConnectionTable;
+  readonly #script: ServerScript;
   readonly #server: ServerTcp;
   readonly #writer: ReplyWriter;
   readonly #reply = new Reply();
@@ -104,6 +111,7 @@ export class EmbeddedTarget implements Sender, Receiver {
     this.#table = new ConnectionTable(users);
     this.#writer = new ReplyWriter(this.data);
     const script = new ServerScript(scripts, this.#table, options.accel);
+    this.#script = script;
     this.#server = new ServerTcp(users, this.#table, script, this.#check, {
       mss: options.mss ?? MSS,
       windowBytes: options.windowBytes ?? WINDOW_BYTES,
@@ -111,6 +119,12 @@ export class EmbeddedTarget implements Sender, Receiver {
       seed,
       synAckRetriesMax: options.synAckRetriesMax ?? SYN_ACK_RETRIES_MAX,
     });
+  }
+
+  /** Clients that say something else than was recorded are understood from now on. */
+  followTexts(texts: ClientTexts): void {
+    this.#script.texts = texts;
+    this.#server.followTexts(texts);
   }
 
   /** The time from now on; never goes back. */

@@ -1,5 +1,6 @@
 /** What clients send to the embedded server: put in order, and compared with what was recorded. */
 import { type Seq, seqAdd, seqAfter, seqBefore, seqDiff } from '../base/seq.ts';
+import type { ClientTexts } from '../transport/ports.ts';
 import { type ConnectionTable, Flag, ServerState } from './connection-table.ts';
 
 /** Compares payload with the recorded stream. */
@@ -17,6 +18,8 @@ export interface PayloadCheck {
 export class ReceivedText {
   readonly #table: ConnectionTable;
   readonly #check: PayloadCheck;
+  /** Null where clients say what was recorded. */
+  texts: ClientTexts | null = null;
 
   constructor(table: ConnectionTable, check: PayloadCheck) {
     this.#table = table;
@@ -28,7 +31,7 @@ export class ReceivedText {
     const table = this.#table;
     const end = seqAdd(seq, payloadBytes);
     const offset = table.receivedBytes(user);
-    const wrong = this.#check.mismatches(table.session[user], offset, skip, payloadBytes);
+    const wrong = this.#mismatches(user, offset, skip, payloadBytes);
     let right = payloadBytes - skip - wrong;
     table.rcvNxt[user] = end;
     const to = table.outOfOrderTo[user];
@@ -49,7 +52,7 @@ export class ReceivedText {
     if (payloadBytes === 0) return;
     const table = this.#table;
     const offset = seqDiff(seq, table.irs[user]) - 1;
-    const wrong = this.#check.mismatches(table.session[user], offset >>> 0, 0, payloadBytes);
+    const wrong = this.#mismatches(user, offset >>> 0, 0, payloadBytes);
     if (wrong > 0) {
       this.#check.onChecked(0, wrong);
       return;
@@ -64,6 +67,13 @@ export class ReceivedText {
       if (seqBefore(seq, from)) table.outOfOrderFrom[user] = seq;
       if (seqAfter(end, to)) table.outOfOrderTo[user] = end;
     }
+  }
+
+  /** Nobody knows what is right where it is not as recorded. */
+  #mismatches(user: number, offset: number, from: number, to: number): number {
+    const session = this.#table.session[user];
+    if (this.texts?.isRewritten(session) === true) return 0;
+    return this.#check.mismatches(session, offset, from, to);
   }
 
   /** The FIN is the next octet: the state moves on. */

@@ -7,6 +7,7 @@
  */
 import { NEVER_NS } from '../base/time.ts';
 import { type Scripts, StreamEnd } from '../session/script/scripts.ts';
+import type { ClientTexts } from '../transport/ports.ts';
 import { type ConnectionTable, Flag } from './connection-table.ts';
 
 /** The recorded servers' steps: when the next one of a connection is due, and what it does. */
@@ -14,6 +15,8 @@ export class ServerScript {
   readonly #scripts: Scripts;
   readonly #table: ConnectionTable;
   readonly #accel: number;
+  /** Null where clients say what was recorded. */
+  texts: ClientTexts | null = null;
 
   /** @param accel what recorded times are divided by */
   constructor(scripts: Scripts, table: ConnectionTable, accel: number) {
@@ -46,7 +49,7 @@ export class ServerScript {
     const message = table.nextMessage[user];
     const session = table.session[user];
     if (message < server.firstMessage[session + 1]) {
-      if (table.receivedBytes(user) >= server.messageAwait[message]) {
+      if (this.#heardBytes(user) >= server.messageAwait[message]) {
         return nowNs + server.messageThinkNs[message] / this.#accel;
       }
     } else if (this.#isEndReady(user, session)) {
@@ -62,7 +65,7 @@ export class ServerScript {
     const message = table.nextMessage[user];
     const session = table.session[user];
     const lastMessage = server.firstMessage[session + 1];
-    if (message < lastMessage && table.receivedBytes(user) >= server.messageAwait[message]) {
+    if (message < lastMessage && this.#heardBytes(user) >= server.messageAwait[message]) {
       table.writtenBytes[user] = server.messageEnd[message];
       table.nextMessage[user] = message + 1;
       return;
@@ -74,10 +77,16 @@ export class ServerScript {
     table.flags[user] |= Flag.SCRIPT_ENDED | (isReset ? Flag.RST_QUEUED : Flag.FIN_QUEUED);
   }
 
+  /** How far the client has got in what was recorded. */
+  #heardBytes(user: number): number {
+    const bytes = this.#table.receivedBytes(user);
+    return this.texts === null ? bytes : this.texts.recordedOffset(user, bytes);
+  }
+
   #isEndReady(user: number, session: number): boolean {
     const { server } = this.#scripts;
     if (server.end[session] === StreamEnd.OPEN) return false;
-    if (this.#table.receivedBytes(user) < server.endAwait[session]) return false;
+    if (this.#heardBytes(user) < server.endAwait[session]) return false;
     return server.endAfterPeer[session] === 0 || (this.#table.flags[user] & Flag.PEER_FIN) !== 0;
   }
 }

@@ -16,6 +16,7 @@
 import { hash32 } from '../base/prng.ts';
 import { type Seq, seqAdd, seqAfter, seqBefore, seqDiff } from '../base/seq.ts';
 import { NEVER_NS, NS_PER_MS } from '../base/time.ts';
+import type { ClientTexts } from '../transport/ports.ts';
 import { ACK, FIN, RST, SYN, type TcpView } from '../wire/tcp.ts';
 import type { TcpOptions } from '../wire/tcp-options.ts';
 import { type ConnectionTable, Flag, ServerState } from './connection-table.ts';
@@ -58,6 +59,11 @@ export class ServerTcp {
     this.#timers = new ConnectionTimers(users, table);
     this.#queue = new ReadyQueue(users, table);
     this.#output = new ServerOutput(table, this.#timers, this.#held, settings);
+  }
+
+  /** What clients say may differ from the recording. */
+  followTexts(texts: ClientTexts): void {
+    this.#text.texts = texts;
   }
 
   /** Whether a connection has something to send now. */

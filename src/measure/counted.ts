@@ -8,7 +8,15 @@ import type { RunFacts } from './run-facts.ts';
 /** What of a result follows from counters alone. */
 export type CountedPart = Pick<
   RunResult,
-  'users' | 'clients' | 'exchanges' | 'answerRules' | 'packets' | 'bytes' | 'rates' | 'embedded'
+  | 'users'
+  | 'clients'
+  | 'exchanges'
+  | 'rewriting'
+  | 'answerRules'
+  | 'packets'
+  | 'bytes'
+  | 'rates'
+  | 'embedded'
 >;
 
 /** What has to be known besides. */
@@ -30,6 +38,12 @@ export function countedOf(facts: CountedFacts, counters: Float64Array): CountedP
       'recorded-length': count(Counter.ANSWER_BY_LENGTH),
       'push-quiet': count(Counter.ANSWER_BY_QUIET),
       close: count(Counter.ANSWER_BY_CLOSE),
+    },
+    rewriting: {
+      messages: count(Counter.MESSAGES_REWRITTEN),
+      unbound: count(Counter.MESSAGES_UNBOUND),
+      answersRead: count(Counter.ANSWERS_READ),
+      answersReadInPart: count(Counter.ANSWERS_READ_PART),
     },
     packets: packetReport(count),
     bytes: {
@@ -53,13 +67,15 @@ function exchangeReport(count: (counter: Counter) => number): RunResult['exchang
   const sent = count(Counter.EXCHANGES_SENT);
   const answered = count(Counter.EXCHANGES_ANSWERED);
   const planned = count(Counter.EXCHANGES_PLANNED);
+  const skipped = count(Counter.EXCHANGES_SKIPPED);
   return {
     intended: count(Counter.EXCHANGES_INTENDED),
     planned,
     sent,
     answered,
     unanswered: sent - answered,
-    unsent: planned - sent,
+    skipped,
+    unsent: planned - sent - skipped,
     unsolicited: count(Counter.EXCHANGES_UNSOLICITED),
     mismatched: count(Counter.EXCHANGES_MISMATCHED),
     mismatchedBy: {
@@ -157,6 +173,8 @@ export function userReport(plays: number, counters: Float64Array): UserReport {
       aborted: {
         closedEarly: counters[Counter.ABORTED_CLOSED_EARLY],
         interrupted: counters[Counter.ABORTED_INTERRUPTED],
+        module: counters[Counter.ABORTED_MODULE],
+        rewriteMemory: counters[Counter.ABORTED_REWRITE_MEMORY],
       },
     },
   };

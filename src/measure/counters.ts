@@ -115,11 +115,22 @@ export const Counter = {
   CLIENTS_RESET: 77,
   CLIENTS_TIMED_OUT: 78,
   CLIENTS_ABORTED: 79,
+  // Messages that modules have written, and those asked for when what they need was late.
+  MESSAGES_REWRITTEN: 80,
+  MESSAGES_UNBOUND: 81,
+  // Exchanges that modules have left out.
+  EXCHANGES_SKIPPED: 82,
+  // Answers that were handed to modules, and those of them that were not whole.
+  ANSWERS_READ: 83,
+  ANSWERS_READ_PART: 84,
+  // By a module, or since it has failed; since there was no room for what was written.
+  ABORTED_MODULE: 85,
+  ABORTED_REWRITE_MEMORY: 86,
 } as const;
 export type Counter = (typeof Counter)[keyof typeof Counter];
 
 /** How many counters a thread's row has. */
-export const COUNTERS = 80;
+export const COUNTERS = 87;
 
 /** Zeroed counters of one thread, in memory that other threads may read. */
 export const createCounters = (): Float64Array<SharedArrayBuffer> =>

@@ -70,13 +70,13 @@ function sessionFaults({ capture: { sessions } }: Accounts): string[] {
 }
 
 function exchangeFaults({ users, exchanges, answerRules }: Accounts): string[] {
-  const { planned, sent, answered, unanswered, unsent, ofCompleted } = exchanges;
+  const { planned, sent, answered, unanswered, unsent, skipped, ofCompleted } = exchanges;
   const faults = [
     ...unequal('exchanges sent = answered + unanswered', sent, answered + unanswered),
     ...unequal(
-      'exchanges planned = answered + unanswered + unsent',
+      'exchanges planned = answered + unanswered + unsent + skipped',
       planned,
-      answered + unanswered + unsent,
+      answered + unanswered + unsent + skipped,
     ),
     ...unequal('answered = its rules', answered, total(answerRules)),
     ...above('failed answers', exchanges.failed, 'answered', answered),
@@ -90,7 +90,10 @@ function exchangeFaults({ users, exchanges, answerRules }: Accounts): string[] {
     if (exchanges[state] < 0) faults.push(`exchanges ${state} is ${exchanges[state]}`);
   }
   if (users.completed < users.planned) return faults;
-  return [...faults, ...unequal('all completed: planned = answered', planned, answered)];
+  return [
+    ...faults,
+    ...unequal('all completed: planned = answered + skipped', planned, answered + skipped),
+  ];
 }
 
 /** Where requests are told apart, each is of one class. */

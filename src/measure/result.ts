@@ -95,12 +95,14 @@ export interface EmbeddedReport {
 export interface ExchangeReport {
   /** Came due. */
   readonly intended: number;
-  /** In the scripts of the plays that were started = sent + unsent. */
+  /** In the scripts of the plays that were started = sent + skipped + unsent. */
   readonly planned: number;
   readonly sent: number;
   readonly answered: number;
   /** Sent and not answered. */
   readonly unanswered: number;
+  /** Left out by a module. */
+  readonly skipped: number;
   /** Never sent: their users ended before it came to that. */
   readonly unsent: number;
   /** Times that a server spoke although nothing had been asked of it. */
@@ -121,6 +123,17 @@ export interface ExchangeReport {
   readonly statuses: Counts;
   /** In the scripts of the completed plays: all of them are among the answered. */
   readonly ofCompleted: number;
+}
+
+/** What modules have changed, counted; all 0 without any. */
+export interface RewritingReport {
+  /** Messages that were written anew. */
+  readonly messages: number;
+  /** Messages of which what they need had not come when they could not wait any longer. */
+  readonly unbound: number;
+  /** Answers that were read, and those of them of which something was missing. */
+  readonly answersRead: number;
+  readonly answersReadInPart: number;
 }
 
 /** What is known of the requests of one class. */
@@ -155,6 +168,7 @@ export interface RunResult {
   /** Where users are clients with several connections: clients, each by its first failure; else null. */
   readonly clients: Ledger | null;
   readonly exchanges: ExchangeReport;
+  readonly rewriting: RewritingReport;
   /** How the ends of answers were recognised. */
   readonly answerRules: Counts;
   readonly packets: {

@@ -16,19 +16,22 @@ import { PlayFlag, type PlayTable } from './play-table.ts';
 import { Silences } from './silences.ts';
 import type { Stages } from './stages.ts';
 
-/** Flags that speak of the open answer alone, and of the open stage. */
+/** Flags that speak of the open answer alone. */
 const OF_OPEN_ANSWER =
   PlayFlag.FIRST_BYTE | PlayFlag.QUIET | PlayFlag.FRAMED | PlayFlag.CHUNKED | PlayFlag.UNASKED;
-const OF_OPEN_STAGE = OF_OPEN_ANSWER | PlayFlag.UNFOLLOWED;
+/** Flags that speak of the open stage alone. */
+export const OF_OPEN_STAGE = OF_OPEN_ANSWER | PlayFlag.UNFOLLOWED;
 
 /** Says when stages are complete, and records latencies. */
 export class Answers {
+  readonly silences: Silences;
+  /** Where in the delivery at hand the open answer begins: known at its first octets. */
+  protected begunAt = 0;
   readonly #plays: PlayTable;
   readonly #start: AnswerStart;
-  readonly #framing: AnswerFraming;
-  readonly #exchanges: OpenExchanges;
+  protected readonly framing: AnswerFraming;
+  protected readonly exchanges: OpenExchanges;
   readonly #recorder: ExchangeRecorder;
-  readonly #silences: Silences;
   readonly #stages: Stages;
   readonly #pacer: Pacer;
 
@@ -43,11 +46,11 @@ export class Answers {
     const { counters } = recorder;
     const exchanges = new OpenExchanges(plays, stages);
     this.#plays = plays;
-    this.#silences = new Silences(plays, stages, transport);
-    this.#exchanges = exchanges;
+    this.silences = new Silences(plays, stages, transport);
+    this.exchanges = exchanges;
     this.#recorder = recorder;
     this.#start = new AnswerStart(plays, stages, exchanges, transport, stream, counters);
-    this.#framing = new AnswerFraming(plays, stages, exchanges, counters, recorder.verdict);
+    this.framing = new AnswerFraming(plays, stages, exchanges, counters, recorder.verdict);
     this.#stages = stages;
     this.#pacer = pacer;
   }
@@ -59,13 +62,13 @@ export class Answers {
     const first = this.#stages.first(session);
     plays.openStage[user] = first;
     plays.stageBytes[user] = 0;
-    if (this.#stages.bytesOf(session, first) === 0) this.#openNext(user);
+    if (this.#stages.bytesOf(session, first) === 0) this.openNext(user);
   }
 
   /** The user has ended. */
   forget(user: number): void {
-    this.#exchanges.forget(user);
-    this.#framing.forget(user);
+    this.exchanges.forget(user);
+    this.framing.forget(user);
   }
 
   /** Whether every exchange of the script is answered. */
@@ -81,20 +84,20 @@ export class Answers {
   /** Octets of the server's stream have come in: of one answer, or of several. */
   onData(user: number, delivery: Delivery): void {
     this.#plays.flags[user] &= ~PlayFlag.QUIET;
-    for (let at = 0; at < delivery.bytes; ) at = this.#take(user, delivery, at);
+    for (let at = 0; at < delivery.bytes; ) at = this.take(user, delivery, at);
   }
 
   /**
    * Octets of a delivery from `at` on.
    * @returns up to where they were taken
    */
-  #take(user: number, delivery: Delivery, at: number): number {
+  protected take(user: number, delivery: Delivery, at: number): number {
     const plays = this.#plays;
     const { bytes, arrivedNs } = delivery;
     if (plays.flags[user] & PlayFlag.FRAMED) {
-      const beyond = this.#framing.take(user, delivery, at);
+      const beyond = this.framing.take(user, delivery, at);
       if (beyond < 0) return bytes;
-      this.#framing.judgeFramed(user);
+      this.framing.judgeFramed(user);
       this.#onAnswerEnd(user, Counter.ANSWER_BY_PROTOCOL, arrivedNs);
       return bytes - beyond;
     }
@@ -106,11 +109,12 @@ export class Answers {
         plays.flags[user] &= ~OF_OPEN_STAGE;
       }
       start = this.#start.find(user, delivery, at);
+      this.begunAt = start;
       if (start >= bytes) return bytes;
       this.#onFirstByte(user, arrivedNs);
     }
-    if (!this.#framing.mayFollow(user)) return this.#count(user, delivery, start);
-    switch (this.#framing.feed(user, delivery, start)) {
+    if (!this.framing.mayFollow(user)) return this.#count(user, delivery, start);
+    switch (this.framing.feed(user, delivery, start)) {
       case Outcome.MORE:
         plays.stageBytes[user] += bytes - start;
         return bytes;
@@ -123,10 +127,10 @@ export class Answers {
 
   /** The framer has told where the open answer ends: in this delivery, or later. */
   #onEndTold(user: number, delivery: Delivery, start: number): number {
-    const end = start + this.#framing.endBytes;
+    const end = start + this.framing.endBytes;
     if (end > delivery.bytes) {
       this.#plays.flags[user] |= PlayFlag.FRAMED;
-      this.#framing.setMissing(user, end - delivery.bytes);
+      this.framing.setMissing(user, end - delivery.bytes);
       return delivery.bytes;
     }
     this.#onAnswerEnd(user, Counter.ANSWER_BY_PROTOCOL, delivery.arrivedNs);
@@ -136,25 +140,25 @@ export class Answers {
   /** A followed answer is over, and the verdict says what it was. */
   #onAnswerEnd(user: number, rule: number, arrivedNs: number): void {
     const plays = this.#plays;
-    const exchange = this.#exchanges.of(user);
+    const exchange = this.exchanges.of(user);
     if (exchange !== NO_EXCHANGE) {
-      if (!this.#exchanges.isAsked(user, exchange)) this.#recorder.onSent(exchange, exchange + 1);
+      if (!this.exchanges.isAsked(user, exchange)) this.#recorder.onSent(exchange, exchange + 1);
       this.#recorder.onAnswered(user, exchange, rule, arrivedNs);
     }
     plays.stageBytes[user] = 0;
     plays.flags[user] &= ~OF_OPEN_ANSWER;
-    this.#framing.forget(user);
-    if (exchange === NO_EXCHANGE || !this.#exchanges.advance(user, exchange)) {
-      this.#endStage(user, arrivedNs);
+    this.framing.forget(user);
+    if (exchange === NO_EXCHANGE || !this.exchanges.advance(user, exchange)) {
+      this.endStage(user, arrivedNs);
     }
   }
 
   #onFirstByte(user: number, arrivedNs: number): void {
     this.#plays.flags[user] |= PlayFlag.FIRST_BYTE;
-    const exchange = this.#exchanges.of(user);
+    const exchange = this.exchanges.of(user);
     if (exchange === NO_EXCHANGE) return;
-    const isAsked = this.#exchanges.isAsked(user, exchange);
-    if (isAsked || this.#framing.mayFollow(user)) this.#recorder.onFirstByte(user, arrivedNs);
+    const isAsked = this.exchanges.isAsked(user, exchange);
+    if (isAsked || this.framing.mayFollow(user)) this.#recorder.onFirstByte(user, arrivedNs);
   }
 
   /** Octets of a stage that nobody follows. */
@@ -162,7 +166,7 @@ export class Answers {
     const { bytes, arrivedNs, isPushed } = delivery;
     this.#fill(user, bytes - start, arrivedNs);
     const isChunked = (this.#plays.flags[user] & PlayFlag.CHUNKED) !== 0;
-    const tail = isChunked ? this.#framing.tailOf(delivery) : Tail.UNKNOWN;
+    const tail = isChunked ? this.framing.tailOf(delivery) : Tail.UNKNOWN;
     const beyond = this.#judge(user, isPushed, arrivedNs, tail);
     // Of what came before this delivery nothing is at hand any more.
     return bytes - Math.min(beyond, bytes - start);
@@ -183,7 +187,7 @@ export class Answers {
   /** More octets of the open stage; of pipelined requests each has an exchange of its own. */
   #fill(user: number, bytes: number, arrivedNs: number): void {
     const plays = this.#plays;
-    const exchanges = this.#exchanges;
+    const exchanges = this.exchanges;
     const after = plays.stageBytes[user] + bytes;
     plays.stageBytes[user] = after;
     for (let exchange = exchanges.of(user); exchanges.isAsked(user, exchange); exchange++) {
@@ -198,11 +202,11 @@ export class Answers {
 
   /** An exchange is answered as far as its recorded length, or something else than it, says. */
   #recordCounted(user: number, exchange: number, rule: number, doneNs: number): void {
-    const isLast = exchange + 1 === this.#exchanges.lastOf(user);
+    const isLast = exchange + 1 === this.exchanges.lastOf(user);
     const { answerBytes } = this.#stages.exchanges;
     const bytes = isLast ? this.#lastBytes(user, exchange) : answerBytes[exchange];
-    this.#framing.judgeUnfollowed(user, bytes);
-    this.#framing.forget(user);
+    this.framing.judgeUnfollowed(user, bytes);
+    this.framing.forget(user);
     this.#recorder.onAnswered(user, exchange, rule, doneNs);
   }
 
@@ -219,12 +223,13 @@ export class Answers {
 
   /** Whether the open stage is the answer to a turn that has been sent. */
   #isTurnOpen(user: number): boolean {
-    return this.#exchanges.isAsked(user, this.#exchanges.of(user));
+    return this.exchanges.isAsked(user, this.exchanges.of(user));
   }
 
   /** Whether the user waits for something that the server is to say. */
   isExpecting(user: number): boolean {
-    return this.#expectedBytes(user) > 0 || this.#isTurnOpen(user);
+    if (this.#expectedBytes(user) > 0 || this.#isTurnOpen(user)) return true;
+    return (this.#plays.flags[user] & PlayFlag.DIALOGUE) !== 0;
   }
 
   /** Octets that the open stage should have; 0 when nothing is expected now. */
@@ -239,7 +244,7 @@ export class Answers {
   /** The user's script has gone on: what the server said before may be all that it waits for. */
   judgeAgain(user: number, nowNs: number): void {
     const plays = this.#plays;
-    if (plays.stageBytes[user] === 0 || this.#framing.mayFollow(user)) return;
+    if (plays.stageBytes[user] === 0 || this.framing.mayFollow(user)) return;
     for (let beyond = this.#judge(user, false, nowNs); beyond > 0; ) {
       this.#onFirstByte(user, nowNs);
       plays.flags[user] |= PlayFlag.UNFOLLOWED;
@@ -288,35 +293,46 @@ export class Answers {
   #complete(user: number, rule: number, doneNs: number, seenNs: number): void {
     if (this.#isTurnOpen(user)) {
       // Of pipelined requests those that have not been answered yet are so now, all at once.
-      for (let exchange = this.#exchanges.of(user); this.#exchanges.isAsked(user, exchange); ) {
+      for (let exchange = this.exchanges.of(user); this.exchanges.isAsked(user, exchange); ) {
         this.#recordCounted(user, exchange, rule, doneNs);
-        if (!this.#exchanges.advance(user, exchange)) break;
+        if (!this.exchanges.advance(user, exchange)) break;
         exchange++;
       }
     }
-    this.#endStage(user, seenNs);
+    this.endStage(user, seenNs);
   }
 
   /** The open stage is over. @param seenNs as in `#complete` */
-  #endStage(user: number, seenNs: number): void {
+  protected endStage(user: number, seenNs: number): void {
     const plays = this.#plays;
     const stage = plays.openStage[user];
     plays.stageBytes[user] = 0;
     plays.flags[user] &= ~OF_OPEN_STAGE;
-    this.#framing.forget(user);
-    this.#openNext(user);
-    this.#exchanges.onStage(user);
+    this.framing.forget(user);
+    this.openNext(user);
+    this.exchanges.onStage(user);
     if (!this.#pacer.isOpenLoop && plays.nextStep[user] === stage)
       this.#pacer.onTrigger(user, seenNs);
   }
 
-  #openNext(user: number): void {
+  /** The next stage that holds something is open. */
+  protected openNext(user: number): void {
     const plays = this.#plays;
     const session = plays.session[user];
     const last = this.#stages.end(session) + 1;
     let stage = plays.openStage[user] + 1;
-    while (stage <= last && this.#stages.bytesOf(session, stage) === 0) stage++;
+    while (stage <= last && this.isNothing(user, session, stage)) stage++;
     plays.openStage[user] = stage;
+  }
+
+  /** Whether nobody waits for a stage. */
+  protected isNothing(_user: number, session: number, stage: number): boolean {
+    return this.#stages.bytesOf(session, stage) === 0;
+  }
+
+  /** How many exchanges of the user's script are not to be answered. */
+  leftOut(_user: number): number {
+    return 0;
   }
 
   /** The server has ended its stream: what it had begun to say is all there is. */
@@ -325,8 +341,8 @@ export class Answers {
     plays.flags[user] &= ~PlayFlag.QUIET;
     // An answer that says how long it is, and is cut short, is none.
     if (plays.flags[user] & PlayFlag.FRAMED) return;
-    if (this.#framing.isFollowed(user)) {
-      if (this.#framing.endsWithClose(user)) {
+    if (this.framing.isFollowed(user)) {
+      if (this.framing.endsWithClose(user)) {
         this.#onAnswerEnd(user, Counter.ANSWER_BY_CLOSE, arrivedNs);
       }
       return;
@@ -346,7 +362,7 @@ export class Answers {
   onPlayed(user: number, message: number, dueNs: number, nowNs: number): boolean {
     const plays = this.#plays;
     const stages = this.#stages;
-    const exchanges = this.#exchanges;
+    const exchanges = this.exchanges;
     const first = exchanges.firstSentBy(user, message);
     const last = stages.exchanges.ofMessage[message + 1];
     const exchange = exchanges.of(user);
@@ -370,25 +386,15 @@ export class Answers {
       // Whatever came before belongs to no answer of ours.
       plays.stageBytes[user] = 0;
       plays.flags[user] &= ~(OF_OPEN_STAGE & ~PlayFlag.UNASKED);
-      this.#framing.forget(user);
+      this.framing.forget(user);
     }
     return true;
   }
 
-  /** When the open stage counts as complete because nothing more has come. */
-  quietDueNs(user: number): number {
-    return this.#silences.quietDueNs(user);
-  }
-
-  /** That time has come. */
+  /** Nothing more has come for so long that the open stage counts as complete. */
   onQuiet(user: number, nowNs: number): void {
     const plays = this.#plays;
     this.#stages.learn(plays.session[user], plays.openStage[user], plays.stageBytes[user]);
     this.#complete(user, Counter.ANSWER_BY_QUIET, plays.progressNs[user], nowNs);
-  }
-
-  /** How long the recorded server was silent where the user waits for it now; not accelerated. */
-  recordedWaitNs(user: number): number {
-    return this.#silences.recordedWaitNs(user);
   }
 }

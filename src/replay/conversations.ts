@@ -10,16 +10,22 @@ import { ClientConnections } from '../schedule/client-connections.ts';
 import type { UserConnections } from '../schedule/connections.ts';
 import { TimingWheel } from '../schedule/timing-wheel.ts';
 import type { ClientStream } from '../transport/client-stream.ts';
+import type { MessageArena } from '../transport/message-arena.ts';
+import type { RewrittenStream } from '../transport/rewritten-stream.ts';
 import type { Transport, TransportListener } from '../transport/transport.ts';
+import { AnswerOctets } from './answer-octets.ts';
 import { Answers } from './answers.ts';
 import { ClientStarts } from './client-starts.ts';
 import { type AnswerListener, ExchangeRecorder } from './exchange-recorder.ts';
 import { Fates } from './fates.ts';
 import { Interruption } from './interruption.ts';
+import type { ModuleHost } from './module-host.ts';
 import { Pacer } from './pacer.ts';
 import { PlayFlag, type PlayTable } from './play-table.ts';
 import { Player } from './player.ts';
-import type { ReplayPlan } from './replay-plan.ts';
+import { ReadAnswers } from './read-answers.ts';
+import type { ReplayPlan, RewritingPlan } from './replay-plan.ts';
+import { RewritingPlayer } from './rewriting-player.ts';
 import type { PlaySendTimes } from './send-times.ts';
 import type { Stages } from './stages.ts';
 import type { StartParts, Starts } from './starts.ts';
@@ -56,6 +62,15 @@ export interface ConversationParts {
   readonly classes: ClassRecorder | null;
   /** Who is told of every answered exchange, where somebody wants to know. */
   readonly answerListener?: AnswerListener;
+  /** Where modules change what is said. */
+  readonly rewriting?: RewritingEnds;
+}
+
+/** What modules' changes go through. */
+export interface RewritingEnds extends Pick<RewritingPlan, 'bindTimeoutNs' | 'answerBytesMax'> {
+  readonly host: ModuleHost;
+  readonly stream: RewrittenStream;
+  readonly arena: MessageArena;
 }
 
 /** The engine of one thread, whatever the transport: a turn is what came in, then what is due. */
@@ -70,6 +85,8 @@ export class Conversations {
   readonly #timers: UserTimers;
   readonly #interruption: Interruption;
   readonly #wheel: TimingWheel;
+  /** Null where nothing is written during the run. */
+  readonly #arena: MessageArena | null;
   #nowNs = 0;
   /** What had arrived by then has been handed over. */
   #heardNs = 0;
@@ -78,13 +95,22 @@ export class Conversations {
     const { connections, plays, stages, stream, transport } = given;
     const pacer = new Pacer(plan, stages, plays);
     const recorder = new ExchangeRecorder(given);
-    const answers = new Answers(plays, transport, stream, stages, pacer, recorder);
+    const { rewriting } = given;
+    const octets = new AnswerOctets(rewriting?.answerBytesMax ?? 0);
+    const answersOf = [plays, transport, stream, stages, pacer, recorder] as const;
+    const read = rewriting && new ReadAnswers(answersOf, rewriting.host, octets);
+    const answers = read ?? new Answers(...answersOf);
     const wheel = new TimingWheel(connections.count);
     const timers = new UserTimers(plan, plays, transport, stages, answers, wheel);
     const parts = { ...given, pacer, answers, timers };
     const starts = startsOf(plan, parts);
     const fates = new Fates(plan, { ...parts, starts });
-    const player = new Player(plan, { ...parts, starts, fates });
+    const played = { ...parts, starts, fates };
+    const player =
+      read === undefined || rewriting === undefined
+        ? new Player(plan, played)
+        : new RewritingPlayer(plan, { ...played, ...rewriting, answers: read, octets });
+    this.#arena = rewriting?.arena ?? null;
     this.listener = player;
     this.#plays = plays;
     this.#transport = transport;
@@ -171,6 +197,7 @@ export class Conversations {
   /** Hand over what was written, and take the time at which it left. */
   flush(): void {
     this.#transport.flush();
+    this.#arena?.settle();
     this.#starts.onFlushed();
   }
 

@@ -56,7 +56,8 @@ export class Fates {
   complete(user: number, nowNs: number): void {
     const counters = this.#counters;
     const plays = this.#plays;
-    counters[Counter.EXCHANGES_OF_COMPLETED] += this.#stages.exchangesOf(plays.session[user]);
+    const exchanges = this.#stages.exchangesOf(plays.session[user]);
+    counters[Counter.EXCHANGES_OF_COMPLETED] += exchanges - this.#answers.leftOut(user);
     // Beyond the stream lies its end; a reset may have overtaken the last acknowledgements.
     const ackedBytes = Math.min(this.#transport.ackedBytes(user), this.#stream.endOf(user));
     counters[Counter.OCTETS_OF_COMPLETED] += ackedBytes;
@@ -67,6 +68,16 @@ export class Fates {
   /** The run was interrupted before the user's play was over. */
   interrupt(user: number, nowNs: number): void {
     this.#finish(user, Counter.ABORTED, Counter.ABORTED_INTERRUPTED, nowNs);
+  }
+
+  /**
+   * A module has ended the user's play.
+   * @param reason the counter of why
+   */
+  endByModule(user: number, reason: Counter, nowNs: number): void {
+    this.#transport.abort(user, nowNs);
+    if (this.#plays.flags[user] & PlayFlag.INTERRUPTED) this.interrupt(user, nowNs);
+    else this.#finish(user, Counter.ABORTED, reason, nowNs);
   }
 
   /** The server has refused the connection, or has broken it off. */

@@ -22,6 +22,8 @@ export class OpenExchanges {
   readonly #stages: Stages;
   /** Only users with several turns open. */
   readonly #later = new Map<number, LaterTurn[]>();
+  /** Only users that have left requests out: rows of exchanges, until they are passed. */
+  readonly #leftOut = new Map<number, Set<number>>();
 
   constructor(plays: PlayTable, stages: Stages) {
     this.#plays = plays;
@@ -56,16 +58,48 @@ export class OpenExchanges {
   /** @returns whether the open stage holds another one behind `exchange`, which is answered */
   advance(user: number, exchange: number): boolean {
     const { answered } = this.#plays;
-    if (exchange + 1 >= this.lastOf(user)) return false;
-    answered.set(user, (answered.get(user) ?? 0) + 1);
+    const next = this.#leftOut.size > 0 ? this.#behindLeftOut(user, exchange + 1) : exchange + 1;
+    if (next >= this.lastOf(user)) return false;
+    answered.set(user, (answered.get(user) ?? 0) + next - exchange);
     this.#recall(user);
     return true;
+  }
+
+  /** The requests of exchanges `[from, to)` are left out, and so are their answers. */
+  leaveOut(user: number, from: number, to: number): void {
+    const rows = this.#leftOut.get(user) ?? new Set();
+    for (let exchange = from; exchange < to; exchange++) rows.add(exchange);
+    this.#leftOut.set(user, rows);
+  }
+
+  /** Whether the exchange's request was left out. */
+  isLeftOut(user: number, exchange: number): boolean {
+    return this.#leftOut.size > 0 && this.#leftOut.get(user)?.has(exchange) === true;
+  }
+
+  /** Whether all of a stage's exchanges were left out, of which it has some: nobody waits for it. */
+  isStageLeftOut(user: number, stage: number): boolean {
+    if (this.#leftOut.size === 0 || !this.#leftOut.has(user)) return false;
+    const session = this.#plays.session[user];
+    const first = this.#stages.firstExchange(session, stage);
+    const last = this.#stages.lastExchange(session, stage);
+    for (let exchange = first; exchange < last; exchange++) {
+      if (!this.isLeftOut(user, exchange)) return false;
+    }
+    return last > first;
+  }
+
+  #behindLeftOut(user: number, from: number): number {
+    let exchange = from;
+    while (this.isLeftOut(user, exchange)) exchange++;
+    return exchange;
   }
 
   /** The user's next stage is open. */
   onStage(user: number): void {
     const { answered } = this.#plays;
     if (answered.size > 0) answered.delete(user);
+    if (this.#leftOut.size > 0) this.#passLeftOut(user);
     this.#recall(user);
   }
 
@@ -73,6 +107,14 @@ export class OpenExchanges {
   forget(user: number): void {
     this.#plays.answered.delete(user);
     this.#later.delete(user);
+    if (this.#leftOut.size > 0) this.#leftOut.delete(user);
+  }
+
+  /** The first exchanges of the stage that has been opened may have been left out. */
+  #passLeftOut(user: number): void {
+    const exchange = this.of(user);
+    if (exchange === NO_EXCHANGE || !this.isLeftOut(user, exchange)) return;
+    this.#plays.answered.set(user, this.#behindLeftOut(user, exchange) - exchange);
   }
 
   /** A message is played: row of the first of its exchanges that is not answered, if any is not. */

@@ -39,6 +39,8 @@ export const PlayFlag = {
   UNASKED: 0x2000,
   /** The open stage's answers cannot be followed: lengths, pushes and quiet tell where they end. */
   UNFOLLOWED: 0x4000,
+  /** A module talks to the server; the recording has not been taken up yet. */
+  DIALOGUE: 0x8000,
 } as const;
 
 /** Octets that one user takes in this table. */

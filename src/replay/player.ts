@@ -21,6 +21,22 @@ import type { Stages } from './stages.ts';
 import type { Starts } from './starts.ts';
 import type { UserTimers } from './user-timers.ts';
 
+/** What a player is made of. */
+export interface PlayerParts {
+  readonly plays: PlayTable;
+  readonly stream: ClientStream;
+  readonly transport: Transport;
+  readonly stages: Stages;
+  readonly pacer: Pacer;
+  readonly answers: Answers;
+  readonly times: PlaySendTimes;
+  readonly timers: UserTimers;
+  readonly starts: Starts;
+  readonly fates: Fates;
+  readonly latency: LatencyRecorder;
+  readonly counters: Float64Array;
+}
+
 /** Plays the scripts of all users of a thread over a transport. */
 export class Player implements TransportListener {
   readonly #plan: ReplayPlan;
@@ -37,23 +53,7 @@ export class Player implements TransportListener {
   readonly #latency: LatencyRecorder;
   readonly #counters: Float64Array;
 
-  constructor(
-    plan: ReplayPlan,
-    parts: {
-      readonly plays: PlayTable;
-      readonly stream: ClientStream;
-      readonly transport: Transport;
-      readonly stages: Stages;
-      readonly pacer: Pacer;
-      readonly answers: Answers;
-      readonly times: PlaySendTimes;
-      readonly timers: UserTimers;
-      readonly starts: Starts;
-      readonly fates: Fates;
-      readonly latency: LatencyRecorder;
-      readonly counters: Float64Array;
-    },
-  ) {
+  constructor(plan: ReplayPlan, parts: PlayerParts) {
     this.#plan = plan;
     this.#plays = parts.plays;
     this.#stream = parts.stream;
@@ -85,9 +85,9 @@ export class Player implements TransportListener {
     // A bare acknowledgement tells nothing of an answer that may be over.
     if (events & TransportEvent.DATA) this.#plays.progressNs[user] = arrivedNs;
     else if (events & moved) this.#timers.onProgress(user, arrivedNs);
-    if (events & TransportEvent.CONNECTED) this.#onConnected(user, arrivedNs, nowNs);
-    if (events & TransportEvent.DATA) this.#onData(user);
-    if (events & TransportEvent.PEER_FIN) this.#onPeerFin(user, arrivedNs, nowNs);
+    if (events & TransportEvent.CONNECTED) this.onConnected(user, arrivedNs, nowNs);
+    if (events & TransportEvent.DATA) this.onData(user);
+    if (events & TransportEvent.PEER_FIN) this.onPeerFin(user, arrivedNs, nowNs);
     if (!(events & TransportEvent.CLOSED)) this.#playSteps(user, nowNs);
     if (!this.#isLive(user)) return;
     this.#emit(user, nowNs);
@@ -103,7 +103,8 @@ export class Player implements TransportListener {
     return (this.#plays.flags[user] & PlayFlag.LIVE) !== 0;
   }
 
-  #onConnected(user: number, arrivedNs: number, nowNs: number): void {
+  /** The server has accepted the connection. */
+  protected onConnected(user: number, arrivedNs: number, nowNs: number): void {
     const plays = this.#plays;
     const counters = this.#counters;
     this.#starts.onAnswered(user, nowNs);
@@ -117,14 +118,16 @@ export class Player implements TransportListener {
     if (!this.#pacer.isOpenLoop) this.#pacer.onTrigger(user, arrivedNs);
   }
 
-  #onData(user: number): void {
+  /** Octets have come, which the transport's delivery tells. */
+  protected onData(user: number): void {
     const transport = this.#transport;
     do this.#answers.onData(user, transport.delivery);
     while (transport.nextPiece());
     if (this.#answers.isExpecting(user)) this.#transport.expectMore(user);
   }
 
-  #onPeerFin(user: number, arrivedNs: number, nowNs: number): void {
+  /** The server has ended its stream. */
+  protected onPeerFin(user: number, arrivedNs: number, nowNs: number): void {
     const plays = this.#plays;
     plays.flags[user] |= PlayFlag.PEER_FIN;
     this.#answers.onPeerFin(user, arrivedNs);
@@ -139,7 +142,7 @@ export class Player implements TransportListener {
       plays.flags[user] & PlayFlag.CLOSED_EARLY ||
       (this.#plan.close === Close.SERVER && isSaid)
     ) {
-      this.#endStream(user, nowNs);
+      this.endStream(user, nowNs);
     } else if (plays.nextStep[user] <= end) {
       const isAwaited =
         plays.nextStep[user] === end && this.#plan.scripts.client.endAfterPeer[session] === 1;
@@ -164,7 +167,7 @@ export class Player implements TransportListener {
       this.#fates.onGivenUp(user, nowNs);
       return;
     }
-    if (this.#answers.quietDueNs(user) <= heardNs) this.#answers.onQuiet(user, nowNs);
+    if (this.#answers.silences.quietDueNs(user) <= heardNs) this.#answers.onQuiet(user, nowNs);
     if (this.#timers.timeoutDueNs(user) <= heardNs) {
       this.#fates.onWaitedTooLong(user, nowNs);
       return;
@@ -185,14 +188,15 @@ export class Player implements TransportListener {
     while (plays.stepDueNs[user] <= nowNs && !(plays.flags[user] & PlayFlag.ENDED)) {
       if (plays.nextStep[user] >= end) {
         // Everything is said; the end waits for the answers even in an open loop.
-        if (plays.openStage[user] > end) this.#endStream(user, nowNs);
+        if (plays.openStage[user] > end) this.endStream(user, nowNs);
         return;
       }
-      this.#playMessage(user, nowNs);
+      if (!this.playMessage(user, nowNs)) return;
     }
   }
 
-  #playMessage(user: number, nowNs: number): void {
+  /** The next message is due. @returns whether there may be more to play */
+  protected playMessage(user: number, nowNs: number): boolean {
     const plays = this.#plays;
     const step = plays.nextStep[user];
     const dueNs = plays.stepDueNs[user];
@@ -204,10 +208,11 @@ export class Player implements TransportListener {
     // The server may have said it all before it was asked (both sides talking).
     this.#answers.judgeAgain(user, nowNs);
     if (plays.stepDueNs[user] === NEVER_NS) this.#pacer.onTrigger(user, dueNs);
+    return true;
   }
 
   /** Our stream ends as the script, or `--close`, wants it. */
-  #endStream(user: number, nowNs: number): void {
+  protected endStream(user: number, nowNs: number): void {
     const plays = this.#plays;
     const { close, scripts } = this.#plan;
     const session = plays.session[user];

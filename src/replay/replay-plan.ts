@@ -5,6 +5,7 @@ import type { ClientPlan } from '../schedule/client-connections.ts';
 import type { RunShare } from '../schedule/run-share.ts';
 import type { Scripts } from '../session/script/scripts.ts';
 import type { TransportPlan } from '../transport/transport-plan.ts';
+import type { RewriteColumns } from './rewrite-columns.ts';
 
 /** What says when a step is due: the client's think time, the recorded schedule, or nothing. */
 export const Pace = { THINK: 0, SCHEDULE: 1, NONE: 2 } as const;
@@ -56,4 +57,17 @@ export interface ReplayPlan extends TransportPlan {
   readonly answersAll?: boolean;
   /** Rows of `scripts`: 1 where the SYN does not offer SACK, whatever `syn` says; absent: nowhere. */
   readonly isSackLeftOut?: Uint8Array;
+  /** Where modules change what is said. */
+  readonly rewriting?: RewritingPlan;
+}
+
+/** What modules change, and how far they may go. */
+export interface RewritingPlan {
+  readonly columns: RewriteColumns;
+  /** Whether some answers are read, so that whole packets are needed. */
+  readonly readsAnswers: boolean;
+  /** How long a message may wait for what its module does not know yet. */
+  readonly bindTimeoutNs: number;
+  /** At most so many octets of an answer are kept for a module. */
+  readonly answerBytesMax: number;
 }

@@ -25,7 +25,8 @@ import { RECORDED_STREAM_BYTES_PER_USER, RecordedStream } from '../transport/rec
 import { TcpTransport, TRANSPORT_BYTES_PER_USER } from '../transport/tcp-transport.ts';
 import { AnswerCheck } from './answer-check.ts';
 import { CLIENT_ROW_BYTES } from './client-starts.ts';
-import { Conversations } from './conversations.ts';
+import { Conversations, type RewritingEnds } from './conversations.ts';
+import { type ModuleParts, rewritingOf } from './module-parts.ts';
 import { octetsNeeded } from './octets-needed.ts';
 import { PLAY_BYTES_PER_USER, PlayTable } from './play-table.ts';
 import { type PreparedSessions, prepareSessions } from './prepared-sessions.ts';
@@ -51,12 +52,15 @@ export class Replay extends Conversations implements PacketSink {
   readonly transport: TcpTransport;
   readonly plays: PlayTable;
   readonly counters: Float64Array;
+  /** Where modules change what is said; else null. */
+  readonly rewriting: RewritingEnds | null;
 
   readonly #intake: PacketIntake;
 
   /**
    * @param prepared what threads share; made here where nobody has made it
    * @param figures where figures of classes of requests and of differences go
+   * @param modules who writes, where the plan is rewriting
    */
   constructor(
     plan: ReplayPlan,
@@ -67,6 +71,7 @@ export class Replay extends Conversations implements PacketSink {
     counters: Float64Array,
     prepared: PreparedSessions = prepareSessions(plan, capture),
     figures: ExchangeFigures = createExchangeFigures(prepared.exchanges.classNames.length),
+    modules: ModuleParts | null = null,
   ) {
     const { perClient } = plan;
     const connections =
@@ -75,7 +80,12 @@ export class Replay extends Conversations implements PacketSink {
         : new ClientConnections({ ...plan, perClient });
     const plays = new PlayTable(connections.count);
     const stages = new Stages(plan.scripts, prepared.stages, prepared.exchanges);
-    const stream = new RecordedStream(plan.scripts, capture, plays.session, prepared.segments);
+    const recorded = new RecordedStream(plan.scripts, capture, plays.session, prepared.segments);
+    const rewriting =
+      modules === null
+        ? null
+        : rewritingOf(plan, { modules, recorded, plays, connections, capture, counters });
+    const stream = rewriting?.stream ?? recorded;
     const times = new PlaySendTimes(plays, stages, stream, latency);
     const owners = new Owners(plan.pool);
     const transport = new TcpTransport(
@@ -87,7 +97,9 @@ export class Replay extends Conversations implements PacketSink {
       times,
       receiver.data,
       counters,
-      octetsNeeded(prepared.exchanges) > PREFIX_BYTES ? new HeldOctets() : null,
+      octetsNeeded(prepared.exchanges, plan.rewriting?.readsAnswers) > PREFIX_BYTES
+        ? new HeldOctets()
+        : null,
     );
     const classes = figures.classes === null ? null : new ClassRecorder(figures.classes);
     const differences = new DifferenceRecorder(figures.differences);
@@ -102,8 +114,10 @@ export class Replay extends Conversations implements PacketSink {
       latency,
       counters,
       classes,
+      ...(rewriting === null ? {} : { rewriting }),
       ...(plan.check === Check.OFF ? {} : { answerListener: new AnswerCheck(plan.check, checked) }),
     });
+    this.rewriting = rewriting;
     this.connections = connections;
     this.transport = transport;
     this.plays = plays;

@@ -40,7 +40,7 @@ export class UserTimers {
     if (isConnected && plays.stepDueNs[user] < dueNs && !this.#isEndBlocked(user)) {
       dueNs = plays.stepDueNs[user];
     }
-    const quietNs = this.#answers.quietDueNs(user);
+    const quietNs = this.#answers.silences.quietDueNs(user);
     if (quietNs < dueNs) dueNs = quietNs;
     const timeoutNs = this.timeoutDueNs(user);
     if (timeoutNs < dueNs) dueNs = timeoutNs;
@@ -78,7 +78,7 @@ export class UserTimers {
       this.#answers.isExpecting(user) ||
       this.#transport.isOutstanding(user);
     if (!isExpecting) return NEVER_NS;
-    return plays.progressNs[user] + this.#timeoutNs + this.#answers.recordedWaitNs(user);
+    return plays.progressNs[user] + this.#timeoutNs + this.#answers.silences.recordedWaitNs(user);
   }
 
   /** Whether only answers are waited for before the stream ends. */

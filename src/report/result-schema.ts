@@ -124,6 +124,7 @@ const exchanges = z
     sent: number,
     answered: number,
     unanswered: number,
+    skipped: later,
     unsent: later,
     unsolicited: later,
     mismatched: number,
@@ -271,6 +272,14 @@ export const RESULT: z.ZodType<RunResult> = z
     users: ledger,
     clients: z.looseObject(ledgerParts).nullable().default(null),
     exchanges,
+    rewriting: z
+      .looseObject({
+        messages: number,
+        unbound: number,
+        answersRead: number,
+        answersReadInPart: number,
+      })
+      .default({ messages: 0, unbound: 0, answersRead: 0, answersReadInPart: 0 }),
     answerRules: counts,
     packets,
     bytes: z.looseObject({ sent: number, received: number, planned: later, ofCompleted: later }),

@@ -200,6 +200,8 @@ function loadRows(result: RunResult, width: number): string[] {
   ];
   const kinds = classesText(result);
   if (kinds !== null) rows.splice(2, 0, ['requests', kinds]);
+  const written = rewritingText(result);
+  if (written !== null) rows.push(['rewritten', written]);
   if (embedded !== null) {
     rows.push([
       'checked',
@@ -211,13 +213,24 @@ function loadRows(result: RunResult, width: number): string[] {
   return rows.flatMap(([label, text]) => row(label, text, width));
 }
 
+/** What modules have changed; null where they have not. */
+function rewritingText({ rewriting }: RunResult): string | null {
+  const { messages, unbound, answersRead, answersReadInPart } = rewriting;
+  if (messages + unbound + answersRead === 0) return null;
+  const parts = [`${formatCount(messages)} requests`, `${formatCount(answersRead)} answers read`];
+  if (answersReadInPart > 0) parts.push(`${formatCount(answersReadInPart)} of them in part`);
+  if (unbound > 0) parts.push(`${formatCount(unbound)} sent before all was known`);
+  return parts.map(whole).join(', ');
+}
+
 /** How many, how fast; and how fast they would be with answers as recorded. */
 function dueText({ exchanges, rates }: RunResult): string {
-  const { intended, unsent } = exchanges;
+  const { intended, unsent, skipped } = exchanges;
   const parts = [
     `${formatCount(intended)} requests`,
     `${formatRate(rates.due)} (as recorded: ${formatRate(rates.recorded)})`,
   ];
+  if (skipped > 0) parts.push(`${formatCount(skipped)} left out by a module`);
   if (unsent > 0) parts.push(`${formatCount(unsent)} never sent`);
   return parts.map(whole).join(', ');
 }

@@ -159,7 +159,8 @@ export function simulate(options: SimulationOptions): SimulationResult {
   return { counters, endNs, target, replay, link, latency, clientBytes, serverBytes };
 }
 
-function run(
+/** Takes turns until the engine and the server have nothing to do any more. @returns when that is */
+export function run(
   replay: Replay,
   target: EmbeddedTarget,
   link: FaultyLink,

@@ -1,0 +1,54 @@
+/** A message while a module writes it (`MessageWriter`): one for a whole thread. */
+import type { MessageWriter } from '../rewrite/module.ts';
+
+const CAPACITY_MIN = 4096;
+
+/** What has been written so far, in memory that is used again for the next message. */
+export class MessageDraft implements MessageWriter {
+  recorded = new Uint8Array(0);
+  isLate = false;
+  /** Octets that were written: the first `bytes` of `octets`. */
+  octets = new Uint8Array(CAPACITY_MIN);
+  bytes = 0;
+  /** Why the module has failed, where it said so. */
+  reason = '';
+
+  /** Another message is to be written. */
+  begin(recorded: Uint8Array<ArrayBuffer>, isLate: boolean): void {
+    this.recorded = recorded;
+    this.isLate = isLate;
+    this.bytes = 0;
+    this.reason = '';
+  }
+
+  /** @throws RangeError where the message has no such octets */
+  copy(from: number, to: number): void {
+    const { recorded } = this;
+    const isWithin = Number.isInteger(from) && Number.isInteger(to) && from >= 0 && from <= to;
+    if (!isWithin || to > recorded.length) {
+      throw new RangeError(`copy(${from}, ${to}) of a message of ${recorded.length} octets`);
+    }
+    this.#append(from === 0 && to === recorded.length ? recorded : recorded.subarray(from, to));
+  }
+
+  /** @throws TypeError where it is given no octets */
+  put(octets: Uint8Array): void {
+    if (!(octets instanceof Uint8Array)) throw new TypeError('put is given no Uint8Array');
+    this.#append(octets);
+  }
+
+  fail(reason: string): void {
+    this.reason = String(reason);
+  }
+
+  #append(octets: Uint8Array): void {
+    const end = this.bytes + octets.length;
+    if (end > this.octets.length) {
+      const grown = new Uint8Array(Math.max(end, 2 * this.octets.length));
+      grown.set(this.octets.subarray(0, this.bytes));
+      this.octets = grown;
+    }
+    this.octets.set(octets, this.bytes);
+    this.bytes = end;
+  }
+}

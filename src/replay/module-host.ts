@@ -1,0 +1,319 @@
+/**
+ * The modules of a thread: asked for messages, told of answers. Modules may be anybody's: whatever they
+ * throw, and whatever they return that makes no sense, ends the connection that it was for, under a
+ * reason of its own, and nothing else.
+ */
+import { Counter } from '../measure/counters.ts';
+import { type ProtocolModule, RewriteOutcome } from '../rewrite/module.ts';
+import type { RewrittenStream } from '../transport/rewritten-stream.ts';
+import { MessageDraft } from './message-draft.ts';
+import type { ModuleClient, ModuleClients } from './module-clients.ts';
+import type { PlayTable } from './play-table.ts';
+import type { RecordedTexts } from './recorded-text.ts';
+import { planOf, type RewriteColumns, RewriteMark, textOf } from './rewrite-columns.ts';
+import { rowOf } from './stage-columns.ts';
+
+/** Recorded messages that are written anew are kept in memory; beyond so many octets from the start again. */
+const RECORDED_BYTES_MAX = 64 << 20;
+/** Different texts of failures that are kept. */
+const FAILURES_MAX = 3;
+
+/** What came of asking for a message. */
+export const Written = {
+  /** The stream has it, of whatever length. */
+  READY: 0,
+  WAIT: 1,
+  /** It is left out. */
+  SKIP: 2,
+  /** The module has failed; the user ends. */
+  FAILED: 3,
+  /** The memory for what is written is used up; the user ends. */
+  NO_ROOM: 4,
+} as const;
+export type Written = (typeof Written)[keyof typeof Written];
+
+/** A session as its module plays it in this thread. */
+interface PlannedSession {
+  readonly place: number;
+  readonly module: ProtocolModule;
+  readonly plan: unknown;
+}
+
+/** A user's connection while a module has to do with it. */
+export interface Engagement {
+  readonly planned: PlannedSession;
+  /** What the module keeps for it. */
+  readonly connection: unknown;
+  readonly client: ModuleClient;
+  /** When the next message was due that the module lets wait; NaN while none does. */
+  waitsSinceNs: number;
+  /** Exchanges of the script that were left out, or belong to what the module says itself. */
+  leftOut: number;
+  /** Whether the module has failed here. */
+  hasFailed: boolean;
+}
+
+/** What a module says in a dialogue, after it was looked at. */
+export interface CheckedStep {
+  readonly taken: number;
+  readonly send: Uint8Array | null;
+  /** Counted from the session's first message; -1 while the dialogue goes on. */
+  readonly resumeAt: number;
+}
+
+/** Asks the modules of one thread. */
+export class ModuleHost {
+  /** Texts of failures, the first few different ones, and how often each came. */
+  readonly failures = new Map<string, number>();
+  readonly #columns: RewriteColumns;
+  readonly #modules: readonly ProtocolModule[];
+  readonly #plays: PlayTable;
+  readonly #texts: RecordedTexts;
+  readonly #firstMessage: Uint32Array;
+  readonly #clients: ModuleClients;
+  readonly #stream: RewrittenStream;
+  readonly #counters: Float64Array;
+  readonly #draft = new MessageDraft();
+  readonly #planned = new Map<number, PlannedSession>();
+  readonly #engaged: (Engagement | undefined)[];
+  /** Recorded messages, by their rows. */
+  readonly #recorded = new Map<number, Uint8Array<ArrayBuffer>>();
+  #recordedBytes = 0;
+
+  constructor(
+    columns: RewriteColumns,
+    parts: {
+      readonly modules: readonly ProtocolModule[];
+      readonly plays: PlayTable;
+      readonly texts: RecordedTexts;
+      readonly firstMessage: Uint32Array;
+      readonly clients: ModuleClients;
+      readonly stream: RewrittenStream;
+      readonly counters: Float64Array;
+    },
+  ) {
+    this.#columns = columns;
+    this.#modules = parts.modules;
+    this.#plays = parts.plays;
+    this.#texts = parts.texts;
+    this.#firstMessage = parts.firstMessage;
+    this.#clients = parts.clients;
+    this.#stream = parts.stream;
+    this.#counters = parts.counters;
+    const users = parts.plays.session.length;
+    this.#engaged = new Array<Engagement | undefined>(users).fill(undefined);
+  }
+
+  /** Whether a message of the user's session is written anew. */
+  isWritten(user: number, message: number): boolean {
+    return (this.#marks(user, message) & RewriteMark.WRITE) !== 0;
+  }
+
+  /** Whether a stage of the user's session is read. */
+  isRead(user: number, stage: number): boolean {
+    return (this.#marks(user, stage) & RewriteMark.READ) !== 0;
+  }
+
+  #marks(user: number, row: number): number {
+    return this.#columns.marks[rowOf(this.#plays.session[user], row)];
+  }
+
+  /** Whether the module talks to the server first. */
+  hasDialogue(user: number): boolean {
+    return this.#columns.dialogue[this.#plays.session[user]] !== 0;
+  }
+
+  /** The user's connection, as far as its module has had to do with it. */
+  engagementOf(user: number): Engagement | undefined {
+    return this.#engaged[user];
+  }
+
+  /** The user has ended. */
+  forget(user: number): void {
+    this.#stream.forget(user);
+    const engaged = this.#engaged[user];
+    if (engaged === undefined) return;
+    engaged.client.waiting.delete(user);
+    this.#engaged[user] = undefined;
+  }
+
+  /** The user's connection, which begins for its module where it has not yet; null where that fails. */
+  engage(user: number): Engagement | null {
+    const known = this.#engaged[user];
+    if (known !== undefined) return known.hasFailed ? null : known;
+    const session = this.#plays.session[user];
+    let engaged: Engagement;
+    try {
+      engaged = this.#begin(user, session);
+    } catch (error) {
+      this.#note(this.#modules[this.#columns.module[session] - 1], textOf(error));
+      return null;
+    }
+    this.#engaged[user] = engaged;
+    return engaged;
+  }
+
+  #begin(user: number, session: number): Engagement {
+    const planned = this.#plannedOf(session);
+    const { place, module, plan } = planned;
+    const client = this.#clients.of(user);
+    let state = client.states.get(place);
+    if (state === undefined) {
+      state = module.client(client.info);
+      client.states.set(place, state);
+    }
+    const connection = module.connection(state, plan);
+    return { planned, connection, client, waitsSinceNs: Number.NaN, leftOut: 0, hasFailed: false };
+  }
+
+  #plannedOf(session: number): PlannedSession {
+    const known = this.#planned.get(session);
+    if (known !== undefined) return known;
+    const found = planOf(this.#modules, this.#texts.of(session));
+    if (found === null || found.place + 1 !== this.#columns.module[session]) {
+      throw new Error(`plans session ${session} otherwise than before the run`);
+    }
+    const module = this.#modules[found.place];
+    const planned = { place: found.place, module, plan: found.plan.plan };
+    this.#planned.set(session, planned);
+    return planned;
+  }
+
+  /** Asks for a message that is due. @param isLate whether it may not wait any longer */
+  write(user: number, message: number, isLate: boolean): Written {
+    const engaged = this.engage(user);
+    if (engaged === null) return Written.FAILED;
+    const { module } = engaged.planned;
+    const draft = this.#draft;
+    const session = this.#plays.session[user];
+    const recorded = this.#recordedOf(session, message);
+    draft.begin(recorded, isLate);
+    let outcome: RewriteOutcome | undefined;
+    try {
+      outcome = module.rewrite?.(engaged.connection, message - this.#firstMessage[session], draft);
+    } catch (error) {
+      return this.#failed(engaged, textOf(error));
+    }
+    switch (outcome) {
+      case RewriteOutcome.READY:
+        return this.#keep(user, message, recorded.length);
+      case RewriteOutcome.SKIP:
+        return this.#leaveOut(user, message, recorded.length);
+      case RewriteOutcome.WAIT:
+        return isLate
+          ? this.#failed(engaged, `still waits at message ${message}, although it is late`)
+          : Written.WAIT;
+      case RewriteOutcome.FAIL:
+        return this.#failed(engaged, draft.reason || 'failed without saying why');
+      default:
+        return this.#failed(engaged, `rewrite has returned ${String(outcome)}`);
+    }
+  }
+
+  #keep(user: number, message: number, recordedBytes: number): Written {
+    const { octets, bytes } = this.#draft;
+    if (bytes === 0) return this.#leaveOut(user, message, recordedBytes);
+    if (!this.#stream.write(user, message, octets, bytes)) return Written.NO_ROOM;
+    this.#counters[Counter.MESSAGES_REWRITTEN]++;
+    this.#counters[Counter.OCTETS_PLANNED] += bytes - recordedBytes;
+    return Written.READY;
+  }
+
+  #leaveOut(user: number, message: number, recordedBytes: number): Written {
+    this.#stream.write(user, message, this.#draft.octets, 0);
+    this.#counters[Counter.OCTETS_PLANNED] -= recordedBytes;
+    return Written.SKIP;
+  }
+
+  /** A stage that is read is over. @returns whether the module has taken it */
+  onAnswer(user: number, stage: number, octets: Uint8Array, isWhole: boolean): boolean {
+    const engaged = this.engage(user);
+    if (engaged === null) return false;
+    const { module } = engaged.planned;
+    const place = stage - this.#firstMessage[this.#plays.session[user]];
+    this.#counters[Counter.ANSWERS_READ]++;
+    if (!isWhole) this.#counters[Counter.ANSWERS_READ_PART]++;
+    try {
+      module.onAnswer?.(engaged.connection, place, octets, isWhole);
+    } catch (error) {
+      this.#failed(engaged, textOf(error));
+      return false;
+    }
+    return true;
+  }
+
+  /**
+   * The module's turn in a dialogue.
+   * @param octets what the server has said and was not taken yet
+   * @returns null where it has failed
+   */
+  dialogue(user: number, octets: Uint8Array): CheckedStep | null {
+    const engaged = this.engage(user);
+    if (engaged === null) return null;
+    let step: unknown;
+    try {
+      step = engaged.planned.module.dialogue?.(engaged.connection, octets);
+    } catch (error) {
+      this.#failed(engaged, textOf(error));
+      return null;
+    }
+    const session = this.#plays.session[user];
+    const messages = this.#firstMessage[session + 1] - this.#firstMessage[session];
+    const checked = checkStep(step, octets.length, messages);
+    if (typeof checked !== 'string') return checked;
+    this.#failed(engaged, checked);
+    return null;
+  }
+
+  /** What the server said in a dialogue cannot be shown to the module. */
+  failDialogue(user: number, reason: string): void {
+    const engaged = this.engage(user);
+    if (engaged !== null) this.#failed(engaged, reason);
+  }
+
+  #failed(engaged: Engagement, reason: string): Written {
+    engaged.hasFailed = true;
+    this.#note(engaged.planned.module, reason);
+    return Written.FAILED;
+  }
+
+  #note({ name }: ProtocolModule, reason: string): void {
+    const text = `${name}: ${reason.split('\n', 1)[0]}`;
+    const before = this.failures.get(text);
+    if (before === undefined && this.failures.size >= FAILURES_MAX) return;
+    this.failures.set(text, (before ?? 0) + 1);
+  }
+
+  #recordedOf(session: number, message: number): Uint8Array<ArrayBuffer> {
+    const known = this.#recorded.get(message);
+    if (known !== undefined) return known;
+    const octets = this.#texts.message(session, message);
+    if (this.#recordedBytes + octets.length > RECORDED_BYTES_MAX) {
+      this.#recorded.clear();
+      this.#recordedBytes = 0;
+    }
+    this.#recorded.set(message, octets);
+    this.#recordedBytes += octets.length;
+    return octets;
+  }
+}
+
+/** What a module has returned from `dialogue`, or what is wrong with it. */
+function checkStep(step: unknown, bytes: number, messages: number): CheckedStep | string {
+  if (typeof step !== 'object' || step === null) return `dialogue has returned ${String(step)}`;
+  const { taken, send, resumeAt, fail } = step as Readonly<Record<string, unknown>>;
+  if (fail !== undefined) return String(fail);
+  if (!isWithin(taken, bytes)) return `dialogue has taken ${String(taken)} of ${bytes} octets`;
+  if (send !== undefined && !(send instanceof Uint8Array)) return 'dialogue sends no Uint8Array';
+  if (resumeAt !== undefined && !isWithin(resumeAt, messages)) {
+    return `dialogue ends at message ${String(resumeAt)} of ${messages}`;
+  }
+  return {
+    taken,
+    send: send === undefined || send.length === 0 ? null : send,
+    resumeAt: resumeAt ?? -1,
+  };
+}
+
+const isWithin = (value: unknown, max: number): value is number =>
+  Number.isInteger(value) && Number(value) >= 0 && Number(value) <= max;

@@ -1,0 +1,60 @@
+/** What the modules of a thread are given to do their work with. */
+import { assert } from '../base/assert.ts';
+import type { ProtocolModule } from '../rewrite/module.ts';
+import type { ClientConnections } from '../schedule/client-connections.ts';
+import type { UserConnections } from '../schedule/connections.ts';
+import { MessageArena } from '../transport/message-arena.ts';
+import type { CaptureBytes } from '../transport/ports.ts';
+import type { RecordedStream } from '../transport/recorded-stream.ts';
+import { RewrittenStream } from '../transport/rewritten-stream.ts';
+import type { RewritingEnds } from './conversations.ts';
+import { ModuleClients } from './module-clients.ts';
+import { ModuleHost } from './module-host.ts';
+import type { PlayTable } from './play-table.ts';
+import { RecordedTexts } from './recorded-text.ts';
+import type { ReplayPlan } from './replay-plan.ts';
+import { surveyAll } from './rewrite-columns.ts';
+
+/** The modules of a run, in this thread, and where they write. */
+export interface ModuleParts {
+  /** In the order of the plan's columns. */
+  readonly modules: readonly ProtocolModule[];
+  /** The sender's arena. */
+  readonly arena: Uint8Array;
+  /** Wall clock in ms since 1970. */
+  nowMs(): number;
+}
+
+/** The rewriting ends of one thread's conversations. */
+export function rewritingOf(
+  plan: ReplayPlan,
+  given: {
+    readonly modules: ModuleParts;
+    readonly recorded: RecordedStream;
+    readonly plays: PlayTable;
+    readonly connections: UserConnections | ClientConnections;
+    readonly capture: CaptureBytes;
+    readonly counters: Float64Array;
+  },
+): RewritingEnds {
+  const { rewriting, scripts } = plan;
+  assert(rewriting !== undefined, 'modules write where the plan says so');
+  const { modules, recorded, plays, connections, capture, counters } = given;
+  const { columns } = rewriting;
+  const arena = new MessageArena(modules.arena);
+  const users = plays.session.length;
+  const stream = new RewrittenStream(users, recorded, scripts.client, columns.module, arena);
+  const texts = new RecordedTexts(scripts, (offset, into) => capture.read(offset, into));
+  surveyAll(modules.modules, columns.surveyed, texts);
+  const host = new ModuleHost(columns, {
+    modules: modules.modules,
+    plays,
+    texts,
+    firstMessage: scripts.client.firstMessage,
+    clients: new ModuleClients(plan, connections, () => modules.nowMs()),
+    stream,
+    counters,
+  });
+  const { bindTimeoutNs, answerBytesMax } = rewriting;
+  return { host, stream, arena, bindTimeoutNs, answerBytesMax };
+}

@@ -1,0 +1,252 @@
+/**
+ * What the modules of a run want with its sessions: which messages are written anew, which answers are
+ * read. Asked once, before the run, and kept in columns for all threads; what a module keeps for a
+ * session besides (`SessionPlan.plan`) each thread asks for again, when it first plays that session.
+ */
+import { assert } from '../base/assert.ts';
+import { ReplayError } from '../base/errors.ts';
+import type { ProtocolModule, RecordedSession, SessionPlan } from '../rewrite/module.ts';
+import type { Scripts } from '../session/script/scripts.ts';
+import type { ReadOctets } from '../session/script/stream-view.ts';
+import { RecordedTexts } from './recorded-text.ts';
+import { rowOf } from './stage-columns.ts';
+
+/** What is done with a message; bits. */
+export const RewriteMark = {
+  /** It is written anew. */
+  WRITE: 1,
+  /** The stage before it is read. */
+  READ: 2,
+} as const;
+
+/** A column of modules has 8 bits, and 0 is none. */
+const MODULES_MAX = 255;
+
+/** In shared memory; it can be posted to threads. */
+export interface RewriteColumns {
+  /** A row a session: its module, a place in the run's list, from 1; 0 where none wants it. */
+  readonly module: Uint8Array;
+  /** A row a session: 1 where its module talks to the server itself before the recording is taken up. */
+  readonly dialogue: Uint8Array;
+  /** Rows of the sessions that modules were shown before the first plan, ascending. */
+  readonly surveyed: Uint32Array;
+  /** A row a stage (`rowOf`): bits of RewriteMark, of the stage and the message behind it. */
+  readonly marks: Uint8Array;
+}
+
+/** What modules have planned, in numbers and names. */
+export interface RewriteFacts {
+  /** Sessions that have a module, by its name. */
+  readonly sessions: ReadonlyMap<string, number>;
+  readonly messages: number;
+  readonly stages: number;
+  readonly dialogues: number;
+  /** Of one session's messages that are written anew: the octets that the longest has. */
+  readonly longestBytes: number;
+  /** Rows of sessions that cannot be played, by module and reason. */
+  readonly refused: ReadonlyMap<string, readonly number[]>;
+}
+
+/** Columns, and what they hold in short. */
+export interface RewritePlan {
+  readonly columns: RewriteColumns;
+  readonly facts: RewriteFacts;
+}
+
+/**
+ * Asks the modules about each of the sessions, one a step: between steps the caller may do something else.
+ * @param sessions rows of the scripts
+ * @throws ReplayError ERR_MODULE_PLAN where a module throws, or its plan makes no sense
+ */
+export function* planRewrites(
+  scripts: Scripts,
+  sessions: Iterable<number>,
+  modules: readonly ProtocolModule[],
+  read: ReadOctets,
+): Generator<void, RewritePlan> {
+  assert(modules.length <= MODULES_MAX, 'a column of modules has 8 bits');
+  const texts = new RecordedTexts(scripts, read);
+  const rows = Uint32Array.from(sessions).sort();
+  const planner = new RewritePlanner(scripts, modules, rows);
+  for (const module of modules) {
+    if (module.survey === undefined) continue;
+    for (const session of rows) {
+      survey(module, texts.of(session));
+      yield;
+    }
+  }
+  for (const session of rows) {
+    planner.plan(texts.of(session));
+    yield;
+  }
+  return planner.finish();
+}
+
+/** Shows modules the sessions that they were shown before the run: in a thread of its own. */
+export function surveyAll(
+  modules: readonly ProtocolModule[],
+  sessions: Uint32Array,
+  texts: RecordedTexts,
+): void {
+  for (const module of modules) {
+    if (module.survey === undefined) continue;
+    for (const session of sessions) survey(module, texts.of(session));
+  }
+}
+
+function survey(module: ProtocolModule, session: RecordedSession): void {
+  try {
+    module.survey?.(session);
+  } catch (error) {
+    throw badPlan(module, session, textOf(error), error);
+  }
+}
+
+/** The plan of the first module that wants the session; null where none does. */
+export function planOf(
+  modules: readonly ProtocolModule[],
+  session: RecordedSession,
+): { readonly place: number; readonly plan: SessionPlan<unknown> } | null {
+  for (const [place, module] of modules.entries()) {
+    let plan: SessionPlan<unknown> | undefined;
+    try {
+      plan = module.plan(session);
+    } catch (error) {
+      throw badPlan(module, session, textOf(error), error);
+    }
+    if (plan === undefined) continue;
+    const fault = faultOf(plan, session, module);
+    if (fault !== null) throw badPlan(module, session, fault);
+    return { place, plan };
+  }
+  return null;
+}
+
+class RewritePlanner {
+  readonly #scripts: Scripts;
+  readonly #modules: readonly ProtocolModule[];
+  readonly #columns: RewriteColumns;
+  readonly #sessions = new Map<string, number>();
+  readonly #refused = new Map<string, number[]>();
+  #messages = 0;
+  #stages = 0;
+  #dialogues = 0;
+  #longestBytes = 0;
+
+  constructor(scripts: Scripts, modules: readonly ProtocolModule[], surveyed: Uint32Array) {
+    this.#scripts = scripts;
+    this.#modules = modules;
+    const { sessions } = scripts;
+    const stages = rowOf(sessions, scripts.client.messageEnd.length);
+    this.#columns = {
+      module: new Uint8Array(new SharedArrayBuffer(sessions)),
+      dialogue: new Uint8Array(new SharedArrayBuffer(sessions)),
+      marks: new Uint8Array(new SharedArrayBuffer(stages)),
+      surveyed,
+    };
+  }
+
+  plan(session: RecordedSession): void {
+    const planned = planOf(this.#modules, session);
+    if (planned === null) return;
+    const { place, plan } = planned;
+    const { name } = this.#modules[place];
+    const row = session.session;
+    if (plan.refused !== undefined) {
+      const reason = `${name}: ${plan.refused}`;
+      const rows = this.#refused.get(reason);
+      if (rows === undefined) this.#refused.set(reason, [row]);
+      else rows.push(row);
+      return;
+    }
+    this.#sessions.set(name, (this.#sessions.get(name) ?? 0) + 1);
+    const { module, dialogue, marks } = this.#columns;
+    const { firstMessage, messageEnd } = this.#scripts.client;
+    const first = firstMessage[row];
+    module[row] = place + 1;
+    if (plan.dialogueBefore !== undefined) {
+      dialogue[row] = 1;
+      this.#dialogues++;
+    }
+    for (const message of plan.rewrites) {
+      marks[rowOf(row, first + message)] |= RewriteMark.WRITE;
+      const start = message === 0 ? 0 : messageEnd[first + message - 1];
+      this.#longestBytes = Math.max(this.#longestBytes, messageEnd[first + message] - start);
+    }
+    for (const stage of plan.reads) marks[rowOf(row, first + stage)] |= RewriteMark.READ;
+    this.#messages += plan.rewrites.length;
+    this.#stages += plan.reads.length;
+  }
+
+  finish(): RewritePlan {
+    return {
+      columns: this.#columns,
+      facts: {
+        sessions: this.#sessions,
+        messages: this.#messages,
+        stages: this.#stages,
+        dialogues: this.#dialogues,
+        longestBytes: this.#longestBytes,
+        refused: this.#refused,
+      },
+    };
+  }
+}
+
+/** What is wrong with a plan; null if nothing is. Modules may be anybody's, and unchecked JavaScript. */
+function faultOf(
+  plan: SessionPlan<unknown>,
+  { messages }: RecordedSession,
+  module: ProtocolModule,
+): string | null {
+  const { rewrites, reads, dialogueBefore, refused } = plan as Partial<SessionPlan<unknown>>;
+  if (refused !== undefined) return typeof refused === 'string' ? null : 'refused is no text';
+  if (!isAscending(rewrites, messages)) {
+    return `rewrites are not ascending numbers of its ${messages} messages`;
+  }
+  if (!isAscending(reads, messages + 1)) {
+    return `reads are not ascending numbers of its ${messages + 1} stages`;
+  }
+  if (rewrites.length > 0 && module.rewrite === undefined) {
+    return 'it names messages to write, and has no function rewrite';
+  }
+  if (reads.length > 0 && module.onAnswer === undefined) {
+    return 'it names answers to read, and has no function onAnswer';
+  }
+  if (dialogueBefore === undefined) return null;
+  if (module.dialogue === undefined) return 'it wants a dialogue, and has no function dialogue';
+  const isMessage = Number.isInteger(dialogueBefore) && dialogueBefore >= 0;
+  return isMessage && dialogueBefore <= messages ? null : 'dialogueBefore is no message of it';
+}
+
+function isAscending(
+  numbers: readonly number[] | undefined,
+  end: number,
+): numbers is readonly number[] {
+  if (!Array.isArray(numbers)) return false;
+  return numbers.every(
+    (each: unknown, i) =>
+      Number.isInteger(each) &&
+      Number(each) >= 0 &&
+      Number(each) < end &&
+      (i === 0 || Number(each) > numbers[i - 1]),
+  );
+}
+
+const badPlan = (
+  { name }: ProtocolModule,
+  { session }: RecordedSession,
+  why: string,
+  cause?: unknown,
+): ReplayError =>
+  new ReplayError({
+    code: 'ERR_MODULE_PLAN',
+    kind: 'usage',
+    message: `module ${name}: plan of session ${session}: ${why}`,
+    hint: 'mend the module; docs/modules.md says what a plan is',
+    cause,
+  });
+
+/** Whatever was thrown, as one line. */
+export const textOf = (thrown: unknown): string =>
+  (thrown instanceof Error ? thrown.message : String(thrown)).split('\n', 1)[0];

@@ -1,0 +1,225 @@
+/**
+ * A player of users some of whose messages are written by modules: it asks for a message when that is due,
+ * lets it wait for what is not known yet, leaves it out, or ends the user; and lets a module talk to the
+ * server itself before the recording is taken up.
+ */
+import { NEVER_NS } from '../base/time.ts';
+import { Counter } from '../measure/counters.ts';
+import type { RewrittenStream } from '../transport/rewritten-stream.ts';
+import { TransportEvent } from '../transport/transport.ts';
+import type { AnswerOctets } from './answer-octets.ts';
+import { type CheckedStep, type Engagement, type ModuleHost, Written } from './module-host.ts';
+import { PlayFlag } from './play-table.ts';
+import { Player, type PlayerParts } from './player.ts';
+import type { ReadAnswers } from './read-answers.ts';
+import type { ReplayPlan } from './replay-plan.ts';
+
+/** What a player of rewritten sessions is made of besides. */
+export interface RewritingParts extends PlayerParts {
+  readonly answers: ReadAnswers;
+  readonly stream: RewrittenStream;
+  readonly host: ModuleHost;
+  readonly octets: AnswerOctets;
+  /** How long a message may wait for what its module does not know yet. */
+  readonly bindTimeoutNs: number;
+}
+
+/** Plays the scripts of users, as modules change them. */
+export class RewritingPlayer extends Player {
+  readonly #parts: RewritingParts;
+  readonly #accel: number;
+  #nowNs = 0;
+
+  constructor(plan: ReplayPlan, parts: RewritingParts) {
+    super(plan, parts);
+    this.#parts = parts;
+    this.#accel = plan.accel;
+    parts.answers.onRead = (user) => this.#onRead(user);
+  }
+
+  override onEvents(user: number, events: number, arrivedNs: number, nowNs: number): void {
+    this.#nowNs = nowNs;
+    super.onEvents(user, events, arrivedNs, nowNs);
+    if (events & TransportEvent.ACKED) {
+      this.#parts.stream.release(user, this.#parts.transport.ackedBytes(user));
+    }
+    this.#endFailed(user, nowNs);
+  }
+
+  override onDue(user: number, nowNs: number, heardNs: number): void {
+    this.#nowNs = nowNs;
+    super.onDue(user, nowNs, heardNs);
+    this.#endFailed(user, nowNs);
+  }
+
+  /** A module that fails when it is told of an answer ends the user as well. */
+  #endFailed(user: number, nowNs: number): void {
+    if (this.#parts.host.engagementOf(user)?.hasFailed !== true) return;
+    this.#parts.fates.endByModule(user, Counter.ABORTED_MODULE, nowNs);
+  }
+
+  // ---- messages ---------------------------------------------------------------------------
+
+  protected override playMessage(user: number, nowNs: number): boolean {
+    const { plays, host, fates, bindTimeoutNs } = this.#parts;
+    const message = plays.nextStep[user];
+    if (!host.isWritten(user, message)) return super.playMessage(user, nowNs);
+    const engaged = host.engagementOf(user);
+    const sinceNs = engaged?.waitsSinceNs ?? Number.NaN;
+    const isLate = nowNs >= sinceNs + bindTimeoutNs;
+    const written = host.write(user, message, isLate);
+    if (isLate) this.#parts.counters[Counter.MESSAGES_UNBOUND]++;
+    switch (written) {
+      case Written.READY:
+        this.#play(user, nowNs, sinceNs, () => super.playMessage(user, nowNs));
+        return true;
+      case Written.SKIP:
+        this.#play(user, nowNs, sinceNs, () => this.#leaveOut(user, message, nowNs));
+        return true;
+      case Written.WAIT:
+        this.#wait(user, nowNs);
+        return false;
+      default: {
+        const isFull = written === Written.NO_ROOM;
+        const reason = isFull ? Counter.ABORTED_REWRITE_MEMORY : Counter.ABORTED_MODULE;
+        fates.endByModule(user, reason, nowNs);
+        return false;
+      }
+    }
+  }
+
+  /** In an open loop what comes next is due as if the message had not waited. */
+  #play(user: number, nowNs: number, sinceNs: number, play: () => void): void {
+    const { plays, host, pacer } = this.#parts;
+    const engaged = host.engagementOf(user);
+    if (engaged !== undefined) this.#stopWaiting(user, engaged);
+    play();
+    const isMoved = pacer.isOpenLoop && !Number.isNaN(sinceNs);
+    if (isMoved && plays.stepDueNs[user] !== NEVER_NS) plays.stepDueNs[user] -= nowNs - sinceNs;
+  }
+
+  #wait(user: number, nowNs: number): void {
+    const { plays, host, bindTimeoutNs } = this.#parts;
+    const engaged = host.engagementOf(user);
+    if (engaged === undefined) return;
+    if (Number.isNaN(engaged.waitsSinceNs)) engaged.waitsSinceNs = plays.stepDueNs[user];
+    engaged.client.waiting.add(user);
+    plays.stepDueNs[user] = Math.max(nowNs, engaged.waitsSinceNs + bindTimeoutNs);
+  }
+
+  #stopWaiting(user: number, engaged: Engagement): void {
+    engaged.waitsSinceNs = Number.NaN;
+    engaged.client.waiting.delete(user);
+  }
+
+  /** Messages of the same client that wait are asked for again. */
+  #onRead(user: number): void {
+    const { plays, host, timers } = this.#parts;
+    const waiting = host.engagementOf(user)?.client.waiting;
+    if (waiting === undefined) return;
+    for (const row of waiting) {
+      plays.stepDueNs[row] = this.#nowNs;
+      if (row !== user) timers.wake(row, this.#nowNs);
+    }
+  }
+
+  /** The next message is left out, with its answer. */
+  #leaveOut(user: number, message: number, nowNs: number): void {
+    const { plays, stream, answers, timers, pacer, host, counters } = this.#parts;
+    const dueNs = plays.stepDueNs[user];
+    plays.nextStep[user] = message + 1;
+    stream.advance(user, message);
+    timers.onProgress(user, nowNs);
+    pacer.onPlayed(user, message, dueNs);
+    const exchanges = answers.onLeftOut(user, message, nowNs);
+    counters[Counter.EXCHANGES_SKIPPED] += exchanges;
+    const engaged = host.engagementOf(user);
+    if (engaged !== undefined) engaged.leftOut += exchanges;
+    if (plays.stepDueNs[user] === NEVER_NS) pacer.onTrigger(user, dueNs);
+  }
+
+  // ---- dialogues --------------------------------------------------------------------------
+
+  protected override onConnected(user: number, arrivedNs: number, nowNs: number): void {
+    super.onConnected(user, arrivedNs, nowNs);
+    const { plays, host } = this.#parts;
+    if (!host.hasDialogue(user)) return;
+    plays.flags[user] |= PlayFlag.DIALOGUE;
+    plays.stepDueNs[user] = NEVER_NS;
+    this.#talk(user, nowNs);
+  }
+
+  protected override onData(user: number): void {
+    const { plays, transport, octets, host } = this.#parts;
+    if (!(plays.flags[user] & PlayFlag.DIALOGUE)) {
+      super.onData(user);
+      return;
+    }
+    const { delivery } = transport;
+    do octets.add(user, delivery, 0, delivery.bytes);
+    while (transport.nextPiece());
+    if (octets.isWhole(user)) this.#talk(user, this.#nowNs);
+    else host.failDialogue(user, 'the server has said more than can be kept, or is at hand');
+    transport.expectMore(user);
+  }
+
+  protected override onPeerFin(user: number, arrivedNs: number, nowNs: number): void {
+    const { plays } = this.#parts;
+    if (!(plays.flags[user] & PlayFlag.DIALOGUE)) {
+      super.onPeerFin(user, arrivedNs, nowNs);
+      return;
+    }
+    plays.flags[user] |= PlayFlag.PEER_FIN | PlayFlag.CLOSED_EARLY;
+    this.endStream(user, nowNs);
+  }
+
+  /** The module has its turn as long as it takes something of what the server has said. */
+  #talk(user: number, nowNs: number): void {
+    const { plays, host, octets } = this.#parts;
+    for (;;) {
+      const said = octets.of(user);
+      const step = host.dialogue(user, said);
+      if (step === null) return;
+      const rest = said.length - step.taken;
+      octets.drop(user, step.taken);
+      if (step.send !== null && !this.#say(user, step.send)) return;
+      if (step.resumeAt >= 0) this.#resume(user, step, rest, nowNs);
+      if (step.taken === 0 || rest === 0 || !(plays.flags[user] & PlayFlag.DIALOGUE)) return;
+    }
+  }
+
+  #say(user: number, octets: Uint8Array): boolean {
+    const { stream, host, counters } = this.#parts;
+    if (stream.say(user, octets)) {
+      counters[Counter.OCTETS_PLANNED] += octets.length;
+      return true;
+    }
+    host.failDialogue(user, 'no room is left for what is written (--rewrite-memory)');
+    return false;
+  }
+
+  /** The recording is taken up. @param restBytes of the server's, which nobody has taken */
+  #resume(user: number, { resumeAt }: CheckedStep, restBytes: number, nowNs: number): void {
+    const { plays, stages, stream, answers, pacer, octets, host, counters } = this.#parts;
+    const session = plays.session[user];
+    const first = stages.first(session);
+    const message = first + resumeAt;
+    const recordedBytes = stream.recordedStart(user, message);
+    octets.forget(user);
+    plays.flags[user] &= ~PlayFlag.DIALOGUE;
+    if (restBytes > 0) counters[Counter.EXCHANGES_UNSOLICITED]++;
+    stream.resume(user, message);
+    plays.nextStep[user] = message;
+    const exchanges = answers.passTo(user, message);
+    counters[Counter.EXCHANGES_PLANNED] -= exchanges;
+    counters[Counter.OCTETS_PLANNED] -= recordedBytes;
+    const engaged = host.engagementOf(user);
+    if (engaged !== undefined) engaged.leftOut += exchanges;
+    if (!pacer.isOpenLoop) {
+      pacer.onTrigger(user, nowNs);
+      return;
+    }
+    const offsetNs = stages.offsetNs(session, message) - stages.offsetNs(session, first);
+    plays.stepDueNs[user] = Math.max(nowNs, plays.intendedNs[user] + offsetNs / this.#accel);
+  }
+}
