@@ -6,8 +6,6 @@ import { checkShape, type DocumentFault, jsonSchemaOf, type Shape } from './shap
 
 /** A rules file. Texts that are called templates may have places like `{{token}}`. */
 export interface HttpRules {
-  /** For editors: where the schema of this file lies. */
-  readonly $schema?: string;
   /** Whether cookies are those of the live server. Default: off. */
   readonly cookies?: 'off' | 'auto';
   /** What becomes of a request that needs a value which was never learnt. Default: recorded. */
@@ -294,7 +292,7 @@ const RULES: Shape = {
   is: 'object',
   says: 'Rules for HTTP: what is learnt from answers, and what requests say instead.',
   fields: {
-    $schema: { is: 'text' },
+    $schema: { is: 'text', says: 'For editors: where the schema of this file lies.' },
     cookies: {
       is: 'choice',
       says: 'auto: cookies are those that the live server sets.',

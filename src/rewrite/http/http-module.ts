@@ -1,0 +1,279 @@
+/**
+ * Rules for HTTP as a module: what recorded clients were told is found before the run, and during it
+ * requests are written with what their clients are told.
+ */
+import {
+  type ClientInfo,
+  type MessageWriter,
+  type ProtocolModule,
+  type RecordedSession,
+  RewriteOutcome,
+  type SessionPlan,
+} from '../module.ts';
+import { isHttp2, messageAt, readSession, type SessionText } from './exchanges.ts';
+import { fillRequest } from './fill.ts';
+import { learnFrom, requestMatcher } from './learn.ts';
+import { type AnswerPlan, AnswersOfConnection, answersToRead } from './live-answers.ts';
+import { templateNames } from './ready-rules.ts';
+import type { Edit } from './render.ts';
+import { placeOfRequest, planRequest, type ReadyRules, type RequestPlan } from './request-plan.ts';
+import type { HttpRules } from './rules.ts';
+import { sendFrom } from './send.ts';
+import { SiteTable } from './sites.ts';
+import { TemplateReader } from './template.ts';
+import { type Feed, HttpClient, RequestValues } from './values.ts';
+
+/** What the module is made of, in every thread the same; it can be sent to another thread. */
+export interface HttpSettings {
+  readonly rules: HttpRules;
+  /** By name; each has at least one row. */
+  readonly feeds: Readonly<Record<string, Feed>>;
+  /** Names of the environment that the rules use. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** A virtual client has all connections of a recorded one; else each is a client of its own. */
+  readonly perClient: boolean;
+  /** Virtual clients of the run. */
+  readonly clients: number;
+}
+
+/** A request that is written anew, and where it lies. */
+interface PlannedRequest extends RequestPlan {
+  readonly firstMessage: number;
+  readonly lastMessage: number;
+}
+
+/** What is done with a session. */
+export interface HttpPlan {
+  readonly session: number;
+  /** Where message `i` begins in the client's stream; one more for its end. */
+  readonly starts: readonly number[];
+  /** Requests that lie in a message, in their order. */
+  readonly requests: ReadonlyMap<number, readonly PlannedRequest[]>;
+  /** Answers in stages that are read, in their order. */
+  readonly answers: readonly AnswerPlan[];
+}
+
+/** A connection of a virtual client. */
+interface HttpConnection {
+  readonly client: HttpClient;
+  readonly plan: HttpPlan;
+  readonly answers: AnswersOfConnection;
+  /** Edits of requests of which messages are still to be written, by turn. */
+  readonly edits: Map<number, readonly Edit[]>;
+  /** Requests that are left out, by turn. */
+  readonly skipped: Set<number>;
+}
+
+/** The name of HTTP/1 among the protocols that are recognised. */
+const HTTP1 = 'http1';
+
+/** @throws TemplateFault where the rules were not checked */
+export const httpModule = (
+  settings: HttpSettings,
+): ProtocolModule<HttpPlan, HttpClient, HttpConnection> => new HttpModule(settings);
+
+class HttpModule implements ProtocolModule<HttpPlan, HttpClient, HttpConnection> {
+  readonly name = 'http';
+  readonly #rules: ReadyRules;
+  readonly #sites: SiteTable;
+  readonly #feeds: ReadonlyMap<string, Feed>;
+  readonly #settings: HttpSettings;
+
+  constructor(settings: HttpSettings) {
+    const { rules } = settings;
+    this.#settings = settings;
+    this.#feeds = new Map(Object.entries(settings.feeds));
+    const columns = (name: string) => this.#feeds.get(name)?.columns ?? null;
+    const reader = new TemplateReader(templateNames(rules, settings.environment, columns));
+    this.#rules = {
+      cookies: rules.cookies === 'auto',
+      send: (rules.send ?? []).map((each) => sendFrom(each, reader)),
+      skip: (rules.skip ?? []).map(({ when }) => requestMatcher(when)),
+    };
+    this.#sites = new SiteTable((rules.learn ?? []).map(learnFrom), this.#rules.cookies);
+  }
+
+  survey(session: RecordedSession): void {
+    if (this.#sites.isNeeded && session.protocol === HTTP1) {
+      this.#sites.add(this.#scopeOf(session), session);
+    }
+  }
+
+  plan(session: RecordedSession): SessionPlan<HttpPlan> | undefined {
+    if (isHttp2(session)) {
+      return this.#refusal(session, 'HTTP/2 cannot be rewritten: its headers are compressed');
+    }
+    if (session.protocol !== HTTP1) return undefined;
+    const sites = this.#sites.of(this.#scopeOf(session));
+    const text = readSession(session, true);
+    const requests: PlannedRequest[] = [];
+    for (const [turn, exchange] of text.exchanges.entries()) {
+      const input = { exchange, turn, session: session.session, stream: text.stream, sites };
+      const planned = planRequest(this.#rules, input);
+      if (planned === undefined) continue;
+      if ('refused' in planned) return this.#refusal(session, planned.refused);
+      const { firstMessage, lastMessage } = exchange;
+      requests.push({ ...planned, firstMessage, lastMessage });
+    }
+    if (isSkippedInPart(requests, text)) {
+      return this.#refusal(session, 'a request that is to be left out came together with others');
+    }
+    const own = sites.filter((site) => site.session === session.session);
+    const isAll = bringsForeignCookies(requests);
+    const answers = answersToRead(text.exchanges, own, isAll, (exchange) =>
+      placeOfRequest(this.#rules, exchange),
+    );
+    if (requests.length === 0 && answers.length === 0) return undefined;
+    const plan = {
+      ...{ session: session.session, starts: text.starts, answers },
+      requests: byMessage(requests),
+    };
+    const isWhole = this.#settings.rules.unbound === 'skip';
+    return {
+      plan,
+      rewrites: messagesOf(requests, text.starts, isWhole),
+      reads: [...new Set(answers.flatMap(({ stages }) => rangeOf(stages.first, stages.last)))],
+    };
+  }
+
+  client(info: ClientInfo): HttpClient {
+    return new HttpClient(info);
+  }
+
+  connection(client: HttpClient, plan: HttpPlan): HttpConnection {
+    const answers = new AnswersOfConnection(client, plan.answers);
+    return { client, plan, answers, edits: new Map(), skipped: new Set() };
+  }
+
+  onAnswer(connection: HttpConnection, stage: number, octets: Uint8Array, isWhole: boolean): void {
+    connection.answers.onStage(stage, octets, isWhole);
+  }
+
+  rewrite(connection: HttpConnection, message: number, out: MessageWriter): RewriteOutcome {
+    const { plan, edits, skipped } = connection;
+    const concerned = plan.requests.get(message) ?? [];
+    if (concerned.some(({ turn, isSkipped }) => isSkipped || skipped.has(turn))) {
+      return RewriteOutcome.SKIP;
+    }
+    for (const request of concerned) {
+      if (edits.has(request.turn)) continue;
+      const outcome = this.#fill(connection, request, out);
+      if (outcome === RewriteOutcome.SKIP) for (const { turn } of concerned) skipped.add(turn);
+      if (outcome !== RewriteOutcome.READY) return outcome;
+    }
+    const range = { from: plan.starts[message], to: plan.starts[message + 1] };
+    const isLastOf = (request: PlannedRequest) => request.lastMessage === message;
+    writeEdits(
+      concerned.flatMap(({ turn }) => edits.get(turn) ?? []),
+      range,
+      out,
+    );
+    for (const request of concerned) if (isLastOf(request)) edits.delete(request.turn);
+    return RewriteOutcome.READY;
+  }
+
+  #fill(connection: HttpConnection, plan: PlannedRequest, out: MessageWriter): RewriteOutcome {
+    const { client } = connection;
+    const { unbound = 'recorded' } = this.#settings.rules;
+    const of = { client, session: connection.plan.session, turn: plan.turn };
+    const values = new RequestValues(of, this.#feeds, this.#settings.clients);
+    const keepsRecorded = unbound === 'recorded';
+    const filled = fillRequest({ plan, client, values, isLate: out.isLate, keepsRecorded });
+    switch (filled.is) {
+      case 'wait':
+        return RewriteOutcome.WAIT;
+      case 'ready':
+        connection.edits.set(plan.turn, filled.edits);
+        return RewriteOutcome.READY;
+      default:
+        if (filled.is === 'unbound' && unbound === 'skip') return RewriteOutcome.SKIP;
+        out.fail(filled.what);
+        return RewriteOutcome.FAIL;
+    }
+  }
+
+  #scopeOf({ session, clientAddress }: RecordedSession): string {
+    return this.#settings.perClient ? clientAddress : String(session);
+  }
+
+  #refusal({ session }: RecordedSession, refused: string): SessionPlan<HttpPlan> {
+    const plan = { session, starts: [], requests: new Map(), answers: [] };
+    return { plan, rewrites: [], reads: [], refused };
+  }
+}
+
+function byMessage(
+  requests: readonly PlannedRequest[],
+): ReadonlyMap<number, readonly PlannedRequest[]> {
+  const rows = new Map<number, PlannedRequest[]>();
+  for (const request of requests) {
+    for (const message of rangeOf(request.firstMessage, request.lastMessage)) {
+      rows.set(message, [...(rows.get(message) ?? []), request]);
+    }
+  }
+  return rows;
+}
+
+/** Writes a message with the edits that begin in it; of others only what they leave out. */
+function writeEdits(
+  edits: readonly Edit[],
+  { from: start, to: end }: { readonly from: number; readonly to: number },
+  out: MessageWriter,
+): void {
+  let at = start;
+  for (const { from, to, text } of edits) {
+    // What is added at a boundary goes with the message before it.
+    const isAdded = from === to;
+    const begins = isAdded ? start < from && from <= end : start <= from && from < end;
+    if (!begins && (to <= start || from >= end)) continue;
+    out.copy(at - start, Math.max(from, at) - start);
+    if (begins && text !== '') out.put(Buffer.from(text, 'latin1'));
+    at = Math.min(Math.max(to, at), end);
+  }
+  out.copy(at - start, end - start);
+}
+
+/** Messages that edits may fall into; all of a request's where it may be left out. */
+function messagesOf(
+  requests: readonly PlannedRequest[],
+  starts: readonly number[],
+  isWhole: boolean,
+): number[] {
+  const messages = new Set<number>();
+  for (const { head, body, isSkipped, firstMessage, lastMessage } of requests) {
+    if (isSkipped || isWhole || body.length > 0) {
+      for (const each of rangeOf(firstMessage, lastMessage)) messages.add(each);
+    }
+    for (const { at } of head) {
+      const last = at.from === at.to ? at.from - 1 : at.to - 1;
+      for (const each of rangeOf(messageAt(starts, at.from), messageAt(starts, last))) {
+        messages.add(each);
+      }
+    }
+  }
+  return [...messages].sort((a, b) => a - b);
+}
+
+const rangeOf = (first: number, last: number): number[] =>
+  Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i);
+
+/** Whether of the requests of one message some are to be left out and others not. */
+function isSkippedInPart(requests: readonly PlannedRequest[], text: SessionText): boolean {
+  return requests.some(
+    ({ isSkipped, turn, firstMessage, lastMessage }) =>
+      isSkipped &&
+      text.exchanges.some(
+        (other, i) =>
+          i !== turn &&
+          other.firstMessage <= lastMessage &&
+          other.lastMessage >= firstMessage &&
+          !requests.some((request) => request.turn === i && request.isSkipped),
+      ),
+  );
+}
+
+/** Whether requests have cookies that the recorded server was not seen to set. */
+const bringsForeignCookies = (requests: readonly PlannedRequest[]): boolean =>
+  requests.some(({ head }) =>
+    head.some(({ value }) => value.is === 'cookies' && value.pairs.some((pair) => !pair.isServers)),
+  );

@@ -1,0 +1,112 @@
+/** What is taken from answers: the values that rules name. */
+import type { Answer } from './answers.ts';
+import { jsonPlace } from './json-places.ts';
+import { decodeUtf8, encodeUtf8, globMatcher } from './octet-text.ts';
+import { fieldOf, type RecordedRequest } from './recorded-requests.ts';
+import { jsonPathSteps, type LearnRule, type WhenRule } from './rules.ts';
+
+/** Finds a value in an answer, octets as text; undefined where it is not there. */
+export type Extractor = (answer: Answer) => string | undefined;
+
+/** A rule that is ready to be used. */
+export interface LearnFrom {
+  readonly name: string;
+  readonly when: RequestMatcher;
+  readonly extract: Extractor;
+  /** Undefined: by its length. */
+  readonly alias: boolean | undefined;
+}
+
+/** Whether a recorded request is meant. @param status of its recorded answer; undefined: not known */
+export type RequestMatcher = (request: RecordedRequest, status: number | undefined) => boolean;
+
+/** A rule made ready. */
+export const learnFrom = (rule: LearnRule): LearnFrom => ({
+  name: rule.name,
+  when: requestMatcher(rule.when ?? {}),
+  extract: extractorOf(rule.from),
+  alias: rule.alias,
+});
+
+function extractorOf(from: LearnRule['from']): Extractor {
+  const { header } = from;
+  if (from.json !== undefined) {
+    const steps = jsonPathSteps(from.json) ?? [];
+    return (answer) => jsonValue(answer.body(), steps);
+  }
+  const find = finderOf(from);
+  if (header === undefined) return (answer) => find(answer.body());
+  const name = header.toLowerCase();
+  return ({ fields }) => {
+    for (const field of fields) {
+      const found = field.name === name ? find(field.value) : undefined;
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  };
+}
+
+function finderOf({ regex, between }: LearnRule['from']): (text: string) => string | undefined {
+  if (regex !== undefined) {
+    const pattern = new RegExp(regex);
+    return (text) => {
+      const match = pattern.exec(text);
+      return match === null ? undefined : (match[1] ?? match[0]);
+    };
+  }
+  if (between === undefined) return (text) => text;
+  const [before, behind] = between.map(encodeUtf8);
+  return (text) => {
+    const found = text.indexOf(before);
+    if (found < 0) return undefined;
+    const from = found + before.length;
+    const to = text.indexOf(behind, from);
+    return to < 0 ? undefined : text.slice(from, to);
+  };
+}
+
+/** By its place in the text, so that numbers stay as they are written and a cut document may do. */
+function jsonValue(body: string, steps: readonly (string | number)[]): string | undefined {
+  const place = jsonPlace(body, steps);
+  if (place === null || place.addBefore !== undefined) return undefined;
+  const text = body.slice(place.from, place.to);
+  if (!text.startsWith('"')) return /^(?:[[{]|null$)/.test(text) ? undefined : text;
+  try {
+    return encodeUtf8(String(JSON.parse(decodeUtf8(text))));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Which requests a `when` means. */
+export function requestMatcher(when: WhenRule): RequestMatcher {
+  const method = when.method?.toUpperCase();
+  const path = when.path === undefined ? null : globMatcher(encodeUtf8(when.path));
+  const host = when.host === undefined ? null : globMatcher(when.host.toLowerCase());
+  const fitsStatus = statusMatcher(when.status);
+  return (request, status) =>
+    (method === undefined || request.method.toUpperCase() === method) &&
+    (path === null || path(request.path)) &&
+    (host === null || host(hostOf(request))) &&
+    (status === undefined || fitsStatus(status));
+}
+
+function statusMatcher(status: number | string | undefined): (status: number) => boolean {
+  if (status === undefined) return () => true;
+  const text = String(status).toLowerCase();
+  if (text.endsWith('xx')) return (each) => Math.floor(each / 100) === Number(text[0]);
+  return (each) => each === Number(text);
+}
+
+/** The host that a request is for, in small letters, without the port. */
+export const hostOf = ({ fields, target }: Pick<RecordedRequest, 'fields' | 'target'>): string =>
+  hostOfAuthority(
+    /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i.exec(target)?.[1] ?? fieldOf(fields, 'host') ?? '',
+  );
+
+/** `shop.test` of `Shop.test:80`. */
+export const hostOfAuthority = (authority: string): string =>
+  authority
+    .toLowerCase()
+    .replace(/:\d*$/, '')
+    .replace(/^\[(.*)\]$/, '$1');

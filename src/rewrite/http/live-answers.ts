@@ -1,0 +1,119 @@
+/** Reads the answers that a connection gets, as far as something is to be learnt from them. */
+import { type Answer, AnswerReader } from './answers.ts';
+import { type CookiePlace, parseSetCookie } from './cookie-jar.ts';
+import type { RecordedExchange } from './exchanges.ts';
+import type { Site } from './sites.ts';
+import type { HttpClient } from './values.ts';
+
+/** An answer in stages that are read. */
+export interface AnswerPlan {
+  /** What the framer calls it, by its request. */
+  readonly kind: number;
+  readonly stages: { readonly first: number; readonly last: number };
+  readonly sites: readonly Site[];
+  /** Where its request went. */
+  readonly place: CookiePlace;
+}
+
+/**
+ * Answers that have to be read: those that have a site, and those that lie before them in the same
+ * stages.
+ * @param isAll whether all answers of the session are read: they may set cookies
+ * @param placeOf where the request of an exchange goes
+ */
+export function answersToRead(
+  exchanges: readonly RecordedExchange[],
+  sites: readonly Site[],
+  isAll: boolean,
+  placeOf: (exchange: RecordedExchange) => CookiePlace,
+): readonly AnswerPlan[] {
+  const read = new Set<number>();
+  for (const [turn, { stages }] of exchanges.entries()) {
+    if (stages === undefined || !(isAll || sites.some(({ exchange }) => exchange === turn)))
+      continue;
+    let { first } = stages;
+    read.add(turn);
+    for (let before = turn - 1; before >= 0; before--) {
+      const other = exchanges[before]?.stages;
+      if (other === undefined || other.last < first) break;
+      first = Math.min(first, other.first);
+      read.add(before);
+    }
+  }
+  return exchanges.flatMap((exchange, turn) => {
+    const { request, stages } = exchange;
+    if (stages === undefined || !read.has(turn)) return [];
+    const own = sites.filter(({ exchange }) => exchange === turn);
+    return [{ kind: request.answerKind, stages, sites: own, place: placeOf(exchange) }];
+  });
+}
+
+/** The answers of one connection. */
+export class AnswersOfConnection {
+  readonly #client: HttpClient;
+  readonly #answers: readonly AnswerPlan[];
+  readonly #reader = new AnswerReader();
+  /** The next answer, and the stage that was read last. */
+  #next = 0;
+  #stage = -1;
+
+  constructor(client: HttpClient, answers: readonly AnswerPlan[]) {
+    this.#client = client;
+    this.#answers = answers;
+  }
+
+  /** @param isWhole whether these are all octets of the stage */
+  onStage(stage: number, octets: Uint8Array, isWhole: boolean): void {
+    // Answers whose stages have gone by will not come any more.
+    while ((this.#open?.stages.last ?? stage) < stage) this.#settle(null);
+    if (stage !== this.#stage + 1) this.#reader.clear();
+    this.#stage = stage;
+    this.#reader.add(octets);
+    for (
+      let open = this.#open;
+      open !== undefined && open.stages.first <= stage;
+      open = this.#open
+    ) {
+      if (this.#reader.isEmpty) break;
+      const answer = this.#reader.take(open.kind, !isWhole || open.stages.last <= stage);
+      if (answer === 'more') return;
+      if (answer === 'lost') {
+        this.#reader.clear();
+        break;
+      }
+      this.#settle(answer);
+    }
+    while ((this.#open?.stages.last ?? stage + 1) <= stage) this.#settle(null);
+    if (!isWhole) this.#reader.clear();
+  }
+
+  get #open(): AnswerPlan | undefined {
+    return this.#answers[this.#next];
+  }
+
+  /** Takes from the next answer what is wanted of it. @param answer null: it did not come */
+  #settle(answer: Answer | null): void {
+    const plan = this.#open;
+    this.#next++;
+    if (plan === undefined) return;
+    if (answer !== null) this.#learn(plan, answer);
+    for (const { id } of plan.sites) this.#client.settled.add(id);
+  }
+
+  #learn({ sites, place }: AnswerPlan, answer: Answer): void {
+    const { jar, info, values, aliases } = this.#client;
+    const cookies = new Map<string, string>();
+    for (const { name, value } of answer.fields) {
+      const cookie = name === 'set-cookie' ? parseSetCookie(value) : null;
+      if (cookie === null) continue;
+      jar.set(cookie, place, info.nowMs());
+      cookies.set(cookie.name, cookie.value);
+    }
+    for (const { rule, name, recorded } of sites) {
+      const value = rule === null ? cookies.get(name) : rule.extract(answer);
+      if (value === undefined) continue;
+      if (rule !== null) values.set(name, value);
+      if (recorded !== undefined) aliases.set(recorded, value);
+    }
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * Octets as text, one character an octet (ISO 8859-1): what requests and answers are searched and put
+ * together in. A text of a person's is made octets as UTF-8.
+ */
+
+const HEX = /^[0-9A-Fa-f]{2}$/;
+
+/** Octets as a text of as many characters. */
+export const textOf = (octets: Uint8Array): string =>
+  Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength).toString('latin1');
+
+/** The octets of such a text. */
+export const octetsOfText = (text: string): Uint8Array => Buffer.from(text, 'latin1');
+
+/** A text of its own: a part of another one would keep all of that in memory. */
+export const copyOf = (text: string): string => textOf(octetsOfText(text));
+
+/** A person's text, as its octets in UTF-8. */
+export const encodeUtf8 = (text: string): string => Buffer.from(text, 'utf8').toString('latin1');
+
+/** Such octets as a person's text; what is no UTF-8 is replaced. */
+export const decodeUtf8 = (text: string): string => Buffer.from(text, 'latin1').toString('utf8');
+
+/**
+ * How a value is written where it stands:
+ * - `raw` as it is, `header` likewise where a line end would end the field;
+ * - `target` with those octets percent-encoded that no request target may have (RFC 3986);
+ * - `percent` all but letters, digits and -._~; `percent-lower` with small hex digits;
+ *   `form` likewise with + for a space (application/x-www-form-urlencoded);
+ * - `json` within a JSON string, `json-slash` with \/ for /, `json-value` a string with its quotes;
+ * - `base64`, `base64url` without padding.
+ */
+export type Encoding =
+  | 'raw'
+  | 'header'
+  | 'target'
+  | 'percent'
+  | 'percent-lower'
+  | 'form'
+  | 'json'
+  | 'json-slash'
+  | 'json-value'
+  | 'base64'
+  | 'base64url';
+
+/** @returns null where the value cannot stand there: a line end in a header field */
+export function encodeAs(value: string, encoding: Encoding): string | null {
+  switch (encoding) {
+    case 'raw':
+      return value;
+    case 'header':
+      return /[\r\n\0]/.test(value) ? null : value;
+    case 'target':
+      return value.replace(/[^!$-;=?-Z[\]_a-z~]/g, percent);
+    case 'percent':
+      return value.replace(/[^\w.~-]/g, percent);
+    case 'percent-lower':
+      return value.replace(/[^\w.~-]/g, (octet) => percent(octet).toLowerCase());
+    case 'form':
+      return value.replace(/[^\w.~-]/g, (octet) => (octet === ' ' ? '+' : percent(octet)));
+    case 'json':
+      return jsonInner(value);
+    case 'json-slash':
+      return jsonInner(value).replaceAll('/', '\\/');
+    case 'json-value':
+      return `"${jsonInner(value)}"`;
+    default:
+      return Buffer.from(value, 'latin1').toString(encoding);
+  }
+}
+
+const percent = (octet: string): string =>
+  `%${octet.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`;
+
+/** Octets beyond ASCII stay: they are UTF-8. */
+const jsonInner = (value: string): string => JSON.stringify(value).slice(1, -1);
+
+/** What percent-encoding stands for; what is none stays. @param isForm + is a space */
+export function decodePercent(text: string, isForm: boolean): string {
+  const spaced = isForm ? text.replaceAll('+', ' ') : text;
+  return spaced.replace(/%(..)/g, (whole, hex: string) =>
+    HEX.test(hex) ? String.fromCharCode(Number.parseInt(hex, 16)) : whole,
+  );
+}
+
+/** Whether a text fits a pattern in which `*` stands for anything. */
+export function globMatcher(pattern: string): (text: string) => boolean {
+  const parts = pattern.split('*');
+  const first = parts[0] ?? '';
+  const last = parts.at(-1) ?? '';
+  if (parts.length === 1) return (text) => text === pattern;
+  const middle = parts.slice(1, -1);
+  return (text) => {
+    if (!text.startsWith(first)) return false;
+    let at = first.length;
+    for (const part of middle) {
+      const found = text.indexOf(part, at);
+      if (found < 0) return false;
+      at = found + part.length;
+    }
+    return text.length - last.length >= at && text.endsWith(last);
+  };
+}

@@ -1,0 +1,202 @@
+/**
+ * A recorded client's stream as HTTP/1 requests, each with the places of what can be changed. Where
+ * requests end is the business of `protocol/http1-requests.ts`; here are their parts.
+ */
+import { Outcome } from '../../protocol/framer.ts';
+import { Http1Requests } from '../../protocol/http1-requests.ts';
+
+/** A range of a text: `[from, to)`. */
+export interface Range {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** A header field, at offsets of the stream. */
+export interface Field {
+  /** In small letters. */
+  readonly name: string;
+  readonly value: string;
+  /** Of the value without blanks around it. */
+  readonly valueAt: Range;
+  /** Of its lines with their ends. */
+  readonly lineAt: Range;
+}
+
+/** A chunk of a body (RFC 9112, section 7.1); the last one has no octets. */
+export interface Chunk {
+  /** Of its first line, with the line's end. */
+  readonly lineAt: Range;
+  /** Of the digits of its size. */
+  readonly sizeAt: Range;
+  readonly dataAt: Range;
+  /** Behind the line end that follows its octets. */
+  readonly end: number;
+}
+
+/** A request as it was recorded; offsets count from the beginning of the client's stream. */
+export interface RecordedRequest {
+  readonly at: Range;
+  readonly method: string;
+  readonly target: string;
+  readonly targetAt: Range;
+  /** The path of the target without the query, and what stands behind the `?`; null without one. */
+  readonly pathAt: Range;
+  readonly path: string;
+  readonly queryAt: Range | null;
+  readonly fields: readonly Field[];
+  /** Where a field that is added begins: at the line that ends the header. */
+  readonly fieldsEnd: number;
+  /** The line ends of this header. */
+  readonly lineEnd: '\r\n' | '\n';
+  /** Where the body begins, and its octets without chunks. */
+  readonly bodyFrom: number;
+  readonly body: string;
+  /** Null where the body is not chunked. */
+  readonly chunks: readonly Chunk[] | null;
+  /** What the framer calls its answer. */
+  readonly answerKind: number;
+}
+
+/** What a stream was found to be. */
+export interface RequestRow {
+  readonly requests: readonly RecordedRequest[];
+  /** Where what follows is no whole request; the stream's length where all of it is. */
+  readonly end: number;
+}
+
+/**
+ * Cuts a stream into requests.
+ * @param stream octets as text
+ * @param isLast whether behind this request the stream speaks another protocol
+ */
+export function readRequests(
+  stream: string,
+  octets: Uint8Array,
+  isLast: (request: RecordedRequest, index: number) => boolean,
+): RequestRow {
+  const data = new DataView(octets.buffer, octets.byteOffset, octets.byteLength);
+  const framer = new Http1Requests();
+  const requests: RecordedRequest[] = [];
+  let at = 0;
+  while (at < octets.length) {
+    framer.begin();
+    const bytes = octets.length - at;
+    if (framer.feed(data, at, bytes, bytes) !== Outcome.ENDS) break;
+    const end = at + framer.endBytes;
+    if (end > octets.length) break;
+    const { answerKind, isChunked } = framer;
+    const request = readRequest(stream, { from: at, to: end }, { answerKind, isChunked });
+    if (request === null) break;
+    requests.push(request);
+    at = end;
+    if (isLast(request, requests.length - 1)) break;
+  }
+  return { requests, end: at };
+}
+
+function readRequest(
+  stream: string,
+  at: Range,
+  { answerKind, isChunked }: { answerKind: number; isChunked: boolean },
+): RecordedRequest | null {
+  let from = at.from;
+  while (stream[from] === '\r' || stream[from] === '\n') from++;
+  const lineFeed = stream.indexOf('\n', from);
+  const line = stream.slice(from, lineFeed).replace(/\r$/, '');
+  const match = /^(\S+) (.*) HTTP\/1\.\d$/.exec(line);
+  if (match === null) return null;
+  const [, method = '', target = ''] = match;
+  const targetFrom = from + method.length + 1;
+  const { fields, end: fieldsEnd } = readFields(stream, lineFeed + 1);
+  const bodyFrom = stream.indexOf('\n', fieldsEnd) + 1;
+  const chunks = isChunked ? readChunks(stream, bodyFrom) : null;
+  const body =
+    chunks === null
+      ? stream.slice(bodyFrom, at.to)
+      : chunks.map(({ dataAt }) => stream.slice(dataAt.from, dataAt.to)).join('');
+  return {
+    ...{ at, method, target, answerKind, fields, fieldsEnd, bodyFrom, body, chunks },
+    targetAt: { from: targetFrom, to: targetFrom + target.length },
+    ...partsOfTarget(target, targetFrom),
+    lineEnd: stream[lineFeed - 1] === '\r' ? '\r\n' : '\n',
+  };
+}
+
+/** Path and query of a target in any of its forms (RFC 9112, section 3.2). */
+function partsOfTarget(
+  target: string,
+  from: number,
+): Pick<RecordedRequest, 'path' | 'pathAt' | 'queryAt'> {
+  const authority = /^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i.exec(target)?.[0] ?? '';
+  const mark = target.indexOf('?', authority.length);
+  const pathEnd = mark < 0 ? target.length : mark;
+  return {
+    path: target.slice(authority.length, pathEnd),
+    pathAt: { from: from + authority.length, to: from + pathEnd },
+    queryAt: mark < 0 ? null : { from: from + mark + 1, to: from + target.length },
+  };
+}
+
+/**
+ * The fields of a header whose first line begins at `from`. A line that begins with a blank goes on
+ * with the field before it (RFC 9112, section 5.2).
+ * @returns also where the line begins that ends the header; the text's end where there is none
+ */
+export function readFields(text: string, from: number): { fields: Field[]; end: number } {
+  const fields: Field[] = [];
+  let at = from;
+  while (at < text.length) {
+    let feed = text.indexOf('\n', at);
+    if (feed < 0) break;
+    if (feed === at || (feed === at + 1 && text[at] === '\r')) return { fields, end: at };
+    while (text[feed + 1] === ' ' || text[feed + 1] === '\t') {
+      const next = text.indexOf('\n', feed + 1);
+      if (next < 0) break;
+      feed = next;
+    }
+    const line = text.slice(at, feed);
+    const colon = line.indexOf(':');
+    if (colon > 0) {
+      const raw = line.slice(colon + 1);
+      const value = raw.trim();
+      const valueFrom = at + colon + 1 + (value === '' ? 0 : raw.indexOf(value));
+      fields.push({
+        name: line.slice(0, colon).trimEnd().toLowerCase(),
+        value,
+        valueAt: { from: valueFrom, to: valueFrom + value.length },
+        lineAt: { from: at, to: feed + 1 },
+      });
+    }
+    at = feed + 1;
+  }
+  return { fields, end: text.length };
+}
+
+/** The chunks of a body that a framer has followed to its end, the last one included. */
+export function readChunks(text: string, from: number): Chunk[] {
+  const chunks: Chunk[] = [];
+  let at = from;
+  for (;;) {
+    const feed = text.indexOf('\n', at);
+    if (feed < 0) return chunks;
+    const digits = /^[0-9a-f]+/i.exec(text.slice(at, feed))?.[0] ?? '';
+    if (digits === '') return chunks;
+    const bytes = Number.parseInt(digits, 16);
+    const lineAt = { from: at, to: feed + 1 };
+    const sizeAt = { from: at, to: at + digits.length };
+    const dataAt = { from: feed + 1, to: Math.min(feed + 1 + bytes, text.length) };
+    if (bytes === 0) {
+      chunks.push({ lineAt, sizeAt, dataAt: { from: feed + 1, to: feed + 1 }, end: feed + 1 });
+      return chunks;
+    }
+    const lineEnd = text.indexOf('\n', dataAt.to);
+    const end = lineEnd < 0 ? text.length : lineEnd + 1;
+    chunks.push({ lineAt, sizeAt, dataAt, end });
+    if (lineEnd < 0) return chunks;
+    at = end;
+  }
+}
+
+/** The value of a field, by its name in small letters; the first one's where there are several. */
+export const fieldOf = (fields: readonly Field[], name: string): string | undefined =>
+  fields.find((field) => field.name === name)?.value;

@@ -1,0 +1,158 @@
+/** What places of templates stand for, for a client and a request. */
+import { hash32, Prng } from '../../base/prng.ts';
+import type { ClientInfo } from '../module.ts';
+import { CookieJar } from './cookie-jar.ts';
+import { encodeUtf8 } from './octet-text.ts';
+import type { BoundPlace } from './slots.ts';
+import { formatDate } from './template.ts';
+
+/** A table of values that clients take rows of. */
+export interface Feed {
+  readonly columns: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+  readonly pick: 'client' | 'once' | 'random';
+}
+
+/** What a virtual client has been told, and what it counts. */
+export class HttpClient {
+  readonly info: ClientInfo;
+  readonly jar = new CookieJar();
+  /** Values by the names of rules: octets as text. */
+  readonly values = new Map<string, string>();
+  /** Values by what the recorded client got instead. */
+  readonly aliases = new Map<string, string>();
+  /** Sites whose answers have come, whether they had the value or not. */
+  readonly settled = new Set<number>();
+  readonly #counters = new Map<string, number>();
+
+  constructor(info: ClientInfo) {
+    this.info = info;
+  }
+
+  /** Counts one more request. @returns how many those are */
+  count(name: string): number {
+    const count = (this.#counters.get(name) ?? 0) + 1;
+    this.#counters.set(name, count);
+    return count;
+  }
+
+  /** Whether none of these can still hand anything out. */
+  areSettled(sites: readonly number[]): boolean {
+    return sites.every((site) => this.settled.has(site));
+  }
+}
+
+/** Which request it is that templates are filled in for. */
+export interface RequestOf {
+  readonly client: HttpClient;
+  readonly session: number;
+  readonly turn: number;
+}
+
+/** Numbers that keep the uses of chance apart. */
+const Use = { REQUEST_UUID: 1, CLIENT_UUID: 2, RANDOM: 3, FEED: 4 } as const;
+
+/** The values of one request: each name is looked up once, so that it is the same in all of it. */
+export class RequestValues {
+  readonly #of: RequestOf;
+  readonly #feeds: ReadonlyMap<string, Feed>;
+  /** Of the whole run: rows of their own are dealt out round by round. */
+  readonly #clients: number;
+  readonly #counted = new Map<string, number>();
+
+  constructor(of: RequestOf, feeds: ReadonlyMap<string, Feed>, clients: number) {
+    this.#of = of;
+    this.#feeds = feeds;
+    this.#clients = clients;
+  }
+
+  /** Octets as text; undefined where it has not been learnt, or the feed has no more rows. */
+  valueOf(place: BoundPlace): string | undefined {
+    const { client, session, turn } = this.#of;
+    const { info } = client;
+    switch (place.is) {
+      case 'client':
+        return String(info.client);
+      case 'iteration':
+        return String(info.iteration);
+      case 'turn':
+        return String(turn);
+      case 'uuid':
+        if (place.of === 'client') return uuid(this.#chance(Use.CLIENT_UUID, 0));
+        return uuid(this.#chance(hash32(Use.REQUEST_UUID, session), turn));
+      case 'counter':
+        return String(this.#countOf(place.name));
+      case 'random': {
+        const chance = this.#chance(hash32(hash32(Use.RANDOM, session), turn), place.number);
+        return String(Math.floor(chance.nextUnit() * place.below));
+      }
+      case 'now':
+        return timeText(info.nowMs(), place.as);
+      case 'date':
+        return encodeUtf8(formatDate(info.nowMs() + place.shiftMs, place.format));
+      case 'feed':
+        return this.#feedValue(place.feed, place.column);
+      default:
+        return client.values.get(place.name);
+    }
+  }
+
+  #countOf(name: string): number {
+    const count = this.#counted.get(name) ?? this.#of.client.count(name);
+    this.#counted.set(name, count);
+    return count;
+  }
+
+  /** Chance that is the client's and the iteration's, and the same in every run of the seed. */
+  #chance(use: number, number: number): Prng {
+    const { seed, iteration } = this.#of.client.info;
+    const round = use === Use.CLIENT_UUID ? 0 : iteration;
+    return new Prng(hash32(hash32(seed, round), hash32(use, number)));
+  }
+
+  #feedValue(name: string, column: string): string | undefined {
+    const feed = this.#feeds.get(name);
+    if (feed === undefined) return undefined;
+    const { client, iteration } = this.#of.client.info;
+    const rows = feed.rows.length;
+    let row = client % rows;
+    if (feed.pick === 'once') row = client + iteration * this.#clients;
+    else if (feed.pick === 'random') {
+      const use = hash32(
+        Use.FEED,
+        [...name].reduce((hash, each) => hash32(hash, each.charCodeAt(0)), 0),
+      );
+      row = Math.floor(this.#chance(use, 0).nextUnit() * rows);
+    }
+    const value = feed.rows[row]?.[feed.columns.indexOf(column)];
+    return value === undefined ? undefined : encodeUtf8(value);
+  }
+}
+
+/** A random identifier's form (RFC 9562, version 4). */
+function uuid(chance: Prng): string {
+  const hex = Array.from({ length: 4 }, () =>
+    chance.nextUint32().toString(16).padStart(8, '0'),
+  ).join('');
+  const variant = ((Number.parseInt(hex[16] ?? '0', 16) & 3) | 8).toString(16);
+  return [
+    hex.slice(0, 8),
+    hex.slice(8, 12),
+    `4${hex.slice(13, 16)}`,
+    `${variant}${hex.slice(17, 20)}`,
+    hex.slice(20),
+  ].join('-');
+}
+
+function timeText(ms: number, as: 'ms' | 's' | 'iso' | 'http'): string {
+  switch (as) {
+    case 'ms':
+      return String(Math.floor(ms));
+    case 's':
+      return String(Math.floor(ms / 1e3));
+    case 'iso':
+      return new Date(ms).toISOString();
+    default:
+      return new Date(ms).toUTCString();
+  }
+}
