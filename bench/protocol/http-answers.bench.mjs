@@ -25,11 +25,18 @@ const HEADER = [
 const BY_LENGTH = `${HEADER}\r\nContent-Length: 700\r\n\r\n${'x'.repeat(700)}`;
 const IN_CHUNKS = `${HEADER}\r\nTransfer-Encoding: chunked\r\n\r\n2bc\r\n${'x'.repeat(700)}\r\n0\r\n\r\n`;
 
-/** @param cuts where the answer is cut into packets */
-function following(answer, cuts) {
+/**
+ * @param cuts where the answer is cut into packets
+ * @param isEachOther whether each answer bears a time of its own
+ */
+function following(answer, cuts, isEachOther = false) {
   const ring = new Uint8Array(PACKETS * STRIDE_BYTES);
   const octets = Buffer.from(answer);
-  for (let i = 0; i < PACKETS; i++) ring.set(octets, i * STRIDE_BYTES);
+  const timeAt = answer.indexOf('10:00:00');
+  for (let i = 0; i < PACKETS; i++) {
+    ring.set(octets, i * STRIDE_BYTES);
+    if (isEachOther) ring[i * STRIDE_BYTES + timeAt] = 0x30 + (i % 10);
+  }
   const data = new DataView(ring.buffer);
   const framer = new Http1Answers();
   const words = new Uint32Array(FRAMER_WORDS);
@@ -55,6 +62,7 @@ function following(answer, cuts) {
 
 compare(import.meta.url, 5_000_000, {
   'one packet, by length': () => following(BY_LENGTH, []),
+  'one packet, by length, each another header': () => following(BY_LENGTH, [], true),
   'one packet, in chunks': () => following(IN_CHUNKS, []),
   'two packets, cut within the header': () => following(BY_LENGTH, [150]),
 });

@@ -1,5 +1,6 @@
 /** Follows HTTP/1 answers to their ends (RFC 9112, sections 4 and 6.3). */
-import { type AnswerFramer, Fault, ReplyClass } from './framer.ts';
+import { type AnswerFramer, Fault, Outcome, ReplyClass } from './framer.ts';
+import { HeadMemory } from './head-memory.ts';
 import { Http1Message, HttpPhase, HttpRequestKind } from './http1-message.ts';
 import { octetsOf } from './octets.ts';
 
@@ -29,6 +30,31 @@ export function endsChunks(data: DataView, start: number, bytes: number): boolea
 
 /** `code` is the status; that of an informational answer only while it is read. */
 export class Http1Answers extends Http1Message implements AnswerFramer {
+  readonly #memory = new HeadMemory();
+
+  /** A head that is the last one, octet for octet, is not read again. */
+  protected override read(data: DataView, start: number, end: number): number {
+    const isBeginning = this.phase === HttpPhase.START && this.index === 0 && this.count === 0;
+    if (!isBeginning) return super.read(data, start, end);
+    const memory = this.#memory;
+    if (memory.isLast(this.kind, data, start, end)) {
+      this.load(memory.words, 0);
+      this.outcome = memory.outcome;
+      this.isSwitch = memory.isSwitch;
+      return start + memory.bytes;
+    }
+    const { kind } = this;
+    const at = super.read(data, start, end);
+    // Where it stopped for another reason than that there was no more, these octets alone say all.
+    const isWhole =
+      this.outcome === Outcome.ENDS || (this.outcome === Outcome.MORE && this.skip > 0);
+    if (isWhole && memory.mayKeep(at - start)) {
+      this.save(memory.words, 0);
+      memory.keep(kind, data, start, at, this.outcome, this.isSwitch);
+    }
+    return at;
+  }
+
   /** As far as there are octets to tell. */
   mayBegin(data: DataView, start: number, bytes: number): boolean {
     const count = Math.min(bytes, VERSION.length);

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
+import { FRAMER_WORDS } from '../../src/protocol/framer.ts';
 import { endsChunks, Http1Answers } from '../../src/protocol/http1-answers.ts';
 import { HttpRequestKind } from '../../src/protocol/http1-message.ts';
 import { everyCut, follow, octets } from './follow.ts';
@@ -380,6 +381,52 @@ describe('HTTP/1 answers made at random', () => {
         },
       ),
       { numRuns: 1000 },
+    );
+  });
+
+  it('are what they are, whatever the framer has read before', () => {
+    const head = fc.constantFrom(
+      'HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc',
+      'HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nabcdefg',
+      'HTTP/1.1 200 OK\r\nServer: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n',
+      'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+      'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n',
+      'HTTP/1.1 101 Switching Protocols\r\n\r\n',
+      'HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n',
+      'HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nabc',
+      `HTTP/1.1 200 OK\r\nX: ${'x'.repeat(1_000)}\r\nContent-Length: 1\r\n\r\na`,
+    );
+    const turn = fc.record({
+      text: head,
+      kind: fc.constantFrom(OTHER, OTHER, OTHER, HEAD, CONNECT),
+      // Mostly whole and as it was.
+      change: fc.option(fc.record({ at: fc.nat(60), octet: fc.nat(255) }), { freq: 6, nil: null }),
+      atHand: fc.option(fc.nat(90), { freq: 4, nil: null }),
+      times: fc.integer({ min: 1, max: 4 }),
+    });
+    fc.assert(
+      fc.property(fc.array(turn, { minLength: 1, maxLength: 12 }), (turns) => {
+        const used = new Http1Answers();
+        for (const { text, kind, change, atHand, times } of turns) {
+          const stream = octets(` ${text}`);
+          if (change !== null && change.at + 1 < stream.length)
+            stream[change.at + 1] = change.octet;
+          const bytes = stream.length - 1;
+          for (let time = 0; time < times; time++) {
+            const [was, is] = [new Http1Answers(), used].map((framer) => {
+              framer.begin(kind);
+              const there = Math.min(atHand ?? bytes, bytes);
+              const outcome = framer.feed(new DataView(stream.buffer), 1, there, bytes);
+              const words = new Uint32Array(FRAMER_WORDS);
+              framer.save(words, 0);
+              const { endBytes, fault, code, replyClass, isSwitch, skipBytes } = framer;
+              return { outcome, words, endBytes, fault, code, replyClass, isSwitch, skipBytes };
+            });
+            expect(is).toEqual(was);
+          }
+        }
+      }),
+      { numRuns: 500 },
     );
   });
 });
