@@ -133,6 +133,21 @@ export interface ReplayOptions extends CaptureOptions {
    * random, shown.
    */
   readonly seed?: OptionValue;
+  /**
+   * `FILE`: rules for HTTP, in YAML: what is learnt from answers, and what requests say instead
+   * (rewriting).
+   */
+  readonly rules?: string;
+  /**
+   * `'NAME: VALUE'`: set this header field of every HTTP request, or add it; may be given several
+   * times, and may be a template (`X-Run: {{uuid client}}`). It goes before what the rules say.
+   */
+  readonly setHeader?: OneOrMore<string>;
+  /**
+   * `off|auto`: `auto`: each client keeps the cookies that the live server sets, and sends those;
+   * `off`: cookies are as recorded. Default: as the rules say, else off.
+   */
+  readonly cookies?: 'off' | 'auto';
   /** `X`: times as fast as recorded (0.5: half as fast). Default: 1. */
   readonly accel?: OptionValue;
   /** `R`: new users a second, evenly: `2048`, `500/s`, `30/m`. Default: as recorded ÷ accel. */
@@ -203,10 +218,10 @@ export interface ReplayOptions extends CaptureOptions {
    */
   readonly arp?: boolean;
   /**
-   * Make the firewall rule that own clients need, and remove it at the end; `--no-rules`: print it.
-   * Default: on.
+   * Make the firewall rule that own clients need, and remove it at the end; `--no-firewall-rules`:
+   * print it. Default: on.
    */
-  readonly rules?: boolean;
+  readonly firewallRules?: boolean;
   /** Allow a target with a public address. */
   readonly allowPublic?: boolean;
   /** `FILE`: YAML with options by their names; flags and the environment go first. */

@@ -186,7 +186,7 @@ function declare(parser: Argv, command: Command, args: readonly string[]): Argv 
       group: `${option.group}:`,
       hidden,
       describe: hidden ? '' : describe(option, isLong),
-      ...(option.letter === undefined ? {} : { alias: option.letter }),
+      alias: [option.letter ?? [], option.alias ?? []].flat(),
       ...(fallback === '' ? {} : { defaultDescription: fallback }),
       ...(option.takes === 'switch' ? { boolean: true } : { nargs: 1 }),
     });

@@ -106,8 +106,9 @@ export class GivenOptions {
       return [];
     }
     const given = this.#given(name, source);
+    const option = this.#options.get(name);
     const parts =
-      this.#options.get(name)?.takes === 'list' && source !== 'file'
+      option?.takes === 'list' && option.kind?.hasCommas !== true && source !== 'file'
         ? given.flatMap(({ label, text }) =>
             partsOfList(text).map((part) => ({ label, text: part })),
           )
@@ -213,7 +214,8 @@ export function findUnknownOptions(options: {
 }): void {
   const names = Object.values(options.table).map(({ name }) => name);
   const letters = Object.values(options.table).flatMap(({ letter }) => letter ?? []);
-  const others = [options.positional ?? '_', '_', '$0', 'help', 'h', 'version'];
+  const aliases = Object.values(options.table).flatMap(({ alias }) => alias ?? []);
+  const others = [...aliases, options.positional ?? '_', '_', '$0', 'help', 'h', 'version'];
   const known = new Set([...names, ...letters, ...others]);
   for (const key of Object.keys(options.parsed)) {
     if (known.has(key)) continue;

@@ -12,6 +12,8 @@ const LINK = 'is not available in this version: packets leave when their session
 const FASTEST = 'is --pace none here: each request as soon as the answer before it is there';
 const INTERFACE = 'is --interface here: --interface DEV';
 const TARGET = 'is --target here: --target HOST:PORT';
+const HEADER = "is --set-header here: --set-header 'Name: value'";
+const RULES = 'is a rule here (docs/rewriting.md): --rules FILE with';
 const RECORDED = 'is not needed: requests are played as they were recorded';
 
 /** Options of `gryphon replay` as other tools call them, by name or letter. */
@@ -38,7 +40,7 @@ const OTHER_TOOLS: ReadonlyMap<string, string> = new Map([
   ['targets', RECORDED],
   ['method', RECORDED],
   ['body', RECORDED],
-  ['header', RECORDED],
+  ['header', HEADER],
   ['script', RECORDED],
   ['keepalive', 'is not needed: connections last as long as recorded (--close)'],
   ['n', PLAYS],
@@ -47,7 +49,7 @@ const OTHER_TOOLS: ReadonlyMap<string, string> = new Map([
   ['q', REQUESTS],
   ['d', DURATION],
   ['z', DURATION],
-  ['H', RECORDED],
+  ['H', HEADER],
   // tcpreplay, GoReplay
   ['mbps', LINK],
   ['pps', LINK],
@@ -63,6 +65,13 @@ const OTHER_TOOLS: ReadonlyMap<string, string> = new Map([
   ['unique-ip', 'is not needed: each user has an address and port of its own (--clients)'],
   ['input-file', 'is not needed: name the capture: gryphon replay FILE'],
   ['output-http', TARGET],
+  ['http-rewrite-url', `${RULES} send: [{ replace: /v1/, with: /v2/ }]`],
+  ['http-rewrite-header', `${RULES} send: [{ headers: { Host: shop.test } }]`],
+  ['http-set-param', `${RULES} send: [{ query: { key: value } }]`],
+  ['http-disallow-url', `${RULES} skip: [{ when: { path: /admin* } }]`],
+  ['http-disallow-header', `${RULES} skip: [{ when: { host: '*.test' } }]`],
+  ['http-allow-method', `${RULES} skip: [{ when: { method: POST } }]`],
+  ['http-allow-url', `${RULES} skip: what is not to be sent`],
   // tcpcopy
   ['k', 'is not needed: connections last as long as recorded (--close)'],
   ['D', TARGET],
@@ -83,6 +92,7 @@ export const REPLAY_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ['l', 'is the old spelling: notes go to stderr, redirect it (2>FILE)'],
   ['check-ignore', `${LATER}: --check body compares whole bodies`],
   ['P', `${LATER}: the run stays in the foreground`],
+  ['no-rules', 'is --no-firewall-rules here'],
 ]);
 
 /** What to say of options that the ancestors of `gryphon intercept` have, by letter. */

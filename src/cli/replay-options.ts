@@ -10,6 +10,7 @@ import { readIntercepts, readToken, resolveIntercepts } from './intercept-addres
 import type { Option, ValuesOf } from './options/option.ts';
 import { REPLAY_TABLE } from './options/replay-table.ts';
 import { findOtherMeanings } from './other-tools.ts';
+import { readRewriting } from './rewriting.ts';
 import { resolveTarget } from './targets.ts';
 import type { FaultList } from './usage-error.ts';
 import { EMBEDDED, type RouteSpec } from './values/endpoints.ts';
@@ -73,7 +74,9 @@ export async function readReplayOptions(from: {
   const intercepts = await resolveIntercepts(specs, lookup);
   const token = intercepts.length === 0 ? null : await readToken(given, context);
   const baseline = await readBaseline(values, context.files, values.against !== null);
+  const http = await readRewriting(values, context);
   return {
+    http,
     command: context.args,
     captures,
     choice,
@@ -117,7 +120,7 @@ const plainOptions = (values: ReplayValues) => ({
   sourceMac: values.sourceMac,
   sender: values.sender,
   arp: values.arp,
-  makesRules: values.rules,
+  makesRules: values.firewallRules,
   threads: values.threads,
   metrics: values.metrics,
   realTime: values.realTime,

@@ -134,7 +134,7 @@ function silenceFindings(walk: Walk): Finding[] {
   const resets = total(heard, ({ resetToTarget }) => resetToTarget.out);
   if (resets > 0) {
     const text = "this machine's kernel resets the clients' connections";
-    return [{ state: 'bad', what, text, mend: 'leave --no-rules out' }];
+    return [{ state: 'bad', what, text, mend: 'leave --no-firewall-rules out' }];
   }
   const target = others.find(({ place }) => place === 'target');
   if (target !== undefined) return onTheWay(target, walk);

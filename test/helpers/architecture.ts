@@ -73,7 +73,7 @@ export const FOLDER_RULES: ReadonlyMap<string, FolderRule> = new Map<string, Fol
     'cli',
     {
       imports: [...BELOW_IO, 'io', 'report', 'run'],
-      packages: ['yargs', 'cli-progress', 'yaml'],
+      packages: ['yargs', 'cli-progress', 'yaml', 'csv-parse'],
       outsideWorld: ['cli/context.ts', 'cli/files.ts'],
     },
   ],

@@ -303,9 +303,9 @@ describe.runIf(canRun('replays from own addresses', TOOLS))('replays from own ad
     });
   });
 
-  describe('with --no-rules', () => {
+  describe('with --no-firewall-rules', () => {
     test('the kernel resets without a rule, and the probe says so: 4', async () => {
-      const replayed = await playTo(9, '--no-rules');
+      const replayed = await playTo(9, '--no-firewall-rules');
       expect(replayed).toMatchObject({ code: 4, result: null });
       expect(replayed.stderr).toContain(
         `this machine's own kernel resets connections from ${lab.client.ipv4}:`,
@@ -315,7 +315,7 @@ describe.runIf(canRun('replays from own addresses', TOOLS))('replays from own ad
     });
 
     test.each(['iptables', 'nft'] as const)('the printed lines of %s do', async (tool) => {
-      const argv = ['--no-rules', ...freshPorts()];
+      const argv = ['--no-firewall-rules', ...freshPorts()];
       const dry = await playTo(50, ...argv, '--dry-run');
       const lines = dry.stdout.split('\n').map((line) => line.trim());
       const making = lines.filter(

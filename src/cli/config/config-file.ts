@@ -124,7 +124,7 @@ class ConfigReader {
       return new Map([[name, [{ label, text: texts.map(({ text }) => text).join(',') }]]]);
     }
     const apart =
-      option.takes === 'list'
+      option.takes === 'list' && option.kind?.hasCommas !== true
         ? texts.flatMap(({ label, text }) =>
             partsOfList(text).map((part) => ({ label, text: part })),
           )
@@ -217,7 +217,7 @@ class ConfigReader {
  * Whether the text is nested far deeper than any config, told without parsing: the parser goes down a
  * few calls for each level, and at the end of the stack it may take the whole process with it.
  */
-function isTooDeep(text: string): boolean {
+export function isTooDeep(text: string): boolean {
   let depth = 0;
   for (const [bracket] of text.matchAll(/[[\]{}]/g)) {
     depth += bracket === '[' || bracket === '{' ? 1 : -1;
@@ -226,7 +226,8 @@ function isTooDeep(text: string): boolean {
   return DEEP_LINE.test(text);
 }
 
-const wordsOf = (code: string, message: string): string => {
+/** What a parser's fault is called. */
+export const wordsOf = (code: string, message: string): string => {
   if (code === 'DUPLICATE_KEY') return 'this key stands there twice';
   if (code === 'MULTIPLE_DOCS') return 'a second document begins here, and one is read';
   return `not YAML: ${message.replace(/\s*\n[\s\S]*$/, '')}`;

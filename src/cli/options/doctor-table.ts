@@ -9,7 +9,7 @@ const WAY = 'The way';
 const WHERE = 'Where it looks';
 
 const { target, clients, ports, users, intercept, interceptPort, tokenFile, sender } = REPLAY_TABLE;
-const { interface: device, nextHop, sourceMac, arp, rules, allowPublic } = REPLAY_TABLE;
+const { interface: device, nextHop, sourceMac, arp, firewallRules, allowPublic } = REPLAY_TABLE;
 
 const EXAMPLE = pastedText({
   place: 'target',
@@ -41,7 +41,7 @@ export const DOCTOR_TABLE = optionTable({
   sourceMac: { ...sourceMac, group: WAY },
   sender: { ...sender, group: WAY },
   arp: { ...arp, group: WAY },
-  rules: { ...rules, group: WAY },
+  firewallRules: { ...firewallRules, group: WAY },
   allowPublic: { ...allowPublic, group: WAY },
   onTarget: onOff({
     group: WHERE,

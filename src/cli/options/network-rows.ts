@@ -79,10 +79,10 @@ export const NETWORK_ROWS = {
     otherwise: 'when they are on the link',
     only: 'network',
   }),
-  rules: onOff({
+  firewallRules: onOff({
     group: NETWORK,
-    help: 'Make the firewall rule that own clients need, or print it: --no-rules',
-    more: 'make the firewall rule that own clients need, and remove it at the end; `--no-rules`: print it',
+    help: 'Make the firewall rule that own clients need, or print it: --no-firewall-rules',
+    more: 'make the firewall rule that own clients need, and remove it at the end; `--no-firewall-rules`: print it',
     default: 'on',
     only: 'network',
   }),

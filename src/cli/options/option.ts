@@ -20,6 +20,8 @@ export interface ValueKind<T> {
   readonly isNumber?: boolean;
   /** The value has commas of its own: config files and the library may give an array of its parts. */
   readonly isJoined?: boolean;
+  /** A comma is the value's own: several values are given by the option again, or in an array. */
+  readonly hasCommas?: boolean;
   /** A path: completed as such, and in a config file relative to that file. */
   readonly isPath?: boolean;
 }
@@ -29,6 +31,8 @@ interface RowText {
   readonly group: string;
   /** Its short form: `-u`. */
   readonly letter?: string;
+  /** What others call it, with the same meaning and form: `http-set-header`. */
+  readonly alias?: string;
   /** For `--help`: goes on behind the form of the value. */
   readonly help: string;
   /** For documents and `--help --explain`, Markdown; only where `help` does not say it all. */
@@ -121,7 +125,8 @@ export const nameOf = (key: string): string =>
 /** The form of an option's value; null for a switch. */
 export function formOf({ kind, form, takes }: Option): string | null {
   if (kind === null) return null;
-  return form ?? (takes === 'list' && kind.choices === undefined ? `${kind.form},…` : kind.form);
+  const isRow = takes === 'list' && kind.choices === undefined && kind.hasCommas !== true;
+  return form ?? (isRow ? `${kind.form},…` : kind.form);
 }
 
 /** The longer explanation of an option, Markdown that goes on behind the form of the value. */

@@ -16,6 +16,7 @@ import { NETWORK_ROWS } from './network-rows.ts';
 import { list, onOff, optionTable, value } from './option.ts';
 import { PACE_ROWS } from './pace-rows.ts';
 import { LOAD, PROTOCOL_ROWS } from './protocol-rows.ts';
+import { REWRITE_ROWS } from './rewrite-rows.ts';
 
 const TCP = 'Connections';
 const RUN = 'The run';
@@ -278,6 +279,7 @@ const OUTPUT_ROWS = {
 export const REPLAY_TABLE = optionTable({
   ...LOAD_ROWS,
   ...CAPTURE_ROWS,
+  ...REWRITE_ROWS,
   ...PACE_ROWS,
   ...TCP_ROWS,
   ...NETWORK_ROWS,

@@ -26,7 +26,8 @@ const RULES_MAX = 1_024;
 const CHAIN = {
   table: 'raw',
   chain: 'PREROUTING',
-  hintMissing: 'install iptables or nftables, or put the rule in yourself (--no-rules prints it)',
+  hintMissing:
+    'install iptables or nftables, or put the rule in yourself (--no-firewall-rules prints it)',
   hintRefused: 'the kernel needs its table raw (iptable_raw, or nf_tables), or install nftables',
 } as const;
 
@@ -143,7 +144,7 @@ const LINES_TOLD = 2;
 const yourself = (spec: ReplyDropSpec): string => {
   const { iptables } = replyDropLines(spec);
   const more = iptables.length > LINES_TOLD ? '; … (--dry-run has all)' : '';
-  return `or let somebody else put it in, and add --no-rules: ${iptables.slice(0, LINES_TOLD).join('; ')}${more}`;
+  return `or let somebody else put it in, and add --no-firewall-rules: ${iptables.slice(0, LINES_TOLD).join('; ')}${more}`;
 };
 
 function withLine(spec: ReplyDropSpec, fault: unknown): unknown {

@@ -32,7 +32,7 @@ export function checkTemplates(
       reader.read(text);
     } catch (error) {
       if (!(error instanceof TemplateFault)) throw error;
-      faults.push({ path, what: error.message, known: error.known });
+      faults.push({ path, what: error.message, unknown: error.unknown, known: error.known });
     }
   }
 }

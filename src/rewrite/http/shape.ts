@@ -11,7 +11,8 @@ export interface DocumentFault {
   readonly path: DocumentPath;
   /** What is wrong, behind the place: `takes a text, not a list`. */
   readonly what: string;
-  /** Of a name that is not known: what was meant is one of these. */
+  /** A name that is not known, and those that are. */
+  readonly unknown?: string;
   readonly known?: readonly string[];
   /** The fault lies in the key and not in its value. */
   readonly isKey?: boolean;
@@ -104,7 +105,7 @@ export function checkShape(
       if (typeof value !== 'string') add(`takes ${wordsOf(shape.choices)}, not ${kindOf(value)}`);
       else {
         const what = `takes ${wordsOf(shape.choices)}, not '${value}'`;
-        faults.push({ path, what, known: shape.choices });
+        faults.push({ path, what, unknown: value, known: shape.choices });
       }
       return;
     case 'flag':
@@ -166,7 +167,8 @@ function checkKeys(
     } else if (Object.hasOwn(shape.fields, key)) {
       checkShape(shape.fields[key] as Shape, each, at, faults);
     } else {
-      faults.push({ path: at, what: 'unknown key', known: Object.keys(shape.fields), isKey: true });
+      const known = Object.keys(shape.fields);
+      faults.push({ path: at, what: 'unknown key', isKey: true, unknown: key, known });
     }
   }
   if (shape.is === 'map') return;

@@ -35,11 +35,13 @@ export interface TemplateNames {
 
 /** What is wrong with a template. */
 export class TemplateFault extends Error {
-  /** What was meant may be one of these. */
+  /** A name that is not known, and those that are. */
+  readonly unknown: string;
   readonly known: readonly string[];
 
-  constructor(message: string, known: readonly string[] = []) {
+  constructor(message: string, unknown = '', known: readonly string[] = []) {
     super(message);
+    this.unknown = unknown;
     this.known = known;
   }
 }
@@ -102,7 +104,7 @@ export class TemplateReader {
       ...BUILT_IN_NAMES,
       ...this.#names.feeds.keys(),
     ];
-    throw new TemplateFault(`{{${text}}} is neither learnt nor a value nor built in`, known);
+    throw new TemplateFault(`{{${text}}} is neither learnt nor a value nor built in`, word, known);
   }
 
   #dotted(name: string, column: string, rest: readonly string[]): Place {
@@ -111,14 +113,22 @@ export class TemplateReader {
       throw new TemplateFault(`${whole}: nothing stands behind ${name}.${column}`);
     if (name === 'recorded') {
       if (this.#names.learnt.has(column)) return { is: 'recorded', name: column };
-      throw new TemplateFault(`${whole}: no rule learns ${column}`, [...this.#names.learnt]);
+      throw new TemplateFault(`${whole}: no rule learns ${column}`, column, [
+        ...this.#names.learnt,
+      ]);
     }
     const columns = this.#names.feeds.get(name);
     if (columns === undefined) {
-      throw new TemplateFault(`${whole}: there is no feed ${name}`, [...this.#names.feeds.keys()]);
+      throw new TemplateFault(`${whole}: there is no feed ${name}`, name, [
+        ...this.#names.feeds.keys(),
+      ]);
     }
     if (columns !== null && !columns.includes(column)) {
-      throw new TemplateFault(`${whole}: the feed ${name} has no column ${column}`, columns);
+      throw new TemplateFault(
+        `${whole}: the feed ${name} has no column ${column}`,
+        column,
+        columns,
+      );
     }
     return { is: 'feed', feed: name, column };
   }

@@ -62,7 +62,7 @@ function ownCommands({ drop, makesRule }: OwnReplies): string[] {
     [
       makesRule
         ? 'on this machine, made for the run and removed behind it (or the same by nft):'
-        : 'on this machine, before the run (--no-rules):',
+        : 'on this machine, before the run (--no-firewall-rules):',
       ...iptables.map((line) => `  ${line}`),
     ].join('\n'),
     ...(makesRule ? [] : [`or instead of them:\n  ${nft}`]),

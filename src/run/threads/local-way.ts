@@ -78,7 +78,7 @@ export async function openLocalWay(
 function keepFromKernel({ own }: NetworkWay, onWarning: (text: string) => void): ReplyDrop | null {
   if (own === null) return null;
   if (own.makesRule) return openReplyDrop(own.drop);
-  onWarning(`--no-rules: what has to be in force is ${ruleText(own.drop)}`);
+  onWarning(`--no-firewall-rules: what has to be in force is ${ruleText(own.drop)}`);
   return null;
 }
 

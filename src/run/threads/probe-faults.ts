@@ -80,7 +80,10 @@ export const probeOwnReset = (
     message:
       `this machine's own kernel resets connections from ${client} to ${targetText(plan, row)}: ` +
       'the rule that keeps the replies from it is missing, or another one lets them in before',
-    hint: own === null ? 'leave --no-rules out' : `leave --no-rules out, or: ${ruleText(own.drop)}`,
+    hint:
+      own === null
+        ? 'leave --no-firewall-rules out'
+        : `leave --no-firewall-rules out, or: ${ruleText(own.drop)}`,
   });
 
 /** The rule for own addresses in both spellings. */

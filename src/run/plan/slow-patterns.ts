@@ -1,0 +1,43 @@
+/**
+ * Regular expressions of users run in the threads that play, where one that never ends would stop
+ * them. So each is run beforehand, in a context that is stopped when its time is up: over texts that
+ * bring such expressions out, and over the recorded answers.
+ */
+import { createContext, Script } from 'node:vm';
+
+/** A good pattern takes microseconds; on a busy machine a thousand times that. */
+const LIMIT_MS = 500;
+
+/** Letters of a text that is repeated: what is quadratic passes, what is cubic or worse does not. */
+const LETTERS = 3_000;
+
+/**
+ * Whether a pattern takes too long over texts.
+ * @param texts octets as text
+ */
+export function isTooSlow(pattern: string, texts: readonly string[]): boolean {
+  const context = createContext({ pattern, texts });
+  const script = new Script('{ const r = new RegExp(pattern); for (const t of texts) r.exec(t); }');
+  try {
+    script.runInContext(context, { timeout: LIMIT_MS });
+    return false;
+  } catch (fault) {
+    // Where it cannot be run at all it is no better.
+    return fault instanceof Error || (fault as { readonly code?: string }).code !== undefined;
+  }
+}
+
+/**
+ * Texts on which a pattern that goes back over what it has read does so again and again: what it is
+ * made of, repeated, with an end that it does not expect.
+ */
+export function stressTexts(pattern: string): readonly string[] {
+  const literals = pattern.match(/\\?[\w<>"'=/:;,.&-]/g) ?? [];
+  const letters = new Set(literals.map((each) => each.slice(-1)));
+  for (const each of ['a', '0', ' ', '"', '<', '\n']) letters.add(each);
+  const words = [...new Set(pattern.match(/\w{2,}/g) ?? [])].slice(0, 8);
+  return [...letters, ...words].map((part) => {
+    const text = part.repeat(Math.ceil(LETTERS / part.length)).slice(0, LETTERS);
+    return `${text}\u0000`;
+  });
+}
