@@ -177,6 +177,22 @@ export interface ReplayOptions extends CaptureOptions {
    */
   readonly timeout?: string;
   /**
+   * `FILE,…`: a module (JavaScript, ESM) that writes requests anew, reads answers, or logs in: see
+   * modules. Of several that want a session the first one has it.
+   */
+  readonly module?: OneOrMore<string>;
+  /** `JSON`: what the function that a `--module` exports is called with. Default: nothing. */
+  readonly moduleOptions?: string;
+  /** `T`: how long a request may wait for what an answer has to tell first. Default: 5s. */
+  readonly bindTimeout?: string;
+  /** `SIZE`: of an answer that is read at most so much is kept. Default: 64KiB. */
+  readonly answerBytes?: OptionValue;
+  /**
+   * `SIZE`: memory for requests while they are written anew and not acknowledged. Default: a
+   * quarter of what is free.
+   */
+  readonly rewriteMemory?: OptionValue;
+  /**
    * `recorded|server|reset`: who ends a connection: as recorded; the server alone (connections stay
    * open for what it pushes: give a `--duration`); or an RST after the last answer, which leaves no
    * TIME-WAIT behind. Default: recorded.

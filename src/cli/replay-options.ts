@@ -1,5 +1,6 @@
 /** From the values of options to what a replay needs to know: all faults at once. */
 
+import type { ModuleSpec } from '../run/plan/modules.ts';
 import { OWN_CLIENTS, type ReplayOptions, type ReplayTarget } from '../run/plan/options.ts';
 import { type ClientAddresses, DEFAULT_CLIENTS } from '../schedule/client-addresses.ts';
 import { readBaseline } from './baseline.ts';
@@ -111,6 +112,10 @@ const plainOptions = (values: ReplayValues) => ({
   timeoutNs: values.timeout,
   close: values.close,
   check: values.check,
+  modules: modulesOf(values),
+  bindTimeoutNs: values.bindTimeout,
+  answerBytesMax: values.answerBytes,
+  rewriteMemoryBytes: values.rewriteMemory,
   mss: values.mss,
   timestamps: values.timestamps,
   sack: values.sack,
@@ -127,6 +132,10 @@ const plainOptions = (values: ReplayValues) => ({
   thresholds: values.threshold,
   abortOnFailNs: values.abortOnFail,
 });
+
+/** The list of modules: those that the user wrote come first. */
+const modulesOf = ({ module, moduleOptions }: ReplayValues): readonly ModuleSpec[] =>
+  module.map((path) => ({ kind: 'file', path, options: moduleOptions?.value }));
 
 /** Mappings first, then `--target` for what none of them matches; none: the embedded target. */
 function routesOf(

@@ -4,6 +4,7 @@ import { formatPorts } from '../base/port-range.ts';
 import { NS_PER_SECOND } from '../base/time.ts';
 import { formatBytes, formatCount, formatDuration, formatRate } from '../base/units.ts';
 import { CLIENT_BYTES } from '../replay/client-starts.ts';
+import { REWRITING_BYTES_PER_USER } from '../replay/module-parts.ts';
 import { STATE_BYTES_PER_CLIENT_ROW, STATE_BYTES_PER_USER } from '../replay/replay.ts';
 import { AddressPool } from '../schedule/address-pool.ts';
 import { planArrivals } from '../schedule/arrivals.ts';
@@ -12,9 +13,10 @@ import { warnOfHints } from './plan/capture-hints.ts';
 import { describeWay, warnOfWay } from './plan/network-way.ts';
 import type { ReplayOptions, RunHost } from './plan/options.ts';
 import { plannedLoad } from './plan/planned-load.ts';
-import { portsEachOf, type RunPlan, rowsOf, unmappedOf } from './plan/run-plan.ts';
+import { portsEachOf, type RunPlan, rowsOf } from './plan/run-plan.ts';
 import { targetCommands } from './plan/target-commands.ts';
-import { draftFor, indexForReplay, planWay } from './replay-run.ts';
+import { arenaBytesOf, draftFor, planWay } from './plans.ts';
+import { indexForReplay } from './replay-run.ts';
 import { ProgressMeter } from './threads/progress-meter.ts';
 
 /**
@@ -25,7 +27,7 @@ import { ProgressMeter } from './threads/progress-meter.ts';
 export async function describePlan(options: ReplayOptions, host: RunHost): Promise<string> {
   const index = await indexForReplay(options, host, new ProgressMeter(host));
   try {
-    const draft = draftFor(index, options);
+    const draft = await draftFor(index, options);
     const { plan, network } = planWay(draft, Date.now(), false);
     for (const warning of draft.warnings) host.onWarning(warning);
     if (network !== null) {
@@ -40,7 +42,7 @@ export async function describePlan(options: ReplayOptions, host: RunHost): Promi
       ['captures', options.captures.join(', ')],
       [
         'sessions',
-        `${formatCount(total)} found, ${formatCount(replayable - unmappedOf(plan))} to be played` +
+        `${formatCount(total)} found, ${formatCount(plan.played.length - (plan.scripts.sessions - replayable))} to be played` +
           (reasons.length > 0 ? `; not: ${reasons.join(', ')}` : ''),
       ],
       ...planLines(plan, options),
@@ -87,8 +89,27 @@ function planLines(plan: RunPlan, options: ReplayOptions): [string, string][] {
       `${memoryText(plan)}; ` +
         `${formatCount(played.length)} scripts of ${formatCount(scripts.client.messageEnd.length)} messages`,
     ],
+    ...rewritingLines(plan, options),
     ['seed', String(options.seed)],
   ];
+}
+
+/** What modules want with the sessions, and the memory for it. */
+function rewritingLines(plan: RunPlan, options: ReplayOptions): [string, string][] {
+  const { rewrites } = plan;
+  if (rewrites === undefined) return [];
+  const { sessions, messages, stages, dialogues, longestBytes } = rewrites;
+  if (sessions.size === 0) return [['rewritten', 'nothing: no module wants any of the sessions']];
+  const names = [...sessions].map(([name, count]) => `${formatCount(count)} by ${name}`);
+  const parts = [
+    `sessions ${names.join(', ')}`,
+    `${formatCount(messages)} requests written anew (up to ${formatBytes(longestBytes)})`,
+    `${formatCount(stages)} answers read`,
+    ...(dialogues > 0 ? [`${formatCount(dialogues)} begun by the module`] : []),
+    `up to ${formatBytes(arenaBytesOf(plan, options, 1))} of memory for them in a thread`,
+    `about ${REWRITING_BYTES_PER_USER} bytes more a user, and what the module keeps`,
+  ];
+  return [['rewritten', parts.join('; ')]];
 }
 
 /** How many users there are, how often each plays, and where they are clients, how many connections that is. */

@@ -3,32 +3,22 @@
 import { availableParallelism } from 'node:os';
 import { ReplayError } from '../base/errors.ts';
 import { NS_PER_MS, NS_PER_SECOND } from '../base/time.ts';
-import { formatBytes, formatCount } from '../base/units.ts';
-import { EMBEDDED_BYTES_PER_USER } from '../embedded/embedded-target.ts';
+import { formatCount } from '../base/units.ts';
 import { type MetricsServer, serveMetrics } from '../io/metrics-server.ts';
 import { peakMemoryBytes } from '../io/process-memory.ts';
 import { Counter, sumCounters } from '../measure/counters.ts';
 import type { RunResult } from '../measure/result.ts';
 import { nothingMeasured, type RunIdentity, recordOf } from '../measure/run-record.ts';
-import { STATE_BYTES_PER_USER } from '../replay/replay.ts';
 import { type CaptureIndex, indexCaptures } from './captures/index-captures.ts';
 import { nothingToReplay } from './captures/nothing-to-replay.ts';
 import { baselineOf, EarlyStop } from './early-stop.ts';
 import { warnOfHints } from './plan/capture-hints.ts';
-import { draftPlan, type PlanDraft } from './plan/draft-plan.ts';
-import {
-  answersFor,
-  findPath,
-  type NetworkWay,
-  surroundingsOf,
-  warnOfWay,
-  wayOf,
-} from './plan/network-way.ts';
+import { type NetworkWay, warnOfWay } from './plan/network-way.ts';
 import type { ReplayOptions, RunHost } from './plan/options.ts';
 import { clientsText } from './plan/options.ts';
-import { asksForOwn, planOwn } from './plan/own-clients.ts';
 import { NO_SURROUNDINGS, planRun } from './plan/plan-run.ts';
 import type { RunPlan } from './plan/run-plan.ts';
+import { arenaBytesOf, draftFor, planWay } from './plans.ts';
 import { runIdentity, shareFacts } from './run-facts.ts';
 import { type InterceptedWay, openIntercepts } from './threads/intercepted-way.ts';
 import { type LocalWay, openLocalWay } from './threads/local-way.ts';
@@ -43,8 +33,6 @@ const USERS_PER_THREAD_MIN = 1_000;
 /** And with the embedded target, in whose time a thread's start is long. */
 const EMBEDDED_USERS_PER_THREAD_MIN = 20_000;
 const THREADS_MAX = 16;
-/** Of the free memory; the rest is for the scripts, the histograms and everybody else. */
-const MEMORY_SHARE_MAX = 0.8;
 
 /**
  * Plays the captures' sessions as the options say and reports what came of it.
@@ -106,6 +94,8 @@ async function playAndReport(
       realTime: options.realTime,
       threads,
       prepared: intercepts?.prepared ?? null,
+      modules: options.modules ?? [],
+      arenaBytes: arenaBytesOf(plan, options, threads),
       startAtMs: startAtMs(options, begun),
       onWarning,
       onStart: () => meter.begin(plan, () => crew.state),
@@ -119,7 +109,8 @@ async function playAndReport(
     const failure = failureOf(intercepts?.gone ?? null);
 
     const counters = sumCounters(crew.state.counters);
-    for (const warning of warnOfEarlierRun(counters)) onWarning(warning);
+    const said = [...warnOfEarlierRun(counters), ...crew.moduleFailures];
+    for (const warning of said) onWarning(warning);
     const facts = shareFacts(options, plan, intercepts?.mode ?? null, {
       ...sinceBegun(begun),
       isInterrupted: host.interrupted.aborted,
@@ -193,7 +184,7 @@ async function openWays(
     host.onWarning(text);
   };
   const { interrupted } = host;
-  const draft = draftFor(index, options);
+  const draft = await draftFor(index, options);
   const epochMs = begun.startedAt.getTime();
   let local: LocalWay | null = null;
   try {
@@ -250,40 +241,6 @@ async function unreachedResult(
     options.thresholds,
     await baselineOf(options),
   );
-}
-
-/**
- * The draft of the plan.
- * @throws ReplayError as draftPlan and requireMemory do
- */
-export function draftFor(index: CaptureIndex, options: ReplayOptions): PlanDraft {
-  const draft = draftPlan(index.scripts(), options, {
-    isOwn: asksForOwn(options),
-    readTimes: index.requestTimes,
-  });
-  requireMemory(draft.rows, options.target.kind === 'embedded');
-  return draft;
-}
-
-/**
- * The plan, and for real targets the way to them: its MTU bounds the segments, and addresses that
- * are in use on the way are left out of the pool.
- * @param asksLink whether the link is asked for the next hop's MAC, which takes privilege
- */
-export function planWay(
-  draft: PlanDraft,
-  epochMs: number,
-  asksLink = true,
-): { readonly plan: RunPlan; readonly network: NetworkWay | null } {
-  const { options } = draft;
-  if (options.target.kind === 'embedded') {
-    return { plan: planRun(draft, NO_SURROUNDINGS, epochMs), network: null };
-  }
-  if (draft.isOwn) return planOwn(draft, epochMs, asksLink);
-  const path = findPath(draft, asksLink);
-  const answers = answersFor(draft, path);
-  const plan = planRun(draft, surroundingsOf(options, path, answers), epochMs);
-  return { plan, network: wayOf(plan, options, path, answers) };
 }
 
 /** The index of captures that have something to replay. */
@@ -358,28 +315,6 @@ export function warnOfEarlierRun(counters: Float64Array): string[] {
     `the target still has connections of an earlier run: ${formatCount(met)} users met one, ` +
       `${formatCount(inVain)} timed out connecting; wait a minute, or give another --seed or --ports`,
   ];
-}
-
-/**
- * Refuses what the machine has no memory for, before the kernel ends some process for it.
- * @param freeBytes what this process may still take, of the machine and of its cgroup
- */
-export function requireMemory(
-  users: number,
-  isEmbedded: boolean,
-  freeBytes = process.availableMemory(),
-): void {
-  const bytesPerUser = STATE_BYTES_PER_USER + (isEmbedded ? EMBEDDED_BYTES_PER_USER : 0);
-  const neededBytes = users * bytesPerUser;
-  if (neededBytes < freeBytes * MEMORY_SHARE_MAX) return;
-  throw new ReplayError({
-    code: 'ERR_RUN_MEMORY',
-    kind: 'environment',
-    message:
-      `${formatCount(users)} users need ${formatBytes(neededBytes)} of memory, ` +
-      `${formatBytes(freeBytes)} are free`,
-    hint: 'give fewer users, or share them out among machines',
-  });
 }
 
 function threadsOf({ target, threads, sender }: ReplayOptions, users: number): number {

@@ -10,7 +10,7 @@ import { askedOf, captureDigest, planDigest } from './plan/digests.ts';
 import type { ReplayOptions } from './plan/options.ts';
 import { clientsText } from './plan/options.ts';
 import { clientConnections, plannedLoad } from './plan/planned-load.ts';
-import { type RunPlan, unmappedOf } from './plan/run-plan.ts';
+import { type RunPlan, unplayedOf } from './plan/run-plan.ts';
 
 /**
  * What all shares of the run have in common; it reads the captures' ends, so it is asked for before
@@ -22,7 +22,6 @@ export function runIdentity(
   plan: RunPlan,
   version: string,
 ): RunIdentity {
-  const unmapped = unmappedOf(plan);
   const isEmbedded = options.target.kind === 'embedded';
   const { total, replayable, skipped } = index.sessions;
   const { playsUntilNs } = plan;
@@ -38,8 +37,8 @@ export function runIdentity(
     asked: askedOf(options),
     sessions: {
       total,
-      replayable: replayable - unmapped,
-      skipped: unmapped === 0 ? skipped : { ...skipped, 'not-mapped': unmapped },
+      replayable: replayable - (plan.scripts.sessions - plan.played.length),
+      skipped: { ...skipped, ...unplayedOf(plan) },
     },
     plan: {
       per: plan.perClient === undefined ? 'connection' : 'client',

@@ -51,8 +51,17 @@ function played(options: ReplayOptions, shards = 1): RunResult {
   const threads = Array.from({ length: shards }, (__, shard) => {
     const counters = createCounters();
     const figures = createExchangeFigures(names.length);
-    const shared = { plan, prepared, shards, network: null, realTime: false, control };
-    const run = openEmbeddedThread({ ...shared, shard, counters, figures }, capture);
+    const shared = {
+      plan,
+      prepared,
+      shards,
+      network: null,
+      realTime: false,
+      control,
+      modules: [],
+      arenaBytes: 0,
+    };
+    const run = openEmbeddedThread({ ...shared, shard, counters, figures }, capture, []);
     const timeline = playThrough(run.turns('0'));
     return { counters, figures, timeline, columns: run.latency.columns };
   });

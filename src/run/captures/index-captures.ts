@@ -11,18 +11,21 @@ import { FrameFilter } from '../../capture/frame-filter.ts';
 import { LinkType } from '../../capture/link-types.ts';
 import { openCaptureBytes } from '../../io/files/capture-file.ts';
 import { type RequestTimesPlan, requestTimes } from '../../replay/request-times.ts';
+import { planRewrites, type RewritePlan } from '../../replay/rewrite-columns.ts';
 import type {
   FileReport,
   ServerReport,
   SessionReport,
   SessionTotals,
 } from '../../report/inspect-document.ts';
+import type { ProtocolModule } from '../../rewrite/module.ts';
 import type { RequestTimes } from '../../schedule/request-rate.ts';
 import type { CaptureIngest } from '../../session/reading/capture-ingest.ts';
 import { emptySelection } from '../../session/reading/selection-findings.ts';
 import { SessionCatalog } from '../../session/reading/session-catalog.ts';
 import type { SessionSelection } from '../../session/reading/session-selection.ts';
 import { SessionTracker } from '../../session/reading/session-tracker.ts';
+import { CaptureBlocks } from '../../session/script/capture-blocks.ts';
 import { findHttpRequests, type HttpRequests } from '../../session/script/http-requests.ts';
 import { findHints, type ProtocolHint } from '../../session/script/protocol-hints.ts';
 import { findProtocolUses, type ProtocolUse } from '../../session/script/protocol-uses.ts';
@@ -75,6 +78,15 @@ export interface CaptureIndex {
   httpRequests(scripts: Scripts): HttpRequests;
   /** When requests of played sessions are due; reads those of all of them, and their answers. */
   requestTimes(plan: RequestTimesPlan): RequestTimes;
+  /**
+   * What modules want with these sessions of those scripts; reads those of all of them.
+   * @throws ReplayError as planRewrites does
+   */
+  rewrites(
+    scripts: Scripts,
+    sessions: Uint32Array,
+    modules: readonly ProtocolModule[],
+  ): RewritePlan;
   /** What in those scripts a server will not take as it stands, by the first octets of streams. */
   hints(scripts: Scripts): ProtocolHint[];
   /** Which protocols the first of those scripts speak; reads all streams of those that can be followed. */
@@ -254,6 +266,8 @@ class Indexing {
       sessionList: ({ digests }) => sessionReports(catalog, { digests, epochSeconds, joined }),
       scripts: () => withOctets(joined, (read) => new ScriptBuilder(catalog, read).build(joined)),
       requestTimes: (plan) => withOctets(joined, (read) => requestTimes(plan, read)),
+      rewrites: (scripts, sessions, modules) =>
+        withOctets(joined, (read) => planAll(scripts, sessions, modules, read)),
       httpRequests: (scripts) => withOctets(joined, (read) => findHttpRequests(scripts, read)),
       hints: (scripts) => withOctets(joined, (read) => findHints(scripts, read)),
       protocols: (scripts, sessionsMax) =>
@@ -335,6 +349,22 @@ function timeWarnings({ strayTimestamps, clockStepsBack }: FileReport): string[]
       ? []
       : [`its clock was set back ${steps}; what follows is moved forward by as much`]),
   ];
+}
+
+function planAll(
+  scripts: Scripts,
+  sessions: Uint32Array,
+  modules: readonly ProtocolModule[],
+  read: ReadOctets,
+): RewritePlan {
+  const blocks = new CaptureBlocks(scripts.files, read);
+  const turns = planRewrites(scripts, sessions, modules, (offset, into) =>
+    blocks.read(offset, into),
+  );
+  for (;;) {
+    const step = turns.next();
+    if (step.done === true) return step.value;
+  }
 }
 
 function withOctets<T>(joined: readonly JoinedFile[], use: (read: ReadOctets) => T): T {

@@ -12,7 +12,8 @@ import { AddressPool } from '../../schedule/address-pool.ts';
 import { describeWay, type NetworkWay } from '../plan/network-way.ts';
 import { clientsText, OWN_CLIENTS, type ReplayOptions, type RunHost } from '../plan/options.ts';
 import type { RunPlan } from '../plan/run-plan.ts';
-import { draftFor, indexForReplay, planWay } from '../replay-run.ts';
+import { draftFor, planWay } from '../plans.ts';
+import { indexForReplay } from '../replay-run.ts';
 import { openIntercepts } from '../threads/intercepted-way.ts';
 import { openLocalWay } from '../threads/local-way.ts';
 import { probeConnection, probePath } from '../threads/probe.ts';
@@ -46,7 +47,7 @@ export async function walkTheWay(
   const index = await indexForReplay(options, host, new ProgressMeter(host));
   try {
     const privileges = capabilities();
-    const planned = planTheWay(() => draftFor(index, options));
+    const planned = await planTheWay(() => draftFor(index, options));
     const question = questionOf(options, planned.plan);
     const fromHere = await connectTo(
       question.target,
@@ -97,9 +98,9 @@ interface Planned {
   readonly asPath: Tried | null;
 }
 
-function planTheWay(draft: () => ReturnType<typeof draftFor>): Planned {
+async function planTheWay(draft: () => ReturnType<typeof draftFor>): Promise<Planned> {
   try {
-    const { plan, network } = planWay(draft(), Date.now(), capabilities().netRaw);
+    const { plan, network } = planWay(await draft(), Date.now(), capabilities().netRaw);
     const free = process.availableMemory();
     const text =
       `${formatCount(plan.users)} users: ${formatBytes(plan.users * STATE_BYTES_PER_USER)} of state, ` +

@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import type { JoinedFile } from '../../base/joined-file.ts';
 import { identityOf } from '../../io/files/index-file.ts';
+import { moduleText } from './modules.ts';
 import type { ReplayOptions } from './options.ts';
 import { clientsText } from './options.ts';
 
@@ -38,11 +39,13 @@ function decisive(options: ReplayOptions): object {
   const { requestsPerSecond, ramp, iterations, durationNs, pace, maxGapNs, timeoutNs, close } =
     options;
   const { mss, timestamps, sack, windowBytes, realTime } = options;
+  const modules = (options.modules ?? []).map(moduleText);
   const protocols = options.protocols?.length ? options.protocols : undefined;
   return {
     // As results have it that are older than these options.
     ...(per === 'connection' ? {} : { per }),
     ...(check === 'status' ? {} : { check }),
+    ...(modules.length === 0 ? {} : { modules }),
     clients: clientsText(options.clients),
     ...{ target, choice, users, ports, order, seed, accel, ratePerSecond },
     ...(requestsPerSecond === null ? {} : { requestsPerSecond }),

@@ -9,6 +9,7 @@ import { assert } from '../../base/assert.ts';
 import { ReplayError } from '../../base/errors.ts';
 import { formatCount, formatDuration } from '../../base/units.ts';
 import type { RequestTimesPlan } from '../../replay/request-times.ts';
+import type { RewritePlan } from '../../replay/rewrite-columns.ts';
 import { type ArrivalOptions, planArrivals } from '../../schedule/arrivals.ts';
 import {
   type ClientAddresses,
@@ -29,6 +30,7 @@ import type { Scripts } from '../../session/script/scripts.ts';
 import { planConnections } from './connections.ts';
 import { clientsText, OWN_CLIENTS, type ReplayOptions, type ReplayTarget } from './options.ts';
 import { type RecordedClients, recordedClients } from './recorded-clients.ts';
+import { warnOfRefused, withoutRefused } from './refused-sessions.ts';
 import type { RunTarget } from './run-plan.ts';
 import { startsByRequests, warnOfUnsteady } from './steady-requests.ts';
 
@@ -52,6 +54,8 @@ export interface PlanDraft {
   /** The whole pool, without the targets' addresses, or what stands for it in a run from own ones. */
   readonly clients: ClientAddresses;
   readonly arrivals: ArrivalOptions;
+  /** What modules want with the sessions; null without modules. */
+  readonly rewrites: RewritePlan | null;
   /** Connections that the share's users may have at a time. */
   readonly rows: number;
   /** What the user should know: one line each. */
@@ -67,6 +71,8 @@ export interface DraftSources {
   readonly isOwn?: boolean;
   /** Asked only where requests are to come at a rate. */
   readonly readTimes?: ReadRequestTimes;
+  /** Asks the modules of the run; absent where it has none. */
+  readonly planRewrites?: (scripts: Scripts, sessions: Uint32Array) => RewritePlan;
 }
 
 const noTimes: ReadRequestTimes = () => {
@@ -80,14 +86,16 @@ const noTimes: ReadRequestTimes = () => {
 export function draftPlan(
   recorded: Scripts,
   options: ReplayOptions,
-  { isOwn = false, readTimes = noTimes }: DraftSources = {},
+  { isOwn = false, readTimes = noTimes, planRewrites }: DraftSources = {},
 ): PlanDraft {
   requirePace(options);
   const scripts = options.maxGapNs === null ? recorded : capGaps(recorded, options.maxGapNs);
   const pool = options.clients === OWN_CLIENTS ? poolFor(options.target) : options.clients;
   const { targets, targetOf } = mapEndpoints(scripts, options.target, pool);
-  const sessions = playedSessions(scripts, targetOf);
-  if (sessions.length === 0) throw nothingMapped(scripts);
+  const mapped = playedSessions(scripts, targetOf);
+  if (mapped.length === 0) throw nothingMapped(scripts);
+  const rewrites = planRewrites?.(scripts, mapped) ?? null;
+  const sessions = rewrites === null ? mapped : withoutRefused(mapped, rewrites);
   const clientsOf = options.per === 'client' ? recordedClients : null;
   const recordedBy = clientsOf?.(recorded, scripts, sessions, options.maxGapNs) ?? null;
   const { played, startNs, durationNs } = recordedBy ?? playsOf(scripts, sessions);
@@ -116,9 +124,10 @@ export function draftPlan(
     ...warnOfMixtures(scripts, options.target, targetOf, targets),
     ...warnOfRamp(options.ramp, users),
     ...(steady === null ? [] : warnOfUnsteady(steady)),
+    ...(rewrites === null ? [] : warnOfRefused(rewrites)),
   ];
   const draft = { options, scripts, played, targets, targetOf, share, isOwn, clients, arrivals };
-  return { ...draft, recorded: recordedBy, rows, warnings };
+  return { ...draft, rewrites, recorded: recordedBy, rows, warnings };
 }
 
 /** A pool that stands for own addresses until the way to the targets tells which they are. */

@@ -18,6 +18,7 @@ import type { PoolOrder } from '../../schedule/address-pool.ts';
 import type { RampStage } from '../../schedule/arrivals.ts';
 import type { ClientAddresses } from '../../schedule/client-addresses.ts';
 import type { CaptureChoice } from '../captures/index-captures.ts';
+import type { ModuleSpec } from './modules.ts';
 
 /**
  * Which recorded server endpoint is played where. A route matches when both its recorded parts do;
@@ -159,6 +160,15 @@ export interface ReplayOptions {
   readonly timeoutNs: number;
   readonly close: CloseName;
   readonly check: CheckName;
+
+  /** Who changes what clients say, the first of them first; nobody when not given. */
+  readonly modules?: readonly ModuleSpec[];
+  /** How long a message may wait for what its module does not know yet; 5 s when not given. */
+  readonly bindTimeoutNs?: number;
+  /** Octets of an answer that are kept for a module at most; 64 KiB when not given. */
+  readonly answerBytesMax?: number;
+  /** Octets for messages while they are written anew, of all threads; `null`: by what is free. */
+  readonly rewriteMemoryBytes?: number | null;
 
   /** TCP's maximum segment size to offer, 64..65495; `null`: 1460, or 1440 over IPv6. */
   readonly mss: number | null;

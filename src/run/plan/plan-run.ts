@@ -19,6 +19,9 @@ const DATA_RETRIES_MAX = 15;
 const WINDOW_FIELD_MAX = 0xffff;
 const TCP_IP_HEADER_BYTES = { 4: 40, 6: 60 } as const;
 const ETHERNET_MTU = 1500;
+/** What `ReplayOptions` leaves open of rewriting. */
+const BIND_TIMEOUT_NS = 5 * NS_PER_SECOND;
+const ANSWER_BYTES_MAX = 1 << 16;
 
 /** What the way to the targets adds to the plan. */
 export interface Surroundings {
@@ -75,6 +78,7 @@ export function planRun(draft: PlanDraft, surroundings: Surroundings, epochMs: n
     timeoutNs: options.timeoutNs,
     seed: options.seed,
     epochMs,
+    ...rewritingPart(draft),
     tcp: {
       synRtoNs: SYN_RTO_NS,
       synRetriesMax: SYN_RETRIES_MAX,
@@ -93,6 +97,24 @@ export function planRun(draft: PlanDraft, surroundings: Surroundings, epochMs: n
       ? { isSackLeftOut: scripts.isSackLeftOut }
       : {}),
   };
+}
+
+/** Nothing where no session is changed: then all of it is played as it was recorded. */
+function rewritingPart({
+  rewrites,
+  options,
+}: PlanDraft): Pick<RunPlan, 'rewriting' | 'rewrites' | 'refused'> {
+  if (rewrites === null) return {};
+  const { facts, columns } = rewrites;
+  const refused = new Map([...facts.refused].map(([reason, rows]) => [reason, rows.length]));
+  if (facts.sessions.size === 0) return { refused, rewrites: facts };
+  const rewriting = {
+    columns,
+    readsAnswers: facts.stages + facts.dialogues > 0,
+    bindTimeoutNs: options.bindTimeoutNs ?? BIND_TIMEOUT_NS,
+    answerBytesMax: options.answerBytesMax ?? ANSWER_BYTES_MAX,
+  };
+  return { rewriting, refused, rewrites: facts };
 }
 
 /** The smallest shift with which the window fits its 16 bits (RFC 7323, section 2.2). */

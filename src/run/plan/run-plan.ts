@@ -1,6 +1,7 @@
 /** What a run does, resolved to the last number: the same plain data for all of its threads. */
 import type { Endpoint } from '../../base/address.ts';
 import type { ReplayPlan } from '../../replay/replay-plan.ts';
+import type { RewriteFacts } from '../../replay/rewrite-columns.ts';
 import type { PoolShape } from '../../schedule/address-pool.ts';
 import { type ArrivalOptions, type ArrivalPlan, planArrivals } from '../../schedule/arrivals.ts';
 import { rowsOfShard } from '../../schedule/client-connections.ts';
@@ -22,11 +23,24 @@ export interface RunPlan
   readonly arrivals: ArrivalOptions;
   /** Where users play again and again until a time: that time. Then `iterations` is a limit only. */
   readonly playsUntilNs: number | null;
+  /** What modules want with the sessions; absent without modules. */
+  readonly rewrites?: RewriteFacts;
+  /** How many sessions modules have refused, by reason. */
+  readonly refused?: ReadonlyMap<string, number>;
 }
 
 /** Sessions that could be replayed, but that no route leads to a target: they are not played. */
-export const unmappedOf = ({ scripts, played }: RunPlan): number =>
-  scripts.sessions - played.length;
+const unmappedOf = ({ scripts, played, refused = new Map() }: RunPlan): number =>
+  [...refused.values()].reduce((rest, count) => rest - count, scripts.sessions - played.length);
+
+/** Sessions that could be replayed and are not, by reason. */
+export const unplayedOf = (plan: RunPlan): Readonly<Record<string, number>> => {
+  const unmapped = unmappedOf(plan);
+  return {
+    ...(unmapped === 0 ? {} : { 'not-mapped': unmapped }),
+    ...Object.fromEntries(plan.refused ?? []),
+  };
+};
 
 /** When the plan's users start. */
 export const arrivalsOf = ({ arrivals, share }: RunPlan): ArrivalPlan =>

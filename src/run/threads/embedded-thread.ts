@@ -6,33 +6,40 @@ import { LatencyRecorder } from '../../measure/histograms.ts';
 import { IntervalRecorder } from '../../measure/intervals.ts';
 import { octetsNeeded } from '../../replay/octets-needed.ts';
 import { Replay } from '../../replay/replay.ts';
+import type { ProtocolModule } from '../../rewrite/module.ts';
 import { AddressPool } from '../../schedule/address-pool.ts';
 import { ClientConnections, type ClientPlan } from '../../schedule/client-connections.ts';
 import { NO_USER, type Sharing, sessionOf, UserConnections } from '../../schedule/connections.ts';
 import { runConnectionOf } from '../../schedule/run-share.ts';
-import type { CaptureBytes } from '../../transport/ports.ts';
+import { type CaptureBytes, withArena } from '../../transport/ports.ts';
 import { enginePlan } from '../plan/engine-plan.ts';
 import { type RunPlan, rowsOf } from '../plan/run-plan.ts';
 import { embeddedTurns } from './embedded-loop.ts';
 import type { ThreadJob } from './thread-job.ts';
+import { failuresOf, modulePartsOf } from './thread-modules.ts';
 import type { ThreadRun } from './thread-run.ts';
 
 /** Prepares the thread's users and their target. */
-export function openEmbeddedThread(job: ThreadJob, capture: CaptureBytes): ThreadRun {
+export function openEmbeddedThread(
+  job: ThreadJob,
+  capture: CaptureBytes,
+  modules: readonly ProtocolModule[],
+): ThreadRun {
   const { plan, shard, shards, counters, control } = job;
   const sharing = { users: plan.users, shard, shards };
   const link = new Uint8Array(0);
   const links = plan.targets.map(() => link);
   const latency = new LatencyRecorder();
+  const arena = new Uint8Array(job.arenaBytes);
   const target = new EmbeddedTarget({
     scripts: plan.scripts,
-    capture,
+    capture: withArena(capture, arena),
     clients: clientDirectory(plan, sharing),
     users: rowsOf(plan, sharing),
     accel: plan.accel,
     seed: plan.seed,
     counters,
-    prefixBytes: octetsNeeded(job.prepared.exchanges),
+    prefixBytes: octetsNeeded(job.prepared.exchanges, plan.rewriting?.readsAnswers),
   });
   const replay = new Replay(
     { ...enginePlan(plan, shard, shards, links), answersAll: true },
@@ -43,10 +50,13 @@ export function openEmbeddedThread(job: ThreadJob, capture: CaptureBytes): Threa
     counters,
     job.prepared,
     job.figures,
+    modulePartsOf(job, modules, arena),
   );
+  if (replay.rewriting !== null) target.followTexts(replay.rewriting.stream);
   return {
     latency,
     notes: [],
+    moduleFailures: failuresOf(replay),
     *turns(start) {
       const clock = job.realTime ? openRunClock(start) : null;
       const nowNs = clock === null ? null : () => clock.nowNs();

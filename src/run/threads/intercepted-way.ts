@@ -53,7 +53,7 @@ export async function openIntercepts(
   let channel: ChannelThread | null = null;
   try {
     const prepared = await inSlices(prepareTurns(plan, captureBytes));
-    const asked = askedFor(prepared.exchanges);
+    const asked = askedFor(prepared.exchanges, plan.rewriting?.readsAnswers);
     const opened = { intercepts, key, version, shards, onWarning, ...asked };
     channel = await ChannelThread.open(plan, opened);
     const { inboxes, totals, mode } = channel;
@@ -69,8 +69,8 @@ export async function openIntercepts(
 }
 
 /** How much of each packet an intercept is asked for, and for which protocols. */
-function askedFor(exchanges: ExchangeColumns) {
-  const prefixBytes = Math.min(octetsNeeded(exchanges), PREFIX_BYTES_MAX);
+function askedFor(exchanges: ExchangeColumns, isReadByModules = false) {
+  const prefixBytes = Math.min(octetsNeeded(exchanges, isReadByModules), PREFIX_BYTES_MAX);
   return { prefixBytes, followed: [...new Set(exchanges.protocols)].join(', ') };
 }
 

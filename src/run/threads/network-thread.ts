@@ -8,6 +8,7 @@ import { IntervalRecorder } from '../../measure/intervals.ts';
 import { octetsNeeded } from '../../replay/octets-needed.ts';
 import { Replay } from '../../replay/replay.ts';
 import type { ReplayPlan } from '../../replay/replay-plan.ts';
+import type { ProtocolModule } from '../../rewrite/module.ts';
 import type { CaptureBytes } from '../../transport/ports.ts';
 import { ChannelTotal } from '../channel/channel-job.ts';
 import { enginePlan } from '../plan/engine-plan.ts';
@@ -16,6 +17,7 @@ import { announcedAddresses, describeWay, macText, nextHopText } from '../plan/n
 import { type RunPlan, shardingOf } from '../plan/run-plan.ts';
 import { networkTurns } from './network-loop.ts';
 import type { ThreadJob } from './thread-job.ts';
+import { failuresOf, modulePartsOf } from './thread-modules.ts';
 import type { ThreadRun } from './thread-run.ts';
 
 /**
@@ -26,6 +28,7 @@ export function openNetworkThread(
   job: ThreadJob,
   way: NetworkWay,
   capture: CaptureBytes,
+  modules: readonly ProtocolModule[],
   onWarning: (text: string) => void,
 ): ThreadRun {
   const { plan, shard, shards, counters, control } = job;
@@ -41,7 +44,8 @@ export function openNetworkThread(
     announcedAddresses: shard === 0 ? announcedAddresses(way, plan) : 0,
     runStart: runStartsNow(),
     captureBytes: capture,
-    prefixBytes: octetsNeeded(job.prepared.exchanges),
+    prefixBytes: octetsNeeded(job.prepared.exchanges, plan.rewriting?.readsAnswers),
+    arenaBytes: job.arenaBytes,
     ...(way.channel === null ? {} : { inbox: way.channel.inboxes[shard] }),
   });
   // What intercepts dropped counts once, whichever thread it was for.
@@ -51,7 +55,7 @@ export function openNetworkThread(
     assert(links.length === plan.targets.length, 'every target has a route');
     const latency = new LatencyRecorder();
     const engine = enginePlan(plan, shard, shards, links);
-    const replay = engineOf(job, engine, io, capture, latency);
+    const replay = engineOf(job, engine, io, capture, latency, modules);
     io.followNextHops((target, link) => {
       replay.setLink(target, link);
       if (shard === 0) onWarning(warnOfMove(way, plan, target, link));
@@ -59,6 +63,7 @@ export function openNetworkThread(
     return {
       latency,
       notes: describeWay(way, plan),
+      moduleFailures: failuresOf(replay),
       *turns(start) {
         io.clock.restart(start);
         const intervals = new IntervalRecorder(latency, counters);
@@ -85,13 +90,16 @@ export function openNetworkThread(
 }
 
 function engineOf(
-  { counters, prepared, figures }: ThreadJob,
+  job: ThreadJob,
   plan: ReplayPlan,
-  { sender, receiver }: LocalIo,
+  { sender, receiver, arena }: LocalIo,
   capture: CaptureBytes,
   latency: LatencyRecorder,
+  modules: readonly ProtocolModule[],
 ): Replay {
-  return new Replay(plan, sender, receiver, capture, latency, counters, prepared, figures);
+  const { counters, prepared, figures } = job;
+  const parts = arena === null ? null : modulePartsOf(job, modules, arena);
+  return new Replay(plan, sender, receiver, capture, latency, counters, prepared, figures, parts);
 }
 
 function readCounts(io: LocalIo, counters: Float64Array, totals?: Float64Array): void {

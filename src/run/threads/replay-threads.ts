@@ -12,6 +12,7 @@ import { type Measurements, nothingMeasured } from '../../measure/run-record.ts'
 import { sumFigures } from '../../replay/difference-texts.ts';
 import { type PreparedSessions, prepareTurns } from '../../replay/prepared-sessions.ts';
 import type { ReadOctets } from '../../session/script/stream-view.ts';
+import type { ModuleSpec } from '../plan/modules.ts';
 import type { NetworkWay } from '../plan/network-way.ts';
 import type { RunPlan } from '../plan/run-plan.ts';
 import { inSlices } from './in-slices.ts';
@@ -24,6 +25,7 @@ import {
   type ThreadJob,
   type ThreadMessage,
 } from './thread-job.ts';
+import { addFailures, failureLines, modulesOf } from './thread-modules.ts';
 
 /** What the threads of a run are to do. */
 export interface ThreadsOptions {
@@ -33,6 +35,9 @@ export interface ThreadsOptions {
   readonly threads: number;
   /** Sessions that are prepared already; null: they are prepared here. */
   readonly prepared: PreparedSessions | null;
+  readonly modules: readonly ModuleSpec[];
+  /** Octets of memory that each thread has for what is written during the run. */
+  readonly arenaBytes: number;
   /** Since the epoch, by the wall clock: not before; null: when all are ready. */
   readonly startAtMs: number | null;
   onWarning(text: string): void;
@@ -57,6 +62,7 @@ export class ReplayThreads {
   #prepared: PreparedSessions | null = null;
   readonly #timelines: Timeline[] = [];
   readonly #notes = new Set<string>();
+  readonly #moduleFailures = new Map<string, number>();
   readonly #gate: StartGate;
   readonly #control = new Int32Array(
     new SharedArrayBuffer(CONTROL_WORDS * Int32Array.BYTES_PER_ELEMENT),
@@ -91,6 +97,11 @@ export class ReplayThreads {
   /** What the threads did to their surroundings; each line once. */
   get notes(): readonly string[] {
     return [...this.#notes];
+  }
+
+  /** Why modules have failed, the first few different reasons, as lines for the summary. */
+  get moduleFailures(): readonly string[] {
+    return failureLines(this.#moduleFailures);
   }
 
   /** Start nothing more, close what is open. */
@@ -134,7 +145,7 @@ export class ReplayThreads {
   }
 
   #jobOf(shard: number, prepared: PreparedSessions): ThreadJob {
-    const { plan, network, realTime, threads } = this.#options;
+    const { plan, network, realTime, threads, modules, arenaBytes } = this.#options;
     const counters = this.#counters[shard];
     const control = this.#control;
     const figures = this.#figures[shard];
@@ -148,6 +159,8 @@ export class ReplayThreads {
       counters,
       figures,
       control,
+      modules,
+      arenaBytes,
     };
   }
 
@@ -161,12 +174,15 @@ export class ReplayThreads {
     const { openNetworkThread } = await import('./network-thread.ts');
     const capture = openCaptureBytes(plan.scripts.files);
     try {
-      const run = openNetworkThread(this.#jobOf(0, prepared), network, capture, onWarning);
+      const job = this.#jobOf(0, prepared);
+      const modules = await modulesOf(job);
+      const run = openNetworkThread(job, network, capture, modules, onWarning);
       try {
         this.#keep(run.latency.columns, run.notes);
         await this.#gate.wait();
         this.#options.onStart();
         this.#timelines.push(await inSlices(run.turns(runStartsNow())));
+        addFailures(this.#moduleFailures, run.moduleFailures);
       } finally {
         run.close();
       }
@@ -189,6 +205,7 @@ export class ReplayThreads {
           this.#onReady(message.latencies, message.notes).catch(reject);
         } else {
           this.#timelines.push(message.timeline);
+          addFailures(this.#moduleFailures, message.moduleFailures);
           resolve();
         }
       });

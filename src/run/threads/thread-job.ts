@@ -3,6 +3,7 @@ import type { PostedFailure } from '../../base/posted-failure.ts';
 import type { ExchangeFigures } from '../../measure/exchange-figures.ts';
 import type { Timeline } from '../../measure/intervals.ts';
 import type { PreparedSessions } from '../../replay/prepared-sessions.ts';
+import type { ModuleSpec } from '../plan/modules.ts';
 import type { NetworkWay } from '../plan/network-way.ts';
 import type { RunPlan } from '../plan/run-plan.ts';
 
@@ -30,6 +31,10 @@ export interface ThreadJob {
   readonly counters: Float64Array<SharedArrayBuffer>;
   readonly figures: ExchangeFigures;
   readonly control: Int32Array<SharedArrayBuffer>;
+  /** Who changes what is said, where the plan is rewriting; made in each thread. */
+  readonly modules: readonly ModuleSpec[];
+  /** Octets of memory for what is written during the run. */
+  readonly arenaBytes: number;
 }
 
 /** To a thread that is ready: begin, at this start of the run's clock (`runStartsNow`). */
@@ -49,5 +54,10 @@ export type ThreadMessage =
       readonly notes: readonly string[];
     }
   | { readonly type: 'warning'; readonly text: string }
-  | { readonly type: 'done'; readonly timeline: Timeline }
+  | {
+      readonly type: 'done';
+      readonly timeline: Timeline;
+      /** Why modules have failed, and how often. */
+      readonly moduleFailures: ReadonlyMap<string, number>;
+    }
   | { readonly type: 'failed'; readonly failure: PostedFailure };

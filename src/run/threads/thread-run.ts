@@ -6,6 +6,8 @@ import type { Timeline } from '../../measure/intervals.ts';
 export interface ThreadRun {
   readonly latency: LatencyRecorder;
   readonly notes: readonly string[];
+  /** Why modules have failed so far, and how often. */
+  readonly moduleFailures: ReadonlyMap<string, number>;
   /**
    * Plays everything, a turn of the loop a step; a turn may block the thread for a while.
    * @param start when the run begins (`runStartsNow`)

@@ -5,6 +5,7 @@ import { assert } from '../../base/assert.ts';
 import { failureOf } from '../../base/posted-failure.ts';
 import { openCaptureBytes } from '../../io/files/capture-file.ts';
 import type { MainMessage, ThreadJob, ThreadMessage } from './thread-job.ts';
+import { modulesOf } from './thread-modules.ts';
 import { playThrough, type ThreadRun } from './thread-run.ts';
 
 const port = parentPort;
@@ -20,7 +21,8 @@ try {
   try {
     post({ type: 'ready', latencies: run.latency.columns, notes: run.notes });
     const [{ start }] = await go;
-    post({ type: 'done', timeline: playThrough(run.turns(start)) });
+    const timeline = playThrough(run.turns(start));
+    post({ type: 'done', timeline, moduleFailures: run.moduleFailures });
   } finally {
     run.close();
   }
@@ -30,16 +32,15 @@ try {
   capture.close();
 }
 /** Loads what this way needs and not the other: each is a fifth of what there is to load. */
-async function openThread(
-  { network }: ThreadJob,
-  onWarning: (text: string) => void,
-): Promise<ThreadRun> {
+async function openThread(job: ThreadJob, onWarning: (text: string) => void): Promise<ThreadRun> {
+  const { network } = job;
+  const modules = await modulesOf(job);
   if (network === null) {
     const { openEmbeddedThread } = await import('./embedded-thread.ts');
-    return openEmbeddedThread(job, capture);
+    return openEmbeddedThread(job, capture, modules);
   }
   const { openNetworkThread } = await import('./network-thread.ts');
-  return openNetworkThread(job, network, capture, onWarning);
+  return openNetworkThread(job, network, capture, modules, onWarning);
 }
 
 // The listener for 'go' keeps the thread alive where it never came.

@@ -1,0 +1,109 @@
+/**
+ * The modules of a run, in one list: of several that want a session the first one has it. They are made
+ * in each thread, and once for the plan, of plain settings that travel in the thread's job.
+ *
+ * A built-in module adds its kind to `ModuleSpec`, and a row to `makeModule` and to `moduleText`.
+ */
+import { pathToFileURL } from 'node:url';
+import { ReplayError } from '../../base/errors.ts';
+import type { ProtocolModule } from '../../rewrite/module.ts';
+
+/** A module of the user's own: a file in JavaScript (ESM). */
+export interface FileModuleSpec {
+  readonly kind: 'file';
+  /** As it was written: from the folder that the command was called in. */
+  readonly path: string;
+  /** Whatever `--module-options` says; undefined without it. */
+  readonly options: unknown;
+}
+
+/** A module to be made, and what it is told. */
+export type ModuleSpec = FileModuleSpec;
+
+/**
+ * Makes the modules.
+ * @throws ReplayError usage: ERR_MODULE_LOAD, ERR_MODULE_SHAPE
+ */
+export async function makeModules(
+  specs: readonly ModuleSpec[],
+): Promise<readonly ProtocolModule[]> {
+  const modules: ProtocolModule[] = [];
+  for (const spec of specs) modules.push(await makeModule(spec));
+  return modules;
+}
+
+async function makeModule(spec: ModuleSpec): Promise<ProtocolModule> {
+  switch (spec.kind) {
+    case 'file':
+      return await loadModule(spec);
+  }
+}
+
+/** What decides what a module does, without anybody's secrets: for results, and to compare runs. */
+export function moduleText(spec: ModuleSpec): string {
+  switch (spec.kind) {
+    case 'file':
+      return `file ${spec.path} ${JSON.stringify(spec.options) ?? ''}`.trim();
+  }
+}
+
+async function loadModule({ path, options }: FileModuleSpec): Promise<ProtocolModule> {
+  let exported: unknown;
+  try {
+    exported = (await import(pathToFileURL(path).href)) as unknown;
+  } catch (cause) {
+    throw loadFault(path, textOf(cause), cause);
+  }
+  const made = (exported as Readonly<Record<string, unknown>>).default;
+  if (typeof made !== 'function') return checked(path, made);
+  try {
+    return checked(path, (await made(options)) as unknown);
+  } catch (cause) {
+    if (cause instanceof ReplayError) throw cause;
+    throw loadFault(path, `its function has thrown: ${textOf(cause)}`, cause);
+  }
+}
+
+const OPTIONAL_FUNCTIONS = ['survey', 'onAnswer', 'rewrite', 'dialogue'];
+const FUNCTIONS = ['plan', 'client', 'connection'];
+
+/** Sees that it is a module, as far as that can be seen. */
+function checked(path: string, made: unknown): ProtocolModule {
+  if (made === undefined) {
+    throw shapeFault(path, 'it has no default export');
+  }
+  if (typeof made !== 'object' || made === null) {
+    throw shapeFault(path, `its default export is no module, but ${String(made)}`);
+  }
+  const members = made as Readonly<Record<string, unknown>>;
+  if (typeof members.name !== 'string' || members.name === '') {
+    throw shapeFault(path, 'its module has no name');
+  }
+  for (const name of [...FUNCTIONS, ...OPTIONAL_FUNCTIONS]) {
+    const isAbsent = members[name] === undefined && !FUNCTIONS.includes(name);
+    if (typeof members[name] !== 'function' && !isAbsent) {
+      throw shapeFault(path, `${members.name}.${name} is no function`);
+    }
+  }
+  return made as ProtocolModule;
+}
+
+const loadFault = (path: string, why: string, cause: unknown): ReplayError =>
+  new ReplayError({
+    code: 'ERR_MODULE_LOAD',
+    kind: 'usage',
+    message: `--module ${path} cannot be loaded: ${why}`,
+    hint: 'a module is a file in JavaScript that node can import; see docs/modules.md',
+    cause,
+  });
+
+const shapeFault = (path: string, what: string): ReplayError =>
+  new ReplayError({
+    code: 'ERR_MODULE_SHAPE',
+    kind: 'usage',
+    message: `--module ${path}: ${what}`,
+    hint: 'export default { name, plan, client, connection, … }, or a function that gives one; see docs/modules.md',
+  });
+
+const textOf = (thrown: unknown): string =>
+  (thrown instanceof Error ? thrown.message : String(thrown)).split('\n', 1)[0];

@@ -1,0 +1,97 @@
+/** From an index of captures to a run's plan, and the memory that it takes. */
+import { ReplayError } from '../base/errors.ts';
+import { formatBytes, formatCount } from '../base/units.ts';
+import { EMBEDDED_BYTES_PER_USER } from '../embedded/embedded-target.ts';
+import { STATE_BYTES_PER_USER } from '../replay/replay.ts';
+import type { CaptureIndex } from './captures/index-captures.ts';
+import { draftPlan, type PlanDraft } from './plan/draft-plan.ts';
+import { makeModules } from './plan/modules.ts';
+import {
+  answersFor,
+  findPath,
+  type NetworkWay,
+  surroundingsOf,
+  wayOf,
+} from './plan/network-way.ts';
+import type { ReplayOptions } from './plan/options.ts';
+import { asksForOwn, planOwn } from './plan/own-clients.ts';
+import { NO_SURROUNDINGS, planRun } from './plan/plan-run.ts';
+import type { RunPlan } from './plan/run-plan.ts';
+
+/** Of the free memory; the rest is for the scripts, the histograms and everybody else. */
+const MEMORY_SHARE_MAX = 0.8;
+/** Of the free memory, for what is written during the run, unless somebody says how much. */
+const REWRITE_MEMORY_SHARE = 0.25;
+/** One thread's: more is no one piece of memory for JavaScript. */
+const ARENA_BYTES_MAX = 2 ** 31;
+
+/**
+ * The draft of the plan.
+ * @throws ReplayError as makeModules, draftPlan and requireMemory do
+ */
+export async function draftFor(index: CaptureIndex, options: ReplayOptions): Promise<PlanDraft> {
+  const modules = await makeModules(options.modules ?? []);
+  const draft = draftPlan(index.scripts(), options, {
+    isOwn: asksForOwn(options),
+    readTimes: index.requestTimes,
+    ...(modules.length === 0
+      ? {}
+      : { planRewrites: (scripts, sessions) => index.rewrites(scripts, sessions, modules) }),
+  });
+  requireMemory(draft.rows, options.target.kind === 'embedded');
+  return draft;
+}
+
+/**
+ * The plan, and for real targets the way to them: its MTU bounds the segments, and addresses that
+ * are in use on the way are left out of the pool.
+ * @param asksLink whether the link is asked for the next hop's MAC, which takes privilege
+ */
+export function planWay(
+  draft: PlanDraft,
+  epochMs: number,
+  asksLink = true,
+): { readonly plan: RunPlan; readonly network: NetworkWay | null } {
+  const { options } = draft;
+  if (options.target.kind === 'embedded') {
+    return { plan: planRun(draft, NO_SURROUNDINGS, epochMs), network: null };
+  }
+  if (draft.isOwn) return planOwn(draft, epochMs, asksLink);
+  const path = findPath(draft, asksLink);
+  const answers = answersFor(draft, path);
+  const plan = planRun(draft, surroundingsOf(options, path, answers), epochMs);
+  return { plan, network: wayOf(plan, options, path, answers) };
+}
+
+/** Octets that each of so many threads has for what is written during the run; 0 where nothing is. */
+export function arenaBytesOf(
+  { rewriting }: RunPlan,
+  { rewriteMemoryBytes = null }: ReplayOptions,
+  threads: number,
+): number {
+  if (rewriting === undefined) return 0;
+  const bytes = rewriteMemoryBytes ?? process.availableMemory() * REWRITE_MEMORY_SHARE;
+  return Math.min(ARENA_BYTES_MAX, Math.floor(bytes / threads));
+}
+
+/**
+ * Refuses what the machine has no memory for, before the kernel ends some process for it.
+ * @param freeBytes what this process may still take, of the machine and of its cgroup
+ */
+export function requireMemory(
+  users: number,
+  isEmbedded: boolean,
+  freeBytes = process.availableMemory(),
+): void {
+  const bytesPerUser = STATE_BYTES_PER_USER + (isEmbedded ? EMBEDDED_BYTES_PER_USER : 0);
+  const neededBytes = users * bytesPerUser;
+  if (neededBytes < freeBytes * MEMORY_SHARE_MAX) return;
+  throw new ReplayError({
+    code: 'ERR_RUN_MEMORY',
+    kind: 'environment',
+    message:
+      `${formatCount(users)} users need ${formatBytes(neededBytes)} of memory, ` +
+      `${formatBytes(freeBytes)} are free`,
+    hint: 'give fewer users, or share them out among machines',
+  });
+}

@@ -1,0 +1,44 @@
+/** The modules of one thread, and what is told of them when it has ended. */
+import { formatCount } from '../../base/units.ts';
+import type { ModuleParts } from '../../replay/module-parts.ts';
+import type { Replay } from '../../replay/replay.ts';
+import type { ProtocolModule } from '../../rewrite/module.ts';
+import { makeModules } from '../plan/modules.ts';
+import type { ThreadJob } from './thread-job.ts';
+
+/** Different reasons that are told. */
+const REASONS_MAX = 3;
+const NO_FAILURES: ReadonlyMap<string, number> = new Map();
+
+/**
+ * The thread's own modules; none where nothing is written during the run.
+ * @throws ReplayError as makeModules does
+ */
+export const modulesOf = async ({
+  plan,
+  modules,
+}: ThreadJob): Promise<readonly ProtocolModule[]> =>
+  plan.rewriting === undefined ? [] : await makeModules(modules);
+
+/** What the engine is given; null where nothing is written. */
+export const modulePartsOf = (
+  { plan }: ThreadJob,
+  modules: readonly ProtocolModule[],
+  arena: Uint8Array,
+): ModuleParts | null =>
+  plan.rewriting === undefined ? null : { modules, arena, nowMs: () => Date.now() };
+
+/** Why modules have failed: goes on growing. */
+export const failuresOf = ({ rewriting }: Replay): ReadonlyMap<string, number> =>
+  rewriting?.host.failures ?? NO_FAILURES;
+
+/** Adds another thread's failures. */
+export function addFailures(all: Map<string, number>, more: ReadonlyMap<string, number>): void {
+  for (const [reason, count] of more) all.set(reason, (all.get(reason) ?? 0) + count);
+}
+
+/** The first few of them as lines. */
+export const failureLines = (failures: ReadonlyMap<string, number>): string[] =>
+  [...failures]
+    .slice(0, REASONS_MAX)
+    .map(([reason, count]) => `module ${reason} (${formatCount(count)} times)`);
