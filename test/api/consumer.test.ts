@@ -1,5 +1,13 @@
 /** A project that has the packed tarball installed: in plain JavaScript and in strict TypeScript. */
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -110,6 +118,22 @@ test('a failed threshold, a wrong option and a missing file are told apart', asy
   ]);
 });
 
+test("the documents' module writes requests anew, and fits the types of a module", async () => {
+  const document = readFileSync(join(ROOT, 'docs/modules.md'), 'utf8');
+  const [, source = ''] = /^```js\n([\s\S]*?)^```/m.exec(document) ?? [];
+  writeFileSync(join(project, 'stamp.js'), source);
+  writeFileSync(
+    join(project, 'modules.mjs'),
+    `import { replay } from 'gryphon';
+     const { result } = await replay({ captures: '${CAPTURE}', users: 50, seed: 1,
+       module: './stamp.js', moduleOptions: '{"run":"b7"}' });
+     const { users, rewriting, exchanges, faults } = result;
+     console.log(JSON.stringify([users.completed, rewriting.messages === exchanges.sent, faults]));`,
+  );
+  const { stdout, stderr } = await node('modules.mjs');
+  expect({ stdout, stderr }).toEqual({ stdout: '[50,true,[]]\n', stderr: '' });
+}, 60_000);
+
 test('an AbortSignal is the first Ctrl-C: there is a result, and it says so', async () => {
   writeFileSync(
     join(project, 'abort.mjs'),
@@ -126,7 +150,14 @@ test('an AbortSignal is the first Ctrl-C: there is a result, and it says so', as
 });
 
 test('strict TypeScript finds the types, and what does not fit them', async () => {
-  const options = { strict: true, module: 'NodeNext', target: 'ES2023', noEmit: true };
+  const options = {
+    strict: true,
+    allowJs: true,
+    checkJs: true,
+    module: 'NodeNext',
+    target: 'ES2023',
+    noEmit: true,
+  };
   writeFileSync(
     join(project, 'tsconfig.json'),
     JSON.stringify({ compilerOptions: { ...options, types: ['node'] }, files: ['typed.ts'] }),
@@ -135,6 +166,9 @@ test('strict TypeScript finds the types, and what does not fit them', async () =
     writeFileSync(
       join(project, 'typed.ts'),
       `import { inspect, replay, type InspectDocument, type ReplayOptions, type RunResult } from 'gryphon';
+       import stamp from './stamp.js';
+       import type { ProtocolModule } from 'gryphon/module';
+       export const made: ProtocolModule<null> = stamp({ run: 'b7' });
        const options: ReplayOptions = { captures: 'x.pcap', users: ${users}, pace: 'think' };
        const run = replay(options);
        run.on('progress', ({ users }) => { const live: number = users.live; void live; });
