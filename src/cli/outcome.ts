@@ -23,7 +23,9 @@ const CODES = {
 /** The exit code of a run that has a result: 0 exactly when its first line has no ✗. */
 export function outcomeOf(result: RunResult): Outcome {
   const { ending } = verdictOf(result);
-  return { code: CODES[ending], message: messageOf(result, ending) };
+  const isOwn = ending === 'cut-off' && result.failureKind === 'environment';
+  const code = isOwn ? ExitCode.ENVIRONMENT : CODES[ending];
+  return { code, message: messageOf(result, ending) };
 }
 
 function messageOf(result: RunResult, ending: Ending): string | null {

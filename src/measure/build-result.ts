@@ -89,6 +89,7 @@ export function buildResult(
       baseline,
     ),
     failure: facts.failure,
+    failureKind: facts.failureKind,
     stopped: facts.stopped,
     faults,
     generator: {

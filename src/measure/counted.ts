@@ -1,6 +1,6 @@
 /** From counters to what a result says of users, exchanges, packets and rates. */
 import { NS_PER_SECOND } from '../base/time.ts';
-import { Counter } from './counters.ts';
+import { Counter, unsentFrames } from './counters.ts';
 import { total } from './ledger.ts';
 import type { Ledger, RunResult, UserReport } from './result.ts';
 import type { RunFacts } from './run-facts.ts';
@@ -45,7 +45,7 @@ export function countedOf(facts: CountedFacts, counters: Float64Array): CountedP
       answersRead: count(Counter.ANSWERS_READ),
       answersReadInPart: count(Counter.ANSWERS_READ_PART),
     },
-    packets: packetReport(count),
+    packets: packetReport(counters),
     bytes: {
       sent: count(Counter.PAYLOAD_BYTES_SENT),
       received: count(Counter.PAYLOAD_BYTES_RECEIVED),
@@ -98,9 +98,10 @@ function exchangeReport(count: (counter: Counter) => number): RunResult['exchang
   };
 }
 
-function packetReport(count: (counter: Counter) => number): RunResult['packets'] {
+function packetReport(counters: Float64Array): RunResult['packets'] {
+  const count = (counter: Counter): number => counters[counter];
   return {
-    sent: count(Counter.PACKETS_SENT),
+    sent: count(Counter.PACKETS_SENT) - unsentFrames(counters),
     received: count(Counter.PACKETS_RECEIVED),
     retransmitted: count(Counter.RETRANSMITTED),
     synRetransmitted: count(Counter.SYN_RETRANSMITTED),
@@ -115,6 +116,7 @@ function packetReport(count: (counter: Counter) => number): RunResult['packets']
       unsentNoBuffers: count(Counter.UNSENT_NO_BUFFERS),
       unsentNotPermitted: count(Counter.UNSENT_NOT_PERMITTED),
       unsentTooLong: count(Counter.UNSENT_TOO_LONG),
+      unsentInterfaceDown: count(Counter.UNSENT_INTERFACE_DOWN),
       unsentOther: count(Counter.UNSENT_OTHER),
     },
     path: {

@@ -126,11 +126,26 @@ export const Counter = {
   // By a module, or since it has failed; since there was no room for what was written.
   ABORTED_MODULE: 85,
   ABORTED_REWRITE_MEMORY: 86,
+  // Frames that the kernel would not take since the interface was down or gone.
+  UNSENT_INTERFACE_DOWN: 87,
 } as const;
 export type Counter = (typeof Counter)[keyof typeof Counter];
 
+/** The counters of frames that the kernel would not take, one a reason. */
+const UNSENT = [
+  Counter.UNSENT_NO_BUFFERS,
+  Counter.UNSENT_NOT_PERMITTED,
+  Counter.UNSENT_TOO_LONG,
+  Counter.UNSENT_INTERFACE_DOWN,
+  Counter.UNSENT_OTHER,
+] as const;
+
+/** Frames that the kernel would not take, whatever the reason. */
+export const unsentFrames = (counters: Float64Array): number =>
+  UNSENT.reduce((sum, counter) => sum + counters[counter], 0);
+
 /** How many counters a thread's row has. */
-export const COUNTERS = 87;
+export const COUNTERS = 88;
 
 /** Zeroed counters of one thread, in memory that other threads may read. */
 export const createCounters = (): Float64Array<SharedArrayBuffer> =>

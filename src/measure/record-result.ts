@@ -49,6 +49,7 @@ function factsOf({ identity, shares, counters }: RunRecord): RunFacts {
     stateBytesPerUser: identity.stateBytesPerUser,
     isInterrupted: shares.some(({ isInterrupted }) => isInterrupted),
     failure: failureOf(identity.shares, shares),
+    failureKind: failureKindOf(identity.shares, shares),
     stopped: stoppedOf(shares),
   };
 }
@@ -119,6 +120,13 @@ function failureOf(of: number, shares: readonly ShareFacts[]): string | null {
     reasons.push(`of ${of} shares ${missing.map((share) => share + 1).join(', ')} missing`);
   }
   return reasons.length === 0 ? null : reasons.join('; ');
+}
+
+/** Of this machine only where nothing else was amiss. */
+function failureKindOf(of: number, shares: readonly ShareFacts[]): RunFacts['failureKind'] {
+  const kinds = shares.filter(({ failure }) => failure !== null).map((one) => one.failureKind);
+  if (shares.length > 1 && shares.length < of) kinds.push('unreachable');
+  return kinds.find((kind) => kind !== 'environment') ?? kinds.at(0) ?? null;
 }
 
 function stoppedOf(shares: readonly ShareFacts[]): string | null {

@@ -172,6 +172,7 @@ export interface RunResult {
   /** How the ends of answers were recognised. */
   readonly answerRules: Counts;
   readonly packets: {
+    /** Taken by the kernel. */
     readonly sent: number;
     readonly received: number;
     readonly retransmitted: number;
@@ -224,6 +225,8 @@ export interface RunResult {
   readonly thresholds: readonly ThresholdOutcome[];
   /** What ended the run before its time, in one sentence; or null. */
   readonly failure: string | null;
+  /** What ended it: something that was not reached, or this machine; null: nothing, or nobody knows. */
+  readonly failureKind: RunFacts['failureKind'];
   /** Which threshold did not hold so that the run ended itself (`--abort-on-fail`); or null. */
   readonly stopped: string | null;
   /** Sums of this document that do not come out even (`checkLedger`): a fault of gryphon itself. */

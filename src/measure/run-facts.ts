@@ -1,5 +1,8 @@
 /** What a run knows of itself without having counted it. */
 
+/** What ended a run before its time: something that was not reached, or this machine. */
+export type FailureCause = 'unreachable' | 'environment';
+
 /** How many of something there are, by name. */
 export type Counts = Readonly<Record<string, number>>;
 
@@ -73,6 +76,8 @@ export interface RunFacts {
   readonly isInterrupted: boolean;
   /** What ended the run before its time, in one sentence (an intercept that never came back); or null. */
   readonly failure: string | null;
+  /** What ended it; null: nothing, or nobody knows. */
+  readonly failureKind: FailureCause | null;
   /** Why the run ended itself before its time: a threshold that did not hold, in one sentence; or null. */
   readonly stopped: string | null;
 }

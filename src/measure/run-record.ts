@@ -53,6 +53,7 @@ export interface ShareFacts extends Pick<RunFacts, 'command' | 'startedAt' | 'wa
   readonly generator: RunFacts['generator'];
   readonly isInterrupted: boolean;
   readonly failure: string | null;
+  readonly failureKind: RunFacts['failureKind'];
   readonly stopped: string | null;
 }
 

@@ -14,6 +14,7 @@ const LOSSES: ReadonlyMap<string, string> = new Map([
   ['unsentNoBuffers', 'not sent, the kernel had no buffers'],
   ['unsentNotPermitted', 'not sent, not permitted'],
   ['unsentTooLong', 'not sent, longer than the interface allows'],
+  ['unsentInterfaceDown', 'not sent, the interface was down or gone'],
   ['unsentOther', 'not sent, other errors'],
 ]);
 

@@ -18,6 +18,8 @@ const texts = z.array(text);
 const counts = z.record(text, number);
 /** What an earlier version did not count is taken for none. */
 const later = number.default(0);
+/** Older documents say only that it failed: of what was not reached. */
+const failureKind = z.enum(['unreachable', 'environment']).nullable().default(null);
 const figure = number.nullable();
 
 const latencyRow = z.looseObject({
@@ -233,6 +235,7 @@ const record = z.looseObject({
         generator: z.looseObject(generatorParts),
         isInterrupted: z.boolean(),
         failure: text.nullable(),
+        failureKind,
         stopped: text.nullable().default(null),
       }),
     )
@@ -306,6 +309,7 @@ export const RESULT: z.ZodType<RunResult> = z
     timeline,
     thresholds: z.array(threshold),
     failure: text.nullable().default(null),
+    failureKind,
     stopped: text.nullable().default(null),
     faults: texts.default([]),
     generator: z.looseObject({

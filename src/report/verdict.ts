@@ -16,7 +16,7 @@ export type Ending =
   | 'threshold'
   /** Nobody could connect, or nobody got to the end of a session. */
   | 'unreachable'
-  /** Something of the run's own way ended before the run did (an intercept). */
+  /** Something of the run's own way ended before the run did (an intercept, the interface). */
   | 'cut-off'
   | 'interrupted'
   /** Nobody was started. */

@@ -19,6 +19,7 @@ import { clientsText } from './plan/options.ts';
 import { NO_SURROUNDINGS, planRun } from './plan/plan-run.ts';
 import type { RunPlan } from './plan/run-plan.ts';
 import { arenaBytesOf, draftFor, planWay } from './plans.ts';
+import { failureOf, playUntilDone, watchOf } from './play-until-done.ts';
 import { runIdentity, shareFacts } from './run-facts.ts';
 import { type InterceptedWay, openIntercepts } from './threads/intercepted-way.ts';
 import { type LocalWay, openLocalWay } from './threads/local-way.ts';
@@ -26,8 +27,6 @@ import { ProgressMeter } from './threads/progress-meter.ts';
 import { ReplayThreads, type ThreadsState } from './threads/replay-threads.ts';
 import { UnreachedError } from './unreached-error.ts';
 
-/** How often progress is reported. */
-const PROGRESS_EVERY_MS = 200;
 /** With fewer users than this a second thread costs more than it brings. */
 const USERS_PER_THREAD_MIN = 1_000;
 /** And with the embedded target, in whose time a thread's start is long. */
@@ -101,20 +100,20 @@ async function playAndReport(
       onStart: () => meter.begin(plan, () => crew.state),
     });
     live.state = () => crew.state;
+    const gone = intercepts?.gone ?? null;
+    const device = watchOf(network, onWarning);
     try {
-      await playUntilDone(crew, meter, host, { gone: intercepts?.gone ?? null, local, stop });
+      await playUntilDone(crew, meter, host, { gone, local, device, stop });
     } finally {
       interceptNotes = (await intercepts?.close()) ?? [];
     }
-    const failure = failureOf(intercepts?.gone ?? null);
-
     const counters = sumCounters(crew.state.counters);
     const said = [...warnOfEarlierRun(counters), ...crew.moduleFailures];
     for (const warning of said) onWarning(warning);
     const facts = shareFacts(options, plan, intercepts?.mode ?? null, {
       ...sinceBegun(begun),
       isInterrupted: host.interrupted.aborted,
-      failure,
+      ...failureOf(gone, device?.failureOf(counters) ?? null),
       stopped: stop.reason,
       generator: {
         interceptSilentSeconds: (intercepts?.silentNs() ?? 0) / NS_PER_SECOND,
@@ -222,6 +221,7 @@ async function unreachedResult(
     ...sinceBegun(begun),
     isInterrupted: false,
     failure: fault.message,
+    failureKind: 'unreachable',
     stopped: null,
     generator: {
       interceptSilentSeconds: 0,
@@ -260,50 +260,6 @@ export async function indexForReplay(
   const fault = nothingToReplay(index, options.captures);
   index.close();
   throw fault;
-}
-
-/**
- * Why no more replies could come, for the run's first line: what was measured until then is
- * reported.
- * @throws the reason itself where it is a fault of gryphon
- */
-function failureOf(gone: AbortSignal | null): string | null {
-  if (gone === null || !gone.aborted) return null;
-  if (!(gone.reason instanceof ReplayError) || gone.reason.kind === 'internal') throw gone.reason;
-  return gone.reason.message;
-}
-
-async function playUntilDone(
-  crew: ReplayThreads,
-  meter: ProgressMeter,
-  host: RunHost,
-  way: {
-    readonly gone: AbortSignal | null;
-    readonly local: LocalWay | null;
-    readonly stop: EarlyStop;
-  },
-): Promise<void> {
-  const { gone, local, stop } = way;
-  const drain = (): void => {
-    meter.onDraining();
-    crew.drain();
-  };
-  const signals = [host.interrupted, stop.signal, ...(gone === null ? [] : [gone])];
-  const ends = AbortSignal.any(signals);
-  if (ends.aborted) drain();
-  ends.addEventListener('abort', drain, { once: true });
-  const timer = setInterval(() => {
-    meter.report();
-    local?.watch(sumCounters(crew.state.counters));
-    stop.watch(crew.state);
-  }, PROGRESS_EVERY_MS);
-  try {
-    await crew.play();
-  } finally {
-    clearInterval(timer);
-    ends.removeEventListener('abort', drain);
-  }
-  meter.report();
 }
 
 /** A target that heeds no reset of ours keeps what an earlier run left until its time is up. */

@@ -69,7 +69,13 @@ export function shareFacts(
   mode: string | null,
   known: Pick<
     ShareFacts,
-    'startedAt' | 'wallSeconds' | 'isInterrupted' | 'failure' | 'stopped' | 'generator'
+    | 'startedAt'
+    | 'wallSeconds'
+    | 'isInterrupted'
+    | 'failure'
+    | 'failureKind'
+    | 'stopped'
+    | 'generator'
   >,
 ): ShareFacts {
   return {

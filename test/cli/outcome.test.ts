@@ -122,3 +122,17 @@ test('sessions without answers that end as recorded are no failure', () => {
   const counts = { ...NONE, CONNECTED: 1000, COMPLETED: 1000, EXCHANGES_SENT: 0 };
   expect(outcomeOf(sampleResult([], NETWORK, counts)).code).toBe(0);
 });
+
+describe('a run that was cut off', () => {
+  test.each([
+    { failureKind: 'unreachable', code: 5 },
+    { failureKind: 'environment', code: 4 },
+    // Of an older document.
+    { failureKind: null, code: 5 },
+  ] as const)('by what is $failureKind ends with $code', ({ failureKind, code }) => {
+    const failure = 'the interface eth1 was removed 2 s after the start';
+    const result = sampleResult([], { ...NETWORK, failure, failureKind });
+    expect(outcomeOf(result)).toEqual({ code, message: failure });
+    expect(textReport(result, { color: false }).split('\n')[0]).toMatch(/^✗/);
+  });
+});

@@ -55,6 +55,7 @@ const shareOf = (share: number): ShareFacts => ({
   generator: { ...FACTS.generator, cpuSeconds: 0.1 + share / 7, warnings: [`w${share}`] },
   isInterrupted: false,
   failure: null,
+  failureKind: null,
   stopped: null,
 });
 

@@ -27,6 +27,7 @@ const SHARE: ShareFacts = {
   generator: FACTS.generator,
   isInterrupted: false,
   failure: null,
+  failureKind: null,
   stopped: null,
 };
 

@@ -52,6 +52,7 @@ export const FACTS: RunFacts = {
   stateBytesPerUser: 96,
   isInterrupted: false,
   failure: null,
+  failureKind: null,
   stopped: null,
 };
 

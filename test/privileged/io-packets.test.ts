@@ -366,7 +366,7 @@ describe.runIf(isReady)('packets through the kernel', () => {
     try {
       out.write([]);
       out.sender.flush();
-      expect((out.sender as PacketSender).faults).toMatchObject({ other: 1, total: 1 });
+      expect((out.sender as PacketSender).faults).toMatchObject({ interfaceDown: 1, total: 1 });
     } finally {
       await mustInside(lab.client, ['ip', 'link', 'set', DEVICE, 'up']);
       await mustInside(lab.client, ['ip', 'addr', 'replace', 'fd77::2/64', 'dev', DEVICE, 'nodad']);

@@ -139,6 +139,7 @@ describe('a result of an earlier version', () => {
     const read = await parseResult(JSON.stringify(old), 'old.json');
     expect(read).toMatchObject({
       failure: null,
+      failureKind: null,
       faults: [],
       exchanges: { unsent: 0, failed: 0, planned: 1990, sent: 1990 },
       packets: { path: { mtu: null, messages: 0, smallerTried: 0 } },

@@ -89,6 +89,7 @@ function played(options: ReplayOptions, shards = 1): RunResult {
     generator: FACTS.generator,
     isInterrupted: false,
     failure: null,
+    failureKind: null,
     stopped: null,
   };
   const latency = LatencyTable.of(threads.map(({ columns }) => columns));

@@ -15,10 +15,11 @@ import {
   FrameBatch,
   HEADER_SLOT_BYTES,
 } from '../../wire/frame-batch.ts';
-import { Errno, lastErrno } from '../sys/errno.ts';
+import { Errno } from '../sys/errno.ts';
 import { KernelMemory } from '../sys/memory.ts';
-import { POLLFD_BYTES, POLLOUT, ppoll, TIMESPEC_BYTES } from '../sys/poll.ts';
-import { MSG_DONTWAIT, sendmmsg } from '../sys/socket.ts';
+import { POLLFD_BYTES, POLLOUT, TIMESPEC_BYTES } from '../sys/poll.ts';
+import { MSG_DONTWAIT } from '../sys/socket.ts';
+import { KERNEL_SEND_CALLS, type SendCalls } from './send-calls.ts';
 import { isShortage, type SendFaults } from './send-faults.ts';
 
 const MESSAGE_BYTES = 64;
@@ -60,14 +61,23 @@ export class FrameMessages {
   readonly #arenaAddress: number;
   readonly #poll: Uint32Array;
   readonly #pollAddress: number;
+  readonly #calls: SendCalls;
   #waitsLeft = 0;
 
   /**
    * @param mapAddress where the joined capture is mapped (CaptureMap)
    * @param nameBytes length of the socket name a message carries: 0 for a bound packet socket
    * @param arenaAddress where the arena begins; 0 without any
+   * @param calls what takes the frames: the kernel, unless a test says otherwise
    */
-  constructor(capacity: number, mapAddress: number, nameBytes: number, arenaAddress = 0) {
+  constructor(
+    capacity: number,
+    mapAddress: number,
+    nameBytes: number,
+    arenaAddress = 0,
+    calls: SendCalls = KERNEL_SEND_CALLS,
+  ) {
+    this.#calls = calls;
     const headerBytes = capacity * HEADER_SLOT_BYTES;
     const messagesAt = headerBytes;
     const iovecsAt = messagesAt + capacity * MESSAGE_BYTES;
@@ -127,19 +137,19 @@ export class FrameMessages {
     let next = from;
     while (next < to) {
       const address = this.#messagesAddress + next * MESSAGE_BYTES;
-      const taken = sendmmsg(fd, address, to - next, MSG_DONTWAIT);
+      const taken = this.#calls.sendmmsg(fd, address, to - next, MSG_DONTWAIT);
       // The kernel stops at the frame it does not take, and says why at the next call only.
       if (taken > 0) next += taken;
-      else next += this.#onRefusal(fd, lastErrno(), faults);
+      else next += this.#onRefusal(fd, this.#calls.lastErrno(), faults);
     }
   }
 
   /** @returns how many frames to skip: 0 to try the same one again, else 1 */
   #onRefusal(fd: number, errno: number, faults: SendFaults): number {
-    if (errno === Errno.EINTR) return 0;
-    if (isShortage(errno) && this.#waitsLeft > 0) {
+    const isPassing = errno === Errno.EINTR || isShortage(errno);
+    if (isPassing && this.#waitsLeft > 0) {
       this.#waitsLeft--;
-      this.#waitForRoom(fd, errno);
+      if (errno !== Errno.EINTR) this.#waitForRoom(fd, errno);
       return 0;
     }
     faults.count(errno);
@@ -152,7 +162,7 @@ export class FrameMessages {
     this.#poll[1] = errno === Errno.EAGAIN ? POLLOUT : 0;
     this.#poll[2] = 0;
     this.#poll[4] = WAIT_NS;
-    ppoll(this.#pollAddress, 1, this.#pollAddress + POLLFD_BYTES, 0, 0);
+    this.#calls.ppoll(this.#pollAddress, 1, this.#pollAddress + POLLFD_BYTES, 0, 0);
   }
 
   /** Gives the memory back: the batch must not be touched any more. */

@@ -34,6 +34,11 @@ const ERRNO_OF_TEXT: ReadonlyMap<string, number> = new Map([
   ['Resource temporarily unavailable', Errno.EAGAIN],
   ['No buffer space available', Errno.ENOBUFS],
   ['Cannot allocate memory', Errno.ENOMEM],
+  ['Network is down', Errno.ENETDOWN],
+  ['Network is unreachable', Errno.ENETUNREACH],
+  ['No route to host', Errno.EHOSTUNREACH],
+  ['No such device or address', Errno.ENXIO],
+  ['No such device', Errno.ENODEV],
 ]);
 
 interface RawSocket {

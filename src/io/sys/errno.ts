@@ -17,7 +17,9 @@ export const Errno = {
   EMSGSIZE: 90,
   EAFNOSUPPORT: 97,
   ENETDOWN: 100,
+  ENETUNREACH: 101,
   ENOBUFS: 105,
+  EHOSTUNREACH: 113,
 } as const;
 export type Errno = (typeof Errno)[keyof typeof Errno];
 

@@ -107,6 +107,7 @@ function readCounts(io: LocalIo, counters: Float64Array, totals?: Float64Array):
   counters[Counter.UNSENT_NO_BUFFERS] = faults.noBuffers;
   counters[Counter.UNSENT_NOT_PERMITTED] = faults.notPermitted;
   counters[Counter.UNSENT_TOO_LONG] = faults.tooLong;
+  counters[Counter.UNSENT_INTERFACE_DOWN] = faults.interfaceDown;
   counters[Counter.UNSENT_OTHER] = faults.other;
   counters[Counter.RING_DROPPED] = io.readDropped();
   if (totals === undefined) return;

@@ -1,6 +1,6 @@
 /** Turns the threads' shared memory into progress snapshots. */
 import { NS_PER_SECOND } from '../../base/time.ts';
-import { Counter, sumCounters } from '../../measure/counters.ts';
+import { Counter, sumCounters, unsentFrames } from '../../measure/counters.ts';
 import { Latency, LatencyChanges, LatencyTable } from '../../measure/histograms.ts';
 import type { ProgressSnapshot, RunHost, RunPhase } from '../plan/options.ts';
 import { clientConnections } from '../plan/planned-load.ts';
@@ -150,10 +150,6 @@ export class ProgressMeter {
 
 const lossesOf = (counters: Float64Array): ProgressSnapshot['losses'] => ({
   retransmitted: counters[Counter.RETRANSMITTED] + counters[Counter.SYN_RETRANSMITTED],
-  unsent:
-    counters[Counter.UNSENT_NO_BUFFERS] +
-    counters[Counter.UNSENT_NOT_PERMITTED] +
-    counters[Counter.UNSENT_TOO_LONG] +
-    counters[Counter.UNSENT_OTHER],
+  unsent: unsentFrames(counters),
   ringFull: counters[Counter.RING_DROPPED],
 });
