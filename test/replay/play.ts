@@ -24,6 +24,7 @@ import type { ReadOctets } from '../../src/session/script/stream-view.ts';
 import { ledgerFaults } from '../helpers/ledger.ts';
 import { planOf } from '../helpers/plan.ts';
 import { handMade, type SessionSpec } from '../helpers/scripts.ts';
+import type { WireTimes } from './wire-times.ts';
 
 export const OPTIONS: ReplayOptions = {
   command: [],
@@ -81,6 +82,8 @@ export interface PlayOptions extends Partial<ReplayOptions> {
   readonly prefixBytes?: number;
   /** Whether the sessions are played as if nothing of the server had been captured. */
   readonly unheard?: boolean;
+  /** Notes when frames leave. */
+  readonly wire?: WireTimes;
 }
 
 export function play(specs: readonly SessionSpec[], options: PlayOptions = {}): Played {
@@ -107,7 +110,8 @@ export function play(specs: readonly SessionSpec[], options: PlayOptions = {}): 
   const prepared = prepareSessions(engine, capture);
   const { classNames: names } = prepared.exchanges;
   const figures = createExchangeFigures(names.length);
-  const replay = new Replay(engine, target, target, capture, latency, counters, prepared, figures);
+  const sender = options.wire === undefined ? target : options.wire.on(target, counters);
+  const replay = new Replay(engine, sender, target, capture, latency, counters, prepared, figures);
   const control = new Int32Array(new SharedArrayBuffer(CONTROL_WORDS * 4));
   const intervals = new IntervalRecorder(latency, counters);
   const endNs = playThrough(embeddedTurns({ replay, target, intervals, control, nowNs: null }));
