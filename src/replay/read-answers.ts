@@ -75,7 +75,8 @@ export class ReadAnswers extends Answers {
     exchanges.leaveOut(user, first, last);
     const exchange = exchanges.of(user);
     if (exchange !== NO_EXCHANGE && exchanges.isLeftOut(user, exchange)) {
-      if (!exchanges.advance(user, exchange)) this.endStage(user, nowNs);
+      // Nobody is told of a stage in which nothing was said.
+      if (!exchanges.advance(user, exchange)) super.endStage(user, nowNs);
     }
     return last - first;
   }

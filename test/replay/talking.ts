@@ -1,0 +1,309 @@
+/**
+ * Plays sessions that modules change against servers that are functions: no packets, no loss. What a user
+ * may send arrives at once, read as a sender reads it, and what the server says comes a while later.
+ */
+import { NEVER_NS, NS_PER_MS, NS_PER_SECOND } from '../../src/base/time.ts';
+import { Counter, createCounters } from '../../src/measure/counters.ts';
+import { LatencyRecorder, LatencyTable } from '../../src/measure/histograms.ts';
+import { Conversations } from '../../src/replay/conversations.ts';
+import { rewritingOf } from '../../src/replay/module-parts.ts';
+import { PlayTable } from '../../src/replay/play-table.ts';
+import { prepareSessions } from '../../src/replay/prepared-sessions.ts';
+import type { RewritingPlan } from '../../src/replay/replay-plan.ts';
+import { planRewrites } from '../../src/replay/rewrite-columns.ts';
+import { PlaySendTimes } from '../../src/replay/send-times.ts';
+import { Stages } from '../../src/replay/stages.ts';
+import type { ProtocolModule } from '../../src/rewrite/module.ts';
+import { enginePlan } from '../../src/run/plan/engine-plan.ts';
+import type { ReplayOptions } from '../../src/run/plan/options.ts';
+import { playThrough } from '../../src/run/threads/thread-run.ts';
+import { ClientConnections } from '../../src/schedule/client-connections.ts';
+import { UserConnections } from '../../src/schedule/connections.ts';
+import type { Scripts } from '../../src/session/script/scripts.ts';
+import type { ClientStream } from '../../src/transport/client-stream.ts';
+import { withArena } from '../../src/transport/ports.ts';
+import { RecordedStream } from '../../src/transport/recorded-stream.ts';
+import {
+  type SendTimes,
+  type Transport,
+  TransportEvent,
+  type TransportListener,
+} from '../../src/transport/transport.ts';
+import { FrameBatch } from '../../src/wire/frame-batch.ts';
+import { ledgerFaults } from '../helpers/ledger.ts';
+import { planOf } from '../helpers/plan.ts';
+import { type RecordedSession, record } from '../helpers/recorded.ts';
+import { OPTIONS } from './play.ts';
+
+/** What a server says to what it was told; `end` closes the connection behind it. */
+export type Answer =
+  | string
+  | { readonly text: string; readonly end?: boolean; readonly delayMs?: number };
+
+/** A connection's server: called when it is open, with nothing, and with whatever comes. */
+export type TalkingServer = (heard: string, connection: number) => readonly Answer[];
+
+interface Line {
+  acked: number;
+  isOpening: boolean;
+  isEndAsked: boolean;
+  isOver: boolean;
+}
+
+interface Arrival {
+  readonly atNs: number;
+  readonly line: Line;
+  readonly user: number;
+  readonly events: number;
+  readonly octets: Uint8Array;
+}
+
+const DELAY_NS = NS_PER_MS;
+const MSS = 50;
+const NOTHING = new Uint8Array(0);
+const ends = TransportEvent.PEER_FIN;
+
+class Talk implements Transport {
+  readonly delivery = {
+    bytes: 0,
+    isPushed: true,
+    arrivedNs: 0,
+    data: new DataView(NOTHING.buffer) as DataView,
+    dataStart: 0,
+    atHandBytes: 0,
+  };
+  readonly #stream: ClientStream;
+  readonly #read: (offset: number, into: Uint8Array) => void;
+  readonly #times: SendTimes;
+  readonly #server: TalkingServer;
+  readonly #numberOf: (user: number) => number;
+  readonly #lines = new Map<number, Line>();
+  readonly #batch = new FrameBatch(1);
+  #arrivals: Arrival[] = [];
+  #timed: number[] = [];
+  nowNs = 0;
+
+  readonly #counters: Float64Array;
+
+  constructor(
+    counters: Float64Array,
+    stream: ClientStream,
+    read: (offset: number, into: Uint8Array) => void,
+    times: SendTimes,
+    server: TalkingServer,
+    numberOf: (user: number) => number,
+  ) {
+    this.#counters = counters;
+    this.#stream = stream;
+    this.#read = read;
+    this.#times = times;
+    this.#server = server;
+    this.#numberOf = numberOf;
+  }
+
+  nextArrivalNs(): number {
+    return this.#arrivals.at(0)?.atNs ?? NEVER_NS;
+  }
+
+  receive(nowNs: number, listener: TransportListener): void {
+    this.nowNs = nowNs;
+    for (let next = this.#arrivals.at(0); next !== undefined; next = this.#arrivals.at(0)) {
+      if (next.atNs > nowNs) return;
+      this.#arrivals.shift();
+      const { user, line, events, octets, atNs } = next;
+      if (line.isOver || this.#lines.get(user) !== line) continue;
+      if (events & TransportEvent.CONNECTED) this.#open(user, line);
+      this.delivery.data = new DataView(octets.buffer, octets.byteOffset, octets.length);
+      this.delivery.bytes = octets.length;
+      this.delivery.atHandBytes = octets.length;
+      this.delivery.arrivedNs = atNs;
+      listener.onEvents(user, events, atNs, nowNs);
+    }
+  }
+
+  #open(user: number, line: Line): void {
+    line.isOpening = false;
+    this.#say(user, line, '');
+  }
+
+  #say(user: number, line: Line, heard: string): void {
+    for (const answer of this.#server(heard, this.#numberOf(user))) {
+      const {
+        text,
+        end = false,
+        delayMs = 0,
+      } = typeof answer === 'string' ? { text: answer } : answer;
+      const events = TransportEvent.ACKED | TransportEvent.DATA | (end ? ends : 0);
+      this.#arrive(user, line, events, Buffer.from(text, 'latin1'), delayMs * NS_PER_MS);
+    }
+  }
+
+  open(user: number): void {
+    const line = { acked: 0, isOpening: true, isEndAsked: false, isOver: false };
+    this.#lines.set(user, line);
+    if (this.#times.isWanted(user, true, 0)) this.#timed.push(user);
+    this.#arrive(user, line, TransportEvent.CONNECTED, NOTHING, 0);
+  }
+
+  emit(user: number): void {
+    const line = this.#lineOf(user);
+    if (line.isOpening || line.isOver) return;
+    const limit = this.#stream.streamLimit(user);
+    let heard = '';
+    while (line.acked < limit) {
+      const end = Math.min(limit, this.#stream.segmentEnd(user, line.acked, MSS));
+      heard += this.#octets(user, line.acked, end);
+      this.#counters[Counter.PAYLOAD_BYTES_SENT] += end - line.acked;
+      this.#counters[Counter.EMBEDDED_OCTETS_CHECKED] += end - line.acked;
+      line.acked = end;
+    }
+    if (heard !== '') {
+      if (this.#times.isWanted(user, false, limit)) this.#timed.push(user);
+      this.#arrive(user, line, TransportEvent.ACKED, NOTHING, 0);
+      this.#say(user, line, heard);
+    }
+    if (!line.isEndAsked) return;
+    line.acked = limit + 1;
+    line.isEndAsked = false;
+    const both = TransportEvent.ACKED | TransportEvent.PEER_FIN | TransportEvent.CLOSED;
+    this.#arrive(user, line, both, NOTHING, 0);
+  }
+
+  #octets(user: number, start: number, end: number): string {
+    const batch = this.#batch;
+    batch.count = 0;
+    this.#stream.put(user, start, end - start, MSS, batch);
+    let text = '';
+    for (let extent = 0; extent < batch.extentCount[0]; extent++) {
+      const piece = new Uint8Array(batch.extentBytes[extent]);
+      this.#read(batch.extentOffset[extent], piece);
+      text += Buffer.from(piece).toString('latin1');
+    }
+    return text;
+  }
+
+  finish(user: number): void {
+    this.#lineOf(user).isEndAsked = true;
+  }
+
+  abort(user: number): void {
+    this.#lineOf(user).isOver = true;
+  }
+
+  flush(): void {
+    const timed = this.#timed;
+    this.#timed = [];
+    for (const user of timed) this.#times.onSent(user, this.nowNs);
+  }
+
+  ackedBytes(user: number): number {
+    return this.#lineOf(user).acked;
+  }
+
+  isOpening(user: number): boolean {
+    return this.#lineOf(user).isOpening;
+  }
+
+  nextPiece = (): boolean => false;
+  dueNs = (): number => NEVER_NS;
+  onTimeout = (): number => TransportEvent.NONE;
+  isOutstanding = (): boolean => false;
+  isRepeating = (): boolean => false;
+  hasHole = (): boolean => false;
+  roundTripUs = (): number => 0;
+  mustLinger = (): boolean => false;
+  hasLeftLate = (): void => undefined;
+  expectMore = (): void => undefined;
+
+  #lineOf(user: number): Line {
+    const line = this.#lines.get(user);
+    if (line === undefined) throw new Error(`user ${user} was never opened`);
+    return line;
+  }
+
+  #arrive(user: number, line: Line, events: number, octets: Uint8Array, laterNs: number): void {
+    const atNs = this.nowNs + DELAY_NS + laterNs;
+    this.#arrivals.push({ atNs, line, user, events, octets });
+    this.#arrivals = this.#arrivals.toSorted((a, b) => a.atNs - b.atNs);
+  }
+}
+
+/** What is played, by whom, and to whom. */
+export interface TalkOptions {
+  readonly sessions: readonly RecordedSession[];
+  readonly modules: readonly ProtocolModule[];
+  readonly server: TalkingServer;
+  readonly scripts?: Partial<Scripts>;
+  readonly options?: Partial<ReplayOptions>;
+  readonly rewriting?: Partial<RewritingPlan>;
+  readonly arenaBytes?: number;
+}
+
+/** Plays everything, in virtual time; throws where the sums do not come out even. */
+export function talk(given: TalkOptions) {
+  const recorded = record(given.sessions);
+  const { capture } = recorded;
+  const plain = planOf({ ...recorded.scripts, ...given.scripts }, { ...OPTIONS, ...given.options });
+  const read = (offset: number, into: Uint8Array): void => capture.read(offset, into);
+  const { scripts, played } = plain;
+  const { columns, facts } = playThrough(planRewrites(scripts, played, given.modules, read));
+  const rewriting = {
+    columns,
+    readsAnswers: facts.stages > 0,
+    bindTimeoutNs: 5 * NS_PER_SECOND,
+    answerBytesMax: 1 << 16,
+    ...given.rewriting,
+  };
+  const links = plain.targets.map(() => new Uint8Array(0));
+  const plan = { ...enginePlan(plain, 0, 1, links), rewriting };
+  const { perClient } = plan;
+  const connections =
+    perClient === undefined
+      ? new UserConnections(plan)
+      : new ClientConnections({ ...plan, perClient });
+  const counters = createCounters();
+  const plays = new PlayTable(connections.count);
+  const prepared = prepareSessions(plan, capture);
+  const stages = new Stages(scripts, prepared.stages, prepared.exchanges);
+  const stream = new RecordedStream(scripts, capture, plays.session, prepared.segments);
+  const arena = new Uint8Array(given.arenaBytes ?? 1 << 16);
+  const modules = { modules: given.modules, arena, nowMs: () => 0 };
+  const changed = { modules, recorded: stream, plays, connections, capture, counters };
+  const ends = rewritingOf(plan, changed);
+  const latency = new LatencyRecorder();
+  const times = new PlaySendTimes(plays, stages, ends.stream, latency);
+  const sent = withArena(capture, arena);
+  const transport = new Talk(
+    counters,
+    ends.stream,
+    (offset, into) => sent.read(offset, into),
+    times,
+    given.server,
+    (user) => connections.numberOf(user),
+  );
+  const parts = { connections, plays, stages, stream: ends.stream, times, transport, latency };
+  const conversations = new Conversations(plan, {
+    ...parts,
+    counters,
+    classes: null,
+    rewriting: ends,
+  });
+  let nowNs = 0;
+  for (let turn = 0; !conversations.isDone; turn++) {
+    if (turn > 100_000) throw new Error(`not done at ${nowNs}`);
+    nowNs = Math.max(nowNs, Math.min(conversations.nextDueNs(), transport.nextArrivalNs()));
+    transport.receive(nowNs, conversations.listener);
+    conversations.onTimeout(nowNs);
+    conversations.flush();
+  }
+  const clients = counters[Counter.CLIENTS_STARTED];
+  const faults = ledgerFaults(counters, counters[Counter.STARTED]);
+  if (faults.length > 0 && clients === 0) throw new Error(faults.join('; '));
+  return {
+    counters,
+    endMs: nowNs / NS_PER_MS,
+    latency: LatencyTable.of([latency.columns]),
+    failures: ends.host.failures,
+    arenaBytes: ends.arena.usedBytes,
+  };
+}
