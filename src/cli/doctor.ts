@@ -49,7 +49,7 @@ export async function doctor({ given, faults, context }: CommandInput): Promise<
     }
     const { walkTheWay } = await import('../run/doctor/run-doctor.ts');
     const host = {
-      onProgress: () => undefined,
+      onProgress: null,
       onWarning: (text: string) => context.log(`gryphon: ${text}\n`),
       interrupted: interruption.signal,
     };

@@ -13,6 +13,8 @@ const PLAIN_INTERVAL_MS = 10_000;
 
 /** Where a run's progress and notes go; all of it to stderr. */
 export interface Progress {
+  /** Whether snapshots are looked at. */
+  readonly isShown: boolean;
   onSnapshot(snapshot: ProgressSnapshot): void;
   /** One line that stays. */
   note(text: string): void;
@@ -34,9 +36,10 @@ export async function openProgress(
   const note = (text: string) => {
     if (!isQuiet) context.log(`gryphon: ${text}\n`);
   };
-  if (isQuiet || !isShown) return { note, onSnapshot: () => undefined, stop: () => undefined };
+  const silent = { note, isShown: false, onSnapshot: () => undefined, stop: () => undefined };
+  if (isQuiet || !isShown) return silent;
   if (context.terminal === null || wantsPlainText(context.env)) {
-    return { note, onSnapshot: plainLines(context), stop: () => undefined };
+    return { ...silent, isShown: true, onSnapshot: plainLines(context) };
   }
   return await openDrawing(context, context.terminal);
 }
@@ -72,6 +75,7 @@ async function openDrawing(
   };
   draw();
   return {
+    isShown: true,
     onSnapshot(snapshot) {
       lines = (size) => progressLines(snapshot, size);
       draw();

@@ -35,7 +35,7 @@ export async function replay({ given, faults, context }: CommandInput): Promise<
     second: () => progress.stop(),
   });
   const host: RunHost = {
-    onProgress: (snapshot) => progress.onSnapshot(snapshot),
+    onProgress: progress.isShown ? (snapshot) => progress.onSnapshot(snapshot) : null,
     onWarning: (text) => progress.note(text),
     interrupted: interruption.signal,
   };

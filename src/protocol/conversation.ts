@@ -30,7 +30,8 @@ export class Conversation {
   readonly #answers: AnswerFramer;
   readonly #hasGreeting: boolean;
   readonly #messages = new WebSocketMessages();
-  readonly #ends = new MessageEnds();
+  readonly #clientEnds = new MessageEnds();
+  readonly #serverEnds = new MessageEnds();
 
   constructor(protocol: FollowedProtocol) {
     this.#requests = protocol.requests();
@@ -46,7 +47,7 @@ export class Conversation {
     let answered = this.endOfGreeting(server);
     let kind: number = FIRST_REQUEST;
     for (let at = 0; ; kind = NEXT_REQUEST) {
-      at = this.#ends.endOf(this.#requests, client, at, kind);
+      at = this.#clientEnds.endOf(this.#requests, client, at, kind);
       if (at < 0) return;
       const { answerKind, isSwitch } = this.#requests;
       const isUnanswered = answerKind === NO_ANSWER;
@@ -62,7 +63,7 @@ export class Conversation {
   endOfMessages(stream: StoredStream, start: number): number {
     let end = start;
     for (let next = start; next >= 0 && end < stream.bytes; ) {
-      next = this.#ends.endOf(this.#messages, stream, end, 0);
+      next = this.#clientEnds.endOf(this.#messages, stream, end, 0);
       if (next >= 0) end = next;
     }
     return end;
@@ -79,6 +80,6 @@ export class Conversation {
   }
 
   #endOfAnswer(server: StoredStream, start: number, kind: number): number {
-    return this.#ends.endOf(this.#answers, server, start, kind);
+    return this.#serverEnds.endOf(this.#answers, server, start, kind);
   }
 }

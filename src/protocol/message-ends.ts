@@ -1,7 +1,7 @@
 /** Where the messages of a stored stream end: a framer is fed with it, bodies are stepped over. */
 import { type Framer, Outcome } from './framer.ts';
 
-/** A stream of which any part can be read. */
+/** A stream of which any part can be read; it stays as it is. */
 export interface StoredStream {
   readonly bytes: number;
   /** Fills `into` with the octets from `at`; all of them are there. */
@@ -11,10 +11,18 @@ export interface StoredStream {
 /** Most headers fit in; more is read where one goes on. */
 const BUFFER_BYTES = 4096;
 
-/** Finds the ends of messages in streams that can be read anywhere; keeps a buffer. */
+/**
+ * Finds the ends of messages in streams that can be read anywhere; keeps a buffer. A message that lies in
+ * what was read for the one before is not read again, so that whoever follows two streams in turn has one of
+ * these for each.
+ */
 export class MessageEnds {
   readonly #octets = new Uint8Array(BUFFER_BYTES);
   readonly #data = new DataView(this.#octets.buffer);
+  /** What the buffer holds: octets `[from, to)` of this stream. */
+  #stream: StoredStream | null = null;
+  #from = 0;
+  #to = 0;
 
   /**
    * Offset just past the message that begins at `start`; -1 where the framer cannot follow it, or
@@ -25,10 +33,10 @@ export class MessageEnds {
     framer.begin(kind);
     for (let at = start; ; ) {
       const skipped = Math.min(framer.skipBytes, stream.bytes - at);
-      const bytes = skipped > 0 ? skipped : Math.min(BUFFER_BYTES, stream.bytes - at);
-      if (bytes > 0 && skipped === 0) stream.read(at, this.#octets.subarray(0, bytes));
+      const held = skipped > 0 || at >= stream.bytes ? 0 : this.#hold(stream, at);
+      const bytes = skipped > 0 ? skipped : held;
       const outcome =
-        bytes === 0 ? framer.close() : framer.feed(this.#data, 0, skipped > 0 ? 0 : bytes, bytes);
+        bytes === 0 ? framer.close() : framer.feed(this.#data, at - this.#from, held, bytes);
       if (outcome === Outcome.MORE) {
         at += bytes;
         continue;
@@ -37,5 +45,18 @@ export class MessageEnds {
       const end = at + framer.endBytes;
       return outcome === Outcome.ENDS && end <= stream.bytes ? end : -1;
     }
+  }
+  /** Octets from `at` on come to lie in the buffer, at `at - #from`. @returns how many: at least one */
+  #hold(stream: StoredStream, at: number): number {
+    if (stream !== this.#stream || at < this.#from || at >= this.#to) {
+      const bytes = Math.min(BUFFER_BYTES, stream.bytes - at);
+      // Nothing is held where reading fails.
+      this.#stream = null;
+      stream.read(at, this.#octets.subarray(0, bytes));
+      this.#stream = stream;
+      this.#from = at;
+      this.#to = at + bytes;
+    }
+    return this.#to - at;
   }
 }

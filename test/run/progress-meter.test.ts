@@ -42,3 +42,13 @@ test('latencies are of the time since the snapshot before, losses of all threads
   recorders[0].record(Latency.RESPONSE, 700);
   expect(report(3)).toMatchObject({ responseNsP50: 700, responseNsP99: 700, lagNsP99: null });
 });
+
+test('where nobody looks, nothing is made ready', () => {
+  const { scripts } = handMade([{ said: [{ from: 'client', text: 'ask', afterMs: 1 }] }]);
+  const interrupted = new AbortController().signal;
+  const meter = new ProgressMeter({ onProgress: null, onWarning: () => undefined, interrupted });
+  meter.begin(planOf(scripts, OPTIONS), () => {
+    throw new Error('the threads were asked how they are');
+  });
+  meter.report();
+});

@@ -251,8 +251,11 @@ export interface ProgressSnapshot {
 
 /** Whoever started the run: gets its progress and can end it early. */
 export interface RunHost {
-  /** Called a few times a second of wall clock from the main thread; must not block. */
-  onProgress(snapshot: ProgressSnapshot): void;
+  /**
+   * Called a few times a second of wall clock from the main thread; must not block. `null` where nobody
+   * looks: then nothing is made ready for it.
+   */
+  readonly onProgress: ((snapshot: ProgressSnapshot) => void) | null;
   /** Something the user should know that does not end the run: one line, no newline. */
   onWarning(text: string): void;
   /**

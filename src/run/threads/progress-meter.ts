@@ -66,9 +66,11 @@ export class ProgressMeter {
   }
 
   report(): void {
+    const { onProgress } = this.#host;
+    if (onProgress === null) return;
     const state = this.#state();
     const counters = this.#plan === null ? NOTHING : sumCounters(state.counters);
-    this.#host.onProgress({
+    onProgress({
       phase: this.#phase,
       elapsedNs: counters[Counter.CLOCK_NS],
       expectedNs: this.#expectedNs(),
