@@ -155,6 +155,8 @@ export class RewritingPlayer extends Player {
       super.onData(user);
       return;
     }
+    // Whoever has ended its stream, at an interrupt, has no more to say.
+    if (plays.flags[user] & PlayFlag.ENDED) return;
     const { delivery } = transport;
     do octets.add(user, delivery, 0, delivery.bytes);
     while (transport.nextPiece());
