@@ -44,9 +44,17 @@ export function parseSetCookie(text: string): SetCookie | null {
   for (const each of rest) {
     const at = each.indexOf('=');
     const key = (at < 0 ? each : each.slice(0, at)).trim().toLowerCase();
-    attributes.set(key, at < 0 ? '' : each.slice(at + 1).trim());
+    const text = at < 0 ? '' : each.slice(at + 1).trim();
+    if (isUsable(key, text)) attributes.set(key, text);
   }
   return { name, value: pair.slice(equals + 1).trim(), attributes };
+}
+
+/** Whether an attribute counts: what cannot be read is as if it were not there. */
+function isUsable(key: string, text: string): boolean {
+  if (key === 'max-age') return /^-?\d+$/.test(text);
+  if (key === 'expires') return parseCookieDate(text) !== null;
+  return key !== 'domain' || text !== '';
 }
 
 /** The pairs of a Cookie field, in order. */
@@ -131,10 +139,10 @@ function defaultPath(path: string): string {
   return !path.startsWith('/') || slash === 0 ? '/' : path.slice(0, slash);
 }
 
-/** Max-Age goes before Expires (section 5.3); what cannot be read is ignored. */
+/** Max-Age goes before Expires (section 5.3). */
 function expiryOf(attributes: ReadonlyMap<string, string>, nowMs: number): number {
-  const maxAge = attributes.get('max-age') ?? '';
-  if (/^-?\d+$/.test(maxAge)) {
+  const maxAge = attributes.get('max-age');
+  if (maxAge !== undefined) {
     const seconds = Number(maxAge);
     return seconds <= 0 ? -Infinity : nowMs + seconds * 1e3;
   }
