@@ -133,21 +133,6 @@ export interface ReplayOptions extends CaptureOptions {
    * random, shown.
    */
   readonly seed?: OptionValue;
-  /**
-   * `FILE`: rules for HTTP, in YAML: what is learnt from answers, and what requests say instead
-   * (rewriting).
-   */
-  readonly rules?: string;
-  /**
-   * `'NAME: VALUE'`: set this header field of every HTTP request, or add it; may be given several
-   * times, and may be a template (`X-Run: {{uuid client}}`). It goes before what the rules say.
-   */
-  readonly setHeader?: OneOrMore<string>;
-  /**
-   * `off|auto`: `auto`: each client keeps the cookies that the live server sets, and sends those;
-   * `off`: cookies are as recorded. Default: as the rules say, else off.
-   */
-  readonly cookies?: 'off' | 'auto';
   /** `X`: times as fast as recorded (0.5: half as fast). Default: 1. */
   readonly accel?: OptionValue;
   /** `R`: new users a second, evenly: `2048`, `500/s`, `30/m`. Default: as recorded ÷ accel. */
@@ -176,6 +161,21 @@ export interface ReplayOptions extends CaptureOptions {
    * `T`: without progress, beyond what the recorded server took, that ends a user. Default: 30s.
    */
   readonly timeout?: string;
+  /**
+   * `FILE`: rules for HTTP, in YAML: what is learnt from answers, and what requests say instead
+   * (rewriting).
+   */
+  readonly rules?: string;
+  /**
+   * `'NAME: VALUE'`: set this header field of every HTTP request, or add it; may be given several
+   * times, and may be a template (`X-Run: {{uuid client}}`). It goes before what the rules say.
+   */
+  readonly setHeader?: OneOrMore<string>;
+  /**
+   * `off|auto`: `auto`: each client keeps the cookies that the live server sets, and sends those;
+   * `off`: cookies are as recorded. Default: as the rules say, else off.
+   */
+  readonly cookies?: 'off' | 'auto';
   /**
    * `FILE,…`: a module (JavaScript, ESM) that writes requests anew, reads answers, or logs in: see
    * modules. Of several that want a session the first one has it.

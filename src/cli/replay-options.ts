@@ -1,5 +1,6 @@
 /** From the values of options to what a replay needs to know: all faults at once. */
 
+import type { HttpSettings } from '../rewrite/http/http-module.ts';
 import type { ModuleSpec } from '../run/plan/modules.ts';
 import { OWN_CLIENTS, type ReplayOptions, type ReplayTarget } from '../run/plan/options.ts';
 import { type ClientAddresses, DEFAULT_CLIENTS } from '../schedule/client-addresses.ts';
@@ -77,7 +78,6 @@ export async function readReplayOptions(from: {
   const baseline = await readBaseline(values, context.files, values.against !== null);
   const http = await readRewriting(values, context);
   return {
-    http,
     command: context.args,
     captures,
     choice,
@@ -87,6 +87,7 @@ export async function readReplayOptions(from: {
     token,
     baseline,
     ...plainOptions(values),
+    modules: modulesOf(values, http),
     seed: values.seed ?? context.randomUint32(),
   };
 }
@@ -112,7 +113,6 @@ const plainOptions = (values: ReplayValues) => ({
   timeoutNs: values.timeout,
   close: values.close,
   check: values.check,
-  modules: modulesOf(values),
   bindTimeoutNs: values.bindTimeout,
   answerBytesMax: values.answerBytes,
   rewriteMemoryBytes: values.rewriteMemory,
@@ -134,8 +134,13 @@ const plainOptions = (values: ReplayValues) => ({
 });
 
 /** The list of modules: those that the user wrote come first. */
-const modulesOf = ({ module, moduleOptions }: ReplayValues): readonly ModuleSpec[] =>
-  module.map((path) => ({ kind: 'file', path, options: moduleOptions?.value }));
+const modulesOf = (
+  { module, moduleOptions }: ReplayValues,
+  http: HttpSettings | null,
+): readonly ModuleSpec[] => [
+  ...module.map((path) => ({ kind: 'file' as const, path, options: moduleOptions?.value })),
+  ...(http === null ? [] : [{ kind: 'http' as const, settings: http }]),
+];
 
 /** Mappings first, then `--target` for what none of them matches; none: the embedded target. */
 function routesOf(

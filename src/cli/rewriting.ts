@@ -1,10 +1,10 @@
 /** What of recorded requests is written anew: a rules file, its feeds, and the short forms. */
 import { ReplayError } from '../base/errors.ts';
+import type { HttpSettings } from '../rewrite/http/http-module.ts';
 import { checkTemplates, environmentOf, templateNames } from '../rewrite/http/ready-rules.ts';
 import type { HttpRules } from '../rewrite/http/rules.ts';
 import type { DocumentFault } from '../rewrite/http/shape.ts';
 import type { Feed } from '../rewrite/http/values.ts';
-import type { HttpRewriting } from '../run/plan/options.ts';
 import type { RulesFile } from './config/rules-file.ts';
 import type { Context } from './context.ts';
 import { readFeed } from './feeds.ts';
@@ -16,6 +16,7 @@ interface RewritingValues {
   readonly rules: string | null;
   readonly setHeader: readonly SetHeader[];
   readonly cookies: 'off' | 'auto' | null;
+  readonly per: 'connection' | 'client';
 }
 
 /** A rules file is written by hand, or by a program that has seen a capture. */
@@ -26,9 +27,9 @@ const RULES_BYTES_MAX = 4 << 20;
  * @throws UsageError with everything that is wrong with the rules; ReplayError for files
  */
 export async function readRewriting(
-  { rules: path, setHeader, cookies }: RewritingValues,
+  { rules: path, setHeader, cookies, per }: RewritingValues,
   { files, env }: Pick<Context, 'files' | 'env'>,
-): Promise<HttpRewriting | null> {
+): Promise<HttpSettings | null> {
   if (path === null && setHeader.length === 0 && cookies === null) return null;
   const faults = new FaultList();
   const file = path === null ? null : await readFile(path, files, faults);
@@ -58,7 +59,7 @@ export async function readRewriting(
     else faults.add(`--set-header: ${fault.what}`);
   }
   faults.throwIfAny();
-  return { rules, feeds, environment };
+  return { rules, feeds, environment, perClient: per === 'client' };
 }
 
 /** Patterns that can stop a thread: the more of an answer they read, the longer, without end. */

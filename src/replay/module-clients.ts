@@ -51,7 +51,10 @@ export class ModuleClients {
   #create(user: number, iteration: number): ModuleClient {
     const { share, seed } = this.#plan;
     const client = runUserOf(user, this.#plan) * share.of + share.index;
-    const info = { client, iteration, seed: hash32(client, seed), nowMs: this.#nowMs };
+    const info = {
+      ...{ client, clients: share.users, iteration },
+      ...{ seed: hash32(client, seed), nowMs: this.#nowMs },
+    };
     return { info, states: new Map(), waiting: new Set() };
   }
 }

@@ -98,6 +98,7 @@ function survey(module: ProtocolModule, session: RecordedSession): void {
   try {
     module.survey?.(session);
   } catch (error) {
+    if (error instanceof ReplayError) throw error;
     throw badPlan(module, session, textOf(error), error);
   }
 }

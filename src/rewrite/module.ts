@@ -50,6 +50,8 @@ export interface SessionPlan<Plan> {
 export interface ClientInfo {
   /** Its number, from 0; the same in every run of the plan. */
   readonly client: number;
+  /** How many virtual clients the whole run has. */
+  readonly clients: number;
   /** How often it has begun anew (`--iterations`), from 0. */
   readonly iteration: number;
   /** Chance for this client: the same for the same seed and client. */

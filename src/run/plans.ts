@@ -5,6 +5,7 @@ import { EMBEDDED_BYTES_PER_USER } from '../embedded/embedded-target.ts';
 import { STATE_BYTES_PER_USER } from '../replay/replay.ts';
 import type { CaptureIndex } from './captures/index-captures.ts';
 import { draftPlan, type PlanDraft } from './plan/draft-plan.ts';
+import { requireRows, stoppable } from './plan/http-rules.ts';
 import { makeModules } from './plan/modules.ts';
 import {
   answersFor,
@@ -30,7 +31,8 @@ const ARENA_BYTES_MAX = 2 ** 31;
  * @throws ReplayError as makeModules, draftPlan and requireMemory do
  */
 export async function draftFor(index: CaptureIndex, options: ReplayOptions): Promise<PlanDraft> {
-  const modules = await makeModules(options.modules ?? []);
+  const specs = options.modules ?? [];
+  const modules = stoppable(specs, await makeModules(specs));
   const draft = draftPlan(index.scripts(), options, {
     isOwn: asksForOwn(options),
     readTimes: index.requestTimes,
@@ -38,6 +40,7 @@ export async function draftFor(index: CaptureIndex, options: ReplayOptions): Pro
       ? {}
       : { planRewrites: (scripts, sessions) => index.rewrites(scripts, sessions, modules) }),
   });
+  requireRows(specs, draft.share.users, options.iterations ?? 1);
   requireMemory(draft.rows, options.target.kind === 'embedded');
   return draft;
 }

@@ -28,7 +28,6 @@ test('a capture alone is a complete command', async () => {
     ports: null,
     order: null,
     seed: 42,
-    http: null,
     accel: 1,
     ratePerSecond: null,
     requestsPerSecond: null,

@@ -5,7 +5,7 @@ import { loadCommands } from '../../src/cli/commands.ts';
 import { REPLAY_TABLE } from '../../src/cli/options/replay-table.ts';
 import { readReplayOptions } from '../../src/cli/replay-options.ts';
 import { UsageError } from '../../src/cli/usage-error.ts';
-import type { HttpRewriting } from '../../src/run/plan/options.ts';
+import type { HttpSettings } from '../../src/rewrite/http/http-module.ts';
 import { fakeContext } from './fake-context.ts';
 
 const COMMANDS = await loadCommands();
@@ -16,13 +16,15 @@ async function read(
   args: readonly string[],
   files: Readonly<Record<string, string>> = {},
   env: Record<string, string> = {},
-): Promise<HttpRewriting | null> {
+): Promise<HttpSettings | null> {
   const context = fakeContext({ args: ['replay', 'x.pcap', ...args], env });
   for (const [path, text] of Object.entries(files)) context.written.set(path, text);
   const line = parseCommandLine(COMMANDS, context);
   if ('output' in line) throw new Error('no command');
   const values = line.given.read(REPLAY_TABLE);
-  return (await readReplayOptions({ ...line, values, context })).http ?? null;
+  const { modules } = await readReplayOptions({ ...line, values, context });
+  const spec = modules?.find(({ kind }) => kind === 'http');
+  return spec?.kind === 'http' ? spec.settings : null;
 }
 
 /** What is wrong with `rules/r.yaml`, as lines. */
@@ -75,12 +77,13 @@ send:
       },
     },
     environment: { KEY: 'secret' },
+    perClient: false,
   });
 });
 
 test('an empty rules file says nothing', async () => {
   expect(await read(['--rules', 'r.yaml'], { 'r.yaml': '# nothing yet\n' })).toEqual({
-    ...{ rules: { send: [] }, feeds: {}, environment: {} },
+    ...{ rules: { send: [] }, feeds: {}, environment: {}, perClient: false },
   });
 });
 

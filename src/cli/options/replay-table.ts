@@ -280,8 +280,8 @@ const OUTPUT_ROWS = {
 export const REPLAY_TABLE = optionTable({
   ...LOAD_ROWS,
   ...CAPTURE_ROWS,
-  ...REWRITE_ROWS,
   ...PACE_ROWS,
+  ...REWRITE_ROWS,
   ...MODULE_ROWS,
   ...TCP_ROWS,
   ...NETWORK_ROWS,

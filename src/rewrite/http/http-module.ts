@@ -2,6 +2,7 @@
  * Rules for HTTP as a module: what recorded clients were told is found before the run, and during it
  * requests are written with what their clients are told.
  */
+import { HTTP1_NAME } from '../../protocol/registry.ts';
 import {
   type ClientInfo,
   type MessageWriter,
@@ -32,8 +33,6 @@ export interface HttpSettings {
   readonly environment: Readonly<Record<string, string>>;
   /** A virtual client has all connections of a recorded one; else each is a client of its own. */
   readonly perClient: boolean;
-  /** Virtual clients of the run. */
-  readonly clients: number;
 }
 
 /** A request that is written anew, and where it lies. */
@@ -64,9 +63,6 @@ interface HttpConnection {
   readonly skipped: Set<number>;
 }
 
-/** The name of HTTP/1 among the protocols that are recognised. */
-const HTTP1 = 'http1';
-
 /** @throws TemplateFault where the rules were not checked */
 export const httpModule = (
   settings: HttpSettings,
@@ -94,7 +90,7 @@ class HttpModule implements ProtocolModule<HttpPlan, HttpClient, HttpConnection>
   }
 
   survey(session: RecordedSession): void {
-    if (this.#sites.isNeeded && session.protocol === HTTP1) {
+    if (this.#sites.isNeeded && session.protocol === HTTP1_NAME) {
       this.#sites.add(this.#scopeOf(session), session);
     }
   }
@@ -103,7 +99,7 @@ class HttpModule implements ProtocolModule<HttpPlan, HttpClient, HttpConnection>
     if (isHttp2(session)) {
       return this.#refusal(session, 'HTTP/2 cannot be rewritten: its headers are compressed');
     }
-    if (session.protocol !== HTTP1) return undefined;
+    if (session.protocol !== HTTP1_NAME) return undefined;
     const sites = this.#sites.of(this.#scopeOf(session));
     const text = readSession(session, true);
     const requests: PlannedRequest[] = [];
@@ -176,7 +172,7 @@ class HttpModule implements ProtocolModule<HttpPlan, HttpClient, HttpConnection>
     const { client } = connection;
     const { unbound = 'recorded' } = this.#settings.rules;
     const of = { client, session: connection.plan.session, turn: plan.turn };
-    const values = new RequestValues(of, this.#feeds, this.#settings.clients);
+    const values = new RequestValues(of, this.#feeds);
     const keepsRecorded = unbound === 'recorded';
     const filled = fillRequest({ plan, client, values, isLate: out.isLate, keepsRecorded });
     switch (filled.is) {
@@ -245,8 +241,10 @@ function messagesOf(
       for (const each of rangeOf(firstMessage, lastMessage)) messages.add(each);
     }
     for (const { at } of head) {
-      const last = at.from === at.to ? at.from - 1 : at.to - 1;
-      for (const each of rangeOf(messageAt(starts, at.from), messageAt(starts, last))) {
+      // What is added at a boundary goes with the message before it.
+      const first = at.from === at.to ? at.from - 1 : at.from;
+      const last = Math.max(first, at.to - 1);
+      for (const each of rangeOf(messageAt(starts, first), messageAt(starts, last))) {
         messages.add(each);
       }
     }

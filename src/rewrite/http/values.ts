@@ -56,14 +56,11 @@ const Use = { REQUEST_UUID: 1, CLIENT_UUID: 2, RANDOM: 3, FEED: 4 } as const;
 export class RequestValues {
   readonly #of: RequestOf;
   readonly #feeds: ReadonlyMap<string, Feed>;
-  /** Of the whole run: rows of their own are dealt out round by round. */
-  readonly #clients: number;
   readonly #counted = new Map<string, number>();
 
-  constructor(of: RequestOf, feeds: ReadonlyMap<string, Feed>, clients: number) {
+  constructor(of: RequestOf, feeds: ReadonlyMap<string, Feed>) {
     this.#of = of;
     this.#feeds = feeds;
-    this.#clients = clients;
   }
 
   /** Octets as text; undefined where it has not been learnt, or the feed has no more rows. */
@@ -113,10 +110,11 @@ export class RequestValues {
   #feedValue(name: string, column: string): string | undefined {
     const feed = this.#feeds.get(name);
     if (feed === undefined) return undefined;
-    const { client, iteration } = this.#of.client.info;
+    const { client, clients, iteration } = this.#of.client.info;
     const rows = feed.rows.length;
     let row = client % rows;
-    if (feed.pick === 'once') row = client + iteration * this.#clients;
+    // Rows of their own are dealt out round by round.
+    if (feed.pick === 'once') row = client + iteration * clients;
     else if (feed.pick === 'random') {
       const use = hash32(
         Use.FEED,

@@ -4,8 +4,10 @@
  *
  * A built-in module adds its kind to `ModuleSpec`, and a row to `makeModule` and to `moduleText`.
  */
+import { createHash } from 'node:crypto';
 import { pathToFileURL } from 'node:url';
 import { ReplayError } from '../../base/errors.ts';
+import type { HttpSettings } from '../../rewrite/http/http-module.ts';
 import type { ProtocolModule } from '../../rewrite/module.ts';
 
 /** A module of the user's own: a file in JavaScript (ESM). */
@@ -17,8 +19,14 @@ export interface FileModuleSpec {
   readonly options: unknown;
 }
 
+/** Rules for HTTP. */
+export interface HttpModuleSpec {
+  readonly kind: 'http';
+  readonly settings: HttpSettings;
+}
+
 /** A module to be made, and what it is told. */
-export type ModuleSpec = FileModuleSpec;
+export type ModuleSpec = FileModuleSpec | HttpModuleSpec;
 
 /**
  * Makes the modules.
@@ -36,6 +44,10 @@ async function makeModule(spec: ModuleSpec): Promise<ProtocolModule> {
   switch (spec.kind) {
     case 'file':
       return await loadModule(spec);
+    case 'http': {
+      const { httpModule } = await import('../../rewrite/http/http-module.ts');
+      return httpModule(spec.settings);
+    }
   }
 }
 
@@ -44,8 +56,17 @@ export function moduleText(spec: ModuleSpec): string {
   switch (spec.kind) {
     case 'file':
       return `file ${spec.path} ${JSON.stringify(spec.options) ?? ''}`.trim();
+    case 'http': {
+      // Rows of accounts are passwords, and so may be what the environment has.
+      const { environment, ...settings } = spec.settings;
+      const names = Object.keys(environment);
+      return `http ${digestOf(JSON.stringify([settings, names]))}`;
+    }
   }
 }
+
+const digestOf = (text: string): string =>
+  createHash('sha256').update(text).digest('hex').slice(0, 16);
 
 async function loadModule({ path, options }: FileModuleSpec): Promise<ProtocolModule> {
   let exported: unknown;

@@ -12,8 +12,6 @@ import type { NextHop } from '../../io/way/routes.ts';
 import type { Ledger, RunResult } from '../../measure/result.ts';
 import type { Threshold } from '../../measure/thresholds.ts';
 import type { ProtocolOfPort } from '../../replay/replay-plan.ts';
-import type { HttpRules } from '../../rewrite/http/rules.ts';
-import type { Feed } from '../../rewrite/http/values.ts';
 import type { PoolOrder } from '../../schedule/address-pool.ts';
 import type { RampStage } from '../../schedule/arrivals.ts';
 import type { ClientAddresses } from '../../schedule/client-addresses.ts';
@@ -85,15 +83,6 @@ export interface ChannelToken {
 /** What a user is: `--per`. */
 export type PerName = 'connection' | 'client';
 
-/** Rules for HTTP with all that they name, to be sent to every thread. */
-export interface HttpRewriting {
-  readonly rules: HttpRules;
-  /** By name; each with at least one row. */
-  readonly feeds: Readonly<Record<string, Feed>>;
-  /** What the rules name of the environment: it may be secret, and is shown nowhere. */
-  readonly environment: Readonly<Record<string, string>>;
-}
-
 /** Everything `runReplay` needs to know; all fields are always there. */
 export interface ReplayOptions {
   /** The command line as it was typed, without node and the script: for the result. */
@@ -105,9 +94,6 @@ export interface ReplayOptions {
   readonly target: ReplayTarget;
   /** What sessions speak, where that is not left to what the capture shows. */
   readonly protocols?: readonly ProtocolOfPort[];
-
-  /** What HTTP requests say instead; null: as recorded. */
-  readonly http?: HttpRewriting | null;
 
   /** Which of the run's equal parts is played; null: all of it. */
   readonly share?: { readonly index: number; readonly of: number } | null;

@@ -145,7 +145,9 @@ describe('a learnt value', () => {
     const told = session([get('/'), answer('<t>abcd</t>')], [get('/?t=abcd'), answer('')]);
     const module = httpModule(settingsOf(rules));
     const [planned] = planAll(module, [told]);
-    const client = module.client({ client: 0, iteration: 0, seed: 1, nowMs: () => 0 });
+    const client = module.client({
+      ...{ client: 0, clients: 1, iteration: 0, seed: 1, nowMs: () => 0 },
+    });
     if (planned === undefined) throw new Error('not planned');
     const connection = module.connection(client, planned.plan);
     // A gigabyte is said to follow.

@@ -34,7 +34,7 @@ const octets = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, '
 
 /** Settings with nothing but rules. */
 export const settingsOf = (rules: HttpRules, more: Partial<HttpSettings> = {}): HttpSettings => ({
-  ...{ rules, feeds: {}, environment: {}, perClient: false, clients: 10 },
+  ...{ rules, feeds: {}, environment: {}, perClient: false },
   ...more,
 });
 
@@ -74,7 +74,10 @@ export function play(
   const { info, ...settings } = more;
   const module = httpModule(settingsOf(rules, settings));
   const plans = planAll(module, sessions);
-  const client = module.client({ client: 0, iteration: 0, seed: 1, nowMs: () => 0, ...info });
+  const client = module.client({
+    ...{ client: 0, clients: 10, iteration: 0, seed: 1, nowMs: () => 0 },
+    ...info,
+  });
   return sessions.map((session, i) => {
     const planned = plans[i];
     const sent: (string | null)[] = [];

@@ -150,25 +150,29 @@ test('what is set, added and removed is as if the request had been made like tha
       fc.nat(20),
       (requests, at, query, form, headers, shared) => {
         // Some of the names that there are, so that they are met.
-        const [first] = requests;
-        for (const [i, [name]] of (first?.form ?? []).entries())
-          if (shared & (1 << i)) form[name] = i === 0 ? null : 'q';
-        for (const [i, [name]] of (first?.query ?? []).entries())
-          if (shared & (2 << i)) query[name] = i === 1 ? null : 'r';
-        for (const [i, [name]] of (first?.fields ?? []).entries())
-          if (shared & (4 << i)) headers[name] = i === 2 ? null : 's';
+        const met = (names: readonly (readonly [string, string])[], bit: number, by: string) =>
+          Object.fromEntries(
+            names.flatMap(([name], i) =>
+              shared & (bit << i) ? [[name, i === 0 ? null : by]] : [],
+            ),
+          );
+        const settings = {
+          form: { ...form, ...met(requests[0]?.form ?? [], 1, 'q') },
+          query: { ...query, ...met(requests[0]?.query ?? [], 2, 'r') },
+          headers: { ...headers, ...met(requests[0]?.fields ?? [], 4, 's') },
+        };
         const edited = requests.map(
           (request): Made => ({
             ...request,
-            query: edit(request.query, query, false),
-            form: edit(request.form, form, false),
-            fields: edit(request.fields, headers, true),
+            query: edit(request.query, settings.query, false),
+            form: edit(request.form, settings.form, false),
+            fields: edit(request.fields, settings.headers, true),
             // Where octets go of those that are chunked is looked at below.
             chunks: [],
           }),
         );
         const plain = requests.map((request): Made => ({ ...request, chunks: [] }));
-        const rules: HttpRules = { send: [{ headers, query, form }] };
+        const rules: HttpRules = { send: [settings] };
         expect(sent(rules, plain, at)).toBe(edited.map(written).join(''));
       },
     ),

@@ -134,6 +134,17 @@ test('a request that comes in two messages, with 100-continue, is consistent in 
   ]);
 });
 
+test('what is added where one message ends and the next begins goes with the first', () => {
+  const request = get('/a');
+  const at = request.indexOf(' HTTP');
+  const recorded: PlayedSession = {
+    messages: [request.slice(0, at), request.slice(at)],
+    stages: ['', '', answer('')],
+  };
+  const [first, second] = sent({ send: [{ query: { b: 1 } }] }, recorded);
+  expect([first, second]).toEqual([`${request.slice(0, at)}?b=1`, request.slice(at)]);
+});
+
 test('requests of one message are written each by itself', () => {
   const recorded = session([get('/a') + get('/b'), answer('1') + answer('2')]);
   expect(sent({ send: [{ when: { path: '/b' }, headers: { X: '{{turn}}' } }] }, recorded)).toEqual([
@@ -219,8 +230,8 @@ test('rows of their own are dealt out round by round, and the last is the last',
   const of = (client: number, iteration: number) =>
     play(rules, [session([get('/'), answer('')])], [], {
       feeds,
-      clients: 2,
-      info: { client, iteration },
+
+      info: { client, clients: 2, iteration },
     })[0];
   expect(of(1, 0)?.sent).toEqual([get('/', 'X: r1\r\n')]);
   expect(of(0, 1)?.sent).toEqual([get('/', 'X: r2\r\n')]);

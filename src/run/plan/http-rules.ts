@@ -1,0 +1,77 @@
+/** What of rules for HTTP can be told only when the captures have been read, and the users are known. */
+import { ReplayError } from '../../base/errors.ts';
+import { formatCount } from '../../base/units.ts';
+import type { HttpSettings } from '../../rewrite/http/http-module.ts';
+import type { ProtocolModule, RecordedSession } from '../../rewrite/module.ts';
+import type { ModuleSpec } from './modules.ts';
+import { endsWithin } from './slow-patterns.ts';
+
+/** To look at one session; its answers may be long, and the machine busy. */
+const SESSION_MS_MAX = 5_000;
+
+/**
+ * The modules, of which those with patterns are stopped where one does not come to an end over what was
+ * recorded: in the threads that play nobody could stop it.
+ */
+export const stoppable = (
+  specs: readonly ModuleSpec[],
+  modules: readonly ProtocolModule[],
+): readonly ProtocolModule[] =>
+  modules.map((module, i) => {
+    const spec = specs[i];
+    return spec?.kind === 'http' ? stoppableHttp(module, spec.settings) : module;
+  });
+
+function stoppableHttp(module: ProtocolModule, { rules }: HttpSettings): ProtocolModule {
+  const learnt = (rules.learn ?? []).flatMap(({ from, name }) =>
+    from.regex === undefined ? [] : [name],
+  );
+  if (learnt.length === 0) return module;
+  const survey = (session: RecordedSession): void => {
+    if (endsWithin(SESSION_MS_MAX, () => module.survey?.(session))) return;
+    throw new ReplayError({
+      code: 'ERR_RULES_SLOW',
+      kind: 'usage',
+      message:
+        `the regex of ${learnt.join(' or ')} takes longer than ${SESSION_MS_MAX / 1e3} s over the ` +
+        `answers of session ${session.session}`,
+      hint: 'write it without a repetition in a repetition, or use between',
+    });
+  };
+  return {
+    name: module.name,
+    survey,
+    plan: (session) => module.plan(session),
+    client: (info) => module.client(info),
+    connection: (client, plan) => module.connection(client, plan),
+  };
+}
+
+/**
+ * Refuses feeds whose rows do not do for all clients, where each is to have one of its own.
+ * @param clients of the whole run
+ * @param iterations of each, as far as that is known
+ * @throws ReplayError usage
+ */
+export function requireRows(
+  specs: readonly ModuleSpec[],
+  clients: number,
+  iterations: number,
+): void {
+  const needed = clients * iterations;
+  for (const spec of specs) {
+    if (spec.kind !== 'http') continue;
+    for (const [name, { pick, rows }] of Object.entries(spec.settings.feeds)) {
+      if (pick !== 'once' || rows.length >= needed) continue;
+      const times = iterations === 1 ? '' : `, ${iterations} times`;
+      throw new ReplayError({
+        code: 'ERR_RULES_FEED',
+        kind: 'usage',
+        message:
+          `the feed ${name} has ${formatCount(rows.length)} rows, and each of ${formatCount(clients)} ` +
+          `clients takes one of its own${times}`,
+        hint: `give at least ${formatCount(needed)} rows, fewer users, or pick: client`,
+      });
+    }
+  }
+}
