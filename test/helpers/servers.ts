@@ -37,6 +37,10 @@ export interface AccessLogEntry {
   readonly seconds: number;
   /** The file that holds the body, of an upload. */
   readonly body: string;
+  /** Fields of the request's header: Host, Cookie, X-Run. */
+  readonly host: string;
+  readonly cookie: string;
+  readonly run: string;
 }
 
 export interface StubStatus {

@@ -1,0 +1,85 @@
+/** Rules for HTTP against nginx, which gives each connection a session and logs what it is sent. */
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startCapture } from '../helpers/capture.ts';
+import { CLIENTS_ROUTED, type Lab, makeLab, mustInside, routeClients } from '../helpers/netns.ts';
+import { canRun } from '../helpers/privilege.ts';
+import { completed, replay } from '../helpers/replay.ts';
+import { type Folder, makeFolder, type Nginx, startNginx } from '../helpers/servers.ts';
+
+const TOOLS = ['ip', 'ethtool', 'nginx', 'curl', 'tcpdump'];
+const USERS = 200;
+/** Of the recorded connection: one that gives a session, and those that need it. */
+const PAGES = 3;
+
+describe.runIf(canRun('rules for HTTP', TOOLS))('rules for HTTP against nginx', () => {
+  let lab: Lab;
+  let nginx: Nginx;
+  let folder: Folder;
+  let capture: string;
+
+  beforeAll(async () => {
+    lab = await makeLab();
+    await routeClients(lab);
+    nginx = await startNginx(lab.target);
+    folder = makeFolder('rules');
+    capture = join(folder.path, 'session.pcap');
+    const recording = await startCapture(lab.target, capture, { filter: 'tcp port 80' });
+    const pages = ['session', ...Array.from({ length: PAGES }, () => 'page.html')];
+    const urls = pages.flatMap((page) => ['-o', '/dev/null', `http://${lab.target.ipv4}/${page}`]);
+    await mustInside(lab.client, ['curl', '-sS', '-b', '', ...urls]);
+    await recording.stop();
+  });
+
+  afterAll(async () => {
+    await nginx?.stop();
+    await lab?.close();
+    folder?.remove();
+  });
+
+  /** What nginx was sent of so many users, by connection. */
+  async function sent(argv: readonly string[]): Promise<readonly (readonly [number, Logged[]])[]> {
+    const before = nginx.accessLog().length;
+    const target = ['--target', `${lab.target.ipv4}:80`, '--clients', CLIENTS_ROUTED.ipv4];
+    const users = ['--users', `${USERS}`, '--rate', '400/s'];
+    completed(await replay(lab.client, [capture, ...target, ...users, ...argv]), USERS);
+    const entries = nginx.accessLog().slice(before);
+    expect(entries).toHaveLength(USERS * (1 + PAGES));
+    const connections = new Map<number, Logged[]>();
+    for (const entry of entries) {
+      connections.set(entry.connection, [...(connections.get(entry.connection) ?? []), entry]);
+    }
+    expect(connections.size).toBe(USERS);
+    return [...connections];
+  }
+
+  test('each user says in every request what it was told, and what it was set', async () => {
+    const headers = ['--set-header', 'Host: shop.test', '--set-header', 'X-Run: {{uuid client}}'];
+    const connections = await sent(['--cookies', 'auto', '--threads', '2', ...headers]);
+    const runs = new Set<string>();
+    for (const [connection, entries] of connections) {
+      const own = `sid=session-of-${connection}`;
+      expect(entries.map(({ cookie }) => cookie)).toEqual(['', own, own, own]);
+      expect(new Set(entries.map(({ host }) => host))).toEqual(new Set(['shop.test']));
+      const [run = '', ...others] = new Set(entries.map((entry) => entry.run));
+      expect(others).toEqual([]);
+      runs.add(run);
+    }
+    expect(runs.size).toBe(USERS);
+  });
+
+  test('and without them all of them say what was recorded', async () => {
+    const said = new Set<string>();
+    for (const [, entries] of await sent([])) {
+      for (const { cookie, host, run } of entries.slice(1)) said.add(`${cookie} ${host} ${run}`);
+    }
+    expect([...said]).toEqual([expect.stringMatching(/^sid=session-of-\d+ [\d.]+ $/)]);
+  });
+});
+
+interface Logged {
+  readonly connection: number;
+  readonly host: string;
+  readonly cookie: string;
+  readonly run: string;
+}
