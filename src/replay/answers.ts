@@ -73,10 +73,7 @@ export class Answers {
 
   /** Whether every exchange of the script is answered. */
   isAllAnswered(user: number): boolean {
-    const session = this.#plays.session[user];
-    const end = this.#stages.end(session);
-    const last = this.#stages.isAnswer(session, end + 1) ? end + 1 : end;
-    return this.#plays.openStage[user] > last;
+    return this.#plays.openStage[user] > this.#stages.lastAwaited(this.#plays.session[user]);
   }
 
   // ---- octets -----------------------------------------------------------------------------
@@ -335,22 +332,25 @@ export class Answers {
     return 0;
   }
 
-  /** The server has ended its stream: what it had begun to say is all there is. */
-  onPeerFin(user: number, arrivedNs: number): void {
+  /**
+   * The server has ended its stream: what it had begun to say is all there is.
+   * @returns whether the script waits for nothing more of it, though some may still have to be asked
+   */
+  onPeerFin(user: number, arrivedNs: number): boolean {
     const plays = this.#plays;
+    const [session, stage] = [plays.session[user], plays.openStage[user]];
     plays.flags[user] &= ~PlayFlag.QUIET;
-    // An answer that says how long it is, and is cut short, is none.
-    if (plays.flags[user] & PlayFlag.FRAMED) return;
-    if (this.framing.isFollowed(user)) {
-      if (this.framing.endsWithClose(user)) {
-        this.#onAnswerEnd(user, Counter.ANSWER_BY_CLOSE, arrivedNs);
-      }
-      return;
-    }
-    const isExchange = plays.openStage[user] <= this.#stages.end(plays.session[user]);
-    if (isExchange && plays.stageBytes[user] > 0) {
+    if ((plays.flags[user] & PlayFlag.FRAMED) !== 0 || this.framing.isFollowed(user)) {
+      // An answer that says how long it is, and is cut short, is none.
+      const isEnd = !(plays.flags[user] & PlayFlag.FRAMED) && this.framing.endsWithClose(user);
+      if (isEnd) this.#onAnswerEnd(user, Counter.ANSWER_BY_CLOSE, arrivedNs);
+    } else if (this.exchanges.isUnasked(user)) {
+      // It answers nothing before its request is out (`judgeAgain`).
+      return plays.stageBytes[user] >= this.#stages.bytesFrom(session, stage);
+    } else if (stage <= this.#stages.end(session) && plays.stageBytes[user] > 0) {
       this.#complete(user, Counter.ANSWER_BY_CLOSE, arrivedNs, arrivedNs);
     }
+    return this.isAllAnswered(user);
   }
 
   // ---- requests ---------------------------------------------------------------------------

@@ -55,6 +55,13 @@ export class OpenExchanges {
     );
   }
 
+  /** Whether the open stage is awaited and has an exchange whose request has not been played to its end. */
+  isUnasked(user: number): boolean {
+    if (this.#plays.openStage[user] > this.#stages.lastAwaited(this.#plays.session[user]))
+      return false;
+    return this.of(user) !== NO_EXCHANGE && !this.isAsked(user, this.lastOf(user) - 1);
+  }
+
   /** @returns whether the open stage holds another one behind `exchange`, which is answered */
   advance(user: number, exchange: number): boolean {
     const { answered } = this.#plays;

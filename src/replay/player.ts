@@ -130,12 +130,12 @@ export class Player implements TransportListener {
   protected onPeerFin(user: number, arrivedNs: number, nowNs: number): void {
     const plays = this.#plays;
     plays.flags[user] |= PlayFlag.PEER_FIN;
-    this.#answers.onPeerFin(user, arrivedNs);
+    const hasHeardAll = this.#answers.onPeerFin(user, arrivedNs);
     const session = plays.session[user];
     const end = this.#stages.end(session);
     // What needs no answer may still be said: a client's goodbye after the server's end. And what
     // the server would have said after our end was not waited for.
-    if (!this.#answers.isAllAnswered(user)) plays.flags[user] |= PlayFlag.CLOSED_EARLY;
+    if (!hasHeardAll) plays.flags[user] |= PlayFlag.CLOSED_EARLY;
     if (plays.flags[user] & PlayFlag.ENDED) return;
     const isSaid = plays.nextStep[user] >= end;
     if (

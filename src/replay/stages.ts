@@ -66,6 +66,21 @@ export class Stages extends ScriptSteps {
     return this.exchanges.codes[this.exchanges.code[exchange]];
   }
 
+  /** The last stage that a user waits for. */
+  lastAwaited(session: number): number {
+    const end = this.end(session);
+    return this.isAnswer(session, end + 1) ? end + 1 : end;
+  }
+
+  /** Octets of the stages that are awaited, from `stage` on. */
+  bytesFrom(session: number, stage: number): number {
+    let bytes = 0;
+    for (let each = stage; each <= this.lastAwaited(session); each++) {
+      bytes += this.bytesOf(session, each);
+    }
+    return bytes;
+  }
+
   /** How many exchanges' requests end in the message. */
   exchangesOfMessage(message: number): number {
     const { ofMessage } = this.exchanges;

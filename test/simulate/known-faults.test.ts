@@ -84,3 +84,23 @@ test('--close server: who has not said all when the server ends still says it', 
   });
   expect(verdict).toMatchObject({ faults: [], users: 1, completed: 1 });
 });
+
+// What a server had said before it was asked counted as its answer when it closed: the user completed with
+// an exchange that was never sent, and the sums did not come out even.
+test.each([
+  { name: 'as it closed', isHalf: false },
+  { name: 'which still reads', isHalf: true },
+])('a server that has said all before it was asked, $name: the rest is asked', ({ isHalf }) => {
+  const messages = [
+    { from: 'client', bytes: 322, seed: 1, thinkNs: 64 * NS_PER_MS, awaits: 0 },
+    { from: 'server', bytes: 235, seed: 2, thinkNs: 40 * NS_PER_MS, awaits: 322 },
+    { from: 'client', bytes: 2_018, seed: 3, thinkNs: 44 * NS_PER_MS, awaits: 10 },
+  ] as const;
+  const verdict = runScenario({
+    ...CALM,
+    sessions: [{ messages, endsFirst: 'client', endThinkNs: NS_PER_MS }],
+    mustComplete: false,
+    faults: [{ kind: 'close-early', connection: 0, afterSegments: 2, isHalf }],
+  });
+  expect(verdict).toMatchObject({ faults: [], users: 1, completed: 1 });
+});
