@@ -11,7 +11,6 @@
  */
 import { PREFIX_BYTES } from '../base/prefix-bytes.ts';
 import { Counter } from '../measure/counters.ts';
-import { TIMER_BYTES_PER_USER } from '../schedule/timing-wheel.ts';
 import type { Scripts } from '../session/script/scripts.ts';
 import { StreamView } from '../session/script/stream-view.ts';
 import type {
@@ -24,14 +23,11 @@ import type {
 import { FrameBatch, HEADER_SLOT_BYTES } from '../wire/frame-batch.ts';
 import { ACK, RST, SYN } from '../wire/tcp.ts';
 import { CaptureCache } from './capture-cache.ts';
-import { CONNECTION_BYTES, ConnectionTable, ServerState } from './connection-table.ts';
+import { ConnectionTable, ServerState } from './connection-table.ts';
 import { FrameCheck } from './frame-check.ts';
 import { Reply, ReplyWriter } from './reply-writer.ts';
 import { ServerScript } from './server-script.ts';
 import { ServerTcp } from './server-tcp.ts';
-
-/** What one connection takes: its columns, its timer, its place in the queue. */
-export const EMBEDDED_BYTES_PER_USER = CONNECTION_BYTES + TIMER_BYTES_PER_USER + 4;
 
 /** Whose connection an address and port are, and what is played on it. */
 export interface ClientDirectory {

@@ -10,41 +10,23 @@ import { DifferenceRecorder } from '../measure/differences.ts';
 import { createExchangeFigures, type ExchangeFigures } from '../measure/exchange-figures.ts';
 import type { LatencyRecorder } from '../measure/histograms.ts';
 import { ClassRecorder } from '../measure/request-classes.ts';
-import { CLIENT_CONNECTION_BYTES, ClientConnections } from '../schedule/client-connections.ts';
-import {
-  CONNECTION_BYTES_PER_USER,
-  type Connections,
-  UserConnections,
-} from '../schedule/connections.ts';
-import { TIMER_BYTES_PER_USER } from '../schedule/timing-wheel.ts';
+import { ClientConnections } from '../schedule/client-connections.ts';
+import { type Connections, UserConnections } from '../schedule/connections.ts';
 import { HeldOctets } from '../transport/held-octets.ts';
 import { Owners } from '../transport/owners.ts';
 import { PacketIntake } from '../transport/packet-intake.ts';
 import type { CaptureBytes, PacketSink, Receiver, Sender } from '../transport/ports.ts';
-import { RECORDED_STREAM_BYTES_PER_USER, RecordedStream } from '../transport/recorded-stream.ts';
-import { TcpTransport, TRANSPORT_BYTES_PER_USER } from '../transport/tcp-transport.ts';
+import { RecordedStream } from '../transport/recorded-stream.ts';
+import { TcpTransport } from '../transport/tcp-transport.ts';
 import { AnswerCheck } from './answer-check.ts';
-import { CLIENT_ROW_BYTES } from './client-starts.ts';
 import { Conversations, type RewritingEnds } from './conversations.ts';
 import { type ModuleParts, rewritingOf } from './module-parts.ts';
 import { octetsNeeded } from './octets-needed.ts';
-import { PLAY_BYTES_PER_USER, PlayTable } from './play-table.ts';
+import { PlayTable } from './play-table.ts';
 import { type PreparedSessions, prepareSessions } from './prepared-sessions.ts';
 import { Check, type ReplayPlan } from './replay-plan.ts';
 import { PlaySendTimes } from './send-times.ts';
 import { Stages } from './stages.ts';
-
-/** Octets that the engine keeps for each user. */
-export const STATE_BYTES_PER_USER =
-  TRANSPORT_BYTES_PER_USER +
-  RECORDED_STREAM_BYTES_PER_USER +
-  CONNECTION_BYTES_PER_USER +
-  PLAY_BYTES_PER_USER +
-  TIMER_BYTES_PER_USER;
-
-/** The same for each connection that a client may have at a time, where users are clients. */
-export const STATE_BYTES_PER_CLIENT_ROW =
-  STATE_BYTES_PER_USER - CONNECTION_BYTES_PER_USER + CLIENT_CONNECTION_BYTES + CLIENT_ROW_BYTES;
 
 /** The engine of one thread: users, their timers, what comes in and what goes out. */
 export class Replay extends Conversations implements PacketSink {

@@ -5,7 +5,7 @@ import { NS_PER_SECOND } from '../base/time.ts';
 import { formatBytes, formatCount, formatDuration, formatRate } from '../base/units.ts';
 import { CLIENT_BYTES } from '../replay/client-starts.ts';
 import { REWRITING_BYTES_PER_USER } from '../replay/module-parts.ts';
-import { STATE_BYTES_PER_CLIENT_ROW, STATE_BYTES_PER_USER } from '../replay/replay.ts';
+import { STATE_BYTES_PER_CLIENT_ROW, STATE_BYTES_PER_USER } from '../replay/state-bytes.ts';
 import { AddressPool } from '../schedule/address-pool.ts';
 import { planArrivals } from '../schedule/arrivals.ts';
 import { ClientPlaces } from '../schedule/client-places.ts';

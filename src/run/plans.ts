@@ -1,8 +1,8 @@
 /** From an index of captures to a run's plan, and the memory that it takes. */
 import { ReplayError } from '../base/errors.ts';
 import { formatBytes, formatCount } from '../base/units.ts';
-import { EMBEDDED_BYTES_PER_USER } from '../embedded/embedded-target.ts';
-import { STATE_BYTES_PER_USER } from '../replay/replay.ts';
+import { EMBEDDED_BYTES_PER_USER } from '../embedded/embedded-bytes.ts';
+import { STATE_BYTES_PER_USER } from '../replay/state-bytes.ts';
 import type { CaptureIndex } from './captures/index-captures.ts';
 import { draftPlan, type PlanDraft } from './plan/draft-plan.ts';
 import { requireRows, stoppable } from './plan/http-rules.ts';

@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os';
 import { ReplayError } from '../base/errors.ts';
 import { NS_PER_MS, NS_PER_SECOND } from '../base/time.ts';
 import { formatCount } from '../base/units.ts';
-import { type MetricsServer, serveMetrics } from '../io/metrics-server.ts';
+import type { MetricsServer } from '../io/metrics-server.ts';
 import { peakMemoryBytes } from '../io/process-memory.ts';
 import { Counter, sumCounters } from '../measure/counters.ts';
 import type { RunResult } from '../measure/result.ts';
@@ -21,8 +21,8 @@ import type { RunPlan } from './plan/run-plan.ts';
 import { arenaBytesOf, draftFor, planWay } from './plans.ts';
 import { failureOf, playUntilDone, watchOf } from './play-until-done.ts';
 import { runIdentity, shareFacts } from './run-facts.ts';
-import { type InterceptedWay, openIntercepts } from './threads/intercepted-way.ts';
-import { type LocalWay, openLocalWay } from './threads/local-way.ts';
+import type { InterceptedWay } from './threads/intercepted-way.ts';
+import type { LocalWay } from './threads/local-way.ts';
 import { ProgressMeter } from './threads/progress-meter.ts';
 import { ReplayThreads, type ThreadsState } from './threads/replay-threads.ts';
 import { UnreachedError } from './unreached-error.ts';
@@ -64,6 +64,7 @@ async function serveLive(
   live: Live,
 ): Promise<MetricsServer | null> {
   if (metrics === null || metrics === undefined) return null;
+  const { serveMetrics } = await import('../io/metrics-server.ts');
   const { replayMetrics } = await import('./metrics/replay-metrics.ts');
   return await serveMetrics(
     metrics,
@@ -192,10 +193,18 @@ async function openWays(
     if (network !== null) said.push(...warnOfHints(index, plan));
     for (const warning of [...draft.warnings, ...said]) onWarning(warning);
     const threads = threadsOf(options, plan.users);
-    local = await openLocalWay(plan, network, { interrupted, onWarning });
-    const { token } = options;
-    const asked = { token, shards: threads, interrupted, version: begun.version, onWarning };
-    const intercepts = await openIntercepts(plan, network, asked);
+    // Loaded where there is such a way: the kernel's sockets, the channel.
+    if (network !== null && network.intercepts.length === 0) {
+      const { openLocalWay } = await import('./threads/local-way.ts');
+      local = await openLocalWay(plan, network, { interrupted, onWarning });
+    }
+    let intercepts: InterceptedWay | null = null;
+    if (network !== null && network.intercepts.length > 0) {
+      const { openIntercepts } = await import('./threads/intercepted-way.ts');
+      const { token } = options;
+      const asked = { token, shards: threads, interrupted, version: begun.version, onWarning };
+      intercepts = await openIntercepts(plan, network, asked);
+    }
     const identity = runIdentity(options, index, plan, begun.version);
     return { identity, plan, network, local, intercepts, threads, warnings, onWarning };
   } catch (fault) {

@@ -2,7 +2,7 @@
 
 import { NS_PER_SECOND } from '../base/time.ts';
 import type { RunIdentity, ShareFacts } from '../measure/run-record.ts';
-import { STATE_BYTES_PER_CLIENT_ROW, STATE_BYTES_PER_USER } from '../replay/replay.ts';
+import { STATE_BYTES_PER_CLIENT_ROW, STATE_BYTES_PER_USER } from '../replay/state-bytes.ts';
 import { planArrivals } from '../schedule/arrivals.ts';
 import { wholeRun } from '../schedule/run-share.ts';
 import type { CaptureIndex } from './captures/index-captures.ts';

@@ -7,7 +7,7 @@ import { Counter } from '../measure/counters.ts';
 import type { Connections } from '../schedule/connections.ts';
 import { TcpClient } from '../tcp/tcp-client.ts';
 import { TcpEvent } from '../tcp/tcp-event.ts';
-import { State, TCB_BYTES_PER_USER, UserTable } from '../tcp/user-table.ts';
+import { State, UserTable } from '../tcp/user-table.ts';
 import type { IpView } from '../wire/ip-view.ts';
 import { ACK, FIN, RST, SYN, type TcpView } from '../wire/tcp.ts';
 import type { TcpOptions } from '../wire/tcp-options.ts';
@@ -34,9 +34,6 @@ const TOLD: typeof TransportEvent = {
   GAVE_UP: TcpEvent.GAVE_UP,
 };
 const TOLD_BITS = Object.values(TOLD).reduce<number>((bits, bit) => bits | bit, 0);
-
-/** Octets that one user takes here: its control block, and its target's row. */
-export const TRANSPORT_BYTES_PER_USER = TCB_BYTES_PER_USER + 2;
 
 /** What a segment brought, and the segment's own payload. */
 export interface TcpDelivery extends Delivery {

@@ -1,7 +1,7 @@
 /** What a run refuses before it takes memory, and what it makes of its counts. */
 import { expect, test } from 'vitest';
 import { COUNTERS, Counter } from '../../src/measure/counters.ts';
-import { STATE_BYTES_PER_USER } from '../../src/replay/replay.ts';
+import { STATE_BYTES_PER_USER } from '../../src/replay/state-bytes.ts';
 import { requireMemory } from '../../src/run/plans.ts';
 import { warnOfEarlierRun } from '../../src/run/replay-run.ts';
 

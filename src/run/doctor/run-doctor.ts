@@ -7,7 +7,7 @@ import { capabilities, connectTo } from '../../io/doctor/machine.ts';
 import { PathTap } from '../../io/doctor/path-tap.ts';
 import { measureSendRate } from '../../io/doctor/send-rate.ts';
 import { openCaptureBytes } from '../../io/files/capture-file.ts';
-import { STATE_BYTES_PER_USER } from '../../replay/replay.ts';
+import { STATE_BYTES_PER_USER } from '../../replay/state-bytes.ts';
 import { AddressPool } from '../../schedule/address-pool.ts';
 import { describeWay, type NetworkWay } from '../plan/network-way.ts';
 import { clientsText, OWN_CLIENTS, type ReplayOptions, type RunHost } from '../plan/options.ts';
