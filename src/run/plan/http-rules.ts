@@ -7,7 +7,7 @@ import type { ModuleSpec } from './modules.ts';
 import { endsWithin } from './slow-patterns.ts';
 
 /** To look at one session; its answers may be long, and the machine busy. */
-const SESSION_MS_MAX = 5_000;
+const SESSION_MS_MAX = 2_000;
 
 /**
  * The modules, of which those with patterns are stopped where one does not come to an end over what was
