@@ -2,6 +2,8 @@
 import type { MessageWriter } from '../rewrite/module.ts';
 
 const CAPACITY_MIN = 4096;
+/** A loop over no more than these costs less than a view of them. */
+const FEW_OCTETS = 64;
 
 /** What has been written so far, in memory that is used again for the next message. */
 export class MessageDraft implements MessageWriter {
@@ -28,7 +30,15 @@ export class MessageDraft implements MessageWriter {
     if (!isWithin || to > recorded.length) {
       throw new RangeError(`copy(${from}, ${to}) of a message of ${recorded.length} octets`);
     }
-    this.#append(from === 0 && to === recorded.length ? recorded : recorded.subarray(from, to));
+    if (to - from > FEW_OCTETS) {
+      this.#append(from === 0 && to === recorded.length ? recorded : recorded.subarray(from, to));
+      return;
+    }
+    this.#reserve(to - from);
+    const { octets } = this;
+    let at = this.bytes;
+    for (let i = from; i < to; i++) octets[at++] = recorded[i];
+    this.bytes = at;
   }
 
   /** @throws TypeError where it is given no octets */
@@ -42,13 +52,16 @@ export class MessageDraft implements MessageWriter {
   }
 
   #append(octets: Uint8Array): void {
-    const end = this.bytes + octets.length;
-    if (end > this.octets.length) {
-      const grown = new Uint8Array(Math.max(end, 2 * this.octets.length));
-      grown.set(this.octets.subarray(0, this.bytes));
-      this.octets = grown;
-    }
+    this.#reserve(octets.length);
     this.octets.set(octets, this.bytes);
-    this.bytes = end;
+    this.bytes += octets.length;
+  }
+
+  #reserve(bytes: number): void {
+    const end = this.bytes + bytes;
+    if (end <= this.octets.length) return;
+    const grown = new Uint8Array(Math.max(end, 2 * this.octets.length));
+    grown.set(this.octets.subarray(0, this.bytes));
+    this.octets = grown;
   }
 }

@@ -71,10 +71,14 @@ export class RewritingPlayer extends Player {
     if (isLate) this.#parts.counters[Counter.MESSAGES_UNBOUND]++;
     switch (written) {
       case Written.READY:
-        this.#play(user, nowNs, sinceNs, () => super.playMessage(user, nowNs));
+        if (engaged !== undefined) this.#stopWaiting(user, engaged);
+        super.playMessage(user, nowNs);
+        this.#catchUp(user, nowNs - sinceNs);
         return true;
       case Written.SKIP:
-        this.#play(user, nowNs, sinceNs, () => this.#leaveOut(user, message, nowNs));
+        if (engaged !== undefined) this.#stopWaiting(user, engaged);
+        this.#leaveOut(user, message, nowNs);
+        this.#catchUp(user, nowNs - sinceNs);
         return true;
       case Written.WAIT:
         this.#wait(user, nowNs);
@@ -88,14 +92,14 @@ export class RewritingPlayer extends Player {
     }
   }
 
-  /** In an open loop what comes next is due as if the message had not waited. */
-  #play(user: number, nowNs: number, sinceNs: number, play: () => void): void {
-    const { plays, host, pacer } = this.#parts;
-    const engaged = host.engagementOf(user);
-    if (engaged !== undefined) this.#stopWaiting(user, engaged);
-    play();
-    const isMoved = pacer.isOpenLoop && !Number.isNaN(sinceNs);
-    if (isMoved && plays.stepDueNs[user] !== NEVER_NS) plays.stepDueNs[user] -= nowNs - sinceNs;
+  /**
+   * In an open loop what comes next is due as if the message had not waited.
+   * @param waitedNs NaN where it has not
+   */
+  #catchUp(user: number, waitedNs: number): void {
+    const { plays, pacer } = this.#parts;
+    if (Number.isNaN(waitedNs) || !pacer.isOpenLoop) return;
+    if (plays.stepDueNs[user] !== NEVER_NS) plays.stepDueNs[user] -= waitedNs;
   }
 
   #wait(user: number, nowNs: number): void {
@@ -108,6 +112,7 @@ export class RewritingPlayer extends Player {
   }
 
   #stopWaiting(user: number, engaged: Engagement): void {
+    if (Number.isNaN(engaged.waitsSinceNs)) return;
     engaged.waitsSinceNs = Number.NaN;
     engaged.client.waiting.delete(user);
   }

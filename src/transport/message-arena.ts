@@ -4,7 +4,8 @@
  * or cut in halves for smaller ones.
  */
 
-const BLOCK_BYTES_MIN = 64;
+const BLOCK_BITS = 6;
+const BLOCK_BYTES_MIN = 1 << BLOCK_BITS;
 
 /** `place` where there is no room. */
 export const NO_PLACE = -1;
@@ -20,7 +21,8 @@ export class MessageArena {
   /** By size, 64 × 2^i: blocks that are free. */
   readonly #free: number[][] = [];
   /** Freed since the last `settle`. */
-  readonly #leaving: { readonly place: number; readonly size: number }[] = [];
+  readonly #leavingPlaces: number[] = [];
+  readonly #leavingSizes: number[] = [];
 
   constructor(octets: Uint8Array) {
     this.octets = octets;
@@ -40,16 +42,20 @@ export class MessageArena {
    * @param bytes as it was taken for
    */
   free(place: number, bytes: number): void {
-    this.#leaving.push({ place, size: sizeFor(bytes) });
+    this.#leavingPlaces.push(place);
+    this.#leavingSizes.push(sizeFor(bytes));
   }
 
   /** All frames that were written have left. */
   settle(): void {
-    for (const { place, size } of this.#leaving) {
-      this.#freeOf(size).push(place);
-      this.usedBytes -= bytesOf(size);
+    const places = this.#leavingPlaces;
+    const sizes = this.#leavingSizes;
+    for (let i = 0; i < places.length; i++) {
+      this.#freeOf(sizes[i]).push(places[i]);
+      this.usedBytes -= bytesOf(sizes[i]);
     }
-    this.#leaving.length = 0;
+    places.length = 0;
+    sizes.length = 0;
   }
 
   #freshBlock(size: number): number {
@@ -80,5 +86,6 @@ export class MessageArena {
 
 const bytesOf = (size: number): number => BLOCK_BYTES_MIN * 2 ** size;
 
+/** The smallest size that holds so many octets: 0 for up to 64, 1 for up to 128. */
 const sizeFor = (bytes: number): number =>
-  bytes <= BLOCK_BYTES_MIN ? 0 : Math.ceil(Math.log2(bytes / BLOCK_BYTES_MIN));
+  bytes <= BLOCK_BYTES_MIN ? 0 : 32 - Math.clz32((bytes - 1) >>> BLOCK_BITS);

@@ -15,15 +15,17 @@ import type { RecordedStream } from './recorded-stream.ts';
 /** Of a piece that stands for no recorded message. */
 const NO_MESSAGE = -1;
 /** Acknowledged pieces are kept so long that the beginnings of open requests are known. */
-const PIECES_KEPT = 16;
+const PIECES_KEPT = 4;
+/** Those that are kept for later beyond so many are left to the garbage collector. */
+const PIECES_SPARE = 1024;
 
 /** What was written of a user's stream in one go. */
 interface Piece {
   /** The recorded message that it stands for. */
-  readonly message: number;
+  message: number;
   /** Stream offsets of its first octet and just past its last; equal where it was left out. */
-  readonly start: number;
-  readonly end: number;
+  start: number;
+  end: number;
   /** By how much stream offsets behind it exceed recorded ones. */
   shift: number;
   /** Where it lies in the arena; NO_PLACE where it is acknowledged, or empty. */
@@ -36,6 +38,8 @@ class UserText {
   /** The message that is sent next. */
   next: number;
   readonly pieces: Piece[] = [];
+  /** How many of them, the first ones, are acknowledged. */
+  acked = 0;
   /** As a piece's, before the first of them; where the last one that was dropped ended. */
   shift = 0;
   droppedEnd = 0;
@@ -72,6 +76,8 @@ export class RewrittenStream implements ClientStream, ClientTexts {
   readonly #isRewritten: Uint8Array;
   readonly #arena: MessageArena;
   readonly #texts: (UserText | undefined)[];
+  /** Pieces that nobody has any more, to be used again. */
+  readonly #spare: Piece[] = [];
 
   constructor(
     users: number,
@@ -133,7 +139,17 @@ export class RewrittenStream implements ClientStream, ClientTexts {
     }
     const end = text.limit + bytes;
     const shift = message === NO_MESSAGE ? 0 : end - this.#client.messageEnd[message];
-    text.pieces.push({ message, start: text.limit, end, shift, place });
+    const piece = this.#spare.pop();
+    if (piece === undefined) {
+      text.pieces.push({ message, start: text.limit, end, shift, place });
+      return true;
+    }
+    piece.message = message;
+    piece.start = text.limit;
+    piece.end = end;
+    piece.shift = shift;
+    piece.place = place;
+    text.pieces.push(piece);
     return true;
   }
 
@@ -142,16 +158,17 @@ export class RewrittenStream implements ClientStream, ClientTexts {
     const text = this.#texts[user];
     if (text === undefined) return;
     const { pieces } = text;
-    for (const piece of pieces) {
-      if (piece.end > ackedBytes) break;
-      this.#free(piece);
+    while (text.acked < pieces.length && pieces[text.acked].end <= ackedBytes) {
+      this.#free(pieces[text.acked++]);
     }
-    while (pieces.length > PIECES_KEPT && pieces[0].place === NO_PLACE) {
+    while (text.acked > PIECES_KEPT) {
       const dropped = pieces.shift();
       if (dropped === undefined) return;
+      text.acked--;
       text.shift = dropped.shift;
       text.droppedEnd = dropped.end;
       text.droppedMessage = dropped.message;
+      this.#spare.push(dropped);
     }
   }
 
@@ -160,6 +177,7 @@ export class RewrittenStream implements ClientStream, ClientTexts {
     const text = this.#texts[user];
     if (text === undefined) return;
     for (const piece of text.pieces) this.#free(piece);
+    if (this.#spare.length < PIECES_SPARE) this.#spare.push(...text.pieces);
     this.#texts[user] = undefined;
   }
 
