@@ -17,6 +17,13 @@ import type { UserTimers } from './user-timers.ts';
 /** A start so much after its intended time is late. */
 const LATE_START_NS = LAG_MS_P99_BOUND * NS_PER_MS;
 
+/**
+ * Connections that a thread opens at most before anybody has answered at all: as many as a target's first
+ * round (OpeningPace). Whoever sends more to a place that is silent floods it, or somebody else. Once the
+ * first of so many has timed out, nobody else is started.
+ */
+const UNANSWERED_MAX = 1_024;
+
 /** What starts are made of. */
 export interface StartParts {
   readonly plays: PlayTable;
@@ -59,6 +66,8 @@ export abstract class Starts {
   #nextNs = NEVER_NS;
   #nextPace: OpeningPace;
   readonly #isPaced: boolean;
+  /** Whether any opening was ever answered, with a yes or a no. */
+  #hasAnswer = false;
 
   /** @param firstOf the session that a user plays first */
   constructor(plan: ReplayPlan, parts: StartParts, firstOf: (user: number) => number) {
@@ -88,14 +97,15 @@ export abstract class Starts {
   /** When the next user is to start; NEVER_NS when all have. */
   nextDueNs(): number {
     if (this.isStopped) return NEVER_NS;
+    if (!this.#isPaced) return this.#nextNs;
+    if (!this.#hasAnswer && this.live >= UNANSWERED_MAX) return NEVER_NS;
     const pace = this.#nextPace;
-    return this.#isPaced && pace.isHolding
-      ? Math.max(this.#nextNs, pace.nextDueNs())
-      : this.#nextNs;
+    return pace.isHolding ? Math.max(this.#nextNs, pace.nextDueNs()) : this.#nextNs;
   }
 
   /** Start users whose time has come; at most `limit`. */
   onTimeout(nowNs: number, limit: number): void {
+    if (this.#isInVain) this.#nextNs = NEVER_NS;
     for (let started = 0; started < limit && this.nextDueNs() <= nowNs; started++) {
       if (nowNs > this.#plan.stopStartingNs) {
         this.#nextNs = NEVER_NS;
@@ -109,6 +119,12 @@ export abstract class Starts {
     }
   }
 
+  /** Nobody has answered, and the first of many has waited for it as long as it may. */
+  get #isInVain(): boolean {
+    const mayAnswer = this.#hasAnswer || !this.#isPaced || this.#begun < UNANSWERED_MAX;
+    return !mayAnswer && this.#counters[Counter.TIMED_OUT_CONNECTING] > 0;
+  }
+
   /** What was opened has left. */
   onFlushed(): void {
     this.#flights++;
@@ -117,6 +133,7 @@ export abstract class Starts {
   /** The target has answered the user's opening. */
   onAnswered(user: number, nowNs: number): void {
     const { session, sentNs } = this.#plays;
+    this.#hasAnswer = true;
     this.#paceOf(session[user]).onAnswer(sentNs[user], nowNs);
   }
 
