@@ -8,6 +8,8 @@ import { Http1Answers } from '../../protocol/http1-answers.ts';
 import { octetsOfText, textOf } from './octet-text.ts';
 import { type Field, fieldOf, readChunks, readFields } from './recorded-requests.ts';
 
+const CR = 0x0d;
+const LF = 0x0a;
 /** More than that of a body is not unpacked: what is looked for in it stands further to the front. */
 const BODY_BYTES_MAX = 4 * 2 ** 20;
 
@@ -15,29 +17,43 @@ const BODY_BYTES_MAX = 4 * 2 ** 20;
 export interface Answer {
   readonly status: number;
   readonly fields: readonly Field[];
-  /** Its octets without chunks and compression; what is not whole may end anywhere. */
+  /** Its octets without chunks and compression, while they are there; what is not whole may end anywhere. */
   body(): string;
   /** Behind it the stream speaks another protocol. */
   readonly isSwitch: boolean;
 }
 
+const NO_OCTETS = new Uint8Array(0);
+
 /** Puts the octets of stages together and takes answers off them. */
 export class AnswerReader {
   readonly #framer = new Http1Answers();
-  #text = '';
+  #octets: Uint8Array = NO_OCTETS;
 
   /** Forgets what has come: the next octets begin an answer. */
   clear(): void {
-    this.#text = '';
+    this.#octets = NO_OCTETS;
   }
 
+  /** @param octets are used until `keep`, or until all of them are taken */
   add(octets: Uint8Array): void {
-    this.#text += textOf(octets);
+    if (this.isEmpty) this.#octets = octets;
+    else {
+      const both = new Uint8Array(this.#octets.length + octets.length);
+      both.set(this.#octets);
+      both.set(octets, this.#octets.length);
+      this.#octets = both;
+    }
+  }
+
+  /** Copies what was not taken: the octets that were added may change from now on. */
+  keep(): void {
+    if (!this.isEmpty) this.#octets = this.#octets.slice();
   }
 
   /** Whether nothing has come that no answer was made of. */
   get isEmpty(): boolean {
-    return this.#text === '';
+    return this.#octets.length === 0;
   }
 
   /**
@@ -47,7 +63,7 @@ export class AnswerReader {
    * @returns `more` where more has to come, `lost` where what there is is no answer
    */
   take(kind: number, isLast: boolean): Answer | 'more' | 'lost' {
-    const octets = octetsOfText(this.#text);
+    const octets = this.#octets;
     const data = new DataView(octets.buffer, octets.byteOffset, octets.byteLength);
     this.#framer.begin(kind);
     const outcome = this.#framer.feed(data, 0, octets.length, octets.length);
@@ -55,42 +71,52 @@ export class AnswerReader {
     if (outcome === Outcome.LOST) return 'lost';
     if (!isWhole && !isLast) return 'more';
     const end = isWhole ? this.#framer.endBytes : octets.length;
-    const text = this.#text.slice(0, end);
-    this.#text = this.#text.slice(end);
+    this.#octets = octets.subarray(end);
     const { isChunked, isSwitch } = this.#framer;
-    return answerOf(text, { isChunked, isSwitch }) ?? 'lost';
+    return answerOf(octets.subarray(0, end), { isChunked, isSwitch }) ?? 'lost';
   }
 }
 
 function answerOf(
-  text: string,
+  octets: Uint8Array,
   { isChunked, isSwitch }: { isChunked: boolean; isSwitch: boolean },
 ): Answer | undefined {
   let at = 0;
   for (;;) {
-    const feed = text.indexOf('\n', at);
-    if (feed < 0) return undefined;
-    const status = Number(/^HTTP\/1\.\d (\d{3})/.exec(text.slice(at, feed))?.[1] ?? 0);
-    if (status === 0) return undefined;
-    const { fields, end } = readFields(text, feed + 1);
-    const bodyFrom = text.indexOf('\n', end) + 1;
+    const bodyFrom = endOfHeader(octets, at);
+    const head = textOf(octets.subarray(at, bodyFrom));
+    const feed = head.indexOf('\n');
+    const status = Number(/^HTTP\/1\.\d (\d{3})/.exec(head)?.[1] ?? 0);
+    if (feed < 0 || status === 0) return undefined;
     // Informational answers come before the one that counts (RFC 9110, section 15.2).
-    if (status < 200 && status !== 101 && bodyFrom > 0) {
+    if (status < 200 && status !== 101 && bodyFrom < octets.length) {
       at = bodyFrom;
       continue;
     }
-    const read = (): string =>
-      bodyOf(text, bodyFrom === 0 ? text.length : bodyFrom, isChunked, fields);
-    return { status, fields, body: read, isSwitch };
+    const { fields } = readFields(head, feed + 1);
+    const body = (): string => bodyOf(textOf(octets.subarray(bodyFrom)), isChunked, fields);
+    return { status, fields, body, isSwitch };
   }
 }
 
-function bodyOf(text: string, from: number, isChunked: boolean, fields: readonly Field[]): string {
+/** Where the body begins, behind the first empty line; the end of what there is without one. */
+function endOfHeader(octets: Uint8Array, from: number): number {
+  let at = from;
+  for (;;) {
+    const feed = octets.indexOf(LF, at);
+    if (feed < 0) return octets.length;
+    if (octets[feed + 1] === LF) return feed + 2;
+    if (octets[feed + 1] === CR && octets[feed + 2] === LF) return feed + 3;
+    at = feed + 1;
+  }
+}
+
+function bodyOf(text: string, isChunked: boolean, fields: readonly Field[]): string {
   const body = isChunked
-    ? readChunks(text, from)
+    ? readChunks(text, 0)
         .map(({ dataAt }) => text.slice(dataAt.from, dataAt.to))
         .join('')
-    : text.slice(from);
+    : text;
   const codings = (fieldOf(fields, 'content-encoding') ?? '').toLowerCase();
   return codings
     .split(',')

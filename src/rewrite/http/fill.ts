@@ -1,5 +1,5 @@
 /** Fills the slots of a request with what its client has learnt, or says what is missing. */
-import { encodeAs } from './octet-text.ts';
+import { encodeAs, octetsOfText } from './octet-text.ts';
 import { type Edit, renderRequest } from './render.ts';
 import type { RequestPlan } from './request-plan.ts';
 import type { Slot, SlotValue } from './slots.ts';
@@ -46,6 +46,21 @@ export function fillRequest(input: FillInput): Filled {
     return text ?? undefined;
   });
   return broken === null ? { is: 'ready', edits } : { is: 'broken', what: broken };
+}
+
+/** The edits of a request that says the same for all clients; null where it does not. */
+export function fixedEdits(plan: RequestPlan): readonly Edit[] | null {
+  const texts = new Map<Slot, string>();
+  for (const slot of [...plan.head, ...plan.body]) {
+    const { value } = slot;
+    if (value.is !== 'template' || value.parts === undefined) return null;
+    if (!value.parts.every((part) => typeof part === 'string')) return null;
+    const encoded = encodeAs(value.parts.join(''), value.encoding);
+    if (encoded === null) return null;
+    texts.set(slot, value.before + encoded + value.behind);
+  }
+  const edits = renderRequest(plan, (slot) => texts.get(slot));
+  return edits.map((edit) => ({ ...edit, octets: octetsOfText(edit.text) }));
 }
 
 interface Missing {

@@ -12,9 +12,10 @@ import {
   type SessionPlan,
 } from '../module.ts';
 import { isHttp2, messageAt, readSession, type SessionText } from './exchanges.ts';
-import { fillRequest } from './fill.ts';
+import { fillRequest, fixedEdits } from './fill.ts';
 import { learnFrom, requestMatcher } from './learn.ts';
 import { type AnswerPlan, AnswersOfConnection, answersToRead } from './live-answers.ts';
+import { octetsOfText } from './octet-text.ts';
 import { templateNames } from './ready-rules.ts';
 import type { Edit } from './render.ts';
 import { placeOfRequest, planRequest, type ReadyRules, type RequestPlan } from './request-plan.ts';
@@ -37,6 +38,8 @@ export interface HttpSettings {
 
 /** A request that is written anew, and where it lies. */
 interface PlannedRequest extends RequestPlan {
+  /** Its edits where they are the same for all clients. */
+  readonly fixed: readonly Edit[] | null;
   readonly firstMessage: number;
   readonly lastMessage: number;
 }
@@ -74,6 +77,8 @@ class HttpModule implements ProtocolModule<HttpPlan, HttpClient, HttpConnection>
   readonly #sites: SiteTable;
   readonly #feeds: ReadonlyMap<string, Feed>;
   readonly #settings: HttpSettings;
+  /** Whether anything depends on what the recorded server said. */
+  readonly #needsAnswers: boolean;
 
   constructor(settings: HttpSettings) {
     const { rules } = settings;
@@ -87,6 +92,8 @@ class HttpModule implements ProtocolModule<HttpPlan, HttpClient, HttpConnection>
       skip: (rules.skip ?? []).map(({ when }) => requestMatcher(when)),
     };
     this.#sites = new SiteTable((rules.learn ?? []).map(learnFrom), this.#rules.cookies);
+    const whens = [...(rules.send ?? []), ...(rules.skip ?? [])].map(({ when }) => when);
+    this.#needsAnswers = this.#sites.isNeeded || whens.some((when) => when?.status !== undefined);
   }
 
   survey(session: RecordedSession): void {
@@ -101,7 +108,7 @@ class HttpModule implements ProtocolModule<HttpPlan, HttpClient, HttpConnection>
     }
     if (session.protocol !== HTTP1_NAME) return undefined;
     const sites = this.#sites.of(this.#scopeOf(session));
-    const text = readSession(session, true);
+    const text = readSession(session, this.#needsAnswers);
     const requests: PlannedRequest[] = [];
     for (const [turn, exchange] of text.exchanges.entries()) {
       const input = { exchange, turn, session: session.session, stream: text.stream, sites };
@@ -109,7 +116,7 @@ class HttpModule implements ProtocolModule<HttpPlan, HttpClient, HttpConnection>
       if (planned === undefined) continue;
       if ('refused' in planned) return this.#refusal(session, planned.refused);
       const { firstMessage, lastMessage } = exchange;
-      requests.push({ ...planned, firstMessage, lastMessage });
+      requests.push({ ...planned, fixed: fixedEdits(planned), firstMessage, lastMessage });
     }
     if (isSkippedInPart(requests, text)) {
       return this.#refusal(session, 'a request that is to be left out came together with others');
@@ -152,19 +159,19 @@ class HttpModule implements ProtocolModule<HttpPlan, HttpClient, HttpConnection>
       return RewriteOutcome.SKIP;
     }
     for (const request of concerned) {
-      if (edits.has(request.turn)) continue;
+      if (request.fixed !== null || edits.has(request.turn)) continue;
       const outcome = this.#fill(connection, request, out);
       if (outcome === RewriteOutcome.SKIP) for (const { turn } of concerned) skipped.add(turn);
       if (outcome !== RewriteOutcome.READY) return outcome;
     }
     const range = { from: plan.starts[message], to: plan.starts[message + 1] };
-    const isLastOf = (request: PlannedRequest) => request.lastMessage === message;
-    writeEdits(
-      concerned.flatMap(({ turn }) => edits.get(turn) ?? []),
-      range,
-      out,
-    );
-    for (const request of concerned) if (isLastOf(request)) edits.delete(request.turn);
+    const [first] = concerned;
+    const all =
+      concerned.length === 1 && first !== undefined
+        ? (first.fixed ?? edits.get(first.turn) ?? [])
+        : concerned.flatMap(({ turn, fixed }) => fixed ?? edits.get(turn) ?? []);
+    writeEdits(all, range, out);
+    for (const { turn, lastMessage } of concerned) if (lastMessage === message) edits.delete(turn);
     return RewriteOutcome.READY;
   }
 
@@ -217,13 +224,13 @@ function writeEdits(
   out: MessageWriter,
 ): void {
   let at = start;
-  for (const { from, to, text } of edits) {
+  for (const { from, to, text, octets } of edits) {
     // What is added at a boundary goes with the message before it.
     const isAdded = from === to;
     const begins = isAdded ? start < from && from <= end : start <= from && from < end;
     if (!begins && (to <= start || from >= end)) continue;
     out.copy(at - start, Math.max(from, at) - start);
-    if (begins && text !== '') out.put(Buffer.from(text, 'latin1'));
+    if (begins && text !== '') out.put(octets ?? octetsOfText(text));
     at = Math.min(Math.max(to, at), end);
   }
   out.copy(at - start, end - start);

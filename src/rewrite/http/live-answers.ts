@@ -76,7 +76,7 @@ export class AnswersOfConnection {
     ) {
       if (this.#reader.isEmpty) break;
       const answer = this.#reader.take(open.kind, !isWhole || open.stages.last <= stage);
-      if (answer === 'more') return;
+      if (answer === 'more') break;
       if (answer === 'lost') {
         this.#reader.clear();
         break;
@@ -84,7 +84,8 @@ export class AnswersOfConnection {
       this.#settle(answer);
     }
     while ((this.#open?.stages.last ?? stage + 1) <= stage) this.#settle(null);
-    if (!isWhole) this.#reader.clear();
+    if (isWhole) this.#reader.keep();
+    else this.#reader.clear();
   }
 
   get #open(): AnswerPlan | undefined {

@@ -9,6 +9,8 @@ import type { Slot } from './slots.ts';
 /** Octets of the client's stream, and what is sent instead of them, as text. */
 export interface Edit extends Range {
   readonly text: string;
+  /** The same as octets, where the edit is the same for all. */
+  readonly octets?: Uint8Array;
 }
 
 /**
