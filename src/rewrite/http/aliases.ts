@@ -2,11 +2,13 @@
  * Learnt values where nobody has said that they stand: each occurrence of a recorded value in a later
  * request, as it is, percent-encoded, within a JSON string or in base64, becomes a slot.
  */
+
+import { overlap } from './exchanges.ts';
 import { type Encoding, encodeAs } from './octet-text.ts';
 import type { Range, RecordedRequest } from './recorded-requests.ts';
 import { isForm, isJson, isPacked, movedBy, occurrences, type RequestSlots } from './send.ts';
 import { isAliased, type Site } from './sites.ts';
-import { Rank } from './slots.ts';
+import { Rank, type SlotList } from './slots.ts';
 
 /** From so many octets on a value is found also within a longer word. */
 const DISTINCT_BYTES_MIN = 16;
@@ -23,23 +25,14 @@ export function aliasSlots(
   sites: readonly Site[],
   isLeftOut: (name: string) => boolean,
 ): void {
-  const values = new Map<string, number[]>();
-  for (const site of sites) {
-    const { recorded, id } = site;
-    if (recorded === undefined || !isAliased(site)) continue;
-    const ids = values.get(recorded) ?? [];
-    values.set(recorded, ids);
-    ids.push(id);
-  }
-  // Of values within each other the longer one is meant.
-  const longestFirst = [...values].sort(([a], [b]) => b.length - a.length);
+  const longestFirst = valuesOf(sites);
   const taken = { head: [] as Range[], body: [] as Range[] };
   const { request } = to;
   for (const [recorded, ids] of longestFirst) {
     const find = (text: string, from: number, context: Context, list: 'head' | 'body') => {
       for (const { at, encoding } of places(text, recorded, context)) {
         const range = movedBy(at, from);
-        if (taken[list].some((each) => each.from < range.to && range.from < each.to)) continue;
+        if (taken[list].some((each) => overlap(each, range))) continue;
         taken[list].push(range);
         to[list].add(range, { is: 'alias', recorded, sites: ids, encoding }, Rank.ALIAS);
       }
@@ -54,8 +47,34 @@ export function aliasSlots(
   }
 }
 
+/** Likewise of what a WebSocket's frame says. */
+export function frameAliases(payload: string, sites: readonly Site[], list: SlotList): void {
+  const context = /^\s*[{[]/.test(payload) ? 'json' : 'other';
+  const taken: Range[] = [];
+  for (const [recorded, ids] of valuesOf(sites)) {
+    for (const { at, encoding } of places(payload, recorded, context)) {
+      if (taken.some((each) => overlap(each, at))) continue;
+      taken.push(at);
+      list.add(at, { is: 'alias', recorded, sites: ids, encoding }, Rank.ALIAS);
+    }
+  }
+}
+
+/** Values with the ids of their sites; of values within each other the longer one comes first. */
+function valuesOf(sites: readonly Site[]): readonly (readonly [string, readonly number[]])[] {
+  const values = new Map<string, number[]>();
+  for (const site of sites) {
+    const { recorded, id } = site;
+    if (recorded === undefined || !isAliased(site)) continue;
+    const ids = values.get(recorded) ?? [];
+    values.set(recorded, ids);
+    ids.push(id);
+  }
+  return [...values].sort(([a], [b]) => b.length - a.length);
+}
+
 /** What a value stands in: what its live counterpart must not break. */
-export type Context = 'target' | 'query' | 'header' | 'form' | 'json' | 'other';
+type Context = 'target' | 'query' | 'header' | 'form' | 'json' | 'other';
 
 const bodyContext = (request: RecordedRequest): Context => {
   if (isForm(request)) return 'form';
@@ -83,7 +102,7 @@ const ENCODINGS: readonly Encoding[] = [
 ];
 
 /** Where a value stands in a text, in whatever form. */
-export function* places(
+function* places(
   text: string,
   recorded: string,
   context: Context,

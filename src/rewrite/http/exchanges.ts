@@ -3,6 +3,7 @@ import type { RecordedSession } from '../module.ts';
 import { type Answer, AnswerReader } from './answers.ts';
 import { textOf } from './octet-text.ts';
 import { fieldOf, type Range, type RecordedRequest, readRequests } from './recorded-requests.ts';
+import { type RecordedFrame, readFrames } from './websocket-frames.ts';
 
 /** A request and what was said to it. */
 export interface RecordedExchange {
@@ -23,8 +24,8 @@ export interface SessionText {
   /** Where message `i` begins in it; one more for its end. */
   readonly starts: readonly number[];
   readonly exchanges: readonly RecordedExchange[];
-  /** What follows the requests: nothing, frames of a WebSocket, or octets that are no request. */
-  readonly rest: { readonly is: 'nothing' | 'websocket' | 'unknown'; readonly from: number };
+  /** Frames with data, where the connection became a WebSocket. */
+  readonly frames: readonly RecordedFrame[];
 }
 
 /** An exchange while its answer is looked for. */
@@ -61,11 +62,9 @@ export function readSession(session: RecordedSession, needsAnswers: boolean): Se
   });
   if (needsAnswers) findAnswers(session, exchanges);
   const upgrade = fieldOf(requests.at(-1)?.fields ?? [], 'upgrade')?.toLowerCase();
-  const is = end === octets.length ? 'nothing' : 'unknown';
-  return {
-    ...{ stream, starts, exchanges },
-    rest: { is: isSwitched && upgrade === 'websocket' ? 'websocket' : is, from: end },
-  };
+  const isWebSocket = isSwitched && upgrade === 'websocket';
+  const frames = isWebSocket ? readFrames(octets, end) : [];
+  return { stream, starts, exchanges, frames };
 }
 
 /** The message in which an octet of the stream lies. */

@@ -18,7 +18,13 @@ import { type AnswerPlan, AnswersOfConnection, answersToRead } from './live-answ
 import { octetsOfText } from './octet-text.ts';
 import { templateNames } from './ready-rules.ts';
 import type { Edit } from './render.ts';
-import { placeOfRequest, planRequest, type ReadyRules, type RequestPlan } from './request-plan.ts';
+import {
+  placeOfRequest,
+  planFrame,
+  planRequest,
+  type ReadyRules,
+  type RequestPlan,
+} from './request-plan.ts';
 import type { HttpRules } from './rules.ts';
 import { sendFrom } from './send.ts';
 import { SiteTable } from './sites.ts';
@@ -116,6 +122,14 @@ class HttpModule implements ProtocolModule<HttpPlan, HttpClient, HttpConnection>
       if (planned === undefined) continue;
       if ('refused' in planned) return this.#refusal(session, planned.refused);
       const { firstMessage, lastMessage } = exchange;
+      requests.push({ ...planned, fixed: fixedEdits(planned), firstMessage, lastMessage });
+    }
+    for (const [i, frame] of text.frames.entries()) {
+      const turn = text.exchanges.length + i;
+      const planned = planFrame(this.#rules, frame, { turn, session: session.session, sites });
+      if (planned === undefined) continue;
+      const firstMessage = messageAt(text.starts, frame.at.from);
+      const lastMessage = messageAt(text.starts, frame.at.to - 1);
       requests.push({ ...planned, fixed: fixedEdits(planned), firstMessage, lastMessage });
     }
     if (isSkippedInPart(requests, text)) {

@@ -5,6 +5,7 @@
 import type { Chunk, Range } from './recorded-requests.ts';
 import type { RequestLayout, RequestPlan } from './request-plan.ts';
 import type { Slot } from './slots.ts';
+import { renderFrame } from './websocket-frames.ts';
 
 /** Octets of the client's stream, and what is sent instead of them, as text. */
 export interface Edit extends Range {
@@ -18,11 +19,12 @@ export interface Edit extends Range {
  * @param textFor what stands in a slot; undefined: what was recorded
  */
 export function renderRequest(
-  { layout, head, body }: Pick<RequestPlan, 'layout' | 'head' | 'body'>,
+  { layout, frame, head, body }: Pick<RequestPlan, 'layout' | 'frame' | 'head' | 'body'>,
   textFor: (slot: Slot) => string | undefined,
 ): readonly Edit[] {
   const edits = editsOf(head, textFor);
   const bodyEdits = editsOf(body, textFor);
+  if (frame !== undefined) return renderFrame(frame, bodyEdits);
   if (bodyEdits.length === 0) return edits;
   if (layout.chunks !== null) return [...edits, ...chunkEdits(layout.chunks, bodyEdits)];
   const bytes = bodyEdits.reduce(

@@ -1,5 +1,5 @@
 /** What is to be done with a recorded request: its slots, or why it cannot be changed. */
-import { aliasSlots } from './aliases.ts';
+import { aliasSlots, frameAliases } from './aliases.ts';
 import { type CookiePlace, parseCookies } from './cookie-jar.ts';
 import type { RecordedExchange } from './exchanges.ts';
 import { hostOf, hostOfAuthority, type RequestMatcher } from './learn.ts';
@@ -19,6 +19,7 @@ import {
   isPacked,
   jsonSlots,
   merged,
+  occurrences,
   type RequestSlots,
   replaceSlots,
   type SendFrom,
@@ -27,6 +28,7 @@ import {
 import { type Site, sitesBefore } from './sites.ts';
 import { type BoundPlace, NOTHING, Rank, type Slot, SlotList } from './slots.ts';
 import type { Place, Template } from './template.ts';
+import type { RecordedFrame } from './websocket-frames.ts';
 
 /** Rules made ready. */
 export interface ReadyRules {
@@ -50,6 +52,8 @@ export interface RequestLayout {
 /** A request that is written anew. */
 export interface RequestPlan {
   readonly layout: RequestLayout;
+  /** Set of a frame of a WebSocket, which is all body. */
+  readonly frame?: RecordedFrame;
   /** Of its octets. */
   readonly at: Range;
   /** Its number in the session, from 0. */
@@ -129,6 +133,34 @@ export function planRequest(
   }
   return { ...planned, isSkipped: false, head, body };
 }
+
+/** @returns undefined where nothing of the frame changes */
+export function planFrame(
+  { send }: ReadyRules,
+  frame: RecordedFrame,
+  input: { readonly turn: number; readonly session: number; readonly sites: readonly Site[] },
+): RequestPlan | undefined {
+  const told = sitesBefore(input.sites, input.session, input.turn);
+  const list = new SlotList();
+  frameAliases(frame.payload, told, list);
+  const bind = binder(told);
+  // Which request a frame belongs to is nothing that a rule could say.
+  const rules = merged(send.filter(({ isForAll }) => isForAll));
+  for (const [i, { text, by }] of rules.replace.entries()) {
+    for (const at of occurrences(frame.payload, text))
+      list.add(at, bind(by, 'raw'), Rank.REPLACE + i);
+  }
+  const body = list.get();
+  if (body.length === 0) return undefined;
+  const { turn } = input;
+  const place = { host: '', path: '' };
+  return { layout: NO_LAYOUT, frame, at: frame.at, turn, place, isSkipped: false, head: [], body };
+}
+
+/** A frame has no header of a request. */
+const NO_LAYOUT: RequestLayout = {
+  ...{ fieldsEnd: 0, lineEnd: '', bodyFrom: 0, bodyBytes: 0, chunks: null, lengths: [] },
+};
 
 const layoutOf = (request: RecordedRequest): RequestLayout => ({
   fieldsEnd: request.fieldsEnd,

@@ -15,6 +15,8 @@ type Setting = readonly [name: string, template: Template | null];
 /** A rule made ready. */
 export interface SendFrom {
   readonly when: RequestMatcher;
+  /** It is about all requests. */
+  readonly isForAll: boolean;
   /** Names in small letters, with the spelling of the rule. */
   readonly headers: readonly (readonly [...Setting, spelling: string])[];
   readonly form: readonly Setting[];
@@ -43,6 +45,7 @@ export function sendFrom(rule: SendRule, reader: TemplateReader): SendFrom {
     ]);
   return {
     when: requestMatcher(rule.when ?? {}),
+    isForAll: Object.keys(rule.when ?? {}).length === 0,
     headers: settings(rule.headers).map(([name, value]) => [name.toLowerCase(), value, name]),
     form: settings(rule.form),
     query: settings(rule.query),
@@ -60,7 +63,7 @@ export function sendFrom(rule: SendRule, reader: TemplateReader): SendFrom {
 }
 
 /** What several rules say together: of what is set twice the later one counts. */
-export function merged(rules: readonly SendFrom[]): Omit<SendFrom, 'when'> {
+export function merged(rules: readonly SendFrom[]): Omit<SendFrom, 'when' | 'isForAll'> {
   const last = <T extends { readonly 0: unknown }>(all: readonly T[]): T[] => [
     ...new Map(all.map((each) => [String(each[0]), each])).values(),
   ];
