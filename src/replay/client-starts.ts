@@ -54,6 +54,7 @@ export class ClientStarts extends Starts {
   readonly #iteration: Uint16Array;
   /** The counter of how the first connection ended that was not completed, or 0. */
   readonly #failure: Uint8Array;
+  readonly #onClientEnd: ((client: number) => void) | undefined;
   /** Clients that are started and have not ended. */
   #liveClients = 0;
 
@@ -67,6 +68,7 @@ export class ClientStarts extends Starts {
       return plan.played[recorded.firstOf[connections.rows.recordedOf(client, 0)]];
     });
     const { count, rows } = connections;
+    this.#onClientEnd = parts.onClientEnd;
     this.#plan = plan;
     this.#recorded = recorded;
     this.#connections = connections;
@@ -208,6 +210,7 @@ export class ClientStarts extends Starts {
     const whole = isWhole ? Counter.COMPLETED : Counter.ABORTED;
     const end = this.#failure[client] || whole;
     this.#counters[CLIENT_ENDS[end]]++;
+    this.#onClientEnd?.(client);
     this.#liveClients--;
     this.#timed[client] = 0;
     const next = this.#iteration[client] + 1;

@@ -102,7 +102,13 @@ export class Conversations {
     const answers = read ?? new Answers(...answersOf);
     const wheel = new TimingWheel(connections.count);
     const timers = new UserTimers(plan, plays, transport, stages, answers, wheel);
-    const parts = { ...given, pacer, answers, timers };
+    const parts = {
+      ...given,
+      pacer,
+      answers,
+      timers,
+      ...(rewriting && { onClientEnd: (client: number) => rewriting.host.endClient(client) }),
+    };
     const starts = startsOf(plan, parts);
     const fates = new Fates(plan, { ...parts, starts });
     const played = { ...parts, starts, fates };

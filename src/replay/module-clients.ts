@@ -8,10 +8,10 @@ import type { ReplayPlan } from './replay-plan.ts';
 /** A virtual client in one of its plays: what modules keep for it, and who waits for it. */
 export interface ModuleClient {
   readonly info: ClientInfo;
-  /** By module: undefined before its first connection. */
-  readonly states: Map<number, unknown>;
-  /** Rows whose next message waits for an answer to any of the client's. */
-  readonly waiting: Set<number>;
+  /** By a module's place: what it keeps; undefined before its first connection. */
+  readonly states: unknown[];
+  /** Rows whose next message waits for an answer to any of the client's; null before the first. */
+  waiting: Set<number> | null;
 }
 
 /** The virtual clients of a thread that modules have been asked for. */
@@ -48,6 +48,11 @@ export class ModuleClients {
     return created;
   }
 
+  /** A client that has several connections has ended its play: nobody asks for it any more. */
+  end(client: number): void {
+    this.#clients.delete(client);
+  }
+
   #create(user: number, iteration: number): ModuleClient {
     const { share, seed } = this.#plan;
     const client = runUserOf(user, this.#plan) * share.of + share.index;
@@ -55,6 +60,6 @@ export class ModuleClients {
       ...{ client, clients: share.users, iteration },
       ...{ seed: hash32(client, seed), nowMs: this.#nowMs },
     };
-    return { info, states: new Map(), waiting: new Set() };
+    return { info, states: [], waiting: null };
   }
 }

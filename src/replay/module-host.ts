@@ -133,8 +133,13 @@ export class ModuleHost {
     this.#stream.forget(user);
     const engaged = this.#engaged[user];
     if (engaged === undefined) return;
-    engaged.client.waiting.delete(user);
+    engaged.client.waiting?.delete(user);
     this.#engaged[user] = undefined;
+  }
+
+  /** A client with several connections has ended its play. */
+  endClient(client: number): void {
+    this.#clients.end(client);
   }
 
   /** The user's connection, which begins for its module where it has not yet; null where that fails. */
@@ -157,12 +162,9 @@ export class ModuleHost {
     const planned = this.#plannedOf(session);
     const { place, module, plan } = planned;
     const client = this.#clients.of(user);
-    let state = client.states.get(place);
-    if (state === undefined) {
-      state = module.client(client.info);
-      client.states.set(place, state);
-    }
-    const connection = module.connection(state, plan);
+    const { states } = client;
+    if (!(place in states)) states[place] = module.client(client.info);
+    const connection = module.connection(states[place], plan);
     return { planned, connection, client, waitsSinceNs: Number.NaN, leftOut: 0, hasFailed: false };
   }
 

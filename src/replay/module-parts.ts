@@ -15,12 +15,6 @@ import { RecordedTexts } from './recorded-text.ts';
 import type { ReplayPlan } from './replay-plan.ts';
 import { surveyAll } from './rewrite-columns.ts';
 
-/**
- * What the engine keeps for a user whose session is changed, besides `STATE_BYTES_PER_USER` and what its
- * module keeps: heap objects, so as they were measured (bench/replay/rewriting), not as they are laid out.
- */
-export const REWRITING_BYTES_PER_USER = 400;
-
 /** The modules of a run, in this thread, and where they write. */
 export interface ModuleParts {
   /** In the order of the plan's columns. */

@@ -107,6 +107,7 @@ export class RewritingPlayer extends Player {
     const engaged = host.engagementOf(user);
     if (engaged === undefined) return;
     if (Number.isNaN(engaged.waitsSinceNs)) engaged.waitsSinceNs = plays.stepDueNs[user];
+    engaged.client.waiting ??= new Set();
     engaged.client.waiting.add(user);
     plays.stepDueNs[user] = Math.max(nowNs, engaged.waitsSinceNs + bindTimeoutNs);
   }
@@ -114,14 +115,14 @@ export class RewritingPlayer extends Player {
   #stopWaiting(user: number, engaged: Engagement): void {
     if (Number.isNaN(engaged.waitsSinceNs)) return;
     engaged.waitsSinceNs = Number.NaN;
-    engaged.client.waiting.delete(user);
+    engaged.client.waiting?.delete(user);
   }
 
   /** Messages of the same client that wait are asked for again. */
   #onRead(user: number): void {
     const { plays, host, timers } = this.#parts;
     const waiting = host.engagementOf(user)?.client.waiting;
-    if (waiting === undefined) return;
+    if (waiting === undefined || waiting === null) return;
     for (const row of waiting) {
       plays.stepDueNs[row] = this.#nowNs;
       if (row !== user) timers.wake(row, this.#nowNs);

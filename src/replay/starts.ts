@@ -35,6 +35,8 @@ export interface StartParts {
   readonly times: PlaySendTimes;
   readonly timers: UserTimers;
   readonly counters: Float64Array;
+  /** Is told that a client with several connections has ended its play. */
+  readonly onClientEnd?: (client: number) => void;
 }
 
 /**

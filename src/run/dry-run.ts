@@ -4,8 +4,11 @@ import { formatPorts } from '../base/port-range.ts';
 import { NS_PER_SECOND } from '../base/time.ts';
 import { formatBytes, formatCount, formatDuration, formatRate } from '../base/units.ts';
 import { CLIENT_BYTES } from '../replay/client-starts.ts';
-import { REWRITING_BYTES_PER_USER } from '../replay/module-parts.ts';
-import { STATE_BYTES_PER_CLIENT_ROW, STATE_BYTES_PER_USER } from '../replay/state-bytes.ts';
+import {
+  REWRITING_BYTES_PER_USER,
+  STATE_BYTES_PER_CLIENT_ROW,
+  STATE_BYTES_PER_USER,
+} from '../replay/state-bytes.ts';
 import { AddressPool } from '../schedule/address-pool.ts';
 import { planArrivals } from '../schedule/arrivals.ts';
 import { ClientPlaces } from '../schedule/client-places.ts';
@@ -107,7 +110,7 @@ function rewritingLines(plan: RunPlan, options: ReplayOptions): [string, string]
     `${formatCount(stages)} answers read`,
     ...(dialogues > 0 ? [`${formatCount(dialogues)} begun by the module`] : []),
     `up to ${formatBytes(arenaBytesOf(plan, options, 1))} of memory for them in a thread`,
-    `about ${REWRITING_BYTES_PER_USER} bytes more a user, and what the module keeps`,
+    `about ${formatBytes(REWRITING_BYTES_PER_USER)} more a user, and what the module keeps`,
   ];
   return [['rewritten', parts.join('; ')]];
 }

@@ -2,7 +2,7 @@
 import { ReplayError } from '../base/errors.ts';
 import { formatBytes, formatCount } from '../base/units.ts';
 import { EMBEDDED_BYTES_PER_USER } from '../embedded/embedded-bytes.ts';
-import { STATE_BYTES_PER_USER } from '../replay/state-bytes.ts';
+import { REWRITING_BYTES_PER_USER, STATE_BYTES_PER_USER } from '../replay/state-bytes.ts';
 import type { CaptureIndex } from './captures/index-captures.ts';
 import { draftPlan, type PlanDraft } from './plan/draft-plan.ts';
 import { requireRows, stoppable } from './plan/http-rules.ts';
@@ -41,7 +41,9 @@ export async function draftFor(index: CaptureIndex, options: ReplayOptions): Pro
       : { planRewrites: (scripts, sessions) => index.rewrites(scripts, sessions, modules) }),
   });
   requireRows(specs, draft.share.users, options.iterations ?? 1);
-  requireMemory(draft.rows, options.target.kind === 'embedded');
+  const isChanged = (draft.rewrites?.facts.sessions.size ?? 0) > 0;
+  const moreBytes = isChanged ? REWRITING_BYTES_PER_USER : 0;
+  requireMemory(draft.rows, options.target.kind === 'embedded', moreBytes);
   return draft;
 }
 
@@ -79,15 +81,17 @@ export function arenaBytesOf(
 
 /**
  * Refuses what the machine has no memory for, before the kernel ends some process for it.
+ * @param moreBytes that each user takes besides
  * @param freeBytes what this process may still take, of the machine and of its cgroup
  */
 export function requireMemory(
   users: number,
   isEmbedded: boolean,
+  moreBytes = 0,
   freeBytes = process.availableMemory(),
 ): void {
-  const bytesPerUser = STATE_BYTES_PER_USER + (isEmbedded ? EMBEDDED_BYTES_PER_USER : 0);
-  const neededBytes = users * bytesPerUser;
+  const embeddedBytes = isEmbedded ? EMBEDDED_BYTES_PER_USER : 0;
+  const neededBytes = users * (STATE_BYTES_PER_USER + embeddedBytes + moreBytes);
   if (neededBytes < freeBytes * MEMORY_SHARE_MAX) return;
   throw new ReplayError({
     code: 'ERR_RUN_MEMORY',

@@ -14,8 +14,6 @@ import type { RecordedStream } from './recorded-stream.ts';
 
 /** Of a piece that stands for no recorded message. */
 const NO_MESSAGE = -1;
-/** Acknowledged pieces are kept so long that the beginnings of open requests are known. */
-const PIECES_KEPT = 4;
 /** Those that are kept for later beyond so many are left to the garbage collector. */
 const PIECES_SPARE = 1024;
 
@@ -28,7 +26,7 @@ interface Piece {
   end: number;
   /** By how much stream offsets behind it exceed recorded ones. */
   shift: number;
-  /** Where it lies in the arena; NO_PLACE where it is acknowledged, or empty. */
+  /** Where it lies in the arena; NO_PLACE where it is empty. */
   place: number;
 }
 
@@ -37,10 +35,9 @@ class UserText {
   limit = 0;
   /** The message that is sent next. */
   next: number;
+  /** Those that are not acknowledged. */
   readonly pieces: Piece[] = [];
-  /** How many of them, the first ones, are acknowledged. */
-  acked = 0;
-  /** As a piece's, before the first of them; where the last one that was dropped ended. */
+  /** As a piece's, before the first of them; where the last one before them ended. */
   shift = 0;
   droppedEnd = 0;
   droppedMessage = NO_MESSAGE;
@@ -158,13 +155,10 @@ export class RewrittenStream implements ClientStream, ClientTexts {
     const text = this.#texts[user];
     if (text === undefined) return;
     const { pieces } = text;
-    while (text.acked < pieces.length && pieces[text.acked].end <= ackedBytes) {
-      this.#free(pieces[text.acked++]);
-    }
-    while (text.acked > PIECES_KEPT) {
+    while (pieces.length > 0 && pieces[0].end <= ackedBytes) {
       const dropped = pieces.shift();
       if (dropped === undefined) return;
-      text.acked--;
+      this.#free(dropped);
       text.shift = dropped.shift;
       text.droppedEnd = dropped.end;
       text.droppedMessage = dropped.message;
@@ -184,7 +178,6 @@ export class RewrittenStream implements ClientStream, ClientTexts {
   #free(piece: Piece): void {
     if (piece.place === NO_PLACE) return;
     this.#arena.free(piece.place, piece.end - piece.start);
-    piece.place = NO_PLACE;
   }
 
   // ---- what is sent -----------------------------------------------------------------------
@@ -224,7 +217,7 @@ export class RewrittenStream implements ClientStream, ClientTexts {
     const piece = text.of(message);
     if (piece?.message === message) return piece.start;
     if (piece !== undefined) return recorded + piece.shift;
-    // Of what was dropped only that it lies before what was dropped last.
+    // What is acknowledged lies somewhere before its end: nobody has to know more.
     const start = recorded + text.shift;
     return message > text.droppedMessage ? start : Math.min(start, text.droppedEnd - 1);
   }

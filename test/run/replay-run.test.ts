@@ -8,12 +8,14 @@ import { warnOfEarlierRun } from '../../src/run/replay-run.ts';
 test('users that the process has no memory for are refused, however much the machine has', () => {
   const users = 1_000;
   const limitBytes = users * STATE_BYTES_PER_USER;
-  expect(() => requireMemory(users, false, 2 * limitBytes)).not.toThrow();
-  const refused = () => requireMemory(users, false, limitBytes);
+  expect(() => requireMemory(users, false, 0, 2 * limitBytes)).not.toThrow();
+  const refused = () => requireMemory(users, false, 0, limitBytes);
   expect(refused).toThrow(expect.objectContaining({ code: 'ERR_RUN_MEMORY', kind: 'environment' }));
   expect(refused).toThrow(/^1,000 users need \d+ kB of memory, \d+ kB are free$/);
+  // What a module keeps for each user counts.
+  expect(() => requireMemory(users, false, 1_000, 2 * limitBytes)).toThrow();
   // The embedded target takes memory for each user as well.
-  expect(() => requireMemory(users, true, 2 * limitBytes)).toThrow();
+  expect(() => requireMemory(users, true, 0, 2 * limitBytes)).toThrow();
 });
 
 test.each([

@@ -1,5 +1,5 @@
 /** The worker threads of one run: started together, watched, told to drain, collected. */
-import { Worker } from 'node:worker_threads';
+import { Worker, type WorkerOptions } from 'node:worker_threads';
 import { ReplayError } from '../../base/errors.ts';
 import { errorFrom } from '../../base/posted-failure.ts';
 import { openCaptureBytes } from '../../io/files/capture-file.ts';
@@ -193,7 +193,10 @@ export class ReplayThreads {
 
   #runThread(shard: number, prepared: PreparedSessions): Promise<void> {
     const job = this.#jobOf(shard, prepared);
-    const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: job });
+    const worker = new Worker(new URL('./worker.js', import.meta.url), {
+      workerData: job,
+      ...heapOf(job),
+    });
     this.#workers.push(worker);
     return new Promise((resolve, reject) => {
       worker.on('error', reject);
@@ -230,6 +233,16 @@ export class ReplayThreads {
     for (const worker of this.#workers) worker.postMessage(go);
   }
 }
+
+/** What modules keep for users are objects: a thread may have its share of what is free for them. */
+const heapOf = ({ plan, shards }: ThreadJob): Pick<WorkerOptions, 'resourceLimits'> =>
+  plan.rewriting === undefined
+    ? {}
+    : {
+        resourceLimits: {
+          maxOldGenerationSizeMb: Math.ceil(process.availableMemory() / shards / 2 ** 20),
+        },
+      };
 
 const threadVanished = (shard: number): ReplayError =>
   new ReplayError({
