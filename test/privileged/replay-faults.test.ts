@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { firstPortOf } from '../../src/schedule/client-ports.ts';
+import { packetFields, startCapture } from '../helpers/capture.ts';
 import { keepGround } from '../helpers/ground.ts';
 import {
   CLIENTS_ROUTED,
@@ -33,10 +34,12 @@ const TOOLS = [
   'nginx',
   'setpriv',
   'tcpdump',
+  'tshark',
   '/usr/bin/python3',
 ];
 const RANGE = CLIENTS_ROUTED.ipv4;
 const KEEPALIVE = fixture('http-keepalive.pcap');
+const [FIN, SYN, RST] = [0x01, 0x02, 0x04];
 
 describe.runIf(canRun('replay that fails', TOOLS))('replay that fails', () => {
   let lab: Lab;
@@ -211,11 +214,15 @@ describe.runIf(canRun('replay that fails', TOOLS))('replay that fails', () => {
     // At a hundredth of the speed the sessions last half a minute.
     const asked = ['--users', '160', '--accel', '0.01', '--rate', '400/s'];
     let interruptedMs = Number.POSITIVE_INFINITY;
+    let interruptedAt = Number.POSITIVE_INFINITY;
+    const path = join(folder, 'interrupted.pcap');
+    const capture = await startCapture(lab.target, path, { filter: 'tcp dst port 80' });
     const replayed = await replay(lab.client, [KEEPALIVE, ...against(80, ...asked)], {
       onStart: (child) => {
         const isUnderWay = async () => (await nginx.stubStatus()).active >= 100;
         void until('a hundred users established', isUnderWay).then(() => {
           interruptedMs = performance.now();
+          interruptedAt = Date.now() / 1000;
           child.kill('SIGINT');
         });
       },
@@ -229,6 +236,24 @@ describe.runIf(canRun('replay that fails', TOOLS))('replay that fails', () => {
     expect(performance.now() - interruptedMs).toBeLessThan(8_000);
     await connectionsGone(lab.target, RANGE);
     await until('nginx idle', async () => (await nginx.stubStatus()).active === 0);
+    await capture.stop();
+    // On the target's link: nothing is begun or asked any more, and each connection is ended by us.
+    const sent = await packetFields(path, [
+      'frame.time_epoch',
+      'tcp.len',
+      'tcp.flags',
+      'tcp.stream',
+    ]);
+    const packets = sent.map(([time, bytes, flags, stream]) => {
+      return { time: Number(time), bytes: Number(bytes), flags: Number(flags), stream };
+    });
+    // What was on its way when the signal came, and the time that a busy machine takes to hear of it.
+    const late = packets.filter(({ time }) => time > interruptedAt + 1.25);
+    expect(late.filter(({ bytes, flags }) => bytes > 0 || (flags & SYN) !== 0)).toEqual([]);
+    const openedBy = new Set(packets.map(({ stream }) => stream));
+    const ended = packets.filter(({ flags }) => (flags & (FIN | RST)) !== 0);
+    expect(new Set(ended.map(({ stream }) => stream))).toEqual(openedBy);
+    expect(openedBy.size).toBeGreaterThan(100);
   });
 
   test('a run killed outright leaves connections behind, and the same run succeeds after it', async () => {
