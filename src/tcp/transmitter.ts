@@ -114,6 +114,9 @@ export class Transmitter {
       offset = end;
       sent = true;
     }
+    // Also where the window ends before it. Linux holds such a FIN back (tcp_snd_wnd_test in tcp_output.c) and
+    // asks for the window with an old number; here the FIN itself asks, and comes again with the timer. Who
+    // has no room for it acknowledges without it (RFC 9293, section 3.10.7.4), so that no octet is lost.
     if (offset === limit && users.flags[user] & UserFlag.FIN_QUEUED) {
       this.#emitFin(user, users.sndNxt[user], nowNs);
       sent = true;
