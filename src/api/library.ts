@@ -13,6 +13,7 @@ import { INSPECT_TABLE } from '../cli/options/inspect-table.ts';
 import { REPLAY_TABLE } from '../cli/options/replay-table.ts';
 import { outcomeOf } from '../cli/outcome.ts';
 import { readReplayOptions } from '../cli/replay-options.ts';
+import { readRules } from '../cli/rewriting.ts';
 import type { RunResult } from '../measure/result.ts';
 import type { InspectDocument } from '../report/inspect-document.ts';
 import { inspectCaptures } from '../run/inspect-captures.ts';
@@ -128,8 +129,10 @@ export async function inspect(options: InspectOptions): Promise<InspectDocument>
   const choice = readCaptureOptions(values, given, faults);
   if (captures.length === 0) faults.add('no capture given');
   faults.throwIfAny();
+  const modules = await readRules(values.rules, context);
   return await inspectCaptures(captures, {
     ...choice,
+    modules,
     sessions: values.sessions,
     digests: true,
     seed: context.randomUint32(),

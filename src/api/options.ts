@@ -54,6 +54,11 @@ export interface InspectOptions extends CaptureOptions {
   readonly captures?: string | readonly string[];
   /** Each session, too; in JSON with the SHA-256 of what each side sent. */
   readonly sessions?: boolean;
+  /**
+   * `FILE`: what these rules (rewriting) would write anew, and which sessions a replay with them
+   * leaves out.
+   */
+  readonly rules?: string;
   /** `FILE`: YAML with options by their names; flags and the environment go first. */
   readonly config?: string;
   /** Something that the user should know: one line. */

@@ -8,6 +8,7 @@ import type { CommandInput } from './command-line.ts';
 import { ExitCode } from './exit-codes.ts';
 import { INSPECT_TABLE } from './options/inspect-table.ts';
 import { openProgress, type Progress, type ProgressContext } from './progress.ts';
+import { readRules } from './rewriting.ts';
 
 /** The table names a server's protocol: so many sessions are enough to know it. */
 const PROTOCOLS_SHOWN = 500;
@@ -26,10 +27,12 @@ export async function inspect({ given, faults, context }: CommandInput): Promise
   if (captures.length === 0) faults.add('no capture given', 'gryphon inspect FILE…');
   const choice = readCaptureOptions(values, given, faults);
   faults.throwIfAny();
+  const modules = await readRules(values.rules, context);
   const progress = new ReadingProgress(context);
   const document = await inspectCaptures(captures, {
     ...choice,
     sessions,
+    modules,
     // The table does not show them, and they cost another reading.
     digests: isJson,
     ...(isJson ? {} : { protocolSessions: PROTOCOLS_SHOWN }),

@@ -5,6 +5,7 @@ import { checkTemplates, environmentOf, templateNames } from '../rewrite/http/re
 import type { HttpRules } from '../rewrite/http/rules.ts';
 import type { DocumentFault } from '../rewrite/http/shape.ts';
 import type { Feed } from '../rewrite/http/values.ts';
+import type { ModuleSpec } from '../run/plan/modules.ts';
 import type { RulesFile } from './config/rules-file.ts';
 import type { Context } from './context.ts';
 import { readFeed } from './feeds.ts';
@@ -101,4 +102,14 @@ async function readFeeds(
     read.push([name, await readFeed(rule, file, files)]);
   }
   return Object.fromEntries(read);
+}
+
+/** Rules alone, as a list of modules: what `inspect` tells the effect of. */
+export async function readRules(
+  rules: string | null,
+  context: Pick<Context, 'files' | 'env'>,
+): Promise<readonly ModuleSpec[]> {
+  const values = { rules, setHeader: [], cookies: null, per: 'connection' as const };
+  const settings = await readRewriting(values, context);
+  return settings === null ? [] : [{ kind: 'http', settings }];
 }

@@ -123,6 +123,26 @@ export interface ClientReport {
   readonly sessionsMax: number;
 }
 
+/** Sessions that rules cannot be applied to: a replay leaves them out. */
+export interface RefusedReport {
+  /** `http: HTTP/2 cannot be rewritten: …` */
+  readonly reason: string;
+  readonly sessions: number;
+  /** The ends of the first of them. */
+  readonly client: string;
+  readonly server: string;
+}
+
+/** What rules would make of the replayable sessions (`--rules`). */
+export interface RewritingReport {
+  /** Sessions in which anything is written anew or read. */
+  readonly sessions: number;
+  /** Messages that are written anew, and answers that are read. */
+  readonly messages: number;
+  readonly answers: number;
+  readonly refused: readonly RefusedReport[];
+}
+
 /** What `gryphon inspect --json` writes: schema `gryphon.inspect/1`. */
 export interface InspectDocument {
   readonly schema: 'gryphon.inspect/1';
@@ -132,5 +152,7 @@ export interface InspectDocument {
   readonly servers: readonly (ServerReport & Partial<RecordedTimings>)[];
   readonly hints?: readonly HintReport[];
   readonly protocols?: readonly ProtocolReport[];
+  /** Only with rules. */
+  readonly rewriting?: RewritingReport;
   readonly sessionList?: readonly SessionReport[];
 }

@@ -7,6 +7,7 @@ import type {
   FileReport,
   InspectDocument,
   ProtocolReport,
+  RewritingReport,
   SessionReport,
   Spread,
 } from './inspect-document.ts';
@@ -56,6 +57,7 @@ export function inspectText(document: InspectDocument, columns: number | null = 
     text(sessionLines(document)),
     serverLines(document, room),
     text(hintLines(document.hints ?? [])),
+    text(document.rewriting === undefined ? [] : rewritingLines(document.rewriting)),
     document.sessionList === undefined ? [] : listLines(document.sessionList, room),
   ];
   return blocks
@@ -217,6 +219,19 @@ function hintLines(hints: NonNullable<InspectDocument['hints']>): string[] {
   const more = hints.length - HINTS_MAX;
   if (more > 0) lines.push(`… and ${formatCount(more)} more (--json lists all)`);
   return lines;
+}
+
+function rewritingLines({ sessions, messages, answers, refused }: RewritingReport): string[] {
+  const changed =
+    sessions === 0
+      ? 'nothing: the rules mean none of these sessions'
+      : `sessions that change ${formatCount(sessions)}, messages written anew ${formatCount(messages)}, ` +
+        `answers read ${formatCount(answers)}`;
+  const left = refused.map(({ reason, sessions: count, client, server }) => {
+    const which = `${client} to ${server}`;
+    return `! ${formatCount(count)} left out, ${reason} (first: ${which})`;
+  });
+  return [`Rules:    ${changed}`, ...left];
 }
 
 function listLines(sessions: readonly SessionReport[], room: number): string[] {

@@ -4,6 +4,7 @@ import { jsonPieces } from '../../src/cli/inspect.ts';
 import { main } from '../../src/cli/main.ts';
 import { compileFilter } from '../../src/io/sys/libpcap.ts';
 import type { InspectDocument, SessionReport } from '../../src/report/inspect-document.ts';
+import { inspectText } from '../../src/report/inspect-text.ts';
 import { type FakeContext, fakeContext } from './fake-context.ts';
 
 const fixture = (name: string) => fileURLToPath(new URL(`../../fixtures/${name}`, import.meta.url));
@@ -25,6 +26,54 @@ test('the table goes to stdout and nothing to stderr', async () => {
   const { code, out, err } = await inspect(fixture('http-keepalive.pcap'));
   expect({ code, err }).toEqual({ code: 0, err: [] });
   expect(out.join('')).toContain('Sessions: 16, 16 of them replayable');
+});
+
+describe('--rules', () => {
+  const withRules = async (yaml: string, ...args: readonly string[]) => {
+    const world = fakeContext({
+      args: ['inspect', fixture('http-keepalive.pcap'), '--rules', 'r.yaml', ...args],
+    });
+    world.written.set('r.yaml', yaml);
+    return Object.assign(world, { code: await main(world) });
+  };
+
+  test('tells what they would write anew and read', async () => {
+    const all =
+      'send: [{ headers: { X-Run: "{{a}}" } }]\nlearn: [{ name: a, from: { header: Server } }]\n';
+    const { code, out } = await withRules(all);
+    expect({ code, text: out.join('') }).toEqual({
+      code: 0,
+      text: expect.stringContaining(
+        '\nRules:    sessions that change 16, messages written anew 130, answers read 114\n',
+      ),
+    });
+    const { out: json } = await withRules(all, '--json');
+    expect((JSON.parse(json.join('')) as InspectDocument).rewriting).toEqual({
+      ...{ sessions: 16, messages: 130, answers: 114, refused: [] },
+    });
+  });
+
+  test('or nothing', async () => {
+    const { out } = await withRules('skip: [{ when: { path: /nowhere } }]\n');
+    expect(out.join('')).toContain('\nRules:    nothing: the rules mean none of these sessions\n');
+  });
+
+  test('what they leave out has its reason, and the ends of the first session', async () => {
+    const { out } = await withRules('{}', '--json');
+    const document = JSON.parse(out.join('')) as InspectDocument;
+    const refused = [
+      {
+        reason: 'http: a request is signed',
+        sessions: 3,
+        client: '10.0.0.7',
+        server: '10.0.0.1:80',
+      },
+    ];
+    const rewriting = { sessions: 0, messages: 0, answers: 0, refused };
+    expect(inspectText({ ...document, rewriting })).toContain(
+      '\n! 3 left out, http: a request is signed (first: 10.0.0.7 to 10.0.0.1:80)\n',
+    );
+  });
 });
 
 test.each([

@@ -2,6 +2,7 @@
 import { CAPTURE_ROWS } from './capture-table.ts';
 import { COMMON_ROWS, CONFIG_ROWS } from './common-rows.ts';
 import { onOff, optionTable } from './option.ts';
+import { REWRITE_ROWS } from './rewrite-rows.ts';
 
 const group = 'Output';
 
@@ -18,6 +19,12 @@ export const INSPECT_TABLE = optionTable({
     help: 'Each session, too',
     more: 'each session, too; in JSON with the SHA-256 of what each side sent',
   }),
+  rules: {
+    ...REWRITE_ROWS.rules,
+    group,
+    help: 'What these rules would write anew, and what they leave out',
+    more: 'what these rules ([rewriting](rewriting.md)) would write anew, and which sessions a replay with them leaves out',
+  },
   ...CAPTURE_ROWS,
   config: { ...CONFIG_ROWS.config, group },
   ...COMMON_ROWS,

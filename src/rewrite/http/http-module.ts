@@ -27,7 +27,7 @@ import {
 } from './request-plan.ts';
 import type { HttpRules } from './rules.ts';
 import { sendFrom } from './send.ts';
-import { SiteTable } from './sites.ts';
+import { type Site, SiteTable } from './sites.ts';
 import { TemplateReader } from './template.ts';
 import { type Feed, HttpClient, RequestValues } from './values.ts';
 
@@ -135,11 +135,7 @@ class HttpModule implements ProtocolModule<HttpPlan, HttpClient, HttpConnection>
     if (isSkippedInPart(requests, text)) {
       return this.#refusal(session, 'a request that is to be left out came together with others');
     }
-    const own = sites.filter((site) => site.session === session.session);
-    const isAll = bringsForeignCookies(requests);
-    const answers = answersToRead(text.exchanges, own, isAll, (exchange) =>
-      placeOfRequest(this.#rules, exchange),
-    );
+    const answers = this.#answersToRead(session, text, sites, requests);
     if (requests.length === 0 && answers.length === 0) return undefined;
     const plan = {
       ...{ session: session.session, starts: text.starts, answers },
@@ -151,6 +147,27 @@ class HttpModule implements ProtocolModule<HttpPlan, HttpClient, HttpConnection>
       rewrites: messagesOf(requests, text.starts, isWhole),
       reads: [...new Set(answers.flatMap(({ stages }) => rangeOf(stages.first, stages.last)))],
     };
+  }
+
+  /** Those that tell something that a request of the client uses. */
+  #answersToRead(
+    { session }: RecordedSession,
+    { exchanges }: SessionText,
+    sites: readonly Site[],
+    requests: readonly PlannedRequest[],
+  ): readonly AnswerPlan[] {
+    // What is told on one connection may be used on another, which is planned by itself.
+    const { perClient } = this.#settings;
+    const used = usedSites(requests);
+    const last = perClient ? exchanges.length : (requests.at(-1)?.turn ?? 0);
+    const own = sites.filter(
+      ({ session: of, exchange, rule, id }) =>
+        of === session && (perClient || (rule === null ? exchange < last : used.has(id))),
+    );
+    const allBefore = bringsForeignCookies(requests) ? last : 0;
+    return answersToRead(exchanges, own, allBefore, (exchange) =>
+      placeOfRequest(this.#rules, exchange),
+    );
   }
 
   client(info: ClientInfo): HttpClient {
@@ -289,6 +306,24 @@ function isSkippedInPart(requests: readonly PlannedRequest[], text: SessionText)
           !requests.some((request) => request.turn === i && request.isSkipped),
       ),
   );
+}
+
+/** Ids of the sites that something in these requests may come from. */
+function usedSites(requests: readonly PlannedRequest[]): ReadonlySet<number> {
+  const used = new Set<number>();
+  const add = (sites: readonly number[]) => {
+    for (const site of sites) used.add(site);
+  };
+  for (const { head, body } of requests) {
+    for (const { value } of [...head, ...body]) {
+      if (value.is === 'alias') add(value.sites);
+      if (value.is !== 'template') continue;
+      for (const part of value.parts ?? []) {
+        if (typeof part !== 'string' && part.is === 'learnt') add(part.sites);
+      }
+    }
+  }
+  return used;
 }
 
 /** Whether requests have cookies that the recorded server was not seen to set. */

@@ -18,18 +18,21 @@ export interface AnswerPlan {
 /**
  * Answers that have to be read: those that have a site, and those that lie before them in the same
  * stages.
- * @param isAll whether all answers of the session are read: they may set cookies
+ * @param allBefore all answers to requests before this one are read: they may set cookies
  * @param placeOf where the request of an exchange goes
  */
 export function answersToRead(
   exchanges: readonly RecordedExchange[],
   sites: readonly Site[],
-  isAll: boolean,
+  allBefore: number,
   placeOf: (exchange: RecordedExchange) => CookiePlace,
 ): readonly AnswerPlan[] {
   const read = new Set<number>();
   for (const [turn, { stages }] of exchanges.entries()) {
-    if (stages === undefined || !(isAll || sites.some(({ exchange }) => exchange === turn)))
+    if (
+      stages === undefined ||
+      !(turn < allBefore || sites.some(({ exchange }) => exchange === turn))
+    )
       continue;
     let { first } = stages;
     read.add(turn);
