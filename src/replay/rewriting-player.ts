@@ -124,6 +124,8 @@ export class RewritingPlayer extends Player {
     const waiting = host.engagementOf(user)?.client.waiting;
     if (waiting === undefined || waiting === null) return;
     for (const row of waiting) {
+      // Nothing is said behind the end of a stream.
+      if (plays.flags[row] & PlayFlag.ENDED) continue;
       plays.stepDueNs[row] = this.#nowNs;
       if (row !== user) timers.wake(row, this.#nowNs);
     }

@@ -352,6 +352,46 @@ describe('memory for what is written', () => {
   });
 });
 
+describe('a run that is interrupted', () => {
+  test('ends users whose requests wait, although an answer is read after that', () => {
+    const { server } = echo();
+    const module = moduleOf({
+      write: (message, out) => (message === 0 ? whole(out) : 'wait'),
+      onAnswer: () => undefined,
+    });
+    const { counters, endMs } = talk({
+      sessions: [sessionOf('a', 'b')],
+      modules: [module],
+      server: (text, connection) =>
+        server(text, connection).map((answer) => ({ text: String(answer), delayMs: 300 })),
+      options: { pace: 'schedule', users: 3 },
+      interruptMs: 100,
+      closeMs: 600,
+    });
+    expect(counters[Counter.ABORTED_INTERRUPTED]).toBe(3);
+    expect(endMs).toBeLessThan(1_500);
+  });
+
+  test('ends users amid a dialogue, who say nothing more', () => {
+    const heard: string[] = [];
+    const module: ProtocolModule = {
+      ...moduleOf({ plan: { dialogueBefore: 1 } }),
+      dialogue: (_, all) => ({ taken: all.length, send: octets('again\n') }),
+    };
+    const { counters } = talk({
+      sessions: [sessionOf('a', 'b')],
+      modules: [module],
+      server: (text) => {
+        if (text !== '') heard.push(text);
+        return [{ text: 'more\n', delayMs: 80 }];
+      },
+      interruptMs: 100,
+    });
+    expect(counters[Counter.ABORTED_INTERRUPTED]).toBe(1);
+    expect(heard.length).toBeLessThan(5);
+  });
+});
+
 describe('a dialogue', () => {
   /** A log-in with a challenge, of which the recording has another number of messages. */
   const SESSION: RecordedSession = {

@@ -82,7 +82,7 @@ class Talk implements Transport {
   #arrivals: Arrival[] = [];
   #timed: number[] = [];
   nowNs = 0;
-
+  closeNs = 0;
   readonly #counters: Float64Array;
 
   constructor(
@@ -166,7 +166,7 @@ class Talk implements Transport {
     line.acked = limit + 1;
     line.isEndAsked = false;
     const both = TransportEvent.ACKED | TransportEvent.PEER_FIN | TransportEvent.CLOSED;
-    this.#arrive(user, line, both, NOTHING, 0);
+    this.#arrive(user, line, both, NOTHING, this.closeNs);
   }
 
   #octets(user: number, start: number, end: number): string {
@@ -237,6 +237,10 @@ export interface TalkOptions {
   readonly options?: Partial<ReplayOptions>;
   readonly rewriting?: Partial<RewritingPlan>;
   readonly arenaBytes?: number;
+  /** How long servers take to close when their clients have. */
+  readonly closeMs?: number;
+  /** When the run is interrupted; a second later what is open is cut off. */
+  readonly interruptMs?: number;
 }
 
 /** Plays everything, in virtual time; throws where the sums do not come out even. */
@@ -281,6 +285,7 @@ export function talk(given: TalkOptions) {
     given.server,
     (user) => connections.numberOf(user),
   );
+  transport.closeNs = (given.closeMs ?? 0) * NS_PER_MS;
   const parts = { connections, plays, stages, stream: ends.stream, times, transport, latency };
   const conversations = new Conversations(plan, {
     ...parts,
@@ -289,9 +294,18 @@ export function talk(given: TalkOptions) {
     rewriting: ends,
   });
   let nowNs = 0;
+  let interruptNs = (given.interruptMs ?? Number.POSITIVE_INFINITY) * NS_PER_MS;
+  let isInterrupted = false;
   for (let turn = 0; !conversations.isDone; turn++) {
     if (turn > 100_000) throw new Error(`not done at ${nowNs}`);
-    nowNs = Math.max(nowNs, Math.min(conversations.nextDueNs(), transport.nextArrivalNs()));
+    const dueNs = Math.min(conversations.nextDueNs(), transport.nextArrivalNs(), interruptNs);
+    nowNs = Math.max(nowNs, dueNs);
+    if (nowNs >= interruptNs) {
+      if (isInterrupted) conversations.abortAll(nowNs, 1_000);
+      else conversations.interrupt(nowNs);
+      isInterrupted = true;
+      interruptNs = nowNs + NS_PER_SECOND;
+    }
     transport.receive(nowNs, conversations.listener);
     conversations.onTimeout(nowNs);
     conversations.flush();

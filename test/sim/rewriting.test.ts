@@ -12,7 +12,9 @@ import { Pace } from '../../src/replay/replay-plan.ts';
 import type { ProtocolModule, RecordedSession as Seen } from '../../src/rewrite/module.ts';
 import { StreamEnd } from '../../src/session/script/scripts.ts';
 import '../helpers/property-seed.ts';
+import { packetTooBig } from '../helpers/icmp.ts';
 import { type RecordedSession, randomOctets } from '../helpers/recorded.ts';
+import type { Router } from './faulty-link.ts';
 import { type RewritingOptions, simulateRewriting } from './rewriting-simulation.ts';
 
 const FIN = { how: StreamEnd.FIN } as const;
@@ -190,6 +192,14 @@ function expectReplaced(seed: number, options: Partial<RewritingOptions>): void 
 
 const MS = NS_PER_MS;
 
+/** A router before a link of `mtu` octets, which says `told` of it, or nothing. */
+const narrowLink =
+  (mtu: number, told: number | null): Router =>
+  (quoted, bytes) => {
+    if (bytes <= mtu) return { isLost: false, message: null };
+    return { isLost: true, message: told === null ? null : packetTooBig({ quoted, mtu: told }) };
+  };
+
 describe('the server gets what a replacement in the recording gives', () => {
   test.each<[string, Partial<RewritingOptions>]>([
     ['a good network', {}],
@@ -216,6 +226,14 @@ describe('the server gets what a replacement in the recording gives', () => {
         plan: { pace: Pace.SCHEDULE },
         toServer: { loss: 0.1, delayNs: 10 * MS, jitterNs: 20 * MS },
       },
+    ],
+    [
+      'a narrow link, of which a router tells',
+      { toServer: { delayNs: MS, router: narrowLink(700, 700) }, target: { mergedBytesMax: 0 } },
+    ],
+    [
+      'a narrow link, of which nobody tells',
+      { toServer: { delayNs: MS, router: narrowLink(700, null) }, target: { mergedBytesMax: 0 } },
     ],
     ['no pauses', { plan: { pace: Pace.NONE }, toServer: { loss: 0.05, delayNs: MS } }],
   ])('%s', (_, options) => {
