@@ -17,8 +17,8 @@ const SESSION: Session = {
 
 type Said = Partial<Segment> & { readonly at?: number };
 
-/** A connection with a window of 2,000 octets, opened at 2 ms. */
-function watch(isOver = false) {
+/** A connection with a window of 2,000 octets, opened at 2 ms. @param serverTs its first timestamp */
+function watch(isOver = false, serverTs: number | null = null) {
   const reports: string[] = [];
   let over = false;
   const observer = new Observer({
@@ -41,7 +41,8 @@ function watch(isOver = false) {
     observer.onDelivered(writeSegment({ ...ends, ...common, ...said }), at);
   };
   sent({ seq: ISS, ack: 0, flags: SYN, at: MS });
-  came({ seq: IRS, flags: SYN | ACK });
+  const timestamps = serverTs === null ? {} : { timestamps: { value: serverTs, echo: 7 } };
+  came({ seq: IRS, flags: SYN | ACK, ...timestamps });
   over = isOver;
   return { sent, came, reports };
 }
@@ -50,6 +51,20 @@ const octets = (from: number, to: number): Said => ({
   seq: ISS + 1 + from,
   flags: ACK | PSH,
   payload: EXPECTED.subarray(from, to),
+});
+
+test('an old duplicate, by its timestamp, says nothing: neither text nor window', () => {
+  const { sent, came, reports } = watch(false, 100);
+  const stamped = (value: number) => ({ timestamps: { value, echo: 7 } });
+  const answer = { payload: new Uint8Array(5) };
+  came({ ...answer, ...stamped(120) });
+  sent({ ack: IRS + 1 + 5, timestamps: { value: 7, echo: 120 } });
+  came({ ...answer, seq: IRS + 1 + 5, ...stamped(119) });
+  sent({ ack: IRS + 1 + 5, timestamps: { value: 7, echo: 120 } });
+  expect(reports).toEqual([]);
+  // Who believed it acknowledges what it was not to take.
+  sent({ ack: IRS + 1 + 10, timestamps: { value: 7, echo: 120 } });
+  expect(reports).toEqual([expect.stringMatching(/acknowledges 10, but only 5 have come/)]);
 });
 
 test('what is as it should be is not reported', () => {

@@ -45,6 +45,8 @@ class Watched {
   lastAck = 0;
   tsSent = 0;
   hasTimestamps = false;
+  /** The peer's, as RFC 7323, section 4.3, keeps it. */
+  tsRecent = 0;
   /** Timestamps that may be echoed. */
   readonly tsSeen = new Set<number>();
   isReset = false;
@@ -101,7 +103,10 @@ export class Observer {
     if (segment.flags & SYN) {
       if (!(segment.flags & ACK) || ack !== 0 || watched.irs >= 0 || segment.flags & RST) return;
       watched.irs = segment.seq;
-      if (segment.timestamps !== undefined) watched.tsSeen.add(segment.timestamps.value);
+      if (segment.timestamps !== undefined) {
+        watched.tsSeen.add(segment.timestamps.value);
+        watched.tsRecent = segment.timestamps.value;
+      }
       watched.connectedNs = arrivedNs;
       watched.ackedMax = 0;
       watched.edge = segment.window;
@@ -122,7 +127,10 @@ export class Observer {
     const bytes = lengthOf(segment);
     const isAcceptable = bytes === 0 ? from >= before : from + bytes > before || from === before;
     if (!isAcceptable || from >= before + this.#options.windowBytes + 1) return;
+    // RFC 7323, section 5.3: an old duplicate says nothing any more, neither text nor window.
+    if (timestamps !== undefined && ((timestamps.value - watched.tsRecent) | 0) < 0) return;
     if (ack > watched.sentMax + 1) return;
+    if (timestamps !== undefined && from <= watched.lastAck) watched.tsRecent = timestamps.value;
     if (ack > watched.ackedMax) {
       watched.ackedMax = ack;
       watched.edge = 0;
