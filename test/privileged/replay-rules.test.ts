@@ -1,4 +1,5 @@
 /** Rules for HTTP against nginx, which gives each connection a session and logs what it is sent. */
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startCapture } from '../helpers/capture.ts';
@@ -9,6 +10,8 @@ import { type Folder, makeFolder, type Nginx, startNginx } from '../helpers/serv
 
 const TOOLS = ['ip', 'ethtool', 'nginx', 'curl', 'tcpdump'];
 const USERS = 200;
+/** With two connections each. */
+const CLIENTS = 40;
 /** Of the recorded connection: one that gives a session, and those that need it. */
 const PAGES = 3;
 
@@ -66,6 +69,36 @@ describe.runIf(canRun('rules for HTTP', TOOLS))('rules for HTTP against nginx', 
       runs.add(run);
     }
     expect(runs.size).toBe(USERS);
+  });
+
+  test('what a client is told on one connection it says on the other', async () => {
+    const twice = join(folder.path, 'twice.pcap');
+    const recording = await startCapture(lab.target, twice, { filter: 'tcp port 80' });
+    const base = `http://${lab.target.ipv4}`;
+    const told = await mustInside(lab.client, ['curl', '-sS', `${base}/session`]);
+    const { token } = JSON.parse(told) as { readonly token: string };
+    const page = `${base}/page.html?t=${encodeURIComponent(token)}`;
+    await mustInside(lab.client, ['curl', '-sS', '-o', '/dev/null', page]);
+    await recording.stop();
+    const rules = join(folder.path, 'rules.yaml');
+    writeFileSync(rules, 'unbound: fail\nlearn: [{ name: token, from: { json: $.token } }]\n');
+
+    const before = nginx.accessLog().length;
+    const target = ['--target', `${lab.target.ipv4}:80`, '--clients', CLIENTS_ROUTED.ipv4];
+    const users = ['--per', 'client', '--users', `${CLIENTS}`, '--rules', rules];
+    completed(await replay(lab.client, [twice, ...target, ...users]), 2 * CLIENTS);
+    const sessions = new Map<string, number>();
+    const pages = new Map<string, string>();
+    for (const { address, uri, connection } of nginx.accessLog().slice(before)) {
+      if (uri === '/session') sessions.set(address, connection);
+      else pages.set(address, uri);
+    }
+    const wanted = [...sessions].map(([address, connection]): [string, string] => [
+      address,
+      `/page.html?t=token%2Fof%2B${connection}`,
+    ]);
+    expect(wanted).toHaveLength(CLIENTS);
+    expect(pages).toEqual(new Map(wanted));
   });
 
   test('and without them all of them say what was recorded', async () => {
