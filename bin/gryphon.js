@@ -15,6 +15,7 @@ if (major < NODE_MIN[0] || (major === NODE_MIN[0] && minor < NODE_MIN[1])) {
       'install a newer one (https://nodejs.org), or name its path: /path/to/node bin/gryphon.js',
   );
 } else {
+  keepCompiled();
   Promise.all([import('../dist/cli/context.js'), import('../dist/cli/main.js')]).then(
     ([{ processContext }, { main }]) =>
       // Whatever else is still open (a thread that is ending) is not waited for.
@@ -29,4 +30,21 @@ if (major < NODE_MIN[0] || (major === NODE_MIN[0] && minor < NODE_MIN[1])) {
 function refuse(what) {
   process.stderr.write(`gryphon: ${what}\n`);
   process.exitCode = EXIT_ENVIRONMENT;
+}
+
+/**
+ * What was compiled is kept for the next start, where Node can do that (22.8 and newer), beneath the user's
+ * own cache: never where somebody else could have put it. NODE_DISABLE_COMPILE_CACHE=1 leaves it out.
+ */
+function keepCompiled() {
+  const { enableCompileCache } = process.getBuiltinModule('module');
+  const { XDG_CACHE_HOME, HOME } = process.env;
+  const owned = XDG_CACHE_HOME || HOME;
+  if (typeof enableCompileCache !== 'function' || !owned) return;
+  try {
+    if (process.getBuiltinModule('fs').statSync(owned).uid !== process.geteuid()) return;
+  } catch (_) {
+    return;
+  }
+  enableCompileCache(`${XDG_CACHE_HOME || `${HOME}/.cache`}/gryphon`);
 }
