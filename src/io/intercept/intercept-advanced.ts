@@ -57,7 +57,7 @@ export class AdvancedSource implements PacketSource {
   constructor(options: AdvancedOptions) {
     const { interfaces, force, prefixBytes, ringFrames, filter } = options;
     this.#operatorFilter = new OperatorFilter(filter);
-    this.#named = interfaces.map(findInterface);
+    this.#named = interfaces.map((name) => findInterface(name));
     this.#devices = this.#named;
     this.#force = force;
     if (!force) refuseForwardingMachine(this.#named);
@@ -152,7 +152,7 @@ function devicesTowards(registrations: readonly Registration[]): NetworkInterfac
   const targets = registrations.flatMap((registration) => registration.targets);
   const byText = new Map(targets.map(({ address }) => [textOf(address), address]));
   const names = new Set([...byText.values()].map(interfaceTowards));
-  return [...names].map(findInterface);
+  return [...names].map((name) => findInterface(name));
 }
 
 function interfaceTowards(target: Uint8Array): string {

@@ -62,10 +62,13 @@ export function readInterfaces(): NetworkInterface[] {
 
 /**
  * The interface of that name, which must be up.
+ * @param all interfaces that there are, where somebody has read them already
  * @throws ReplayError ERR_IO_NO_INTERFACE, ERR_IO_INTERFACE_DOWN
  */
-export function findInterface(name: string): NetworkInterface {
-  const all = readInterfaces();
+export function findInterface(
+  name: string,
+  all: readonly NetworkInterface[] = readInterfaces(),
+): NetworkInterface {
   const found = all.find((one) => one.name === name);
   if (found === undefined) {
     throw new ReplayError({

@@ -51,13 +51,18 @@ export interface LocalPath {
 export function findLocalPath(request: LocalPathRequest): LocalPath {
   const { targets, interfaceName, nextHop, sourceMac, sender, asksLink } = request;
   const hasLinkHeader = sender === 'packet';
+  let read: readonly NetworkInterface[] | null = null;
+  const interfaces = (): readonly NetworkInterface[] => {
+    read ??= readInterfaces();
+    return read;
+  };
   const routes = targets.map((target) =>
-    findRoute({ target, interfaceName, nextHop, sourceMac, hasLinkHeader, asksLink }),
+    findRoute({ target, interfaceName, nextHop, sourceMac, hasLinkHeader, asksLink }, interfaces),
   );
   const [{ device }] = routes;
   const other = routes.find((route) => route.device.index !== device.index);
   if (other !== undefined) throw severalInterfaces(device, other.device);
-  const own = readInterfaces().flatMap(({ addresses }) => addresses.map((one) => one.address));
+  const own = interfaces().flatMap(({ addresses }) => addresses.map((one) => one.address));
   const hops = routes.flatMap(({ nextHop }) => (nextHop === null ? [] : [nextHop]));
   return {
     device,

@@ -2,7 +2,13 @@
 import { addressBytes, addressOfBytes, formatAddress, type IpAddress } from '../../base/address.ts';
 import { ReplayError } from '../../base/errors.ts';
 import { EtherType, emitEthernet, MAC_BYTES, parseMac } from '../../wire/ethernet.ts';
-import { findInterface, ipJson, type NetworkInterface, parseOctets } from './interfaces.ts';
+import {
+  findInterface,
+  ipJson,
+  type NetworkInterface,
+  parseOctets,
+  readInterfaces,
+} from './interfaces.ts';
 import { askNeighbour } from './neighbours.ts';
 
 /** Where frames go: a MAC (`aa:bb:cc:dd:ee:ff`), or a router whose MAC is asked for. */
@@ -64,19 +70,23 @@ const HEADER_LINK_TYPES: readonly string[] = ['ether', 'loopback'];
 /**
  * Finds a target's way from the routing and neighbour tables of this thread's namespace; asks the
  * link (ARP, NDP) for a MAC that no table knows, for up to three seconds.
+ * @param interfaces reads them, each time anew unless the caller keeps what was read: a process each
  * @throws ReplayError ERR_IO_NO_ROUTE, ERR_IO_NO_NEIGHBOUR (unreachable); ERR_IO_NO_INTERFACE,
  * ERR_IO_INTERFACE_DOWN, ERR_IO_LINK_TYPE, ERR_IO_NOT_PERMITTED (environment);
  * ERR_IO_LOCAL_TARGET (usage)
  */
-export function findRoute(request: RouteRequest): LinkRoute {
+export function findRoute(
+  request: RouteRequest,
+  interfaces: () => readonly NetworkInterface[] = readInterfaces,
+): LinkRoute {
   const { target, interfaceName, nextHop } = request;
   // Looked for first, so that a misspelt name is not reported as a missing route.
-  if (interfaceName !== null) findInterface(interfaceName);
+  if (interfaceName !== null) findInterface(interfaceName, interfaces());
   const hop = chooseHop(request);
   if (interfaceName !== null && hop.interfaceName !== interfaceName) {
     throw localTarget(target, interfaceName);
   }
-  const device = findInterface(hop.interfaceName);
+  const device = findInterface(hop.interfaceName, interfaces());
   if (device.linkType === 'loopback' && !hop.isLocal) throw notHere(target, device.name);
   const sourceMac = macOf(request.sourceMac) ?? device.mac ?? NO_MAC;
   const route = {
