@@ -4,16 +4,14 @@
  */
 
 import { overlap } from './exchanges.ts';
-import { type Encoding, encodeAs } from './octet-text.ts';
+import type { Encoding } from './octet-text.ts';
 import type { Range, RecordedRequest } from './recorded-requests.ts';
 import { isForm, isJson, isPacked, movedBy, occurrences, type RequestSlots } from './send.ts';
-import { isAliased, type Site } from './sites.ts';
+import type { Site } from './sites.ts';
 import { Rank, type SlotList } from './slots.ts';
 
 /** From so many octets on a value is found also within a longer word. */
 const DISTINCT_BYTES_MIN = 16;
-/** Shorter ones in base64 would be found by chance. */
-const BASE64_BYTES_MIN = 6;
 
 const WORD = /[A-Za-z0-9]/;
 /** How a percent-encoded octet ends. */
@@ -25,12 +23,15 @@ export function aliasSlots(
   sites: readonly Site[],
   isLeftOut: (name: string) => boolean,
 ): void {
-  const longestFirst = valuesOf(sites);
+  if (sites.length === 0) return;
   const taken = { head: [] as Range[], body: [] as Range[] };
   const { request } = to;
-  for (const [recorded, ids] of longestFirst) {
+  const body = isPacked(request) ? '' : request.body;
+  const texts = [request.target, ...request.fields.map(({ value }) => value), body];
+  for (const alias of valuesIn(texts.join('\n'), sites)) {
+    const { recorded, ids } = alias;
     const find = (text: string, from: number, context: Context, list: 'head' | 'body') => {
-      for (const { at, encoding } of places(text, recorded, context)) {
+      for (const { at, encoding } of places(text, alias, context)) {
         const range = movedBy(at, from);
         if (taken[list].some((each) => overlap(each, range))) continue;
         taken[list].push(range);
@@ -43,7 +44,7 @@ export function aliasSlots(
     for (const { name, value, valueAt } of request.fields) {
       if (!isLeftOut(name)) find(value, valueAt.from, 'header', 'head');
     }
-    if (!isPacked(request)) find(request.body, 0, bodyContext(request), 'body');
+    find(body, 0, bodyContext(request), 'body');
   }
 }
 
@@ -51,8 +52,9 @@ export function aliasSlots(
 export function frameAliases(payload: string, sites: readonly Site[], list: SlotList): void {
   const context = /^\s*[{[]/.test(payload) ? 'json' : 'other';
   const taken: Range[] = [];
-  for (const [recorded, ids] of valuesOf(sites)) {
-    for (const { at, encoding } of places(payload, recorded, context)) {
+  for (const alias of valuesIn(payload, sites)) {
+    const { recorded, ids } = alias;
+    for (const { at, encoding } of places(payload, alias, context)) {
       if (taken.some((each) => overlap(each, at))) continue;
       taken.push(at);
       list.add(at, { is: 'alias', recorded, sites: ids, encoding }, Rank.ALIAS);
@@ -60,17 +62,27 @@ export function frameAliases(payload: string, sites: readonly Site[], list: Slot
   }
 }
 
-/** Values with the ids of their sites; of values within each other the longer one comes first. */
-function valuesOf(sites: readonly Site[]): readonly (readonly [string, readonly number[]])[] {
-  const values = new Map<string, number[]>();
-  for (const site of sites) {
-    const { recorded, id } = site;
-    if (recorded === undefined || !isAliased(site)) continue;
-    const ids = values.get(recorded) ?? [];
-    values.set(recorded, ids);
-    ids.push(id);
+/** A recorded value, its other forms, and the sites that handed it out. */
+interface AliasValue {
+  readonly recorded: string;
+  readonly forms: NonNullable<Site['forms']>;
+  readonly ids: number[];
+}
+
+/** The values that a text has; of values within each other the longer one comes first. */
+function valuesIn(text: string, sites: readonly Site[]): readonly AliasValue[] {
+  const values = new Map<string, AliasValue | null>();
+  for (const { recorded, forms, id } of sites) {
+    if (recorded === undefined || forms === null) continue;
+    const known = values.get(recorded);
+    if (known !== undefined) known?.ids.push(id);
+    else {
+      const isThere = text.includes(recorded) || forms.some(([form]) => text.includes(form));
+      values.set(recorded, isThere ? { recorded, forms, ids: [id] } : null);
+    }
   }
-  return [...values].sort(([a], [b]) => b.length - a.length);
+  const found = [...values.values()].filter((value) => value !== null);
+  return found.sort((a, b) => b.recorded.length - a.recorded.length);
 }
 
 /** What a value stands in: what its live counterpart must not break. */
@@ -91,32 +103,16 @@ const PLAIN: Readonly<Record<Context, Encoding>> = {
   other: 'raw',
 };
 
-const ENCODINGS: readonly Encoding[] = [
-  'percent',
-  'percent-lower',
-  'form',
-  'json',
-  'json-slash',
-  'base64',
-  'base64url',
-];
-
 /** Where a value stands in a text, in whatever form. */
 function* places(
   text: string,
-  recorded: string,
+  { recorded, forms }: AliasValue,
   context: Context,
 ): Generator<{ at: Range; encoding: Encoding }> {
-  const isPlain = encodeAs(recorded, 'percent') === recorded;
   // What stands in a query with octets that a query may have is written like that, too.
+  const isPlain = !forms.some(([, encoding]) => encoding === 'percent');
   const asItIs = context === 'query' && !isPlain ? 'target' : PLAIN[context];
-  const forms = new Map<string, Encoding>([[recorded, asItIs]]);
-  for (const encoding of ENCODINGS) {
-    if (encoding.startsWith('base64') && recorded.length < BASE64_BYTES_MIN) continue;
-    const form = encodeAs(recorded, encoding);
-    if (form !== null && !forms.has(form)) forms.set(form, encoding);
-  }
-  for (const [form, encoding] of forms) {
+  for (const [form, encoding] of [[recorded, asItIs] as const, ...forms]) {
     for (const at of occurrences(text, form)) {
       if (recorded.length >= DISTINCT_BYTES_MIN || isWord(text, at)) yield { at, encoding };
     }

@@ -127,7 +127,7 @@ export function planRequest(
   const head = to.head.get();
   const body = to.body.get();
   if (head.length + body.length === 0) return undefined;
-  const signature = signatureOf(request.fields);
+  const signature = signatureOf(request.fields, body.length > 0);
   if (signature !== null) {
     return { refused: `a request is signed (${signature}), and would not be valid when changed` };
   }
@@ -176,16 +176,17 @@ const layoutOf = (request: RecordedRequest): RequestLayout => ({
 /** Fields that follow from the body. */
 const FRAMING = new Set(['content-length', 'transfer-encoding']);
 
-/** How a request is signed over its content; null where it is not. */
-export function signatureOf(fields: readonly Field[]): string | null {
+/** What signs what would change; null where nothing does. */
+function signatureOf(fields: readonly Field[], changesBody: boolean): string | null {
   const scheme = /^(AWS4-[\w-]+|Signature|Hawk|OAuth)\b/i.exec(
     fieldOf(fields, 'authorization') ?? '',
   );
   if (scheme !== null) return scheme[1] ?? '';
-  const field = fields.find(({ name }) =>
-    /^(?:x-(?:hub-)?signature(?:-256)?|signature)$/.test(name),
-  );
-  return field === undefined ? null : field.name;
+  const signs = ({ name }: Field): boolean =>
+    name === 'x-signature' ||
+    name === 'signature' ||
+    (changesBody && /^x-hub-signature(?:-256)?$/.test(name));
+  return fields.find(signs)?.name ?? null;
 }
 
 /** Where a request goes: to the Host that a rule sets, where that is no matter of a user. */

@@ -6,7 +6,7 @@ import type { RecordedSession } from '../module.ts';
 import { parseSetCookie } from './cookie-jar.ts';
 import { type RecordedExchange, readSession } from './exchanges.ts';
 import type { LearnFrom } from './learn.ts';
-import { copyOf } from './octet-text.ts';
+import { copyOf, type Encoding, encodeAs } from './octet-text.ts';
 
 /** A value that the recorded server handed out. */
 export interface Site {
@@ -21,10 +21,19 @@ export interface Site {
   readonly name: string;
   /** Octets as text; undefined where the answer was not captured. */
   readonly recorded: string | undefined;
+  /**
+   * The other forms in which later requests may have the recorded value, percent-encoded and the like;
+   * null where it is not looked for.
+   */
+  readonly forms: readonly (readonly [form: string, encoding: Encoding])[] | null;
 }
+
+type Found = Pick<Site, 'rule' | 'name' | 'recorded'>;
 
 /** A learnt value's recorded form of fewer octets may stand in a request by chance. */
 const ALIAS_BYTES_MIN = 4;
+/** Shorter ones in base64 would be found by chance. */
+const BASE64_BYTES_MIN = 6;
 /** Likewise of cookies, whose values nobody has chosen to be followed. */
 const COOKIE_ALIAS_BYTES_MIN = 8;
 
@@ -33,6 +42,8 @@ export class SiteTable {
   readonly #rules: readonly LearnFrom[];
   readonly #cookies: boolean;
   readonly #scopes = new Map<string, Site[]>();
+  /** By value: servers hand out the same one again and again. */
+  readonly #forms = new Map<string, NonNullable<Site['forms']>>();
   #count = 0;
 
   constructor(rules: readonly LearnFrom[], cookies: boolean) {
@@ -53,14 +64,15 @@ export class SiteTable {
       for (const found of this.#found(exchange)) {
         const sites = this.#scopes.get(scope) ?? [];
         this.#scopes.set(scope, sites);
-        sites.push({ ...found, id: this.#count++, session: session.session, exchange: index });
+        const place = { id: this.#count++, session: session.session, exchange: index };
+        sites.push({ ...found, ...place, forms: this.#formsOf(found) });
       }
     }
   }
 
-  #found(exchange: RecordedExchange): Omit<Site, 'id' | 'session' | 'exchange'>[] {
+  #found(exchange: RecordedExchange): Found[] {
     const { request, answer } = exchange;
-    const found: Omit<Site, 'id' | 'session' | 'exchange'>[] = [];
+    const found: Found[] = [];
     for (const rule of this.#rules) {
       if (!rule.when(request, answer?.status)) continue;
       const recorded = answer === undefined ? undefined : rule.extract(answer);
@@ -81,6 +93,14 @@ export class SiteTable {
     return found;
   }
 
+  #formsOf(found: Found): Site['forms'] {
+    const { recorded } = found;
+    if (recorded === undefined || !isAliased(found)) return null;
+    const known = this.#forms.get(recorded) ?? encodedForms(recorded);
+    this.#forms.set(recorded, known);
+    return known;
+  }
+
   /** All of a scope's, in the order in which they were added. */
   of(scope: string): readonly Site[] {
     return this.#scopes.get(scope) ?? [];
@@ -98,8 +118,23 @@ export const sitesBefore = (
 ): readonly Site[] => sites.filter((site) => site.session !== session || site.exchange < exchange);
 
 /** Whether requests get the live value where they have the recorded one. */
-export function isAliased({ rule, recorded }: Site): boolean {
+function isAliased({ rule, recorded }: Found): boolean {
   if (recorded === undefined || recorded === '') return false;
   if (rule === null) return recorded.length >= COOKIE_ALIAS_BYTES_MIN;
   return rule.alias ?? recorded.length >= ALIAS_BYTES_MIN;
+}
+
+const ENCODINGS: readonly Encoding[] = [
+  ...(['percent', 'percent-lower', 'form', 'json', 'json-slash', 'base64', 'base64url'] as const),
+];
+
+/** The forms of a value besides its own, each with how it is made. */
+function encodedForms(recorded: string): readonly (readonly [string, Encoding])[] {
+  const forms = new Map<string, Encoding>();
+  for (const encoding of ENCODINGS) {
+    if (encoding.startsWith('base64') && recorded.length < BASE64_BYTES_MIN) continue;
+    const form = encodeAs(recorded, encoding);
+    if (form !== null && form !== recorded && !forms.has(form)) forms.set(form, encoding);
+  }
+  return [...forms];
 }

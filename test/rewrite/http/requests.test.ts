@@ -286,6 +286,17 @@ test.each([
   }
 });
 
+test('a signature over the body alone keeps only the body from being changed', () => {
+  const signed = post('/', 'text/plain', 'prod', 'X-Hub-Signature: sha1=1\r\n');
+  expect(one({ send: [{ headers: { Host: 'shop.test' } }] }, signed)).toBe(
+    signed.replace('www.example.com', 'shop.test'),
+  );
+  const recorded = session([signed, answer('')]);
+  expect(play({ send: [{ replace: 'prod', with: 'x' }] }, [recorded], [])[0]?.refused).toBe(
+    'a request is signed (x-hub-signature), and would not be valid when changed',
+  );
+});
+
 test('a session that is not HTTP is played as it is', () => {
   const redis = { ...session(['*1\r\n$4\r\nPING\r\n', '+PONG\r\n']), protocol: 'redis' };
   expect(play({ send: [{ headers: { X: 1 } }] }, [redis], [])[0]).toEqual(
