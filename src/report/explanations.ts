@@ -46,7 +46,14 @@ export const EXPLANATIONS: readonly Explanation[] = [
   fixed('unlike', 'recorded → came, the most frequent first, with a request of which it is true'),
   fixed('connected', 'handshakes that were completed; a user is one connection'),
   fixed('payload', 'bytes that TCP carried, without headers; what was sent again counts again'),
-  fixed('checked', 'the embedded target compares all that it receives with the capture'),
+  fixed(
+    'rewritten',
+    'requests that modules or rules wrote anew, and answers that were read for them; sent before all was known: what they needed had not come within --bind-timeout',
+  ),
+  fixed(
+    'checked',
+    'the embedded target compares all that it receives with the capture; of rewritten sessions the checksums alone',
+  ),
   fixed('users', 'each user ends in one of these states; they add up to the planned ones'),
   fixed(
     'clients',

@@ -5,7 +5,7 @@
  * nothing else, and sessions in which nothing is to be changed cost nothing.
  *
  * Everything is synchronous, in the thread that plays the user. Octets that are handed in are valid
- * during the call only; octets that are handed out are copied before the next call.
+ * during the call only, and not to be written to; octets that are handed out are copied before the next call.
  *
  * A session is a row of messages (what the client wrote in one go) and of stages: stage `i` is what the
  * server said before message `i`, and one more stage lies behind the last message.
@@ -119,7 +119,8 @@ export interface ProtocolModule<Plan = unknown, Client = unknown, Connection = u
   /** When a planned connection begins. */
   connection(client: Client, plan: Plan): Connection;
   /**
-   * A stage that was asked for is over.
+   * A stage that was asked for is over. Not told of stages that were recorded empty, nor of those whose
+   * requests were all left out.
    * @param octets what the server said in it, its beginning where it was longer than may be kept
    * @param isWhole whether that is all of it
    */
