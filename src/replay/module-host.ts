@@ -143,7 +143,7 @@ export class ModuleHost {
   }
 
   /** The user's connection, which begins for its module where it has not yet; null where that fails. */
-  engage(user: number): Engagement | null {
+  #engage(user: number): Engagement | null {
     const known = this.#engaged[user];
     if (known !== undefined) return known.hasFailed ? null : known;
     const session = this.#plays.session[user];
@@ -183,7 +183,7 @@ export class ModuleHost {
 
   /** Asks for a message that is due. @param isLate whether it may not wait any longer */
   write(user: number, message: number, isLate: boolean): Written {
-    const engaged = this.engage(user);
+    const engaged = this.#engage(user);
     if (engaged === null) return Written.FAILED;
     const { module } = engaged.planned;
     const draft = this.#draft;
@@ -229,7 +229,7 @@ export class ModuleHost {
 
   /** A stage that is read is over. @returns whether the module has taken it */
   onAnswer(user: number, stage: number, octets: Uint8Array, isWhole: boolean): boolean {
-    const engaged = this.engage(user);
+    const engaged = this.#engage(user);
     if (engaged === null) return false;
     const { module } = engaged.planned;
     const place = stage - this.#firstMessage[this.#plays.session[user]];
@@ -250,7 +250,7 @@ export class ModuleHost {
    * @returns null where it has failed
    */
   dialogue(user: number, octets: Uint8Array): CheckedStep | null {
-    const engaged = this.engage(user);
+    const engaged = this.#engage(user);
     if (engaged === null) return null;
     let step: unknown;
     try {
@@ -269,7 +269,7 @@ export class ModuleHost {
 
   /** What the server said in a dialogue cannot be shown to the module. */
   failDialogue(user: number, reason: string): void {
-    const engaged = this.engage(user);
+    const engaged = this.#engage(user);
     if (engaged !== null) this.#failed(engaged, reason);
   }
 
