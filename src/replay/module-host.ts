@@ -4,7 +4,7 @@
  * reason of its own, and nothing else.
  */
 import { Counter } from '../measure/counters.ts';
-import { type ProtocolModule, RewriteOutcome } from '../rewrite/module.ts';
+import { type DialogueStep, type ProtocolModule, RewriteOutcome } from '../rewrite/module.ts';
 import type { RewrittenStream } from '../transport/rewritten-stream.ts';
 import { MessageDraft } from './message-draft.ts';
 import type { ModuleClient, ModuleClients } from './module-clients.ts';
@@ -303,7 +303,8 @@ export class ModuleHost {
 /** What a module has returned from `dialogue`, or what is wrong with it. */
 function checkStep(step: unknown, bytes: number, messages: number): CheckedStep | string {
   if (typeof step !== 'object' || step === null) return `dialogue has returned ${String(step)}`;
-  const { taken, send, resumeAt, fail } = step as Readonly<Record<string, unknown>>;
+  // As the port has it, of which nothing is sure.
+  const { taken, send, resumeAt, fail } = step as { [Member in keyof DialogueStep]?: unknown };
   if (fail !== undefined) return String(fail);
   if (!isWithin(taken, bytes)) return `dialogue has taken ${String(taken)} of ${bytes} octets`;
   if (send !== undefined && !(send instanceof Uint8Array)) return 'dialogue sends no Uint8Array';
