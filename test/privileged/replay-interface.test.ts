@@ -118,39 +118,36 @@ describe.runIf(canRun('replay on a machine with faults', TOOLS))('a replay whose
     beforeEach(open);
     afterEach(close);
 
-    test.each(['packet', 'ip'])(
-      'since its interface is removed: it ends soon with 4 and every document (sender %s)',
-      async (sender) => {
-        const folder = makeFolder('lost');
-        try {
-          const out = join(folder.path, 'out');
-          let lostMs = Number.POSITIVE_INFINITY;
-          const { onStart, acted } = await whilePlaying(async () => {
-            await link('del', DEVICE);
-            lostMs = performance.now();
-          });
-          const argv = toTarget('--sender', sender, '--out', out);
-          const replayed = await replay(lab.client, argv, { onStart });
-          // A second for servers to end, three for what was lost on the way.
-          expect(performance.now() - lostMs).toBeLessThan(8_000);
-          await acted();
-          expect(replayed.code).toBe(4);
-          const result = withLedger(replayed);
-          expect(result.users.live).toBe(0);
-          expect(result.exchanges.answered).toBeGreaterThanOrEqual(20);
-          expect(result.failure).toMatch(`the interface ${DEVICE} was removed`);
-          expect(replayed.stderr).toContain(result.failure);
-          expect(replayed.stdout).toMatch(/^✗/);
-          const written = (name: string) => readFileSync(join(out, name), 'utf8');
-          expect(JSON.parse(written('result.json'))).toMatchObject({ failureKind: 'environment' });
-          expect(written('junit.xml')).toContain('<failure');
-          for (const name of ['summary.txt', 'report.html', 'timeline.csv', 'response.hgrm']) {
-            expect(existsSync(join(out, name))).toBe(true);
-          }
-        } finally {
-          folder.remove();
+    test('since its interface is removed: it ends soon with 4 and every document', async () => {
+      const folder = makeFolder('lost');
+      try {
+        const out = join(folder.path, 'out');
+        let lostMs = Number.POSITIVE_INFINITY;
+        const { onStart, acted } = await whilePlaying(async () => {
+          await link('del', DEVICE);
+          lostMs = performance.now();
+        });
+        const argv = toTarget('--out', out);
+        const replayed = await replay(lab.client, argv, { onStart });
+        // A second for servers to end, three for what was lost on the way.
+        expect(performance.now() - lostMs).toBeLessThan(8_000);
+        await acted();
+        expect(replayed.code).toBe(4);
+        const result = withLedger(replayed);
+        expect(result.users.live).toBe(0);
+        expect(result.exchanges.answered).toBeGreaterThanOrEqual(20);
+        expect(result.failure).toMatch(`the interface ${DEVICE} was removed`);
+        expect(replayed.stderr).toContain(result.failure);
+        expect(replayed.stdout).toMatch(/^✗/);
+        const written = (name: string) => readFileSync(join(out, name), 'utf8');
+        expect(JSON.parse(written('result.json'))).toMatchObject({ failureKind: 'environment' });
+        expect(written('junit.xml')).toContain('<failure');
+        for (const name of ['summary.txt', 'report.html', 'timeline.csv', 'response.hgrm']) {
+          expect(existsSync(join(out, name))).toBe(true);
         }
-      },
-    );
+      } finally {
+        folder.remove();
+      }
+    });
   });
 });

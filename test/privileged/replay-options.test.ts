@@ -1,5 +1,5 @@
 /** What the options of a replay change, as nginx and tshark see it; what they must not change. */
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { keepGround } from '../helpers/ground.ts';
 import {
   CLIENTS_ON_LINK,
@@ -10,6 +10,7 @@ import {
   routeClients,
 } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
+import { must, until } from '../helpers/process.ts';
 import {
   completed,
   connectionsGone,
@@ -21,7 +22,18 @@ import {
 } from '../helpers/replay.ts';
 import { type Nginx, type Redis, startNginx, startRedis } from '../helpers/servers.ts';
 
-const TOOLS = ['ip', 'ethtool', 'ss', 'nginx', 'redis-server', 'curl', 'tcpdump', 'tshark'];
+const TOOLS = [
+  'ip',
+  'ethtool',
+  'ss',
+  'iptables',
+  'sysctl',
+  'nginx',
+  'redis-server',
+  'curl',
+  'tcpdump',
+  'tshark',
+];
 const RANGE = CLIENTS_ROUTED.ipv4;
 const KEEPALIVE = fixture('http-keepalive.pcap');
 const USERS = 32;
@@ -100,6 +112,72 @@ describe.runIf(canRun('options of a replay', TOOLS))('options of a replay', () =
     } finally {
       await mustInside(lab.target, ['ip', 'route', 'replace', RANGE, 'via', lab.client.ipv4]);
     }
+  });
+
+  describe('uploads arrive whole', () => {
+    const SETTINGS = ['tcp_window_scaling', 'tcp_timestamps'].map((name) => `net.ipv4.${name}`);
+    const setMtu = async (mtu: number): Promise<void> => {
+      for (const { name, device } of [lab.client, lab.target]) {
+        await must(['ip', '-n', name, 'link', 'set', device, 'mtu', `${mtu}`]);
+      }
+    };
+
+    afterEach(async () => {
+      await setMtu(1_500);
+      await mustInside(lab.target, ['sysctl', '-qw', ...SETTINGS.map((name) => `${name}=1`)]);
+    });
+
+    test.each([
+      {
+        name: 'at a target without window scaling and timestamps',
+        make: () =>
+          mustInside(lab.target, ['sysctl', '-qw', ...SETTINGS.map((name) => `${name}=0`)]),
+        payloadBytesMax: 1_460,
+      },
+      {
+        name: 'over a path of jumbo frames',
+        make: () => setMtu(9_000),
+        // An IP header, one of TCP with timestamps.
+        payloadBytesMax: 9_000 - 20 - 32,
+      },
+      {
+        name: 'over a path of 1,280 octets',
+        make: () => setMtu(1_280),
+        payloadBytesMax: 1_280 - 20 - 32,
+      },
+    ])('$name', async ({ make, payloadBytesMax }) => {
+      await make();
+      const bodies = () => nginx.accessLog().filter(({ body }) => body !== '').length;
+      const before = bodies();
+      const argv = [fixture('http-post-gso.pcap'), ...against('--users', '10')];
+      const { value, seen } = await watched(lab, 80, () => replay(lab.client, argv));
+      completed(value, 10);
+      expect(seen).toMatchObject({ wrong: 0, payloadBytesMax });
+      expect(bodies() - before).toBeGreaterThan(0);
+    });
+  });
+
+  test('three seconds in which no SYN gets through cost nobody the connection', async () => {
+    const rule = ['INPUT', '-p', 'tcp', '--dport', '80', '--syn', '-j', 'DROP'];
+    const users = 30;
+    let acting: Promise<void> = Promise.resolve();
+    const argv = [KEEPALIVE, ...against('--users', `${users}`, '--rate', '25/s')];
+    const replayed = await replay(lab.client, argv, {
+      onStart: () => {
+        const isUnderWay = () => nginx.accessLog().length > loggedBefore;
+        acting = until('somebody has asked', isUnderWay).then(async () => {
+          await mustInside(lab.target, ['iptables', '-A', ...rule]);
+          await new Promise((resolve) => setTimeout(resolve, 3_000));
+          await mustInside(lab.target, ['iptables', '-D', ...rule]);
+        });
+        acting.catch(() => undefined);
+      },
+    });
+    await acting;
+    const { packets, latency } = completed(replayed, users);
+    expect(packets.synRetransmitted).toBeGreaterThan(users / 2);
+    expect(latency.connect?.max).toBeGreaterThan(1_000);
+    await connectionsGone(lab.target, RANGE);
   });
 
   test('a user that plays three times does so from a port of its own each time', async () => {

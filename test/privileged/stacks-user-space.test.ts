@@ -14,7 +14,7 @@ const TOOLS = ['ip', 'nginx', 'curl', 'tshark'];
 describe.each([
   { stack: 'slirp4netns', start: startSlirp, clients: '10.0.2.16-10.0.2.80', users: 50 },
   // Its replies go to the link-layer address and IP address that it saw last: it has one guest.
-  { stack: 'pasta', start: startPasta, clients: '10.9.0.77', users: 50 },
+  { stack: 'pasta', start: startPasta, clients: '10.9.0.77', users: 200 },
 ])('by way of $stack', ({ stack, start, clients, users }) => {
   describe.runIf(canRun(`replay by way of ${stack}`, [...TOOLS, stack]))('a server', () => {
     let lab: StackLab;
