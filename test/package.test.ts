@@ -51,6 +51,24 @@ describe('the package', () => {
     expect(packed.unpackedSize).toBeLessThan(4_000_000);
   });
 
+  test('has the types of what it exports, and of everything that those name', () => {
+    const isIn = new Set(paths);
+    const reached = new Set<string>();
+    const follow = (file: string) => {
+      if (reached.has(file)) return;
+      reached.add(file);
+      for (const [, name = ''] of readFileSync(join(ROOT, file), 'utf8').matchAll(
+        /(?:from|import\()\s*'(\.[^']+)'/g,
+      )) {
+        follow(join(dirname(file), name).replace(/\.[jt]s$/, '.d.ts'));
+      }
+    };
+    follow('dist/api/library.d.ts');
+    follow('dist/rewrite/module.d.ts');
+    expect(reached.size).toBeGreaterThan(20);
+    expect([...reached].filter((file) => !isIn.has(file))).toEqual([]);
+  });
+
   test('has everything that its README shows or leads to', () => {
     const text = readFileSync(join(ROOT, 'README.md'), 'utf8').replace(/^```[\s\S]*?^```/gm, '');
     const links = [...text.matchAll(/\]\(([^)\s#]+)[^)\s]*\)/g)]

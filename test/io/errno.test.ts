@@ -26,7 +26,9 @@ test.each([
   { errno: Errno.EACCES, reason: 'notPermitted' },
   { errno: Errno.EMSGSIZE, reason: 'tooLong' },
   { errno: Errno.EFAULT, reason: 'other' },
-  { errno: Errno.ENETDOWN, reason: 'other' },
+  { errno: Errno.ENETDOWN, reason: 'interfaceDown' },
+  { errno: Errno.ENXIO, reason: 'interfaceDown' },
+  { errno: Errno.ENODEV, reason: 'interfaceDown' },
   { errno: Errno.EINVAL, reason: 'other' },
 ] as const)('errno $errno is counted under $reason', ({ errno, reason }) => {
   const faults = new SendFaults();
