@@ -239,8 +239,8 @@ export interface ReplayOptions extends CaptureOptions {
    */
   readonly arp?: boolean;
   /**
-   * Make the firewall rule that own clients need, and remove it at the end; `--no-firewall-rules`:
-   * print it. Default: on.
+   * Make the firewall rule that own clients need, and remove it at the end; `--no-firewall-rules`
+   * (`--no-rules` for short): print it. Default: on.
    */
   readonly firewallRules?: boolean;
   /** Allow a target with a public address. */

@@ -140,7 +140,8 @@ function parse(
   const [first, ...rest] = context.args;
   refuseForeignNames(context.args);
   const typed = first === 'help' ? [...rest, '--help'] : [...context.args];
-  const args = typed.map((arg) => (arg === '-' ? DASH : arg));
+  const off = offAliases(commands.find(({ name }) => name === typed[0]));
+  const args = typed.map((arg) => (arg === '-' ? DASH : (off.get(arg) ?? arg)));
   let parsed: ParsedArguments = {};
   let output: string | null = null;
   // Nothing here waits, so it has all happened when `parse` returns.
@@ -150,6 +151,14 @@ function parse(
     if (text !== '') output = text;
   });
   return { command: chosen, parsed, output };
+}
+
+/** How a command's switches are turned off, by the other spellings of that. */
+function offAliases(command: Command | undefined): ReadonlyMap<string, string> {
+  const spellings = Object.values(command?.table ?? {}).flatMap(({ name, offAlias }) =>
+    offAlias === undefined ? [] : [[`--${offAlias}`, `--no-${name}`] as const],
+  );
+  return new Map(spellings);
 }
 
 /** Stands for `-` (standard input or output) while yargs reads: it loses a bare one as an argument. */

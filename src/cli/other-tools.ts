@@ -92,7 +92,6 @@ export const REPLAY_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ['l', 'is the old spelling: notes go to stderr, redirect it (2>FILE)'],
   ['check-ignore', `${LATER}: --check body compares whole bodies`],
   ['P', `${LATER}: the run stays in the foreground`],
-  ['no-rules', 'is --no-firewall-rules here'],
 ]);
 
 /** What to say of options that the ancestors of `gryphon intercept` have, by letter. */

@@ -172,3 +172,20 @@ test.each([
 ])('%s of another tool is pointed to the rule', async (option, text, wanted) => {
   await expect(read([option, text])).rejects.toThrow(wanted);
 });
+
+test('--no-rules prints the firewall rule, beside the rules for requests', async () => {
+  const read = (...args: string[]) => {
+    const context = fakeContext({ args: ['replay', 'x.pcap', ...args] });
+    const line = parseCommandLine(COMMANDS, context);
+    if ('output' in line) throw new Error('no command');
+    line.faults.throwIfAny();
+    const { firewallRules, rules } = line.given.read(REPLAY_TABLE);
+    return { firewallRules, rules };
+  };
+  expect(read('--no-rules', '--rules', 'r.yaml')).toEqual({
+    firewallRules: false,
+    rules: 'r.yaml',
+  });
+  expect(read('--rules', 'r.yaml')).toEqual({ firewallRules: true, rules: 'r.yaml' });
+  expect(read('--no-firewall-rules')).toEqual({ firewallRules: false, rules: null });
+});

@@ -81,8 +81,9 @@ export const NETWORK_ROWS = {
   }),
   firewallRules: onOff({
     group: NETWORK,
+    offAlias: 'no-rules',
     help: 'Make the firewall rule that own clients need, or print it: --no-firewall-rules',
-    more: 'make the firewall rule that own clients need, and remove it at the end; `--no-firewall-rules`: print it',
+    more: 'make the firewall rule that own clients need, and remove it at the end; `--no-firewall-rules` (`--no-rules` for short): print it',
     default: 'on',
     only: 'network',
   }),

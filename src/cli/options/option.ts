@@ -33,6 +33,8 @@ interface RowText {
   readonly letter?: string;
   /** What others call it, with the same meaning and form: `http-set-header`. */
   readonly alias?: string;
+  /** Another spelling that turns a switch off, without its dashes: `no-rules`. */
+  readonly offAlias?: string;
   /** For `--help`: goes on behind the form of the value. */
   readonly help: string;
   /** For documents and `--help --explain`, Markdown; only where `help` does not say it all. */
