@@ -155,14 +155,35 @@ export class ZstdFrames {
   }
 }
 
-/** Unpacks a Zstandard stream, pushed in piece by piece. */
+/** What unpacks a stream of frames that is pushed in piece by piece. */
+export interface ZstdDecoder {
+  /** @throws Error where the data is damaged */
+  push(octets: Uint8Array): void;
+  /** @throws Error where the stream is cut */
+  end(): void;
+  close(): void;
+}
+
+/**
+ * The decoder that is always there.
+ * @param onOctets gets what has been unpacked, to be used before it returns
+ */
+export function openFzstd(onOctets: (octets: Uint8Array) => void): ZstdDecoder {
+  const unpacker = new Decompress(onOctets);
+  return {
+    push: (octets) => unpacker.push(octets),
+    end: () => unpacker.push(new Uint8Array(0), true),
+    close: () => undefined,
+  };
+}
+
+/** Unpacks a Zstandard stream, and refuses it before it takes too much memory. */
 export class ZstdUnpacker {
   readonly #frames = new ZstdFrames();
-  readonly #unpacker: Decompress;
+  readonly #decoder: ZstdDecoder;
 
-  /** @param onOctets gets what has been unpacked, to be used before it returns */
-  constructor(onOctets: (octets: Uint8Array) => void) {
-    this.#unpacker = new Decompress(onOctets);
+  constructor(decoder: ZstdDecoder) {
+    this.#decoder = decoder;
   }
 
   /** @throws CaptureError ERR_CAPTURE_UNPACK; Error where the data is damaged */
@@ -177,11 +198,15 @@ export class ZstdUnpacker {
         offset: 0,
       });
     }
-    this.#unpacker.push(octets);
+    this.#decoder.push(octets);
   }
 
   /** @throws Error where the stream is cut */
   end(): void {
-    this.#unpacker.push(new Uint8Array(0), true);
+    this.#decoder.end();
+  }
+
+  close(): void {
+    this.#decoder.close();
   }
 }

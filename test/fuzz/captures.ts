@@ -17,7 +17,8 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Prng } from '../../src/base/prng.ts';
 import { CaptureError } from '../../src/capture/capture-error.ts';
-import { ZstdUnpacker } from '../../src/capture/zstd-frames.ts';
+import { openFzstd, ZstdUnpacker } from '../../src/capture/zstd-frames.ts';
+import { openLibzstd } from '../../src/io/sys/libzstd.ts';
 import { IndexOctets } from './index-octets.ts';
 import { mutate } from './mutate.ts';
 import { readWhole } from './read-whole.ts';
@@ -98,15 +99,20 @@ report(true);
 /** What is damaged may be said by any error; what is unpacked must stay within bounds. */
 function unpack(octets: Uint8Array): void {
   let bytes = 0;
-  const unpacker = new ZstdUnpacker((piece) => {
+  const count = (piece: Uint8Array) => {
     bytes += piece.length;
-  });
+  };
+  // Every other one by the system's library: what is wrong in how it is fed would show here.
+  const system = executions % 2 === 0 ? openLibzstd(count) : null;
+  const unpacker = new ZstdUnpacker(system ?? openFzstd(count));
   try {
     unpacker.push(octets);
     unpacker.end();
   } catch (fault) {
     if (fault instanceof CaptureError) throw fault;
     refused++;
+  } finally {
+    unpacker.close();
   }
   // A block of three octets can repeat one octet 128 KiB long.
   if (bytes > octets.length * 131_072) throw new Error(`${bytes} octets came out`);

@@ -11,7 +11,7 @@ import { CaptureError } from '../../capture/capture-error.ts';
 import { FOREIGN_HEAD_BYTES } from '../../capture/foreign-format.ts';
 import { type FileFormat, formatOf, MAGIC_BYTES, notACapture } from '../../capture/format.ts';
 import type { Damage } from '../../capture/packet-reader.ts';
-import { ZstdUnpacker } from '../../capture/zstd-frames.ts';
+import { openFzstd, type ZstdDecoder, ZstdUnpacker } from '../../capture/zstd-frames.ts';
 import { isTerminal, octetsOf } from '../../io/files/capture-source.ts';
 import { UnnamedFile } from '../../io/files/unnamed-file.ts';
 
@@ -107,14 +107,23 @@ async function through(
 }
 
 async function unzstd(pieces: AsyncIterable<Uint8Array>, sink: Sink): Promise<string | null> {
-  const unpacker = new ZstdUnpacker((piece) => sink.write(piece));
+  const write = (piece: Uint8Array) => sink.write(piece);
+  const unpacker = new ZstdUnpacker((await systemsZstd(write)) ?? openFzstd(write));
   try {
     for await (const piece of pieces) unpacker.push(piece);
     unpacker.end();
     return null;
   } catch (fault) {
     return faultOfData(fault, 'zstd');
+  } finally {
+    unpacker.close();
   }
+}
+
+/** Null where there is no libzstd, or nothing can be called: an unknown machine, koffi without a binary for it. */
+async function systemsZstd(write: (piece: Uint8Array) => void): Promise<ZstdDecoder | null> {
+  const library = await import('../../io/sys/libzstd.ts').catch(() => null);
+  return library?.openLibzstd(write) ?? null;
 }
 
 /** What is wrong with packed data is damage; all else goes on up. */
