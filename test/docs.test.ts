@@ -60,8 +60,15 @@ const wordsOf = (line: string): string[] =>
 
 /** What is wrong with a command line; names are not looked up, secrets are there. */
 async function faultOf(args: readonly string[]): Promise<string> {
-  const files = { read: async () => 'a secret that is long enough to be one, or so it looks' };
-  const context = fakeContext({ args, files });
+  const secret = 'a secret that is long enough to be one, or so it looks';
+  const table = 'user,password\nalice,secret\n';
+  const files = { read: async (path: string) => (path.endsWith('.csv') ? table : secret) };
+  const named = args.flatMap((word) => /:env:(\w+)$/.exec(word)?.[1] ?? []);
+  const context = fakeContext({
+    args,
+    files,
+    env: Object.fromEntries(named.map((n) => [n, secret])),
+  });
   const parsed = parseCommandLine(COMMANDS, context);
   if ('output' in parsed) return '';
   const { command, given, faults } = parsed;

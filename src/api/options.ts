@@ -182,6 +182,20 @@ export interface ReplayOptions extends CaptureOptions {
    */
   readonly cookies?: 'off' | 'auto';
   /**
+   * `USER:SOURCE|@FILE`: log in to Redis as this user: `alice:env:NAME` has the password from the
+   * environment, `alice:@FILE` from a file, `:env:NAME` keeps the recorded name, `@FILE.csv` is a
+   * table of accounts that clients take in turn (log-ins).
+   */
+  readonly redisUser?: string;
+  /** `USER:SOURCE|@FILE`: as `--redis-user`, for SMTP. */
+  readonly smtpUser?: string;
+  /** `USER:SOURCE|@FILE`: as `--redis-user`, for IMAP. */
+  readonly imapUser?: string;
+  /** `USER:SOURCE|@FILE`: as `--redis-user`, for POP3. */
+  readonly popUser?: string;
+  /** `USER:SOURCE|@FILE`: as `--redis-user`, for FTP. */
+  readonly ftpUser?: string;
+  /**
    * `FILE,…`: a module (JavaScript, ESM) that writes requests anew, reads answers, or logs in: see
    * modules. Of several that want a session the first one has it.
    */

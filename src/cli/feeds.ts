@@ -18,13 +18,25 @@ export async function readFeed(
   path: string,
   files: Pick<Files, 'read'>,
 ): Promise<Feed> {
+  return { ...(await readTable(path, files)), pick };
+}
+
+/**
+ * Reads a table: the names of its columns, and its rows.
+ * @param path relative to the working directory
+ * @throws ReplayError as `readFeed`
+ */
+export async function readTable(
+  path: string,
+  files: Pick<Files, 'read'>,
+): Promise<Pick<Feed, 'columns' | 'rows'>> {
   const text = await files.read(path, FEED_BYTES_MAX);
   const [columns, ...rows] = rowsOf(text, path);
   if (columns === undefined) throw feedError(`${path} has no line that names columns`);
   const twice = columns.find((name, i) => columns.indexOf(name) < i);
   if (twice !== undefined) throw feedError(`${path}:1: two columns are called '${twice}'`);
   if (rows.length === 0) throw feedError(`${path} has no rows below the names of its columns`);
-  return { columns, rows, pick };
+  return { columns, rows };
 }
 
 function rowsOf(text: string, path: string): readonly (readonly string[])[] {

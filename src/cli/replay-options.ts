@@ -4,6 +4,7 @@ import type { HttpSettings } from '../rewrite/http/http-module.ts';
 import type { ModuleSpec } from '../run/plan/modules.ts';
 import { OWN_CLIENTS, type ReplayOptions, type ReplayTarget } from '../run/plan/options.ts';
 import { type ClientAddresses, DEFAULT_CLIENTS } from '../schedule/client-addresses.ts';
+import { readLogIns } from './accounts.ts';
 import { readBaseline } from './baseline.ts';
 import { readCaptureOptions } from './capture-options.ts';
 import type { Context } from './context.ts';
@@ -77,6 +78,7 @@ export async function readReplayOptions(from: {
   const token = intercepts.length === 0 ? null : await readToken(given, context);
   const baseline = await readBaseline(values, context.files, values.against !== null);
   const http = await readRewriting(values, context);
+  const logIns = await readLogIns(values, context);
   return {
     command: context.args,
     captures,
@@ -87,7 +89,7 @@ export async function readReplayOptions(from: {
     token,
     baseline,
     ...plainOptions(values),
-    modules: modulesOf(values, http),
+    modules: modulesOf(values, http, logIns),
     seed: values.seed ?? context.randomUint32(),
   };
 }
@@ -137,9 +139,11 @@ const plainOptions = (values: ReplayValues) => ({
 const modulesOf = (
   { module, moduleOptions }: ReplayValues,
   http: HttpSettings | null,
+  logIns: readonly ModuleSpec[],
 ): readonly ModuleSpec[] => [
   ...module.map((path) => ({ kind: 'file' as const, path, options: moduleOptions?.value })),
   ...(http === null ? [] : [{ kind: 'http' as const, settings: http }]),
+  ...logIns,
 ];
 
 /** Mappings first, then `--target` for what none of them matches; none: the embedded target. */

@@ -12,6 +12,7 @@ import { CAPTURE_ROWS } from './capture-table.ts';
 import { checkRow } from './check-row.ts';
 import { COMMON_ROWS, CONFIG_ROWS, metrics, SUMMARY_ROWS } from './common-rows.ts';
 import { DURATION_NS, FILE, FOLDER, oneOf, sizeWithin, whole } from './kinds.ts';
+import { LOG_IN_ROWS } from './log-in-rows.ts';
 import { MODULE_ROWS } from './module-rows.ts';
 import { NETWORK_ROWS } from './network-rows.ts';
 import { list, onOff, optionTable, value } from './option.ts';
@@ -282,6 +283,7 @@ export const REPLAY_TABLE = optionTable({
   ...CAPTURE_ROWS,
   ...PACE_ROWS,
   ...REWRITE_ROWS,
+  ...LOG_IN_ROWS,
   ...MODULE_ROWS,
   ...TCP_ROWS,
   ...NETWORK_ROWS,

@@ -9,6 +9,7 @@ import { pathToFileURL } from 'node:url';
 import { ReplayError } from '../../base/errors.ts';
 import type { HttpSettings } from '../../rewrite/http/http-module.ts';
 import type { ProtocolModule } from '../../rewrite/module.ts';
+import { type LogInSpec, logInNames, makeLogIn } from './log-ins.ts';
 
 /** A module of the user's own: a file in JavaScript (ESM). */
 export interface FileModuleSpec {
@@ -26,7 +27,7 @@ export interface HttpModuleSpec {
 }
 
 /** A module to be made, and what it is told. */
-export type ModuleSpec = FileModuleSpec | HttpModuleSpec;
+export type ModuleSpec = FileModuleSpec | HttpModuleSpec | LogInSpec;
 
 /**
  * Makes the modules.
@@ -48,6 +49,8 @@ async function makeModule(spec: ModuleSpec): Promise<ProtocolModule> {
       const { httpModule } = await import('../../rewrite/http/http-module.ts');
       return httpModule(spec.settings);
     }
+    case 'log-in':
+      return await makeLogIn(spec);
   }
 }
 
@@ -62,6 +65,8 @@ export function moduleText(spec: ModuleSpec): string {
       const names = Object.keys(environment);
       return `http ${digestOf(JSON.stringify([settings, names]))}`;
     }
+    case 'log-in':
+      return `log-in ${spec.protocol} ${digestOf(logInNames(spec))}`;
   }
 }
 

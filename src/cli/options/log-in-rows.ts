@@ -1,0 +1,39 @@
+/** Rows of `gryphon replay` about who logs in. */
+import { parseAccounts } from '../values/accounts.ts';
+import { CHANGES } from './module-rows.ts';
+import { value } from './option.ts';
+
+const ACCOUNTS = {
+  form: 'USER:SOURCE|@FILE',
+  parse: parseAccounts,
+  example: 'alice:env:DB_PASSWORD',
+};
+
+/** Protocols whose log-ins are done anew, by the keys of their options. */
+export const LOG_INS = {
+  redisUser: { protocol: 'redis', option: '--redis-user' },
+  smtpUser: { protocol: 'smtp', option: '--smtp-user' },
+  imapUser: { protocol: 'imap', option: '--imap-user' },
+  popUser: { protocol: 'pop3', option: '--pop-user' },
+  ftpUser: { protocol: 'ftp', option: '--ftp-user' },
+} as const;
+
+const row = (protocol: string, more?: string) =>
+  value(ACCOUNTS, {
+    group: CHANGES,
+    help: `Log in to ${protocol} as this user: alice:env:NAME, alice:@FILE, @accounts.csv`,
+    more: more ?? `as \`--redis-user\`, for ${protocol}`,
+    only: 'network',
+  });
+
+/** Who logs in. */
+export const LOG_IN_ROWS = {
+  redisUser: row(
+    'Redis',
+    'log in to Redis as this user: `alice:env:NAME` has the password from the environment, `alice:@FILE` from a file, `:env:NAME` keeps the recorded name, `@FILE.csv` is a table of accounts that clients take in turn ([log-ins](databases.md))',
+  ),
+  smtpUser: row('SMTP'),
+  imapUser: row('IMAP'),
+  popUser: row('POP3'),
+  ftpUser: row('FTP'),
+};
