@@ -207,7 +207,7 @@ export interface ReplayOptions extends CaptureOptions {
   /** `SIZE`: of an answer that is read at most so much is kept. Default: 64KiB. */
   readonly answerBytes?: OptionValue;
   /**
-   * `SIZE`: memory for requests while they are written anew and not acknowledged. Default: a
+   * `SIZE`: memory for requests that are written anew; users without room do not start. Default: a
    * quarter of what is free.
    */
   readonly rewriteMemory?: OptionValue;

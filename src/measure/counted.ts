@@ -177,6 +177,7 @@ export function userReport(plays: number, counters: Float64Array): UserReport {
         interrupted: counters[Counter.ABORTED_INTERRUPTED],
         module: counters[Counter.ABORTED_MODULE],
         rewriteMemory: counters[Counter.ABORTED_REWRITE_MEMORY],
+        notStarted: counters[Counter.ABORTED_NOT_STARTED],
       },
     },
   };

@@ -123,11 +123,14 @@ export const Counter = {
   // Answers that were handed to modules, and those of them that were not whole.
   ANSWERS_READ: 83,
   ANSWERS_READ_PART: 84,
-  // By a module, or since it has failed; since there was no room for what was written.
+  // By a module, or since it has failed; since what was written is longer than anybody had reckoned
+  // with, and no room was left for it.
   ABORTED_MODULE: 85,
   ABORTED_REWRITE_MEMORY: 86,
   // Frames that the kernel would not take since the interface was down or gone.
   UNSENT_INTERFACE_DOWN: 87,
+  // Before its connection was opened, since there was no room for what it may have to say.
+  ABORTED_NOT_STARTED: 88,
 } as const;
 export type Counter = (typeof Counter)[keyof typeof Counter];
 
@@ -145,7 +148,7 @@ export const unsentFrames = (counters: Float64Array): number =>
   UNSENT.reduce((sum, counter) => sum + counters[counter], 0);
 
 /** How many counters a thread's row has. */
-export const COUNTERS = 88;
+export const COUNTERS = 89;
 
 /** Zeroed counters of one thread, in memory that other threads may read. */
 export const createCounters = (): Float64Array<SharedArrayBuffer> =>

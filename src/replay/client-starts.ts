@@ -27,6 +27,8 @@ export const CLIENT_ROW_BYTES = 8;
 
 /** `leftNs` of a row whose connection has a time to start at. */
 const TO_START = -1;
+/** `leftNs` of a row for which there was no room: it ends when its timer is due. */
+const NO_ROOM = -2;
 
 /** Starts clients, and their connections when those before them have been left. */
 export class ClientStarts extends Starts {
@@ -54,6 +56,8 @@ export class ClientStarts extends Starts {
   readonly #iteration: Uint16Array;
   /** The counter of how the first connection ended that was not completed, or 0. */
   readonly #failure: Uint8Array;
+  /** Clients of which a connection found no room: they do not play again. */
+  readonly #roomless = new Set<number>();
   readonly #onClientEnd: ((client: number) => void) | undefined;
   /** Clients that are started and have not ended. */
   #liveClients = 0;
@@ -122,6 +126,11 @@ export class ClientStarts extends Starts {
   }
 
   onDue(row: number, nowNs: number): void {
+    if (this.#leftNs[row] === NO_ROOM) {
+      this.#leftNs[row] = NEVER_NS;
+      this.onEnded(row, Counter.ABORTED, nowNs);
+      return;
+    }
     if (this.#leftNs[row] !== TO_START || this.isStopped) return;
     this.#startRow(row, this.#rows.clientOf(row), nowNs);
   }
@@ -186,7 +195,7 @@ export class ClientStarts extends Starts {
     while (this.#known[client] < count) {
       const index = leaveOrder[first + this.#known[client]];
       const leftNs = this.#leftNs[firstRow + index];
-      if (leftNs === NEVER_NS || leftNs === TO_START) return false;
+      if (leftNs === NEVER_NS || leftNs === TO_START || leftNs === NO_ROOM) return false;
       const baseNs = pace === Pace.NONE ? leftNs : leftNs - leaveNs[first + index] / accel;
       const isFirst = this.#known[client] === 0;
       if (isFirst || baseNs > this.#baseNs[client]) this.#baseNs[client] = baseNs;
@@ -201,7 +210,11 @@ export class ClientStarts extends Starts {
     this.#leftNs[row] = NEVER_NS;
     this.#open[client]++;
     this.#connections.connect(row, client, this.#iteration[client]);
-    this.start(row, session, this.#plays.intendedNs[row], nowNs);
+    if (this.start(row, session, this.#plays.intendedNs[row], nowNs)) return;
+    this.#roomless.add(client);
+    this.#leftNs[row] = NO_ROOM;
+    this.live++;
+    this.#timers.wake(row, nowNs);
   }
 
   /** A client has ended: by its first failure; it plays again where iterations are left. */
@@ -213,6 +226,7 @@ export class ClientStarts extends Starts {
     this.#onClientEnd?.(client);
     this.#liveClients--;
     this.#timed[client] = 0;
+    if (this.#roomless.has(client)) return;
     const next = this.#iteration[client] + 1;
     if (next >= this.#plan.iterations || this.isStopped) return;
     if (nowNs > this.#plan.stopStartingNs) return;

@@ -27,7 +27,7 @@ export const Written = {
   SKIP: 2,
   /** The module has failed; the user ends. */
   FAILED: 3,
-  /** The memory for what is written is used up; the user ends. */
+  /** It is longer than anybody had reckoned with, and what is left of the memory is used up. */
   NO_ROOM: 4,
 } as const;
 export type Written = (typeof Written)[keyof typeof Written];
@@ -51,6 +51,9 @@ export interface Engagement {
   leftOut: number;
   /** Whether the module has failed here. */
   hasFailed: boolean;
+  /** What it has written, while there is no room for it; and when that was due, NaN while there is. */
+  unplaced: Uint8Array | null;
+  roomlessSinceNs: number;
 }
 
 /** What a module says in a dialogue, after it was looked at. */
@@ -165,7 +168,10 @@ export class ModuleHost {
     const { states } = client;
     if (!(place in states)) states[place] = module.client(client.info);
     const connection = module.connection(states[place], plan);
-    return { planned, connection, client, waitsSinceNs: Number.NaN, leftOut: 0, hasFailed: false };
+    return {
+      ...{ planned, connection, client, waitsSinceNs: Number.NaN, leftOut: 0 },
+      ...{ hasFailed: false, unplaced: null, roomlessSinceNs: Number.NaN },
+    };
   }
 
   #plannedOf(session: number): PlannedSession {
@@ -189,6 +195,7 @@ export class ModuleHost {
     const draft = this.#draft;
     const session = this.#plays.session[user];
     const recorded = this.#recordedOf(session, message);
+    if (engaged.unplaced !== null) return this.#placeLate(user, message, engaged, recorded.length);
     draft.begin(recorded, isLate);
     let outcome: RewriteOutcome | undefined;
     try {
@@ -198,7 +205,7 @@ export class ModuleHost {
     }
     switch (outcome) {
       case RewriteOutcome.READY:
-        return this.#keep(user, message, recorded.length);
+        return this.#keep(user, message, engaged, recorded.length);
       case RewriteOutcome.SKIP:
         return this.#leaveOut(user, message, recorded.length);
       case RewriteOutcome.WAIT:
@@ -212,10 +219,23 @@ export class ModuleHost {
     }
   }
 
-  #keep(user: number, message: number, recordedBytes: number): Written {
+  /** What was written when there was no room for it: modules are asked for a message once. */
+  #placeLate(user: number, message: number, engaged: Engagement, recordedBytes: number): Written {
+    const { unplaced } = engaged;
+    if (unplaced === null) return Written.NO_ROOM;
+    this.#draft.begin(NOTHING, false);
+    this.#draft.put(unplaced);
+    engaged.unplaced = null;
+    return this.#keep(user, message, engaged, recordedBytes);
+  }
+
+  #keep(user: number, message: number, engaged: Engagement, recordedBytes: number): Written {
     const { octets, bytes } = this.#draft;
     if (bytes === 0) return this.#leaveOut(user, message, recordedBytes);
-    if (!this.#stream.write(user, message, octets, bytes)) return Written.NO_ROOM;
+    if (!this.#stream.write(user, message, octets, bytes)) {
+      engaged.unplaced = octets.slice(0, bytes);
+      return Written.NO_ROOM;
+    }
     this.#counters[Counter.MESSAGES_REWRITTEN]++;
     this.#counters[Counter.OCTETS_PLANNED] += bytes - recordedBytes;
     return Written.READY;
@@ -273,6 +293,14 @@ export class ModuleHost {
     if (engaged !== null) this.#failed(engaged, reason);
   }
 
+  /** What is to be said in a dialogue has no room, and cannot wait. */
+  runOutOfRoom(user: number, nowNs: number): void {
+    const engaged = this.#engage(user);
+    if (engaged === null) return;
+    engaged.hasFailed = true;
+    engaged.roomlessSinceNs = nowNs;
+  }
+
   #failed(engaged: Engagement, reason: string): Written {
     engaged.hasFailed = true;
     this.#note(engaged.planned.module, reason);
@@ -299,6 +327,8 @@ export class ModuleHost {
     return octets;
   }
 }
+
+const NOTHING = new Uint8Array(0);
 
 /** What a module has returned from `dialogue`, or what is wrong with it. */
 function checkStep(step: unknown, bytes: number, messages: number): CheckedStep | string {

@@ -43,7 +43,7 @@ export function rewritingOf(
   const { columns } = rewriting;
   const arena = new MessageArena(modules.arena);
   const users = plays.session.length;
-  const stream = new RewrittenStream(users, recorded, scripts.client, columns.module, arena);
+  const stream = new RewrittenStream(users, recorded, scripts.client, columns, arena);
   const texts = new RecordedTexts(scripts, (offset, into) => capture.read(offset, into));
   surveyAll(modules.modules, columns.surveyed, texts);
   const host = new ModuleHost(columns, {

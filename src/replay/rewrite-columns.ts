@@ -8,7 +8,9 @@ import { ReplayError } from '../base/errors.ts';
 import type { ProtocolModule, RecordedSession, SessionPlan } from '../rewrite/module.ts';
 import type { Scripts } from '../session/script/scripts.ts';
 import type { ReadOctets } from '../session/script/stream-view.ts';
+import { roomBytes } from '../transport/room-bytes.ts';
 import { RecordedTexts } from './recorded-text.ts';
+import { ScriptSteps } from './script-steps.ts';
 import { rowOf } from './stage-columns.ts';
 
 /** What is done with a message; bits. */
@@ -28,6 +30,10 @@ export interface RewriteColumns {
   readonly module: Uint8Array;
   /** A row a session: 1 where its module talks to the server itself before the recording is taken up. */
   readonly dialogue: Uint8Array;
+  /** A row a session: recorded octets of its messages that are written anew, in the turn that has most. */
+  readonly turnBytes: Uint32Array;
+  /** A row a session: how many such messages one turn has at most. */
+  readonly turnMessages: Uint32Array;
   /** Rows of the sessions that modules were shown before the first plan, ascending. */
   readonly surveyed: Uint32Array;
   /** A row a stage (`rowOf`): bits of RewriteMark, of the stage and the message behind it. */
@@ -43,6 +49,8 @@ export interface RewriteFacts {
   readonly dialogues: number;
   /** Of one session's messages that are written anew: the octets that the longest has. */
   readonly longestBytes: number;
+  /** The most that is kept for a user, as far as is known beforehand. */
+  readonly roomBytes: number;
   /** Rows of sessions that cannot be played, by module and reason. */
   readonly refused: ReadonlyMap<string, readonly number[]>;
 }
@@ -125,6 +133,7 @@ export function planOf(
 
 class RewritePlanner {
   readonly #scripts: Scripts;
+  readonly #steps: ScriptSteps;
   readonly #modules: readonly ProtocolModule[];
   readonly #columns: RewriteColumns;
   readonly #sessions = new Map<string, number>();
@@ -133,9 +142,11 @@ class RewritePlanner {
   #stages = 0;
   #dialogues = 0;
   #longestBytes = 0;
+  #roomBytes = 0;
 
   constructor(scripts: Scripts, modules: readonly ProtocolModule[], surveyed: Uint32Array) {
     this.#scripts = scripts;
+    this.#steps = new ScriptSteps(scripts);
     this.#modules = modules;
     const { sessions } = scripts;
     const stages = rowOf(sessions, scripts.client.messageEnd.length);
@@ -143,6 +154,8 @@ class RewritePlanner {
       module: new Uint8Array(new SharedArrayBuffer(sessions)),
       dialogue: new Uint8Array(new SharedArrayBuffer(sessions)),
       marks: new Uint8Array(new SharedArrayBuffer(stages)),
+      turnBytes: new Uint32Array(new SharedArrayBuffer(4 * sessions)),
+      turnMessages: new Uint32Array(new SharedArrayBuffer(4 * sessions)),
       surveyed,
     };
   }
@@ -174,9 +187,33 @@ class RewritePlanner {
       const start = message === 0 ? 0 : messageEnd[first + message - 1];
       this.#longestBytes = Math.max(this.#longestBytes, messageEnd[first + message] - start);
     }
+    this.#measureTurns(row, plan.rewrites);
+    this.#roomBytes = Math.max(this.#roomBytes, roomBytes(this.#columns, row));
     for (const stage of plan.reads) marks[rowOf(row, first + stage)] |= RewriteMark.READ;
     this.#messages += plan.rewrites.length;
     this.#stages += plan.reads.length;
+  }
+
+  /** What may have to be kept at a time: what is written until the server has answered. */
+  #measureTurns(session: number, rewrites: readonly number[]): void {
+    const { turnBytes, turnMessages } = this.#columns;
+    const { firstMessage, messageEnd } = this.#scripts.client;
+    const first = firstMessage[session];
+    let bytes = 0;
+    let messages = 0;
+    let last = -1;
+    for (const message of rewrites) {
+      for (let each = last + 1; each <= message && messages > 0; each++) {
+        if (this.#steps.bytesOf(session, first + each) === 0) continue;
+        bytes = 0;
+        messages = 0;
+      }
+      last = message;
+      messages++;
+      bytes += messageEnd[first + message] - (message === 0 ? 0 : messageEnd[first + message - 1]);
+      turnBytes[session] = Math.max(turnBytes[session], bytes);
+      turnMessages[session] = Math.max(turnMessages[session], messages);
+    }
   }
 
   finish(): RewritePlan {
@@ -188,6 +225,7 @@ class RewritePlanner {
         stages: this.#stages,
         dialogues: this.#dialogues,
         longestBytes: this.#longestBytes,
+        roomBytes: this.#roomBytes,
         refused: this.#refused,
       },
     };

@@ -3,7 +3,7 @@
  * lets it wait for what is not known yet, leaves it out, or ends the user; and lets a module talk to the
  * server itself before the recording is taken up.
  */
-import { NEVER_NS } from '../base/time.ts';
+import { NEVER_NS, NS_PER_MS } from '../base/time.ts';
 import { Counter } from '../measure/counters.ts';
 import type { RewrittenStream } from '../transport/rewritten-stream.ts';
 import { TransportEvent } from '../transport/transport.ts';
@@ -13,6 +13,9 @@ import { PlayFlag } from './play-table.ts';
 import { Player, type PlayerParts } from './player.ts';
 import type { ReadAnswers } from './read-answers.ts';
 import type { ReplayPlan } from './replay-plan.ts';
+
+/** A message for which there is no room is tried again after so long. */
+const ROOM_RETRY_NS = 5 * NS_PER_MS;
 
 /** What a player of rewritten sessions is made of besides. */
 export interface RewritingParts extends PlayerParts {
@@ -39,10 +42,11 @@ export class RewritingPlayer extends Player {
 
   override onEvents(user: number, events: number, arrivedNs: number, nowNs: number): void {
     this.#nowNs = nowNs;
-    super.onEvents(user, events, arrivedNs, nowNs);
+    // Before anything is written: there is room again.
     if (events & TransportEvent.ACKED) {
       this.#parts.stream.release(user, this.#parts.transport.ackedBytes(user));
     }
+    super.onEvents(user, events, arrivedNs, nowNs);
     this.#endFailed(user, nowNs);
   }
 
@@ -54,24 +58,30 @@ export class RewritingPlayer extends Player {
 
   /** A module that fails when it is told of an answer ends the user as well. */
   #endFailed(user: number, nowNs: number): void {
-    if (this.#parts.host.engagementOf(user)?.hasFailed !== true) return;
-    this.#parts.fates.endByModule(user, Counter.ABORTED_MODULE, nowNs);
+    const { host, fates } = this.#parts;
+    const engaged = host.engagementOf(user);
+    if (engaged?.hasFailed !== true) return;
+    const isRoomless = !Number.isNaN(engaged.roomlessSinceNs);
+    const reason = isRoomless ? Counter.ABORTED_REWRITE_MEMORY : Counter.ABORTED_MODULE;
+    fates.endByModule(user, reason, nowNs);
   }
 
   // ---- messages ---------------------------------------------------------------------------
 
   protected override playMessage(user: number, nowNs: number): boolean {
-    const { plays, host, fates, bindTimeoutNs } = this.#parts;
+    const { plays, host, fates, counters, bindTimeoutNs } = this.#parts;
     const message = plays.nextStep[user];
     if (!host.isWritten(user, message)) return super.playMessage(user, nowNs);
     const engaged = host.engagementOf(user);
     const sinceNs = engaged?.waitsSinceNs ?? Number.NaN;
+    const roomlessSinceNs = engaged?.roomlessSinceNs ?? Number.NaN;
     const isLate = nowNs >= sinceNs + bindTimeoutNs;
     const written = host.write(user, message, isLate);
-    if (isLate) this.#parts.counters[Counter.MESSAGES_UNBOUND]++;
+    if (isLate && Number.isNaN(roomlessSinceNs)) counters[Counter.MESSAGES_UNBOUND]++;
     switch (written) {
       case Written.READY:
         if (engaged !== undefined) this.#stopWaiting(user, engaged);
+        this.#ownLag(user);
         super.playMessage(user, nowNs);
         this.#catchUp(user, nowNs - sinceNs);
         return true;
@@ -83,12 +93,12 @@ export class RewritingPlayer extends Player {
       case Written.WAIT:
         this.#wait(user, nowNs);
         return false;
-      default: {
-        const isFull = written === Written.NO_ROOM;
-        const reason = isFull ? Counter.ABORTED_REWRITE_MEMORY : Counter.ABORTED_MODULE;
-        fates.endByModule(user, reason, nowNs);
+      case Written.NO_ROOM:
+        this.#waitForRoom(user, nowNs);
         return false;
-      }
+      default:
+        fates.endByModule(user, Counter.ABORTED_MODULE, nowNs);
+        return false;
     }
   }
 
@@ -100,6 +110,26 @@ export class RewritingPlayer extends Player {
     const { plays, pacer } = this.#parts;
     if (Number.isNaN(waitedNs) || !pacer.isOpenLoop) return;
     if (plays.stepDueNs[user] !== NEVER_NS) plays.stepDueNs[user] -= waitedNs;
+  }
+
+  /** What others have written is acknowledged before long; as long as a value may be waited for, so may that. */
+  #waitForRoom(user: number, nowNs: number): void {
+    const { plays, host, fates, bindTimeoutNs } = this.#parts;
+    const engaged = host.engagementOf(user);
+    if (engaged === undefined) return;
+    if (Number.isNaN(engaged.roomlessSinceNs)) engaged.roomlessSinceNs = plays.stepDueNs[user];
+    if (nowNs >= engaged.roomlessSinceNs + bindTimeoutNs) {
+      fates.endByModule(user, Counter.ABORTED_REWRITE_MEMORY, nowNs);
+    } else plays.stepDueNs[user] = nowNs + ROOM_RETRY_NS;
+  }
+
+  /** Waiting for room is this generator's lag, unlike waiting for a value that the server has to tell. */
+  #ownLag(user: number): void {
+    const { plays, host } = this.#parts;
+    const engaged = host.engagementOf(user);
+    if (engaged === undefined || Number.isNaN(engaged.roomlessSinceNs)) return;
+    plays.stepDueNs[user] = engaged.roomlessSinceNs;
+    engaged.roomlessSinceNs = Number.NaN;
   }
 
   #wait(user: number, nowNs: number): void {
@@ -204,7 +234,7 @@ export class RewritingPlayer extends Player {
       counters[Counter.OCTETS_PLANNED] += octets.length;
       return true;
     }
-    host.failDialogue(user, 'no room is left for what is written (--rewrite-memory)');
+    host.runOutOfRoom(user, this.#nowNs);
     return false;
   }
 

@@ -188,24 +188,32 @@ export abstract class Starts {
   /** A row's timer is due, and nothing is played there. */
   abstract onDue(row: number, nowNs: number): void;
 
-  /** A row plays a session from now on. */
-  protected start(user: number, session: number, startNs: number, nowNs: number): void {
+  /**
+   * A row plays a session from now on.
+   * @returns false where there is no room for what it may have to say: that play is over, and counted
+   */
+  protected start(user: number, session: number, startNs: number, nowNs: number): boolean {
     const plays = this.#plays;
     const counters = this.#counters;
     const { scripts, targetOf, isSackLeftOut } = this.#plan;
     plays.session[user] = session;
     plays.nextStep[user] = this.#stages.first(session);
-    plays.flags[user] = PlayFlag.LIVE;
     plays.intendedNs[user] = startNs;
     plays.sentNs[user] = nowNs;
-    this.#stream.open(user, session);
+    const hasRoom = this.#stream.open(user, session);
+    counters[Counter.STARTED]++;
+    counters[Counter.EXCHANGES_PLANNED] += this.#stages.exchangesOf(session);
+    counters[Counter.OCTETS_PLANNED] += this.#stream.endOf(user);
+    if (!hasRoom) {
+      counters[Counter.ABORTED]++;
+      counters[Counter.ABORTED_NOT_STARTED]++;
+      return false;
+    }
+    plays.flags[user] = PlayFlag.LIVE;
     this.#answers.onStart(user);
     this.#pacer.onStart(user, startNs);
     this.#timers.onProgress(user, nowNs);
     this.live++;
-    counters[Counter.STARTED]++;
-    counters[Counter.EXCHANGES_PLANNED] += this.#stages.exchangesOf(session);
-    counters[Counter.OCTETS_PLANNED] += this.#stream.endOf(user);
     const lagNs = nowNs - startNs;
     if (lagNs > counters[Counter.START_LAG_NS_MAX]) counters[Counter.START_LAG_NS_MAX] = lagNs;
     this.#times.request(user);
@@ -213,5 +221,6 @@ export abstract class Starts {
     const mayOfferSack = isSackLeftOut?.[session] !== 1;
     this.#transport.open(user, targetOf[scripts.endpoint[session]], nowNs, mayOfferSack);
     this.#timers.arm(user, nowNs);
+    return true;
   }
 }

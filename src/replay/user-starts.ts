@@ -21,6 +21,7 @@ export class UserStarts extends Starts {
   }
 
   protected begin(user: number, startNs: number, nowNs: number): void {
+    // A user that finds no room does not play again either.
     this.start(user, playedBy(user, this.#plan, this.#connections), startNs, nowNs);
   }
 

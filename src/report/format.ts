@@ -52,7 +52,8 @@ const REASONS: ReadonlyMap<string, string> = new Map([
   ['closedEarly', 'closed early by the server'],
   ['interrupted', 'interrupted before the end'],
   ['module', 'by a module, or since it failed'],
-  ['rewriteMemory', 'no room for what was written (--rewrite-memory)'],
+  ['rewriteMemory', 'longer requests than there was room for (--rewrite-memory)'],
+  ['notStarted', 'not started, no room for their requests (--rewrite-memory)'],
 ]);
 
 /** Why users ended in a state, the most frequent reason first: `3 during an answer, 1 connecting …`. */

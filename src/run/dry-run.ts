@@ -12,6 +12,7 @@ import {
 import { AddressPool } from '../schedule/address-pool.ts';
 import { planArrivals } from '../schedule/arrivals.ts';
 import { ClientPlaces } from '../schedule/client-places.ts';
+import { reservableBytes } from '../transport/message-arena.ts';
 import { warnOfHints } from './plan/capture-hints.ts';
 import { describeWay, warnOfWay } from './plan/network-way.ts';
 import type { ReplayOptions, RunHost } from './plan/options.ts';
@@ -101,15 +102,18 @@ function planLines(plan: RunPlan, options: ReplayOptions): [string, string][] {
 function rewritingLines(plan: RunPlan, options: ReplayOptions): [string, string][] {
   const { rewrites } = plan;
   if (rewrites === undefined) return [];
-  const { sessions, messages, stages, dialogues, longestBytes } = rewrites;
+  const { sessions, messages, stages, dialogues, longestBytes, roomBytes } = rewrites;
   if (sessions.size === 0) return [['rewritten', 'nothing: no module wants any of the sessions']];
+  const arenaBytes = arenaBytesOf(plan, options, 1);
+  const rooms = Math.floor(reservableBytes(arenaBytes) / roomBytes);
   const names = [...sessions].map(([name, count]) => `${formatCount(count)} by ${name}`);
   const parts = [
     `sessions ${names.join(', ')}`,
     `${formatCount(messages)} requests written anew (up to ${formatBytes(longestBytes)})`,
     `${formatCount(stages)} answers read`,
     ...(dialogues > 0 ? [`${formatCount(dialogues)} begun by the module`] : []),
-    `up to ${formatBytes(arenaBytesOf(plan, options, 1))} of memory for them in a thread`,
+    `up to ${formatBytes(arenaBytes)} of memory for them in a thread` +
+      (roomBytes > 0 ? `, room for at least ${formatCount(rooms)} users at a time` : ''),
     `about ${formatBytes(REWRITING_BYTES_PER_USER)} more a user, and what the module keeps`,
   ];
   return [['rewritten', parts.join('; ')]];

@@ -7,8 +7,11 @@ import type { FrameBatch } from '../wire/frame-batch.ts';
 
 /** What users have to say, and how far they may by now. Offsets count from 0, the first octet. */
 export interface ClientStream {
-  /** The user begins to play a session: nothing of it may be sent yet. */
-  open(user: number, session: number): void;
+  /**
+   * The user begins to play a session: nothing of it may be sent yet.
+   * @returns whether there is room for what it may have to say; where there is none it must not begin
+   */
+  open(user: number, session: number): boolean;
   /** What the user says next, up to and with `message` (a row of the scripts), may be sent now. */
   advance(user: number, message: number): void;
   /** Stream offset up to which the user may send now. */

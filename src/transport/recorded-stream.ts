@@ -49,8 +49,9 @@ export class RecordedStream implements ClientStream {
     this.#segmentPlans.set(sendMss, segments);
   }
 
-  open(user: number): void {
+  open(user: number): boolean {
     this.#limit[user] = 0;
+    return true;
   }
 
   advance(user: number, message: number): void {

@@ -11,12 +11,12 @@ import type { ClientStream } from './client-stream.ts';
 import { type MessageArena, NO_PLACE } from './message-arena.ts';
 import type { ClientTexts } from './ports.ts';
 import type { RecordedStream } from './recorded-stream.ts';
+import { GROWTH_BYTES_MIN, type PlannedRewrites, roomBytes } from './room-bytes.ts';
 
 /** Of a piece that stands for no recorded message. */
 const NO_MESSAGE = -1;
 /** Those that are kept for later beyond so many are left to the garbage collector. */
 const PIECES_SPARE = 1024;
-
 /** What was written of a user's stream in one go. */
 interface Piece {
   /** The recorded message that it stands for. */
@@ -30,8 +30,20 @@ interface Piece {
   place: number;
 }
 
-/** A user's stream, where it differs from the recorded one. */
+/**
+ * A user's stream, where it differs from the recorded one. What it writes in a turn lies in a room of its
+ * own, which it has from its start on: so it never ends for want of one. When the next turn is written
+ * the last one is acknowledged, and the room is used again.
+ */
 class UserText {
+  readonly session: number;
+  /** Where the room lies; NO_PLACE where none is needed. */
+  readonly room: number;
+  readonly roomBytes: number;
+  /** How much of it is written, how many pieces lie there, and when a frame was last pointed at one. */
+  roomUsed = 0;
+  roomPieces = 0;
+  putAt = -1;
   limit = 0;
   /** The message that is sent next. */
   next: number;
@@ -42,8 +54,16 @@ class UserText {
   droppedEnd = 0;
   droppedMessage = NO_MESSAGE;
 
-  constructor(next: number) {
+  constructor(session: number, next: number, room: number, roomBytes: number) {
+    this.session = session;
     this.next = next;
+    this.room = room;
+    this.roomBytes = roomBytes;
+  }
+
+  /** Whether a piece lies in the room. */
+  isInRoom({ place }: Piece): boolean {
+    return place >= this.room && place < this.room + this.roomBytes && this.room !== NO_PLACE;
   }
 
   /** The last piece that begins at `offset` or before it. */
@@ -69,8 +89,9 @@ class UserText {
 export class RewrittenStream implements ClientStream, ClientTexts {
   readonly #recorded: RecordedStream;
   readonly #client: StreamColumns;
-  /** A row a session: not 0 where messages of it are written anew. */
-  readonly #isRewritten: Uint8Array;
+  readonly #planned: PlannedRewrites;
+  /** A row a session: by how many octets a message of it was longer than recorded. */
+  readonly #growth: Float64Array;
   readonly #arena: MessageArena;
   readonly #texts: (UserText | undefined)[];
   /** Pieces that nobody has any more, to be used again. */
@@ -80,21 +101,27 @@ export class RewrittenStream implements ClientStream, ClientTexts {
     users: number,
     recorded: RecordedStream,
     client: StreamColumns,
-    isRewritten: Uint8Array,
+    planned: PlannedRewrites,
     arena: MessageArena,
   ) {
     this.#recorded = recorded;
     this.#client = client;
-    this.#isRewritten = isRewritten;
+    this.#planned = planned;
+    this.#growth = new Float64Array(planned.module.length).fill(GROWTH_BYTES_MIN);
     this.#arena = arena;
     this.#texts = new Array<UserText | undefined>(users).fill(undefined);
   }
 
-  open(user: number, session: number): void {
+  open(user: number, session: number): boolean {
     this.forget(user);
     this.#recorded.open(user);
-    if (this.#isRewritten[session] === 0) return;
-    this.#texts[user] = new UserText(this.#client.firstMessage[session]);
+    if (!this.isRewritten(session)) return true;
+    const bytes = roomBytes(this.#planned, session, this.#growth[session]);
+    const room = bytes === 0 ? NO_PLACE : this.#arena.reserve(bytes);
+    if (bytes > 0 && room === NO_PLACE) return false;
+    const first = this.#client.firstMessage[session];
+    this.#texts[user] = new UserText(session, first, room, bytes);
+    return true;
   }
 
   // ---- what is written --------------------------------------------------------------------
@@ -129,7 +156,7 @@ export class RewrittenStream implements ClientStream, ClientTexts {
   }
 
   #add(text: UserText, message: number, octets: Uint8Array, bytes: number): boolean {
-    const place = bytes === 0 ? NO_PLACE : this.#arena.take(bytes);
+    const place = bytes === 0 ? NO_PLACE : this.#placeFor(text, message, bytes);
     if (bytes > 0) {
       if (place === NO_PLACE) return false;
       this.#arena.octets.set(octets.length === bytes ? octets : octets.subarray(0, bytes), place);
@@ -150,6 +177,28 @@ export class RewrittenStream implements ClientStream, ClientTexts {
     return true;
   }
 
+  /** Where so many octets are written: in the user's room, or elsewhere where that is not free. */
+  #placeFor(text: UserText, message: number, bytes: number): number {
+    const growth = this.#growth;
+    if (message !== NO_MESSAGE) {
+      const grown = bytes - this.#recordedBytes(text, message);
+      if (grown > growth[text.session]) growth[text.session] = grown;
+    }
+    // Frames that have not left yet may still lie in what is acknowledged.
+    if (text.roomPieces === 0 && text.putAt < this.#arena.settled) text.roomUsed = 0;
+    if (text.roomUsed + bytes > text.roomBytes) return this.#arena.take(bytes);
+    const place = text.room + text.roomUsed;
+    text.roomUsed += bytes;
+    text.roomPieces++;
+    return place;
+  }
+
+  #recordedBytes({ session }: UserText, message: number): number {
+    const { firstMessage, messageEnd } = this.#client;
+    const start = message === firstMessage[session] ? 0 : messageEnd[message - 1];
+    return messageEnd[message] - start;
+  }
+
   /** The first `ackedBytes` octets of the user's stream need not be sent again. */
   release(user: number, ackedBytes: number): void {
     const text = this.#texts[user];
@@ -158,7 +207,7 @@ export class RewrittenStream implements ClientStream, ClientTexts {
     while (pieces.length > 0 && pieces[0].end <= ackedBytes) {
       const dropped = pieces.shift();
       if (dropped === undefined) return;
-      this.#free(dropped);
+      this.#free(text, dropped);
       text.shift = dropped.shift;
       text.droppedEnd = dropped.end;
       text.droppedMessage = dropped.message;
@@ -170,13 +219,18 @@ export class RewrittenStream implements ClientStream, ClientTexts {
   forget(user: number): void {
     const text = this.#texts[user];
     if (text === undefined) return;
-    for (const piece of text.pieces) this.#free(piece);
+    for (const piece of text.pieces) this.#free(text, piece);
+    if (text.room !== NO_PLACE) this.#arena.free(text.room, text.roomBytes);
     if (this.#spare.length < PIECES_SPARE) this.#spare.push(...text.pieces);
     this.#texts[user] = undefined;
   }
 
-  #free(piece: Piece): void {
+  #free(text: UserText, piece: Piece): void {
     if (piece.place === NO_PLACE) return;
+    if (text.isInRoom(piece)) {
+      text.roomPieces--;
+      return;
+    }
     this.#arena.free(piece.place, piece.end - piece.start);
   }
 
@@ -239,6 +293,7 @@ export class RewrittenStream implements ClientStream, ClientTexts {
       const shift = piece?.shift ?? text.shift;
       return this.#recorded.put(user, offset - shift, bytes, mss, batch);
     }
+    text.putAt = this.#arena.settled;
     const place = piece.place + offset - piece.start;
     const first = batch.count * EXTENTS_PER_FRAME;
     batch.extentOffset[first] = ARENA_BASE + place;
@@ -261,7 +316,7 @@ export class RewrittenStream implements ClientStream, ClientTexts {
   }
 
   isRewritten(session: number): boolean {
-    return this.#isRewritten[session] !== 0;
+    return this.#planned.module[session] !== 0;
   }
 
   /** Where the message begins in the recorded stream. */

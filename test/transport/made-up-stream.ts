@@ -21,8 +21,9 @@ export class MadeUpStream implements ClientStream {
     this.#ends = ends;
   }
 
-  open(user: number): void {
+  open(user: number): boolean {
     this.#limit.set(user, 0);
+    return true;
   }
 
   advance(user: number, message: number): void {

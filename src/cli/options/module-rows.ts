@@ -36,7 +36,7 @@ export const MODULE_ROWS = {
   }),
   rewriteMemory: value(SIZE, {
     group: CHANGES,
-    help: 'Memory for requests while they are written anew and not acknowledged',
+    help: 'Memory for requests that are written anew; users without room do not start',
     otherwise: 'a quarter of what is free',
   }),
 };
