@@ -9,6 +9,8 @@
   const figure = (value) => (value === null || value === undefined ? '–' : grouped.format(value));
   const percentile = (x) => `${Number((100 - 100 / x).toPrecision(7))}%`;
 
+  const styleOf = ({ dash }) => (dash ? 'dashed' : 'solid');
+
   function axis(label, extra) {
     return {
       stroke: color('faint'),
@@ -33,6 +35,8 @@
     return {
       width,
       height: 280,
+      // The last mark of the percentiles is longer than others.
+      padding: [null, isSpectrum ? 32 : null, null, null],
       scales: {
         x: isSpectrum ? { time: false, distr: 3, log: 10 } : { time: false },
         y: { range: (_, __, max) => [0, max > 0 ? max * 1.08 : 1] },
@@ -57,12 +61,26 @@
         ...series,
       ],
       cursor: { drag: { x: !isSpectrum, y: false } },
+      legend: {
+        markers: {
+          width: 1.5,
+          fill: () => 'transparent',
+          dash: (plot, i) => styleOf(plot.series[i]),
+        },
+      },
+      hooks: {
+        setLegend: [
+          ({ legend: { idx }, root }) =>
+            root.parentElement?.classList.toggle('idle', idx === null || idx === undefined),
+        ],
+      },
     };
   }
 
   function draw(chart) {
     const place = document.querySelector(`#chart-${chart.id} .plot`);
     place.replaceChildren();
+    place.classList.add('idle');
     const data = [chart.x, ...chart.lines.map((line) => line.values)];
     const plot = new uPlot(options(chart, widthOf(place)), data, place);
     // The chart is one image to a screen reader; the table below it has its data.
@@ -77,6 +95,16 @@
     plots.splice(0, plots.length, ...charts.map(draw));
   }
 
+  /** On paper a chart takes the width that there is, which nobody knows before. */
+  function stretchAll() {
+    for (const { place } of plots) {
+      for (const part of place.querySelectorAll('.uplot, .u-wrap, canvas')) {
+        part.style.width = '100%';
+        part.style.height = 'auto';
+      }
+    }
+  }
+
   drawAll();
   document.body.dataset.charts = String(plots.length);
 
@@ -89,7 +117,9 @@
       const text = row.cells[column].textContent;
       return column === 0 ? text : Number(text.replaceAll(',', '').replace(/^-$/, '-1'));
     };
+    const isRest = (row) => (row.querySelector('.rest') === null ? 0 : 1);
     const rows = [...body.rows].sort((a, b) => {
+      if (isRest(a) !== isRest(b)) return isRest(a) - isRest(b);
       const [x, y] = [keyOf(a), keyOf(b)];
       return (x < y ? -1 : x > y ? 1 : 0) * (isUp ? 1 : -1);
     });
@@ -123,6 +153,8 @@
   addEventListener('beforeprint', () => {
     printed = true;
     drawAll();
+    // uPlot sizes what it draws in a microtask, too.
+    queueMicrotask(stretchAll);
   });
   addEventListener('afterprint', () => {
     printed = false;

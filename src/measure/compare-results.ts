@@ -121,14 +121,32 @@ function notesOf(all: readonly NamedResult[], force: boolean): string[] {
     }
   }
   const starts = all.map(({ result }) => `${result.startedAt} ${result.command.join(' ')}`);
-  for (const [i, { source, result }] of all.entries()) {
-    const irregularity = irregularityOf(result);
-    if (irregularity !== null) notes.push(`${source} ${irregularity}`);
+  for (const [irregularity, sources] of irregularitiesOf(all)) {
+    notes.push(`${listText(sources)} ${irregularity}`);
+  }
+  for (const [i, { source }] of all.entries()) {
     const twin = starts.indexOf(starts[i]);
     if (twin < i) notes.push(`${all[twin].source} and ${source} are the same run`);
   }
   return notes;
 }
+
+/** What is the matter with some of the runs, and with which. */
+function irregularitiesOf(all: readonly NamedResult[]): ReadonlyMap<string, readonly string[]> {
+  const found = new Map<string, string[]>();
+  for (const { source, result } of all) {
+    const irregularity = irregularityOf(result);
+    if (irregularity === null) continue;
+    found.set(irregularity, [...(found.get(irregularity) ?? []), source]);
+  }
+  return found;
+}
+
+/** `a`, or `each of a, b and c`. */
+const listText = (names: readonly string[]): string =>
+  names.length === 1
+    ? names[0]
+    : `each of ${names.slice(0, -1).join(', ')} and ${names[names.length - 1]}`;
 
 function figuresOf(base: readonly Measured[], next: readonly Measured[]): ComparedFigure[] {
   const whole = FIGURES.map(

@@ -8,6 +8,9 @@
  */
 import { createHistograms, LatencyRecorder, LatencyTable } from './histograms.ts';
 
+/** The class of all requests that have none of their own. */
+export const OTHER_CLASS = 'other';
+
 /** What is counted of each class. */
 export const ClassCount = { SENT: 0, MISMATCHED: 1 } as const;
 export type ClassCount = (typeof ClassCount)[keyof typeof ClassCount];

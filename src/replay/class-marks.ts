@@ -1,8 +1,9 @@
 /**
  * Finds out of which class each request of the sessions is, before anybody plays them: those that are
- * the most have a class each, all others are `other`.
+ * the most have a class each, all others are `other` (class 0, and the name number 0).
  */
 import { Uint32Column } from '../base/columns.ts';
+import { OTHER_CLASS } from '../measure/request-classes.ts';
 import { NAMED_BYTES, requestName } from '../protocol/request-name.ts';
 import type { StreamView } from '../session/script/stream-view.ts';
 import type { ExchangeColumns } from './exchange-columns.ts';
@@ -11,8 +12,6 @@ import type { ExchangeColumns } from './exchange-columns.ts';
 const CLASSES_MAX = 200;
 /** So many names are counted, so that a path which never repeats does not fill the memory. */
 const NAMES_MAX = 100_000;
-/** Class 0, and the name number 0. */
-const OTHER = 'other';
 
 /** Names requests, exchange by exchange. */
 export class ClassMarks {
@@ -64,7 +63,7 @@ export class ClassMarks {
     for (const [i, { number }] of kept.entries()) classOf[number] = i + 1;
     const requestClass = new Uint8Array(new SharedArrayBuffer(this.#names.count));
     for (const [i, number] of this.#names.toShared().entries()) requestClass[i] = classOf[number];
-    const classNames = kept.length === 0 ? [] : [OTHER, ...kept.map(({ name }) => name)];
+    const classNames = kept.length === 0 ? [] : [OTHER_CLASS, ...kept.map(({ name }) => name)];
     return { requestClass, classNames };
   }
 }

@@ -36,6 +36,13 @@ const PACES: ReadonlyMap<string, string> = new Map([
   ['none', 'none (as answers come)'],
 ]);
 
+/** The first of so many files; a day of rotated ones is hundreds. */
+export function filesText(files: readonly string[], shown: number): string {
+  if (files.length <= shown) return files.join(', ');
+  const more = formatCount(files.length - shown + 1);
+  return `${files.slice(0, shown - 1).join(', ')} and ${more} more`;
+}
+
 /** The pace, and what kind of load it makes. */
 export const paceText = (pace: string): string => PACES.get(pace) ?? pace;
 

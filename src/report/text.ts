@@ -12,6 +12,7 @@ import { classesText, classLines } from './class-figures.ts';
 import { differenceTexts } from './difference-figures.ts';
 import { EXPLANATIONS } from './explanations.ts';
 import {
+  filesText,
   nonZero,
   outcomeText,
   paceText,
@@ -118,7 +119,11 @@ function whatBlock(result: RunResult, width: number): string[] {
   const { capture, plan } = result;
   const iterations = iterationsText(plan);
   return [
-    ...row('capture', `${filesText(capture.files)}: ${sessionsText(capture.sessions)}`, width),
+    ...row(
+      'capture',
+      `${filesText(capture.files, FILES_SHOWN)}: ${sessionsText(capture.sessions)}`,
+      width,
+    ),
     ...row(
       'played',
       `by ${formatCount(plan.users)} users${iterations} from ${plan.clients} to ` +
@@ -144,12 +149,6 @@ function iterationsText({ iterations, untilSeconds }: RunResult['plan']): string
     return `, again and again until ${formatDuration(untilSeconds * NS_PER_SECOND)},`;
   }
   return iterations === 1 ? '' : `, ${formatCount(iterations)} times each`;
-}
-
-function filesText(files: readonly string[]): string {
-  if (files.length <= FILES_SHOWN) return files.join(', ');
-  const more = formatCount(files.length - FILES_SHOWN + 1);
-  return `${files.slice(0, FILES_SHOWN - 1).join(', ')} and ${more} more`;
 }
 
 function sessionsText({ total, replayable, skipped }: RunResult['capture']['sessions']): string {

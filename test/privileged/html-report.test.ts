@@ -1,17 +1,26 @@
-/** The HTML report in a browser: Debian's Chromium, driven by playwright-core. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+/** The HTML report and the comparison page in a browser: Debian's Chromium, driven by playwright-core. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { type Browser, chromium, type Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { Comparison } from '../../src/measure/compare-results.ts';
 import type { RunResult } from '../../src/measure/result.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { findTool, must } from '../helpers/process.ts';
 
+const MS_OF_UNIT: Readonly<Record<string, number>> = { ns: 1e-6, µs: 1e-3, ms: 1, s: 1e3 };
+
+/** `12.5 ms` as milliseconds. */
+function msOf(text: string): number {
+  const [number = '', unit = ''] = text.split(' ');
+  return Number(number) * (MS_OF_UNIT[unit] ?? Number.NaN);
+}
+
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-describe.runIf(canRun('the HTML report in a browser', ['chromium']))('the HTML report', () => {
+describe.runIf(canRun('the HTML report in a browser', ['chromium']))('an HTML page', () => {
   let folder: string;
   let browser: Browser;
   let result: RunResult;
@@ -25,7 +34,23 @@ describe.runIf(canRun('the HTML report in a browser', ['chromium']))('the HTML r
       ['node', 'bin/gryphon.js', 'replay', ...load, ...threshold, '--out', folder, '--quiet'],
       { cwd: ROOT },
     );
-    result = JSON.parse(readFileSync(join(folder, 'result.json'), 'utf8')) as RunResult;
+    result = read('result.json') as RunResult;
+    // The same result on both sides, of runs that began at different times: enough of them to know noise.
+    const [bases, news] = ['base', 'new'].map((side, i) =>
+      [0, 1, 2, 3].map((run) => {
+        const startedAt = new Date(Date.parse(result.startedAt) + 1_000 * (4 * i + run));
+        const file = join(folder, `${side}-${run}.json`);
+        writeFileSync(file, JSON.stringify({ ...result, startedAt: startedAt.toISOString() }));
+        return file;
+      }),
+    );
+    const files = ['--base', bases.join(), ...news];
+    const pages = ['--html', join(folder, 'comparison.html')];
+    const document = ['--json', join(folder, 'comparison.json')];
+    const limit = ['--threshold', 'response:p(50)<+10%'];
+    await must(['node', 'bin/gryphon.js', 'compare', ...files, ...limit, ...pages, ...document], {
+      cwd: ROOT,
+    });
     browser = await chromium.launch({
       executablePath: findTool('chromium') ?? '',
       // Chromium refuses its sandbox to root.
@@ -38,13 +63,25 @@ describe.runIf(canRun('the HTML report in a browser', ['chromium']))('the HTML r
     rmSync(folder, { recursive: true, force: true });
   });
 
+  afterEach(async () => {
+    for (const context of browser.contexts()) await context.close();
+  });
+
+  type PageFile = 'report.html' | 'comparison.html';
+
   interface Opened {
     readonly page: Page;
     /** What went wrong, or was asked of the network. */
     readonly faults: readonly string[];
   }
 
-  async function open(width: number, colorScheme: 'light' | 'dark' = 'light'): Promise<Opened> {
+  const read = (name: string): unknown => JSON.parse(readFileSync(join(folder, name), 'utf8'));
+
+  async function open(
+    width: number,
+    colorScheme: 'light' | 'dark' = 'light',
+    file: PageFile = 'report.html',
+  ): Promise<Opened> {
     const page = await browser.newPage({ viewport: { width, height: 900 }, colorScheme });
     const faults: string[] = [];
     page.on('console', (message) => faults.push(`console: ${message.text()}`));
@@ -52,7 +89,7 @@ describe.runIf(canRun('the HTML report in a browser', ['chromium']))('the HTML r
     page.on('request', (request) => {
       if (!/^(?:file|data):/.test(request.url())) faults.push(`asks for ${request.url()}`);
     });
-    await page.goto(pathToFileURL(join(folder, 'report.html')).href);
+    await page.goto(pathToFileURL(join(folder, file)).href);
     await page.waitForSelector('body[data-charts]');
     return { page, faults };
   }
@@ -70,19 +107,20 @@ describe.runIf(canRun('the HTML report in a browser', ['chromium']))('the HTML r
       return data.filter((value, i) => i % 4 === 3 && value !== 0).length;
     })`);
 
-  test.each(['light', 'dark'] as const)(
-    'draws every chart, in %s, without a fault',
-    async (scheme) => {
-      const { page, faults } = await open(1280, scheme);
-      expect(await idsOf(page, 'figure')).toEqual([
-        'chart-latency',
-        'chart-rates',
-        'chart-users',
-        'chart-ended',
-        'chart-spectrum',
-      ]);
+  const CHARTS = {
+    'report.html': ['chart-latency', 'chart-rates', 'chart-users', 'chart-ended', 'chart-spectrum'],
+    'comparison.html': ['chart-spectrum'],
+  } as const;
+
+  const PAGES: readonly PageFile[] = ['report.html', 'comparison.html'];
+
+  test.each(PAGES.flatMap((file) => [[file, 'light'] as const, [file, 'dark'] as const]))(
+    '%s draws every chart, in %s, without a fault',
+    async (file, scheme) => {
+      const { page, faults } = await open(1280, scheme, file);
+      expect(await idsOf(page, 'figure')).toEqual(CHARTS[file]);
       const pixels = await drawn(page);
-      expect(pixels).toHaveLength(5);
+      expect(pixels).toHaveLength(CHARTS[file].length);
       for (const count of pixels) expect(count).toBeGreaterThan(1000);
       expect(faults).toEqual([]);
     },
@@ -111,14 +149,49 @@ describe.runIf(canRun('the HTML report in a browser', ['chromium']))('the HTML r
     );
   });
 
-  test.each([320, 390, 1280])('does not scroll sideways on %i pixels', async (width) => {
-    const { page, faults } = await open(width);
-    const overflow = await page.evaluate<number>(
-      'document.documentElement.scrollWidth - window.innerWidth',
-    );
-    expect(overflow).toBeLessThanOrEqual(0);
+  test('says the numbers of the comparison', async () => {
+    const { page, faults } = await open(1280, 'light', 'comparison.html');
+    const { figures, thresholds } = read('comparison.json') as Comparison;
+    const rows = page.locator('table', { hasText: 'Medians of each side' }).locator('tbody tr');
+    expect(await rows.locator('th').allTextContents()).toEqual(figures.map(({ name }) => name));
+    for (const [i, { name, base, next, unit }] of figures.entries()) {
+      if (unit !== 'ms') continue;
+      const [left = '', right = ''] = await rows.nth(i).locator('td').allTextContents();
+      // Three digits are shown.
+      for (const [text, value] of [
+        [left, base],
+        [right, next],
+      ] as const) {
+        expect(Math.abs(msOf(text) - (value ?? Number.NaN)), name).toBeLessThanOrEqual(
+          (value ?? 0) * 0.005,
+        );
+      }
+    }
+    const held = page.locator('table', { hasText: 'Thresholds' }).locator('tbody .good');
+    expect(await held.count()).toBe(thresholds.length);
+    const head = await page.locator('header dl').textContent();
+    for (const said of [
+      ...result.capture.files,
+      result.plan.target,
+      '2,000 users',
+      'gryphon replay',
+    ]) {
+      expect(head).toContain(said);
+    }
     expect(faults).toEqual([]);
   });
+
+  test.each(PAGES.flatMap((file) => [320, 390, 1280].map((width) => [file, width] as const)))(
+    '%s does not scroll sideways on %i pixels',
+    async (file, width) => {
+      const { page, faults } = await open(width, 'light', file);
+      const overflow = await page.evaluate<number>(
+        'document.documentElement.scrollWidth - window.innerWidth',
+      );
+      expect(overflow).toBeLessThanOrEqual(0);
+      expect(faults).toEqual([]);
+    },
+  );
 
   test('can be used by keyboard: the first stop leads to the figures', async () => {
     const { page } = await open(1280);
@@ -132,10 +205,17 @@ describe.runIf(canRun('the HTML report in a browser', ['chromium']))('the HTML r
     expect(unnamed).toEqual([]);
   });
 
-  test('is drawn again for paper, in ink on white', async () => {
-    const { page, faults } = await open(1280, 'dark');
+  test.each(PAGES)('%s is drawn again for paper, in ink on white', async (file) => {
+    const { page, faults } = await open(1280, 'dark', file);
     await page.emulateMedia({ media: 'print' });
     await page.evaluate("window.dispatchEvent(new Event('beforeprint'))");
+    // A browser lays the page out for paper after that: A4 without its margins.
+    await page.setViewportSize({ width: 703, height: 1_000 });
+    const beyond = await page.evaluate<string[]>(`
+      [...document.querySelectorAll('canvas, table')]
+        .filter((part) => part.getBoundingClientRect().right > innerWidth)
+        .map((part) => part.closest('[id]').id)`);
+    expect(beyond).toEqual([]);
     const colors = await page.evaluate(`(() => {
       const { backgroundColor, color } = getComputedStyle(document.body);
       return { backgroundColor, color };

@@ -105,6 +105,10 @@ describe('a comparison is refused', () => {
     expect(comparison([run], [run]).notes).toEqual(['b1.json and n1.json are the same run']);
     const broken = { ...around(10, 1), interrupted: true };
     expect(comparison([run], [broken]).notes).toEqual(['n1.json was interrupted']);
+    const others = [around(10, 2), around(10, 3)].map((each) => ({ ...each, interrupted: true }));
+    expect(comparison([run, others[0]], [broken, others[1]]).notes).toEqual([
+      'each of b2.json, n1.json and n2.json was interrupted',
+    ]);
   });
 });
 

@@ -124,6 +124,19 @@ describe('the page', () => {
     expect(page).toContain('users start as recorded ÷ 10, over 9.90 s');
   });
 
+  test('lists all other requests behind the classes, whatever time they took', () => {
+    const known = { sent: 1, answered: 1, mismatched: 0, histogram: '' };
+    const { response } = result.latency;
+    const classes = ['other', 'GET /', 'GET /slow'].map((name, i) => ({
+      ...known,
+      name,
+      response: { ...response, mean: [100, 1, 10][i] },
+    }));
+    const page = htmlReport({ ...result, classes }, ASSETS);
+    const names = [...page.matchAll(/<th scope="row">(GET [^<]*|other)/g)].map(([, name]) => name);
+    expect(names).toEqual(['GET /slow', 'GET /', 'other']);
+  });
+
   test('does not become something else by what it is told', () => {
     const evil = `</title><script>alert('x')</script>`;
     const page = htmlReport(

@@ -113,7 +113,12 @@ const workChart = (intervals: readonly TimelineRow[]): Chart => ({
   unit: 'users',
   lines: [
     { name: 'live', color: 'first', values: intervals.map(({ live }) => live) },
-    { name: 'connected', color: 'second', values: intervals.map((row) => row.established) },
+    {
+      name: 'connected',
+      color: 'second',
+      values: intervals.map((row) => row.established),
+      isDashed: true,
+    },
   ],
 });
 

@@ -1,5 +1,5 @@
 /** A comparison as one HTML file, built as the report of a run is. */
-
+import { formatCount, formatNumber } from '../../base/units.ts';
 import type { Comparison } from '../../measure/compare-results.ts';
 import { decodeHistogram } from '../../measure/histogram-codec.ts';
 import { Latency, LatencyTable, type SparseCounts } from '../../measure/histograms.ts';
@@ -12,16 +12,14 @@ import {
   sideRows,
   tooFewNote,
 } from '../comparison-words.ts';
-import { outcomeText } from '../format.ts';
+import { paceText } from '../format.ts';
 import { spectrumOf } from './chart-data.ts';
+import { captureFact, commandFact, headCard, thresholdTable, timeMarkup } from './head-card.ts';
 import { html, type Markup, table } from './markup.ts';
 import { chartFigures, type HtmlAssets, htmlPage } from './page.ts';
 
-const LEVELS = {
-  good: { mark: '✓', word: 'Compared' },
-  mixed: { mark: '!', word: 'Look at it' },
-  bad: { mark: '✗', word: 'Failed' },
-} as const;
+/** The verdict, in a word or two. */
+const WORDS = { good: 'Compared', mixed: 'Look at it', bad: 'Failed' } as const;
 
 /**
  * The whole page (UTF-8).
@@ -47,48 +45,68 @@ export function comparisonPage(
   const { headline } = comparisonVerdict(comparison);
   const main = html`<section id="figures" aria-labelledby="figures-title" tabindex="-1">
 <h2 id="figures-title">Figures</h2>
-${thresholdTable(comparison)}
-${table('Medians of each side', COMPARISON_HEAD, changeCells(comparison))}
+${thresholdTable(comparison.thresholds)}
+${table('Medians of each side', HEAD, changeCells(comparison))}
 <p class="note">${tooFewNote(comparison) ?? NOISE_NOTE}.</p>
 </section>
 <section aria-labelledby="charts-title"><h2 id="charts-title">Charts</h2>
 ${chartFigures(charts)}
 </section>`;
-  return htmlPage({ headline, header: header(comparison), main, charts, version }, assets);
-}
-
-function header(comparison: Comparison): Markup {
-  const { level, headline } = comparisonVerdict(comparison);
-  const { mark, word } = LEVELS[level];
-  const { notes } = comparison;
-  return html`<header class="${level}">
-<p class="verdict"><span class="mark" aria-hidden="true">${mark}</span> <span class="word">${word}</span></p>
-<h1>${headline}</h1>
-<dl>${sideRows(comparison).map(([name, text]) => html`<dt>${name}</dt><dd>${text}</dd>`)}</dl>
-${notes.length === 0 ? [] : html`<ul class="warnings" aria-label="Notes">${notes.map((note) => html`<li>${note}</li>`)}</ul>`}
-</header>`;
-}
-
-function thresholdTable({ thresholds }: Comparison): Markup | readonly [] {
-  if (thresholds.length === 0) return [];
-  return table(
-    'Thresholds',
-    ['threshold', 'held', 'found'],
-    thresholds.map((outcome) => [
-      html`<code>${outcome.expression}</code>`,
-      html`<span class="${outcome.ok ? 'good' : 'bad'}">${outcome.ok ? '✓ held' : '✗ did not hold'}</span>`,
-      outcomeText(outcome),
-    ]),
+  return htmlPage(
+    { headline, header: header(comparison, base, next), main, charts, version },
+    assets,
   );
+}
+
+function header(
+  comparison: Comparison,
+  base: readonly RunResult[],
+  next: readonly RunResult[],
+): Markup {
+  const { level, headline } = comparisonVerdict(comparison);
+  const all = [...base, ...next];
+  const starts = all.map(({ startedAt }) => startedAt).sort();
+  const last = starts.length - 1;
+  const [{ capture, plan }] = all;
+  const sides = sideRows(comparison).map(
+    ([name, text]) => [name === 'base' ? 'Base' : 'New', text] as const,
+  );
+  return headCard({
+    level,
+    word: WORDS[level],
+    headline,
+    caveat: null,
+    facts: [
+      ...sides,
+      captureFact(capture.files),
+      [
+        'Load',
+        `${formatCount(plan.users)} users, pace ${paceText(plan.pace)}, accel ${formatNumber(plan.accel)}; ${plan.arrivals}`,
+      ],
+      [
+        'Started',
+        starts[0] === starts[last]
+          ? timeMarkup(starts[0])
+          : html`from ${timeMarkup(starts[0])} to ${timeMarkup(starts[last])}`,
+      ],
+      commandFact((next.at(0) ?? all[0]).command),
+    ],
+    notes: comparison.notes,
+    notesName: 'Notes',
+  });
 }
 
 const COLORS = { better: 'good', worse: 'bad', noise: 'note', unknown: 'note' } as const;
 
-/** The rows, with the last cell in its colour. */
+/** What is known of a change stands before the noise band: on a phone that is out of sight. */
+const HEAD = [...COMPARISON_HEAD.slice(0, -2), 'known', ...COMPARISON_HEAD.slice(-2, -1)];
+
+/** The rows in that order, with what is known in its colour. */
 const changeCells = (comparison: Comparison) =>
   comparisonRows(comparison).map((cells, i) => [
-    ...cells.slice(0, -1),
+    ...cells.slice(0, -2),
     html`<span class="${COLORS[comparison.figures[i].change]}">${cells.at(-1) ?? ''}</span>`,
+    ...cells.slice(-2, -1),
   ]);
 
 function responsesOf(runs: readonly RunResult[]): SparseCounts {

@@ -14,7 +14,6 @@ import { EXPLANATIONS } from '../explanations.ts';
 import {
   formatMs,
   nonZero,
-  outcomeText,
   paceText,
   reasonsText,
   shareText,
@@ -23,59 +22,38 @@ import {
 } from '../format.ts';
 import { latencyTable } from '../latency-figures.ts';
 import { verdictOf } from '../verdict.ts';
-import { html, type Markup, table } from './markup.ts';
+import { captureFact, commandFact, headCard, thresholdTable, timeMarkup } from './head-card.ts';
+import { factTable, html, type Markup, table } from './markup.ts';
 
-const LEVELS = {
-  good: { mark: '✓', word: 'Passed' },
-  mixed: { mark: '!', word: 'Look before you trust it' },
-  bad: { mark: '✗', word: 'Failed' },
-} as const;
+/** The verdict, in a word or two. */
+const WORDS = { good: 'Passed', mixed: 'Look before you trust it', bad: 'Failed' } as const;
 
 /** Verdict, what was played against what, when, and by which command. */
 export function headerSection(result: RunResult): Markup {
   const { level, headline, caveat } = verdictOf(result);
-  const { mark, word } = LEVELS[level];
-  const { capture, plan, startedAt, version, command } = result;
-  return html`<header class="${level}">
-<p class="verdict"><span class="mark" aria-hidden="true">${mark}</span> <span class="word">${word}</span></p>
-<h1>${headline}</h1>
-${caveat === null ? [] : html`<p class="caveat">But ${caveat}.</p>`}
-<dl>
-<dt>Capture</dt><dd>${filesText(capture.files)}</dd>
-<dt>Target</dt><dd>${targetText(plan)}</dd>
-<dt>Started</dt><dd><time datetime="${startedAt}">${startedAt}</time>, ${durationText(result)}</dd>
-<dt>Version</dt><dd>${version}</dd>
-<dt>Command</dt><dd><code>gryphon ${command.map(quoted).join(' ')}</code></dd>
-</dl>
-${warningList(result)}
-</header>`;
+  const { capture, plan, startedAt, version, command, faults, generator } = result;
+  return headCard({
+    level,
+    word: WORDS[level],
+    headline,
+    caveat,
+    facts: [
+      captureFact(capture.files),
+      ['Target', targetText(plan)],
+      ['Started', html`${timeMarkup(startedAt)}, ${durationText(result)}`],
+      ['Version', version],
+      commandFact(command),
+    ],
+    notes: [...faults, ...generator.warnings],
+    notesName: 'Warnings',
+  });
 }
-
-/** An argument as a POSIX shell would have to be given it. */
-const quoted = (argument: string): string =>
-  /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
 
 function durationText({ durationSeconds, wallSeconds, clock }: RunResult): string {
   const duration = formatDuration(durationSeconds * NS_PER_SECOND);
   if (clock === 'real') return `took ${duration}`;
   return `${duration} of virtual time in ${formatDuration(wallSeconds * NS_PER_SECOND)}`;
 }
-
-/** A day of rotated files is hundreds. */
-const FILES_SHOWN = 4;
-
-function filesText(files: readonly string[]): string {
-  if (files.length <= FILES_SHOWN) return files.join(', ');
-  const more = formatCount(files.length - FILES_SHOWN + 1);
-  return `${files.slice(0, FILES_SHOWN - 1).join(', ')} and ${more} more`;
-}
-
-const warningList = ({ generator, faults }: RunResult): Markup | readonly [] => {
-  const lines = [...faults, ...generator.warnings];
-  return lines.length === 0
-    ? []
-    : html`<ul class="warnings" aria-label="Warnings">${lines.map((line) => html`<li>${line}</li>`)}</ul>`;
-};
 
 /** The figures that one looks at first, and the thresholds. */
 export function figuresSection(result: RunResult): Markup {
@@ -117,25 +95,12 @@ export function figuresSection(result: RunResult): Markup {
 <h2 id="figures-title">Figures</h2>
 <ul class="cards">
 ${cards}</ul>
-${thresholdTable(result)}</section>`;
+${thresholdTable(result.thresholds)}</section>`;
 }
 
 const card = (name: string, figure: string, note: string, isBad = false): Markup =>
   html`<li class="${isBad ? 'card bad' : 'card'}"><span class="name">${name}</span><strong>${figure}</strong><span class="note">${note}</span></li>
 `;
-
-function thresholdTable({ thresholds }: RunResult): Markup | readonly [] {
-  if (thresholds.length === 0) return [];
-  return table(
-    'Thresholds',
-    ['threshold', 'held', 'found'],
-    thresholds.map((outcome) => [
-      html`<code>${outcome.expression}</code>`,
-      html`<span class="${outcome.ok ? 'good' : 'bad'}">${outcome.ok ? '✓ held' : '✗ did not hold'}</span>`,
-      outcomeText(outcome),
-    ]),
-  );
-}
 
 /** Everything else that the result knows, as tables. */
 export function tablesSection(result: RunResult): Markup {
@@ -147,11 +112,11 @@ export function tablesSection(result: RunResult): Markup {
 <h2 id="tables">Tables</h2>
 ${table('Latency', head, rows)}${meanings}
 <div class="pairs">
-${table('Users, by how they ended', ['state', 'users', 'share', 'why'], userRows(result))}
+${table('Users, by how they ended', ['state', 'users', 'share', 'why'], userRows(result), ['why'])}
 ${table('Answers', ['', 'count', 'share'], answerRows(result))}
 ${table('Packets lost, repeated or of no use', ['reason', 'packets'], lossRows(result))}
-${table('Plan', ['', ''], planRows(result))}
-${table('Environment', ['', ''], environmentRows(result))}
+${factTable('Plan', planRows(result))}
+${factTable('Environment', environmentRows(result))}
 </div>
 <details><summary>What the figures mean</summary>
 <dl>${EXPLANATIONS.map(({ name, text }) => html`<dt>${name}</dt><dd>${text(result)}</dd>`)}</dl>
@@ -208,12 +173,15 @@ function lossRows({ packets }: RunResult): string[][] {
     : rows.map(([reason, count]) => [words(reason), formatCount(count)]);
 }
 
-function planRows({ plan, capture, users }: RunResult): string[][] {
+function planRows({ plan, capture, users }: RunResult): [string, string][] {
   const { total, replayable, skipped } = capture.sessions;
   return [
     ['sessions in the capture', formatCount(total)],
     ['of them replayable', formatCount(replayable)],
-    ...nonZero(skipped).map(([reason, count]) => [`skipped: ${reason}`, formatCount(count)]),
+    ...nonZero(skipped).map(([reason, count]): [string, string] => [
+      `skipped: ${reason}`,
+      formatCount(count),
+    ]),
     ['users', formatCount(plan.users)],
     ['plays', formatCount(users.planned)],
     ['clients', plan.clients],
@@ -226,7 +194,12 @@ function planRows({ plan, capture, users }: RunResult): string[][] {
   ];
 }
 
-function environmentRows({ generator, version, wallSeconds, ...result }: RunResult): string[][] {
+function environmentRows({
+  generator,
+  version,
+  wallSeconds,
+  ...result
+}: RunResult): [string, string][] {
   const busy = wallSeconds > 0 ? formatNumber(generator.cpuSeconds / wallSeconds) : '-';
   return [
     ['gryphon', version],
@@ -240,6 +213,6 @@ function environmentRows({ generator, version, wallSeconds, ...result }: RunResu
     ['payload received', formatBytes(result.bytes.received)],
     ['packets sent', formatCount(result.packets.sent)],
     ['packets received', formatCount(result.packets.received)],
-    ...generator.notes.map((note) => ['note', note]),
+    ...generator.notes.map((note): [string, string] => ['note', note]),
   ];
 }

@@ -47,18 +47,38 @@ export const jsonMarkup = (value: unknown): Markup =>
       .replace(/\u2029/g, '\\u2029'),
   );
 
-/** A table with a caption; the first column names the row, the others are figures. */
-export const table = (
+/**
+ * A table with a caption. The first column names the row; the others are figures, which stand at the right
+ * and are not broken, or text.
+ * @param texts the heads of the columns that are text
+ */
+export function table(
   caption: string,
   head: readonly string[],
   rows: readonly (readonly Part[])[],
-): Markup => html`<div class="scroll"><table>
+  texts: readonly string[] = [],
+): Markup {
+  const kind = (column: number): Markup | readonly [] =>
+    texts.includes(head[column] ?? '') ? html` class="text"` : [];
+  return html`<div class="scroll"><table>
 <caption>${caption}</caption>
-<thead><tr>${head.map((cell) => html`<th scope="col">${cell}</th>`)}</tr></thead>
+<thead><tr>${head.map((cell, i) => html`<th scope="col"${kind(i)}>${cell}</th>`)}</tr></thead>
 <tbody>
 ${rows.map(
   ([name = '', ...cells]) =>
-    html`<tr><th scope="row">${name}</th>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>\n`,
+    html`<tr><th scope="row">${name}</th>${cells.map((cell, i) => html`<td${kind(i + 1)}>${cell}</td>`)}</tr>\n`,
 )}</tbody>
+</table></div>
+`;
+}
+
+/** A table of names and what is to be said of each, without a head. */
+export const factTable = (
+  caption: string,
+  rows: readonly (readonly [name: string, fact: Part])[],
+): Markup => html`<div class="scroll"><table class="facts">
+<caption>${caption}</caption>
+<tbody>
+${rows.map(([name, fact]) => html`<tr><th scope="row">${name}</th><td class="text">${fact}</td></tr>\n`)}</tbody>
 </table></div>
 `;
