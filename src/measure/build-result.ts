@@ -165,5 +165,6 @@ function byName<T>(of: (latency: Latency) => T): Record<LatencyName, T> {
     service: of(Latency.SERVICE),
     lag: of(Latency.LAG),
     held: of(Latency.HELD),
+    login: of(Latency.LOGIN),
   };
 }

@@ -1,7 +1,7 @@
 /**
  * Latency histograms: HdrHistogram's layout in shared memory.
  *
- * Five histograms a thread, one after another in one Float64Array, so that the main thread can read
+ * One histogram a latency and thread, one after another in one Float64Array, so that the main thread can read
  * percentiles while the run goes on and merging is adding. The buckets are those of HdrHistogram
  * with a lowest discernible value of 1 ns and 3 significant digits: bucket `k` covers up to
  * `2048 * 2^k` in steps of `2^k`; of every bucket but the first only the upper 1024 steps are used.
@@ -30,6 +30,7 @@ export const Latency = {
   SERVICE: 3,
   LAG: 4,
   HELD: 5,
+  LOGIN: 6,
 } as const;
 export type Latency = (typeof Latency)[keyof typeof Latency];
 
@@ -41,6 +42,7 @@ export const LATENCY_NAMES = [
   'service',
   'lag',
   'held',
+  'login',
 ] as const;
 /** What a latency is called in documents. */
 export type LatencyName = (typeof LATENCY_NAMES)[number];
@@ -53,6 +55,7 @@ export const LATENCY_MEANINGS = [
   'request sent to end of the answer',
   'request intended to request sent: the generator itself',
   'request ready to request sent, where a full window held it back: the target or the path',
+  'SYN-ACK to the answer with which a log-in that a module does itself is over',
 ] as const;
 
 const COUNT = 0;

@@ -20,6 +20,8 @@ import type { ClassReport } from './result.ts';
 import type { RunIdentity, RunRecord, ShareFacts } from './run-record.ts';
 
 const RECORD_SCHEMA = 'gryphon.record/1';
+/** So many latencies had the first records; whatever was measured later those lack. */
+const FIRST_LATENCIES = 6;
 
 /** `RunRecord` in a result's document. */
 export interface RecordDocument {
@@ -92,11 +94,15 @@ export function recordOfResult(result: Recorded): RunRecord {
     throw unreadable('it has no record; an older version wrote it');
   }
   const { identity, shares } = record;
-  if (record.latency.length !== LATENCY_NAMES.length) throw unreadable('its record is cut');
+  const latencies = record.latency.length;
+  if (latencies < FIRST_LATENCIES || latencies > LATENCY_NAMES.length) {
+    throw unreadable('its record is cut');
+  }
   const latency = new LatencyTable();
   for (const [i, name] of LATENCY_NAMES.entries()) {
-    if (record.latency[i] === '') continue;
-    const totals = totalsOf(record.latency[i]);
+    const text = record.latency.at(i) ?? '';
+    if (text === '') continue;
+    const totals = totalsOf(text);
     latency.addExactly(i as Latency, decodeHistogram(result.histograms[name]), totals);
   }
   const classes = classesOf(result.classes, record.classes ?? []);

@@ -45,6 +45,8 @@ export interface Engagement {
   /** What the module keeps for it. */
   readonly connection: unknown;
   readonly client: ModuleClient;
+  /** When the connection was accepted; of those with a dialogue. */
+  connectedNs: number;
   /** When the next message was due that the module lets wait; NaN while none does. */
   waitsSinceNs: number;
   /** Exchanges of the script that were left out, or belong to what the module says itself. */
@@ -79,6 +81,8 @@ export class ModuleHost {
   readonly #draft = new MessageDraft();
   readonly #planned = new Map<number, PlannedSession>();
   readonly #engaged: (Engagement | undefined)[];
+  /** Users whose connection has failed before it began for its module. */
+  readonly #stillborn = new Set<number>();
   /** Recorded messages, by their rows. */
   readonly #recorded = new Map<number, Uint8Array<ArrayBuffer>>();
   #recordedBytes = 0;
@@ -131,9 +135,15 @@ export class ModuleHost {
     return this.#engaged[user];
   }
 
+  /** Whether the module has failed at the user's connection. */
+  hasFailed(user: number): boolean {
+    return this.#engaged[user]?.hasFailed === true || this.#stillborn.has(user);
+  }
+
   /** The user has ended. */
   forget(user: number): void {
     this.#stream.forget(user);
+    this.#stillborn.delete(user);
     const engaged = this.#engaged[user];
     if (engaged === undefined) return;
     engaged.client.waiting?.delete(user);
@@ -146,7 +156,7 @@ export class ModuleHost {
   }
 
   /** The user's connection, which begins for its module where it has not yet; null where that fails. */
-  #engage(user: number): Engagement | null {
+  engage(user: number): Engagement | null {
     const known = this.#engaged[user];
     if (known !== undefined) return known.hasFailed ? null : known;
     const session = this.#plays.session[user];
@@ -155,6 +165,7 @@ export class ModuleHost {
       engaged = this.#begin(user, session);
     } catch (error) {
       this.#note(this.#modules[this.#columns.module[session] - 1], textOf(error));
+      this.#stillborn.add(user);
       return null;
     }
     this.#engaged[user] = engaged;
@@ -169,7 +180,7 @@ export class ModuleHost {
     if (!(place in states)) states[place] = module.client(client.info);
     const connection = module.connection(states[place], plan);
     return {
-      ...{ planned, connection, client, waitsSinceNs: Number.NaN, leftOut: 0 },
+      ...{ planned, connection, client, connectedNs: 0, waitsSinceNs: Number.NaN, leftOut: 0 },
       ...{ hasFailed: false, unplaced: null, roomlessSinceNs: Number.NaN },
     };
   }
@@ -189,7 +200,7 @@ export class ModuleHost {
 
   /** Asks for a message that is due. @param isLate whether it may not wait any longer */
   write(user: number, message: number, isLate: boolean): Written {
-    const engaged = this.#engage(user);
+    const engaged = this.engage(user);
     if (engaged === null) return Written.FAILED;
     const { module } = engaged.planned;
     const draft = this.#draft;
@@ -249,7 +260,7 @@ export class ModuleHost {
 
   /** A stage that is read is over. @returns whether the module has taken it */
   onAnswer(user: number, stage: number, octets: Uint8Array, isWhole: boolean): boolean {
-    const engaged = this.#engage(user);
+    const engaged = this.engage(user);
     if (engaged === null) return false;
     const { module } = engaged.planned;
     const place = stage - this.#firstMessage[this.#plays.session[user]];
@@ -270,7 +281,7 @@ export class ModuleHost {
    * @returns null where it has failed
    */
   dialogue(user: number, octets: Uint8Array): CheckedStep | null {
-    const engaged = this.#engage(user);
+    const engaged = this.engage(user);
     if (engaged === null) return null;
     let step: unknown;
     try {
@@ -289,13 +300,13 @@ export class ModuleHost {
 
   /** What the server said in a dialogue cannot be shown to the module. */
   failDialogue(user: number, reason: string): void {
-    const engaged = this.#engage(user);
+    const engaged = this.engage(user);
     if (engaged !== null) this.#failed(engaged, reason);
   }
 
   /** What is to be said in a dialogue has no room, and cannot wait. */
   runOutOfRoom(user: number, nowNs: number): void {
-    const engaged = this.#engage(user);
+    const engaged = this.engage(user);
     if (engaged === null) return;
     engaged.hasFailed = true;
     engaged.roomlessSinceNs = nowNs;

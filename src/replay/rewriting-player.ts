@@ -5,6 +5,7 @@
  */
 import { NEVER_NS, NS_PER_MS } from '../base/time.ts';
 import { Counter } from '../measure/counters.ts';
+import { Latency } from '../measure/histograms.ts';
 import type { RewrittenStream } from '../transport/rewritten-stream.ts';
 import { TransportEvent } from '../transport/transport.ts';
 import type { AnswerOctets } from './answer-octets.ts';
@@ -32,6 +33,8 @@ export class RewritingPlayer extends Player {
   readonly #parts: RewritingParts;
   readonly #accel: number;
   #nowNs = 0;
+  /** When the packet at hand arrived. */
+  #arrivedNs = 0;
 
   constructor(plan: ReplayPlan, parts: RewritingParts) {
     super(plan, parts);
@@ -42,6 +45,7 @@ export class RewritingPlayer extends Player {
 
   override onEvents(user: number, events: number, arrivedNs: number, nowNs: number): void {
     this.#nowNs = nowNs;
+    this.#arrivedNs = arrivedNs;
     // Before anything is written: there is room again.
     if (events & TransportEvent.ACKED) {
       this.#parts.stream.release(user, this.#parts.transport.ackedBytes(user));
@@ -59,9 +63,8 @@ export class RewritingPlayer extends Player {
   /** A module that fails when it is told of an answer ends the user as well. */
   #endFailed(user: number, nowNs: number): void {
     const { host, fates } = this.#parts;
-    const engaged = host.engagementOf(user);
-    if (engaged?.hasFailed !== true) return;
-    const isRoomless = !Number.isNaN(engaged.roomlessSinceNs);
+    if (!host.hasFailed(user)) return;
+    const isRoomless = !Number.isNaN(host.engagementOf(user)?.roomlessSinceNs ?? Number.NaN);
     const reason = isRoomless ? Counter.ABORTED_REWRITE_MEMORY : Counter.ABORTED_MODULE;
     fates.endByModule(user, reason, nowNs);
   }
@@ -184,6 +187,9 @@ export class RewritingPlayer extends Player {
     if (!host.hasDialogue(user)) return;
     plays.flags[user] |= PlayFlag.DIALOGUE;
     plays.stepDueNs[user] = NEVER_NS;
+    const engaged = host.engage(user);
+    if (engaged === null) return;
+    engaged.connectedNs = arrivedNs;
     this.#talk(user, nowNs);
   }
 
@@ -240,7 +246,7 @@ export class RewritingPlayer extends Player {
 
   /** The recording is taken up. @param restBytes of the server's, which nobody has taken */
   #resume(user: number, { resumeAt }: CheckedStep, restBytes: number, nowNs: number): void {
-    const { plays, stages, stream, answers, pacer, octets, host, counters } = this.#parts;
+    const { plays, stages, stream, answers, pacer, octets, host, latency, counters } = this.#parts;
     const session = plays.session[user];
     const first = stages.first(session);
     const message = first + resumeAt;
@@ -254,7 +260,10 @@ export class RewritingPlayer extends Player {
     counters[Counter.EXCHANGES_PLANNED] -= exchanges;
     counters[Counter.OCTETS_PLANNED] -= recordedBytes;
     const engaged = host.engagementOf(user);
-    if (engaged !== undefined) engaged.leftOut += exchanges;
+    if (engaged !== undefined) {
+      engaged.leftOut += exchanges;
+      latency.record(Latency.LOGIN, Math.max(0, this.#arrivedNs - engaged.connectedNs));
+    }
     if (!pacer.isOpenLoop) {
       pacer.onTrigger(user, nowNs);
       return;

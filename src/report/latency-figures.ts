@@ -1,6 +1,11 @@
 /** Latencies side by side: all of a table in one unit, so that a column can be read from top to bottom. */
 import { formatCount } from '../base/units.ts';
-import { LATENCY_NAMES, type LatencyRow } from '../measure/histograms.ts';
+import {
+  LATENCY_MEANINGS,
+  LATENCY_NAMES,
+  type LatencyName,
+  type LatencyRow,
+} from '../measure/histograms.ts';
 import type { RunResult } from '../measure/result.ts';
 import { words } from './format.ts';
 import { alignRight } from './layout.ts';
@@ -29,13 +34,26 @@ const SECONDS: Unit = { name: 's', perMs: 1e-3, decimals: 3 };
 /** From this median on a thousandth of a second is digits enough. */
 const SECONDS_FROM_MS = 10_000;
 
+/** Mostly no window holds anything back, and nobody logs in: then there is nothing to say of it. */
+const RARE: ReadonlySet<LatencyName> = new Set(['held', 'login']);
+
+const isShown = (name: LatencyName, latency: RunResult['latency']): boolean =>
+  !RARE.has(name) || latency[name].count > 0;
+
+/** From when to when each latency of the table is measured: its name, and that in words. */
+export const latencyMeanings = (
+  latency: RunResult['latency'],
+): readonly (readonly [name: string, meaning: string])[] =>
+  LATENCY_NAMES.flatMap((name, i) =>
+    isShown(name, latency) ? [[words(name), LATENCY_MEANINGS[i]]] : [],
+  );
+
 /** A table of all latencies with its head, in one unit that is named there. */
 export function latencyTable(
   latency: RunResult['latency'],
   columns: readonly LatencyColumn[] = LATENCY_COLUMNS,
 ): readonly (readonly string[])[] {
-  // Mostly no window holds anything back: then there is nothing to say of it.
-  const names = LATENCY_NAMES.filter((name) => name !== 'held' || latency.held.count > 0);
+  const names = LATENCY_NAMES.filter((name) => isShown(name, latency));
   const unit = unitOf(names.map((name) => latency[name]));
   return [
     [`latency, ${unit.name}`, 'count', ...columns],

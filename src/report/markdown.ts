@@ -1,12 +1,11 @@
 /** The result as Markdown, for a CI job's summary page or a pull request. */
 import { NS_PER_SECOND } from '../base/time.ts';
 import { formatCount, formatDuration, formatRate } from '../base/units.ts';
-import { LATENCY_MEANINGS, LATENCY_NAMES } from '../measure/histograms.ts';
 import type { Ledger, RunResult } from '../measure/result.ts';
 import { classTable } from './class-figures.ts';
 import { differenceRows } from './difference-figures.ts';
 import { nonZero, outcomeText, shareText, targetText, words } from './format.ts';
-import { latencyTable } from './latency-figures.ts';
+import { latencyMeanings, latencyTable } from './latency-figures.ts';
 import { verdictOf } from './verdict.ts';
 
 /** In place of colours. */
@@ -23,7 +22,7 @@ export function markdownReport(result: RunResult): string {
     figureTable(result),
     classesTable(result),
     differenceTable(result),
-    LATENCY_NAMES.map((name, i) => `- **${words(name)}**: ${LATENCY_MEANINGS[i]}`),
+    latencyMeanings(result.latency).map(([name, meaning]) => `- **${name}**: ${meaning}`),
     result.generator.warnings.map((warning) => `> ⚠️ ${plain(warning)}`),
   ];
   return `${sections

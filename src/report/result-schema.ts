@@ -53,6 +53,7 @@ const perLatency = <T extends z.ZodType>(of: T) =>
     service: z.exactOptional(of),
     lag: z.exactOptional(of),
     held: z.exactOptional(of),
+    login: z.exactOptional(of),
   });
 
 const differences = z.looseObject({
@@ -295,6 +296,7 @@ export const RESULT: z.ZodType<RunResult> = z
       service: latencyRow,
       lag: latencyRow,
       held: latencyRow.default(NO_ROW),
+      login: latencyRow.default(NO_ROW),
     }),
     histograms: z.looseObject({
       connect: histogram,
@@ -303,6 +305,7 @@ export const RESULT: z.ZodType<RunResult> = z
       service: histogram,
       lag: histogram,
       held: histogram.default(NO_HISTOGRAM),
+      login: histogram.default(NO_HISTOGRAM),
     }),
     differences: differences.default({ seen: [], left: 0 }),
     classes: z.array(requestClass).default([]),

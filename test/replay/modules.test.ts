@@ -460,6 +460,8 @@ describe('a dialogue', () => {
       expect(counters[Counter.EXCHANGES_ANSWERED]).toBe(4);
       expect(latency.row(Latency.RESPONSE).count).toBe(4);
       expect(latency.row(Latency.LAG).max).toBeLessThan(1);
+      // Three times the server speaks, each a millisecond after it was spoken to.
+      expect(latency.row(Latency.LOGIN)).toMatchObject({ count: 4, min: 3, max: 3 });
       expect(arenaBytes).toBe(0);
     },
   );
@@ -480,6 +482,23 @@ describe('a dialogue', () => {
     });
     expect(counters[Counter.ABORTED_MODULE]).toBe(1);
     expect([...failures.keys()]).toEqual([expect.stringMatching(reason)]);
+  });
+
+  test.each(['client', 'connection'] as const)('that does not begin, since %s throws', (name) => {
+    const module = {
+      ...talking(() => ({ taken: 0 })),
+      [name]: () => {
+        throw new TypeError('no such thing');
+      },
+    };
+    const { counters, failures, endMs } = talk({
+      sessions: [SESSION],
+      modules: [module],
+      server: server([]),
+    });
+    expect(counters[Counter.ABORTED_MODULE]).toBe(1);
+    expect([...failures.keys()]).toEqual(['test: no such thing']);
+    expect(endMs).toBeLessThan(100);
   });
 
   test('in which the server falls silent ends by time, and one in which it closes by that', () => {

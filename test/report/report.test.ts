@@ -291,7 +291,7 @@ describe('on a screen', () => {
         fc.array(name, { minLength: 1, maxLength: 5 }),
         fc.array(name, { maxLength: 6 }),
         fc.array(figure, { minLength: 40, maxLength: 40 }),
-        fc.array(latencyRow, { minLength: 6, maxLength: 6 }),
+        fc.array(latencyRow, { minLength: 7, maxLength: 7 }),
         (screen, files, warnings, figures, rows) => {
           const result = withFigures(base, files, warnings, figures, rows);
           const width = Math.min(80, screen.columns ?? 80);
@@ -321,7 +321,8 @@ function withFigures(
   };
   const { timeline, ...summed } = base;
   const result = { ...(replaced(summed) as RunResult), timeline };
-  const [connect, firstByte, response, service, lag, held] = rows as [
+  const [connect, firstByte, response, service, lag, held, login] = rows as [
+    LatencyRow,
     LatencyRow,
     LatencyRow,
     LatencyRow,
@@ -332,7 +333,7 @@ function withFigures(
   return {
     ...result,
     capture: { ...result.capture, files },
-    latency: { unit: 'ms', connect, firstByte, response, service, lag, held },
+    latency: { unit: 'ms', connect, firstByte, response, service, lag, held, login },
     generator: { ...result.generator, warnings, notes: warnings },
   };
 }

@@ -132,8 +132,10 @@ describe('a result of an earlier version', () => {
     for (const name of ['unsent', 'unsolicited', 'failed', 'statuses', 'planned']) {
       delete old.exchanges[name];
     }
-    delete old.latency.held;
-    delete old.histograms.held;
+    for (const name of ['held', 'login']) {
+      delete old.latency[name];
+      delete old.histograms[name];
+    }
     delete old.packets.path;
     delete old.rates.due;
     const read = await parseResult(JSON.stringify(old), 'old.json');
@@ -146,6 +148,7 @@ describe('a result of an earlier version', () => {
       rates: { due: 200, offered: 200 },
     });
     expect(read.latency.held.count).toBe(0);
+    expect(read.latency.login.count).toBe(0);
     expect(textReport(read, { color: false })).toContain('990 of 1,000 users completed');
   });
 });

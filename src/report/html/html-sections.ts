@@ -7,7 +7,6 @@ import {
   formatNumber,
   formatRate,
 } from '../../base/units.ts';
-import { LATENCY_MEANINGS, LATENCY_NAMES } from '../../measure/histograms.ts';
 import { failedUsers } from '../../measure/ledger.ts';
 import type { RunResult } from '../../measure/result.ts';
 import { EXPLANATIONS } from '../explanations.ts';
@@ -20,7 +19,7 @@ import {
   targetText,
   words,
 } from '../format.ts';
-import { latencyTable } from '../latency-figures.ts';
+import { latencyMeanings, latencyTable } from '../latency-figures.ts';
 import { verdictOf } from '../verdict.ts';
 import { captureFact, commandFact, headCard, thresholdTable, timeMarkup } from './head-card.ts';
 import { factTable, html, type Markup, table } from './markup.ts';
@@ -106,7 +105,7 @@ const card = (name: string, figure: string, note: string, isBad = false): Markup
 export function tablesSection(result: RunResult): Markup {
   const [head = [], ...rows] = latencyTable(result.latency);
   const meanings = html`<details><summary>From when to when each latency is measured</summary>
-<dl>${LATENCY_NAMES.map((name, i) => html`<dt>${words(name)}</dt><dd>${LATENCY_MEANINGS[i] ?? ''}</dd>`)}</dl>
+<dl>${latencyMeanings(result.latency).map(([name, meaning]) => html`<dt>${name}</dt><dd>${meaning}</dd>`)}</dl>
 </details>`;
   return html`<section aria-labelledby="tables">
 <h2 id="tables">Tables</h2>
