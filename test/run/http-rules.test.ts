@@ -1,8 +1,12 @@
 /** What of rules is found out when the captures have been read. */
 import { expect, test } from 'vitest';
+import { planRewrites } from '../../src/replay/rewrite-columns.ts';
 import { httpModule } from '../../src/rewrite/http/http-module.ts';
+import type { ProtocolModule } from '../../src/rewrite/module.ts';
 import { requireRows, stoppable } from '../../src/run/plan/http-rules.ts';
 import type { ModuleSpec } from '../../src/run/plan/modules.ts';
+import { Protocol } from '../../src/session/script/scripts.ts';
+import { record } from '../helpers/recorded.ts';
 import { answer, feedOf, get, planAll, session, settingsOf } from '../rewrite/http/play.ts';
 
 const feedSpec = (pick: 'client' | 'once', rows: number): ModuleSpec => ({
@@ -46,3 +50,35 @@ test('a regex that never ends over a recorded answer is stopped before the run',
     );
   }
 });
+
+test('rules with a regex are planned and played as they are without the stop', () => {
+  const settings = settingsOf({
+    learn: [{ name: 'order', from: { header: 'Location', regex: '/orders/(\\d+)' } }],
+  });
+  const recorded = record([
+    {
+      messages: [
+        { from: 'client', octets: octets(get('/buy')) },
+        { from: 'server', octets: octets(answer('', 'Location: /orders/1042\r\n', 303)) },
+        { from: 'client', octets: octets(get('/orders/1042')) },
+        { from: 'server', octets: octets(answer('paid')) },
+      ],
+    },
+  ]);
+  recorded.scripts.protocol.fill(Protocol.HTTP1);
+  const planned = (module: ProtocolModule) => {
+    const read = (offset: number, into: Uint8Array) => recorded.capture.read(offset, into);
+    const steps = planRewrites(recorded.scripts, [0], [module], read);
+    for (;;) {
+      const { done, value } = steps.next();
+      if (done === true) return value;
+    }
+  };
+  const [module] = stoppable([{ kind: 'http', settings }], [httpModule(settings)]);
+  if (module === undefined) throw new Error('no module');
+  const plan = planned(module);
+  expect(plan).toEqual(planned(httpModule(settings)));
+  expect(plan.facts).toMatchObject({ messages: 1, stages: 1 });
+});
+
+const octets = (text: string): Uint8Array => new TextEncoder().encode(text);

@@ -38,13 +38,14 @@ function stoppableHttp(module: ProtocolModule, { rules }: HttpSettings): Protoco
       hint: 'write it without a repetition in a repetition, or use between',
     });
   };
-  return {
-    name: module.name,
-    survey,
-    plan: (session) => module.plan(session),
-    client: (info) => module.client(info),
-    connection: (client, plan) => module.connection(client, plan),
-  };
+  // All else is the module's own: a plan is checked against what its module can do.
+  return new Proxy(module, {
+    get: (_, key: keyof ProtocolModule) => {
+      if (key === 'survey') return survey;
+      const member = module[key];
+      return typeof member === 'function' ? member.bind(module) : member;
+    },
+  });
 }
 
 /**
