@@ -19,7 +19,8 @@ beforeAll(async () => {
   const argv = ['npm', 'pack', '--dry-run', '--json', '--ignore-scripts'];
   [packed] = JSON.parse(await must(argv, { cwd: ROOT })) as [Packed];
   paths = packed.files.map(({ path }) => path);
-});
+  // npm takes long to begin on a machine that is busy.
+}, 60_000);
 
 describe('the package', () => {
   test('has the program, its documents, the examples and the captures that they play', () => {
