@@ -6,7 +6,7 @@
  * acknowledgement itself tells what it answers, so that repetitions can be measured as well. The
  * back-off is kept until there is a valid sample.
  */
-import { type Seq, seqBefore, seqDiff } from '../base/seq.ts';
+import { type Seq, seqAfter, seqBefore, seqDiff } from '../base/seq.ts';
 import { NS_PER_MS, NS_PER_SECOND, NS_PER_US } from '../base/time.ts';
 import type { TcpOptions } from '../wire/tcp-options.ts';
 import type { SegmentOutput } from './ports.ts';
@@ -23,11 +23,12 @@ const RTO_NS_MAX = 60 * NS_PER_SECOND;
 /** A larger sample is not one: the peer echoes what we never sent. */
 const SAMPLE_MS_MAX = 120_000;
 const US_PER_MS = 1_000;
-/** What a peer's timer and ours may add to a round trip; Linux' delayed acknowledgement and that. */
+/** What a peer's timer and ours may add to a round trip; how long Linux delays an acknowledgement. */
 const TIMER_NS = 2 * NS_PER_MS;
-const PROBE_NS = 40 * NS_PER_MS + TIMER_NS;
-/** With these nothing is done early; it is with the first two and none of them. */
-const EARLY_NO_MORE = UserFlag.RECOVERY | UserFlag.LOSS | UserFlag.TAIL_PROBED;
+const DELAYED_NS = 40 * NS_PER_MS;
+/** In fast recovery a probe that is lost as well is followed by others, each after twice as long. */
+const RECOVERY_PROBES_MAX = 3;
+/** Something is done early with the first two, unless a timeout is being repaired. */
 const EARLY = UserFlag.SACK | UserFlag.RTT_KNOWN;
 /** No sample. */
 export const NO_SAMPLE = -1;
@@ -112,17 +113,72 @@ export function rtoNs(users: UserTable, user: number): number {
 }
 
 /**
- * How long to wait for an acknowledgement before something is done: the retransmission timeout, but
- * with SACK less where more than one segment is in flight. Then a tail probe asks what has become of it
- * (RFC 8985, section 7.2, with room for a delayed acknowledgement).
+ * How long to wait for an acknowledgement before something is done: the retransmission timeout, or with
+ * SACK, where `mayProbe`, less. Then a probe asks what has become of what is in flight.
  */
 export function waitNs(users: UserTable, user: number): number {
-  const timeoutNs = rtoNs(users, user);
+  return mayProbe(users, user) ? probeNs(users, user) : rtoNs(users, user);
+}
+
+/**
+ * Whether a probe comes before the retransmission timeout: where more than one segment is in flight,
+ * since one alone may have its acknowledgement delayed (RFC 8985, section 7.2), and in fast recovery by a
+ * scoreboard, where none is. RFC 8985 has no probe there. But a peer that takes in a whole flight at once,
+ * as Linux does under load, acknowledges it once, and if that is lost nothing else tells.
+ */
+export function mayProbe(users: UserTable, user: number): boolean {
   const flags = users.flags[user];
-  if ((flags & (UserFlag.SACK | UserFlag.RTT_KNOWN | EARLY_NO_MORE)) !== EARLY) return timeoutNs;
-  const flight = seqDiff(users.sndMax[user], users.sndUna[user]);
-  if (flight <= users.sendMss[user]) return timeoutNs;
-  return Math.min(timeoutNs, 2 * users.srttUs[user] * NS_PER_US + PROBE_NS);
+  if ((flags & (EARLY | UserFlag.LOSS)) !== EARLY) return false;
+  if (flags & UserFlag.RECOVERY) {
+    if (!(flags & UserFlag.SCOREBOARD)) return false;
+  } else {
+    const flight = seqDiff(users.sndMax[user], users.sndUna[user]);
+    if (flight <= users.sendMss[user]) return false;
+  }
+  const probes = probesOf(users, user);
+  if (probes === 0) return true;
+  const isOver = probes >= (flags & UserFlag.RECOVERY ? RECOVERY_PROBES_MAX : 1);
+  return !isOver && probeNs(users, user) < rtoNs(users, user);
+}
+
+/** Probes in a row that nothing has answered. */
+export function probesOf(users: UserTable, user: number): number {
+  return users.flags[user] & UserFlag.TAIL_PROBED ? users.count(user, Count.PROBES) : 0;
+}
+
+/**
+ * RFC 8985, section 7.2: two round trips, with room for timers, or what the variation makes likely. Until data
+ * has been acknowledged there is also room for an acknowledgement that is delayed, and later of peers that
+ * have shown to do so; in fast recovery none is.
+ */
+function probeNs(users: UserTable, user: number): number {
+  const flags = users.flags[user];
+  const isFirst = seqDiff(users.sndUna[user], users.iss[user]) <= 1;
+  const isDelayed = isFirst || (flags & UserFlag.PEER_DELAYS) !== 0;
+  const timersNs = TIMER_NS + (isDelayed && !(flags & UserFlag.RECOVERY) ? DELAYED_NS : 0);
+  const srttUs = users.srttUs[user];
+  const waitUs = isFirst ? 2 * srttUs : Math.max(2 * srttUs, srttUs + 4 * users.rttvarUs[user]);
+  const backOff = 1 << probesOf(users, user);
+  return Math.min(rtoNs(users, user), (waitUs * NS_PER_US + timersNs) * backOff);
+}
+
+/**
+ * Something new is acknowledged after a probe. Where what was probed had arrived (RFC 2883), either the
+ * acknowledgement was lost or it was delayed, and then it echoes what had left before the probe.
+ */
+export function onProbeAcked(
+  users: UserTable,
+  output: SegmentOutput,
+  user: number,
+  options: TcpOptions,
+  nowNs: number,
+): void {
+  const { sack } = options;
+  const isTwice = sack.count > 0 && !seqAfter(sack.edges[1], users.sndUna[user]);
+  if (!isTwice || users.flags[user] & (UserFlag.RECOVERY | UserFlag.LOSS)) return;
+  const echoed = echoedUs(output, user, options, nowNs);
+  const isSinceProbe = echoed !== NO_SAMPLE && echoed * NS_PER_US < probeNs(users, user);
+  if (!isSinceProbe) users.flags[user] |= UserFlag.PEER_DELAYS;
 }
 
 /**

@@ -1,17 +1,18 @@
 /**
- * Loss recovery of users whose peer reports what it holds: RFC 6675, and of RFC 8985 the tail probe and
- * that what was repeated is known to be lost again when something later has arrived.
+ * Loss recovery of users whose peer reports what it holds: RFC 6675, and of RFC 8985 the tail probe, that
+ * what was repeated is known to be lost again when something later has arrived, and that time tells what
+ * is lost where packets overtake each other.
  *
  * As in loss-recovery, `mark` is RecoveryPoint, RECOVERY and LOSS last until it is acknowledged. What
  * is to be repeated stands in the scoreboard, and how much may be in flight is its `pipe` against the
  * congestion window; SND.NXT is SND.MAX throughout.
  */
-import { seqAfter, seqBefore, seqDiff } from '../base/seq.ts';
+import { seqAfter, seqBefore } from '../base/seq.ts';
 import { NS_PER_US } from '../base/time.ts';
 import type { SackBlocks } from '../wire/tcp-options.ts';
 import { growCwnd, lowerCwnd, lowerSsthresh } from './congestion.ts';
-import { reorderingNs, rtoNs, waitNs } from './round-trip.ts';
-import type { Scoreboard } from './scoreboard.ts';
+import { mayProbe, probesOf, reorderingNs, waitNs } from './round-trip.ts';
+import { DUP_THRESH, type Scoreboard } from './scoreboard.ts';
 import type { Transmitter } from './transmitter.ts';
 import { Count, UserFlag, type UserTable } from './user-table.ts';
 
@@ -38,6 +39,12 @@ export class SackRecovery {
   onSack(user: number, blocks: SackBlocks, nowNs: number): boolean {
     if (!this.#takes(user, blocks)) return false;
     this.#update(user, blocks, nowNs);
+    const users = this.#users;
+    if (users.flags[user] & UserFlag.RECOVERY && this.#scoreboard.hasNews(user)) {
+      // Not the retransmission timeout's: what is lost again is known by what has arrived behind it.
+      users.flags[user] &= ~UserFlag.TAIL_PROBED;
+      users.dueNs[user] = nowNs + waitNs(users, user);
+    }
     this.#beginIfLost(user, nowNs);
     return true;
   }
@@ -69,7 +76,11 @@ export class SackRecovery {
     if (repairing & UserFlag.LOSS || repairing === 0) {
       growCwnd(users, user, acked, flight, isRoundOver && repairing === 0);
     }
-    if (repairing !== 0 && isPassed) users.flags[user] &= ~REPAIRING;
+    if (repairing !== 0 && isPassed) {
+      users.flags[user] &= ~REPAIRING;
+      // A probe is due at another time in recovery than outside.
+      if (!isAll) users.dueNs[user] = nowNs + waitNs(users, user);
+    }
     // RFC 8985, section 7.4.2: the probe has repaired a loss, unless the peer says it came twice.
     if (wasProbed && repairing === 0 && isAll && blocks.count === 0) lowerCwnd(users, user);
     this.#beginIfLost(user, nowNs);
@@ -78,27 +89,31 @@ export class SackRecovery {
   }
 
   /**
-   * Time has passed without an acknowledgement, but less than the retransmission timeout: a tail is
-   * lost perhaps, or a hole with too little behind it to be sure by itself (RFC 8985, section 7).
+   * Time has passed without an acknowledgement, but less than the retransmission timeout: a hole may have
+   * stayed for too long (RFC 8985, section 6.2, step 5), or all that is in flight may be lost, or what the
+   * peer has said of it (section 7).
    * @returns whether that was so; else it is a timeout
    */
   onEarlyTimeout(user: number, nowNs: number): boolean {
     const users = this.#users;
-    const flags = users.flags[user];
-    if (!(flags & UserFlag.SACK) || flags & REPAIRING || users.sndWnd[user] === 0) return false;
-    if (this.#scoreboard.isInDoubt(user)) {
-      this.#scoreboard.loseHoles(user);
+    if (!(users.flags[user] & UserFlag.SACK) || users.sndWnd[user] === 0) return false;
+    const sinceNs = nowNs - reorderingNs(users, user);
+    if (this.#scoreboard.inDoubtSinceNs(user) <= sinceNs) {
+      this.#scoreboard.loseHoles(user, sinceNs);
+      users.dueNs[user] = nowNs + waitNs(users, user);
       this.#beginIfLost(user, nowNs);
       this.#transmitter.emit(user, nowNs);
       return true;
     }
-    const isLong = seqDiff(users.sndMax[user], users.sndUna[user]) > users.sendMss[user];
-    if (!isLong || flags & UserFlag.TAIL_PROBED) return false;
+    if (!mayProbe(users, user)) return false;
     if (!this.#scoreboard.open(user, users.sndUna[user])) return false;
+    const probes = probesOf(users, user) + 1;
     // Karn: a repetition is no measure of the round trip.
     users.flags[user] =
       (users.flags[user] | UserFlag.SCOREBOARD | UserFlag.TAIL_PROBED) & ~UserFlag.TIMED;
-    this.#transmitter.repeatLast(user, nowNs);
+    users.setCount(user, Count.PROBES, probes);
+    if (users.flags[user] & UserFlag.RECOVERY) this.#transmitter.repeatFirstMissing(user, nowNs);
+    else this.#transmitter.repeatLast(user, nowNs);
     users.dueNs[user] = nowNs + waitNs(users, user);
     return true;
   }
@@ -133,9 +148,16 @@ export class SackRecovery {
   }
 
   #update(user: number, blocks: SackBlocks, nowNs: number): void {
-    const { sndUna, sndMax, sendMss, srttUs } = this.#users;
+    const users = this.#users;
+    const { sndUna, sndMax, sendMss, srttUs, flags } = users;
     const sureNs = nowNs - srttUs[user] * SURE_SHARE * NS_PER_US;
-    this.#scoreboard.update(user, sndUna[user], sndMax[user], blocks, sendMss[user], sureNs);
+    // RFC 8985, section 6.2, step 4: once packets have overtaken each other only time tells.
+    const isPatient = (flags[user] & UserFlag.REORDERED) !== 0;
+    const inOrder = flags[user] & REPAIRING ? 1 : DUP_THRESH;
+    const threshold = isPatient ? Number.POSITIVE_INFINITY : inOrder;
+    const [una, max, mss] = [sndUna[user], sndMax[user], sendMss[user]];
+    this.#scoreboard.update(user, una, max, blocks, mss, threshold, sureNs, nowNs);
+    if (this.#scoreboard.isReordered(user)) flags[user] |= UserFlag.REORDERED;
   }
 
   /**
@@ -144,10 +166,9 @@ export class SackRecovery {
    */
   #beginIfLost(user: number, nowNs: number): void {
     const users = this.#users;
-    if (users.flags[user] & REPAIRING) return;
-    if (this.#scoreboard.firstLost(user) === null) {
-      if (!this.#scoreboard.isInDoubt(user)) return;
-      users.dueNs[user] = Math.min(users.dueNs[user], nowNs + reorderingNs(users, user));
+    const dueNs = this.#scoreboard.inDoubtSinceNs(user) + reorderingNs(users, user);
+    if (users.flags[user] & REPAIRING || this.#scoreboard.firstLost(user) === null) {
+      users.dueNs[user] = Math.min(users.dueNs[user], Math.max(dueNs, nowNs));
       return;
     }
     const others = UserFlag.TIMED | UserFlag.TAIL_PROBED;
@@ -156,8 +177,9 @@ export class SackRecovery {
     users.mark[user] = users.sndMax[user];
     lowerSsthresh(users, user);
     users.cwnd[user] = Math.min(users.cwnd[user], users.ssthresh[user]);
-    users.dueNs[user] = nowNs + rtoNs(users, user);
+    users.dueNs[user] = nowNs + waitNs(users, user);
     this.#transmitter.repeatFirstLost(user, nowNs);
+    users.dueNs[user] = Math.min(users.dueNs[user], Math.max(dueNs, nowNs));
   }
 
   #endIfEmpty(user: number): void {
@@ -170,6 +192,7 @@ export class SackRecovery {
     const users = this.#users;
     if (!(users.flags[user] & UserFlag.SCOREBOARD)) return;
     this.#scoreboard.close(user);
-    users.flags[user] &= ~UserFlag.SCOREBOARD;
+    if (users.flags[user] & UserFlag.TAIL_PROBED) users.setCount(user, Count.PROBES, 0);
+    users.flags[user] &= ~(UserFlag.SCOREBOARD | UserFlag.TAIL_PROBED);
   }
 }

@@ -4,20 +4,21 @@
  * few, so rows stand beside the columns, and what finds no room is recovered without them.
  *
  * A row is a list of ranges of sequence numbers, in order and without gaps, from SND.UNA up to where
- * something is known. Behind it all is in flight. What is lost is known by order (RFC 8985's idea
- * without its clock): when something has arrived that was sent later, what was sent before it is
- * lost; for what was sent once the peer must hold more than two segments behind it, since packets
- * may overtake each other.
+ * something is known. Behind it all is in flight. What is lost is known by order (RFC 8985 without send
+ * times): when something has arrived that was sent later, what was sent before it is lost. Since packets
+ * may overtake each other, for what was sent once the peer must hold more than two segments behind it
+ * (in fast recovery anything), or some time must pass; time alone counts once packets have done so.
  */
 import { type Seq, seqAfter, seqBefore, seqDiff } from '../base/seq.ts';
+import { NEVER_NS } from '../base/time.ts';
 import type { SackBlocks } from '../wire/tcp-options.ts';
 
 /** Users with a row, and ranges of one and of all of them; a range is about 80 octets. */
 const ROWS_MAX = 65_536;
 const ROW_RANGES_MAX = 1_024;
 const RANGES_MAX = 262_144;
-/** RFC 6675, section 2: DupThresh. */
-const DUP_THRESH = 3;
+/** So many segments held behind something make it lost: DupThresh of RFC 6675, section 2. */
+export const DUP_THRESH = 3;
 
 /** What is known of a range; in flight: FLYING and REPEATED. */
 const Fate = { FLYING: 0, LOST: 1, REPEATED: 2, HELD: 3 } as const;
@@ -31,6 +32,8 @@ interface Range {
   serial: number;
   sentAt: Seq;
   sentNs: number;
+  /** Of what was sent once: since when the peer holds something behind it; NEVER_NS while it does not. */
+  doubtNs: number;
 }
 
 interface Row {
@@ -44,6 +47,10 @@ interface Row {
   arrivedEnd: Seq;
   /** What was sent once below this was sent before something that has arrived. */
   lostBelow: Seq;
+  /** Of the last acknowledgement: `arrivedEnd` before it, whether it told of anything new, and of late arrivals. */
+  knownEnd: Seq;
+  isNews: boolean;
+  isReordered: boolean;
 }
 
 /** A piece of the stream that is to be sent again. */
@@ -68,6 +75,9 @@ export class Scoreboard {
       arrivedSerial: 0,
       arrivedEnd: una,
       lostBelow: una,
+      knownEnd: una,
+      isNews: false,
+      isReordered: false,
     });
     return true;
   }
@@ -83,6 +93,7 @@ export class Scoreboard {
   /**
    * An acknowledgement has come: up to `una` all is delivered, and the blocks are held.
    * @param mss payload of a full segment
+   * @param threshold as many segments held behind something make it lost
    * @param sureNs when what was repeated later has arrived, it is the one before that has
    */
   update(
@@ -91,10 +102,15 @@ export class Scoreboard {
     sndMax: Seq,
     blocks: SackBlocks,
     mss: number,
+    threshold: number,
     sureNs: number,
+    nowNs: number,
   ): void {
     const row = this.#rows.get(user);
     if (row === undefined) return;
+    row.isNews = false;
+    row.isReordered = false;
+    row.knownEnd = row.arrivedEnd;
     this.#deliver(row, una, sureNs);
     for (let i = 0; i < blocks.count; i++) {
       const left = blocks.edges[2 * i];
@@ -103,7 +119,17 @@ export class Scoreboard {
       if (!seqBefore(left, right) || !seqAfter(right, una) || seqAfter(right, sndMax)) continue;
       this.#hold(row, seqBefore(left, una) ? una : left, right, sureNs);
     }
-    this.#judge(row, mss);
+    this.#judge(row, mss, threshold, nowNs);
+  }
+
+  /** Whether the last `update` told that something has arrived. */
+  hasNews(user: number): boolean {
+    return this.#rows.get(user)?.isNews === true;
+  }
+
+  /** Whether by the last `update` something that was sent once has arrived after what was sent later. */
+  isReordered(user: number): boolean {
+    return this.#rows.get(user)?.isReordered === true;
   }
 
   /** Whether something is held, lost or repeated, of what is not acknowledged. */
@@ -111,12 +137,16 @@ export class Scoreboard {
     return (this.#rows.get(user)?.ranges.length ?? 0) > 0;
   }
 
-  /** Whether the peer holds something behind what was sent once and may be lost. */
-  isInDoubt(user: number): boolean {
-    const ranges = this.#rows.get(user)?.ranges ?? [];
-    const last = ranges.findLastIndex(({ fate }) => fate === Fate.HELD);
-    const first = ranges.findIndex(({ fate }) => fate === Fate.FLYING);
-    return first >= 0 && first < last;
+  /**
+   * Since when the peer has held something behind what was sent once and may be lost, of what has waited longest;
+   * NEVER_NS where there is nothing such.
+   */
+  inDoubtSinceNs(user: number): number {
+    let sinceNs = NEVER_NS;
+    for (const { fate, doubtNs } of this.#rows.get(user)?.ranges ?? []) {
+      if (fate === Fate.FLYING && doubtNs < sinceNs) sinceNs = doubtNs;
+    }
+    return sinceNs;
   }
 
   /** Octets in flight (`pipe` of RFC 6675). */
@@ -134,6 +164,12 @@ export class Scoreboard {
   firstLost(user: number): LostRange | null {
     const ranges = this.#rows.get(user)?.ranges;
     return ranges?.find(({ fate }) => fate === Fate.LOST) ?? null;
+  }
+
+  /** The first range that is not held; it ends at SND.MAX where nothing is known. */
+  firstMissing(user: number, una: Seq, sndMax: Seq): LostRange {
+    const ranges = this.#rows.get(user)?.ranges;
+    return ranges?.find(({ fate }) => fate !== Fate.HELD) ?? { from: una, to: sndMax };
   }
 
   /** `[from, to)` has been sent again. Where there is no room to cut, more counts as repeated. */
@@ -173,13 +209,10 @@ export class Scoreboard {
     this.#merge(row);
   }
 
-  /** Time has passed without news: what the peer holds more than is lost, though it be little. */
-  loseHoles(user: number): void {
-    const row = this.#rows.get(user);
-    if (row === undefined) return;
-    const last = row.ranges.findLastIndex(({ fate }) => fate === Fate.HELD);
-    for (const range of row.ranges.slice(0, Math.max(0, last))) {
-      if (range.fate === Fate.FLYING) range.fate = Fate.LOST;
+  /** Time has passed: what has been in doubt since `sinceNs` or longer is lost. */
+  loseHoles(user: number, sinceNs: number): void {
+    for (const range of this.#rows.get(user)?.ranges ?? []) {
+      if (range.fate === Fate.FLYING && range.doubtNs <= sinceNs) range.fate = Fate.LOST;
     }
   }
 
@@ -214,7 +247,7 @@ export class Scoreboard {
   }
 
   /** Finds what is lost: by what the peer holds behind it, or by what was sent after it. */
-  #judge(row: Row, mss: number): void {
+  #judge(row: Row, mss: number, threshold: number, nowNs: number): void {
     if (seqAfter(row.lostBelow, row.end)) this.#extend(row, row.lostBelow);
     let heldBytes = 0;
     let heldRanges = 0;
@@ -226,9 +259,12 @@ export class Scoreboard {
           heldRanges++;
           break;
         case Fate.FLYING:
-          if (heldRanges >= DUP_THRESH || heldBytes > (DUP_THRESH - 1) * mss) {
+          if (heldRanges >= threshold || heldBytes > (threshold - 1) * mss) {
             range.fate = Fate.LOST;
-          } else if (seqBefore(range.from, row.lostBelow)) {
+            break;
+          }
+          if (heldRanges > 0) range.doubtNs = Math.min(range.doubtNs, nowNs);
+          if (seqBefore(range.from, row.lostBelow)) {
             this.#change(row, range.from, row.lostBelow, loseFlying);
           }
           break;
@@ -248,7 +284,7 @@ export class Scoreboard {
     const last = row.ranges.at(-1);
     if (last?.fate === Fate.FLYING) last.to = end;
     else {
-      const plain = { serial: 0, sentAt: end, sentNs: 0 };
+      const plain = { serial: 0, sentAt: end, sentNs: 0, doubtNs: NEVER_NS };
       row.ranges.push({ from: row.end, to: end, fate: Fate.FLYING, ...plain });
       this.#ranges++;
     }
@@ -293,13 +329,15 @@ export class Scoreboard {
 /** What of the range lies below `to` has arrived. */
 function arrived(row: Row, range: Range, to: Seq, sureNs: number): void {
   if (range.fate === Fate.HELD) return;
+  row.isNews = true;
   if (range.fate === Fate.REPEATED) {
     if (range.sentNs > sureNs) return;
     row.arrivedSerial = Math.max(row.arrivedSerial, range.serial);
     if (seqAfter(range.sentAt, row.lostBelow)) row.lostBelow = range.sentAt;
-  } else if (seqAfter(to, row.arrivedEnd)) {
-    row.arrivedEnd = to;
+    return;
   }
+  if (range.fate === Fate.FLYING && seqBefore(range.from, row.knownEnd)) row.isReordered = true;
+  if (seqAfter(to, row.arrivedEnd)) row.arrivedEnd = to;
 }
 
 function loseFlying(range: Range): void {

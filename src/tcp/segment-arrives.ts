@@ -9,7 +9,7 @@ import { CWND_UNIT, growCwnd, onAllAcked } from './congestion.ts';
 import type { LossRecovery } from './loss-recovery.ts';
 import type { SegmentOutput, TcpSettings } from './ports.ts';
 import type { Reassembly } from './reassembly.ts';
-import { echoedUs, measureRtt, NO_SAMPLE, onTimedAck, waitNs } from './round-trip.ts';
+import { echoedUs, measureRtt, NO_SAMPLE, onProbeAcked, onTimedAck, waitNs } from './round-trip.ts';
 import type { SackRecovery } from './sack-recovery.ts';
 import { TcpEvent } from './tcp-event.ts';
 import type { Transmitter } from './transmitter.ts';
@@ -124,7 +124,7 @@ export class SegmentArrives {
     this.#onSynAcked(user, options, nowNs);
     users.dueNs[user] = NEVER_NS;
     users.state[user] = State.ESTABLISHED;
-    users.flags[user] |= UserFlag.ACK_NOW;
+    users.flags[user] = (users.flags[user] & ~UserFlag.OLD_CONNECTION) | UserFlag.ACK_NOW;
     return TcpEvent.CONNECTED;
   }
 
@@ -293,6 +293,7 @@ export class SegmentArrives {
       growCwnd(users, user, acked, flight, isRoundOver);
     } else {
       const wasProbed = (flags & UserFlag.TAIL_PROBED) !== 0;
+      if (wasProbed) onProbeAcked(users, this.#output, user, options, nowNs);
       const { sack } = options;
       if (!this.#sackRecovery.onNewAck(user, sack, acked, flight, isRoundOver, wasProbed, nowNs)) {
         this.#lossRecovery.onNewAck(user, ack, acked, flight, isRoundOver, nowNs);

@@ -21,7 +21,7 @@ import { LossRecovery } from './loss-recovery.ts';
 import { PathMtu } from './path-mtu.ts';
 import type { SegmentOutput, StreamSource, TcpSettings } from './ports.ts';
 import { Reassembly } from './reassembly.ts';
-import { rtoNs } from './round-trip.ts';
+import { waitNs } from './round-trip.ts';
 import { SackRecovery } from './sack-recovery.ts';
 import { Scoreboard } from './scoreboard.ts';
 import { SegmentArrives } from './segment-arrives.ts';
@@ -256,11 +256,11 @@ export class TcpClient {
   hasLeftLate(user: number, sinceNs: number, byNs: number): void {
     const users = this.#users;
     if (!this.isOutstanding(user)) return;
-    const waitNs =
+    const usualNs =
       users.state[user] === State.SYN_SENT
         ? this.#settings.synRtoNs * 2 ** users.count(user, Count.RETRIES)
-        : rtoNs(users, user);
-    if (users.dueNs[user] - waitNs >= sinceNs) users.dueNs[user] += byNs;
+        : waitNs(users, user);
+    if (users.dueNs[user] - usualNs >= sinceNs) users.dueNs[user] += byNs;
   }
 
   /** Send what may be sent now: data within the windows, the FIN after it, an owed acknowledgement. */

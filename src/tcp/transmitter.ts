@@ -156,6 +156,13 @@ export class Transmitter {
     return true;
   }
 
+  /** Send the first segment again that the peer is not known to hold. */
+  repeatFirstMissing(user: number, nowNs: number): void {
+    const { sndUna, sndMax } = this.#users;
+    const { from, to } = this.#scoreboard.firstMissing(user, sndUna[user], sndMax[user]);
+    this.#repeat(user, from, to, nowNs);
+  }
+
   /** Send the last segment again: its acknowledgement tells what has come of those before it. */
   repeatLast(user: number, nowNs: number): void {
     const { sndUna, sndMax, sendMss } = this.#users;
@@ -184,7 +191,7 @@ export class Transmitter {
       this.#emitData(user, offset, offset + bytes, nowNs);
     }
     this.#scoreboard.repeated(user, from, end, users.sndMax[user], nowNs);
-    if (from === users.sndUna[user]) users.dueNs[user] = nowNs + rtoNs(users, user);
+    if (from === users.sndUna[user]) users.dueNs[user] = nowNs + waitNs(users, user);
   }
 
   #emitData(user: number, offset: number, end: number, nowNs: number): void {

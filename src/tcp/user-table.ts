@@ -43,14 +43,18 @@ export const UserFlag = {
   FIN_QUEUED: 0x100,
   /** Something lies behind a hole in the peer's stream: see Reassembly. */
   HOLE: 0x200,
-  /** A connection of an earlier run has answered our SYN. */
+  /** In SYN-SENT: a connection of an earlier run has answered our SYN. */
   OLD_CONNECTION: 0x400,
+  /** Afterwards, in the same place: the peer has delayed the acknowledgement of more than one segment. */
+  PEER_DELAYS: 0x400,
   /** In SYN-SENT: we have offered SACK; afterwards: so has the peer, and both use it (RFC 2018). */
   SACK: 0x800,
-  /** A tail probe (RFC 8985) was the last to leave; an acknowledgement of something new clears it. */
+  /** A probe (RFC 8985) was the last to leave; an acknowledgement of something new clears it. */
   TAIL_PROBED: 1 << 29,
   /** The peer has reported what it holds, or is waited for to do so: see Scoreboard. */
   SCOREBOARD: 1 << 30,
+  /** The peer has reported what was sent once after what was sent later: packets overtake each other. */
+  REORDERED: 1 << 31,
 } as const;
 
 /** Counts in the `flags` column beside the flags: the number of the first bit, and its largest << 8. */
@@ -61,6 +65,8 @@ export const Count = {
   BACKOFF: (0xf << 8) | 16,
   /** Duplicate acknowledgements in a row. */
   DUPLICATE_ACKS: (0x3 << 8) | 20,
+  /** With TAIL_PROBED, in the same place, since with a scoreboard none of those are counted: probes in a row. */
+  PROBES: (0x3 << 8) | 20,
   /** Retransmission timeouts in a row without anything acknowledged. */
   RETRIES: (0x7f << 8) | 22,
 } as const;

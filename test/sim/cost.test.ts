@@ -222,6 +222,32 @@ describe('segments are lost, and the peer reports what it holds', () => {
     expect(result.ms).toBeLessThan(40 * (idealRoundTrips(1_000_000) + 6));
   });
 
+  test('acknowledgements of a whole flight that are lost in recovery cost a probe, and no timeout', () => {
+    const toServer = { drop: ({ index }: { index: number }): boolean => index === 200 };
+    const options = { bytes: 1_000_000, rttMs: 40, sack: true, toServer };
+    const undisturbed = upload(options);
+    // Those of all that leaves within the round trip in which the segment is repeated.
+    const drop = ({ atNs }: { atNs: number }): boolean =>
+      atNs > 255 * NS_PER_MS && atNs < 300 * NS_PER_MS;
+    const result = upload({ ...options, toClient: { drop } });
+    expectDelivered(result);
+    expect(result.lost[1]).toBeGreaterThan(5);
+    expect(result.ms).toBeLessThan(undisturbed.ms + 3 * 40);
+  });
+
+  test('one in twenty both ways: 10 MB take no longer than the model says that the window admits', () => {
+    let ms = 0;
+    for (const seed of [1, 2, 3]) {
+      const ways = { toServer: { loss: 0.05 }, toClient: { loss: 0.05 } };
+      const result = upload({ bytes: 10_000_000, rttMs: 1, sack: true, seed, ...ways });
+      expectDelivered(result);
+      ms += result.ms;
+    }
+    // Mathis et al. 1997: sqrt(3 / 2p) segments a round trip, which knows no timeouts.
+    const model = (3 * (10_000_000 / (MSS - 12))) / Math.sqrt(1.5 / 0.05);
+    expect(ms).toBeLessThan(1.1 * model);
+  });
+
   test('a tail that is lost costs a probe, and no timeout', () => {
     const segments = Math.ceil(100_000 / (MSS - 12));
     const drop = ({ index }: { index: number }): boolean =>

@@ -72,6 +72,106 @@ describe('holes', () => {
   });
 });
 
+describe('in recovery', () => {
+  /** Segment 10 is repeated, and all others up to 29 are held. */
+  function recovering(): Harness {
+    const h = flying();
+    holds(h, 10, [11, 20]);
+    expect(repeats(h)).toEqual([10]);
+    holds(h, 10, [11, 30]);
+    h.take();
+    return h;
+  }
+
+  test('silence is ended by probes of the first hole, each after twice as long, and then by a timeout', () => {
+    const h = recovering();
+    const ms: number[] = [];
+    for (let probe = 0; probe < 3; probe++) {
+      ms.push((h.users.dueNs[USER] - h.nowNs) / 1e6);
+      h.timeout();
+      expect(repeats(h)).toEqual([10]);
+      expect(h.users.flags[USER] & UserFlag.LOSS).toBe(0);
+    }
+    const [first = 0] = ms;
+    expect(first).toBeLessThan(40);
+    expect(ms).toEqual([first, 2 * first, 4 * first]);
+    expect((h.users.dueNs[USER] - h.nowNs) / 1e6).toBeGreaterThan(200);
+    h.timeout();
+    expect(h.users.flags[USER] & UserFlag.LOSS).not.toBe(0);
+  });
+
+  test('a probe that is answered is no congestion, and the next one waits no longer than the first', () => {
+    const h = recovering();
+    const firstMs = (h.users.dueNs[USER] - h.nowNs) / 1e6;
+    const { cwnd, ssthresh } = h.tcb();
+    h.timeout();
+    h.take();
+    h.nowNs += 10e6;
+    holds(h, 10, [11, segmentsSent(h)]);
+    expect(repeats(h)).toEqual([]);
+    expect(h.tcb()).toMatchObject({ cwnd, ssthresh });
+    expect((h.users.dueNs[USER] - h.nowNs) / 1e6).toBe(firstMs);
+  });
+
+  test('ends with the timer that holds outside: one segment may have its acknowledgement delayed', () => {
+    const h = recovering();
+    h.limit = segmentsSent(h) * MSS;
+    holds(h, segmentsSent(h) - 1);
+    expect(h.users.flags[USER] & UserFlag.RECOVERY).toBe(0);
+    expect((h.users.dueNs[USER] - h.nowNs) / 1e6).toBeGreaterThan(200);
+  });
+
+  test('a hole with one segment behind it is repeated at once', () => {
+    const h = recovering();
+    const next = segmentsSent(h);
+    h.nowNs += 10e6;
+    // One segment of those that left after the repetition is missing, the one behind it is held.
+    holds(h, 10, [next - 1, next], [11, next - 2]);
+    expect(segments(h.take()).slice(0, 2)).toEqual([10, next - 2]);
+  });
+});
+
+describe('packets that overtake each other', () => {
+  /** Segment 10 comes behind 11, before it is repeated. */
+  function reordered(): Harness {
+    const h = flying();
+    holds(h, 10, [11, 12]);
+    holds(h, 12);
+    h.take();
+    expect(h.users.flags[USER] & UserFlag.REORDERED).not.toBe(0);
+    return h;
+  }
+
+  test('make time tell what is lost, whatever is held behind it', () => {
+    const h = reordered();
+    holds(h, 12, [13, 28]);
+    expect(repeats(h)).toEqual([]);
+    h.timeout();
+    expect(repeats(h)).toEqual([12]);
+  });
+
+  test('are waited for each from when something has come behind it', () => {
+    const h = reordered();
+    holds(h, 12, [13, 20]);
+    const waitNs = h.users.dueNs[USER] - h.nowNs;
+    h.nowNs += waitNs / 2;
+    holds(h, 12, [21, 28], [13, 20]);
+    h.timeout();
+    expect(repeats(h)).toEqual([12]);
+    expect(h.users.dueNs[USER] - h.nowNs).toBe(waitNs / 2);
+    h.timeout();
+    expect(repeats(h)).toContain(20);
+  });
+
+  test('are not seen in what was lost', () => {
+    const h = flying();
+    holds(h, 10, [11, 14]);
+    h.nowNs += 10e6;
+    holds(h, 30);
+    expect(h.users.flags[USER] & UserFlag.REORDERED).toBe(0);
+  });
+});
+
 const segmentsSent = (h: Harness): number => (h.users.sndMax[USER] - h.ours(0)) / MSS;
 
 describe('a timeout', () => {
@@ -101,6 +201,21 @@ describe('a timeout', () => {
     h.timeout();
     expect(segments(h.take())).toEqual([0]);
     expect(h.users.flags[USER] & UserFlag.LOSS).not.toBe(0);
+  });
+
+  test('is forestalled without room for a delay once data has been acknowledged', () => {
+    const h = flying();
+    const roundMs = 2 * (h.users.srttUs[USER] / 1e3);
+    const variationMs = (h.users.srttUs[USER] + 4 * h.users.rttvarUs[USER]) / 1e3;
+    const waitMs = (h.users.dueNs[USER] - h.nowNs) / 1e6;
+    expect(waitMs).toBeCloseTo(Math.max(roundMs, variationMs) + 2, 3);
+    // What was probed had come, and was not acknowledged: this peer delays.
+    h.timeout();
+    expect(repeats(h)).toEqual([29]);
+    h.nowNs += 10e6;
+    holds(h, 30, [29, 30]);
+    expect(h.users.flags[USER] & UserFlag.PEER_DELAYS).not.toBe(0);
+    expect((h.users.dueNs[USER] - h.nowNs) / 1e6).toBeGreaterThan(waitMs + 30);
   });
 
   test('comes as without SACK where one segment is in flight', () => {
