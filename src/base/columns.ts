@@ -1,60 +1,75 @@
-/** Columns of typed arrays that grow as they are written, and end in memory that threads share. */
+/**
+ * Columns of typed arrays that grow as they are written, in memory that threads share: what was
+ * written is handed on as it is. Pages that nothing has been written to take no memory.
+ */
 
 const CAPACITY_MIN = 256;
 
 /** A growing column of 64-bit floats. */
 export class Float64Column {
-  #values = new Float64Array(CAPACITY_MIN);
+  #values = floats(CAPACITY_MIN);
   count = 0;
 
   push(value: number): void {
-    if (this.count === this.#values.length) {
-      const grown = new Float64Array(this.count * 2);
-      grown.set(this.#values);
-      this.#values = grown;
-    }
+    if (this.count === this.#values.length) this.reserve(this.count * 2);
     this.#values[this.count++] = value;
   }
 
-  /** A copy of what was pushed, in shared memory. */
+  /** Makes room for so many values in all, so that the column is not copied on the way there. */
+  reserve(values: number): void {
+    if (values <= this.#values.length) return;
+    const grown = floats(values);
+    grown.set(this.#values.subarray(0, this.count));
+    this.#values = grown;
+  }
+
+  /** Forgets what was pushed; the next values take its place, also in what `toShared` returned. */
+  clear(): void {
+    this.count = 0;
+  }
+
+  /** What was pushed, in shared memory: it is not copied. */
   toShared(): Float64Array<SharedArrayBuffer> {
-    const bytes = this.count * Float64Array.BYTES_PER_ELEMENT;
-    const shared = new Float64Array(new SharedArrayBuffer(bytes));
-    shared.set(this.#values.subarray(0, this.count));
-    return shared;
+    return this.#values.subarray(0, this.count);
   }
 }
 
 /** A growing column of unsigned 32-bit integers. */
 export class Uint32Column {
-  #values = new Uint32Array(CAPACITY_MIN);
+  #values = words(CAPACITY_MIN);
   count = 0;
 
   push(value: number): void {
-    if (this.count === this.#values.length) {
-      const grown = new Uint32Array(this.count * 2);
-      grown.set(this.#values);
-      this.#values = grown;
-    }
+    if (this.count === this.#values.length) this.reserve(this.count * 2);
     this.#values[this.count++] = value;
   }
 
-  /** A copy of what was pushed, in shared memory. */
-  toShared(): Uint32Array<SharedArrayBuffer> {
-    const bytes = this.count * Uint32Array.BYTES_PER_ELEMENT;
-    const shared = new Uint32Array(new SharedArrayBuffer(bytes));
-    shared.set(this.#values.subarray(0, this.count));
-    return shared;
+  /** As Float64Column's. */
+  reserve(values: number): void {
+    if (values <= this.#values.length) return;
+    const grown = words(values);
+    grown.set(this.#values.subarray(0, this.count));
+    this.#values = grown;
   }
 
-  /** As `toShared`, one octet a value. */
+  /** As Float64Column's. */
+  clear(): void {
+    this.count = 0;
+  }
+
+  /** As Float64Column's. */
+  toShared(): Uint32Array<SharedArrayBuffer> {
+    return this.#values.subarray(0, this.count);
+  }
+
+  /** A copy of what was pushed, one octet a value. */
   toSharedOctets(): Uint8Array<SharedArrayBuffer> {
     const shared = new Uint8Array(new SharedArrayBuffer(this.count));
     shared.set(this.#values.subarray(0, this.count));
     return shared;
   }
 
-  /** As `toShared`, two octets a value. */
+  /** A copy of what was pushed, two octets a value. */
   toSharedUint16(): Uint16Array<SharedArrayBuffer> {
     const bytes = this.count * Uint16Array.BYTES_PER_ELEMENT;
     const shared = new Uint16Array(new SharedArrayBuffer(bytes));
@@ -62,3 +77,9 @@ export class Uint32Column {
     return shared;
   }
 }
+
+const floats = (count: number): Float64Array<SharedArrayBuffer> =>
+  new Float64Array(new SharedArrayBuffer(count * Float64Array.BYTES_PER_ELEMENT));
+
+const words = (count: number): Uint32Array<SharedArrayBuffer> =>
+  new Uint32Array(new SharedArrayBuffer(count * Uint32Array.BYTES_PER_ELEMENT));

@@ -1,10 +1,15 @@
 /** What `gryphon inspect` shows: reads captures and sends nothing. */
-import type { ClientReport, InspectDocument, ProtocolReport } from '../report/inspect-document.ts';
+import type {
+  ClientReport,
+  InspectDocument,
+  ProtocolReport,
+  RecordedTimings,
+} from '../report/inspect-document.ts';
 import type { ProtocolModule } from '../rewrite/module.ts';
 import { clientAddressText } from '../session/script/client-numbers.ts';
 import type { Scripts } from '../session/script/scripts.ts';
 import { type CaptureIndex, type IndexOptions, indexCaptures } from './captures/index-captures.ts';
-import { recordedTimings } from './captures/recorded-timings.ts';
+import { TimingsCount } from './captures/recorded-timings.ts';
 import { hintReports } from './plan/capture-hints.ts';
 import { stoppable } from './plan/http-rules.ts';
 import { type ModuleSpec, makeModules } from './plan/modules.ts';
@@ -22,6 +27,8 @@ export interface InspectOptions extends IndexOptions {
 }
 
 const PROTOCOL_SESSIONS = 10_000;
+/** Sessions whose scripts are there at a time: as many as hints are looked for in. */
+const PART_SESSIONS = 100_000;
 
 /** @throws ReplayError as `indexCaptures` does */
 export async function inspectCaptures(
@@ -33,19 +40,15 @@ export async function inspectCaptures(
     const { files, sessions } = index;
     const unselected = index.whyNone();
     if (unselected !== null) options.onWarning?.(`no session is selected: ${unselected}`);
-    const scripts = index.scripts();
     const document: InspectDocument = {
       schema: 'gryphon.inspect/1',
       files,
       sessions,
-      clients: clientReport(scripts),
-      servers: withTimings(index, scripts),
-      hints: hintReports(index.hints(scripts), scripts),
-      protocols: protocolReports(index, scripts, options.protocolSessions ?? PROTOCOL_SESSIONS),
+      ...scriptReports(index, options.protocolSessions ?? PROTOCOL_SESSIONS),
     };
     const specs = options.modules ?? [];
     const modules = stoppable(specs, await makeModules(specs));
-    const rewriting = modules.length === 0 ? {} : rewritingOf(index, scripts, modules);
+    const rewriting = modules.length === 0 ? {} : rewritingOf(index, index.scripts(), modules);
     if (!options.sessions) return { ...document, ...rewriting };
     const sessionList = [...index.sessionList({ digests: options.digests ?? true })];
     return { ...document, ...rewriting, sessionList };
@@ -84,11 +87,40 @@ function rewritingOf(
 const serverText = ({ address, port }: Scripts['endpoints'][number]): string =>
   address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 
+/**
+ * What the scripts tell. They take half as much memory as the index, so there are only some of them
+ * at a time; hints and protocols are looked for in the first sessions anyway.
+ */
+function scriptReports(
+  index: CaptureIndex,
+  protocolSessions: number,
+): Pick<InspectDocument, 'clients' | 'servers' | 'hints' | 'protocols'> {
+  const sessionsOf: number[] = [];
+  const timings = new TimingsCount();
+  let first: Pick<InspectDocument, 'hints' | 'protocols'> | null = null;
+  let endpoints: Scripts['endpoints'] = [];
+  const sessions = Math.max(PART_SESSIONS, protocolSessions);
+  for (const { scripts, requests } of index.scriptParts(sessions)) {
+    for (const client of scripts.clientAddress) {
+      sessionsOf[client] = (sessionsOf[client] ?? 0) + 1;
+    }
+    timings.add(scripts, requests);
+    first ??= {
+      hints: hintReports(index.hints(scripts), scripts),
+      protocols: protocolReports(index, scripts, protocolSessions),
+    };
+    endpoints = scripts.endpoints;
+  }
+  return {
+    clients: clientReport(sessionsOf),
+    servers: withTimings(index.servers, endpoints, timings.finish()),
+    ...(first ?? { hints: [], protocols: [] }),
+  };
+}
+
 /** How many sessions each recorded client had. */
-function clientReport({ clientAddress }: Scripts): ClientReport {
-  const counts = new Map<number, number>();
-  for (const address of clientAddress) counts.set(address, (counts.get(address) ?? 0) + 1);
-  const sorted = Float64Array.from(counts.values()).sort();
+function clientReport(sessionsOf: readonly number[]): ClientReport {
+  const sorted = Float64Array.from(sessionsOf).sort();
   return {
     count: sorted.length,
     sessionsMedian: sorted.at(Math.ceil(sorted.length / 2) - 1) ?? 0,
@@ -108,12 +140,15 @@ function protocolReports(
 }
 
 /** The servers with what their recorded clients and they themselves took. */
-function withTimings(index: CaptureIndex, scripts: Scripts): InspectDocument['servers'] {
-  const timings = recordedTimings(scripts, index.httpRequests(scripts));
+function withTimings(
+  servers: CaptureIndex['servers'],
+  endpoints: Scripts['endpoints'],
+  timings: readonly RecordedTimings[],
+): InspectDocument['servers'] {
   const byEndpoint = new Map(
-    scripts.endpoints.map(({ address, port }, row) => [`${address} ${port}`, timings.at(row)]),
+    endpoints.map(({ address, port }, row) => [`${address} ${port}`, timings.at(row)]),
   );
-  return index.servers.map((server) => ({
+  return servers.map((server) => ({
     ...server,
     ...byEndpoint.get(`${server.address} ${server.port}`),
   }));

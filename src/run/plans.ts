@@ -18,6 +18,7 @@ import type { ReplayOptions } from './plan/options.ts';
 import { asksForOwn, planOwn } from './plan/own-clients.ts';
 import { NO_SURROUNDINGS, planRun } from './plan/plan-run.ts';
 import type { RunPlan } from './plan/run-plan.ts';
+import { wantedBy } from './plan/wanted-sessions.ts';
 
 /** Of the free memory; the rest is for the scripts, the histograms and everybody else. */
 const MEMORY_SHARE_MAX = 0.8;
@@ -28,12 +29,18 @@ const ARENA_BYTES_MAX = 2 ** 31;
 
 /**
  * The draft of the plan.
+ * @param isWhole whether all sessions are asked about, and not only those that are played
  * @throws ReplayError as makeModules, draftPlan and requireMemory do
  */
-export async function draftFor(index: CaptureIndex, options: ReplayOptions): Promise<PlanDraft> {
+export async function draftFor(
+  index: CaptureIndex,
+  options: ReplayOptions,
+  isWhole = true,
+): Promise<PlanDraft> {
   const specs = options.modules ?? [];
   const modules = stoppable(specs, await makeModules(specs));
-  const draft = draftPlan(index.scripts(), options, {
+  const scripts = index.scripts((isWhole ? null : wantedBy(options)) ?? undefined);
+  const draft = draftPlan(scripts, options, {
     isOwn: asksForOwn(options),
     readTimes: index.requestTimes,
     ...(modules.length === 0

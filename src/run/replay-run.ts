@@ -184,7 +184,7 @@ async function openWays(
     host.onWarning(text);
   };
   const { interrupted } = host;
-  const draft = await draftFor(index, options);
+  const draft = await draftFor(index, options, false);
   const epochMs = begun.startedAt.getTime();
   let local: LocalWay | null = null;
   try {

@@ -9,9 +9,8 @@ import { type Epoch, newEpoch } from '../../capture/capture-clock.ts';
 import { CaptureError } from '../../capture/capture-error.ts';
 import { FrameFilter } from '../../capture/frame-filter.ts';
 import { LinkType } from '../../capture/link-types.ts';
-import { openCaptureBytes } from '../../io/files/capture-file.ts';
 import { type RequestTimesPlan, requestTimes } from '../../replay/request-times.ts';
-import { planRewrites, type RewritePlan } from '../../replay/rewrite-columns.ts';
+import type { RewritePlan } from '../../replay/rewrite-columns.ts';
 import type {
   FileReport,
   ServerReport,
@@ -25,15 +24,14 @@ import { emptySelection } from '../../session/reading/selection-findings.ts';
 import { SessionCatalog } from '../../session/reading/session-catalog.ts';
 import type { SessionSelection } from '../../session/reading/session-selection.ts';
 import { SessionTracker } from '../../session/reading/session-tracker.ts';
-import { CaptureBlocks } from '../../session/script/capture-blocks.ts';
-import { findHttpRequests, type HttpRequests } from '../../session/script/http-requests.ts';
 import { findHints, type ProtocolHint } from '../../session/script/protocol-hints.ts';
 import { findProtocolUses, type ProtocolUse } from '../../session/script/protocol-uses.ts';
 import { ScriptBuilder } from '../../session/script/script-builder.ts';
 import type { Scripts } from '../../session/script/scripts.ts';
-import type { ReadOctets } from '../../session/script/stream-view.ts';
+import type { WantedScripts } from '../../session/script/wanted-scripts.ts';
 import { type CaptureSources, openSources, type Source } from './capture-sources.ts';
 import { canBeStored, type IndexKey, identitiesOf, loadIndex, saveIndex } from './index-store.ts';
+import { planAll, type ScriptPart, scriptParts, withBlocks, withOctets } from './joined-octets.ts';
 import { CaptureReading, type DatedSource, dateSource } from './read-captures.ts';
 import { serverReports, sessionReports, sessionTotals, timestampText } from './session-reports.ts';
 import { skewWarnings } from './skew-warnings.ts';
@@ -72,10 +70,10 @@ export interface CaptureIndex {
   readonly indexBytes: number;
   /** Every session, in the order of first packets; digests read all their payload again. */
   sessionList(options: { readonly digests: boolean }): Iterable<SessionReport>;
-  /** The replayable sessions, in shared memory. Made anew by each call. */
-  scripts(): Scripts;
-  /** The HTTP/1 requests in those scripts; reads the headers of all requests and answers. */
-  httpRequests(scripts: Scripts): HttpRequests;
+  /** The replayable sessions, in shared memory, or what is wanted of them. Made anew by each call. */
+  scripts(wanted?: WantedScripts): Scripts;
+  /** The replayable sessions, so many at a time: each part lasts until the next one is asked for. */
+  scriptParts(sessions: number): Iterable<ScriptPart>;
   /** When requests of played sessions are due; reads those of all of them, and their answers. */
   requestTimes(plan: RequestTimesPlan): RequestTimes;
   /**
@@ -264,11 +262,12 @@ class Indexing {
       servers: serverReports(catalog),
       indexBytes: this.#tracker.records.bytes,
       sessionList: ({ digests }) => sessionReports(catalog, { digests, epochSeconds, joined }),
-      scripts: () => withOctets(joined, (read) => new ScriptBuilder(catalog, read).build(joined)),
+      scripts: (wanted) =>
+        withBlocks(joined, (read) => new ScriptBuilder(catalog, read).build(joined, wanted)),
+      scriptParts: (sessions) => scriptParts(catalog, joined, sessions),
       requestTimes: (plan) => withOctets(joined, (read) => requestTimes(plan, read)),
       rewrites: (scripts, sessions, modules) =>
         withOctets(joined, (read) => planAll(scripts, sessions, modules, read)),
-      httpRequests: (scripts) => withOctets(joined, (read) => findHttpRequests(scripts, read)),
       hints: (scripts) => withOctets(joined, (read) => findHints(scripts, read)),
       protocols: (scripts, sessionsMax) =>
         withOctets(joined, (read) => findProtocolUses(scripts, sessionsMax, read)),
@@ -349,31 +348,6 @@ function timeWarnings({ strayTimestamps, clockStepsBack }: FileReport): string[]
       ? []
       : [`its clock was set back ${steps}; what follows is moved forward by as much`]),
   ];
-}
-
-function planAll(
-  scripts: Scripts,
-  sessions: Uint32Array,
-  modules: readonly ProtocolModule[],
-  read: ReadOctets,
-): RewritePlan {
-  const blocks = new CaptureBlocks(scripts.files, read);
-  const turns = planRewrites(scripts, sessions, modules, (offset, into) =>
-    blocks.read(offset, into),
-  );
-  for (;;) {
-    const step = turns.next();
-    if (step.done === true) return step.value;
-  }
-}
-
-function withOctets<T>(joined: readonly JoinedFile[], use: (read: ReadOctets) => T): T {
-  const octets = openCaptureBytes(joined);
-  try {
-    return use((offset, into) => octets.read(offset, into));
-  } finally {
-    octets.close();
-  }
 }
 
 const damaged = (name: string, offset: number, reason: string): CaptureError =>

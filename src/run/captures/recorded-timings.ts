@@ -4,27 +4,41 @@ import type { RecordedTimings, Spread } from '../../report/inspect-document.ts';
 import type { HttpRequests } from '../../session/script/http-requests.ts';
 import type { Scripts, StreamColumns } from '../../session/script/scripts.ts';
 
+/** What was found of one server. */
+interface Row {
+  readonly think: number[];
+  readonly latency: number[];
+  httpRequests: number;
+}
+
 /**
- * Of the replayable sessions of each server, by row in `scripts.endpoints`: the think times before
- * client turns, and the times that the server took to begin its answers.
+ * Of the replayable sessions of each server: the think times before client turns, and the times that
+ * the server took to begin its answers. Sessions are added part by part.
  */
-export function recordedTimings(scripts: Scripts, requests: HttpRequests): RecordedTimings[] {
-  const rows = scripts.endpoints.map(() => ({
-    think: [] as number[],
-    latency: [] as number[],
-    httpRequests: 0,
-  }));
-  for (let session = 0; session < scripts.sessions; session++) {
-    const row = rows[scripts.endpoint[session]];
-    addTurns(scripts.client, session, row.think);
-    addTurns(scripts.server, session, row.latency);
-    row.httpRequests += requests.first[session + 1] - requests.first[session];
+export class TimingsCount {
+  readonly #rows: Row[] = [];
+
+  /** @param scripts a part of a capture's; the rows of their servers are the same in all parts */
+  add(scripts: Scripts, requests: HttpRequests): void {
+    while (this.#rows.length < scripts.endpoints.length) {
+      this.#rows.push({ think: [], latency: [], httpRequests: 0 });
+    }
+    for (let session = 0; session < scripts.sessions; session++) {
+      const row = this.#rows[scripts.endpoint[session]];
+      addTurns(scripts.client, session, row.think);
+      addTurns(scripts.server, session, row.latency);
+      row.httpRequests += requests.first[session + 1] - requests.first[session];
+    }
   }
-  return rows.map(({ think, latency, httpRequests }) => ({
-    thinkMs: spreadOf(think),
-    latencyMs: spreadOf(latency),
-    httpRequests,
-  }));
+
+  /** By row of the server in the scripts' `endpoints`. */
+  finish(): RecordedTimings[] {
+    return this.#rows.map(({ think, latency, httpRequests }) => ({
+      thinkMs: spreadOf(think),
+      latencyMs: spreadOf(latency),
+      httpRequests,
+    }));
+  }
 }
 
 /** The waits of messages that began a turn: their side had received more than before. */

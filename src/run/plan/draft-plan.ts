@@ -4,7 +4,7 @@
  * without looking at the machine is refused here.
  */
 
-import { addressBytes, type IpAddress, parseAddress } from '../../base/address.ts';
+import { type IpAddress, parseAddress } from '../../base/address.ts';
 import { assert } from '../../base/assert.ts';
 import { ReplayError } from '../../base/errors.ts';
 import { formatCount, formatDuration } from '../../base/units.ts';
@@ -33,6 +33,7 @@ import { type RecordedClients, recordedClients } from './recorded-clients.ts';
 import { warnOfRefused, withoutRefused } from './refused-sessions.ts';
 import type { RunTarget } from './run-plan.ts';
 import { startsByRequests, warnOfUnsteady } from './steady-requests.ts';
+import { routeOf } from './wanted-sessions.ts';
 
 /** What the embedded target is called; documentation addresses (RFC 5737, RFC 3849). */
 const EMBEDDED_ADDRESS = { 4: '192.0.2.1', 6: '2001:db8::1' } as const;
@@ -176,11 +177,7 @@ function mapEndpoints(
       targetOf[row] = rowOf(embedded, endpoint.port, 'embedded');
       continue;
     }
-    const route = target.routes.find(
-      ({ recordedAddress, recordedPort }) =>
-        (recordedAddress === null || isSameText(recordedAddress, endpoint.address)) &&
-        (recordedPort === null || recordedPort === endpoint.port),
-    );
+    const route = routeOf(endpoint, target.routes);
     if (route !== undefined) targetOf[row] = rowOf(route.address, route.port, route.label);
   }
   return { targets, targetOf };
@@ -206,13 +203,6 @@ function warnOfMixtures(
     ];
   });
 }
-
-const isSameText = (a: string, b: string): boolean => {
-  const left = parseAddress(a);
-  const right = parseAddress(b);
-  if (left === null || right === null) return a === b;
-  return Buffer.compare(addressBytes(left), addressBytes(right)) === 0;
-};
 
 function playedSessions(scripts: Scripts, targetOf: Uint16Array): Uint32Array {
   const rows: number[] = [];

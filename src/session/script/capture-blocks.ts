@@ -5,15 +5,22 @@
 import type { Scripts } from './scripts.ts';
 import type { ReadOctets } from './stream-view.ts';
 
-const BLOCK_BYTES = 1 << 18;
-/** Sessions that are open at the same time lie in one another: 16 MiB in all, or the whole capture. */
-const BLOCKS_MAX = 64;
+/** Blocks of so many octets, and how many are held: sessions that are open at the same time lie in one another. */
+export interface BlockSize {
+  readonly bytes: number;
+  readonly count: number;
+}
+
+const DENSE_BLOCKS: BlockSize = { bytes: 1 << 18, count: 64 };
+/** For what reads only here and there: as much as a read brings at no more cost. */
+export const SPARSE_BLOCKS: BlockSize = { bytes: 1 << 14, count: 256 };
 const NO_BLOCK = -1;
 
 /** A direct-mapped cache: a block of the joined capture has one place. */
 export class CaptureBlocks {
   readonly #read: ReadOctets;
   readonly #files: Scripts['files'];
+  readonly #blockBytes: number;
   readonly #places: number;
   readonly #memory: Uint8Array;
   /** Which block each place holds, and which part of it there is in a file. */
@@ -21,12 +28,13 @@ export class CaptureBlocks {
   readonly #from: Float64Array;
   readonly #to: Float64Array;
 
-  constructor(files: Scripts['files'], read: ReadOctets) {
+  constructor(files: Scripts['files'], read: ReadOctets, size: BlockSize = DENSE_BLOCKS) {
     this.#files = files;
     this.#read = read;
+    this.#blockBytes = size.bytes;
     const end = Math.max(1, ...files.map(({ base, bytes }) => base + bytes));
-    this.#places = Math.min(BLOCKS_MAX, Math.ceil(end / BLOCK_BYTES));
-    this.#memory = new Uint8Array(this.#places * BLOCK_BYTES);
+    this.#places = Math.min(size.count, Math.ceil(end / size.bytes));
+    this.#memory = new Uint8Array(this.#places * size.bytes);
     this.#block = new Float64Array(this.#places).fill(NO_BLOCK);
     this.#from = new Float64Array(this.#places);
     this.#to = new Float64Array(this.#places);
@@ -46,14 +54,14 @@ export class CaptureBlocks {
         this.#read(at, into.subarray(done));
         return;
       }
-      const start = place * BLOCK_BYTES + (at - this.#block[place] * BLOCK_BYTES);
+      const start = place * this.#blockBytes + (at - this.#block[place] * this.#blockBytes);
       into.set(this.#memory.subarray(start, start + bytes), done);
       done += bytes;
     }
   }
 
   #placeOf(at: number): number {
-    const block = Math.floor(at / BLOCK_BYTES);
+    const block = Math.floor(at / this.#blockBytes);
     const place = block % this.#places;
     const isHeld = this.#block[place] === block;
     if (!isHeld || at < this.#from[place] || at >= this.#to[place]) this.#load(block, place, at);
@@ -62,15 +70,15 @@ export class CaptureBlocks {
 
   /** Loads the part of a block that lies in the file of the octet at `at`. */
   #load(block: number, place: number, at: number): void {
-    const start = block * BLOCK_BYTES;
+    const start = block * this.#blockBytes;
     const file = this.#files.find(({ base, bytes }) => at >= base && at < base + bytes);
     this.#block[place] = NO_BLOCK;
     this.#from[place] = file === undefined ? at : Math.max(start, file.base);
     this.#to[place] =
-      file === undefined ? at : Math.min(start + BLOCK_BYTES, file.base + file.bytes);
+      file === undefined ? at : Math.min(start + this.#blockBytes, file.base + file.bytes);
     const from = this.#from[place];
     const bytes = this.#to[place] - from;
-    const memoryAt = place * BLOCK_BYTES + (from - start);
+    const memoryAt = place * this.#blockBytes + (from - start);
     if (bytes > 0) this.#read(from, this.#memory.subarray(memoryAt, memoryAt + bytes));
     this.#block[place] = block;
   }

@@ -6,26 +6,46 @@ import { Uint32Column } from '../../base/columns.ts';
 const WORDS = 4;
 const OCTETS = 4 * WORDS;
 const MAPPED_PREFIX_BYTES = 12;
+const MAPPED_WORD = 0xffff;
 
 /** Gives numbers out. */
 export class ClientNumbers {
-  readonly #numbers = new Map<string, number>();
+  readonly #ofIpv4 = new Map<number, number>();
+  readonly #ofIpv6 = new Map<number, number>();
   readonly #words = new Uint32Column();
 
-  /**
-   * @param key the same for the same address, and for no other
-   * @param address is asked where the key is new
-   */
-  numberOf(key: string, address: () => IpAddress): number {
-    const known = this.#numbers.get(key);
+  /** @param address 32 bits */
+  ofIpv4(address: number): number {
+    // With a sign it is a small integer of V8's, which makes no object.
+    const known = this.#ofIpv4.get(address | 0);
     if (known !== undefined) return known;
-    const number = this.#numbers.size;
-    this.#numbers.set(key, number);
-    const octets = mapped(addressBytes(address()));
-    for (let word = 0; word < WORDS; word++) {
-      this.#words.push(new DataView(octets.buffer).getUint32(4 * word));
-    }
+    this.#add(0, 0, MAPPED_WORD, address);
+    return this.#numbered(this.#ofIpv4, address);
+  }
+
+  /**
+   * @param row the same 32 bits for the same address, and for no other
+   * @param address is asked where the row is new
+   */
+  ofIpv6(row: number, address: () => IpAddress): number {
+    const known = this.#ofIpv6.get(row | 0);
+    if (known !== undefined) return known;
+    const data = new DataView(addressBytes(address()).buffer);
+    this.#add(data.getUint32(0), data.getUint32(4), data.getUint32(8), data.getUint32(12));
+    return this.#numbered(this.#ofIpv6, row);
+  }
+
+  #numbered(numbers: Map<number, number>, key: number): number {
+    const number = this.#ofIpv4.size + this.#ofIpv6.size;
+    numbers.set(key | 0, number);
     return number;
+  }
+
+  #add(a: number, b: number, c: number, d: number): void {
+    this.#words.push(a);
+    this.#words.push(b);
+    this.#words.push(c);
+    this.#words.push(d);
   }
 
   /** Four words a number, in shared memory. */
@@ -43,13 +63,6 @@ export function clientAddressText(words: Uint32Array, number: number): string {
   const data = new DataView(octets.buffer);
   for (let word = 0; word < WORDS; word++) data.setUint32(4 * word, words[WORDS * number + word]);
   const isMapped =
-    data.getUint32(0) === 0 && data.getUint32(4) === 0 && data.getUint32(8) === 0xffff;
+    data.getUint32(0) === 0 && data.getUint32(4) === 0 && data.getUint32(8) === MAPPED_WORD;
   return formatAddress(addressOfBytes(isMapped ? octets.subarray(MAPPED_PREFIX_BYTES) : octets));
-}
-
-function mapped(address: Uint8Array): Uint8Array {
-  const octets = new Uint8Array(OCTETS);
-  octets.set(address, OCTETS - address.length);
-  if (address.length < OCTETS) octets.fill(0xff, MAPPED_PREFIX_BYTES - 2, MAPPED_PREFIX_BYTES);
-  return octets;
 }

@@ -11,10 +11,8 @@
  * two taps captured them, is taken off its times.
  */
 
-import { Float64Column, Uint32Column } from '../../base/columns.ts';
 import type { JoinedFile } from '../../base/joined-file.ts';
 import { seqDiff } from '../../base/seq.ts';
-import { Http1Requests } from '../../protocol/http1-requests.ts';
 import { DatedStream } from '../reading/dated-stream.ts';
 import { mendClock, mendWrites } from '../reading/mend-segments.ts';
 import type { SessionPart } from '../reading/partial-session.ts';
@@ -35,40 +33,34 @@ import {
 } from '../reading/session-records.ts';
 import { ClientNumbers } from './client-numbers.ts';
 import { Protocol, type Scripts, StreamEnd } from './scripts.ts';
+import { SessionColumnsBuilder } from './session-columns-builder.ts';
 import { StreamColumnsBuilder } from './stream-columns-builder.ts';
+import { StreamProtocol } from './stream-protocol.ts';
 import type { ReadOctets } from './stream-view.ts';
+import { type CatalogRows, type WantedScripts, WantedSessions } from './wanted-scripts.ts';
 
-/** How much of a client's stream is looked at to recognise its protocol. */
-const PROTOCOL_PREFIX_BYTES = 8192;
 /** What a hole in the server's stream is filled with: at most so much of the first file at a time. */
 const FILL_BYTES_MAX = 4096;
 
-/** Builds the scripts of one catalog: `build` is called once. */
+/** Beyond so many rows columns grow as they are filled: even memory that is not used must be granted. */
+const ROWS_EXPECTED_MAX = 4_000_000;
+
+/** Builds the scripts of one catalog: each call of `build` takes the memory of the one before. */
 export class ScriptBuilder {
   readonly #catalog: SessionCatalog;
   readonly #records: SessionRecords;
-  readonly #read: ReadOctets;
+  readonly #speaks: StreamProtocol;
   /** By direction. */
   readonly #streams: readonly [DatedStream, DatedStream];
   readonly #clients = new StreamColumnsBuilder();
   readonly #servers = new StreamColumnsBuilder();
-  readonly #startNs = new Float64Column();
-  readonly #connectNs = new Float64Column();
-  readonly #durationNs = new Float64Column();
-  readonly #endpoint = new Uint32Column();
-  readonly #protocol = new Uint32Column();
-  readonly #clientAddress = new Uint32Column();
+  readonly #sessions = new SessionColumnsBuilder();
   readonly #clientNumbers = new ClientNumbers();
-  readonly #unheard = new Uint32Column();
-  #hasUnheard = false;
-  readonly #sackLeftOut = new Uint32Column();
-  #hasSackLeftOut = false;
-  readonly #prefix = new Uint8Array(PROTOCOL_PREFIX_BYTES);
-  readonly #http = new Http1Requests();
   /** Start of the first session, and of the last one before the session at hand. */
   #originNs = Number.NaN;
   #latestStartNs = 0;
   #fillBytes = FILL_BYTES_MAX;
+  #wanted = new WantedSessions(null, []);
   /** Of the session at hand. */
   #session = 0;
   #detail = 0;
@@ -82,32 +74,38 @@ export class ScriptBuilder {
   constructor(catalog: SessionCatalog, read: ReadOctets) {
     this.#catalog = catalog;
     this.#records = catalog.records;
-    this.#read = read;
+    this.#speaks = new StreamProtocol(read);
     this.#streams = [new DatedStream(catalog.records), new DatedStream(catalog.records)];
   }
 
-  build(files: readonly JoinedFile[]): Scripts {
+  build(
+    files: readonly JoinedFile[],
+    wanted: WantedScripts | null = null,
+    { from, to }: CatalogRows = { from: 0, to: this.#catalog.total },
+  ): Scripts {
     this.#fillBytes = Math.min(FILL_BYTES_MAX, files.at(0)?.bytes ?? FILL_BYTES_MAX);
     const catalog = this.#catalog;
-    for (let session = 0; session < catalog.total; session++) {
+    this.#begin(Math.min(to - from, catalog.reasonCounts[SessionReason.NONE]), wanted === null);
+    this.#wanted = new WantedSessions(wanted, catalog.endpoints);
+    for (let session = from; session < to; session++) {
       if (catalog.reasonOf(session) === SessionReason.NONE) this.#addSession(session);
     }
     return {
-      sessions: this.#startNs.count,
+      ...this.#sessions.finish(),
       files,
-      startNs: this.#startNs.toShared(),
-      connectNs: this.#connectNs.toShared(),
-      durationNs: this.#durationNs.toShared(),
-      endpoint: this.#endpoint.toSharedUint16(),
       endpoints: [...catalog.scriptRows.keys()].map((row) => catalog.endpoints[row]),
-      protocol: this.#protocol.toSharedOctets(),
-      clientAddress: this.#clientAddress.toShared(),
       clientAddressWords: this.#clientNumbers.toShared(),
-      ...(this.#hasUnheard ? { areAnswersUnheard: this.#unheard.toSharedOctets() } : {}),
-      ...(this.#hasSackLeftOut ? { isSackLeftOut: this.#sackLeftOut.toSharedOctets() } : {}),
       client: this.#clients.finish(),
       server: this.#servers.finish(),
     };
+  }
+
+  #begin(sessions: number, areWhole: boolean): void {
+    this.#sessions.begin(sessions);
+    const segments = (this.#records.segments.count * sessions) / Math.max(1, this.#catalog.total);
+    const rows = areWhole ? Math.min(Math.ceil(segments), ROWS_EXPECTED_MAX) : 0;
+    this.#clients.begin(sessions, rows);
+    this.#servers.begin(sessions, rows);
   }
 
   #addSession(session: number): void {
@@ -122,6 +120,10 @@ export class ScriptBuilder {
     this.#beginNs = this.#isMidStream()
       ? (this.#part?.startNs ?? 0)
       : this.#float(DetailFloat.SYN_NS);
+    if (!this.#isWanted()) {
+      this.#addOutline(client);
+      return;
+    }
     for (const direction of [0, 1]) {
       const first = this.#word(DetailWord.FIRST_SEGMENT + direction);
       mendClock(this.#records.segments, first);
@@ -137,20 +139,44 @@ export class ScriptBuilder {
     if (this.#part !== null) this.#streams[server].fill(this.#streams[client], this.#fillBytes);
     this.#streams[server].date(this.#streams[client]);
     this.#addTimes();
-    this.#endpoint.push(catalog.scriptRows.get(catalog.endpointOf[session]) ?? 0);
-    this.#protocol.push(this.#recognise(this.#streams[client]));
-    this.#clientAddress.push(this.#addressNumber(client));
+    this.#addEnds(client, this.#speaks.of(this.#streams[client]));
     this.#addStream(this.#clients, client, true);
     this.#addStream(this.#servers, server, false);
   }
 
+  /** Whether the session at hand gets what it says; one whose times follow from that gets it anyway. */
+  #isWanted(): boolean {
+    const isTaken = this.#wanted.take(this.#catalog.endpointOf[this.#session]);
+    return isTaken || this.#part !== null || this.#skewNs !== 0;
+  }
+
+  /** Adds a session that says nothing. */
+  #addOutline(client: number): void {
+    this.#sessions.unheard.push(0);
+    this.#addOffer(client);
+    this.#addTimes();
+    this.#addEnds(client, Protocol.UNKNOWN);
+    for (const columns of [this.#clients, this.#servers]) {
+      columns.beginSession();
+      this.#addOpenEnd(columns);
+    }
+  }
+
+  /** Adds whom the session was between. */
+  #addEnds(client: number, protocol: Protocol): void {
+    const { endpointOf, scriptRows } = this.#catalog;
+    this.#sessions.endpoint.push(scriptRows.get(endpointOf[this.#session]) ?? 0);
+    this.#sessions.protocol.push(protocol);
+    this.#sessions.clientAddress.push(this.#addressNumber(client));
+  }
+
   /** Of the address of whoever sends in a direction. */
   #addressNumber(direction: number): number {
-    const family = this.#catalog.flagsOf(this.#session) & SessionFlag.IPV6;
-    const catalog = this.#catalog;
-    const session = this.#session;
-    const key = `${family} ${catalog.word(session, SessionWord.ADDRESS + direction)}`;
-    return this.#clientNumbers.numberOf(key, () => catalog.addressOf(session, direction));
+    const key = this.#catalog.word(this.#session, SessionWord.ADDRESS + direction);
+    const isIpv6 = this.#catalog.hasFlag(this.#session, SessionFlag.IPV6);
+    return isIpv6
+      ? this.#clientNumbers.ofIpv6(key, () => this.#catalog.addressOf(this.#session, direction))
+      : this.#clientNumbers.ofIpv4(key);
   }
 
   #mendWrites(first: number): void {
@@ -173,16 +199,16 @@ export class ScriptBuilder {
   #addOffer(client: number): void {
     const hasSyn = this.#has(SessionFlag.SYN_0, client);
     const isLeftOut = hasSyn && (this.#word(DetailWord.OFFER + client) & OFFERED_SACK) === 0;
-    this.#sackLeftOut.push(isLeftOut ? 1 : 0);
-    this.#hasSackLeftOut ||= isLeftOut;
+    this.#sessions.sackLeftOut.push(isLeftOut ? 1 : 0);
+    this.#sessions.hasSackLeftOut ||= isLeftOut;
   }
 
   /** A server that was not captured has said what its client acknowledged. */
   #expectUnheard(client: number, server: number): void {
     const unheard = this.#part?.unheard ?? null;
-    this.#unheard.push(unheard === null ? 0 : 1);
+    this.#sessions.unheard.push(unheard === null ? 0 : 1);
     if (this.#part === null || unheard === null) return;
-    this.#hasUnheard = true;
+    this.#sessions.hasUnheard = true;
     const segment = this.#word(DetailWord.FIRST_SEGMENT + client) - 1;
     this.#streams[server].expect(this.#part.serverTo, unheard.endSeq, segment);
   }
@@ -199,9 +225,11 @@ export class ScriptBuilder {
     if (Number.isNaN(this.#originNs)) this.#originNs = this.#beginNs;
     // Sessions are in the order of the capture; a clock that went back does not reorder them.
     this.#latestStartNs = Math.max(this.#latestStartNs, this.#beginNs - this.#originNs);
-    this.#startNs.push(this.#latestStartNs);
-    this.#connectNs.push(Math.max(0, this.#handshakeNs(DetailFloat.SYN_ACK_NS) - this.#beginNs));
-    this.#durationNs.push(Math.max(0, this.#lastNs() - this.#beginNs));
+    this.#sessions.startNs.push(this.#latestStartNs);
+    this.#sessions.connectNs.push(
+      Math.max(0, this.#handshakeNs(DetailFloat.SYN_ACK_NS) - this.#beginNs),
+    );
+    this.#sessions.durationNs.push(Math.max(0, this.#lastNs() - this.#beginNs));
   }
 
   /** When the handshake was over for the client, or for the server. */
@@ -295,11 +323,7 @@ export class ScriptBuilder {
   ): void {
     const flags = SessionFlag.FIN_0 | SessionFlag.RST_0;
     if (!this.#catalog.hasFlag(this.#session, flags << direction)) {
-      columns.end.push(StreamEnd.OPEN);
-      columns.endAwait.push(0);
-      columns.endAfterPeer.push(0);
-      columns.endOffsetNs.push(Math.max(0, this.#lastNs() - this.#beginNs));
-      columns.endThinkNs.push(0);
+      this.#addOpenEnd(columns);
       return;
     }
     const other = 1 - direction;
@@ -317,6 +341,14 @@ export class ScriptBuilder {
     columns.endAfterPeer.push(isAfterPeer ? 1 : 0);
     columns.endOffsetNs.push(Math.max(0, endNs - this.#beginNs));
     columns.endThinkNs.push(thinkNs(endNs, lastNs, arrivalNs));
+  }
+
+  #addOpenEnd(columns: StreamColumnsBuilder): void {
+    columns.end.push(StreamEnd.OPEN);
+    columns.endAwait.push(0);
+    columns.endAfterPeer.push(0);
+    columns.endOffsetNs.push(Math.max(0, this.#lastNs() - this.#beginNs));
+    columns.endThinkNs.push(0);
   }
 
   /** Whether the other side's FIN had arrived when this side ended its stream. */
@@ -338,18 +370,6 @@ export class ScriptBuilder {
     columns.endAfterPeer.push(isClient ? 0 : 1);
     columns.endOffsetNs.push(Math.max(0, arrivedNs - this.#beginNs));
     columns.endThinkNs.push(0);
-  }
-
-  #recognise(client: DatedStream): Protocol {
-    let filled = 0;
-    for (let i = 0; i < client.count && filled < PROTOCOL_PREFIX_BYTES; i++) {
-      const bytes = Math.min(client.bytes[i], PROTOCOL_PREFIX_BYTES - filled);
-      this.#read(client.offset[i], this.#prefix.subarray(filled, filled + bytes));
-      filled += bytes;
-      const verdict = this.#http.recognise(this.#prefix.subarray(0, filled));
-      if (verdict !== null) return verdict ? Protocol.HTTP1 : Protocol.UNKNOWN;
-    }
-    return Protocol.UNKNOWN;
   }
 
   #has(flag: number, direction: number): boolean {

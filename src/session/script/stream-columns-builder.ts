@@ -19,6 +19,31 @@ export class StreamColumnsBuilder {
   readonly endOffsetNs = new Float64Column();
   readonly endThinkNs = new Float64Column();
 
+  /** Empties the columns, whose memory is used again, and makes room for so many rows. */
+  begin(sessions: number, extents: number): void {
+    const ofSessions = [
+      this.#firstMessage,
+      this.#firstExtent,
+      this.end,
+      this.endAwait,
+      this.endAfterPeer,
+      this.endOffsetNs,
+      this.endThinkNs,
+    ];
+    const ofExtents = [
+      this.messageEnd,
+      this.messageAwait,
+      this.messageOffsetNs,
+      this.messageThinkNs,
+      this.extentStart,
+      this.extentBytes,
+      this.extentOffset,
+    ];
+    for (const column of [...ofSessions, ...ofExtents]) column.clear();
+    for (const column of ofSessions) column.reserve(sessions + 1);
+    for (const column of ofExtents) column.reserve(extents);
+  }
+
   /** What is pushed from here on is of the next session. */
   beginSession(): void {
     this.#firstMessage.push(this.messageEnd.count);

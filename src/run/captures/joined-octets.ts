@@ -1,0 +1,79 @@
+/** Opens the files of an index for as long as something is made of their octets. */
+import type { JoinedFile } from '../../base/joined-file.ts';
+import { openCaptureBytes } from '../../io/files/capture-file.ts';
+import { planRewrites, type RewritePlan } from '../../replay/rewrite-columns.ts';
+import type { ProtocolModule } from '../../rewrite/module.ts';
+import type { SessionCatalog } from '../../session/reading/session-catalog.ts';
+import { SessionReason } from '../../session/reading/session-reason.ts';
+import { CaptureBlocks, SPARSE_BLOCKS } from '../../session/script/capture-blocks.ts';
+import { findHttpRequests, type HttpRequests } from '../../session/script/http-requests.ts';
+import { ScriptBuilder } from '../../session/script/script-builder.ts';
+import type { Scripts } from '../../session/script/scripts.ts';
+import type { ReadOctets } from '../../session/script/stream-view.ts';
+
+/** Each read is a system call. */
+export function withOctets<T>(joined: readonly JoinedFile[], use: (read: ReadOctets) => T): T {
+  const octets = openCaptureBytes(joined);
+  try {
+    return use((offset, into) => octets.read(offset, into));
+  } finally {
+    octets.close();
+  }
+}
+
+/** For what reads a little of most sessions, nearly in their order. */
+export function withBlocks<T>(joined: readonly JoinedFile[], use: (read: ReadOctets) => T): T {
+  return withOctets(joined, (read) => {
+    const blocks = new CaptureBlocks(joined, read, SPARSE_BLOCKS);
+    return use((offset, into) => blocks.read(offset, into));
+  });
+}
+
+/** Some of a catalog's scripts, and the HTTP/1 requests in them. */
+export interface ScriptPart {
+  readonly scripts: Scripts;
+  readonly requests: HttpRequests;
+}
+
+/** The scripts of a catalog, so many at a time: each part's memory is the next one's. */
+export function* scriptParts(
+  catalog: SessionCatalog,
+  joined: readonly JoinedFile[],
+  sessions: number,
+): Generator<ScriptPart> {
+  const octets = openCaptureBytes(joined);
+  try {
+    const direct: ReadOctets = (offset, into) => octets.read(offset, into);
+    const blocks = new CaptureBlocks(joined, direct, SPARSE_BLOCKS);
+    const read: ReadOctets = (offset, into) => blocks.read(offset, into);
+    const builder = new ScriptBuilder(catalog, read);
+    for (let from = 0; from < catalog.total; ) {
+      let to = from;
+      for (let found = 0; to < catalog.total && found < sessions; to++) {
+        if (catalog.reasonOf(to) === SessionReason.NONE) found++;
+      }
+      const scripts = builder.build(joined, null, { from, to });
+      yield { scripts, requests: findHttpRequests(scripts, read) };
+      from = to;
+    }
+  } finally {
+    octets.close();
+  }
+}
+
+/** What modules want with sessions, all of which are read. */
+export function planAll(
+  scripts: Scripts,
+  sessions: Uint32Array,
+  modules: readonly ProtocolModule[],
+  read: ReadOctets,
+): RewritePlan {
+  const blocks = new CaptureBlocks(scripts.files, read);
+  const turns = planRewrites(scripts, sessions, modules, (offset, into) =>
+    blocks.read(offset, into),
+  );
+  for (;;) {
+    const step = turns.next();
+    if (step.done === true) return step.value;
+  }
+}
