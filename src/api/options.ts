@@ -182,19 +182,26 @@ export interface ReplayOptions extends CaptureOptions {
    */
   readonly cookies?: 'off' | 'auto';
   /**
-   * `USER:SOURCE|@FILE`: log in to Redis as this user: `alice:env:NAME` has the password from the
-   * environment, `alice:@FILE` from a file, `:env:NAME` keeps the recorded name, `@FILE.csv` is a
-   * table of accounts that clients take in turn (log-ins).
+   * `USER:SOURCE|@FILE`: log in to PostgreSQL as this user: `alice:env:NAME` has the password from
+   * the environment, `alice:@FILE` from a file, `:env:NAME` keeps the recorded name, `@FILE.csv` is
+   * a table of accounts that clients take in turn (log-ins).
    */
+  readonly postgresUser?: string;
+  /** `USER:SOURCE|@FILE`: as `--postgres-user`, for Redis. */
   readonly redisUser?: string;
-  /** `USER:SOURCE|@FILE`: as `--redis-user`, for SMTP. */
+  /** `USER:SOURCE|@FILE`: as `--postgres-user`, for SMTP. */
   readonly smtpUser?: string;
-  /** `USER:SOURCE|@FILE`: as `--redis-user`, for IMAP. */
+  /** `USER:SOURCE|@FILE`: as `--postgres-user`, for IMAP. */
   readonly imapUser?: string;
-  /** `USER:SOURCE|@FILE`: as `--redis-user`, for POP3. */
+  /** `USER:SOURCE|@FILE`: as `--postgres-user`, for POP3. */
   readonly popUser?: string;
-  /** `USER:SOURCE|@FILE`: as `--redis-user`, for FTP. */
+  /** `USER:SOURCE|@FILE`: as `--postgres-user`, for FTP. */
   readonly ftpUser?: string;
+  /**
+   * Write nothing: PostgreSQL is asked to refuse statements that do. It is heeded where
+   * `--postgres-user` logs in.
+   */
+  readonly readOnly?: boolean;
   /**
    * `FILE,…`: a module (JavaScript, ESM) that writes requests anew, reads answers, or logs in: see
    * modules. Of several that want a session the first one has it.

@@ -11,10 +11,14 @@ type Sources = Pick<Context, 'files' | 'env'>;
 
 /** A password is a line. */
 const PASSWORD_BYTES_MAX = 64 << 10;
+const HEEDS_READ_ONLY = new Set(['postgresql']);
 const COLUMNS = ['user', 'password', 'recorded'];
 
 /** The options that name accounts, by their keys. */
-type LogInValues = { readonly [Key in keyof typeof LOG_INS]: AccountSource | null };
+type LogInValues = { readonly [Key in keyof typeof LOG_INS]: AccountSource | null } & {
+  readonly readOnly: boolean;
+  readonly per: 'connection' | 'client';
+};
 
 /**
  * One module for each protocol whose option was given.
@@ -26,10 +30,17 @@ export async function readLogIns(
 ): Promise<readonly LogInSpec[]> {
   const specs: LogInSpec[] = [];
   for (const [key, { protocol, option }] of Object.entries(LOG_INS)) {
-    const source = values[key as keyof LogInValues];
+    const source = values[key as keyof typeof LOG_INS];
     if (source === null) continue;
     const accounts = await accountsOf(source, option, context);
-    specs.push({ kind: 'log-in', protocol, accounts });
+    const perClient = values.per === 'client';
+    specs.push({ kind: 'log-in', protocol, accounts, perClient, readOnly: values.readOnly });
+  }
+  if (values.readOnly && !specs.some(({ protocol }) => HEEDS_READ_ONLY.has(protocol))) {
+    throw accountFault(
+      '--read-only without an account of a database',
+      'add --postgres-user: it is heeded in sessions of these alone',
+    );
   }
   return specs;
 }

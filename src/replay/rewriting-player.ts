@@ -264,6 +264,8 @@ export class RewritingPlayer extends Player {
       engaged.leftOut += exchanges;
       latency.record(Latency.LOGIN, Math.max(0, this.#arrivedNs - engaged.connectedNs));
     }
+    // What the dialogue has told may be what others wait for.
+    this.#onRead(user);
     if (!pacer.isOpenLoop) {
       pacer.onTrigger(user, nowNs);
       return;

@@ -337,14 +337,16 @@ export function makeFolder(name: string): Folder {
   return { path, remove };
 }
 
-function stopper(program: Running, folder: Folder, signal: NodeJS.Signals = 'SIGTERM') {
+/** How a server is ended that was started in a folder of its own. */
+export function stopper(program: Running, folder: Folder, signal: NodeJS.Signals = 'SIGTERM') {
   return async () => {
     await program.stop(signal);
     folder.remove();
   };
 }
 
-async function listening(
+/** Waits until a server accepts connections. */
+export async function listening(
   host: Host,
   program: Running,
   port: number,

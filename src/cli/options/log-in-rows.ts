@@ -1,7 +1,7 @@
 /** Rows of `gryphon replay` about who logs in. */
 import { parseAccounts } from '../values/accounts.ts';
 import { CHANGES } from './module-rows.ts';
-import { value } from './option.ts';
+import { onOff, value } from './option.ts';
 
 const ACCOUNTS = {
   form: 'USER:SOURCE|@FILE',
@@ -11,6 +11,7 @@ const ACCOUNTS = {
 
 /** Protocols whose log-ins are done anew, by the keys of their options. */
 export const LOG_INS = {
+  postgresUser: { protocol: 'postgresql', option: '--postgres-user' },
   redisUser: { protocol: 'redis', option: '--redis-user' },
   smtpUser: { protocol: 'smtp', option: '--smtp-user' },
   imapUser: { protocol: 'imap', option: '--imap-user' },
@@ -22,18 +23,25 @@ const row = (protocol: string, more?: string) =>
   value(ACCOUNTS, {
     group: CHANGES,
     help: `Log in to ${protocol} as this user: alice:env:NAME, alice:@FILE, @accounts.csv`,
-    more: more ?? `as \`--redis-user\`, for ${protocol}`,
+    more: more ?? `as \`--postgres-user\`, for ${protocol}`,
     only: 'network',
   });
 
 /** Who logs in. */
 export const LOG_IN_ROWS = {
-  redisUser: row(
-    'Redis',
-    'log in to Redis as this user: `alice:env:NAME` has the password from the environment, `alice:@FILE` from a file, `:env:NAME` keeps the recorded name, `@FILE.csv` is a table of accounts that clients take in turn ([log-ins](databases.md))',
+  postgresUser: row(
+    'PostgreSQL',
+    'log in to PostgreSQL as this user: `alice:env:NAME` has the password from the environment, `alice:@FILE` from a file, `:env:NAME` keeps the recorded name, `@FILE.csv` is a table of accounts that clients take in turn ([log-ins](databases.md))',
   ),
+  redisUser: row('Redis'),
   smtpUser: row('SMTP'),
   imapUser: row('IMAP'),
   popUser: row('POP3'),
   ftpUser: row('FTP'),
+  readOnly: onOff({
+    group: CHANGES,
+    help: 'Write nothing: PostgreSQL refuses statements that do',
+    more: 'write nothing: PostgreSQL is asked to refuse statements that do. It is heeded where `--postgres-user` logs in',
+    only: 'network',
+  }),
 };

@@ -8,11 +8,20 @@ export interface LogInSpec {
   /** As sessions' protocols are called. */
   readonly protocol: string;
   readonly accounts: readonly Account[];
+  /** Whether a client has all connections of a recorded one. */
+  readonly perClient: boolean;
+  /** Whether nothing is to be written. */
+  readonly readOnly: boolean;
 }
 
 /** Makes its module. */
-export async function makeLogIn({ protocol, accounts }: LogInSpec): Promise<ProtocolModule> {
+export async function makeLogIn(spec: LogInSpec): Promise<ProtocolModule> {
+  const { protocol, accounts } = spec;
   switch (protocol) {
+    case 'postgresql': {
+      const { postgresModule } = await import('../../rewrite/databases/postgres.ts');
+      return postgresModule(spec);
+    }
     case 'redis': {
       const { redisModule } = await import('../../rewrite/databases/redis.ts');
       return redisModule(accounts);
@@ -25,5 +34,5 @@ export async function makeLogIn({ protocol, accounts }: LogInSpec): Promise<Prot
 }
 
 /** Who logs in where, without passwords. */
-export const logInNames = ({ protocol, accounts }: LogInSpec): string =>
-  JSON.stringify([protocol, accounts.map(({ recorded, user }) => [recorded, user])]);
+export const logInNames = ({ protocol, accounts, readOnly }: LogInSpec): string =>
+  JSON.stringify([protocol, readOnly, accounts.map(({ recorded, user }) => [recorded, user])]);

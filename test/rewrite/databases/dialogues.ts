@@ -3,16 +3,19 @@ import { NS_PER_MS } from '../../../src/base/time.ts';
 import type { Account } from '../../../src/rewrite/databases/accounts.ts';
 import type { ProtocolModule } from '../../../src/rewrite/module.ts';
 import { StreamEnd } from '../../../src/session/script/scripts.ts';
-import { type RecordedSession, said } from '../../helpers/recorded.ts';
+import type { RecordedSession } from '../../helpers/recorded.ts';
 import { type TalkOptions, talk } from '../../replay/talking.ts';
 
 const FIN = { how: StreamEnd.FIN } as const;
 
-/** What both sides said, in turn: `['client', text]`. */
+/** What both sides said, in turn: `['client', text]`, one character an octet. */
 export const sessionOf = (
   ...lines: readonly (readonly ['client' | 'server', string])[]
 ): RecordedSession => ({
-  messages: lines.map(([from, text]) => said(from, text, NS_PER_MS)),
+  messages: lines.map(([from, text]) => ({
+    ...{ from, thinkNs: NS_PER_MS },
+    octets: Buffer.from(text, 'latin1'),
+  })),
   clientEnd: FIN,
   serverEnd: { ...FIN, afterPeer: true },
 });
