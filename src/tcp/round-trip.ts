@@ -137,8 +137,9 @@ export function mayProbe(users: UserTable, user: number): boolean {
   }
   const probes = probesOf(users, user);
   if (probes === 0) return true;
-  const isOver = probes >= (flags & UserFlag.RECOVERY ? RECOVERY_PROBES_MAX : 1);
-  return !isOver && probeNs(users, user) < rtoNs(users, user);
+  if (probes >= (flags & UserFlag.RECOVERY ? RECOVERY_PROBES_MAX : 1)) return false;
+  // The timeout behind it, too, waits twice as long (RFC 6298, section 5.5).
+  return 2 * probeNs(users, user) <= rtoNs(users, user);
 }
 
 /** Probes in a row that nothing has answered. */
