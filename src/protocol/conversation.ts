@@ -8,7 +8,6 @@ import {
 } from './framer.ts';
 import { MessageEnds, type StoredStream } from './message-ends.ts';
 import type { FollowedProtocol } from './registry.ts';
-import { WebSocketMessages } from './websocket.ts';
 
 /** A request of a conversation. */
 export interface Exchange {
@@ -29,7 +28,6 @@ export class Conversation {
   readonly #requests: RequestFramer;
   readonly #answers: AnswerFramer;
   readonly #hasGreeting: boolean;
-  readonly #messages = new WebSocketMessages();
   readonly #clientEnds = new MessageEnds();
   readonly #serverEnds = new MessageEnds();
 
@@ -57,16 +55,6 @@ export class Conversation {
       yield { requestEnd: at, answerEnd: isUnanswered ? -1 : answered, isUnanswered };
       if (isSwitch || (answered >= 0 && !isUnanswered && this.#answers.isSwitch)) return;
     }
-  }
-
-  /** Offset just past the last whole WebSocket message that follows `start`. */
-  endOfMessages(stream: StoredStream, start: number): number {
-    let end = start;
-    for (let next = start; next >= 0 && end < stream.bytes; ) {
-      next = this.#clientEnds.endOf(this.#messages, stream, end, 0);
-      if (next >= 0) end = next;
-    }
-    return end;
   }
 
   /** Whether the last answer that was found leads over to WebSocket (RFC 6455), as far as one can tell. */

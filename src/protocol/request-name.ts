@@ -24,6 +24,7 @@ const NAMERS: ReadonlyMap<string, Namer> = new Map([
   ['pop3', commandOf(/^[A-Z]{3,5}$/)],
   ['imap', imap],
   ['memcached', memcached],
+  ['websocket', webSocket],
 ]);
 
 /**
@@ -147,6 +148,17 @@ function imap(octets: Uint8Array): string {
 
 function memcached(octets: Uint8Array): string | null {
   return WORD.exec(textOf(octets))?.at(1)?.toLowerCase() ?? null;
+}
+
+/** Payloads of clients are masked: what kind of frame a message begins with is all that is seen. */
+const WEBSOCKET_FRAMES: ReadonlyMap<number, string> = new Map([
+  [1, 'text message'],
+  [2, 'binary message'],
+  [8, 'close'],
+]);
+
+function webSocket(octets: Uint8Array): string | null {
+  return WEBSOCKET_FRAMES.get(octets[0] & 0x0f) ?? null;
 }
 
 const textOf = (octets: Uint8Array): string =>

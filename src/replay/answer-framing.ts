@@ -6,10 +6,11 @@ import { Counter } from '../measure/counters.ts';
 import { type AnswerFramer, Outcome } from '../protocol/framer.ts';
 import { endsChunks, Http1Answers } from '../protocol/http1-answers.ts';
 import { followedProtocol } from '../protocol/registry.ts';
+import { WebSocketMessages } from '../protocol/websocket.ts';
 import type { Delivery } from '../transport/transport.ts';
 import { OpenBodies } from './body-digest.ts';
 import { ExchangeMark } from './exchange-columns.ts';
-import type { Verdict } from './exchange-recorder.ts';
+import type { ExchangeRecorder, Verdict } from './exchange-recorder.ts';
 import { OpenAnswers } from './open-answers.ts';
 import { NO_EXCHANGE, type OpenExchanges } from './open-exchanges.ts';
 import { PlayFlag, type PlayTable } from './play-table.ts';
@@ -30,13 +31,15 @@ const GREETING = 0;
 export class AnswerFraming {
   /** Of the last `feed` that found an end: octets of the delivery from where it began to that end. */
   endBytes = 0;
+  /** Users amid an answer, or amid what may become one. */
+  readonly open = new OpenAnswers();
   readonly #plays: PlayTable;
   readonly #stages: Stages;
   readonly #exchanges: OpenExchanges;
   readonly #counters: Float64Array;
   readonly #verdict: Verdict;
   readonly #framers: (AnswerFramer | undefined)[] = [];
-  readonly #open = new OpenAnswers();
+  readonly #messages = new WebSocketMessages();
   /** Null where bodies are not compared. */
   readonly #bodies: OpenBodies | null;
   /** Octets, where an answer lacks more than `stageBytes` can hold: those beyond it. */
@@ -46,8 +49,7 @@ export class AnswerFraming {
     plays: PlayTable,
     stages: Stages,
     exchanges: OpenExchanges,
-    counters: Float64Array,
-    verdict: Verdict,
+    { counters, verdict }: Pick<ExchangeRecorder, 'counters' | 'verdict'>,
   ) {
     this.#plays = plays;
     this.#stages = stages;
@@ -71,9 +73,9 @@ export class AnswerFraming {
    * @returns MORE: all of them are the answer's; ENDS: it ends `endBytes` on; LOST: nobody can say
    */
   feed(user: number, delivery: Delivery, at: number): Outcome {
-    const framer = this.#framerOf(user);
     const exchange = this.#exchanges.of(user);
-    if (this.#open.has(user)) this.#open.resume(user, framer);
+    const framer = this.#framerOf(user);
+    if (this.open.has(user)) this.open.resume(user, framer);
     else {
       framer.begin(exchange === NO_EXCHANGE ? GREETING : this.#stages.exchanges.kind[exchange]);
       this.#bodies?.begin(user);
@@ -96,7 +98,7 @@ export class AnswerFraming {
       if (isCut && whole > this.#stages.exchanges.answerBytes[exchange])
         return this.#lose(user, framer);
       this.endBytes = framer.endBytes;
-      if (framer.endBytes > bytes) this.#open.keep(user, framer, whole);
+      if (framer.endBytes > bytes) this.open.keep(user, framer, whole);
       else this.#judge(user, framer, whole);
       return Outcome.ENDS;
     }
@@ -104,7 +106,7 @@ export class AnswerFraming {
     const isLast = this.#plays.openStage[user] === this.#stages.end(this.#plays.session[user]);
     const isFollowed = outcome === Outcome.MORE || (outcome === Outcome.UNTIL_CLOSE && isLast);
     if (isFollowed && !isCut) {
-      this.#open.keep(user, framer, 0);
+      this.open.keep(user, framer, 0);
       return Outcome.MORE;
     }
     if (!isCut) this.#counters[Counter.ANSWERS_UNFOLLOWED]++;
@@ -112,6 +114,8 @@ export class AnswerFraming {
   }
 
   #framerOf(user: number): AnswerFramer {
+    const exchange = this.#exchanges.of(user);
+    if (exchange !== NO_EXCHANGE && this.#stages.isMessage(exchange)) return this.#messages;
     const number = this.#stages.protocolOf(this.#plays.session[user]);
     let framer = this.#framers[number];
     if (framer === undefined) {
@@ -133,8 +137,8 @@ export class AnswerFraming {
     const plays = this.#plays;
     const { marks, answerEnd } = this.#stages.exchanges;
     const exchange = this.#exchanges.of(user);
-    if (framer.replyClass > 0) this.#open.keep(user, framer, 0);
-    else this.#open.forget(user);
+    if (framer.replyClass > 0) this.open.keep(user, framer, 0);
+    else this.open.forget(user);
     plays.flags[user] |= PlayFlag.UNFOLLOWED;
     if (exchange === NO_EXCHANGE) return Outcome.LOST;
     const isHttp = framer instanceof Http1Answers;
@@ -161,7 +165,7 @@ export class AnswerFraming {
   /** A followed answer, whose end was told before it came, is over: what did it say? */
   judgeFramed(user: number): void {
     const framer = this.#framerOf(user);
-    this.#judge(user, framer, this.#open.resume(user, framer));
+    this.#judge(user, framer, this.open.resume(user, framer));
   }
 
   /** An answer is over by another rule: what is known of it? @param bytes that have come of it */
@@ -169,9 +173,9 @@ export class AnswerFraming {
     const verdict = this.#verdict;
     verdict.replyClass = 0;
     verdict.code = 0;
-    if (this.#open.has(user)) {
+    if (this.open.has(user)) {
       const framer = this.#framerOf(user);
-      this.#open.resume(user, framer);
+      this.open.resume(user, framer);
       this.#judge(user, framer, bytes);
     }
     verdict.bytes = bytes;
@@ -181,13 +185,13 @@ export class AnswerFraming {
 
   /** Whether the user is in the middle of an answer whose end its octets are going to tell. */
   isFollowed(user: number): boolean {
-    return (this.#plays.flags[user] & PlayFlag.UNFOLLOWED) === 0 && this.#open.has(user);
+    return (this.#plays.flags[user] & PlayFlag.UNFOLLOWED) === 0 && this.open.has(user);
   }
 
   /** The server has ended its stream in the middle of a followed answer: is that the answer's end? */
   endsWithClose(user: number): boolean {
     const framer = this.#framerOf(user);
-    this.#open.resume(user, framer);
+    this.open.resume(user, framer);
     if (framer.close() !== Outcome.ENDS) return false;
     this.#judge(user, framer, this.#plays.stageBytes[user]);
     return true;
@@ -237,7 +241,7 @@ export class AnswerFraming {
   /** The user's answer is over, or is none. */
   forget(user: number): void {
     if (this.#moreBytes.size > 0) this.#moreBytes.delete(user);
-    this.#open.forget(user);
+    this.open.forget(user);
     this.#bodies?.forget(user);
   }
 }

@@ -10,8 +10,11 @@ import { Counter } from '../measure/counters.ts';
 import { Http1Answers } from '../protocol/http1-answers.ts';
 import type { ClientStream } from '../transport/client-stream.ts';
 import type { Delivery, Transport } from '../transport/transport.ts';
+import type { ExchangeRecorder } from './exchange-recorder.ts';
+import type { OpenAnswers } from './open-answers.ts';
 import { NO_EXCHANGE, type OpenExchanges } from './open-exchanges.ts';
 import { PlayFlag, type PlayTable } from './play-table.ts';
+import { Pushes } from './pushes.ts';
 import type { Stages } from './stages.ts';
 
 /** Says whether arriving octets begin the answer that is awaited. */
@@ -22,6 +25,7 @@ export class AnswerStart {
   readonly #transport: Transport;
   readonly #stream: ClientStream;
   readonly #counters: Float64Array;
+  readonly #pushes: Pushes;
   readonly #http = new Http1Answers();
 
   constructor(
@@ -30,14 +34,16 @@ export class AnswerStart {
     exchanges: OpenExchanges,
     transport: Transport,
     stream: ClientStream,
-    counters: Float64Array,
+    recorder: Pick<ExchangeRecorder, 'counters'>,
+    open: OpenAnswers,
   ) {
     this.#plays = plays;
+    this.#pushes = new Pushes(plays, stages, exchanges, open);
     this.#stages = stages;
     this.#exchanges = exchanges;
     this.#transport = transport;
     this.#stream = stream;
-    this.#counters = counters;
+    this.#counters = recorder.counters;
   }
 
   /**
@@ -47,6 +53,9 @@ export class AnswerStart {
    */
   find(user: number, delivery: Delivery, at: number): number {
     const exchange = this.#exchanges.of(user);
+    if (exchange !== NO_EXCHANGE && this.#stages.isMessage(exchange)) {
+      return this.#pushes.skip(user, delivery, at, !this.#isUnasked(user, exchange));
+    }
     if (this.#isUnasked(user, exchange)) {
       this.#countUnasked(user);
       return delivery.bytes;
@@ -79,6 +88,8 @@ export class AnswerStart {
   #countUnasked(user: number): void {
     const plays = this.#plays;
     if (plays.flags[user] & PlayFlag.UNASKED) return;
+    // A WebSocket's server may say what it likes.
+    if (this.#stages.isUpgraded(plays.session[user])) return;
     plays.flags[user] |= PlayFlag.UNASKED;
     this.#counters[Counter.EXCHANGES_UNSOLICITED]++;
   }

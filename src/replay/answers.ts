@@ -43,14 +43,14 @@ export class Answers {
     pacer: Pacer,
     recorder: ExchangeRecorder,
   ) {
-    const { counters } = recorder;
     const exchanges = new OpenExchanges(plays, stages);
     this.#plays = plays;
     this.silences = new Silences(plays, stages, transport);
     this.exchanges = exchanges;
     this.#recorder = recorder;
-    this.#start = new AnswerStart(plays, stages, exchanges, transport, stream, counters);
-    this.framing = new AnswerFraming(plays, stages, exchanges, counters, recorder.verdict);
+    this.framing = new AnswerFraming(plays, stages, exchanges, recorder);
+    const { open } = this.framing;
+    this.#start = new AnswerStart(plays, stages, exchanges, transport, stream, recorder, open);
     this.#stages = stages;
     this.#pacer = pacer;
   }

@@ -13,11 +13,12 @@ import {
 } from '../measure/differences.ts';
 import type { ExchangeFigures } from '../measure/exchange-figures.ts';
 import { type RequestClasses, sumClasses } from '../measure/request-classes.ts';
-import { ReplyClass } from '../protocol/framer.ts';
+import { type AnswerFramer, ReplyClass } from '../protocol/framer.ts';
 import { FOLLOWED_PROTOCOLS } from '../protocol/registry.ts';
+import { WebSocketMessages } from '../protocol/websocket.ts';
 import type { Scripts } from '../session/script/scripts.ts';
 import { type ReadOctets, StreamView } from '../session/script/stream-view.ts';
-import { type ExchangeColumns, GREETS } from './exchange-columns.ts';
+import { type ExchangeColumns, ExchangeMark, GREETS } from './exchange-columns.ts';
 
 /** As much of a request is shown. */
 const REQUEST_BYTES = 80;
@@ -47,7 +48,7 @@ class DifferenceTexts {
     const session = this.#sessionOf(this.#exchanges.message[exchange]);
     const textOf = (said: Said): string =>
       kind === DifferenceKind.STATUS
-        ? this.#statusText(session, said)
+        ? this.#statusText(session, exchange, said)
         : `${formatCount(said.bytes)} bytes`;
     return {
       kind: DIFFERENCE_NAMES[kind],
@@ -83,15 +84,20 @@ class DifferenceTexts {
     return exchange - ofMessage[this.#scripts.client.firstMessage[session]] + 1;
   }
 
-  #statusText(session: number, { replyClass, code }: Said): string {
-    const { protocol, protocols } = this.#exchanges;
-    const name = protocols.at(Math.max(0, (protocol[session] & ~GREETS) - 1));
-    const framer = typeof name === 'string' ? FOLLOWED_PROTOCOLS.get(name)?.answers() : undefined;
+  #statusText(session: number, exchange: number, { replyClass, code }: Said): string {
+    const framer = this.#framerOf(session, exchange);
     if (framer === undefined) return String(code);
     framer.begin(0);
     framer.code = code;
     framer.replyClass = replyClass;
     return framer.codeText() || (CLASS_TEXTS.get(replyClass) ?? `class ${replyClass}`);
+  }
+
+  #framerOf(session: number, exchange: number): AnswerFramer | undefined {
+    const { protocol, protocols, marks } = this.#exchanges;
+    if (marks[exchange] & ExchangeMark.WEBSOCKET) return new WebSocketMessages();
+    const name = protocols.at(Math.max(0, (protocol[session] & ~GREETS) - 1));
+    return typeof name === 'string' ? FOLLOWED_PROTOCOLS.get(name)?.answers() : undefined;
   }
 
   /** The first line of the request, as far as it is text; else the name of its class. */

@@ -16,10 +16,25 @@ export const ExchangeMark = {
   CHUNKED: 2,
   /** The recording lacks the end of the answer, or the client did not wait for it. */
   CUT: 4,
+  /** Its answer is a message of a WebSocket. */
+  WEBSOCKET: 8,
 } as const;
 
 /** Of `protocol`: the server speaks first, and where that ends it says itself. */
 export const GREETS = 0x80;
+
+/** What is known of sessions that become WebSockets; absent where there is none. */
+export interface WebSocketColumns {
+  /**
+   * A row a session: the first stage behind the upgrade; 0 without any. From there on nobody waits for a stage
+   * that holds no answer: all in it is pushes.
+   */
+  readonly from: Uint32Array;
+  /** A row a stage: think time of the step behind it, in ns, where it counts from an answer; else -1. */
+  readonly thinkNs: Float64Array;
+  /** The kinds of messages that are pushes. */
+  readonly pushes: readonly number[];
+}
 
 /** In shared memory; sessions that are not played have no exchanges. */
 export interface ExchangeColumns {
@@ -50,6 +65,7 @@ export interface ExchangeColumns {
    * both are 0 where that is not known.
    */
   readonly bodyDigests?: Uint32Array;
+  readonly webSockets?: WebSocketColumns;
   /** Of which class the request is: a place in `classNames`, 0 for all that have none of their own. */
   readonly requestClass: Uint8Array;
   /** None where no request could be named. */
@@ -123,8 +139,10 @@ export class ExchangeColumnsBuilder {
     return this.#places.size - 1;
   }
 
-  /** @param classes of the exchanges that were added */
-  finish(classes: Pick<ExchangeColumns, 'requestClass' | 'classNames'>): ExchangeColumns {
+  /** @param more classes of the exchanges that were added, and what else is known */
+  finish(
+    more: Pick<ExchangeColumns, 'requestClass' | 'classNames' | 'webSockets'>,
+  ): ExchangeColumns {
     this.#first.fill(this.#message.count, this.#stages);
     const message = this.#message.toShared();
     return {
@@ -141,7 +159,7 @@ export class ExchangeColumnsBuilder {
       code: this.#code.toSharedUint16(),
       codes: Float64Array.from(this.#places.keys()),
       marks: this.#marks.toSharedOctets(),
-      ...classes,
+      ...more,
     };
   }
 

@@ -18,8 +18,10 @@ import { followedProtocol, HTTP1_NAME, type ProtocolChoice } from '../protocol/r
 import { storedIn } from '../session/script/http-requests.ts';
 import { Protocol, type Scripts, StreamEnd } from '../session/script/scripts.ts';
 import { type ReadOctets, StreamView } from '../session/script/stream-view.ts';
+import { upgradeBy } from '../session/script/websocket-sessions.ts';
 import type { ClassMarks } from './class-marks.ts';
 import {
+  type ExchangeColumns,
   type ExchangeColumnsBuilder,
   ExchangeMark,
   type ExchangeRow,
@@ -28,6 +30,7 @@ import {
 import type { ProtocolOfPort } from './replay-plan.ts';
 import { ScriptSteps } from './script-steps.ts';
 import { MessageMark, rowOf } from './stage-columns.ts';
+import { WebSocketExchanges } from './websocket-exchanges.ts';
 
 /** Kind of a server's first words, which answer nothing. */
 const GREETING = 0;
@@ -75,6 +78,7 @@ export class ExchangeFinder {
   readonly #clients: StreamView;
   readonly #servers: StreamView;
   readonly #ends = new MessageEnds();
+  readonly #webSockets: WebSocketExchanges;
   readonly #choices: readonly ProtocolOfPort[];
   readonly #framers = new Map<ProtocolChoice, Framers>();
   readonly #client = new Uint8Array(RECOGNISED_BYTES);
@@ -102,6 +106,7 @@ export class ExchangeFinder {
     this.#marks = marks;
     this.#columns = columns;
     this.#classes = classes;
+    this.#webSockets = new WebSocketExchanges(scripts, columns, classes, read);
     this.#choices = choices;
     this.#clients = new StreamView(scripts.client, read);
     this.#servers = new StreamView(scripts.server, read);
@@ -117,9 +122,14 @@ export class ExchangeFinder {
     this.#done = 0;
     this.#at = 0;
     this.#isCut = false;
+    this.#webSockets.beginSession();
     const end = steps.end(session);
     for (let stage = steps.first(session); stage <= end + 1; stage++) {
       this.#columns.beginStage(rowOf(session, stage));
+      if (this.#webSockets.isUpgraded) {
+        this.#webSockets.addStage(session, stage);
+        continue;
+      }
       if (steps.bytesOf(session, stage) === 0) continue;
       if (framers !== null && stage === steps.first(session)) {
         this.#greeting(session, stage, framers, server);
@@ -286,6 +296,7 @@ export class ExchangeFinder {
         return;
       } else {
         found.push({ answerBytes: end - at, answerEnd: end - start, replyClass, code, marks });
+        if (answers.isSwitch && this.#isWebSocket(session, stage, server, at, end)) return;
         at = end;
       }
     }
@@ -294,6 +305,27 @@ export class ExchangeFinder {
     const isMore = at < stageEnd;
     const isHttp = answers instanceof Http1Answers && found.length === 1 && !answers.isSwitch;
     if (isMore && !isHttp) found.length = 0;
+  }
+
+  /** Whether the answer at `[start, end)`, the last one found, makes the session a WebSocket. */
+  #isWebSocket(
+    session: number,
+    stage: number,
+    server: StoredStream,
+    start: number,
+    end: number,
+  ): boolean {
+    const request = this.#requests[this.#done + this.#found.length - 1];
+    const upgrade = upgradeBy(server, start, end, request.end);
+    if (upgrade === null) return false;
+    this.#webSockets.upgrade(session, stage, upgrade);
+    return true;
+  }
+
+  /** What was found of WebSockets. */
+  finish(): Pick<ExchangeColumns, 'webSockets'> {
+    const webSockets = this.#webSockets.finish();
+    return webSockets === undefined ? {} : { webSockets };
   }
 
   /** A turn and its stage are an exchange that nobody can follow. */

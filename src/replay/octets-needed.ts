@@ -8,11 +8,13 @@ const SHORT_ANSWER_BYTES = FOLLOWED_PREFIX_BYTES / 2;
 
 /**
  * Octets of payload that a packet is to be handed over with: as many as unread protocols get, where none
- * is followed; whole packets, where bodies are compared or modules read answers, or where a recorded answer that is longer than a prefix says in its midst how
- * it goes on. The body of an HTTP answer with a length says nothing.
+ * is followed; whole packets, where bodies are compared, modules read answers or sessions become WebSockets, or where a recorded
+ * answer that is longer than a prefix says in its midst how it goes on. The body of an HTTP answer with a length says nothing.
  */
 export function octetsNeeded(exchanges: ExchangeColumns, isReadByModules = false): number {
-  const { protocols, marks, answerBytes, bodyDigests } = exchanges;
+  const { protocols, marks, answerBytes, bodyDigests, webSockets } = exchanges;
+  // Any push may be long, or stand in a packet with others.
+  if (webSockets !== undefined) return WHOLE_PACKET_BYTES;
   if (bodyDigests !== undefined || isReadByModules) return WHOLE_PACKET_BYTES;
   const isLong = (exchange: number): boolean => answerBytes[exchange] > SHORT_ANSWER_BYTES;
   const isOtherThanHttp = protocols.some((each) => each !== HTTP1_NAME);

@@ -2,6 +2,7 @@
 import { type AnswerFramer, Outcome } from '../protocol/framer.ts';
 import { Http1Answers } from '../protocol/http1-answers.ts';
 import { followedProtocol } from '../protocol/registry.ts';
+import { WebSocketMessages } from '../protocol/websocket.ts';
 import type { Scripts } from '../session/script/scripts.ts';
 import { type ReadOctets, StreamView } from '../session/script/stream-view.ts';
 import { BodyDigest } from './body-digest.ts';
@@ -20,6 +21,7 @@ export class RecordedBodies {
   readonly #steps: ScriptSteps;
   readonly #servers: StreamView;
   readonly #framers = new Map<number, AnswerFramer | null>();
+  readonly #messages = new WebSocketMessages();
   readonly #digest = new BodyDigest();
   readonly #octets = new Uint8Array(BUFFER_BYTES);
   readonly #data = new DataView(this.#octets.buffer);
@@ -45,8 +47,10 @@ export class RecordedBodies {
         const isKnown = marks[exchange] & ExchangeMark.FOLLOWED && answerBytes[exchange] > 0;
         if (!isKnown || marks[exchange] & ExchangeMark.CUT) continue;
         const end = start + answerEnd[exchange];
-        framer.begin(kind[exchange]);
-        if (!this.#read(session, framer, end - answerBytes[exchange], end)) continue;
+        const isMessage = (marks[exchange] & ExchangeMark.WEBSOCKET) !== 0;
+        const own = isMessage ? this.#messages : framer;
+        own.begin(kind[exchange]);
+        if (!this.#read(session, own, end - answerBytes[exchange], end)) continue;
         this.digests[2 * exchange] = this.#digest.low;
         this.digests[2 * exchange + 1] = this.#digest.high;
       }

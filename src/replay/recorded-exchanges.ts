@@ -45,6 +45,7 @@ export class RecordedExchanges {
 
   /** What was found, in shared memory. */
   finish(): { readonly stages: StageColumns; readonly exchanges: ExchangeColumns } {
-    return { stages: this.#stages, exchanges: this.#exchanges.finish(this.#classes.finish()) };
+    const more = { ...this.#classes.finish(), ...this.#finder.finish() };
+    return { stages: this.#stages, exchanges: this.#exchanges.finish(more) };
   }
 }

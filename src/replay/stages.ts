@@ -5,7 +5,12 @@
 import { HTTP1_NAME } from '../protocol/registry.ts';
 import type { Scripts } from '../session/script/scripts.ts';
 import { StreamEnd } from '../session/script/scripts.ts';
-import { type ExchangeColumns, ExchangeMark, GREETS } from './exchange-columns.ts';
+import {
+  type ExchangeColumns,
+  ExchangeMark,
+  GREETS,
+  type WebSocketColumns,
+} from './exchange-columns.ts';
 import { ScriptSteps } from './script-steps.ts';
 import { MessageMark, rowOf, type StageColumns } from './stage-columns.ts';
 
@@ -17,6 +22,7 @@ export class Stages extends ScriptSteps {
   /** A row a stage: what it held where it ended otherwise than recorded; 0 while unknown. */
   readonly #learnedBytes: Uint32Array;
   readonly exchanges: ExchangeColumns;
+  readonly #webSockets: WebSocketColumns | undefined;
 
   constructor(scripts: Scripts, columns: StageColumns, exchanges: ExchangeColumns) {
     super(scripts);
@@ -24,6 +30,18 @@ export class Stages extends ScriptSteps {
     this.#marks = columns.marks;
     this.#learnedBytes = new Uint32Array(columns.waitNs.length);
     this.exchanges = exchanges;
+    this.#webSockets = exchanges.webSockets;
+  }
+
+  /** Behind an upgrade to WebSocket nobody waits for what holds no answer: it counts as empty. */
+  override bytesOf(session: number, step: number): number {
+    const from = this.#webSockets?.from[session] ?? 0;
+    if (from > 0 && step >= from) {
+      const { first } = this.exchanges;
+      const row = rowOf(session, step);
+      if (first[row] === first[row + 1]) return 0;
+    }
+    return super.bytesOf(session, step);
   }
 
   /** Exchanges that the session's script holds. */
@@ -43,6 +61,8 @@ export class Stages extends ScriptSteps {
   /** Recorded think time before the step. */
   thinkNs(session: number, step: number): number {
     const { client } = this.scripts;
+    const ownNs = this.#webSockets?.thinkNs[rowOf(session, step)] ?? -1;
+    if (ownNs >= 0) return ownNs;
     if (step < this.end(session)) return client.messageThinkNs[step];
     return client.end[session] === StreamEnd.OPEN ? 0 : client.endThinkNs[session];
   }
@@ -105,6 +125,16 @@ export class Stages extends ScriptSteps {
   /** Whether the session's answers are followed as HTTP's. */
   isHttp(session: number): boolean {
     return this.exchanges.protocols[this.protocolOf(session) - 1] === HTTP1_NAME;
+  }
+
+  /** Whether the exchange's answer is a message of a WebSocket. */
+  isMessage(exchange: number): boolean {
+    return (this.exchanges.marks[exchange] & ExchangeMark.WEBSOCKET) !== 0;
+  }
+
+  /** Whether the session becomes a WebSocket. */
+  isUpgraded(session: number): boolean {
+    return (this.#webSockets?.from[session] ?? 0) > 0;
   }
 
   /** Whether the stage is what the server says first, and ends as the protocol has it. */

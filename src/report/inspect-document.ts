@@ -105,7 +105,10 @@ export interface HintReport {
 export interface ProtocolReport {
   readonly address: string;
   readonly port: number;
-  /** `http1`, `tls`, `ssh`, `redis`, `mysql`, `postgresql`, `smtp`, `ftp`, `pop3`, `imap`, … */
+  /**
+   * `http1`, `tls`, `ssh`, `redis`, `mysql`, `postgresql`, `smtp`, `ftp`, `pop3`, `imap`, …; `websocket` counts those of
+   * `http1` that become one, with the messages that are answered.
+   */
   readonly protocol: string;
   readonly sessions: number;
   /** Of protocols that can be followed: requests that are to be answered, and their answers. */

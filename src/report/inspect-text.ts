@@ -209,9 +209,12 @@ function protocolText(
   const spoken = protocols
     .filter((report) => report.address === address && report.port === port)
     .sort((a, b) => b.sessions - a.sessions);
-  const [most] = spoken;
+  const [most, next] = spoken;
   if (most === undefined) return '-';
-  return spoken.length === 1 ? most.protocol : `${most.protocol}, …`;
+  if (next === undefined) return most.protocol;
+  // A WebSocket's sessions are HTTP's, too.
+  const isUpgrade = spoken.length === 2 && next.protocol === 'websocket';
+  return `${most.protocol}, ${isUpgrade ? next.protocol : '…'}`;
 }
 
 function hintLines(hints: NonNullable<InspectDocument['hints']>): string[] {

@@ -7,7 +7,7 @@ const MS = 1_000_000;
 
 export interface Said {
   readonly from: 'client' | 'server';
-  /** The text, or so many octets of made-up payload. */
+  /** The text, a character an octet, or so many octets of made-up payload. */
   readonly text: string | number;
   /** Recorded time after the event before it. */
   readonly afterMs?: number;
@@ -151,7 +151,7 @@ function endOf(end: string, isFirst: boolean, isReset: boolean): number {
 }
 
 function octetsOf(text: string | number, seed: number): Uint8Array {
-  if (typeof text === 'string') return new TextEncoder().encode(text);
+  if (typeof text === 'string') return Buffer.from(text, 'latin1');
   return Uint8Array.from({ length: text }, (_, i) => (i * 7 + seed * 13 + (i >>> 8)) & 0xff);
 }
 

@@ -6,10 +6,11 @@ import { FOLLOWED_PROTOCOLS } from '../../protocol/registry.ts';
 import { storedIn } from './http-requests.ts';
 import type { Scripts } from './scripts.ts';
 import { type ReadOctets, StreamView } from './stream-view.ts';
+import { type Upgrade, upgradeBy, WebSocketSessions } from './websocket-sessions.ts';
 
 /** What sessions of one server speak. */
 export interface ProtocolUse {
-  /** A name as `recognise` gives it. */
+  /** A name as `recognise` gives it; `websocket`: what is spoken behind an upgrade of some of HTTP's. */
   readonly protocol: string;
   /** Row in the scripts' `endpoints`. */
   readonly endpoint: number;
@@ -34,7 +35,8 @@ export function findProtocolUses(
   const client = new StreamView(scripts.client, read);
   const server = new StreamView(scripts.server, read);
   const conversations = new Map<string, Conversation>();
-  const uses = new Map<string, { -readonly [K in keyof ProtocolUse]: ProtocolUse[K] }>();
+  const webSockets = new WebSocketSessions(scripts, read);
+  const uses = new Uses();
   for (let session = 0; session < Math.min(scripts.sessions, sessionsMax); session++) {
     const said = storedIn(client, session);
     const heard = storedIn(server, session);
@@ -43,37 +45,68 @@ export function findProtocolUses(
     const protocol = recognise(prefixOf(said), prefixOf(heard), isServerFirst);
     if (protocol === null) continue;
     const endpoint = scripts.endpoint[session];
-    const key = `${endpoint} ${protocol}`;
-    const use = uses.get(key) ?? {
-      protocol,
-      endpoint,
-      sessions: 0,
-      requests: 0,
-      answers: 0,
-      followed: 0,
-    };
-    uses.set(key, use);
+    const use = uses.of(endpoint, protocol);
     use.sessions++;
     const followed = FOLLOWED_PROTOCOLS.get(protocol);
     if (followed === undefined) continue;
     const conversation = conversations.get(protocol) ?? new Conversation(followed);
     conversations.set(protocol, conversation);
-    let saidEnd = 0;
-    let heardEnd = conversation.endOfGreeting(heard);
-    for (const exchange of conversation.exchanges(said, heard)) {
-      saidEnd = exchange.requestEnd;
-      if (exchange.isUnanswered) continue;
-      use.requests++;
-      heardEnd = exchange.answerEnd;
-      if (heardEnd >= 0) use.answers++;
+    const { upgrade, isWhole } = follow(conversation, said, heard, use);
+    let isFollowed = isWhole;
+    if (upgrade !== null) {
+      const { pairs, isWhole: isRestWhole } = webSockets.read(session, upgrade);
+      const behind = uses.of(endpoint, 'websocket');
+      behind.sessions++;
+      behind.requests += pairs.length;
+      behind.answers += pairs.length;
+      behind.followed += isRestWhole ? 1 : 0;
+      isFollowed = isRestWhole;
     }
-    if (conversation.isUpgraded) {
-      saidEnd = conversation.endOfMessages(said, saidEnd);
-      heardEnd = conversation.endOfMessages(heard, heardEnd);
-    }
-    if (saidEnd === said.bytes && heardEnd === heard.bytes) use.followed++;
+    use.followed += isFollowed ? 1 : 0;
   }
-  return [...uses.values()];
+  return uses.all;
+}
+
+type Growing = { -readonly [K in keyof ProtocolUse]: ProtocolUse[K] };
+
+/** What has been found, by server and protocol. */
+class Uses {
+  readonly #found = new Map<string, Growing>();
+
+  of(endpoint: number, protocol: string): Growing {
+    const key = `${endpoint} ${protocol}`;
+    const none = { protocol, endpoint, sessions: 0, requests: 0, answers: 0, followed: 0 };
+    const use = this.#found.get(key) ?? none;
+    this.#found.set(key, use);
+    return use;
+  }
+
+  get all(): ProtocolUse[] {
+    return [...this.#found.values()];
+  }
+}
+
+/** Counts a session's requests and answers; where they end, maybe with an upgrade to WebSocket. */
+function follow(
+  conversation: Conversation,
+  said: StoredStream,
+  heard: StoredStream,
+  use: Growing,
+): { readonly upgrade: Upgrade | null; readonly isWhole: boolean } {
+  let saidEnd = 0;
+  let heardEnd = conversation.endOfGreeting(heard);
+  let answerStart = heardEnd;
+  for (const exchange of conversation.exchanges(said, heard)) {
+    saidEnd = exchange.requestEnd;
+    if (exchange.isUnanswered) continue;
+    use.requests++;
+    answerStart = heardEnd;
+    heardEnd = exchange.answerEnd;
+    if (heardEnd >= 0) use.answers++;
+  }
+  const isUpgraded = conversation.isUpgraded && answerStart >= 0 && heardEnd >= 0;
+  const upgrade = isUpgraded ? upgradeBy(heard, answerStart, heardEnd, saidEnd) : null;
+  return { upgrade, isWhole: saidEnd === said.bytes && heardEnd === heard.bytes };
 }
 
 function prefixOf(stream: StoredStream): Uint8Array {

@@ -1,0 +1,161 @@
+/**
+ * What a WebSocket server says of its own accord. No field of the protocol tells a push from an answer, so
+ * kinds of messages do: whether a message is text, and with what it begins, where runs of digits are the
+ * same whatever they are. Which kinds are pushes a recording shows (`websocket-pairs.ts`).
+ */
+import { ReplyClass } from './framer.ts';
+import { type PayloadReader, WebSocketMessages } from './websocket.ts';
+
+/** Kinds are told by as many of the payload's first octets, runs of digits counted as one. */
+const KIND_BYTES = [4, 8, 16, 32] as const;
+const KIND_BYTES_MAX = 32;
+/** Text or binary, and whether it is compressed: then its octets tell nothing. */
+const FRAME_BITS = 0x4f;
+/** What no octet is: the payload is over. */
+const END = 0x1ff;
+
+/** FNV-1a, 32 bits. */
+const HASH_BASIS = 0x811c9dc5;
+const HASH_PRIME = 0x0100_0193;
+const hashed = (hash: number, octet: number): number => Math.imul(hash ^ octet, HASH_PRIME);
+
+/**
+ * Tells the kinds of the message at hand, from the most general to the most particular one. Where the payload
+ * comes in pieces the hash has to be kept meanwhile: `hash` and `octets`.
+ */
+export abstract class KindReader implements PayloadReader {
+  hash = 0;
+  octets = 0;
+
+  /** Of what kind the message is. @returns whether others are to be told, too */
+  protected abstract onKind(kind: number): boolean;
+
+  onFrame(first: number): boolean {
+    this.octets = 0;
+    this.hash = hashed(HASH_BASIS, first & FRAME_BITS);
+    return this.onKind(this.hash);
+  }
+
+  onOctet(octet: number, isLast: boolean): boolean {
+    if (octet >= 0) {
+      this.hash = hashed(this.hash, octet);
+      this.octets++;
+      const isOne = KIND_BYTES.includes(this.octets as (typeof KIND_BYTES)[number]);
+      if (isOne && !this.onKind(this.hash)) return false;
+    }
+    if (isLast) this.onKind(hashed(this.hash, END));
+    return this.octets < KIND_BYTES_MAX;
+  }
+}
+
+/** Keeps all kinds of the last message. */
+export class KindList extends KindReader {
+  kinds: number[] = [];
+
+  override onFrame(first: number): boolean {
+    this.kinds = [];
+    return super.onFrame(first);
+  }
+
+  protected override onKind(kind: number): boolean {
+    this.kinds.push(kind);
+    return true;
+  }
+}
+
+/** Looks for a kind that is one of pushes. */
+class PushFinder extends KindReader {
+  isPush = false;
+  /** Nobody wants to know. */
+  isIdle = false;
+  readonly #pushes: ReadonlySet<number>;
+
+  constructor(pushes: ReadonlySet<number>) {
+    super();
+    this.#pushes = pushes;
+  }
+
+  override onFrame(first: number): boolean {
+    this.isPush = false;
+    return !this.isIdle && super.onFrame(first);
+  }
+
+  protected override onKind(kind: number): boolean {
+    this.isPush ||= this.#pushes.has(kind);
+    return !this.isPush;
+  }
+}
+
+/** Of the number of octets that were read: the message at hand is a push. */
+const IS_PUSH = 0x80;
+const TWO_32 = 0x1_0000_0000;
+
+/**
+ * Steps over pushes and control frames up to an answer's beginning: there it ends, with its message still to
+ * be read by `WebSocketMessages`. A state that is kept amid a message which is no push yet is one that
+ * `WebSocketMessages` goes on from.
+ */
+export class WebSocketPushes extends WebSocketMessages {
+  /** Whether anything has been asked: what begins before is a push whatever it says. */
+  isAsked = true;
+  readonly #finder: PushFinder;
+  #isPush = false;
+
+  /** @param pushes kinds of messages that are pushes */
+  constructor(pushes: ReadonlySet<number>) {
+    const finder = new PushFinder(pushes);
+    super(finder);
+    this.#finder = finder;
+  }
+
+  /** Where in memory the answer begins: before the octets just fed where it is -1. */
+  get answerAt(): number {
+    return this.messageAt;
+  }
+
+  /** Whether the message at hand is a push, as far as that is known. */
+  get isPush(): boolean {
+    return this.#isPush;
+  }
+
+  override begin(kind: number): void {
+    super.begin(kind);
+    this.#isPush = false;
+  }
+
+  override save(words: Uint32Array, at: number): void {
+    const { hash, octets } = this.#finder;
+    this.length = (hash >>> 0) + TWO_32 * (octets + (this.#isPush ? IS_PUSH : 0));
+    super.save(words, at);
+  }
+
+  override load(words: Uint32Array, at: number): void {
+    super.load(words, at);
+    const octets = Math.floor(this.length / TWO_32);
+    this.#isPush = octets >= IS_PUSH;
+    this.#finder.hash = this.length | 0;
+    this.#finder.octets = octets % IS_PUSH;
+    this.#finder.isPush = false;
+  }
+
+  protected override onBegin(): void {
+    this.#isPush = !this.isAsked;
+    this.#finder.isIdle = this.#isPush;
+  }
+
+  protected override onKnown(): void {
+    if (this.#isPush) return;
+    this.#isPush = this.#finder.isPush;
+    if (!this.#isPush) this.finish(0);
+  }
+
+  protected override onOver(octets: number): void {
+    this.skip = octets;
+  }
+
+  protected override onClose(octets: number): void {
+    this.replyClass = ReplyClass.UNKNOWN;
+    if (this.#isPush) this.skip = octets;
+    else this.finish(0);
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * Replays against a WebSocket server that answers with other lengths than recorded, and pushes and pings at
+ * times of its own. The oracle is its own account.
+ */
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startCapture } from '../helpers/capture.ts';
+import {
+  CLIENTS_ROUTED,
+  type Lab,
+  loseAtGateway,
+  makeLab,
+  mustInside,
+  routeClients,
+  startInside,
+} from '../helpers/netns.ts';
+import { canRun } from '../helpers/privilege.ts';
+import { type Running, until } from '../helpers/process.ts';
+import { completed, connectionsGone, replay } from '../helpers/replay.ts';
+import { type Folder, makeFolder } from '../helpers/servers.ts';
+
+const TOOLS = ['ip', 'ethtool', 'ss', 'tc', 'tcpdump', '/usr/bin/python3'];
+const PROGRAM = [
+  '/usr/bin/python3',
+  '-B',
+  fileURLToPath(new URL('servers/websocket.py', import.meta.url)),
+];
+const PORT = 8_080;
+const RECORDED = 8;
+const MESSAGES = 6;
+const USERS = 150;
+
+interface Done {
+  readonly connections: number;
+  readonly echoed: number;
+  readonly pushed: number;
+}
+
+describe.runIf(canRun('replay against a WebSocket server', TOOLS))('WebSocket', () => {
+  let lab: Lab;
+  let folder: Folder;
+  let capture: string;
+  let server: Running | null = null;
+
+  const start = async (): Promise<void> => {
+    server = startInside(lab.target, [...PROGRAM, `${PORT}`]);
+    await until('the server listens', async () => {
+      const text = await mustInside(lab.target, ['ss', '-Hltn', `sport = :${PORT}`]);
+      return text !== '';
+    });
+  };
+
+  /** Ends it. @returns what it has done */
+  const stop = async (): Promise<Done> => {
+    await server?.stop('SIGTERM');
+    const text = /^done (.*)$/m.exec(server?.output() ?? '')?.at(1);
+    server = null;
+    return JSON.parse(text ?? 'null') as Done;
+  };
+
+  beforeAll(async () => {
+    lab = await makeLab();
+    await routeClients(lab);
+    folder = makeFolder('websocket');
+    capture = join(folder.path, 'recorded.pcap');
+    await start();
+    const recording = await startCapture(lab.client, capture, { filter: `tcp port ${PORT}` });
+    const url = `ws://${lab.target.ipv4}:${PORT}/`;
+    await mustInside(lab.client, [...PROGRAM, url, `${RECORDED}`, `${MESSAGES}`]);
+    await recording.stop();
+    expect(await stop()).toMatchObject({ connections: RECORDED, echoed: RECORDED * MESSAGES });
+  });
+
+  afterAll(async () => {
+    await server?.stop('SIGKILL');
+    await lab?.close();
+    folder?.remove();
+  });
+
+  test.each([0, 0.02])(
+    'every message is answered, and no push is an answer: %f lost',
+    async (share) => {
+      await loseAtGateway(lab, share);
+      await start();
+      const load = ['--users', `${USERS}`, '--rate', '400', '--clients', CLIENTS_ROUTED.ipv4];
+      const argv = [capture, '--target', `${lab.target.ipv4}:${PORT}`, ...load];
+      const result = completed(await replay(lab.client, argv), USERS);
+      await connectionsGone(lab.target, CLIENTS_ROUTED.ipv4);
+      const done = await stop();
+      // Besides its messages each user asks for the upgrade, and for the close.
+      const expected = USERS * (MESSAGES + 2);
+      expect(result.exchanges).toMatchObject({ answered: expected, unsolicited: 0, failed: 0 });
+      expect(result.answerRules).toMatchObject({ protocol: expected });
+      expect(done).toMatchObject({ connections: USERS, echoed: USERS * MESSAGES });
+      expect(done.pushed).toBeGreaterThan(USERS);
+    },
+  );
+});
