@@ -282,6 +282,12 @@ export interface ReplayOptions extends CaptureOptions {
    * Default: status.
    */
   readonly check?: 'status' | 'length' | 'body' | 'off';
+  /**
+   * `REGEX`: what `--check body` leaves out of bodies, as a JavaScript regular expression: dates,
+   * identifiers; may be given several times. What it finds is blanked in the recorded body and in
+   * the one that comes, byte for byte as text. Default: nothing is left out.
+   */
+  readonly checkIgnore?: OneOrMore<string>;
   /** `EXPR`: that must hold, else exit 99: `response:p(99)<20ms`, `errors:rate<0.1%` (CI). */
   readonly threshold?: OneOrMore<string>;
   /**

@@ -90,7 +90,6 @@ export const REPLAY_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ['C', 'is not needed: one connection to an intercept carries everything'],
   ['T', `${LATER}: recorded arrivals are kept by default`],
   ['l', 'is the old spelling: notes go to stderr, redirect it (2>FILE)'],
-  ['check-ignore', `${LATER}: --check body compares whole bodies`],
   ['P', `${LATER}: the run stays in the foreground`],
 ]);
 

@@ -9,6 +9,7 @@ import { readBaseline } from './baseline.ts';
 import { readCaptureOptions } from './capture-options.ts';
 import type { Context } from './context.ts';
 import type { GivenOptions } from './given-options.ts';
+import { refuseIgnored } from './ignored-bodies.ts';
 import { readIntercepts, readToken, resolveIntercepts } from './intercept-addresses.ts';
 import type { Option, ValuesOf } from './options/option.ts';
 import { REPLAY_TABLE } from './options/replay-table.ts';
@@ -63,6 +64,7 @@ export async function readReplayOptions(from: {
   refuseClosedLoop(values, given, faults);
   refuseAgainst(values, faults);
   refuseOwn(values, { given, isEmbedded, hasIntercepts: specs.length > 0 }, faults);
+  await refuseIgnored(values, faults);
   faults.throwIfAny();
 
   const { lookup } = context;
@@ -115,6 +117,7 @@ const plainOptions = (values: ReplayValues) => ({
   timeoutNs: values.timeout,
   close: values.close,
   check: values.check,
+  checkIgnore: values.checkIgnore,
   bindTimeoutNs: values.bindTimeout,
   answerBytesMax: values.answerBytes,
   rewriteMemoryBytes: values.rewriteMemory,

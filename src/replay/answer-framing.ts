@@ -8,6 +8,7 @@ import { endsChunks, Http1Answers } from '../protocol/http1-answers.ts';
 import { followedProtocol } from '../protocol/registry.ts';
 import { WebSocketMessages } from '../protocol/websocket.ts';
 import type { Delivery } from '../transport/transport.ts';
+import { bodyDigest } from './blanked-digest.ts';
 import { OpenBodies } from './body-digest.ts';
 import { ExchangeMark } from './exchange-columns.ts';
 import type { ExchangeRecorder, Verdict } from './exchange-recorder.ts';
@@ -56,7 +57,8 @@ export class AnswerFraming {
     this.#exchanges = exchanges;
     this.#counters = counters;
     this.#verdict = verdict;
-    this.#bodies = stages.exchanges.bodyDigests === undefined ? null : new OpenBodies();
+    const { bodyDigests, bodyIgnored } = stages.exchanges;
+    this.#bodies = bodyDigests === undefined ? null : new OpenBodies(() => bodyDigest(bodyIgnored));
   }
 
   /** Whether the open answer is to be followed. */
@@ -159,7 +161,7 @@ export class AnswerFraming {
     verdict.code = framer.code;
     verdict.bytes = bytes;
     verdict.isFollowed = true;
-    verdict.body = this.#bodies === null ? null : this.#bodies.of(user);
+    verdict.body = this.#bodies === null ? null : this.#bodies.finished(user);
   }
 
   /** A followed answer, whose end was told before it came, is over: what did it say? */

@@ -31,6 +31,11 @@ export class BodyDigest implements SteppedOver {
     this.isWhole = true;
   }
 
+  /** The body is over: from now on the digest holds. */
+  finish(): void {
+    // All has been counted already.
+  }
+
   onSteppedOver(data: DataView, start: number, atHand: number, bytes: number): void {
     if (atHand < bytes) this.isWhole = false;
     if (!this.isWhole) return;
@@ -50,15 +55,27 @@ export class BodyDigest implements SteppedOver {
 export class OpenBodies {
   readonly #digests = new Map<number, BodyDigest>();
   readonly #free: BodyDigest[] = [];
+  readonly #make: () => BodyDigest;
+
+  constructor(make: () => BodyDigest) {
+    this.#make = make;
+  }
 
   /** The user's digest; null where no answer is open. */
   of(user: number): BodyDigest | null {
     return this.#digests.get(user) ?? null;
   }
 
+  /** As `of`, of an answer that is over. */
+  finished(user: number): BodyDigest | null {
+    const digest = this.of(user);
+    digest?.finish();
+    return digest;
+  }
+
   /** The user's answer begins with the next octet. */
   begin(user: number): void {
-    const digest = this.#digests.get(user) ?? this.#free.pop() ?? new BodyDigest();
+    const digest = this.#digests.get(user) ?? this.#free.pop() ?? this.#make();
     digest.begin();
     this.#digests.set(user, digest);
   }

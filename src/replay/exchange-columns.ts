@@ -65,6 +65,8 @@ export interface ExchangeColumns {
    * both are 0 where that is not known.
    */
   readonly bodyDigests?: Uint32Array;
+  /** What of bodies is left out: regular expressions. */
+  readonly bodyIgnored?: readonly string[];
   readonly webSockets?: WebSocketColumns;
   /** Of which class the request is: a place in `classNames`, 0 for all that have none of their own. */
   readonly requestClass: Uint8Array;

@@ -33,12 +33,17 @@ export type PreparePlan = Pick<
   | 'tcp'
   | 'perClient'
   | 'check'
+  | 'checkIgnore'
 >;
+
+/** Runs something that reads the recorded bodies of a session, and may stop it. */
+export type ReadBodies = (session: number, read: () => void) => void;
 
 /** Prepares sessions, some a step: between steps the caller may do something else. */
 export function* prepareTurns(
   plan: PreparePlan,
   capture: CaptureBytes,
+  readBodies: ReadBodies = (_session, read) => read(),
 ): Generator<void, PreparedSessions> {
   const { scripts, tcp } = plan;
   const sessions = sessionsOf(plan);
@@ -58,12 +63,13 @@ export function* prepareTurns(
   const { stages, exchanges } = found.finish();
   const prepared = { stages, exchanges, segments: segments.toShared() };
   if (plan.check !== Check.BODY) return prepared;
-  const bodies = new RecordedBodies(scripts, exchanges, read);
+  const bodyIgnored = plan.checkIgnore ?? [];
+  const bodies = new RecordedBodies(scripts, exchanges, read, bodyIgnored);
   for (const session of sessions) {
-    bodies.add(session);
+    readBodies(session, () => bodies.add(session));
     yield;
   }
-  return { ...prepared, exchanges: { ...exchanges, bodyDigests: bodies.digests } };
+  return { ...prepared, exchanges: { ...exchanges, bodyDigests: bodies.digests, bodyIgnored } };
 }
 
 /** As `prepareTurns`, all at once. */

@@ -5,7 +5,8 @@ import { followedProtocol } from '../protocol/registry.ts';
 import { WebSocketMessages } from '../protocol/websocket.ts';
 import type { Scripts } from '../session/script/scripts.ts';
 import { type ReadOctets, StreamView } from '../session/script/stream-view.ts';
-import { BodyDigest } from './body-digest.ts';
+import { bodyDigest } from './blanked-digest.ts';
+import type { BodyDigest } from './body-digest.ts';
 import { type ExchangeColumns, ExchangeMark, GREETS } from './exchange-columns.ts';
 import { ScriptSteps } from './script-steps.ts';
 import { rowOf } from './stage-columns.ts';
@@ -22,11 +23,18 @@ export class RecordedBodies {
   readonly #servers: StreamView;
   readonly #framers = new Map<number, AnswerFramer | null>();
   readonly #messages = new WebSocketMessages();
-  readonly #digest = new BodyDigest();
+  readonly #digest: BodyDigest;
   readonly #octets = new Uint8Array(BUFFER_BYTES);
   readonly #data = new DataView(this.#octets.buffer);
 
-  constructor(scripts: Scripts, exchanges: ExchangeColumns, read: ReadOctets) {
+  /** @param ignored regular expressions of what is left out */
+  constructor(
+    scripts: Scripts,
+    exchanges: ExchangeColumns,
+    read: ReadOctets,
+    ignored: readonly string[] = [],
+  ) {
+    this.#digest = bodyDigest(ignored);
     this.digests = new Uint32Array(new SharedArrayBuffer(8 * exchanges.message.length));
     this.#exchanges = exchanges;
     this.#steps = new ScriptSteps(scripts);
@@ -51,6 +59,8 @@ export class RecordedBodies {
         const own = isMessage ? this.#messages : framer;
         own.begin(kind[exchange]);
         if (!this.#read(session, own, end - answerBytes[exchange], end)) continue;
+        this.#digest.finish();
+        if (!this.#digest.isWhole) continue;
         this.digests[2 * exchange] = this.#digest.low;
         this.digests[2 * exchange + 1] = this.#digest.high;
       }

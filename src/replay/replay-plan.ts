@@ -52,6 +52,8 @@ export interface ReplayPlan extends TransportPlan {
   readonly pace: Pace;
   readonly close: Close;
   readonly check: Check;
+  /** Of bodies that are compared what these regular expressions find is left out; nothing when absent. */
+  readonly checkIgnore?: readonly string[];
   readonly timeoutNs: number;
   /** Whether the targets answer every opening, so that none need be held back; absent: nobody knows. */
   readonly answersAll?: boolean;

@@ -93,6 +93,45 @@ describe('a whole answer of another length', () => {
   });
 });
 
+describe('what is left out of bodies', () => {
+  const body = (date: string, id: number, value = 7): string =>
+    `{"date":"${date}","id":${id},"value":${value}}`;
+  const chunked = (text: string, size: number): string => {
+    const pieces = text.match(new RegExp(`.{1,${size}}`, 'gs')) ?? [];
+    const chunks = pieces.map((piece) => `${piece.length.toString(16)}\r\n${piece}\r\n`);
+    return `HTTP/1.1 200 Text\r\nTransfer-Encoding: chunked\r\n\r\n${chunks.join('')}0\r\n\r\n`;
+  };
+  const recorded = two(reply(200, body('Monday', 1)), chunked(body('Monday', 2), 9));
+  const checkIgnore = ['"date":"[^"]*"', '"id":\\d+'];
+  const check = 'body';
+
+  test.each([
+    ['a date and a number', reply(200, body('Thursday', 12)), chunked(body('', 999_999), 4)],
+    ['the same', reply(200, body('Monday', 1)), reply(200, body('Monday', 2))],
+  ])('is not compared: %s', (_, first, second) => {
+    const played = playedTo(two(first, second), recorded, { check, checkIgnore });
+    expect(counted(played)).toMatchObject({ answered: 12, mismatched: 0, unchecked: 0 });
+  });
+
+  test('the rest is, and that it is there', () => {
+    const target = two(reply(200, body('Friday', 1, 8)), reply(200, '{"value":7}'));
+    const played = playedTo(target, recorded, { check, checkIgnore });
+    expect(counted(played)).toMatchObject({ mismatched: 12, unchecked: 0 });
+  });
+
+  test('without it dates make bodies unlike', () => {
+    const target = two(reply(200, body('Friday', 1)), reply(200, body('Friday', 2)));
+    expect(counted(playedTo(target, recorded, { check }))).toMatchObject({ mismatched: 12 });
+  });
+
+  test('a body that is too long to keep is unchecked', () => {
+    const long = reply(200, `${body('Monday', 1)}${'x'.repeat(1 << 20)}`);
+    const session = two(long, reply(200));
+    const played = play([session], { check, checkIgnore });
+    expect(counted(played)).toMatchObject({ answered: 2, mismatched: 0, unchecked: 1 });
+  });
+});
+
 test('a status of the same class is another status', () => {
   const played = playedTo(two(reply(204, ''), reply(200)), two(reply(201), reply(200)));
   expect(changes(played)).toEqual(['6 status 201 → 204: GET /a/1?x=2 (1.1)']);

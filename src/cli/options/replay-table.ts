@@ -9,7 +9,7 @@ import { parsePorts } from '../values/ports.ts';
 import { parseShare, parseStartAt } from '../values/share.ts';
 import { parseThreshold } from '../values/thresholds.ts';
 import { CAPTURE_ROWS } from './capture-table.ts';
-import { checkRow } from './check-row.ts';
+import { checkIgnoreRow, checkRow } from './check-row.ts';
 import { COMMON_ROWS, CONFIG_ROWS, metrics, SUMMARY_ROWS } from './common-rows.ts';
 import { DURATION_NS, FILE, FOLDER, oneOf, sizeWithin, whole } from './kinds.ts';
 import { LOG_IN_ROWS } from './log-in-rows.ts';
@@ -187,6 +187,7 @@ const RUN_ROWS = {
     only: 'embedded',
   }),
   check: checkRow(RUN),
+  checkIgnore: checkIgnoreRow(RUN),
   threshold: list(
     {
       form: 'EXPR',

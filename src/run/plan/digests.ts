@@ -35,7 +35,7 @@ export const askedOf = (options: ReplayOptions): Readonly<Record<string, string>
 /** Where frames leave, who picks up replies, threads, limits and documents are not part of it. */
 function decisive(options: ReplayOptions): object {
   const { target, choice, users, ports, order, seed, accel, ratePerSecond } = options;
-  const { per = 'connection', check } = options;
+  const { per = 'connection', check, checkIgnore = [] } = options;
   const { requestsPerSecond, ramp, iterations, durationNs, pace, maxGapNs, timeoutNs, close } =
     options;
   const { mss, timestamps, sack, windowBytes, realTime } = options;
@@ -45,6 +45,7 @@ function decisive(options: ReplayOptions): object {
     // As results have it that are older than these options.
     ...(per === 'connection' ? {} : { per }),
     ...(check === 'status' ? {} : { check }),
+    ...(checkIgnore.length === 0 ? {} : { checkIgnore }),
     ...(modules.length === 0 ? {} : { modules }),
     clients: clientsText(options.clients),
     ...{ target, choice, users, ports, order, seed, accel, ratePerSecond },

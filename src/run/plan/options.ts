@@ -146,6 +146,8 @@ export interface ReplayOptions {
   readonly timeoutNs: number;
   readonly close: CloseName;
   readonly check: CheckName;
+  /** Regular expressions of what `body` leaves out of bodies; nothing when not given. */
+  readonly checkIgnore?: readonly string[];
 
   /** Who changes what clients say, the first of them first; nobody when not given. */
   readonly modules?: readonly ModuleSpec[];

@@ -75,6 +75,7 @@ export function planRun(draft: PlanDraft, surroundings: Surroundings, epochMs: n
     pace: paceOf(options),
     close: closeOf(options),
     check: checkOf(options),
+    ...(options.checkIgnore?.length ? { checkIgnore: options.checkIgnore } : {}),
     timeoutNs: options.timeoutNs,
     seed: options.seed,
     epochMs,

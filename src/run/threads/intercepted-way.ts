@@ -5,10 +5,11 @@ import { keyOfToken } from '../../io/channel/channel-secret.ts';
 import { openCaptureBytes } from '../../io/files/capture-file.ts';
 import type { ExchangeColumns } from '../../replay/exchange-columns.ts';
 import { octetsNeeded } from '../../replay/octets-needed.ts';
-import { type PreparedSessions, prepareTurns } from '../../replay/prepared-sessions.ts';
+import type { PreparedSessions } from '../../replay/prepared-sessions.ts';
 import { ChannelThread } from '../channel/channel-thread.ts';
 import type { NetworkWay } from '../plan/network-way.ts';
 import type { ChannelToken } from '../plan/options.ts';
+import { prepare } from '../plan/prepare.ts';
 import type { RunPlan } from '../plan/run-plan.ts';
 import { inSlices } from './in-slices.ts';
 import { probePath } from './probe.ts';
@@ -52,7 +53,7 @@ export async function openIntercepts(
   const captureBytes = openCaptureBytes(plan.scripts.files);
   let channel: ChannelThread | null = null;
   try {
-    const prepared = await inSlices(prepareTurns(plan, captureBytes));
+    const prepared = await inSlices(prepare(plan, captureBytes));
     const asked = askedFor(prepared.exchanges, plan.rewriting?.readsAnswers);
     const opened = { intercepts, key, version, shards, onWarning, ...asked };
     channel = await ChannelThread.open(plan, opened);

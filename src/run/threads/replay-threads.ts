@@ -10,10 +10,11 @@ import { LatencyTable } from '../../measure/histograms.ts';
 import type { Timeline } from '../../measure/intervals.ts';
 import { type Measurements, nothingMeasured } from '../../measure/run-record.ts';
 import { sumFigures } from '../../replay/difference-texts.ts';
-import { type PreparedSessions, prepareTurns } from '../../replay/prepared-sessions.ts';
+import type { PreparedSessions } from '../../replay/prepared-sessions.ts';
 import type { ReadOctets } from '../../session/script/stream-view.ts';
 import type { ModuleSpec } from '../plan/modules.ts';
 import type { NetworkWay } from '../plan/network-way.ts';
+import { prepare } from '../plan/prepare.ts';
 import type { RunPlan } from '../plan/run-plan.ts';
 import { inSlices } from './in-slices.ts';
 import { StartGate } from './start-gate.ts';
@@ -134,7 +135,7 @@ export class ReplayThreads {
     const { plan, prepared: before } = this.#options;
     const capture = openCaptureBytes(plan.scripts.files);
     try {
-      const prepared = before ?? (await inSlices(prepareTurns(plan, capture)));
+      const prepared = before ?? (await inSlices(prepare(plan, capture)));
       const { classNames } = prepared.exchanges;
       this.#figures = this.#counters.map(() => createExchangeFigures(classNames.length));
       this.#prepared = prepared;
