@@ -173,6 +173,7 @@ export class AnswerFraming {
   /** An answer is over by another rule: what is known of it? @param bytes that have come of it */
   judgeUnfollowed(user: number, bytes: number): void {
     const verdict = this.#verdict;
+    this.#countUnfollowed(user);
     verdict.replyClass = 0;
     verdict.code = 0;
     if (this.open.has(user)) {
@@ -183,6 +184,14 @@ export class AnswerFraming {
     verdict.bytes = bytes;
     verdict.isFollowed = false;
     verdict.body = null;
+  }
+
+  /** In a followed protocol some answers cannot be: behind compression, or an upgrade to something unknown. */
+  #countUnfollowed(user: number): void {
+    const exchange = this.#exchanges.of(user);
+    if (exchange === NO_EXCHANGE || this.#stages.isFollowed(exchange)) return;
+    if (this.#stages.protocolOf(this.#plays.session[user]) === 0) return;
+    this.#counters[Counter.ANSWERS_UNFOLLOWED]++;
   }
 
   /** Whether the user is in the middle of an answer whose end its octets are going to tell. */

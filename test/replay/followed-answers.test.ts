@@ -139,6 +139,40 @@ describe('a server that speaks first', () => {
   });
 });
 
+describe('MySQL whose packets are compressed', () => {
+  const bytes = (...values: number[]): string => String.fromCharCode(...values);
+  const packet = (number: number, payload: string): string =>
+    bytes(payload.length, 0, 0, number) + payload;
+  const compressed = (number: number, payload: string): string =>
+    bytes(payload.length, 0, 0, number, 0x20, 0, 0) + payload;
+  /** PROTOCOL_41 and COMPRESS. */
+  const login = packet(1, `${bytes(0x20, 0x02, 0, 0)}${'x'.repeat(60)}`);
+  const conversation = (...answers: string[]): SessionSpec => ({
+    said: [
+      { from: 'server', text: packet(0, '\x0a8.0.36\x00abcdefgh'), afterMs: 5 },
+      { from: 'client', text: login, afterMs: 5 },
+      { from: 'server', text: packet(2, '\x00\x00\x00\x02\x00\x00\x00'), afterMs: 5 },
+      ...answers.flatMap((answer): Said[] => [
+        { from: 'client', text: compressed(0, 'x\x9cselect'), afterMs: 5 },
+        { from: 'server', text: compressed(1, answer), afterMs: 5 },
+      ]),
+    ],
+  });
+
+  test('is followed up to there, and then each answer is counted as one that is not', () => {
+    const recorded = conversation('abc', 'defg', 'hij');
+    const played = play([recorded], { server: [conversation('abcd', 'def', 'hij')], users: 2 });
+    expect(named(played.counters)).toMatchObject({
+      COMPLETED: 2,
+      EXCHANGES_ANSWERED: 8,
+      ANSWERS_UNFOLLOWED: 6,
+      ANSWER_BY_PROTOCOL: 2,
+      ANSWER_BY_LENGTH: 4,
+      ANSWER_BY_QUIET: 2,
+    });
+  });
+});
+
 describe('HTTP requests of several messages', () => {
   const head = 'POST /upload HTTP/1.1\r\nContent-Length: 3000\r\n\r\n';
   const body = 'b'.repeat(1000);
@@ -268,19 +302,28 @@ describe('a server that breaks its protocol', () => {
     ],
   });
   const chunk = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n';
-  const long = `HTTP/1.1 200 OK\r\n${'X-Long: y\r\n'.repeat(200_000)}\r\n`;
+  const header = `X-Long: ${'y'.repeat(1_014)}\r\n`.repeat(10 * 1_024);
+  const long = `HTTP/1.1 200 OK\r\n${header}\r\n`;
 
   test.each([
     ['garbage', ['\0\u0001'.repeat(99)], { TIMED_OUT_WAITING: 2, EXCHANGES_UNSOLICITED: 2 }],
     [
       '2^63 octets',
       [page(3, 'Content-Length: 9223372036854775808\r\n')],
-      { ANSWERS_UNFOLLOWED: 2 },
+      { ANSWERS_UNFOLLOWED: 2, COMPLETED: 2, MISMATCHED_LENGTH: 2 },
     ],
-    ['two lengths', [page(30, 'Content-Length: 31\r\n')], { ANSWERS_UNFOLLOWED: 2 }],
+    [
+      'two lengths',
+      [page(30, 'Content-Length: 31\r\n')],
+      { ANSWERS_UNFOLLOWED: 2, COMPLETED: 2, MISMATCHED_LENGTH: 2 },
+    ],
     ['a chunk without an end', [chunk, 'fffff\r\nmore'], { TIMED_OUT_DURING_ANSWER: 2 }],
     ['no length that is one', [chunk, 'many\r\nmore'], { ANSWERS_UNFOLLOWED: 2, COMPLETED: 2 }],
-    ['two megabytes of header', [long], { ANSWERS_UNFOLLOWED: 2 }],
+    [
+      'ten megabytes of header',
+      [long],
+      { ANSWERS_UNFOLLOWED: 2, COMPLETED: 2, MISMATCHED_LENGTH: 2 },
+    ],
     [
       'two answers to one request',
       [page(30) + page(9)],

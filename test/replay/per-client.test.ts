@@ -189,6 +189,23 @@ describe('more clients than recorded, and several plays', () => {
     const played = playClients(three, { users: 2, ratePerSecond: 2 });
     expect(startsOf(played)).toEqual([0, 30, 35, 500]);
   });
+
+  test('clients on a ramp, with all of their connections', () => {
+    const ramp = [
+      { atNs: 0, users: 0 },
+      { atNs: 1_000 * MS, users: 2 },
+      { atNs: 3_000 * MS, users: 4 },
+    ];
+    const played = playClients(three, { users: 4, ramp });
+    // Two in the first second, two in the next two; the connections of each as they were recorded.
+    const begun = startsOf(played);
+    expect(begun).toHaveLength(8);
+    const [first, second] = [begun.slice(0, 3), begun.slice(4, 7)];
+    expect(first.map((ms) => Math.round(ms - (first[0] ?? 0)))).toEqual([0, 30, 35]);
+    expect(second.map((ms) => Math.round(ms - (second[0] ?? 0)))).toEqual([0, 30, 35]);
+    const firsts = [begun[0], begun[3], begun[4], begun[7]].map((ms) => Math.round(ms ?? 0));
+    expect(firsts).toEqual([0, 500, 1_000, 2_000]);
+  });
 });
 
 describe('a client whose connections do not all end well', () => {
