@@ -42,9 +42,9 @@ export async function replayed({ client, target }, capture, argv) {
  * @param forSeconds how long it sends; whole seconds, at least one
  * @returns as `replayOnce`
  */
-export async function wrkOnce({ client, target }, users, forSeconds) {
+export async function wrkOnce({ client, target }, users, forSeconds, page = 'page.html') {
   const seconds = Math.max(1, Math.round(forSeconds));
-  const url = `http://${target.ipv4}/page.html`;
+  const url = `http://${target.ipv4}/${page}`;
   const argv = ['wrk', '-t', '1', '-c', `${users}`, '-d', `${seconds}s`, '--timeout', '10s', url];
   const { stdout, cpuSeconds } = await timed(client, argv);
   const requests = Number(/(\d+) requests in/.exec(stdout)?.at(1));

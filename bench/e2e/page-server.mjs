@@ -10,13 +10,17 @@ const { makeLab, mustInside } = await import('../../test/helpers/netns.ts');
 const { makeFolder, startNginx } = await import('../../test/helpers/servers.ts');
 
 const RECORDED_SESSIONS = 4;
+/** As nginx-bench.conf has them. */
+const LENGTHS = Array.from({ length: 10 }, (_, i) => 600 + 100 * i);
 
 /**
  * Makes client and server, gives them to `measure`, and removes them whatever comes of it.
  * @param requestsPerUser how many GETs each connection of the capture has
- * @param measure `async ({ lab, capture })`: the namespaces, and the capture's path
+ * @param measure `async ({ lab, capture, captures })`: the namespaces, and the paths of the captures, the first
+ *   one and all, a page each
+ * @param pages `any.html` is as long as chance has it, from 600 to 1,500 octets
  */
-export async function withPageServer(requestsPerUser, measure) {
+export async function withPageServer(requestsPerUser, measure, pages = ['page.html']) {
   const folder = makeFolder('bench');
   // Offloads stay on, as on any machine: wrk would pay for their absence, the replay would not.
   const lab = await makeLab({ offload: true });
@@ -24,9 +28,14 @@ export async function withPageServer(requestsPerUser, measure) {
     await mustInside(lab.target, ['sysctl', '-qw', 'net.core.somaxconn=4096']);
     await mustInside(lab.target, ['sysctl', '-qw', 'net.ipv4.tcp_max_syn_backlog=8192']);
     const nginx = await startNginx(lab.target, 'nginx-bench');
-    const path = join(folder.path, 'curl.pcap');
-    await recordSessions(lab, path, requestsPerUser);
-    await measure({ lab, capture: path });
+    for (const bytes of LENGTHS) nginx.addPage(`${bytes}.html`, bytes);
+    const captures = [];
+    for (const page of pages) {
+      const path = join(folder.path, `${page}.pcap`);
+      await recordSessions(lab, path, requestsPerUser, page);
+      captures.push(path);
+    }
+    await measure({ lab, capture: captures[0], captures });
     await nginx.stop();
   } finally {
     await lab.close();
@@ -35,10 +44,10 @@ export async function withPageServer(requestsPerUser, measure) {
 }
 
 /** Some connections with as many GETs as a user is to send, of the same octets as wrk's. */
-async function recordSessions({ client, target }, path, requestsPerUser) {
+async function recordSessions({ client, target }, path, requestsPerUser, page) {
   const recording = await startCapture(target, path, { filter: 'tcp port 80' });
   const bare = ['-H', 'User-Agent:', '-H', 'Accept:', '-o', '/dev/null'];
-  const url = `http://${target.ipv4}/page.html#[1-${requestsPerUser}]`;
+  const url = `http://${target.ipv4}/${page}#[1-${requestsPerUser}]`;
   for (let session = 0; session < RECORDED_SESSIONS; session++) {
     await mustInside(client, ['curl', '-sS', ...bare, url]);
   }
