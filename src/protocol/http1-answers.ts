@@ -10,6 +10,8 @@ const VERSION = octetsOf('HTTP/1.');
 const CR = 0x0d;
 const LF = 0x0a;
 const SPACE = 0x20;
+/** The client may go on with its request (RFC 9110, section 15.2.1). */
+export const CONTINUE = 100;
 const SWITCHING_PROTOCOLS = 101;
 const FINAL_MIN = 200;
 const NO_CONTENT = 204;
@@ -114,6 +116,7 @@ export class Http1Answers extends Http1Message implements AnswerFramer {
     this.phase = Phase.REASON;
     const { code } = this;
     // "As you have it" is no wish to look elsewhere.
+    if (this.kind === HttpRequestKind.BEGUN) return true;
     if (code === NOT_MODIFIED) this.replyClass = ReplyClass.OK;
     else if (code >= FINAL_MIN || code === SWITCHING_PROTOCOLS) {
       this.replyClass = Math.floor(code / 100);
@@ -123,6 +126,10 @@ export class Http1Answers extends Http1Message implements AnswerFramer {
 
   protected override onHeader(): void {
     const { code, kind } = this;
+    if (kind === HttpRequestKind.BEGUN && (code === CONTINUE || code >= FINAL_MIN)) {
+      this.finish(0);
+      return;
+    }
     const isTunnel = kind === HttpRequestKind.CONNECT && this.replyClass === ReplyClass.OK;
     if (code === SWITCHING_PROTOCOLS || isTunnel) {
       this.isSwitch = true;

@@ -10,7 +10,13 @@ import { Fault, Framer, LENGTH_MAX, Outcome } from './framer.ts';
 import { isSameLetter, nextLineFeed, octetsOf } from './octets.ts';
 
 /** What an answer's framing depends on: the kind of a request. */
-export const HttpRequestKind = { OTHER: 0, HEAD: 1, CONNECT: 2 } as const;
+export const HttpRequestKind = {
+  OTHER: 0,
+  HEAD: 1,
+  CONNECT: 2,
+  /** One that is not complete: the answer ends with the header of a 100, or with that of the answer itself. */
+  BEGUN: 3,
+} as const;
 
 /** Octets of a header, with the informational answers before it; and of a trailer. */
 const HEADER_BYTES_MAX = 1 << 20;

@@ -4,7 +4,8 @@
  */
 import { Counter } from '../measure/counters.ts';
 import { type AnswerFramer, Outcome } from '../protocol/framer.ts';
-import { endsChunks, Http1Answers } from '../protocol/http1-answers.ts';
+import { CONTINUE, endsChunks, Http1Answers } from '../protocol/http1-answers.ts';
+import { HttpRequestKind } from '../protocol/http1-message.ts';
 import { followedProtocol } from '../protocol/registry.ts';
 import { WebSocketMessages } from '../protocol/websocket.ts';
 import type { Delivery } from '../transport/transport.ts';
@@ -67,7 +68,14 @@ export class AnswerFraming {
     if (plays.flags[user] & PlayFlag.UNFOLLOWED) return false;
     const exchange = this.#exchanges.of(user);
     if (exchange !== NO_EXCHANGE) return this.#stages.isFollowed(exchange);
-    return this.#stages.isGreeting(plays.session[user], plays.openStage[user]);
+    const [session, stage] = [plays.session[user], plays.openStage[user]];
+    return this.#stages.isGreeting(session, stage) || this.#stages.isLeave(session, stage);
+  }
+
+  /** What the framer is told of an answer to nothing: a server's first words, or leave to go on. */
+  #kindOfStage(user: number): number {
+    const { session, openStage } = this.#plays;
+    return this.#stages.isLeave(session[user], openStage[user]) ? HttpRequestKind.BEGUN : GREETING;
   }
 
   /**
@@ -77,9 +85,12 @@ export class AnswerFraming {
   feed(user: number, delivery: Delivery, at: number): Outcome {
     const exchange = this.#exchanges.of(user);
     const framer = this.#framerOf(user);
-    if (this.open.has(user)) this.open.resume(user, framer);
+    const wasOpen = this.open.has(user);
+    if (wasOpen) this.open.resume(user, framer);
     else {
-      framer.begin(exchange === NO_EXCHANGE ? GREETING : this.#stages.exchanges.kind[exchange]);
+      const kind =
+        exchange === NO_EXCHANGE ? this.#kindOfStage(user) : this.#stages.exchanges.kind[exchange];
+      framer.begin(kind);
       this.#bodies?.begin(user);
     }
     const isJudged = framer.replyClass > 0;
@@ -95,6 +106,8 @@ export class AnswerFraming {
     }
     const isCut = this.#isCut(user, exchange);
     if (outcome === Outcome.ENDS) {
+      const isEarly = exchange === NO_EXCHANGE && isHttp && framer.code !== CONTINUE;
+      if (isEarly) return this.#passLeave(user, framer, wasOpen);
       const whole = this.#plays.stageBytes[user] + framer.endBytes;
       // The recorded client did not wait for the answer's end: neither do we.
       if (isCut && whole > this.#stages.exchanges.answerBytes[exchange])
@@ -113,6 +126,16 @@ export class AnswerFraming {
     }
     if (!isCut) this.#counters[Counter.ANSWERS_UNFOLLOWED]++;
     return this.#lose(user, framer);
+  }
+
+  /**
+   * Instead of leave to go on the answer itself has come: it is that of the next stage, all of it.
+   * @param wasOpen whether some of its octets came before
+   */
+  #passLeave(user: number, framer: AnswerFramer, wasOpen: boolean): Outcome {
+    if (wasOpen) return this.#lose(user, framer);
+    this.endBytes = 0;
+    return Outcome.ENDS;
   }
 
   #framerOf(user: number): AnswerFramer {

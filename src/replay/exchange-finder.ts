@@ -11,7 +11,8 @@ import {
   Outcome,
   type RequestFramer,
 } from '../protocol/framer.ts';
-import { Http1Answers } from '../protocol/http1-answers.ts';
+import { CONTINUE, Http1Answers } from '../protocol/http1-answers.ts';
+import { HttpRequestKind } from '../protocol/http1-message.ts';
 import { MessageEnds, type StoredStream } from '../protocol/message-ends.ts';
 import { RECOGNISED_BYTES, recognise } from '../protocol/recognise.ts';
 import { followedProtocol, HTTP1_NAME, type ProtocolChoice } from '../protocol/registry.ts';
@@ -224,6 +225,11 @@ export class ExchangeFinder {
     // HTTP's answers are found behind the rest of one that the client did not wait for.
     const isHttp = framers?.answers instanceof Http1Answers;
     const isBeginning = this.#at <= steps.awaitOf(session, isHttp ? stage : stage - 1);
+    if (isHttp && isBeginning && asked === this.#done && !this.#isUnheard(session)) {
+      const amid = this.#amidRequest(session, stage, framers.answers, server);
+      if (amid === 'leave') return;
+      if (amid === 'answer') asked++;
+    }
     if (framers === null || asked === this.#done || !isBeginning) this.#done = asked;
     else if (this.#isUnheard(session)) {
       while (this.#done + this.#found.length < asked) this.#found.push(UNHEARD);
@@ -238,6 +244,26 @@ export class ExchangeFinder {
       this.#classes.add(framers?.name ?? null, session, request.start, request.end);
     }
     if (this.#isCut) this.#done = asked;
+  }
+
+  /**
+   * What the server says while the next request is not complete. Leave to go on (HTTP's 100) fills the stage:
+   * the client has waited for it, and it is no answer.
+   */
+  #amidRequest(
+    session: number,
+    stage: number,
+    answers: AnswerFramer,
+    server: StoredStream,
+  ): 'leave' | 'answer' | null {
+    const request = this.#requests.at(this.#done);
+    if (request === undefined || request.beginMessage >= stage) return null;
+    const at = Math.max(this.#steps.awaitOf(session, stage - 1), this.#at);
+    const end = this.#ends.endOf(answers, server, at, HttpRequestKind.BEGUN);
+    if (end < 0) return null;
+    if (answers.code !== CONTINUE || end < this.#steps.awaitOf(session, stage)) return 'answer';
+    this.#marks[stage] |= MessageMark.CONTINUED;
+    return 'leave';
   }
 
   /**
@@ -269,12 +295,8 @@ export class ExchangeFinder {
       this.#isCut =
         end < 0 ? isBeyond(answers) : end > stageEnd || this.#isLeft(session, stage, answers);
       if (this.#isCut) {
-        const answer = {
-          answerBytes: stageEnd - at,
-          answerEnd: stageEnd - start,
-          replyClass,
-          code,
-        };
+        const bytes = { answerBytes: stageEnd - at, answerEnd: stageEnd - start };
+        const answer = { ...bytes, replyClass, code };
         found.push({ ...answer, marks: marks | ExchangeMark.CUT });
         // Behind an answer without an end nobody can tell where the next one begins: with the stage.
         const isEndless = answers.outcome === Outcome.UNTIL_CLOSE;

@@ -8,6 +8,8 @@ export const MessageMark = {
    * talking), octets beyond a stage belong to the next one.
    */
   TURN: 1,
+  /** The client waited for leave to go on with its request (HTTP's 100), and for nothing else. */
+  CONTINUED: 2,
 } as const;
 
 /** A session has a stage before its end and one behind it besides those before its messages. */

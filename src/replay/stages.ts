@@ -86,6 +86,11 @@ export class Stages extends ScriptSteps {
     return this.exchanges.codes[this.exchanges.code[exchange]];
   }
 
+  /** Whether the stage holds nothing but leave to go on with a request. */
+  isLeave(session: number, stage: number): boolean {
+    return stage < this.end(session) && (this.#marks[stage] & MessageMark.CONTINUED) !== 0;
+  }
+
   /** The last stage that a user waits for. */
   lastAwaited(session: number): number {
     const end = this.end(session);

@@ -212,6 +212,91 @@ describe('HTTP requests of several messages', () => {
   });
 });
 
+describe('a request whose client waits for leave to go on', () => {
+  const head = 'POST /upload HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 1000\r\n\r\n';
+  const body = 'b'.repeat(1000);
+  const leave = 'HTTP/1.1 100 Continue\r\n\r\n';
+  const answer = (status: number, bytes: number): string =>
+    `HTTP/1.1 ${status} X\r\nContent-Length: ${bytes}\r\n\r\n${'x'.repeat(bytes)}`;
+  const get = 'GET / HTTP/1.1\r\n\r\n';
+  const recorded = talk(head, leave, body, answer(200, 5), get, answer(200, 7));
+
+  test.each([
+    ['as recorded', recorded],
+    [
+      'which is longer',
+      talk(
+        head,
+        'HTTP/1.1 100 Continue\r\nServer: a\r\n\r\n',
+        body,
+        answer(201, 50),
+        get,
+        answer(200, 70),
+      ),
+    ],
+    [
+      'in pieces, behind hints',
+      talk(
+        head,
+        ['HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 1', '00 Continue\r\n\r\n'],
+        body,
+        [answer(200, 50).slice(0, 9), answer(200, 50).slice(9)],
+        get,
+        answer(200, 70),
+      ),
+    ],
+  ])('is one exchange: %s', (_, server) => {
+    const played = play([recorded], { server: [server], users: 2 });
+    expect(named(played.counters)).toMatchObject({
+      COMPLETED: 2,
+      EXCHANGES_PLANNED: 4,
+      EXCHANGES_ANSWERED: 4,
+      ANSWER_BY_PROTOCOL: 4,
+      STATUS_2XX: 4,
+    });
+    expect(named(played.counters)).not.toHaveProperty('ANSWERS_UNFOLLOWED');
+    expect(played.latency.row(Latency.SERVICE).min).toBeGreaterThan(9);
+  });
+
+  test('may be refused at once, and goes on as it was recorded', () => {
+    const server: SessionSpec = {
+      said: [
+        { from: 'client', text: head, afterMs: 10 },
+        { from: 'server', text: answer(413, 9), afterMs: 10 },
+        { from: 'client', text: body, afterMs: 10 },
+        { from: 'client', text: get, afterMs: 10 },
+        { from: 'server', text: answer(200, 70), afterMs: 10 },
+      ],
+    };
+    const played = play([recorded], { server: [server], users: 2 });
+    expect(named(played.counters)).toMatchObject({
+      COMPLETED: 2,
+      EXCHANGES_ANSWERED: 4,
+      ANSWER_BY_PROTOCOL: 4,
+      STATUS_2XX: 2,
+      STATUS_4XX: 2,
+      MISMATCHED_STATUS: 2,
+    });
+  });
+
+  test('an answer that was recorded before its request was complete is that of this request', () => {
+    const early = (...bytes: readonly number[]): SessionSpec => {
+      const [first, second, third] = bytes.map((each) => answer(each === 9 ? 413 : 200, each));
+      const half = body.slice(500);
+      return talk(head + half, first ?? '', half, [], get, second ?? '', get, third ?? '');
+    };
+    const played = play([early(9, 7, 8)], { server: [early(9, 70, 80)], users: 2 });
+    expect(named(played.counters)).toMatchObject({
+      COMPLETED: 2,
+      EXCHANGES_ANSWERED: 6,
+      ANSWER_BY_PROTOCOL: 6,
+      STATUS_4XX: 2,
+    });
+    expect(named(played.counters)).not.toHaveProperty('EXCHANGES_MISMATCHED');
+    expect(played.classes.names).toEqual(['GET /', 'POST /upload']);
+  });
+});
+
 describe('a framing that the user declares', () => {
   const big = (text: string): string => `\x00\x00\x00${String.fromCharCode(text.length)}${text}`;
   const field = { offset: 0, bytes: 4, endian: 'big', add: 4 } as const;
