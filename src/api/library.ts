@@ -134,6 +134,7 @@ export async function inspect(options: InspectOptions): Promise<InspectDocument>
     ...choice,
     modules,
     sessions: values.sessions,
+    correlate: values.correlate,
     digests: true,
     seed: context.randomUint32(),
     onProgress: () => undefined,

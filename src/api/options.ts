@@ -59,6 +59,10 @@ export interface InspectOptions extends CaptureOptions {
    * leaves out.
    */
   readonly rules?: string;
+  /**
+   * Which values of HTTP requests came from answers: cookies, tokens, order numbers (correlation).
+   */
+  readonly correlate?: boolean;
   /** `FILE`: YAML with options by their names; flags and the environment go first. */
   readonly config?: string;
   /** Something that the user should know: one line. */

@@ -28,11 +28,14 @@ export async function inspect({ given, faults, context }: CommandInput): Promise
   const choice = readCaptureOptions(values, given, faults);
   faults.throwIfAny();
   const modules = await readRules(values.rules, context);
+  const { writeRules } = values;
+  if (writeRules !== null) await context.files.checkWritable(writeRules);
   const progress = new ReadingProgress(context);
   const document = await inspectCaptures(captures, {
     ...choice,
     sessions,
     modules,
+    correlate: values.correlate || writeRules !== null,
     // The table does not show them, and they cost another reading.
     digests: isJson,
     ...(isJson ? {} : { protocolSessions: PROTOCOLS_SHOWN }),
@@ -43,6 +46,13 @@ export async function inspect({ given, faults, context }: CommandInput): Promise
   }).finally(() => progress.stop());
   if (!isJson) await context.print(inspectText(document, context.columns));
   else for (const piece of jsonPieces(document)) await context.print(piece);
+  const { correlation } = document;
+  if (writeRules !== null && correlation !== undefined) {
+    const { optionsFor, rulesText } = await import('./rules-text.ts');
+    await context.files.write(writeRules, await rulesText(correlation));
+    const options = `--rules ${writeRules}${optionsFor(correlation)}`;
+    if (!isJson) await context.print(`\nWritten: gryphon replay ${captures[0]} ${options}\n`);
+  }
   return ExitCode.OK;
 }
 

@@ -146,6 +146,69 @@ export interface RewritingReport {
   readonly refused: readonly RefusedReport[];
 }
 
+/** Where requests have a value. */
+export interface SentReport {
+  readonly part: 'cookie' | 'header' | 'query' | 'path' | 'form' | 'json' | 'body';
+  /** Of the cookie, field, parameter or JSON path; of a path the segment before the value. */
+  readonly name: string;
+  readonly as: 'raw' | 'percent' | 'base64';
+}
+
+/** Values that answers handed out in one way and that later requests of the same client had. */
+export interface CorrelatedReport {
+  /** Whose answers: method and path with its identifiers folded. */
+  readonly by: readonly string[];
+  /** What it stands in. */
+  readonly in:
+    | 'cookie'
+    | 'json'
+    | 'hidden'
+    | 'meta'
+    | 'header'
+    | 'location'
+    | 'attribute'
+    | 'script'
+    | 'link'
+    | 'text';
+  /** Of the cookie, field, parameter, attribute; the path into JSON. */
+  readonly name: string;
+  readonly sent: readonly SentReport[];
+  readonly clients: number;
+  readonly values: number;
+  /** The beginning of one. */
+  readonly example: string;
+  /** Whether recorded clients got different values for the same request. */
+  readonly differs: 'yes' | 'partly' | 'no' | 'unknown';
+  /** Whether a client that asked the same again got another value. */
+  readonly changes: boolean;
+  /** From 0 to 1; what has less than 0.5 is in no rule. */
+  readonly confidence: number;
+  /** Its name in `learn` of the rules, or `cookies`; null: it is in none. */
+  readonly rule: string | null;
+  /** Some was sent on a connection on which it was not handed out: a replay needs `--per client`. */
+  readonly isAcross: boolean;
+  /** It has no delimiters that a rule could name. */
+  readonly isUnfindable: boolean;
+}
+
+/** What `--correlate` finds. */
+export interface CorrelationReport {
+  /** What was looked at. */
+  readonly sessions: number;
+  readonly clients: number;
+  /** HTTP/1 sessions that were not: there were too many, or their answers were not captured whole. */
+  readonly sessionsLeft: number;
+  readonly sessionsHoled: number;
+  /** There were more values than are looked at. */
+  readonly isCut: boolean;
+  /** The surest first. */
+  readonly rows: readonly CorrelatedReport[];
+  /** A rules file (schema/rules.json). */
+  readonly rules: object;
+  /** Octets of an answer's body that have to be read for the rules. */
+  readonly bodyBytes: number;
+}
+
 /** What `gryphon inspect --json` writes: schema `gryphon.inspect/1`. */
 export interface InspectDocument {
   readonly schema: 'gryphon.inspect/1';
@@ -157,5 +220,7 @@ export interface InspectDocument {
   readonly protocols?: readonly ProtocolReport[];
   /** Only with rules. */
   readonly rewriting?: RewritingReport;
+  /** Only with `--correlate`. */
+  readonly correlation?: CorrelationReport;
   readonly sessionList?: readonly SessionReport[];
 }

@@ -1,6 +1,7 @@
 /** The tables of `gryphon inspect`. */
 import { NS_PER_MS } from '../base/time.ts';
 import { formatBytes, formatCount, formatDuration, formatPercentage } from '../base/units.ts';
+import { correlationLines } from './correlation-text.ts';
 import { nonZero } from './format.ts';
 import type {
   ClientReport,
@@ -12,6 +13,7 @@ import type {
   Spread,
 } from './inspect-document.ts';
 import { hanging } from './layout.ts';
+import { tables } from './tables.ts';
 
 /** More servers than this are summed up in one line; `--json` has them all. */
 const SERVERS_MAX = 20;
@@ -58,6 +60,7 @@ export function inspectText(document: InspectDocument, columns: number | null = 
     serverLines(document, room),
     text(hintLines(document.hints ?? [])),
     text(document.rewriting === undefined ? [] : rewritingLines(document.rewriting)),
+    document.correlation === undefined ? [] : correlationLines(document.correlation, room),
     document.sessionList === undefined ? [] : listLines(document.sessionList, room),
   ];
   return blocks
@@ -261,58 +264,3 @@ const formatSpread = (spread: Spread | null | undefined): string =>
 
 const endpoint = (address: string, port: number): string =>
   address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
-
-/**
- * A table; where it is wider than the room for it, several, each with as many columns as fit beside
- * the first one, which all of them have.
- */
-function tables(
-  head: readonly string[],
-  rows: readonly (readonly string[])[],
-  textColumns: number,
-  room: number,
-): string[] {
-  const widths = widthsOf([head, ...rows]);
-  const parts: number[][] = [[0]];
-  let width = widths[0];
-  for (let i = 1; i < head.length; i++) {
-    if (width + 2 + widths[i] > room && (parts.at(-1)?.length ?? 0) > 1) {
-      parts.push([0]);
-      width = widths[0];
-    }
-    parts.at(-1)?.push(i);
-    width += 2 + widths[i];
-  }
-  return parts.flatMap((part, i) => {
-    const pick = (row: readonly string[]) => part.map((column) => row[column]);
-    const lines = table(
-      pick(head),
-      rows.map(pick),
-      part.filter((each) => each < textColumns).length,
-    );
-    return i === 0 ? lines : ['', ...lines];
-  });
-}
-
-/** Columns as wide as they need; all but the first `textColumns` are set to the right. */
-function table(
-  head: readonly string[],
-  rows: readonly (readonly string[])[],
-  textColumns: number,
-): string[] {
-  const widths = widthsOf([head, ...rows]);
-  return [head, ...rows].map((row) =>
-    row
-      .map((cell, i) => (i < textColumns ? cell.padEnd(widths[i]) : cell.padStart(widths[i])))
-      .join('  '),
-  );
-}
-
-/** How wide each column has to be. */
-function widthsOf(rows: readonly (readonly string[])[]): number[] {
-  const widths: number[] = [];
-  for (const row of rows) {
-    for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, cell.length);
-  }
-  return widths;
-}

@@ -22,6 +22,8 @@ export interface InspectOptions extends IndexOptions {
   readonly digests?: boolean;
   /** Rules whose effect is told. */
   readonly modules?: readonly ModuleSpec[];
+  /** Whether to find which values of requests came from answers. */
+  readonly correlate?: boolean;
   /** Of how many sessions the protocols are looked at; 10,000 by default. */
   readonly protocolSessions?: number;
 }
@@ -49,9 +51,11 @@ export async function inspectCaptures(
     const specs = options.modules ?? [];
     const modules = stoppable(specs, await makeModules(specs));
     const rewriting = modules.length === 0 ? {} : rewritingOf(index, index.scripts(), modules);
-    if (!options.sessions) return { ...document, ...rewriting };
+    const correlation =
+      options.correlate === true ? { correlation: await index.correlation(index.scripts()) } : {};
+    if (!options.sessions) return { ...document, ...rewriting, ...correlation };
     const sessionList = [...index.sessionList({ digests: options.digests ?? true })];
-    return { ...document, ...rewriting, sessionList };
+    return { ...document, ...rewriting, ...correlation, sessionList };
   } finally {
     index.close();
   }

@@ -30,6 +30,7 @@ import { ScriptBuilder } from '../../session/script/script-builder.ts';
 import type { Scripts } from '../../session/script/scripts.ts';
 import type { WantedScripts } from '../../session/script/wanted-scripts.ts';
 import { type CaptureSources, openSources, type Source } from './capture-sources.ts';
+import type { CaptureCorrelation } from './correlations.ts';
 import { canBeStored, type IndexKey, identitiesOf, loadIndex, saveIndex } from './index-store.ts';
 import { planAll, type ScriptPart, scriptParts, withBlocks, withOctets } from './joined-octets.ts';
 import { CaptureReading, type DatedSource, dateSource } from './read-captures.ts';
@@ -85,6 +86,8 @@ export interface CaptureIndex {
     sessions: Uint32Array,
     modules: readonly ProtocolModule[],
   ): RewritePlan;
+  /** Which values of requests came from answers; reads all HTTP/1 sessions of those scripts twice. */
+  correlation(scripts: Scripts): Promise<CaptureCorrelation>;
   /** What in those scripts a server will not take as it stands, by the first octets of streams. */
   hints(scripts: Scripts): ProtocolHint[];
   /** Which protocols the first of those scripts speak; reads all streams of those that can be followed. */
@@ -268,6 +271,11 @@ class Indexing {
       requestTimes: (plan) => withOctets(joined, (read) => requestTimes(plan, read)),
       rewrites: (scripts, sessions, modules) =>
         withOctets(joined, (read) => planAll(scripts, sessions, modules, read)),
+      correlation: async (scripts) => {
+        // Nobody but who asks for it loads it.
+        const { correlate } = await import('./correlations.ts');
+        return withOctets(joined, (read) => correlate(scripts, read));
+      },
       hints: (scripts) => withOctets(joined, (read) => findHints(scripts, read)),
       protocols: (scripts, sessionsMax) =>
         withOctets(joined, (read) => findProtocolUses(scripts, sessionsMax, read)),

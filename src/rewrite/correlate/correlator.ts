@@ -1,0 +1,296 @@
+/**
+ * Correlation: which values of recorded requests came from which recorded answers. Each recorded client is
+ * shown twice: first values are found that came before they were sent; then the rules that may find them
+ * are tried on all answers, which tells those that do, and what they hand out to whom.
+ */
+import { pathTemplate } from '../../protocol/path-template.ts';
+import type { Answer } from '../http/answers.ts';
+import { parseSetCookie } from '../http/cookie-jar.ts';
+import { type RecordedExchange, readSession } from '../http/exchanges.ts';
+import { type Extractor, learnFrom } from '../http/learn.ts';
+import { copyOf, globMatcher } from '../http/octet-text.ts';
+import type { LearnSource } from '../http/rules.ts';
+import type { RecordedSession } from '../module.ts';
+import { type Handed, type HandedIn, handedValues } from './answer-values.ts';
+import { Evidence } from './evidence.ts';
+import { type SentPlace, sentValues } from './request-values.ts';
+
+/** A session, and when what was said in it. */
+export interface ClientSession {
+  readonly session: RecordedSession;
+  /** When message `i` was sent, in ns on a clock that all sessions share. */
+  messageNs(i: number): number;
+  /** When the server began to say stage `i`, likewise. */
+  stageNs(i: number): number;
+}
+
+/** A way to find a value: what a rule would say. */
+export interface Candidate {
+  readonly id: number;
+  readonly in: HandedIn;
+  readonly name: string;
+  readonly source: LearnSource;
+  /** Whose answers; null: everybody's. */
+  readonly when: { readonly method: string; readonly path: string } | null;
+  readonly evidence: Evidence;
+  /** Octets of bodies up to the ends of the values. */
+  bodyBytes: number;
+  /** Values that it found where they were handed out, and those that it did not. */
+  right: number;
+  wrong: number;
+}
+
+/** A value that a client was handed out, and sent later. */
+export interface Told {
+  readonly client: string;
+  readonly value: string;
+  readonly sent: readonly SentPlace[];
+  /** It was sent on a connection on which it had not been handed out. */
+  readonly isAcross: boolean;
+  /** Candidates that find it before it is sent. */
+  readonly foundBy: Set<number>;
+  /** Where it was handed out first. */
+  readonly first: { readonly by: string; readonly in: HandedIn; readonly name: string };
+}
+
+/** What was found. */
+export interface Found {
+  readonly candidates: readonly Candidate[];
+  readonly told: readonly Told[];
+  /** There was more than is looked at. */
+  readonly isCut: boolean;
+}
+
+/** Values of all clients, and ways to find them: what is more tells nothing new. */
+const TOLD_MAX = 50_000;
+const CANDIDATES_MAX = 4_000;
+/** Ways that are tried on an answer. */
+const CANDIDATES_OF_ANSWER_MAX = 200;
+
+/** Where all cookies are tried. */
+const EVERYWHERE = '';
+
+/** An exchange among all of a client's. */
+interface Placed {
+  readonly session: number;
+  readonly index: number;
+  readonly exchange: RecordedExchange;
+  readonly sentNs: number;
+  readonly answeredNs: number;
+}
+
+/** A value that requests of a client have. */
+interface Use {
+  readonly first: Placed;
+  readonly sessions: Set<number>;
+  readonly places: Map<string, SentPlace>;
+  /** The longer values that it is a part of wherever it stands; null where it stands alone. */
+  within: Set<string> | null;
+}
+
+/** A value where it was handed out. */
+interface Hit {
+  readonly told: Told;
+  /** The candidates that this place gave rise to. */
+  readonly proposed: readonly number[];
+}
+
+/** Finds what correlates. */
+export class Correlator {
+  readonly #told: Told[] = [];
+  readonly #candidates = new Map<string, Candidate>();
+  /** By what is asked for, in the order in which they came up. */
+  readonly #byKey = new Map<string, Candidate[]>();
+  readonly #extractors: Extractor[] = [];
+  readonly #hits = new Map<string, Hit[]>();
+  #isCut = false;
+
+  /** Finds what a client was told and sent. */
+  find(client: string, sessions: readonly ClientSession[]): void {
+    const placed = exchangesOf(sessions);
+    const uses = usesOf(placed);
+    const handed = new Map<string, { readonly at: Placed; readonly by: Handed }[]>();
+    for (const at of placed) {
+      const { answer } = at.exchange;
+      if (answer === undefined) continue;
+      handedValues(
+        answer,
+        (value) => uses.has(value),
+        (by) => {
+          const first = uses.get(by.value)?.first;
+          if (first === undefined || !isBefore(at, first)) return;
+          handed.set(by.value, [...(handed.get(by.value) ?? []), { at, by }]);
+        },
+      );
+    }
+    for (const [value, places] of handed) {
+      const use = uses.get(value);
+      const isPart = use?.within != null && [...use.within].every((whole) => handed.has(whole));
+      if (use === undefined || isPart) continue;
+      this.#add(client, value, use, places);
+    }
+  }
+
+  #add(
+    client: string,
+    value: string,
+    { sessions, places }: Use,
+    handed: readonly { readonly at: Placed; readonly by: Handed }[],
+  ): void {
+    const [first] = handed;
+    if (first === undefined) return;
+    if (this.#told.length === TOLD_MAX) {
+      this.#isCut = true;
+      return;
+    }
+    const given = new Set(handed.map(({ at }) => at.session));
+    const told: Told = {
+      ...{ client, value: copyOf(value), sent: [...places.values()], foundBy: new Set() },
+      isAcross: [...sessions].some((session) => !given.has(session)),
+      first: { by: nameOf(first.at), in: first.by.in, name: copyOf(first.by.name) },
+    };
+    this.#told.push(told);
+    for (const { at, by } of handed) {
+      const proposed = by.sources.flatMap((source) => this.#candidate(source, by, at) ?? []);
+      const key = `${at.session} ${at.index}`;
+      const hits = this.#hits.get(key) ?? [];
+      this.#hits.set(key, hits);
+      hits.push({ told, proposed });
+    }
+  }
+
+  /** @returns its id; undefined where there are too many */
+  #candidate(source: LearnSource, by: Handed, at: Placed): number | undefined {
+    const when = by.in === 'cookie' ? null : whenOf(at);
+    const key = when === null ? EVERYWHERE : keyOf(at.exchange);
+    const name = `${key}\n${JSON.stringify(source)}`;
+    const known = this.#candidates.get(name);
+    if (known !== undefined) {
+      known.bodyBytes = Math.max(known.bodyBytes, by.bodyBytes);
+      return known.id;
+    }
+    const ofKey = this.#byKey.get(key) ?? [];
+    const id = this.#candidates.size;
+    if (id === CANDIDATES_MAX || ofKey.length === CANDIDATES_OF_ANSWER_MAX) {
+      this.#isCut = true;
+      return undefined;
+    }
+    const candidate: Candidate = {
+      ...{ id, in: by.in, name: copyOf(by.name), source, when, evidence: new Evidence() },
+      ...{ bodyBytes: by.bodyBytes, right: 0, wrong: 0 },
+    };
+    this.#candidates.set(name, candidate);
+    this.#byKey.set(key, [...ofKey, candidate]);
+    this.#extractors.push(
+      by.in === 'cookie' ? cookieNamed(by.name) : learnFrom({ name: 'x', from: source }).extract,
+    );
+    return id;
+  }
+
+  /** Tries on a client's answers what was found in those of all. */
+  check(client: string, sessions: readonly ClientSession[]): void {
+    for (const at of exchangesOf(sessions)) {
+      const { answer, request } = at.exchange;
+      if (answer === undefined) continue;
+      const hits = this.#hits.get(`${at.session} ${at.index}`) ?? [];
+      const target = copyOf(`${request.method} ${request.target}`);
+      const all = [EVERYWHERE, keyOf(at.exchange)].flatMap((key) => this.#byKey.get(key) ?? []);
+      const readOnce = withBodyOnce(answer);
+      for (const candidate of all) {
+        const value = this.#extractors[candidate.id](readOnce);
+        if (value === undefined || value === '') continue;
+        candidate.evidence.observe(client, target, copyOf(value));
+        const right = hits.filter(({ told }) => told.value === value);
+        for (const { told } of right) told.foundBy.add(candidate.id);
+        if (right.length > 0) candidate.right++;
+        else if (hits.some(({ proposed }) => proposed.includes(candidate.id))) candidate.wrong++;
+      }
+    }
+  }
+
+  /** All of it. */
+  finish(): Found {
+    return {
+      candidates: [...this.#candidates.values()],
+      told: this.#told,
+      isCut: this.#isCut,
+    };
+  }
+}
+
+/** The exchanges of a client's sessions, in the order in which they began. */
+function exchangesOf(sessions: readonly ClientSession[]): readonly Placed[] {
+  const placed = sessions.flatMap((each) => {
+    const { exchanges } = readSession(each.session, true);
+    return exchanges.map((exchange, index): Placed => {
+      const { firstMessage, stages } = exchange;
+      return {
+        ...{ session: each.session.session, index, exchange },
+        sentNs: each.messageNs(firstMessage),
+        answeredNs: stages === undefined ? Infinity : each.stageNs(stages.first),
+      };
+    });
+  });
+  return placed.sort((a, b) => a.sentNs - b.sentNs || a.session - b.session || a.index - b.index);
+}
+
+/** Whether an answer had come when a request was made. */
+const isBefore = (answered: Placed, sent: Placed): boolean => {
+  if (answered.session !== sent.session) return answered.answeredNs <= sent.sentNs;
+  const end = answered.exchange.stages?.last;
+  return end !== undefined && end <= sent.exchange.firstMessage;
+};
+
+function usesOf(placed: readonly Placed[]): Map<string, Use> {
+  const uses = new Map<string, Use>();
+  for (const at of placed) {
+    sentValues(at.exchange.request, (value, place, within) => {
+      const use = uses.get(value) ?? {
+        ...{ first: at, sessions: new Set(), places: new Map(), within: new Set<string>() },
+      };
+      uses.set(value, use);
+      use.sessions.add(at.session);
+      use.places.set(`${place.part} ${place.name} ${place.as}`, {
+        ...place,
+        name: copyOf(place.name),
+      });
+      if (within === undefined) use.within = null;
+      else use.within?.add(within);
+    });
+  }
+  return uses;
+}
+
+const keyOf = ({ request }: RecordedExchange): string =>
+  `${request.method} ${pathTemplate(request.target)}`;
+
+const nameOf = ({ exchange }: Placed): string => copyOf(keyOf(exchange));
+
+/** What a rule says of whose answers it means; null where a pattern does not tell it. */
+function whenOf({ exchange: { request } }: Placed): Candidate['when'] {
+  const path = pathTemplate(request.target).replaceAll('{id}', '*');
+  if (!globMatcher(path)(request.path)) return null;
+  return { method: copyOf(request.method), path };
+}
+
+/** An answer whose body is unpacked once. */
+function withBodyOnce(answer: Answer): Answer {
+  let body: string | undefined;
+  return {
+    ...answer,
+    body: () => {
+      body ??= answer.body();
+      return body;
+    },
+  };
+}
+
+const cookieNamed =
+  (name: string): Extractor =>
+  ({ fields }) => {
+    for (const field of fields) {
+      const cookie = field.name === 'set-cookie' ? parseSetCookie(field.value) : null;
+      if (cookie?.name === name) return cookie.value;
+    }
+    return undefined;
+  };

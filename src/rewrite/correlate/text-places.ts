@@ -1,0 +1,146 @@
+/** What stands around a value in markup, scripts and texts: what it is called, and what delimits it. */
+import { decodeUtf8 } from '../http/octet-text.ts';
+import type { LearnSource } from '../http/rules.ts';
+
+/** A value's place. */
+export interface TextPlace {
+  readonly in: 'hidden' | 'meta' | 'attribute' | 'script' | 'link' | 'text';
+  /** Octets as text; empty where nothing names it. */
+  readonly name: string;
+  readonly sources: readonly LearnSource[];
+}
+
+interface Range {
+  readonly from: number;
+  readonly to: number;
+}
+
+interface Attribute extends Range {
+  readonly name: string;
+  readonly value: string;
+  /** Of the value without quotes. */
+  readonly valueAt: Range;
+}
+
+/** Tags are shorter; what is longer before a value is none of it. */
+const TAG_BYTES_MAX = 4096;
+/** What precedes a value in a text tells it from others. */
+const BEFORE_BYTES_MAX = 48;
+
+const ATTRIBUTE = /[\s/]*([^\s"'<>/=]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'=<>`]+)))?/y;
+/** Attributes that say which element it is. */
+const NAMES = new Set(['name', 'property', 'itemprop', 'id', 'http-equiv']);
+/** Attributes that any element may have. */
+const COMMON = new Set(['value', 'content', 'id', 'class', 'style', 'title', 'alt', 'type']);
+const TARGETS = new Set(['href', 'src', 'action', 'formaction', 'srcset', 'data-href', 'data-url']);
+
+/** @param body octets as text */
+export function placeInText(body: string, at: Range): TextPlace {
+  const tagFrom = body.lastIndexOf('<', at.from);
+  const isNear = tagFrom >= 0 && at.from - tagFrom < TAG_BYTES_MAX;
+  const tag = isNear ? /^<([a-zA-Z][\w:-]*)/.exec(body.slice(tagFrom, tagFrom + 64)) : null;
+  if (tag === null) return inText(body, at);
+  const attributes = attributesFrom(body, tagFrom + tag[0].length);
+  const own = attributes.find(({ valueAt }) => valueAt.from <= at.from && at.to <= valueAt.to);
+  if (own === undefined) return inText(body, at);
+  const isWhole = own.valueAt.from === at.from && own.valueAt.to === at.to;
+  const isNamed = own.name === 'value' || own.name === 'content';
+  const namedBy = attributes.find((each) => NAMES.has(each.name) && each !== own);
+  if (isWhole && isNamed && namedBy !== undefined) {
+    const isMeta = tag[1].toLowerCase() === 'meta';
+    const sources = besideName(body, at, own, namedBy);
+    return { in: isMeta ? 'meta' : 'hidden', name: namedBy.value, sources };
+  }
+  if (TARGETS.has(own.name)) return inTarget(body, at, own);
+  const before = body.slice(own.from, at.from);
+  const from = COMMON.has(own.name) ? tagFrom : own.from;
+  const longer = body.slice(from, at.from);
+  return {
+    ...{ in: 'attribute', name: COMMON.has(own.name) ? `${tag[1]} ${own.name}` : own.name },
+    sources: between(body, at, [longer, before]),
+  };
+}
+
+function attributesFrom(body: string, from: number): readonly Attribute[] {
+  const attributes: Attribute[] = [];
+  for (let at = from; at - from < TAG_BYTES_MAX; ) {
+    ATTRIBUTE.lastIndex = at;
+    const match = ATTRIBUTE.exec(body);
+    if (match === null) return attributes;
+    const [whole, name = '', double, single, bare] = match;
+    at = ATTRIBUTE.lastIndex;
+    const value = double ?? single ?? bare ?? '';
+    const to = double === undefined && single === undefined ? at : at - 1;
+    attributes.push({
+      ...{ name: name.toLowerCase(), value, to: at },
+      from: match.index + whole.indexOf(name),
+      valueAt: { from: to - value.length, to },
+    });
+  }
+  return attributes;
+}
+
+/** An element that has a name, before the value or behind it. */
+function besideName(
+  body: string,
+  at: Range,
+  own: Attribute,
+  namedBy: Attribute,
+): readonly LearnSource[] {
+  if (namedBy.to <= own.from) return between(body, at, [body.slice(namedBy.from, at.from)]);
+  const quote = body.charAt(at.to);
+  const before = inPattern(decodeUtf8(body.slice(own.from, at.from)));
+  const name = inPattern(decodeUtf8(body.slice(namedBy.from, namedBy.to)));
+  const end = quote === '"' || quote === "'" ? quote : '\\s';
+  return [{ regex: `${before}([^${end}]*)${end}[^<>]*${name}` }];
+}
+
+/** A part of a URL: a parameter, or what follows a segment. */
+function inTarget(body: string, at: Range, own: Attribute): TextPlace {
+  const before = body.slice(own.valueAt.from, at.from);
+  const parameter = /([?&;])([\w.[\]-]+)=$/.exec(before);
+  if (parameter !== null) {
+    const [text, , name = ''] = parameter;
+    return { in: 'link', name, sources: between(body, at, [text, own.name + before]) };
+  }
+  const segment = /\/?([^/]*)\/$/.exec(before);
+  const head = body.slice(own.from, own.valueAt.from);
+  return {
+    in: 'link',
+    name: `${segment?.[1] ?? ''}/`,
+    sources: between(body, at, [segment?.[0] ?? before, head + before]),
+  };
+}
+
+/** Behind a name (`csrf = "…"`, `"csrf":"…"`), or behind whatever precedes it. */
+function inText(body: string, at: Range): TextPlace {
+  const line = body.slice(Math.max(0, at.from - 4 * BEFORE_BYTES_MAX), at.from);
+  const named = /(["']?)([\w$.-]{1,64})\1\s*(?:=>|[:=])\s*["'`]?$/.exec(line);
+  if (named !== null) {
+    const [text, , name = ''] = named;
+    return { in: 'script', name, sources: between(body, at, [text]) };
+  }
+  const inQuotes = /(?:["']?)([\w$.-]{1,64})["']?\s*[:=]\s*["'`][^"'`\s]*$/.exec(line);
+  if (inQuotes !== null) {
+    const [text, name = ''] = inQuotes;
+    const segment = /\/[^/"'`]*\/$/.exec(text)?.[0];
+    const sources = between(body, at, segment === undefined ? [text] : [text, segment]);
+    return { in: 'link', name, sources };
+  }
+  const before = /[^\n]*$/.exec(line)?.[0].slice(-BEFORE_BYTES_MAX) ?? '';
+  const tag = /<[^<>]*>[^<>]*$/.exec(before)?.[0];
+  return { in: 'text', name: '', sources: between(body, at, [tag ?? before, before]) };
+}
+
+/** Delimiters: what precedes the value, and the character behind it. */
+function between(body: string, at: Range, befores: readonly string[]): readonly LearnSource[] {
+  const stop = decodeUtf8(body.charAt(at.to));
+  return befores.flatMap((text): LearnSource[] => {
+    const before = decodeUtf8(text.trimStart());
+    if (before === '') return [];
+    return stop === '' ? [{ regex: `${inPattern(before)}(.+)` }] : [{ between: [before, stop] }];
+  });
+}
+
+/** A text as it stands in a regular expression. */
+export const inPattern = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
