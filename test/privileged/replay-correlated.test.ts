@@ -106,7 +106,16 @@ describe.runIf(canRun('replay with correlation', TOOLS))('a shop that knows its 
     const target = ['--target', `${lab.target.ipv4}:${PORT}`, '--clients', CLIENTS_ROUTED.ipv4];
     // On a busy machine the shop is slow, and a value may take its time.
     const patience = ['--bind-timeout', '60s'];
-    const clients = ['--per', 'client', '--users', `${users}`, '--rate', '300/s'];
+    const clients = [
+      '--per',
+      'client',
+      '--users',
+      `${users}`,
+      '--rate',
+      '300/s',
+      '--max-gap',
+      '50ms',
+    ];
     const result = completed(
       await replay(lab.client, [capture, ...target, ...clients, ...patience, ...options]),
       users * CONNECTIONS,
