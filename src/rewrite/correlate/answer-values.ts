@@ -2,7 +2,7 @@
 import { pathTemplate } from '../../protocol/path-template.ts';
 import type { Answer } from '../http/answers.ts';
 import { parseSetCookie } from '../http/cookie-jar.ts';
-import { decodeUtf8 } from '../http/octet-text.ts';
+import { decodePercent, decodeUtf8 } from '../http/octet-text.ts';
 import { fieldOf } from '../http/recorded-requests.ts';
 import type { LearnSource } from '../http/rules.ts';
 import { jsonLeaves } from './json-leaves.ts';
@@ -36,6 +36,8 @@ export interface Handed {
 
 /** Of a body no more is looked at. */
 const BODY_BYTES_MAX = 1 << 20;
+/** A value may stand in a body again and again: the first places are enough to find it. */
+const PLACES_MAX = 8;
 
 /** Fields that tell of the answer, not of what follows. */
 const OF_THE_ANSWER = new Set([
@@ -73,8 +75,20 @@ export function handedValues(
   if (NO_TEXT.test(type)) return;
   const body = answer.body().slice(0, BODY_BYTES_MAX);
   const isJson = /[/+]json\b/.test(type) || /^\s*[{[]/.test(body);
-  if (isJson) jsonValues(body, isWanted, onHanded);
-  else textValues(body, isWanted, onHanded);
+  const isNew = upToSome(isWanted);
+  if (isJson) jsonValues(body, isNew, onHanded);
+  else textValues(body, isNew, onHanded);
+}
+
+/** Says no to a value that it has said yes to often enough. */
+function upToSome(isWanted: IsWanted): IsWanted {
+  const counts = new Map<string, number>();
+  return (value) => {
+    if (!isWanted(value)) return false;
+    const count = (counts.get(value) ?? 0) + 1;
+    counts.set(value, count);
+    return count <= PLACES_MAX;
+  };
 }
 
 type OnHanded = (handed: Handed) => void;
@@ -82,8 +96,12 @@ type IsWanted = (value: string) => boolean;
 
 function cookieValue(field: string, isWanted: IsWanted, onHanded: OnHanded): void {
   const cookie = parseSetCookie(field);
-  if (cookie === null || !isWanted(cookie.value)) return;
-  const { name, value } = cookie;
+  if (cookie === null) return;
+  const { name } = cookie;
+  // Scripts read cookies decoded.
+  const read = decodePercent(cookie.value, false);
+  const value = isWanted(cookie.value) ? cookie.value : read;
+  if (!isWanted(value)) return;
   const sources = [{ header: 'Set-Cookie', regex: `^${inPattern(name)}=([^;]*)` }];
   onHanded({ value, in: 'cookie', name, sources, bodyBytes: 0 });
 }

@@ -1,6 +1,7 @@
 /** What correlates, as rows for people and as rules for a replay. */
 import { BUILT_IN_NAMES, type HttpRules, type LearnRule } from '../http/rules.ts';
 import type { HandedIn } from './answer-values.ts';
+import { append } from './append.ts';
 import { Confidence, confidenceOf } from './confidence.ts';
 import type { Candidate, Found, Told } from './correlator.ts';
 import type { Differs } from './evidence.ts';
@@ -67,7 +68,7 @@ export function correlationOf({ candidates, told, isCut }: Found): Correlation {
   for (const each of chosen) {
     const { source, in: place, name } = each.candidate;
     const key = JSON.stringify([place, name, source]);
-    groups.set(key, [...(groups.get(key) ?? []), each]);
+    append(groups, key, each);
   }
   const named = new Names();
   const written = [...groups.values()].sort(bySurest).flatMap((group) => {
@@ -96,7 +97,7 @@ export function correlationOf({ candidates, told, isCut }: Found): Correlation {
 function choose(candidates: readonly Candidate[], told: readonly Told[]): readonly Chosen[] {
   const found = new Map<number, Told[]>();
   for (const each of told) {
-    for (const id of each.foundBy) found.set(id, [...(found.get(id) ?? []), each]);
+    for (const id of each.foundBy) append(found, id, each);
   }
   const sure = candidates.flatMap((candidate): Chosen[] => {
     const own = found.get(candidate.id) ?? [];
@@ -222,7 +223,7 @@ function unfindable(told: readonly Told[], chosen: readonly Chosen[]): readonly 
   for (const each of told) {
     if (found.has(each)) continue;
     const key = `${each.first.by} ${each.first.in} ${each.first.name}`;
-    groups.set(key, [...(groups.get(key) ?? []), each]);
+    append(groups, key, each);
   }
   return [...groups.values()].flatMap((group) => {
     const [first] = group;

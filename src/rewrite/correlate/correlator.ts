@@ -8,10 +8,11 @@ import type { Answer } from '../http/answers.ts';
 import { parseSetCookie } from '../http/cookie-jar.ts';
 import { type RecordedExchange, readSession } from '../http/exchanges.ts';
 import { type Extractor, learnFrom } from '../http/learn.ts';
-import { copyOf, globMatcher } from '../http/octet-text.ts';
+import { copyOf, decodePercent, globMatcher } from '../http/octet-text.ts';
 import type { LearnSource } from '../http/rules.ts';
 import type { RecordedSession } from '../module.ts';
 import { type Handed, type HandedIn, handedValues } from './answer-values.ts';
+import { append } from './append.ts';
 import { Evidence } from './evidence.ts';
 import { type SentPlace, sentValues } from './request-values.ts';
 
@@ -61,6 +62,8 @@ export interface Found {
   readonly isCut: boolean;
 }
 
+/** Values of one client's requests: what has more of them is no user. */
+const USES_MAX = 200_000;
 /** Values of all clients, and ways to find them: what is more tells nothing new. */
 const TOLD_MAX = 50_000;
 const CANDIDATES_MAX = 4_000;
@@ -109,6 +112,7 @@ export class Correlator {
   find(client: string, sessions: readonly ClientSession[]): void {
     const placed = exchangesOf(sessions);
     const uses = usesOf(placed);
+    if (uses.size === USES_MAX) this.#isCut = true;
     const handed = new Map<string, { readonly at: Placed; readonly by: Handed }[]>();
     for (const at of placed) {
       const { answer } = at.exchange;
@@ -119,7 +123,7 @@ export class Correlator {
         (by) => {
           const first = uses.get(by.value)?.first;
           if (first === undefined || !isBefore(at, first)) return;
-          handed.set(by.value, [...(handed.get(by.value) ?? []), { at, by }]);
+          append(handed, by.value, { at, by });
         },
       );
     }
@@ -152,10 +156,7 @@ export class Correlator {
     this.#told.push(told);
     for (const { at, by } of handed) {
       const proposed = by.sources.flatMap((source) => this.#candidate(source, by, at) ?? []);
-      const key = `${at.session} ${at.index}`;
-      const hits = this.#hits.get(key) ?? [];
-      this.#hits.set(key, hits);
-      hits.push({ told, proposed });
+      append(this.#hits, `${at.session} ${at.index}`, { told, proposed });
     }
   }
 
@@ -169,9 +170,9 @@ export class Correlator {
       known.bodyBytes = Math.max(known.bodyBytes, by.bodyBytes);
       return known.id;
     }
-    const ofKey = this.#byKey.get(key) ?? [];
     const id = this.#candidates.size;
-    if (id === CANDIDATES_MAX || ofKey.length === CANDIDATES_OF_ANSWER_MAX) {
+    const ofKey = this.#byKey.get(key)?.length ?? 0;
+    if (id === CANDIDATES_MAX || ofKey === CANDIDATES_OF_ANSWER_MAX) {
       this.#isCut = true;
       return undefined;
     }
@@ -180,7 +181,7 @@ export class Correlator {
       ...{ bodyBytes: by.bodyBytes, right: 0, wrong: 0 },
     };
     this.#candidates.set(name, candidate);
-    this.#byKey.set(key, [...ofKey, candidate]);
+    append(this.#byKey, key, candidate);
     this.#extractors.push(
       by.in === 'cookie' ? cookieNamed(by.name) : learnFrom({ name: 'x', from: source }).extract,
     );
@@ -200,7 +201,8 @@ export class Correlator {
         const value = this.#extractors[candidate.id](readOnce);
         if (value === undefined || value === '') continue;
         candidate.evidence.observe(client, target, copyOf(value));
-        const right = hits.filter(({ told }) => told.value === value);
+        const decoded = decodePercent(value, false);
+        const right = hits.filter(({ told }) => told.value === value || told.value === decoded);
         for (const { told } of right) told.foundBy.add(candidate.id);
         if (right.length > 0) candidate.right++;
         else if (hits.some(({ proposed }) => proposed.includes(candidate.id))) candidate.wrong++;
@@ -245,7 +247,9 @@ function usesOf(placed: readonly Placed[]): Map<string, Use> {
   const uses = new Map<string, Use>();
   for (const at of placed) {
     sentValues(at.exchange.request, (value, place, within) => {
-      const use = uses.get(value) ?? {
+      const known = uses.get(value);
+      if (known === undefined && uses.size === USES_MAX) return;
+      const use = known ?? {
         ...{ first: at, sessions: new Set(), places: new Map(), within: new Set<string>() },
       };
       uses.set(value, use);

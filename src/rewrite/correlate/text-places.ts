@@ -27,6 +27,9 @@ const TAG_BYTES_MAX = 4096;
 /** What precedes a value in a text tells it from others. */
 const BEFORE_BYTES_MAX = 48;
 
+/** Of attributes that lie between a value and its name. */
+const BETWEEN_BYTES_MAX = 200;
+
 const ATTRIBUTE = /[\s/]*([^\s"'<>/=]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'=<>`]+)))?/y;
 /** Attributes that say which element it is. */
 const NAMES = new Set(['name', 'property', 'itemprop', 'id', 'http-equiv']);
@@ -36,9 +39,9 @@ const TARGETS = new Set(['href', 'src', 'action', 'formaction', 'srcset', 'data-
 
 /** @param body octets as text */
 export function placeInText(body: string, at: Range): TextPlace {
-  const tagFrom = body.lastIndexOf('<', at.from);
-  const isNear = tagFrom >= 0 && at.from - tagFrom < TAG_BYTES_MAX;
-  const tag = isNear ? /^<([a-zA-Z][\w:-]*)/.exec(body.slice(tagFrom, tagFrom + 64)) : null;
+  const near = Math.max(0, at.from - TAG_BYTES_MAX);
+  const tagFrom = near + body.slice(near, at.from).lastIndexOf('<');
+  const tag = /^<([a-zA-Z][\w:-]*)/.exec(body.slice(tagFrom, tagFrom + 64));
   if (tag === null) return inText(body, at);
   const attributes = attributesFrom(body, tagFrom + tag[0].length);
   const own = attributes.find(({ valueAt }) => valueAt.from <= at.from && at.to <= valueAt.to);
@@ -92,7 +95,8 @@ function besideName(
   const before = inPattern(decodeUtf8(body.slice(own.from, at.from)));
   const name = inPattern(decodeUtf8(body.slice(namedBy.from, namedBy.to)));
   const end = quote === '"' || quote === "'" ? quote : '\\s';
-  return [{ regex: `${before}([^${end}]*)${end}[^<>]*${name}` }];
+  // Bounded, so that no page makes it look at all of itself again and again.
+  return [{ regex: `${before}([^${end}]*)${end}[^<>]{0,${BETWEEN_BYTES_MAX}}${name}` }];
 }
 
 /** A part of a URL: a parameter, or what follows a segment. */

@@ -113,6 +113,8 @@ function* places(
   const isPlain = !forms.some(([, encoding]) => encoding === 'percent');
   const asItIs = context === 'query' && !isPlain ? 'target' : PLAIN[context];
   for (const [form, encoding] of [[recorded, asItIs] as const, ...forms]) {
+    // Elsewhere it would be encoded again, which is its own form.
+    if (encoding === 'decoded' && context !== 'header') continue;
     for (const at of occurrences(text, form)) {
       if (recorded.length >= DISTINCT_BYTES_MIN || isWord(text, at)) yield { at, encoding };
     }

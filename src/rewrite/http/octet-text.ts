@@ -28,7 +28,8 @@ export const decodeUtf8 = (text: string): string => Buffer.from(text, 'latin1').
  * - `percent` all but letters, digits and -._~; `percent-lower` with small hex digits;
  *   `form` likewise with + for a space (application/x-www-form-urlencoded);
  * - `json` within a JSON string, `json-slash` with \/ for /, `json-value` a string with its quotes;
- * - `base64`, `base64url` without padding.
+ * - `base64`, `base64url` without padding;
+ * - `decoded` what its percent-encoding stands for: scripts read cookies like that.
  */
 export type Encoding =
   | 'raw'
@@ -41,7 +42,8 @@ export type Encoding =
   | 'json-slash'
   | 'json-value'
   | 'base64'
-  | 'base64url';
+  | 'base64url'
+  | 'decoded';
 
 /** @returns null where the value cannot stand there: a line end in a header field */
 export function encodeAs(value: string, encoding: Encoding): string | null {
@@ -64,6 +66,8 @@ export function encodeAs(value: string, encoding: Encoding): string | null {
       return jsonInner(value).replaceAll('/', '\\/');
     case 'json-value':
       return `"${jsonInner(value)}"`;
+    case 'decoded':
+      return encodeAs(decodePercent(value, false), 'header');
     default:
       return Buffer.from(value, 'latin1').toString(encoding);
   }

@@ -126,6 +126,7 @@ function isAliased({ rule, recorded }: Found): boolean {
 
 const ENCODINGS: readonly Encoding[] = [
   ...(['percent', 'percent-lower', 'form', 'json', 'json-slash', 'base64', 'base64url'] as const),
+  'decoded',
 ];
 
 /** The forms of a value besides its own, each with how it is made. */

@@ -2,6 +2,7 @@
 import { HTTP1_NAME } from '../../protocol/registry.ts';
 import { RecordedTexts } from '../../replay/recorded-text.ts';
 import { ScriptSteps } from '../../replay/script-steps.ts';
+import { append } from '../../rewrite/correlate/append.ts';
 import { type Correlation, correlationOf } from '../../rewrite/correlate/correlation.ts';
 import { type ClientSession, Correlator } from '../../rewrite/correlate/correlator.ts';
 import { CaptureBlocks } from '../../session/script/capture-blocks.ts';
@@ -18,7 +19,7 @@ export interface CaptureCorrelation extends Correlation {
   readonly sessionsHoled: number;
 }
 
-/** Octets of both directions that are looked at: it takes some 20 s and what one client has of memory. */
+/** Octets of both directions that are looked at: some half a minute, and what one client has of memory. */
 const CORRELATED_BYTES_MAX = 512 * 2 ** 20;
 const CLIENT_BYTES_MAX = 64 * 2 ** 20;
 
@@ -67,7 +68,7 @@ function choose(scripts: Scripts, sessions: TimedSessions, bytesMax: number) {
     }
     bytes += own;
     bytesOf.set(client, ofClient);
-    clients.set(client, [...(clients.get(client) ?? []), row]);
+    append(clients, client, row);
   }
   return { clients, sessionsLeft, sessionsHoled };
 }

@@ -99,7 +99,7 @@ describe('where a value is handed out, and what delimits it', () => {
       name: 'a hidden field, its value first and in single quotes',
       answered: (v: string) => page(`<input value='x1'><input value='${v}' name='csrf'/>`),
       found: 'hidden csrf',
-      from: { regex: "value='([^']*)'[^<>]*name='csrf'" },
+      from: { regex: "value='([^']*)'[^<>]{0,200}name='csrf'" },
     },
     {
       name: 'a meta tag',
@@ -393,6 +393,26 @@ describe('the rules', () => {
     const told = session([get('/a'), answer(`{"access_token":"${value}${value}"}`)]);
     const sent = session([get('/b', `Authorization: Bearer ${value}${value}\r\n`), answer('')]);
     expect(correlated([told, sent]).rows).toMatchObject([{ isAcross: true }]);
+  });
+
+  test('know a cookie in a header field as scripts read it', () => {
+    const found = correlated(
+      twoClients((value) =>
+        session(
+          [get('/a'), answer('', `Set-Cookie: XSRF-TOKEN=${value}%2F%3D; Path=/\r\n`)],
+          [get('/b', `X-XSRF-TOKEN: ${value}/=\r\n`), answer('')],
+        ),
+      ),
+    );
+    expect(found.rows.map(brief)).toEqual([
+      {
+        by: 'GET /a',
+        in: 'cookie XSRF-TOKEN',
+        sent: ['header x-xsrf-token'],
+        rule: 'cookies',
+      },
+    ]);
+    expect(found.rules).toEqual({ cookies: 'auto' });
   });
 
   test('play as they are: each client says what it was given', () => {

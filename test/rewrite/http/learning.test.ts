@@ -109,6 +109,21 @@ describe('a learnt value', () => {
     expect(play(rules, [told], [() => answer('<t>x/y=</t>')])[0]?.sent[1]).toBe(wanted);
   });
 
+  test('is found in a header field as scripts read it from a cookie', () => {
+    const told = (value: string) => answer('', `Set-Cookie: XSRF-TOKEN=${value}; Path=/\r\n`);
+    const asked = (value: string) =>
+      get('/', `Cookie: XSRF-TOKEN=${value}\r\nX-XSRF-TOKEN: ${decodeURIComponent(value)}\r\n`);
+    const recorded = session(
+      [get('/'), told('eyJpdiI6%2Fa%3D')],
+      [asked('eyJpdiI6%2Fa%3D'), answer('')],
+    );
+    const [played] = play({ cookies: 'auto' }, [recorded], [() => told('b3%2B%26%3D')]);
+    expect(played?.sent[1]).toBe(asked('b3%2B%26%3D'));
+    // What would end the field goes out as it was recorded.
+    const [ended] = play({ cookies: 'auto' }, [recorded], [() => told('b3%0D%0AX: y')]);
+    expect(ended?.sent[1] ?? '').not.toContain('\nX: y');
+  });
+
   test.each([
     [
       'chunked',
