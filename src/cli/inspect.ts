@@ -51,7 +51,9 @@ export async function inspect({ given, faults, context }: CommandInput): Promise
     const { optionsFor, rulesText } = await import('./rules-text.ts');
     await context.files.write(writeRules, await rulesText(correlation));
     const options = `--rules ${writeRules}${optionsFor(correlation)}`;
-    if (!isJson) await context.print(`\nWritten: gryphon replay ${captures[0]} ${options}\n`);
+    const isEmpty = Object.keys(correlation.rules).length === 0;
+    const how = isEmpty ? 'rules that change nothing' : `gryphon replay ${captures[0]} ${options}`;
+    if (!isJson) await context.print(`\nWritten: ${how}\n`);
   }
   return ExitCode.OK;
 }

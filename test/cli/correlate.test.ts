@@ -97,6 +97,7 @@ test('where nothing is found it says so, and writes rules that change nothing', 
   expect(text).toContain(
     '\nCorrelated: nothing in 0 HTTP sessions of 0 clients was sent back that an answer had handed out\n',
   );
+  expect(text.split('\n').at(-2)).toBe('Written: rules that change nothing');
   const faults = new FaultList();
   expect(parseRules(written.get('r.yaml') ?? '', 'r.yaml', faults)?.rules).toEqual({});
 });

@@ -29,6 +29,8 @@ const SHARED_MAX = 0.2;
 const FOR_NAME = 0.15;
 const FOR_LENGTH = 0.1;
 const FOR_MAKING = 0.1;
+/** What a server sets as a cookie it wants to see again. */
+const FOR_COOKIES = 0.15;
 const AGAINST_LINKS = 0.15;
 
 /** What applications call values that they hand out. */
@@ -47,6 +49,7 @@ export function confidenceOf({ findings, in: place, names, example, isMade }: Pl
     score += FOR_LENGTH;
   }
   if (isMade) score += FOR_MAKING;
+  if (place === 'cookie') score += FOR_COOKIES;
   if (place === 'link' || place === 'text') score -= AGAINST_LINKS;
   return Math.round(100 * Math.max(0, Math.min(isShared ? SHARED_MAX : 1, score))) / 100;
 }

@@ -76,9 +76,13 @@ export function correlationOf({ candidates, told, isCut }: Found): Correlation {
     return [{ group, rule: isSure ? ruleName(group[0], named) : null }];
   });
   const rows = written.map(({ group, rule }) => rowOf(group, rule));
-  const learn = written.flatMap(({ group, rule }) =>
-    rule === null || rule === COOKIES ? [] : learnRules(group, rule),
-  );
+  const learn = written.flatMap(({ group, rule }) => {
+    if (rule === null) return [];
+    if (rule !== COOKIES) return learnRules(group, rule);
+    return group.some(isShortElsewhere)
+      ? learnRules(group, named.of(group[0]?.candidate.name ?? ''))
+      : [];
+  });
   const cookies = written.some(({ rule }) => rule === COOKIES);
   const bytes = written.flatMap(({ group, rule }) =>
     rule === null ? [] : group.map(({ candidate }) => candidate.bodyBytes),
@@ -139,6 +143,14 @@ const valuesOf = (group: readonly Chosen[]): number =>
 
 /** The rule that cookies have of their own. */
 const COOKIES = 'cookies';
+/** Values of cookies with fewer octets are not looked for in what is no cookie. */
+const COOKIE_BYTES_MIN = 8;
+
+const isShortElsewhere = ({ told }: Chosen): boolean =>
+  told.some(
+    ({ value, sent }) =>
+      value.length < COOKIE_BYTES_MIN && sent.some(({ part }) => part !== 'cookie'),
+  );
 
 function ruleName(first: Chosen | undefined, names: Names): string | null {
   if (first === undefined) return null;

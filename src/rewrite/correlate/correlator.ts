@@ -67,8 +67,9 @@ const USES_MAX = 200_000;
 /** Values of all clients, and ways to find them: what is more tells nothing new. */
 const TOLD_MAX = 50_000;
 const CANDIDATES_MAX = 4_000;
-/** Ways that are tried on an answer. */
+/** Ways that are tried on an answer; fewer for places that there are many of: links, and lists. */
 const CANDIDATES_OF_ANSWER_MAX = 200;
+const MANY_OF_ANSWER_MAX = 150;
 
 /** Where all cookies are tried. */
 const EVERYWHERE = '';
@@ -172,7 +173,9 @@ export class Correlator {
     }
     const id = this.#candidates.size;
     const ofKey = this.#byKey.get(key)?.length ?? 0;
-    if (id === CANDIDATES_MAX || ofKey === CANDIDATES_OF_ANSWER_MAX) {
+    const isOfMany = by.in === 'link' || by.in === 'text' || by.name.includes('[');
+    const max = isOfMany ? MANY_OF_ANSWER_MAX : CANDIDATES_OF_ANSWER_MAX;
+    if (id === CANDIDATES_MAX || ofKey >= max) {
       this.#isCut = true;
       return undefined;
     }

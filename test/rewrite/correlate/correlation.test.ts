@@ -415,6 +415,39 @@ describe('the rules', () => {
     expect(found.rules).toEqual({ cookies: 'auto' });
   });
 
+  test('learn a short cookie that is sent in what is no cookie', () => {
+    const visit = (value: string) =>
+      session(
+        [get('/a'), answer('', `Set-Cookie: n=${value}; Path=/\r\n`)],
+        [get(`/b?n=${value}`, `Cookie: n=${value}\r\n`), answer('')],
+      );
+    const { rules } = correlated(
+      ['8f3a9c', '5b70e6'].flatMap((each, i) => asClient(`10.0.0.${i}`, [visit(each)])),
+    );
+    expect(rules).toEqual({
+      cookies: 'auto',
+      learn: [{ name: 'n', from: { header: 'Set-Cookie', regex: '^n=([^;]*)' } }],
+    });
+    const live = visit('77abcd');
+    const [played] = play(rules, [visit('8f3a9c')], [(stage) => live.stages[stage] ?? '']);
+    expect(played?.sent).toEqual(live.messages);
+  });
+
+  test('are about the surest places where a page has more than are tried', () => {
+    const ids = Array.from({ length: 160 }, (_, i) => `${1_000_000 + i}`);
+    const found = correlated(
+      twoClients((value) =>
+        session(
+          [get('/list'), answer(JSON.stringify({ items: ids, token: value }), JSON_TYPE)],
+          ...ids.map((id): [string, string] => [get(`/item/${id}`), answer('')]),
+          [get('/b', `Authorization: Bearer ${value}\r\n`), answer('')],
+        ),
+      ),
+    );
+    expect(found.isCut).toBe(true);
+    expect(found.rules.learn).toMatchObject([{ name: 'token', from: { json: '$.token' } }]);
+  });
+
   test('play as they are: each client says what it was given', () => {
     const [recorded = '', live = ''] = VALUES;
     const visit = (value: string) =>
