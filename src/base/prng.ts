@@ -3,11 +3,14 @@
  * Stateless, so that a value which belongs to a connection can be computed again and need not be
  * stored.
  */
-export function hash32(a: number, b: number): number {
+export const hash32 = (a: number, b: number): number => hashBits32(a, b) >>> 0;
+
+/** As `hash32`, read with a sign: such an integer is handed on without an object. */
+export function hashBits32(a: number, b: number): number {
   let h = (Math.imul(a, 0x9e37_79b1) ^ Math.imul(b, 0x85eb_ca77)) >>> 0;
   h = Math.imul(h ^ (h >>> 16), 0x85eb_ca6b);
   h = Math.imul(h ^ (h >>> 13), 0xc2b2_ae35);
-  return (h ^ (h >>> 16)) >>> 0;
+  return h ^ (h >>> 16);
 }
 
 /** A seeded generator (mulberry32): the only source of chance below the kernel's rim. */

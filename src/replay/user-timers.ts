@@ -15,6 +15,8 @@ export class UserTimers {
   readonly #stages: Stages;
   readonly #answers: Answers;
   readonly #wheel: TimingWheel;
+  /** What `#findTimeout` found: a number that is returned may be an object, one in a field is none. */
+  #timeoutDueNs = NEVER_NS;
 
   constructor(
     { timeoutNs }: ReplayPlan,
@@ -42,8 +44,8 @@ export class UserTimers {
     }
     const quietNs = this.#answers.silences.quietDueNs(user);
     if (quietNs < dueNs) dueNs = quietNs;
-    const timeoutNs = this.timeoutDueNs(user);
-    if (timeoutNs < dueNs) dueNs = timeoutNs;
+    this.#findTimeout(user);
+    if (this.#timeoutDueNs < dueNs) dueNs = this.#timeoutDueNs;
     this.#wheel.arm(user, Math.max(dueNs, nowNs));
   }
 
@@ -71,14 +73,20 @@ export class UserTimers {
 
   /** When the user has waited too long; NEVER_NS while it waits for nothing. */
   timeoutDueNs(user: number): number {
+    this.#findTimeout(user);
+    return this.#timeoutDueNs;
+  }
+
+  #findTimeout(user: number): void {
     const plays = this.#plays;
     const isExpecting =
       !(plays.flags[user] & PlayFlag.CONNECTED) ||
       (plays.flags[user] & PlayFlag.ENDED) !== 0 ||
       this.#answers.isExpecting(user) ||
       this.#transport.isOutstanding(user);
-    if (!isExpecting) return NEVER_NS;
-    return plays.progressNs[user] + this.#timeoutNs + this.#answers.silences.recordedWaitNs(user);
+    this.#timeoutDueNs = isExpecting
+      ? plays.progressNs[user] + this.#timeoutNs + this.#answers.silences.recordedWaitNs(user)
+      : NEVER_NS;
   }
 
   /** Whether only answers are waited for before the stream ends. */

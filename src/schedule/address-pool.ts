@@ -110,13 +110,18 @@ export class AddressPool {
 
   /** The last 32 bits of the connection's address; `connection` is below the capacity. */
   lowOf(connection: number): number {
+    return this.lowBitsOf(connection) >>> 0;
+  }
+
+  /** As `lowOf`, read with a sign: such an integer is handed on without an object. */
+  lowBitsOf(connection: number): number {
     const position =
       this.order === 'ip'
         ? connection % this.addresses
         : Math.floor(connection / this.portsPerAddress);
-    if (this.#isSingle) return this.#start + position;
+    if (this.#isSingle) return (this.#start + position) | 0;
     const range = lastNotAfter(this.#rangePosition, position);
-    return this.clients.ranges[range].start + (position - this.#rangePosition[range]);
+    return (this.clients.ranges[range].start + (position - this.#rangePosition[range])) | 0;
   }
 
   portOf(connection: number): number {
@@ -136,12 +141,13 @@ export class AddressPool {
 
   /**
    * The connection that has this address and port, or -1 when the pool does not hold them.
-   * @param low the address's last 32 bits; of an IPv6 address the caller compares the prefix
+   * @param low the address's last 32 bits, with or without a sign; of an IPv6 address the caller
+   * compares the prefix
    */
   connectionOf(low: number, port: number): number {
     const portIndex = this.#holed === null ? this.#turnOf(port) : this.#holed.turnOf(port);
     if (portIndex < 0) return -1;
-    const position = this.#positionOf(low);
+    const position = this.#positionOf(low >>> 0);
     if (position < 0) return -1;
     const connection =
       this.order === 'ip'

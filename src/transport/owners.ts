@@ -4,7 +4,8 @@ import type { AddressPool } from '../schedule/address-pool.ts';
 /** What headers of either IP version say of one end. */
 interface Ends {
   readonly version: number;
-  readonly dstLow32: number;
+  /** The last 32 bits of the destination, read with a sign. */
+  readonly dstBits32: number;
   dstMatches(address: Uint8Array, octets: number): boolean;
 }
 
@@ -34,7 +35,7 @@ export class Owners {
    */
   connectionTo(ends: Ends, dstPort: number): number {
     if (!this.isClients(ends)) return NO_CONNECTION;
-    return this.#pool.connectionOf(ends.dstLow32, dstPort);
+    return this.#pool.connectionOf(ends.dstBits32, dstPort);
   }
 
   /** Whether the destination is of the pool's family and prefix. */

@@ -2,7 +2,7 @@
  * TCP segments to frames: address and port from the connection's number, octets and checksum from the
  * user's stream, headers into the batch.
  */
-import { hash32 } from '../base/prng.ts';
+import { hash32, hashBits32 } from '../base/prng.ts';
 import { type Seq, seqBefore } from '../base/seq.ts';
 import { NS_PER_MS } from '../base/time.ts';
 import { Counter } from '../measure/counters.ts';
@@ -98,7 +98,7 @@ export class SegmentFrames implements SegmentOutput {
       flags,
       flags & RST ? 0 : this.#windowField(user, flags),
       isSyn ? this.#synKind(user) : hasTimestamps ? OptionsKind.TIMESTAMPS : OptionsKind.NONE,
-      isSyn ? 0 : users.tsRecent[user],
+      isSyn ? 0 : users.tsRecent[user] | 0,
       payloadBytes,
       sum,
       nowNs,
@@ -127,7 +127,7 @@ export class SegmentFrames implements SegmentOutput {
       ACK,
       this.#windowField(user, ACK),
       hasTimestamps ? OptionsKind.TIMESTAMPS_SACK : OptionsKind.SACK,
-      users.tsRecent[user],
+      users.tsRecent[user] | 0,
       0,
       0,
       nowNs,
@@ -153,7 +153,7 @@ export class SegmentFrames implements SegmentOutput {
     this.#ipId = (this.#ipId + 1) & 0xffff;
     this.#writer.writeTcp(
       this.#routes[target],
-      pool.lowOf(connection),
+      pool.lowBitsOf(connection),
       pool.portOf(connection),
       targets[target].port,
       this.#ipId,
@@ -177,13 +177,13 @@ export class SegmentFrames implements SegmentOutput {
   }
 
   timestampOf(user: number, nowNs: number): number {
-    return this.#tsVal(this.#connections.numberOf(user), nowNs);
+    return this.#tsVal(this.#connections.numberOf(user), nowNs) >>> 0;
   }
 
-  /** Milliseconds, moved by a hash: rises within a connection and from run to run. */
+  /** Milliseconds, moved by a hash: rises within a connection and from run to run. 32 bits with a sign. */
   #tsVal(connection: number, nowNs: number): number {
     const ms = Math.floor(this.#plan.epochMs + nowNs / NS_PER_MS);
-    return (ms + hash32(connection, TIMESTAMP_SALT)) >>> 0;
+    return (ms + hashBits32(connection, TIMESTAMP_SALT)) | 0;
   }
 
   /** What was sent before lies below `sndMax`, which moves on only after this. */

@@ -146,6 +146,8 @@ export class FrameWriter {
    * Writes the headers of frame number `batch.count` and sets its `headerBytes` column; the caller
    * then fills the extent columns and counts the frame (`batch.count++`).
    *
+   * Words of 32 bits may come with a sign, as those do that are to make no object on their way here.
+   *
    * @param srcLow32 the source, or the last 32 bits of an IPv6 source
    * @param ipId identification (IPv4 only); low 16 bits count
    * @param window the field as it goes out, already scaled

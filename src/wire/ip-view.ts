@@ -82,7 +82,12 @@ export class IpView {
 
   /** The destination, as `srcLow32`. */
   get dstLow32(): number {
-    return this.#data.getUint32(
+    return this.dstBits32 >>> 0;
+  }
+
+  /** As `dstLow32`, read with a sign: such an integer is handed on without an object. */
+  get dstBits32(): number {
+    return this.#data.getInt32(
       this.#start + (this.version === 4 ? IPV4_DESTINATION : IPV6_DESTINATION + 12),
     );
   }

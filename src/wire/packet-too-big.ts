@@ -119,6 +119,11 @@ export class PacketTooBigView {
     return this.#quoted.srcLow32;
   }
 
+  /** As `dstLow32`, read with a sign. */
+  get dstBits32(): number {
+    return this.#quoted.srcLow32 | 0;
+  }
+
   /** The target's port. */
   get srcPort(): number {
     return this.#data.getUint16(this.#tcpAt + 2);

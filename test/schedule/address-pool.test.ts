@@ -186,6 +186,8 @@ describe.each<PoolOrder>(['ip', 'port'])('with order %s', (order) => {
       const pool = poolOf(text, order, PORTS, 60_000);
       for (const c of [0, 1, pool.capacity - 1]) {
         expect(pool.connectionOf(pool.lowOf(c), pool.portOf(c))).toBe(c);
+        expect(pool.connectionOf(pool.lowBitsOf(c), pool.portOf(c))).toBe(c);
+        expect(pool.lowBitsOf(c)).toBe(pool.lowOf(c) | 0);
       }
     }
   });

@@ -48,6 +48,7 @@ describe('check accepts', () => {
     expect(view.payloadBytes).toBe(23);
     expect(view.srcLow32).toBe(0x0a00_0001);
     expect(view.dstLow32).toBe(0xc000_0209);
+    expect(view.dstBits32).toBe(0xc000_0209 | 0);
   });
 
   test('an IPv6 packet, and reads its fields', () => {

@@ -48,6 +48,7 @@ describe.each([
     expect(view.srcMatches(Uint8Array.from(ends.src))).toBe(false);
     expect(view.srcMatches(new Uint8Array(family === 4 ? 16 : 4))).toBe(false);
     expect(view.dstLow32).toBe(family === 4 ? 0xc612_0009 : 0xa0b0_c0d0);
+    expect(view.dstBits32).toBe(view.dstLow32 | 0);
     expect(view.headerBytes).toBe(headers);
   });
 

@@ -33,12 +33,14 @@ export class PacketReceiver implements QueueingReceiver {
     const clock = this.#clock;
     const nowNs = clock.nowNs();
     clock.keepFresh(nowNs);
+    // A number that is read from a field to be handed on is an object each time.
+    const emptyNs = this.#emptyNs;
     for (let received = 0; received < limit; received++) {
       if (!ring.hasPacket()) {
         this.#emptyNs = nowNs;
         return received;
       }
-      const arrivedNs = clock.arrivedNs(ring.seconds, ring.nanoseconds, this.#emptyNs);
+      const arrivedNs = clock.arrivedNs(ring.seconds, ring.nanoseconds, emptyNs);
       this.lastArrivedNs = arrivedNs;
       sink.onPacket(ring.start, ring.capturedBytes, arrivedNs);
       ring.release();
