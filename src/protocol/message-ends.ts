@@ -6,6 +6,11 @@ export interface StoredStream {
   readonly bytes: number;
   /** Fills `into` with the octets from `at`; all of them are there. */
   read(at: number, into: Uint8Array): void;
+  /**
+   * Of how many octets from `at` on it is known what they were, up to `most`: the stream is as long as it was, but
+   * the capture may lack some. All of them, where this is absent.
+   */
+  knownFrom?(at: number, most: number): number;
 }
 
 /** Most headers fit in; more is read where one goes on. */
@@ -34,7 +39,8 @@ export class MessageEnds {
     for (let at = start; ; ) {
       const skipped = Math.min(framer.skipBytes, stream.bytes - at);
       const held = skipped > 0 || at >= stream.bytes ? 0 : this.#hold(stream, at);
-      const bytes = skipped > 0 ? skipped : held;
+      // Whoever has to read an octet that nobody knows cannot follow.
+      const bytes = skipped > 0 ? skipped : Math.max(held, at < stream.bytes ? 1 : 0);
       const outcome =
         bytes === 0 ? framer.close() : framer.feed(this.#data, at - this.#from, held, bytes);
       if (outcome === Outcome.MORE) {
@@ -46,10 +52,12 @@ export class MessageEnds {
       return outcome === Outcome.ENDS && end <= stream.bytes ? end : -1;
     }
   }
-  /** Octets from `at` on come to lie in the buffer, at `at - #from`. @returns how many: at least one */
+  /** Octets from `at` on come to lie in the buffer, at `at - #from`. @returns how many: 0 where nobody knows them */
   #hold(stream: StoredStream, at: number): number {
     if (stream !== this.#stream || at < this.#from || at >= this.#to) {
-      const bytes = Math.min(BUFFER_BYTES, stream.bytes - at);
+      const most = Math.min(BUFFER_BYTES, stream.bytes - at);
+      const bytes = stream.knownFrom?.(at, most) ?? most;
+      if (bytes === 0) return 0;
       // Nothing is held where reading fails.
       this.#stream = null;
       stream.read(at, this.#octets.subarray(0, bytes));

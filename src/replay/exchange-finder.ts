@@ -307,13 +307,11 @@ export class ExchangeFinder {
         const isAlone = found.length === 0 && asked === this.#done + 1;
         if (!isAlone || !this.#isTurn(session, stage)) found.length = 0;
         else {
-          found.push({
-            answerBytes: stageEnd - at,
-            answerEnd: stageEnd - at,
-            replyClass,
-            code,
-            marks,
-          });
+          // What nobody has captured may have said how it goes on.
+          const isUnknown = answers.fault === Fault.NOT_AT_HAND;
+          const mark = marks | (isUnknown ? ExchangeMark.CHUNKED : 0);
+          const answerBytes = stageEnd - at;
+          found.push({ answerBytes, answerEnd: answerBytes, replyClass, code, marks: mark });
         }
         return;
       } else {

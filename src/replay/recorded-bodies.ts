@@ -78,35 +78,25 @@ export class RecordedBodies {
 
   /** Digests the answer at `[start, end)`; false where it is not all there, or not of its protocol. */
   #read(session: number, framer: AnswerFramer, start: number, end: number): boolean {
-    if (!this.#isCaptured(session, start, end)) return false;
+    const bytes = end - start;
+    if (this.#servers.knownFrom(session, start, bytes) < bytes) return false;
     const digest = this.#digest;
     const isHttp = framer instanceof Http1Answers;
     digest.begin();
     framer.steppedOver = isHttp ? digest : null;
     let outcome: Outcome = Outcome.MORE;
     for (let at = start; at < end; at += BUFFER_BYTES) {
-      const bytes = Math.min(BUFFER_BYTES, end - at);
-      if (this.#servers.read(session, at, this.#octets.subarray(0, bytes)) < bytes) return false;
+      const part = Math.min(BUFFER_BYTES, end - at);
+      if (this.#servers.read(session, at, this.#octets.subarray(0, part)) < part) return false;
       // An answer whose end is known already is still read: what is left is its body.
       if (!isHttp || outcome === Outcome.ENDS) {
-        digest.onSteppedOver(this.#data, 0, bytes, bytes);
+        digest.onSteppedOver(this.#data, 0, part, part);
         continue;
       }
-      outcome = framer.feed(this.#data, 0, bytes, bytes);
+      outcome = framer.feed(this.#data, 0, part, part);
       if (outcome === Outcome.LOST) return false;
       if (outcome === Outcome.ENDS && at + framer.endBytes !== end) return false;
     }
     return !isHttp || outcome === Outcome.ENDS || framer.close() === Outcome.ENDS;
-  }
-
-  /** What the capture lacks is filled with octets from its beginning, where no payload lies. */
-  #isCaptured(session: number, start: number, end: number): boolean {
-    const { firstExtent, extentStart, extentOffset } = this.#servers.columns;
-    const last = firstExtent[session + 1];
-    let extent = this.#servers.extentAt(session, start);
-    for (; extent < last && extentStart[extent] < end; extent++) {
-      if (extentOffset[extent] === 0) return false;
-    }
-    return true;
   }
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { NEXT_REQUEST } from '../../src/protocol/framer.ts';
+import { Fault, NEXT_REQUEST } from '../../src/protocol/framer.ts';
 import { Http1Requests } from '../../src/protocol/http1-requests.ts';
 import { MessageEnds, type StoredStream } from '../../src/protocol/message-ends.ts';
 import { octets } from './follow.ts';
@@ -62,4 +62,21 @@ it('finds the ends that messages were made with, in two streams in turn', () => 
     }),
     { numRuns: 100 },
   );
+});
+
+/** A stream of which the capture has what lies before `known` alone: the rest reads as anything. */
+const cutAt = (text: string, known: number): StoredStream => ({
+  ...storedText(text.slice(0, known).padEnd(text.length, '\xd4\xc3\r\n')),
+  knownFrom: (at, most) => Math.max(0, Math.min(most, known - at)),
+});
+
+it('does not read what the capture lacks, and steps over it where nothing has to be read', () => {
+  const text = request(300);
+  const header = text.length - 300;
+  for (let known = 0; known <= text.length; known++) {
+    const framer = new Http1Requests();
+    const end = new MessageEnds().endOf(framer, cutAt(text, known), 0, NEXT_REQUEST);
+    expect(end).toBe(known < header ? -1 : text.length);
+    expect(framer.fault).toBe(known < header ? Fault.NOT_AT_HAND : Fault.NONE);
+  }
 });

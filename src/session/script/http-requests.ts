@@ -66,4 +66,5 @@ class Finder {
 export const storedIn = (stream: StreamView, session: number): StoredStream => ({
   bytes: stream.bytesOf(session),
   read: (at, into) => stream.read(session, at, into),
+  knownFrom: (at, most) => stream.knownFrom(session, at, most),
 });

@@ -106,6 +106,21 @@ export class StreamView {
   }
 
   /**
+   * Of how many octets from `start` on the capture has what they were, up to `most`. What it lacks is filled with
+   * octets from its beginning, where no payload lies.
+   */
+  knownFrom(session: number, start: number, most: number): number {
+    const { firstExtent, extentOffset } = this.columns;
+    const last = firstExtent[session + 1];
+    let end = start;
+    for (let extent = this.extentAt(session, start); extent < last; extent++) {
+      if (extentOffset[extent] === 0 || end >= start + most) break;
+      end = this.extentEnd(extent);
+    }
+    return Math.min(most, end - start);
+  }
+
+  /**
    * Sum (`sumOctets`) of the stream octets `[start, end)`, which the stream must have. It reads them
    * into memory of that size, which it keeps.
    * @param extent row of an extent that does not lie behind `start`

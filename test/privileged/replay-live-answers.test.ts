@@ -1,0 +1,135 @@
+/**
+ * Servers whose answers are other ones than recorded, each time: a Node server in all the ways that HTTP has, and
+ * nginx before it. The oracles are the servers' own accounts.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { startCapture } from '../helpers/capture.ts';
+import {
+  CLIENTS_ROUTED,
+  type Lab,
+  loseAtGateway,
+  makeLab,
+  mustInside,
+  routeClients,
+  startInside,
+} from '../helpers/netns.ts';
+import { canRun } from '../helpers/privilege.ts';
+import { type Running, until } from '../helpers/process.ts';
+import { completed, replay } from '../helpers/replay.ts';
+import { type Folder, makeFolder, type Nginx, startNginx } from '../helpers/servers.ts';
+import { tally } from '../helpers/tally.ts';
+
+const TOOLS = ['ip', 'ethtool', 'ss', 'iptables', 'tcpdump', 'nginx', 'curl'];
+const PROGRAM = [
+  process.execPath,
+  fileURLToPath(new URL('servers/live-http.mjs', import.meta.url)),
+];
+const PAGES = ['/length', '/chunks', '/slow', '/gzip'];
+const ALL = [...PAGES, '/hints', '/refused', '/upload'];
+const PORT = 8_000;
+const USERS = 400;
+const DELAY_MS = 5;
+
+describe.runIf(canRun('live answers', TOOLS))('live answers', () => {
+  let lab: Lab;
+  let folder: Folder;
+  let nginx: Nginx;
+  let server: Running | null = null;
+  let ledger = '';
+
+  const start = async (name: string): Promise<void> => {
+    ledger = join(folder.path, name);
+    server = startInside(lab.target, [...PROGRAM, `${PORT}`, ledger, `${DELAY_MS}`]);
+    await until('the server listens', () => server?.output().includes('ready') === true);
+  };
+
+  /** Ends the server. @returns which paths it has answered */
+  const stop = async (): Promise<string[]> => {
+    await server?.stop('SIGTERM');
+    server = null;
+    const lines = readFileSync(ledger, 'utf8').trim().split('\n');
+    return lines.map((line) => (JSON.parse(line) as { readonly path: string }).path);
+  };
+
+  /** Four connections that ask for each of the paths. @param options tcpdump's @returns the capture */
+  const record = async (paths: readonly string[], options: readonly string[]): Promise<string> => {
+    const capture = join(folder.path, `recorded-${paths.length}.pcap`);
+    const filter = `tcp port ${PORT}`;
+    const recording = await startCapture(lab.client, capture, { filter, options });
+    await mustInside(lab.client, [...PROGRAM, 'record', lab.target.ipv4, `${PORT}`, '4', ...paths]);
+    await recording.stop();
+    return capture;
+  };
+
+  let capture: string;
+  let cut: string;
+
+  beforeAll(async () => {
+    lab = await makeLab();
+    await routeClients(lab);
+    nginx = await startNginx(lab.target);
+    folder = makeFolder('live');
+    await start('recorded');
+    capture = await record(ALL, []);
+    // Requests are whole; of answers 62 bytes are left, which is less than their headers have.
+    cut = await record(PAGES, ['-s', '128']);
+    await stop();
+  });
+
+  afterEach(async () => {
+    await loseAtGateway(lab, 0);
+  });
+
+  afterAll(async () => {
+    await server?.stop('SIGKILL');
+    await nginx?.stop();
+    await lab?.close();
+    folder?.remove();
+  });
+
+  const play = async (path: string, port: number) => {
+    const load = ['--users', `${USERS}`, '--rate', '200', '--clients', CLIENTS_ROUTED.ipv4];
+    const argv = [path, '--target', `${lab.target.ipv4}:${port}`, ...load];
+    return completed(await replay(lab.client, argv), USERS);
+  };
+
+  test.each([0, 0.02])('of a Node server end where they say, with %f lost', async (share) => {
+    await loseAtGateway(lab, share);
+    await start(`lost-${share}`);
+    const { exchanges, answerRules } = await play(capture, PORT);
+    const expected = USERS * ALL.length;
+    const none = { mismatched: 0, unsolicited: 0, unfollowed: 0 };
+    expect(exchanges).toMatchObject({ answered: expected, ...none });
+    expect(exchanges.statuses).toMatchObject({ '2xx': expected - USERS, '4xx': USERS });
+    expect(answerRules).toMatchObject({ protocol: expected });
+    expect(tally(await stop())).toEqual(new Map(ALL.map((path) => [path, USERS])));
+  });
+
+  test('of nginx before it do, too, from a capture whose answers were cut within their headers', async () => {
+    await start('proxied');
+    const before = nginx.accessLog().length;
+    const { exchanges, answerRules } = await play(cut, 80);
+    const expected = USERS * PAGES.length;
+    expect(exchanges).toMatchObject({
+      answered: expected,
+      failed: 0,
+      unsolicited: 0,
+      unfollowed: 0,
+    });
+    expect(exchanges.statuses).toMatchObject({ '2xx': expected });
+    expect(answerRules).toMatchObject({ protocol: expected });
+    const asked = new Map(PAGES.map((path) => [path, USERS]));
+    expect(tally(await stop())).toEqual(asked);
+    expect(
+      tally(
+        nginx
+          .accessLog()
+          .slice(before)
+          .map(({ uri }) => uri),
+      ),
+    ).toEqual(asked);
+  });
+});
