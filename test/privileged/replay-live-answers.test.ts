@@ -68,7 +68,7 @@ describe.runIf(canRun('live answers', TOOLS))('live answers', () => {
   let cut: string;
 
   beforeAll(async () => {
-    lab = await makeLab();
+    lab = await makeLab({ gateway: true });
     await routeClients(lab);
     nginx = await startNginx(lab.target);
     folder = makeFolder('live');
@@ -99,7 +99,8 @@ describe.runIf(canRun('live answers', TOOLS))('live answers', () => {
   test.each([0, 0.02])('of a Node server end where they say, with %f lost', async (share) => {
     await loseAtGateway(lab, share);
     await start(`lost-${share}`);
-    const { exchanges, answerRules } = await play(capture, PORT);
+    const { exchanges, answerRules, packets } = await play(capture, PORT);
+    if (share > 0) expect(packets.retransmitted).toBeGreaterThan(0);
     const expected = USERS * ALL.length;
     const none = { mismatched: 0, unsolicited: 0, unfollowed: 0 };
     expect(exchanges).toMatchObject({ answered: expected, ...none });

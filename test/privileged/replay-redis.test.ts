@@ -3,7 +3,13 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { clientStreams } from '../helpers/capture.ts';
-import { CLIENTS_ROUTED, type Lab, makeLab, routeClients } from '../helpers/netns.ts';
+import {
+  CLIENTS_ROUTED,
+  type Lab,
+  loseAtGateway,
+  makeLab,
+  routeClients,
+} from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { completed, connectionsGone, fixture, replay } from '../helpers/replay.ts';
 import { redisCommands } from '../helpers/requests.ts';
@@ -17,7 +23,7 @@ describe.runIf(canRun('replay against redis', TOOLS))('replay against redis', ()
   let redis: Redis;
 
   beforeAll(async () => {
-    lab = await makeLab();
+    lab = await makeLab({ gateway: true });
     await routeClients(lab);
     redis = await startRedis(lab.target);
   });
@@ -30,27 +36,33 @@ describe.runIf(canRun('replay against redis', TOOLS))('replay against redis', ()
   test.each([
     { name: 'one command at a time', capture: 'redis.pcap', users: 210 },
     { name: 'sixteen commands at a time', capture: 'redis-pipelined.pcap', users: 220 },
-  ])('every command of every user is executed once: $name', async ({ capture, users }) => {
-    const streams = playedInTurn(await clientStreams(fixture(capture), 6379), users);
-    const expected = tally(streams.flatMap(redisCommands));
-    await redis.cli('config', 'resetstat');
+    { name: 'with 2 % loss', capture: 'redis-pipelined.pcap', users: 110, share: 0.02 },
+  ])(
+    'every command of every user is executed once: $name',
+    async ({ capture, users, share = 0 }) => {
+      await loseAtGateway(lab, share);
+      const streams = playedInTurn(await clientStreams(fixture(capture), 6379), users);
+      const expected = tally(streams.flatMap(redisCommands));
+      await redis.cli('config', 'resetstat');
 
-    const argv = [fixture(capture), '--target', `${lab.target.ipv4}:6379`];
-    const clients = ['--clients', CLIENTS_ROUTED.ipv4, '--users', `${users}`];
-    const result = completed(await replay(lab.client, [...argv, ...clients]), users);
-    // Each command is an exchange of its own, however many came in one segment.
-    const commands = [...expected.values()].reduce((sum, count) => sum + count, 0);
-    expect(result.exchanges).toMatchObject({ answered: commands, unfollowed: 0 });
-    expect(result.answerRules).toMatchObject({ protocol: commands });
+      const argv = [fixture(capture), '--target', `${lab.target.ipv4}:6379`];
+      const clients = ['--clients', CLIENTS_ROUTED.ipv4, '--users', `${users}`];
+      const result = completed(await replay(lab.client, [...argv, ...clients]), users);
+      // Each command is an exchange of its own, however many came in one segment.
+      const commands = [...expected.values()].reduce((sum, count) => sum + count, 0);
+      expect(result.exchanges).toMatchObject({ answered: commands, unfollowed: 0 });
+      expect(result.answerRules).toMatchObject({ protocol: commands });
+      if (share > 0) expect(result.packets.retransmitted).toBeGreaterThan(0);
 
-    await connectionsGone(lab.target, CLIENTS_ROUTED.ipv4);
-    const calls = await redis.calls();
-    const others = ['config|resetstat', 'info'];
-    for (const name of others) calls.delete(name);
-    expect(calls).toEqual(expected);
-    // Two more are this test's own questions, which come one connection each.
-    expect(await redis.connectionsReceived()).toBe(users + 2);
-  });
+      await connectionsGone(lab.target, CLIENTS_ROUTED.ipv4);
+      const calls = await redis.calls();
+      const others = ['config|resetstat', 'info'];
+      for (const name of others) calls.delete(name);
+      expect(calls).toEqual(expected);
+      // Two more are this test's own questions, which come one connection each.
+      expect(await redis.connectionsReceived()).toBe(users + 2);
+    },
+  );
 
   test('users log in with accounts of their own, and are told where they may not', async () => {
     const users = 30;

@@ -60,7 +60,7 @@ describe.runIf(canRun('replay against a WebSocket server', TOOLS))('WebSocket', 
   };
 
   beforeAll(async () => {
-    lab = await makeLab();
+    lab = await makeLab({ gateway: true });
     await routeClients(lab);
     folder = makeFolder('websocket');
     capture = join(folder.path, 'recorded.pcap');
@@ -92,6 +92,7 @@ describe.runIf(canRun('replay against a WebSocket server', TOOLS))('WebSocket', 
       const expected = USERS * (MESSAGES + 2);
       expect(result.exchanges).toMatchObject({ answered: expected, unsolicited: 0, failed: 0 });
       expect(result.answerRules).toMatchObject({ protocol: expected });
+      if (share > 0) expect(result.packets.retransmitted).toBeGreaterThan(0);
       expect(done).toMatchObject({ connections: USERS, echoed: USERS * MESSAGES });
       expect(done.pushed).toBeGreaterThan(USERS);
     },
