@@ -44,13 +44,17 @@ export class Records {
     return this.u32.subarray(0, this.count * this.words);
   }
 
-  /** Takes over records that were saved: `count * words` words from the start of `memory`. */
-  adopt(memory: ArrayBuffer, count: number): void {
-    assert(memory.byteLength >= count * this.words * 4, 'the memory holds the records');
-    this.f64 = new Float64Array(memory, 0, Math.floor(memory.byteLength / 8));
-    this.u32 = new Uint32Array(memory);
+  /**
+   * Takes over records that were saved: `count * words` words from octet `from` of `memory`, a multiple
+   * of eight. They are not copied.
+   */
+  adopt(memory: ArrayBuffer, count: number, from = 0): void {
+    const words = count * this.words;
+    assert(memory.byteLength >= from + words * 4, 'the memory holds the records');
+    this.f64 = new Float64Array(memory, from, words / 2);
+    this.u32 = new Uint32Array(memory, from, words);
     this.count = count;
-    this.#capacity = Math.floor(memory.byteLength / 4 / this.words);
+    this.#capacity = count;
   }
 
   /** Octets of memory in use. */
@@ -59,7 +63,7 @@ export class Records {
   }
 
   #grow(): void {
-    this.#capacity *= 2;
+    this.#capacity = Math.max(CAPACITY_MIN, this.#capacity * 2);
     const grown = new Float64Array((this.#capacity * this.words) / 2);
     grown.set(this.f64);
     this.f64 = grown;

@@ -1,5 +1,4 @@
 /** Tables of values that clients take rows of: CSV files (RFC 4180) whose first line names the columns. */
-import { parse } from 'csv-parse/sync';
 import { ReplayError } from '../base/errors.ts';
 import type { FeedRule } from '../rewrite/http/rules.ts';
 import type { Feed } from '../rewrite/http/values.ts';
@@ -31,7 +30,7 @@ export async function readTable(
   files: Pick<Files, 'read'>,
 ): Promise<Pick<Feed, 'columns' | 'rows'>> {
   const text = await files.read(path, FEED_BYTES_MAX);
-  const [columns, ...rows] = rowsOf(text, path);
+  const [columns, ...rows] = await rowsOf(text, path);
   if (columns === undefined) throw feedError(`${path} has no line that names columns`);
   const twice = columns.find((name, i) => columns.indexOf(name) < i);
   if (twice !== undefined) throw feedError(`${path}:1: two columns are called '${twice}'`);
@@ -39,7 +38,8 @@ export async function readTable(
   return { columns, rows };
 }
 
-function rowsOf(text: string, path: string): readonly (readonly string[])[] {
+async function rowsOf(text: string, path: string): Promise<readonly (readonly string[])[]> {
+  const { parse } = await import('csv-parse/sync');
   try {
     return parse(text, { bom: true, skip_empty_lines: true }) as string[][];
   } catch (cause) {

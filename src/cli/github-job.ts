@@ -1,7 +1,5 @@
 /** In a job of GitHub Actions a run tells the job what came of it. */
 import type { RunResult } from '../measure/result.ts';
-import { githubAnnotations, SUMMARY_BYTES_MAX } from '../report/github.ts';
-import { markdownReport } from '../report/markdown.ts';
 import type { Context } from './context.ts';
 
 /**
@@ -14,10 +12,13 @@ export async function tellGithubJob(
   { env, files, log }: Pick<Context, 'env' | 'files' | 'log'>,
 ): Promise<void> {
   const summaryPath = env.GITHUB_STEP_SUMMARY ?? '';
+  if (env.GITHUB_ACTIONS !== 'true' && summaryPath === '') return;
+  const { githubAnnotations, SUMMARY_BYTES_MAX } = await import('../report/github.ts');
   if (env.GITHUB_ACTIONS === 'true') {
     for (const annotation of githubAnnotations(result)) log(`${annotation}\n`);
   }
   if (summaryPath === '') return;
+  const { markdownReport } = await import('../report/markdown.ts');
   const summary = markdownReport(result);
   if (new TextEncoder().encode(summary).length > SUMMARY_BYTES_MAX) return;
   await files.append(summaryPath, `${summary}\n`).catch((error: unknown) => {

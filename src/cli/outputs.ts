@@ -1,8 +1,6 @@
 /** Where a replay's results go: the summary on stdout, documents in files or on stdout. */
 import type { RunResult } from '../measure/result.ts';
-import { csvReport } from '../report/csv.ts';
-import { jsonReport } from '../report/json.ts';
-import { type TextOptions, textReport } from '../report/text.ts';
+import type { TextOptions } from '../report/text.ts';
 import type { Context } from './context.ts';
 import type { Files } from './files.ts';
 import type { ValuesOf } from './options/option.ts';
@@ -101,6 +99,8 @@ export async function writeOutputs(
 ): Promise<void> {
   const { json, html, csv, isQuiet, summary } = outputs;
   const writes = [writeDocuments(result, outputs, context)];
+  // Reports are loaded after the run: nobody's first packet waits for them.
+  const { textReport } = await import('../report/text.ts');
   if ([json, html, csv].includes(STDOUT)) {
     if (!isQuiet) context.log(textReport(result, { ...summary, color: false }));
   } else {
@@ -119,9 +119,9 @@ export async function writeDocuments(
   context: Destination,
 ): Promise<void> {
   const writes: Promise<void>[] = [];
-  if (json !== null) writes.push(writeTo(json, jsonReport(result), context));
+  if (json !== null) writes.push(writeJson(result, json, context));
   if (html !== null) writes.push(writeHtml(result, html, context));
-  if (csv !== null) writes.push(writeTo(csv, csvReport(result), context));
+  if (csv !== null) writes.push(writeCsv(result, csv, context));
   if (folder !== null) writes.push(writeFolder(result, folder, context.files));
   await settle(writes);
 }
@@ -136,6 +136,16 @@ type Destination = Pick<Context, 'files' | 'print'>;
 
 const writeTo = async (path: string, text: string, { files, print }: Destination): Promise<void> =>
   await (path === STDOUT ? print(text) : files.write(path, text));
+
+async function writeJson(result: RunResult, path: string, to: Destination): Promise<void> {
+  const { jsonReport } = await import('../report/json.ts');
+  await writeTo(path, jsonReport(result), to);
+}
+
+async function writeCsv(result: RunResult, path: string, to: Destination): Promise<void> {
+  const { csvReport } = await import('../report/csv.ts');
+  await writeTo(path, csvReport(result), to);
+}
 
 async function writeHtml(result: RunResult, path: string, to: Destination): Promise<void> {
   const { htmlReport } = await import('../report/html/html-report.ts');

@@ -1,7 +1,6 @@
 /** What of recorded requests is written anew: a rules file, its feeds, and the short forms. */
 import { ReplayError } from '../base/errors.ts';
 import type { HttpSettings } from '../rewrite/http/http-module.ts';
-import { checkTemplates, environmentOf, templateNames } from '../rewrite/http/ready-rules.ts';
 import type { HttpRules } from '../rewrite/http/rules.ts';
 import type { DocumentFault } from '../rewrite/http/shape.ts';
 import type { Feed } from '../rewrite/http/values.ts';
@@ -32,6 +31,9 @@ export async function readRewriting(
   { files, env }: Pick<Context, 'files' | 'env'>,
 ): Promise<HttpSettings | null> {
   if (path === null && setHeader.length === 0 && cookies === null) return null;
+  const { checkTemplates, environmentOf, templateNames } = await import(
+    '../rewrite/http/ready-rules.ts'
+  );
   const faults = new FaultList();
   const file = path === null ? null : await readFile(path, files, faults);
   faults.throwIfAny();

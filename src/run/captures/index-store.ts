@@ -204,20 +204,20 @@ function adoptTables(
 ): boolean {
   const tables = tablesOf(tracker);
   const headBytes = Buffer.from(memory).readDoubleLE(MAGIC_BYTES);
+  if (headBytes % ALIGNMENT !== 0) return false;
   const body = new Uint8Array(memory, HEAD_BYTES + headBytes);
   if (createHash('sha256').update(body).digest('hex') !== head.sha256) return false;
   if (head.tables.length !== tables.length) return false;
   const sizes = head.tables.map(({ count, words }) => count * words * 4);
   if (sizes.reduce((sum, bytes) => sum + bytes, 0) !== body.length) return false;
   if (tables.some(({ words }, i) => head.tables[i].words !== words)) return false;
-  let at = 0;
-  const parts = sizes.map((bytes) => {
-    at += bytes;
-    // A copy a table: each must begin where its floats can be read.
-    return body.slice(at - bytes, at).buffer;
-  });
+  // Head and tables are whole floats long, so that each table begins where its floats can be read.
   const adopt = (into: readonly Records[]): void => {
-    for (const [i, table] of into.entries()) table.adopt(parts[i], head.tables[i].count);
+    let at = body.byteOffset;
+    for (const [i, table] of into.entries()) {
+      table.adopt(memory, head.tables[i].count, at);
+      at += sizes[i];
+    }
   };
   // Looked at before the tracker has them: it may have to read the capture instead.
   const found = new SessionTracker(0);

@@ -11,7 +11,7 @@ import { CaptureError } from '../../capture/capture-error.ts';
 import { FOREIGN_HEAD_BYTES } from '../../capture/foreign-format.ts';
 import { type FileFormat, formatOf, MAGIC_BYTES, notACapture } from '../../capture/format.ts';
 import type { Damage } from '../../capture/packet-reader.ts';
-import { openFzstd, type ZstdDecoder, ZstdUnpacker } from '../../capture/zstd-frames.ts';
+import type { ZstdDecoder } from '../../capture/zstd-frames.ts';
 import { isTerminal, octetsOf } from '../../io/files/capture-source.ts';
 import { UnnamedFile } from '../../io/files/unnamed-file.ts';
 
@@ -107,6 +107,7 @@ async function through(
 }
 
 async function unzstd(pieces: AsyncIterable<Uint8Array>, sink: Sink): Promise<string | null> {
+  const { openFzstd, ZstdUnpacker } = await import('../../capture/zstd-frames.ts');
   const write = (piece: Uint8Array) => sink.write(piece);
   const unpacker = new ZstdUnpacker((await systemsZstd(write)) ?? openFzstd(write));
   try {
