@@ -148,7 +148,7 @@ export interface RewritingReport {
 
 /** Where requests have a value. */
 export interface SentReport {
-  readonly part: 'cookie' | 'header' | 'query' | 'path' | 'form' | 'json' | 'body';
+  readonly part: 'cookie' | 'header' | 'query' | 'path' | 'form' | 'json' | 'body' | 'frame';
   /** Of the cookie, field, parameter or JSON path; of a path the segment before the value. */
   readonly name: string;
   readonly as: 'raw' | 'percent' | 'base64';

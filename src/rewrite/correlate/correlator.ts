@@ -6,7 +6,7 @@
 import { pathTemplate } from '../../protocol/path-template.ts';
 import type { Answer } from '../http/answers.ts';
 import { parseSetCookie } from '../http/cookie-jar.ts';
-import { type RecordedExchange, readSession } from '../http/exchanges.ts';
+import { messageAt, type RecordedExchange, readSession } from '../http/exchanges.ts';
 import { type Extractor, learnFrom } from '../http/learn.ts';
 import { copyOf, decodePercent, globMatcher } from '../http/octet-text.ts';
 import type { LearnSource } from '../http/rules.ts';
@@ -14,7 +14,7 @@ import type { RecordedSession } from '../module.ts';
 import { type Handed, type HandedIn, handedValues } from './answer-values.ts';
 import { append } from './append.ts';
 import { Evidence } from './evidence.ts';
-import { type SentPlace, sentValues } from './request-values.ts';
+import { frameValues, type OnSentValue, type SentPlace, sentValues } from './request-values.ts';
 
 /** A session, and when what was said in it. */
 export interface ClientSession {
@@ -74,18 +74,29 @@ const MANY_OF_ANSWER_MAX = 150;
 /** Where all cookies are tried. */
 const EVERYWHERE = '';
 
-/** An exchange among all of a client's. */
-interface Placed {
+/** Something that a client said. */
+interface Sent {
   readonly session: number;
+  readonly firstMessage: number;
+  readonly sentNs: number;
+}
+
+/** An exchange among all of a client's. */
+interface Placed extends Sent {
   readonly index: number;
   readonly exchange: RecordedExchange;
-  readonly sentNs: number;
   readonly answeredNs: number;
+}
+
+/** What a client said: requests, and frames of a WebSocket. */
+interface Said {
+  readonly exchanges: readonly Placed[];
+  readonly frames: readonly (Sent & { readonly payload: string })[];
 }
 
 /** A value that requests of a client have. */
 interface Use {
-  readonly first: Placed;
+  readonly first: Sent;
   readonly sessions: Set<number>;
   readonly places: Map<string, SentPlace>;
   /** The longer values that it is a part of wherever it stands; null where it stands alone. */
@@ -111,11 +122,11 @@ export class Correlator {
 
   /** Finds what a client was told and sent. */
   find(client: string, sessions: readonly ClientSession[]): void {
-    const placed = exchangesOf(sessions);
-    const uses = usesOf(placed);
+    const said = readAll(sessions);
+    const uses = usesOf(said);
     if (uses.size === USES_MAX) this.#isCut = true;
     const handed = new Map<string, { readonly at: Placed; readonly by: Handed }[]>();
-    for (const at of placed) {
+    for (const at of said.exchanges) {
       const { answer } = at.exchange;
       if (answer === undefined) continue;
       handedValues(
@@ -193,7 +204,7 @@ export class Correlator {
 
   /** Tries on a client's answers what was found in those of all. */
   check(client: string, sessions: readonly ClientSession[]): void {
-    for (const at of exchangesOf(sessions)) {
+    for (const at of readAll(sessions).exchanges) {
       const { answer, request } = at.exchange;
       if (answer === undefined) continue;
       const hits = this.#hits.get(`${at.session} ${at.index}`) ?? [];
@@ -223,48 +234,56 @@ export class Correlator {
   }
 }
 
-/** The exchanges of a client's sessions, in the order in which they began. */
-function exchangesOf(sessions: readonly ClientSession[]): readonly Placed[] {
-  const placed = sessions.flatMap((each) => {
-    const { exchanges } = readSession(each.session, true);
-    return exchanges.map((exchange, index): Placed => {
+/** The exchanges and frames of a client's sessions, in the order in which they began. */
+function readAll(sessions: readonly ClientSession[]): Said {
+  const placed: Placed[] = [];
+  const sent: Said['frames'][number][] = [];
+  for (const { session: of, messageNs, stageNs } of sessions) {
+    const { exchanges, frames, starts } = readSession(of, true);
+    const { session } = of;
+    for (const [index, exchange] of exchanges.entries()) {
       const { firstMessage, stages } = exchange;
-      return {
-        ...{ session: each.session.session, index, exchange },
-        sentNs: each.messageNs(firstMessage),
-        answeredNs: stages === undefined ? Infinity : each.stageNs(stages.first),
-      };
-    });
-  });
-  return placed.sort((a, b) => a.sentNs - b.sentNs || a.session - b.session || a.index - b.index);
+      const answeredNs = stages === undefined ? Number.POSITIVE_INFINITY : stageNs(stages.first);
+      const sentNs = messageNs(firstMessage);
+      placed.push({ session, index, exchange, firstMessage, sentNs, answeredNs });
+    }
+    for (const { at, payload } of frames) {
+      const firstMessage = messageAt(starts, at.from);
+      sent.push({ session, firstMessage, sentNs: messageNs(firstMessage), payload });
+    }
+  }
+  placed.sort((a, b) => inTime(a, b) || a.index - b.index);
+  return { exchanges: placed, frames: sent.sort(inTime) };
 }
 
-/** Whether an answer had come when a request was made. */
-const isBefore = (answered: Placed, sent: Placed): boolean => {
+const inTime = (a: Sent, b: Sent): number => a.sentNs - b.sentNs || a.session - b.session;
+
+/** Whether an answer had come when something was said. */
+const isBefore = (answered: Placed, sent: Sent): boolean => {
   if (answered.session !== sent.session) return answered.answeredNs <= sent.sentNs;
   const end = answered.exchange.stages?.last;
-  return end !== undefined && end <= sent.exchange.firstMessage;
+  return end !== undefined && end <= sent.firstMessage;
 };
 
-function usesOf(placed: readonly Placed[]): Map<string, Use> {
+function usesOf({ exchanges, frames }: Said): Map<string, Use> {
   const uses = new Map<string, Use>();
-  for (const at of placed) {
-    sentValues(at.exchange.request, (value, place, within) => {
+  const useIn =
+    (at: Sent): OnSentValue =>
+    (value, place, within) => {
       const known = uses.get(value);
       if (known === undefined && uses.size === USES_MAX) return;
       const use = known ?? {
         ...{ first: at, sessions: new Set(), places: new Map(), within: new Set<string>() },
       };
-      uses.set(value, use);
+      uses.set(value, inTime(at, use.first) < 0 ? { ...use, first: at } : use);
       use.sessions.add(at.session);
-      use.places.set(`${place.part} ${place.name} ${place.as}`, {
-        ...place,
-        name: copyOf(place.name),
-      });
+      const name = copyOf(place.name);
+      use.places.set(`${place.part} ${name} ${place.as}`, { ...place, name });
       if (within === undefined) use.within = null;
       else use.within?.add(within);
-    });
-  }
+    };
+  for (const at of exchanges) sentValues(at.exchange.request, useIn(at));
+  for (const at of frames) frameValues(at.payload, useIn(at));
   return uses;
 }
 

@@ -6,7 +6,7 @@ import { isForm, isJson, isMultipart, isPacked } from '../http/send.ts';
 import { jsonLeaves } from './json-leaves.ts';
 
 /** Parts of a request. */
-export type SentPart = 'cookie' | 'header' | 'query' | 'path' | 'form' | 'json' | 'body';
+export type SentPart = 'cookie' | 'header' | 'query' | 'path' | 'form' | 'json' | 'body' | 'frame';
 
 /** How a value is written where it stands. */
 export type SentAs = 'raw' | 'percent' | 'base64';
@@ -83,6 +83,16 @@ export function sentValues(request: RecordedRequest, onValue: OnSentValue): void
     for (const leaf of jsonLeaves(request.body)) told.whole(leaf.value, 'json', leaf.path());
   } else if (isMultipart(request)) told.parts(request);
   else if (request.body.length <= VALUE_BYTES_MAX) told.whole(request.body, 'body', '');
+}
+
+/** Likewise of what a frame of a WebSocket says. */
+export function frameValues(payload: string, onValue: OnSentValue): void {
+  const told = new ToldValues(onValue);
+  if (!/^\s*[{[]/.test(payload)) {
+    if (payload.length <= VALUE_BYTES_MAX) told.whole(payload, 'frame', '');
+    return;
+  }
+  for (const leaf of jsonLeaves(payload)) told.whole(leaf.value, 'frame', leaf.path());
 }
 
 class ToldValues {

@@ -2,6 +2,7 @@
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import type { HttpRules } from '../../../src/rewrite/http/rules.ts';
+import { frame, SWITCHED, UPGRADE } from '../http/frames.ts';
 import { answer, get, type PlayedSession, play, post, session } from '../http/play.ts';
 import { asClient, brief, correlated } from './clients.ts';
 
@@ -198,6 +199,21 @@ test('where values are sent, and how they are encoded there', () => {
       rule: 't',
     },
   ]);
+});
+
+test('frames of a WebSocket have values, too', () => {
+  const visit = (value: string): PlayedSession => ({
+    messages: [get('/a'), UPGRADE, frame(`{"auth":"${value}"}`), frame(`join ${value}xyz`)],
+    stages: ['', answer(`{"t":"${value}","room":"${value}xyz"}`, JSON_TYPE), SWITCHED, '', ''],
+  });
+  const { rows, rules } = correlated(twoClients(visit));
+  expect(rows.map(brief)).toEqual([
+    { by: 'GET /a', in: 'json $.t', sent: ['frame $.auth'], rule: 't' },
+    { by: 'GET /a', in: 'json $.room', sent: ['frame '], rule: 'room' },
+  ]);
+  const live = visit('77aa88bb99');
+  const [played] = play(rules, [visit(VALUES[0] ?? '')], [(stage) => live.stages[stage] ?? '']);
+  expect(played?.sent).toEqual(live.messages);
 });
 
 describe('what is none', () => {

@@ -3,23 +3,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { HttpRules } from '../../../src/rewrite/http/rules.ts';
 import '../../helpers/property-seed.ts';
+import { frame, SWITCHED, UPGRADE } from './frames.ts';
 import { answer, get, type PlayedSession, play } from './play.ts';
-
-const MASK = [0x12, 0x00, 0xff, 0x80];
-
-/** A client's frame, written by the book. */
-function frame(payload: string, first = 0x81, mask: readonly number[] = MASK): string {
-  const bytes = payload.length;
-  const size = bytes < 126 ? [bytes] : bytes < 65_536 ? [126, bytes >> 8, bytes & 255] : [];
-  if (size.length === 0)
-    size.push(127, 0, 0, 0, 0, 0, bytes >> 16, (bytes >> 8) & 255, bytes & 255);
-  const header = [first, (size[0] ?? 0) | 0x80, ...size.slice(1), ...mask];
-  const body = [...payload].map((each, i) => each.charCodeAt(0) ^ (mask[i % 4] ?? 0));
-  return Buffer.from([...header, ...body]).toString('latin1');
-}
-
-const UPGRADE = get('/chat', 'Upgrade: websocket\r\nConnection: Upgrade\r\n');
-const SWITCHED = 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n';
 
 const chat = (...frames: readonly string[]): PlayedSession => ({
   messages: [get('/login'), UPGRADE, ...frames],
