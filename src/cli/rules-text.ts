@@ -31,7 +31,9 @@ export async function rulesText(found: CorrelationReport): Promise<string> {
     },
   });
   const options = optionsFor(found);
-  const many = `${formatCount(sessions)} HTTP sessions of ${formatCount(clients)} clients`;
+  const counted = (count: number, what: string) =>
+    `${formatCount(count)} ${what}${count === 1 ? '' : 's'}`;
+  const many = `${counted(sessions, 'HTTP session')} of ${counted(clients, 'client')}`;
   const head = [
     ` What answers handed out and later requests had, in ${many}.`,
     ...(options === '' ? [] : [` To be played with${options}.`]),

@@ -32,12 +32,12 @@ export function correlationLines(found: CorrelationReport, room: number): readon
   ];
 }
 
-const HEAD = ['Handed out by', 'in', 'sent in', 'clients', 'values', 'differs', 'sure', 'rule'];
+const HEAD = ['Value', 'handed out by', 'sent in', 'clients', 'values', 'differs', 'sure', 'rule'];
 
 function cells(row: CorrelatedReport): readonly string[] {
   return [
-    listed(row.by.map(cut)),
     placeText(row),
+    listed(row.by.map(cut)),
     sentIn(row),
     formatCount(row.clients),
     formatCount(row.values),

@@ -50,8 +50,8 @@ test('the table names what is handed out, where it is sent, and the rule', async
   expect(text.slice(text.indexOf('Correlated:'))).toBe(
     [
       'Correlated: 2 values in 4 HTTP sessions of 2 clients that answers handed out and later requests had',
-      'Handed out by  in                        sent in         clients  values  differs  sure   rule',
-      `GET /login     JSON $.it["the 'token'"]  header x-token        2       2      yes  high  token`,
+      'Value                     handed out by  sent in         clients  values  differs  sure   rule',
+      `JSON $.it["the 'token'"]  GET /login     header x-token        2       2      yes  high  token`,
       '! some of it is sent on connections on which it was not handed out: replay with --per client',
       '! 1 more place handed out what all clients had alike, or what may be there by chance: in no rule (--json has them)',
       '',
@@ -157,7 +157,7 @@ test('what was left out, and what a replay needs, is said', () => {
   };
   const text = inspectText({ ...document, correlation }, 200);
   for (const said of [
-    `GET /a, GET /b, 2 more  form field ${'x'.repeat(39)}…  header a (base64), form b (percent-encoded)`,
+    `form field ${'x'.repeat(39)}…  GET /a, GET /b, 2 more  header a (base64), form b (percent-encoded)`,
     'each time  medium',
     '! 1 more rows (--json has all)',
     '! 1 place of which no rule can be made: form field',
