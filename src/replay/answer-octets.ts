@@ -33,6 +33,8 @@ export class AnswerOctets {
     const room = this.#bytesMax - kept.bytes;
     const bytes = Math.min(atHand, room);
     if (bytes < to - from) kept.isWhole = false;
+    // What is not at hand has no place in the packet, not even a beginning.
+    if (bytes === 0) return;
     this.#reserve(kept, bytes);
     const { data, dataStart } = delivery;
     kept.octets.set(

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { planRewrites } from '../../src/replay/rewrite-columns.ts';
 import { httpModule } from '../../src/rewrite/http/http-module.ts';
 import type { ProtocolModule } from '../../src/rewrite/module.ts';
-import { requireRows, stoppable } from '../../src/run/plan/http-rules.ts';
+import { limited, requireRows, stoppable } from '../../src/run/plan/http-rules.ts';
 import type { ModuleSpec } from '../../src/run/plan/modules.ts';
 import { Protocol } from '../../src/session/script/scripts.ts';
 import { record } from '../helpers/recorded.ts';
@@ -82,3 +82,22 @@ test('rules with a regex are planned and played as they are without the stop', (
 });
 
 const octets = (text: string): Uint8Array => new TextEncoder().encode(text);
+test('one that never ends over a live answer is stopped, and ends the user who was told that', () => {
+  const regex = '^(?:[a-z]+)+$';
+  const settings = settingsOf({ learn: [{ name: 'a', from: { regex } }] });
+  const module = limited([{ kind: 'http', settings }], [httpModule(settings)])[0];
+  const recorded = session([get('/'), answer('sometoken')], [get('/?a=sometoken'), answer('')]);
+  const plan = planAll(module, [recorded])[0]?.plan;
+  expect(plan).toBeDefined();
+  const told = (body: string): void => {
+    const info = { client: 0, clients: 1, iteration: 0, seed: 1, nowMs: () => 0 };
+    const connection = module.connection(module.client(info), plan);
+    module.onAnswer?.(connection, 1, Buffer.from(answer(body), 'latin1'), true);
+  };
+  expect(() => told('another')).not.toThrow();
+  expect(() => told(`${'a'.repeat(40)}!`)).toThrow(
+    'the regex of a takes longer than 0.25 s over an answer',
+  );
+  // And goes on with others.
+  expect(() => told('another')).not.toThrow();
+});

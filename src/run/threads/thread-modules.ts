@@ -3,6 +3,7 @@ import { formatCount } from '../../base/units.ts';
 import type { ModuleParts } from '../../replay/module-parts.ts';
 import type { Replay } from '../../replay/replay.ts';
 import type { ProtocolModule } from '../../rewrite/module.ts';
+import { limited } from '../plan/http-rules.ts';
 import { makeModules } from '../plan/modules.ts';
 import type { ThreadJob } from './thread-job.ts';
 
@@ -18,7 +19,7 @@ export const modulesOf = async ({
   plan,
   modules,
 }: ThreadJob): Promise<readonly ProtocolModule[]> =>
-  plan.rewriting === undefined ? [] : await makeModules(modules);
+  plan.rewriting === undefined ? [] : limited(modules, await makeModules(modules));
 
 /** What the engine is given; null where nothing is written. */
 export const modulePartsOf = (
