@@ -50,7 +50,8 @@ export async function inspectCaptures(
     };
     const specs = options.modules ?? [];
     const modules = stoppable(specs, await makeModules(specs));
-    const rewriting = modules.length === 0 ? {} : rewritingOf(index, index.scripts(), modules);
+    const rewriting =
+      modules.length === 0 ? {} : await rewritingOf(index, index.scripts(), modules);
     const correlation =
       options.correlate === true ? { correlation: await index.correlation(index.scripts()) } : {};
     if (!options.sessions) return { ...document, ...rewriting, ...correlation };
@@ -62,13 +63,14 @@ export async function inspectCaptures(
 }
 
 /** What modules would make of all replayable sessions. */
-function rewritingOf(
+async function rewritingOf(
   index: CaptureIndex,
   scripts: Scripts,
   modules: readonly ProtocolModule[],
-): Pick<InspectDocument, 'rewriting'> {
+): Promise<Pick<InspectDocument, 'rewriting'>> {
   const rows = Uint32Array.from({ length: scripts.sessions }, (_, row) => row);
-  const { sessions, messages, stages, refused } = index.rewrites(scripts, rows, modules).facts;
+  const { facts } = await index.rewrites(scripts, rows, modules);
+  const { sessions, messages, stages, refused } = facts;
   const { clientAddress, clientAddressWords, endpoint, endpoints } = scripts;
   return {
     rewriting: {

@@ -4,7 +4,7 @@ import { formatBytes, formatCount } from '../base/units.ts';
 import { EMBEDDED_BYTES_PER_USER } from '../embedded/embedded-bytes.ts';
 import { REWRITING_BYTES_PER_USER, STATE_BYTES_PER_USER } from '../replay/state-bytes.ts';
 import type { CaptureIndex } from './captures/index-captures.ts';
-import { draftPlan, type PlanDraft } from './plan/draft-plan.ts';
+import { draftPlan, mappedSessions, type PlanDraft } from './plan/draft-plan.ts';
 import { requireRows, stoppable } from './plan/http-rules.ts';
 import { makeModules } from './plan/modules.ts';
 import {
@@ -43,9 +43,10 @@ export async function draftFor(
   const draft = draftPlan(scripts, options, {
     isOwn: asksForOwn(options),
     readTimes: index.requestTimes,
-    ...(modules.length === 0
-      ? {}
-      : { planRewrites: (scripts, sessions) => index.rewrites(scripts, sessions, modules) }),
+    rewrites:
+      modules.length === 0
+        ? null
+        : await index.rewrites(scripts, mappedSessions(scripts, options), modules),
   });
   requireRows(specs, draft.share.users, options.iterations ?? 1);
   const isChanged = (draft.rewrites?.facts.sessions.size ?? 0) > 0;

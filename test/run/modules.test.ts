@@ -147,13 +147,12 @@ describe('a plan', () => {
 describe('sessions that a module refuses', () => {
   const draft = (refuses: (session: number) => boolean) =>
     draftPlan(scripts, OPTIONS, {
-      planRewrites: () =>
-        plan({
-          plan: ({ session }) =>
-            refuses(session)
-              ? { plan: null, rewrites: [], reads: [], refused: 'encrypted' }
-              : undefined,
-        }),
+      rewrites: plan({
+        plan: ({ session }) =>
+          refuses(session)
+            ? { plan: null, rewrites: [], reads: [], refused: 'encrypted' }
+            : undefined,
+      }),
     });
 
   test('are left out, and said to be, under the reason', () => {

@@ -78,14 +78,15 @@ export interface CaptureIndex {
   /** When requests of played sessions are due; reads those of all of them, and their answers. */
   requestTimes(plan: RequestTimesPlan): RequestTimes;
   /**
-   * What modules want with these sessions of those scripts; reads those of all of them.
-   * @throws ReplayError as planRewrites does
+   * What modules want with these sessions of those scripts; reads those of all of them, which may take as
+   * long as the reading of the captures: it has turns and progress as that does, and can be ended.
+   * @throws ReplayError as planRewrites does; the signal's reason
    */
   rewrites(
     scripts: Scripts,
     sessions: Uint32Array,
     modules: readonly ProtocolModule[],
-  ): RewritePlan;
+  ): Promise<RewritePlan>;
   /** Which values of requests came from answers; reads all HTTP/1 sessions of those scripts twice. */
   correlation(scripts: Scripts): Promise<CaptureCorrelation>;
   /** What in those scripts a server will not take as it stands, by the first octets of streams. */
@@ -270,7 +271,10 @@ class Indexing {
       scriptParts: (sessions) => scriptParts(catalog, joined, sessions),
       requestTimes: (plan) => withOctets(joined, (read) => requestTimes(plan, read)),
       rewrites: (scripts, sessions, modules) =>
-        withOctets(joined, (read) => planAll(scripts, sessions, modules, read)),
+        // The captures have been read: nothing is left of them.
+        planAll(joined, scripts, sessions, modules, () =>
+          this.#turns.take(this.#bytes, this.#bytes),
+        ),
       correlation: async (scripts) => {
         // Nobody but who asks for it loads it.
         const { correlate } = await import('./correlations.ts');

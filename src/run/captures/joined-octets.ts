@@ -61,19 +61,30 @@ export function* scriptParts(
   }
 }
 
-/** What modules want with sessions, all of which are read. */
-export function planAll(
+/**
+ * What modules want with sessions, all of which are read.
+ * @param takeTurn called after each session
+ */
+export async function planAll(
+  joined: readonly JoinedFile[],
   scripts: Scripts,
   sessions: Uint32Array,
   modules: readonly ProtocolModule[],
-  read: ReadOctets,
-): RewritePlan {
-  const blocks = new CaptureBlocks(scripts.files, read);
-  const turns = planRewrites(scripts, sessions, modules, (offset, into) =>
-    blocks.read(offset, into),
-  );
-  for (;;) {
-    const step = turns.next();
-    if (step.done === true) return step.value;
+  takeTurn: () => Promise<void>,
+): Promise<RewritePlan> {
+  const octets = openCaptureBytes(joined);
+  try {
+    const read: ReadOctets = (offset, into) => octets.read(offset, into);
+    const blocks = new CaptureBlocks(scripts.files, read);
+    const planning = planRewrites(scripts, sessions, modules, (offset, into) =>
+      blocks.read(offset, into),
+    );
+    for (;;) {
+      const step = planning.next();
+      if (step.done === true) return step.value;
+      await takeTurn();
+    }
+  } finally {
+    octets.close();
   }
 }

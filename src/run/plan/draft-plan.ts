@@ -72,8 +72,8 @@ export interface DraftSources {
   readonly isOwn?: boolean;
   /** Asked only where requests are to come at a rate. */
   readonly readTimes?: ReadRequestTimes;
-  /** Asks the modules of the run; absent where it has none. */
-  readonly planRewrites?: (scripts: Scripts, sessions: Uint32Array) => RewritePlan;
+  /** What the modules of the run want with `mappedSessions`; null where it has none. */
+  readonly rewrites?: RewritePlan | null;
 }
 
 const noTimes: ReadRequestTimes = () => {
@@ -87,15 +87,14 @@ const noTimes: ReadRequestTimes = () => {
 export function draftPlan(
   recorded: Scripts,
   options: ReplayOptions,
-  { isOwn = false, readTimes = noTimes, planRewrites }: DraftSources = {},
+  { isOwn = false, readTimes = noTimes, rewrites = null }: DraftSources = {},
 ): PlanDraft {
   requirePace(options);
   const scripts = options.maxGapNs === null ? recorded : capGaps(recorded, options.maxGapNs);
-  const pool = options.clients === OWN_CLIENTS ? poolFor(options.target) : options.clients;
+  const pool = poolOf(options);
   const { targets, targetOf } = mapEndpoints(scripts, options.target, pool);
   const mapped = playedSessions(scripts, targetOf);
   if (mapped.length === 0) throw nothingMapped(scripts);
-  const rewrites = planRewrites?.(scripts, mapped) ?? null;
   const sessions = rewrites === null ? mapped : withoutRefused(mapped, rewrites);
   const clientsOf = options.per === 'client' ? recordedClients : null;
   const recordedBy = clientsOf?.(recorded, scripts, sessions, options.maxGapNs) ?? null;
@@ -130,6 +129,13 @@ export function draftPlan(
   const draft = { options, scripts, played, targets, targetOf, share, isOwn, clients, arrivals };
   return { ...draft, rewrites, recorded: recordedBy, rows, warnings };
 }
+
+/** The sessions of the scripts that go to a target; a row each. */
+export const mappedSessions = (scripts: Scripts, options: ReplayOptions): Uint32Array =>
+  playedSessions(scripts, mapEndpoints(scripts, options.target, poolOf(options)).targetOf);
+
+const poolOf = ({ clients, target }: ReplayOptions): ClientAddresses =>
+  clients === OWN_CLIENTS ? poolFor(target) : clients;
 
 /** A pool that stands for own addresses until the way to the targets tells which they are. */
 const poolFor = (target: ReplayTarget): ClientAddresses => {
