@@ -16,6 +16,7 @@ import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { openCaptureBytes } from '../../src/io/files/capture-file.ts';
 import { compileFilter } from '../../src/io/sys/libpcap.ts';
+import type { ProtocolModule } from '../../src/rewrite/module.ts';
 import {
   type CaptureIndex,
   type IndexOptions,
@@ -393,6 +394,41 @@ test('reading ends when it is told to', async () => {
   expect(await reading).toMatchObject({ message: 'enough' });
   expect(seen).toEqual([expect.closeTo(0.26, 1)]);
   vi.restoreAllMocks();
+});
+
+test('what modules want is asked with turns for the event loop, and no more when it is told to end', async () => {
+  const stop = new AbortController();
+  const seen: number[] = [];
+  const { index } = await read([HTTP], {
+    signal: stop.signal,
+    onProgress: (bytesRead, bytes) => {
+      seen.push(bytesRead / bytes);
+      if (planned === 5) stop.abort(new Error('enough'));
+    },
+  });
+  seen.length = 0;
+  let planned = 0;
+  const module: ProtocolModule = {
+    name: 'slow',
+    plan: () => {
+      planned++;
+      return undefined;
+    },
+    client: () => null,
+    connection: () => null,
+  };
+  let nowMs = performance.now();
+  vi.spyOn(performance, 'now').mockImplementation(() => {
+    nowMs += 100;
+    return nowMs;
+  });
+  const scripts = index.scripts();
+  const rows = Uint32Array.from({ length: scripts.sessions }, (_, row) => row);
+  await expect(index.rewrites(scripts, rows, [module])).rejects.toThrow('enough');
+  vi.restoreAllMocks();
+  expect(scripts.sessions).toBeGreaterThan(5);
+  expect(seen).toEqual([1, 1, 1, 1, 1]);
+  expect(planned).toBe(5);
 });
 
 test('nothing is read when it has been told to end before', async () => {
