@@ -132,7 +132,53 @@ describe.runIf(canRun('intercepts', TOOLS))('a replay with intercepts', () => {
     },
   );
 
+  /** A client that is told a token on one connection, and says it on the next. */
+  async function recordToken(path: string): Promise<void> {
+    const recording = await startCapture(lab.target, path, { filter: 'tcp port 80' });
+    const base = `http://${lab.target.ipv4}`;
+    const told = await mustInside(lab.client, ['curl', '-sS', `${base}/session`]);
+    const { token: recorded } = JSON.parse(told) as { readonly token: string };
+    const url = `${base}/page.html?t=${encodeURIComponent(recorded)}`;
+    await mustInside(lab.client, ['curl', '-sS', '-o', '/dev/null', url]);
+    await recording.stop();
+  }
+
   describe.each(MODES)('in mode %s', (mode) => {
+    test('what an answer tells is read through it, and stands in the next request', async () => {
+      const clients = 40;
+      const folder = makeFolder('token-rule');
+      const capture = join(folder.path, 'token.pcap');
+      await recordToken(capture);
+      const rules = join(folder.path, 'rules.yaml');
+      writeFileSync(rules, 'unbound: fail\nlearn: [{ name: token, from: { json: $.token } }]\n');
+      await start(mode);
+      const before = nginx.accessLog().length;
+      const by = ['--target', `${lab.target.ipv4}:80`, '--token-file', token];
+      const users = ['--per', 'client', '-u', `${clients}`, '--rules', rules, '--threads', '2'];
+      const replayed = await replay(lab.client, [
+        capture,
+        ...by,
+        ...['-s', hostOf(mode).ipv4, '-a', '10'],
+        ...users,
+      ]);
+      folder.remove();
+      completed(replayed, 2 * clients);
+      expect(notesOf(replayed)).toMatchObject({
+        plan: { mode },
+        rewriting: { answersRead: clients, answersReadInPart: 0 },
+      });
+      const entries = nginx.accessLog().slice(before);
+      const tokens = new Map<string, string>();
+      for (const { address, uri, connection } of entries) {
+        if (uri === '/session') tokens.set(address, `/page.html?t=token%2Fof%2B${connection}`);
+      }
+      expect(tokens.size).toBe(clients);
+      for (const { address, uri } of entries) {
+        if (uri !== '/session') expect(uri).toBe(tokens.get(address));
+      }
+      expect(entries).toHaveLength(2 * clients);
+    });
+
     test('nginx gets every request once, and no reply leaves but to the intercept', async () => {
       await start(mode);
       const before = nginx.accessLog().length;
