@@ -37,8 +37,21 @@ class Dice {
   }
 }
 
+/** Memory for what is written anew: enough for all of it, or for some users only. */
+const ARENA_BYTES = { enough: 1 << 22, scarce: 1 << 15 };
+
+/** Drawn apart, so that what else a seed brings is the same with and without it. */
+function drawRewriting(seed: number): Pick<Scenario, 'rewriting' | 'arenaBytes'> {
+  const dice = new Dice(~seed);
+  return {
+    rewriting: dice.chance(0.3) ? dice.between(1, 1e6) : 0,
+    arenaBytes: dice.chance(0.2) ? ARENA_BYTES.scarce : ARENA_BYTES.enough,
+  };
+}
+
 export function drawScenario(seed: number): Scenario {
   const dice = new Dice(seed);
+  const { rewriting, arenaBytes } = drawRewriting(seed);
   const sessions = Array.from({ length: dice.small(1, 3) }, () => drawSession(dice));
   const users = dice.small(1, 20);
   const iterations = dice.chance(0.2) ? 2 : 1;
@@ -88,6 +101,9 @@ export function drawScenario(seed: number): Scenario {
     },
     byIntercept,
     capturedBytesMax: dice.of([128, 1_100, byIntercept ? PREFIX_BYTES_MAX : 65_000]),
+    rewriting,
+    // Where users may find no room, not all of them are completed.
+    arenaBytes: isPassing ? ARENA_BYTES.enough : arenaBytes,
     mustComplete: isPassing,
     faults,
   };

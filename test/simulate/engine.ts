@@ -6,15 +6,25 @@ import { createCounters } from '../../src/measure/counters.ts';
 import { LatencyRecorder } from '../../src/measure/histograms.ts';
 import { PlayFlag } from '../../src/replay/play-table.ts';
 import { Replay } from '../../src/replay/replay.ts';
-import { Check, Close, Pace, type ReplayPlan } from '../../src/replay/replay-plan.ts';
+import {
+  Check,
+  Close,
+  Pace,
+  type ReplayPlan,
+  type RewritingPlan,
+} from '../../src/replay/replay-plan.ts';
+import { planRewrites } from '../../src/replay/rewrite-columns.ts';
+import type { ProtocolModule } from '../../src/rewrite/module.ts';
+import { playThrough } from '../../src/run/threads/thread-run.ts';
 import { AddressPool } from '../../src/schedule/address-pool.ts';
 import { planArrivals } from '../../src/schedule/arrivals.ts';
 import { wholeRun } from '../../src/schedule/run-share.ts';
 import { StreamEnd } from '../../src/session/script/scripts.ts';
-import type { Sender } from '../../src/transport/ports.ts';
+import { type CaptureBytes, type Sender, withArena } from '../../src/transport/ports.ts';
 import { EXTENTS_PER_FRAME, FrameBatch, HEADER_SLOT_BYTES } from '../../src/wire/frame-batch.ts';
 import { type Recorded, type RecordedSession, record } from '../helpers/recorded.ts';
 import { ChannelRing, KernelRing, type ReplyRing } from './reply-ring.ts';
+import { splicing } from './rewritten.ts';
 import type { Scenario, Session } from './scenario.ts';
 
 const TARGET = { 4: Uint8Array.of(192, 0, 2, 80), 6: new Uint8Array(16).fill(0x20) };
@@ -43,6 +53,9 @@ export function recordedOf({ messages, endsFirst, endThinkNs }: Session): Record
   };
 }
 
+/** Memory for what is written: the runs that need it have it in turn. */
+const ARENA = new Uint8Array(1 << 22);
+
 /** Latencies are measured and not judged; tables of a run of their own would cost more than the run. */
 const LATENCY = new LatencyRecorder();
 
@@ -56,7 +69,11 @@ export class Engine implements Sender {
   readonly ring: ReplyRing;
   readonly #onFrame: (packet: Uint8Array) => void;
   nowNs = 0;
+  /** Frames whose octets were others when they left than when they were written. */
+  changed = 0;
   #shown = 0;
+  #unsent: Uint8Array[] = [];
+  readonly #sent: CaptureBytes;
 
   /** @param onFrame takes a frame as it leaves */
   constructor(scenario: Scenario, onFrame: (packet: Uint8Array) => void) {
@@ -68,11 +85,37 @@ export class Engine implements Sender {
       : new KernelRing(scenario.capturedBytesMax);
     const receiver = { data: this.ring.data, receive: () => 0 };
     const { capture } = this.recorded;
-    this.replay = new Replay(this.plan, this, receiver, capture, LATENCY, this.counters);
+    const { rewriting } = scenario;
+    const arena = ARENA.subarray(0, rewriting === 0 ? 0 : scenario.arenaBytes);
+    this.#sent = withArena(capture, arena);
+    const modules = rewriting === 0 ? [] : [splicing(rewriting)];
+    const parts = modules.length === 0 ? null : { modules, arena, nowMs: () => 0 };
+    const plan =
+      modules.length === 0 ? this.plan : { ...this.plan, rewriting: this.#rewritingOf(modules) };
+    const shared = [plan, this, receiver, capture, LATENCY, this.counters] as const;
+    this.replay = new Replay(...shared, undefined, undefined, parts);
+  }
+
+  #rewritingOf(modules: readonly ProtocolModule[]): RewritingPlan {
+    const { scripts, capture } = this.recorded;
+    const read = (offset: number, into: Uint8Array): void => capture.read(offset, into);
+    const planning = planRewrites(scripts, this.plan.played, modules, read);
+    const { columns, facts } = playThrough(planning);
+    return {
+      columns,
+      readsAnswers: facts.stages > 0,
+      bindTimeoutNs: NS_PER_SECOND,
+      answerBytesMax: 1 << 14,
+    };
   }
 
   flush(): number {
     this.show();
+    for (const [frame, packet] of this.#unsent.entries()) {
+      // What was written must not change before it leaves.
+      if (Buffer.compare(packet, this.#packetOf(frame)) !== 0) this.changed++;
+    }
+    this.#unsent = [];
     this.batch.count = 0;
     this.#shown = 0;
     return this.nowNs;
@@ -80,7 +123,11 @@ export class Engine implements Sender {
 
   /** Shows what was written since the last call: it was decided on what is known by now. */
   show(): void {
-    while (this.#shown < this.batch.count) this.#onFrame(this.#packetOf(this.#shown++));
+    while (this.#shown < this.batch.count) {
+      const packet = this.#packetOf(this.#shown++);
+      this.#unsent.push(packet);
+      this.#onFrame(packet);
+    }
   }
 
   /** The number of the client's connection, or -1. */
@@ -108,10 +155,7 @@ export class Engine implements Sender {
     let at = batch.headerBytes[frame];
     for (let i = 0; i < batch.extentCount[frame]; i++) {
       const row = first + i;
-      this.recorded.capture.read(
-        batch.extentOffset[row],
-        packet.subarray(at, at + batch.extentBytes[row]),
-      );
+      this.#sent.read(batch.extentOffset[row], packet.subarray(at, at + batch.extentBytes[row]));
       at += batch.extentBytes[row];
     }
     return packet;

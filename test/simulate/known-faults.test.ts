@@ -48,6 +48,8 @@ const CALM: Scenario = {
   delayNs: { toServer: NS_PER_MS, toClient: NS_PER_MS },
   byIntercept: false,
   capturedBytesMax: 1_100,
+  rewriting: 0,
+  arenaBytes: 0,
   mustComplete: true,
   faults: [],
 };

@@ -9,7 +9,8 @@ import { keyOf, ModelServer } from './model-server.ts';
 import { Observer } from './observer.ts';
 import { Path } from './path.ts';
 import { ChannelRing } from './reply-ring.ts';
-import { type Fault, isServerFault, type Scenario } from './scenario.ts';
+import { rewrittenSession } from './rewritten.ts';
+import { type Fault, isServerFault, type Scenario, type Session } from './scenario.ts';
 
 /** As the loop over the network takes them. */
 const REPLIES_PER_TURN = 256;
@@ -50,6 +51,10 @@ class Run {
   readonly #interruptNs: number;
   readonly #over = new Set<string>();
   readonly #keys: string[] = [];
+  readonly #sessions = new Map<
+    number,
+    { readonly session: Session; readonly expected: Uint8Array; readonly spoken: Uint8Array }
+  >();
   readonly #disturbed: ReadonlySet<number>;
   #nowNs = 0;
   #digest = 0;
@@ -129,15 +134,21 @@ class Run {
   }
 
   #sessionOf(connection: number) {
-    const { sessions, users, iterations } = this.#scenario;
+    const { sessions, users, iterations, rewriting } = this.#scenario;
     if (connection < 0 || connection >= users * iterations) return null;
-    const session = connection % sessions.length;
+    const known = this.#sessions.get(connection);
+    if (known !== undefined) return known;
+    const number = connection % sessions.length;
     const { recorded } = this.#engine;
-    return {
-      session: sessions[session],
-      expected: recorded.streamOf('client', session),
-      spoken: recorded.streamOf('server', session),
-    };
+    const session = sessions[number];
+    const said = recorded.streamOf('client', number);
+    const played =
+      rewriting === 0
+        ? { session, expected: said }
+        : rewrittenSession(rewriting, connection % users, { number, session, recorded: said });
+    const found = { ...played, spoken: recorded.streamOf('server', number) };
+    this.#sessions.set(connection, found);
+    return found;
   }
 
   #onFrame(packet: Uint8Array): void {
@@ -294,8 +305,16 @@ class Run {
     }
     if (!this.#hasInterrupted || counters[STARTED] === connections) {
       faults.push(...ledgerFaults(counters, connections));
-      if (counters[STARTED] !== connections) faults.push(`only ${counters[STARTED]} have started`);
+      // Who finds no room once does not play again.
+      const isRoomless = counters[Counter.ABORTED_NOT_STARTED] > 0;
+      if (counters[STARTED] !== connections && !isRoomless)
+        faults.push(`only ${counters[STARTED]} have started`);
     }
+    const { changed } = this.#engine;
+    if (changed > 0) faults.push(`${changed} frames had changed when they left`);
+    const usedBytes = replay.rewriting?.arena.usedBytes ?? 0;
+    if (usedBytes > 0) faults.push(`${usedBytes} octets of memory for what is written are left`);
+    for (const [reason] of replay.rewriting?.host.failures ?? []) faults.push(reason);
     if (replay.nextDueNs() !== NEVER_NS) faults.push(`a timer is left: ${replay.nextDueNs()}`);
     for (const [user, dueNs] of replay.transport.users.dueNs.entries()) {
       if (dueNs !== NEVER_NS) faults.push(`user ${user} of TCP still has a timer: ${dueNs}`);

@@ -171,6 +171,9 @@ export interface Scenario {
   readonly byIntercept: boolean;
   /** What comes in at once, and how much of a packet. */
   readonly capturedBytesMax: number;
+  /** Not 0: a module writes messages anew, as drawn with this; and the memory that it has for them. */
+  readonly rewriting: number;
+  readonly arenaBytes: number;
   /** Nothing lasts and nobody gives up: every user has to be completed in the end. */
   readonly mustComplete: boolean;
   readonly faults: readonly Fault[];
