@@ -25,8 +25,8 @@ const PYTHON = '/usr/bin/python3';
 /** Listens with a backlog of 1, accepts nobody, and fills its queue itself. */
 const FULL_SERVER = `
 import socket, time
-server = socket.socket()
-server.bind(('0.0.0.0', 86))
+server = socket.socket(socket.AF_INET6)
+server.bind(('::', 86))
 server.listen(1)
 waiting = []
 for _ in range(8):
@@ -124,10 +124,18 @@ describe.runIf(canRun('replies to this machine', TOOLS))('replies to this machin
       const server = startInside(lab.target, [PYTHON, '-c', FULL_SERVER]);
       await until('its queue is full', () => server.output().includes('full'));
       try {
-        const replayed = await play(20, ['--target', target('ipv4', 86), '--clients', RANGE]);
-        unreached(replayed, 20);
-        expect(replayed.stderr).toContain('its accept queue is full, or a firewall drops');
-        expect(replayed.stderr).toContain("ss -ltn 'sport = :86'");
+        // Both at once: each waits for seconds.
+        const families = ['ipv4', 'ipv6'] as const;
+        const both = await Promise.all(
+          families.map((family) =>
+            play(20, ['--target', target(family, 86), '--clients', CLIENTS_ROUTED[family]]),
+          ),
+        );
+        for (const replayed of both) {
+          unreached(replayed, 20);
+          expect(replayed.stderr).toContain('its accept queue is full, or a firewall drops');
+          expect(replayed.stderr).toContain("ss -ltn 'sport = :86'");
+        }
       } finally {
         await server.stop('SIGKILL');
       }
