@@ -161,7 +161,8 @@ describe.runIf(canRun('options of a replay', TOOLS))('options of a replay', () =
     const rule = ['INPUT', '-p', 'tcp', '--dport', '80', '--syn', '-j', 'DROP'];
     const users = 30;
     let acting: Promise<void> = Promise.resolve();
-    const argv = [KEEPALIVE, ...against('--users', `${users}`, '--rate', '25/s')];
+    const fast = ['--rate', '25/s', '--accel', '10'];
+    const argv = [KEEPALIVE, ...against('--users', `${users}`, ...fast)];
     const replayed = await replay(lab.client, argv, {
       onStart: () => {
         const isUnderWay = () => nginx.accessLog().length > loggedBefore;
