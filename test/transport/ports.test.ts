@@ -5,6 +5,7 @@ import { Latency, LatencyRecorder, LatencyTable } from '../../src/measure/histog
 import { Conversations } from '../../src/replay/conversations.ts';
 import { PlayTable } from '../../src/replay/play-table.ts';
 import { prepareSessions } from '../../src/replay/prepared-sessions.ts';
+import type { ReplayPlan } from '../../src/replay/replay-plan.ts';
 import { PlaySendTimes } from '../../src/replay/send-times.ts';
 import { Stages } from '../../src/replay/stages.ts';
 import { UserConnections } from '../../src/schedule/connections.ts';
@@ -14,6 +15,7 @@ import { Owners } from '../../src/transport/owners.ts';
 import { PacketIntake } from '../../src/transport/packet-intake.ts';
 import { RecordedStream } from '../../src/transport/recorded-stream.ts';
 import { TcpTransport } from '../../src/transport/tcp-transport.ts';
+import type { Transport } from '../../src/transport/transport.ts';
 import { MemoryCapture, type RecordedSession, randomOctets, said } from '../helpers/recorded.ts';
 import { makeEnds } from '../sim/simulation.ts';
 import { SinkServer } from '../sim/sink-server.ts';
@@ -35,6 +37,40 @@ const SESSION: RecordedSession = {
   serverEnd: { ...FIN, afterPeer: true },
 };
 
+/** What plays a plan's users: the transport is made by whoever asks. */
+function playersOf<Made extends Transport>(
+  plan: ReplayPlan,
+  {
+    capture,
+    counters,
+    streamOf,
+    transportOf,
+  }: {
+    readonly capture: MemoryCapture;
+    readonly counters: Float64Array;
+    /** Absent: the recorded one. */
+    readonly streamOf?: () => ClientStream;
+    readonly transportOf: (
+      stream: ClientStream,
+      times: PlaySendTimes,
+      connections: UserConnections,
+    ) => Made;
+  },
+) {
+  const connections = new UserConnections(plan);
+  const plays = new PlayTable(plan.users);
+  const prepared = prepareSessions(plan, capture);
+  const stages = new Stages(plan.scripts, prepared.stages, prepared.exchanges);
+  const stream =
+    streamOf?.() ?? new RecordedStream(plan.scripts, capture, plays.session, prepared.segments);
+  const latency = new LatencyRecorder();
+  const times = new PlaySendTimes(plays, stages, stream, latency);
+  const transport = transportOf(stream, times, connections);
+  const parts = { connections, plays, stages, stream, times, transport, latency, counters };
+  const conversations = new Conversations(plan, { ...parts, classes: null });
+  return { conversations, transport, connections, plays, latency };
+}
+
 describe('a second stream', () => {
   test('is sent by TCP, in octets and lengths that nobody recorded', () => {
     const octets = randomOctets(50_000, 7);
@@ -54,36 +90,14 @@ describe('a second stream', () => {
       windowBytes: 1 << 20,
       timestamps: true,
     });
-    const connections = new UserConnections(plan);
-    const plays = new PlayTable(1);
-    const prepared = prepareSessions(plan, memory);
-    const stages = new Stages(plan.scripts, prepared.stages, prepared.exchanges);
-    const stream: ClientStream = new MadeUpStream(octets, arena, [octets.length]);
-    const latency = new LatencyRecorder();
-    const times = new PlaySendTimes(plays, stages, stream, latency);
     const owners = new Owners(plan.pool);
-    const transport = new TcpTransport(
-      plan,
-      stream,
-      connections,
-      owners,
-      server,
-      times,
-      server.data,
+    const { conversations, transport, connections } = playersOf(plan, {
+      capture: memory,
       counters,
-    );
-    const parts = {
-      connections,
-      plays,
-      stages,
-      stream,
-      times,
-      transport,
-      latency,
-      counters,
-      classes: null,
-    };
-    const conversations = new Conversations(plan, parts);
+      streamOf: () => new MadeUpStream(octets, arena, [octets.length]),
+      transportOf: (stream, times, rows) =>
+        new TcpTransport(plan, stream, rows, owners, server, times, server.data, counters),
+    });
     const { listener } = conversations;
     const intake = new PacketIntake(connections, owners, transport, listener, counters);
     for (let nowNs = 0; !conversations.isDone; ) {
@@ -111,31 +125,15 @@ describe('a second transport', () => {
   test('plays the same script, without TCP', () => {
     const { plan, recorded } = makeEnds({ sessions: [SESSION], users: USERS, seed: 1 });
     const counters = createCounters();
-    const connections = new UserConnections(plan);
-    const plays = new PlayTable(USERS);
-    const prepared = prepareSessions(plan, recorded.capture);
-    const stages = new Stages(plan.scripts, prepared.stages, prepared.exchanges);
-    const { segments } = prepared;
-    const stream = new RecordedStream(plan.scripts, recorded.capture, plays.session, segments);
-    const latency = new LatencyRecorder();
-    const times = new PlaySendTimes(plays, stages, stream, latency);
     const replies = [
       { asked: 'first request'.length, bytes: ANSWER_BYTES },
       { asked: 'first request'.length + 'second'.length, bytes: ANSWER_BYTES },
     ];
-    const transport = new Loopback(stream, times, replies, DELAY_NS);
-    const parts = {
-      connections,
-      plays,
-      stages,
-      stream,
-      times,
-      transport,
-      latency,
+    const { conversations, transport, latency } = playersOf(plan, {
+      capture: recorded.capture,
       counters,
-      classes: null,
-    };
-    const conversations = new Conversations(plan, parts);
+      transportOf: (stream, times) => new Loopback(stream, times, replies, DELAY_NS),
+    });
     let nowNs = 0;
     while (!conversations.isDone) {
       nowNs = Math.max(nowNs, Math.min(conversations.nextDueNs(), transport.nextArrivalNs()));
@@ -157,27 +155,12 @@ describe('a second transport', () => {
   test('ends users as TCP does when the run is interrupted', () => {
     const { plan, recorded } = makeEnds({ sessions: [SESSION], users: USERS, seed: 1 });
     const counters = createCounters();
-    const connections = new UserConnections(plan);
-    const plays = new PlayTable(USERS);
-    const { stages: columns, exchanges, segments } = prepareSessions(plan, recorded.capture);
-    const stages = new Stages(plan.scripts, columns, exchanges);
-    const stream = new RecordedStream(plan.scripts, recorded.capture, plays.session, segments);
-    const latency = new LatencyRecorder();
-    const times = new PlaySendTimes(plays, stages, stream, latency);
-    // A server that never answers.
-    const transport = new Loopback(stream, times, [], DELAY_NS);
-    const parts = {
-      connections,
-      plays,
-      stages,
-      stream,
-      times,
-      transport,
-      latency,
+    const { conversations, transport } = playersOf(plan, {
+      capture: recorded.capture,
       counters,
-      classes: null,
-    };
-    const conversations = new Conversations(plan, parts);
+      // A server that never answers.
+      transportOf: (stream, times) => new Loopback(stream, times, [], DELAY_NS),
+    });
     for (let nowNs = 0; nowNs < 100 * NS_PER_MS; nowNs += NS_PER_MS) {
       transport.receive(nowNs, conversations.listener);
       conversations.onTimeout(nowNs);
