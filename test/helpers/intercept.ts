@@ -107,8 +107,8 @@ export async function leftovers(host: Host): Promise<string[]> {
   const routes = await mustInside(host, ['ip', 'route']);
   const routes6 = await mustInside(host, ['ip', '-6', 'route']);
   const links = await mustInside(host, ['ip', '-o', 'link']);
-  const rules = await run(['ip', 'netns', 'exec', host.name, 'iptables-save', '-t', 'filter']);
-  const rules6 = await run(['ip', 'netns', 'exec', host.name, 'ip6tables-save', '-t', 'filter']);
+  const rules = await run(['ip', 'netns', 'exec', host.name, 'iptables-save']);
+  const rules6 = await run(['ip', 'netns', 'exec', host.name, 'ip6tables-save']);
   const all = [routes, routes6, links].join('\n').split('\n');
   return [
     // The namespaces' own names begin with gryphon-test.

@@ -9,7 +9,7 @@ const options = { queues: { first: 0, last: 0 }, failOpen: false };
 const web = targetOf('10.0.0.1', 80);
 
 describe('the rules of registrations', () => {
-  test('are one a target and block, scoped to both, and one a block for what is too big', () => {
+  test('are one a target and block, scoped to both, and two a block for what is too big', () => {
     const ranges = [rangeOf('198.18.0.0', 131_072), rangeOf('198.20.0.1', 2)];
     const targets = [web, targetOf('10.0.0.2', 443)];
     expect(ruleLines([registrationOf(1, ranges, targets)], options)).toEqual([
@@ -22,6 +22,9 @@ describe('the rules of registrations', () => {
       'iptables -w -I OUTPUT -p icmp --icmp-type 3/4 -d 198.18.0.0/15 -j NFQUEUE --queue-num 0',
       'iptables -w -I OUTPUT -p icmp --icmp-type 3/4 -d 198.20.0.1/32 -j NFQUEUE --queue-num 0',
       'iptables -w -I OUTPUT -p icmp --icmp-type 3/4 -d 198.20.0.2/32 -j NFQUEUE --queue-num 0',
+      'iptables -w -t raw -I PREROUTING -p icmp --icmp-type 3/4 -d 198.18.0.0/15 -j NFQUEUE --queue-num 0',
+      'iptables -w -t raw -I PREROUTING -p icmp --icmp-type 3/4 -d 198.20.0.1/32 -j NFQUEUE --queue-num 0',
+      'iptables -w -t raw -I PREROUTING -p icmp --icmp-type 3/4 -d 198.20.0.2/32 -j NFQUEUE --queue-num 0',
     ]);
   });
 
@@ -30,6 +33,7 @@ describe('the rules of registrations', () => {
     expect(ruleLines([one], options)).toEqual([
       'iptables -w -I OUTPUT -p tcp -s 10.0.0.1 --sport 80 -d 198.18.0.0/15 -j NFQUEUE --queue-num 0',
       'iptables -w -I OUTPUT -p icmp --icmp-type 3/4 -d 198.18.0.0/15 -j NFQUEUE --queue-num 0',
+      'iptables -w -t raw -I PREROUTING -p icmp --icmp-type 3/4 -d 198.18.0.0/15 -j NFQUEUE --queue-num 0',
     ]);
   });
 
@@ -38,6 +42,7 @@ describe('the rules of registrations', () => {
     expect(ruleLines([one], options)).toEqual([
       'ip6tables -w -I OUTPUT -p tcp -s fd77::1 --sport 80 -d fd77:18::/96 -j NFQUEUE --queue-num 0',
       'ip6tables -w -I OUTPUT -p ipv6-icmp --icmpv6-type 2 -d fd77:18::/96 -j NFQUEUE --queue-num 0',
+      'ip6tables -w -t raw -I PREROUTING -p ipv6-icmp --icmpv6-type 2 -d fd77:18::/96 -j NFQUEUE --queue-num 0',
     ]);
   });
 
@@ -52,7 +57,7 @@ describe('the rules of registrations', () => {
     const one = registrationOf(1, [rangeOf('198.18.0.0', 1)], [web], ports);
     const two = registrationOf(2, [rangeOf('198.18.0.0', 1)], [web]);
     const lines = ruleLines([one, two], options);
-    expect(lines.map((line) => / -p (\S+)/.exec(line)?.[1])).toEqual(['tcp', 'icmp']);
+    expect(lines.map((line) => / -p (\S+)/.exec(line)?.[1])).toEqual(['tcp', 'icmp', 'icmp']);
   });
 });
 

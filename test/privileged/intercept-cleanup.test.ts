@@ -114,9 +114,9 @@ describe.runIf(canRun('clean-up of intercepts', TOOLS))('an intercept cleans up'
       running.push(replay);
       await until('it is answered', () => /registered|refused/.test(replay.output()), 30_000);
       expect(replay.output()).toContain('registered');
-      // The whole pool is one block: one rule for replies and one for ICMP, or one route.
+      // The whole pool is one block: one rule for replies, one for ICMP in each chain, or one route.
       const installed = (await leftovers(lab.target)).join('\n');
-      expect(installed.match(/198\.18\.0\.0\/15/g)).toHaveLength(mode === 'sink' ? 1 : 2);
+      expect(installed.match(/198\.18\.0\.0\/15/g)).toHaveLength(mode === 'sink' ? 1 : 3);
       await intercept.stop(signal);
       expect(intercept.exitCode(), intercept.output()).toBe(0);
       expect(await leftovers(lab.target)).toEqual([]);

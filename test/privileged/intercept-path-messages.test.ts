@@ -52,10 +52,12 @@ describe.runIf(canRun('routers’ messages', ['ip', 'ethtool', 'iptables', '/usr
     };
 
     test.each([
-      { mode: 'sink', at: 'target' },
-      { mode: 'nfqueue', at: 'target' },
-      { mode: 'advanced', at: 'client' },
-    ] as const)('is taken by $mode', async ({ mode, at }) => {
+      { mode: 'sink', at: 'target', from: 'target' },
+      { mode: 'nfqueue', at: 'target', from: 'target' },
+      // As where the network leads what is for clients to the target's machine.
+      { mode: 'nfqueue', at: 'target', from: 'client' },
+      { mode: 'advanced', at: 'client', from: 'target' },
+    ] as const)('is taken by $mode at the $at, from the $from', async ({ mode, at, from }) => {
       const host: Host = lab[at];
       // A sink makes routes of its own; nfqueue needs one, though nothing leaves by it.
       if (mode !== 'sink' && !isRouted) {
@@ -64,6 +66,10 @@ describe.runIf(canRun('routers’ messages', ['ip', 'ethtool', 'iptables', '/usr
       }
       const open: SourceMode = mode;
       const interfaces = mode === 'advanced' ? { interfaces: [DEVICE] } : {};
+      if (from === 'client') {
+        const route = ['ip', 'route', 'replace', '198.18.0.0/15', 'via', lab.target.ipv4];
+        await mustInside(lab.client, route);
+      }
       const opened = inNamespace(host.name, () => openSource(open, interfaces));
       close = () => inNamespace(host.name, () => opened.close());
       const registration = registrationOf(
@@ -74,7 +80,7 @@ describe.runIf(canRun('routers’ messages', ['ip', 'ethtool', 'iptables', '/usr
       inNamespace(host.name, () => opened.setRegistrations([registration]));
 
       const messages = [messageAbout('10.77.0.99', 1_300), messageAbout(lab.target.ipv4, 1_400)];
-      await mustInside(lab.target, ['/usr/bin/python3', '-c', SEND, CLIENT, ...messages]);
+      await mustInside(lab[from], ['/usr/bin/python3', '-c', SEND, CLIENT, ...messages]);
 
       const mtus: number[] = [];
       const sink = {

@@ -4,10 +4,12 @@
  *     iptables -I OUTPUT -p tcp -s TARGET --sport PORT -d CLIENTS
  *       -m comment --comment gryphon:PID:START -j NFQUEUE --queue-num N | --queue-balance A:B
  *     iptables -I OUTPUT -p icmp --icmp-type 3/4 -d CLIENTS … (ip6tables: -p ipv6-icmp --icmpv6-type 2)
+ *     iptables -t raw -I PREROUTING -p icmp --icmp-type 3/4 -d CLIENTS …
  *
  * One for each target and block of client addresses, so that whoever else uses the port is not
  * touched; and one a block for what this machine says of clients' packets that do not fit their next
- * link (a container's, a tunnel's), which is queued whatever it quotes, and judged by that.
+ * link (a container's, a tunnel's), which is queued whatever it quotes, and judged by that; and one a block
+ * for what routers say of them, where the network leads it here, before the machine looks where to send it.
  */
 
 import {
@@ -17,7 +19,7 @@ import {
   formatAddress,
 } from '../../base/address.ts';
 import { formatBlock } from '../../base/address-block.ts';
-import { ReplayError } from '../../base/errors.ts';
+import { ReplayError, undoAfter } from '../../base/errors.ts';
 import type { EndpointOctets, Registration } from '../../intercept/ports.ts';
 import { type ChainRule, chainLine, MarkedChain } from '../rules/marked-chain.ts';
 import { coveringBlocks, parseBlock, rangeOfBlock } from '../way/address-blocks.ts';
@@ -30,6 +32,14 @@ const CHAIN = {
   chain: 'OUTPUT',
   hintMissing: 'install iptables, or put the rules in yourself (--no-rules), or use --mode sink',
   hintRefused: 'the kernel needs the xtables targets NFQUEUE and comment; --mode sink does without',
+} as const;
+
+/** What comes in for clients: nothing but routers' messages. */
+const ARRIVING = {
+  ...CHAIN,
+  table: 'raw',
+  chain: 'PREROUTING',
+  hintRefused: 'the kernel needs the table raw and the target NFQUEUE; --mode sink does without',
 } as const;
 
 /** ICMP "fragmentation needed", ICMPv6 "packet too big". */
@@ -46,13 +56,20 @@ export interface RuleOptions {
 }
 
 /** The rules that registrations ask for, as lines to type. */
-export const ruleLines = (registrations: readonly Registration[], options: RuleOptions): string[] =>
-  rulesFor(registrations, options).map((rule) => chainLine(CHAIN, rule));
+export const ruleLines = (
+  registrations: readonly Registration[],
+  options: RuleOptions,
+): string[] => [
+  ...rulesFor(registrations, options).map((rule) => chainLine(CHAIN, rule)),
+  ...tooBigRules(registrations, options).map((rule) => chainLine(ARRIVING, rule)),
+];
 
-/** The rules of this process in the OUTPUT chains. */
+/** The rules of this process in the chains OUTPUT and PREROUTING. */
 export class InterceptRules {
   readonly #options: RuleOptions;
   readonly #chain = new MarkedChain(CHAIN);
+  readonly #arriving = new MarkedChain(ARRIVING);
+  #rules: readonly ChainRule[] = [];
 
   constructor(options: RuleOptions) {
     this.#options = options;
@@ -66,8 +83,9 @@ export class InterceptRules {
   findLeftovers(): { readonly count: number; readonly withheld: readonly Registration[] } {
     // A machine without IPv6 has no such rules, and needs none before somebody registers for it.
     const left = this.#chain.findLeftovers([4]);
+    const arriving = this.#arriving.findLeftovers([]);
     return {
-      count: left.reduce((count, { lines }) => count + lines.length, 0),
+      count: [...left, ...arriving].reduce((count, { lines }) => count + lines.length, 0),
       withheld: left.flatMap(({ family, lines }) => registrationsOfRules(family, lines)),
     };
   }
@@ -79,23 +97,51 @@ export class InterceptRules {
    */
   replace(registrations: readonly Registration[]): void {
     const rules = rulesFor(registrations, this.#options);
+    const arriving = tooBigRules(registrations, this.#options);
     if (rules.length > RULES_MAX) throw tooMany(rules.length);
     this.#chain.replace(rules);
+    try {
+      this.#arriving.replace(arriving);
+    } catch (fault) {
+      throw undoAfter(fault, () => this.#chain.replace(this.#rules));
+    }
+    this.#rules = rules;
   }
 
   /**
-   * Removes all rules; of each family, whatever becomes of the other.
+   * Removes all rules; of each family and chain, whatever becomes of the others.
    * @throws ReplayError ERR_IO_LEFT_BEHIND (internal), with the command that removes what is left
    */
   close(): void {
-    this.#chain.close();
+    try {
+      this.#chain.close();
+    } catch (fault) {
+      throw undoAfter(fault, () => this.#arriving.close());
+    }
+    this.#arriving.close();
   }
 }
 
-function rulesFor(registrations: readonly Registration[], options: RuleOptions): ChainRule[] {
-  const { first, last } = options.queues;
+const actionOf = ({ queues: { first, last }, failOpen }: RuleOptions): string => {
   const queue = first === last ? `--queue-num ${first}` : `--queue-balance ${first}:${last}`;
-  const action = `-j NFQUEUE ${queue}${options.failOpen ? ' --queue-bypass' : ''}`;
+  return `-j NFQUEUE ${queue}${failOpen ? ' --queue-bypass' : ''}`;
+};
+
+/** One a block of clients, for what is said of packets that were too big. */
+function tooBigRules(registrations: readonly Registration[], options: RuleOptions): ChainRule[] {
+  const action = actionOf(options);
+  const rules = new Map<string, ChainRule>();
+  for (const { family, ranges } of registrations) {
+    for (const block of ranges.flatMap(coveringBlocks).map(formatBlock)) {
+      const match = `${TOO_BIG[family]} -d ${block}`;
+      rules.set(match, { family, match, action });
+    }
+  }
+  return [...rules.values()];
+}
+
+function rulesFor(registrations: readonly Registration[], options: RuleOptions): ChainRule[] {
+  const action = actionOf(options);
   const rules = new Map<string, ChainRule>();
   for (const { family, targets, ranges } of registrations) {
     const blocks = ranges.flatMap(coveringBlocks).map(formatBlock);
@@ -106,12 +152,8 @@ function rulesFor(registrations: readonly Registration[], options: RuleOptions):
         rules.set(match, { family, match, action });
       }
     }
-    for (const block of blocks) {
-      const match = `${TOO_BIG[family]} -d ${block}`;
-      rules.set(match, { family, match, action });
-    }
   }
-  return [...rules.values()];
+  return [...rules.values(), ...tooBigRules(registrations, options)];
 }
 
 /** Rules do not tell the clients' ports: all of them. */
