@@ -3,7 +3,7 @@ import { NS_PER_MS, NS_PER_SECOND } from '../base/time.ts';
 import { formatPercentage } from '../base/units.ts';
 import { classReports } from './class-reports.ts';
 import { type CountedPart, countedOf, userReport } from './counted.ts';
-import { Counter } from './counters.ts';
+import { Counter, lossesOf } from './counters.ts';
 import type { Differences } from './differences.ts';
 import type { Measured } from './figures.ts';
 import { encodeHistogram } from './histogram-codec.ts';
@@ -73,7 +73,7 @@ export function buildResult(
     classes,
     timeline: {
       intervalSeconds: record.timeline.intervalNs / NS_PER_SECOND,
-      intervals: record.timeline.intervals.map(timelineRow),
+      intervals: record.timeline.intervals.map((interval) => timelineRow(interval, facts.plays)),
     },
     thresholds: evaluateThresholds(
       thresholds,
@@ -110,8 +110,11 @@ export function buildResult(
   };
 }
 
-function timelineRow({ startNs, endNs, latencies, counters }: Interval): TimelineRow {
-  const users = userReport(counters[Counter.STARTED], counters);
+function timelineRow(
+  { startNs, endNs, latencies, counters }: Interval,
+  plays: number,
+): TimelineRow {
+  const users = userReport(plays, counters);
   const latency: Partial<Record<LatencyName, TimelineLatency>> = {};
   const histograms: Partial<Record<LatencyName, string>> = {};
   for (const [i, name] of LATENCY_NAMES.entries()) {
@@ -124,13 +127,21 @@ function timelineRow({ startNs, endNs, latencies, counters }: Interval): Timelin
   return {
     startSeconds: startNs / NS_PER_SECOND,
     endSeconds: endNs / NS_PER_SECOND,
-    started: users.planned,
+    started: counters[Counter.STARTED],
+    waiting: users.waiting,
     live: users.live,
-    established: counters[Counter.ESTABLISHED],
     completed: users.completed,
     failed: failedUsers(users),
+    refused: users.refused,
+    reset: users.reset,
+    timedOut: users.timedOut,
+    aborted: users.aborted,
+    established: counters[Counter.ESTABLISHED],
+    connected: counters[Counter.CONNECTED],
+    due: counters[Counter.EXCHANGES_INTENDED],
     sent: counters[Counter.EXCHANGES_SENT],
     answered: counters[Counter.EXCHANGES_ANSWERED],
+    ...lossesOf(counters),
     latency,
     histograms,
   };

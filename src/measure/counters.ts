@@ -147,6 +147,15 @@ const UNSENT = [
 export const unsentFrames = (counters: Float64Array): number =>
   UNSENT.reduce((sum, counter) => sum + counters[counter], 0);
 
+/** Packets: sent again (SYNs, too), not taken by the kernel, and replies its ring had no room for. */
+export const lossesOf = (
+  counters: Float64Array,
+): Readonly<Record<'retransmitted' | 'unsent' | 'ringFull', number>> => ({
+  retransmitted: counters[Counter.RETRANSMITTED] + counters[Counter.SYN_RETRANSMITTED],
+  unsent: unsentFrames(counters),
+  ringFull: counters[Counter.RING_DROPPED],
+});
+
 /** How many counters a thread's row has. */
 export const COUNTERS = 89;
 

@@ -42,17 +42,34 @@ export interface UserReport extends Ledger {
   };
 }
 
-/** How a run stood at the end of an interval (totals since its start), and what was recorded in it. */
+/**
+ * How a run stood at the end of an interval (totals since its start), and what was recorded in it. null: an
+ * older version did not write it.
+ */
 export interface TimelineRow {
   readonly startSeconds: number;
   readonly endSeconds: number;
+  /** Users by state, as in `Ledger`; `failed` is the sum of refused, reset, timed out and aborted. */
   readonly started: number;
+  readonly waiting: number | null;
   readonly live: number;
-  readonly established: number;
   readonly completed: number;
   readonly failed: number;
+  readonly refused: number | null;
+  readonly reset: number | null;
+  readonly timedOut: number | null;
+  readonly aborted: number | null;
+  /** Connections: open now, and handshakes completed. */
+  readonly established: number;
+  readonly connected: number | null;
+  /** Exchanges: come due, sent, answered. */
+  readonly due: number | null;
   readonly sent: number;
   readonly answered: number;
+  /** Packets: sent again (SYNs, too), not taken by the kernel, and replies its ring had no room for. */
+  readonly retransmitted: number | null;
+  readonly unsent: number | null;
+  readonly ringFull: number | null;
   /** Of what was recorded in the interval, in milliseconds; only where something was. */
   readonly latency: Readonly<Partial<Record<LatencyName, TimelineLatency>>>;
   /** V2 compressed, for the same. */

@@ -26,7 +26,9 @@ export function openMetricsReport({
         ] as const;
       }),
     ),
+    ['gryphon_due_per_second', rates.due],
     ['gryphon_answered_per_second', rates.achieved],
+    ['gryphon_connections_per_second', rates.connections],
     ['gryphon_users_completed', users.completed],
     ['gryphon_users_failed', failedUsers(users)],
     ['gryphon_exchanges_unanswered', exchanges.unanswered],

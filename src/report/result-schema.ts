@@ -21,6 +21,8 @@ const later = number.default(0);
 /** Older documents say only that it failed: of what was not reached. */
 const failureKind = z.enum(['unreachable', 'environment']).nullable().default(null);
 const figure = number.nullable();
+/** Of an interval: an earlier version did not write it, and where it is drawn none is not nothing. */
+const laterFigure = figure.default(null);
 
 const latencyRow = z.looseObject({
   count: number,
@@ -178,12 +180,22 @@ const timeline = z.looseObject({
       startSeconds: number,
       endSeconds: number,
       started: number,
+      waiting: laterFigure,
       live: number,
-      established: number,
       completed: number,
       failed: number,
+      refused: laterFigure,
+      reset: laterFigure,
+      timedOut: laterFigure,
+      aborted: laterFigure,
+      established: number,
+      connected: laterFigure,
+      due: laterFigure,
       sent: number,
       answered: number,
+      retransmitted: laterFigure,
+      unsent: laterFigure,
+      ringFull: laterFigure,
       latency: perLatency(intervalRow),
       histograms: perLatency(histogram),
     }),

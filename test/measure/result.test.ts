@@ -1,9 +1,12 @@
 import { describe, expect, test } from 'vitest';
+import { NS_PER_SECOND } from '../../src/base/time.ts';
 import { buildResult } from '../../src/measure/build-result.ts';
+import { Counter, createCounters } from '../../src/measure/counters.ts';
 import { Latency, LatencyRecorder, LatencyTable } from '../../src/measure/histograms.ts';
+import { IntervalRecorder } from '../../src/measure/intervals.ts';
 import { checkLedger } from '../../src/measure/ledger.ts';
 import { measuredOf } from '../../src/measure/measured.ts';
-import { FACTS, sampleRecord, sampleResult } from './sample-run.ts';
+import { type CounterName, FACTS, sampleRecord, sampleResult } from './sample-run.ts';
 
 describe('a result', () => {
   test('has the shape of gryphon.result/1', () => {
@@ -80,6 +83,54 @@ describe('a result', () => {
     expect(timeline.intervals[9].histograms.response).toMatch(/^HISTFAAA/);
     // Only the first 998 exchanges have a connection of their own.
     expect(timeline.intervals[9].histograms.connect).toBeUndefined();
+  });
+
+  test('counts users, exchanges, connections and losses up to the end of each interval', () => {
+    const counters = createCounters();
+    const intervals = new IntervalRecorder(new LatencyRecorder(), counters);
+    const happens = (atSeconds: number, counts: Partial<Record<CounterName, number>>): void => {
+      intervals.roll(atSeconds * NS_PER_SECOND);
+      for (const [name, count] of Object.entries(counts)) {
+        counters[Counter[name as CounterName]] += count;
+      }
+    };
+    happens(0.2, { STARTED: 9, CONNECTED: 7, ESTABLISHED: 7, REFUSED: 2, EXCHANGES_INTENDED: 8 });
+    happens(0.3, { EXCHANGES_SENT: 7, SYN_RETRANSMITTED: 2, UNSENT_NO_BUFFERS: 3 });
+    happens(1.1, { EXCHANGES_ANSWERED: 6, COMPLETED: 3, ESTABLISHED: -6, RESET: 1, TIMED_OUT: 1 });
+    happens(1.5, { RETRANSMITTED: 5, RING_DROPPED: 4, ABORTED: 1 });
+    const record = { ...sampleRecord(), timeline: intervals.finish(2 * NS_PER_SECOND) };
+    const { intervals: rows } = buildResult({ ...FACTS, plays: 12 }, record, []).timeline;
+    const first = {
+      started: 9,
+      waiting: 3,
+      live: 7,
+      completed: 0,
+      failed: 2,
+      refused: 2,
+      reset: 0,
+    };
+    const then = {
+      completed: 3,
+      live: 1,
+      failed: 5,
+      refused: 2,
+      reset: 1,
+      timedOut: 1,
+      aborted: 1,
+    };
+    const lost = { retransmitted: 2, unsent: 3, ringFull: 0 };
+    expect(rows).toMatchObject([
+      { ...first, ...lost, connected: 7, established: 7, due: 8, sent: 7, answered: 0 },
+      {
+        ...then,
+        ...lost,
+        retransmitted: 7,
+        ringFull: 4,
+        connected: 7,
+        established: 1,
+        answered: 6,
+      },
+    ]);
   });
 
   test('tells what came due from what the recorded timing would have asked for', () => {

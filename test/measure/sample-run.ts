@@ -9,7 +9,8 @@ import { NO_CLASSES } from '../../src/measure/request-classes.ts';
 import type { RunResult } from '../../src/measure/result.ts';
 import type { RunFacts } from '../../src/measure/run-facts.ts';
 
-type CounterName = keyof typeof Counter;
+/** A counter's name. */
+export type CounterName = keyof typeof Counter;
 
 export const FACTS: RunFacts = {
   version: '0.1.0',

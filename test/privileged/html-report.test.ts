@@ -108,7 +108,14 @@ describe.runIf(canRun('the HTML report in a browser', ['chromium']))('an HTML pa
     })`);
 
   const CHARTS = {
-    'report.html': ['chart-latency', 'chart-rates', 'chart-users', 'chart-ended', 'chart-spectrum'],
+    'report.html': [
+      'chart-latency',
+      'chart-rates',
+      'chart-users',
+      'chart-connections',
+      'chart-ended',
+      'chart-spectrum',
+    ],
     'comparison.html': ['chart-spectrum'],
   } as const;
 
@@ -143,10 +150,9 @@ describe.runIf(canRun('the HTML report in a browser', ['chromium']))('an HTML pa
     expect(await rows.count()).toBe(result.timeline.intervals.length);
     const [first] = result.timeline.intervals;
     const seconds = (first?.endSeconds ?? 0) - (first?.startSeconds ?? 0);
-    expect(Number(await rows.first().locator('td').first().textContent())).toBeCloseTo(
-      (first?.sent ?? 0) / seconds,
-      0,
-    );
+    const [due, sent] = await rows.first().locator('td').allTextContents();
+    expect(Number(due)).toBeCloseTo((first?.due ?? 0) / seconds, 0);
+    expect(Number(sent)).toBeCloseTo((first?.sent ?? 0) / seconds, 0);
   });
 
   test('says the numbers of the comparison', async () => {

@@ -14,10 +14,20 @@ const interval = (i: number, more: Partial<TimelineRow> = {}): TimelineRow => ({
   startSeconds: i,
   endSeconds: i + 1,
   started: 10 * (i + 1),
+  waiting: 30 - 10 * i,
   live: 5,
-  established: 4,
   completed: 8 * (i + 1),
   failed: i,
+  refused: 0,
+  reset: i,
+  timedOut: 0,
+  aborted: 0,
+  established: 4,
+  connected: 9 * (i + 1),
+  due: 22 * (i + 1),
+  retransmitted: 0,
+  unsent: 0,
+  ringFull: 0,
   sent: 20 * (i + 1),
   answered: 18 * (i + 1),
   latency: { response: { count: 18, p50: 1 + i, p99: 5 + i, max: 9 + i } },
@@ -58,9 +68,11 @@ describe('charts', () => {
   const result = withIntervals([interval(0), interval(1), interval(2, { endSeconds: 2.5 })]);
 
   test('rates are the growth of totals by the length of their interval', () => {
-    expect(lineOf(result, 'rates', 'requests sent')).toEqual([20, 20, 40]);
+    expect(lineOf(result, 'rates', 'due')).toEqual([22, 22, 44]);
+    expect(lineOf(result, 'rates', 'sent')).toEqual([20, 20, 40]);
     expect(lineOf(result, 'rates', 'answered')).toEqual([18, 18, 36]);
-    expect(lineOf(result, 'rates', 'users started')).toEqual([10, 10, 20]);
+    expect(lineOf(result, 'connections', 'users started')).toEqual([10, 10, 20]);
+    expect(lineOf(result, 'connections', 'connected')).toEqual([9, 9, 18]);
     expect(lineOf(result, 'rates', 'recorded')).toEqual([205, 205, 205]);
   });
 
@@ -73,7 +85,22 @@ describe('charts', () => {
   test('users are as they were at the end of each interval', () => {
     expect(lineOf(result, 'users', 'live')).toEqual([5, 5, 5]);
     expect(lineOf(result, 'ended', 'completed')).toEqual([8, 16, 24]);
-    expect(lineOf(result, 'ended', 'failed')).toEqual([0, 1, 2]);
+    expect(chartOf(result, 'ended')?.lines.map(({ name }) => name)).toEqual(['completed', 'reset']);
+    expect(lineOf(result, 'ended', 'reset')).toEqual([0, 1, 2]);
+  });
+
+  test('losses are drawn where there are any, those that there are', () => {
+    expect(chartOf(result, 'losses')).toBeUndefined();
+    const lossy = withIntervals([interval(0), interval(1, { retransmitted: 6 })]);
+    expect(lineOf(lossy, 'losses', 'sent again')).toEqual([0, 6]);
+    expect(chartOf(lossy, 'losses')?.lines).toHaveLength(1);
+  });
+
+  test('what an older version did not write is not drawn as nothing', () => {
+    const unknown = { refused: null, reset: null, timedOut: null, aborted: null, due: null };
+    const old = withIntervals([interval(0, unknown), interval(1, unknown)]);
+    expect(lineOf(old, 'rates', 'due')).toEqual([null, null]);
+    expect(lineOf(old, 'ended', 'failed')).toEqual([0, 1]);
   });
 
   test('a run within one interval has a spectrum alone, one without answers nothing', () => {
@@ -83,6 +110,7 @@ describe('charts', () => {
       'latency',
       'rates',
       'users',
+      'connections',
       'ended',
     ]);
   });

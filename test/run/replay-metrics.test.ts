@@ -18,6 +18,13 @@ function recorded() {
     row[Counter.TIMED_OUT] = 1;
     row[Counter.PACKETS_SENT] = 70;
     row[Counter.EXCHANGES_ANSWERED] = 20;
+    row[Counter.EXCHANGES_INTENDED] = 22;
+    row[Counter.CONNECTED] = 9;
+    row[Counter.ESTABLISHED] = 3;
+    row[Counter.RETRANSMITTED] = 4;
+    row[Counter.SYN_RETRANSMITTED] = 1;
+    row[Counter.UNSENT_NO_BUFFERS] = 7;
+    row[Counter.RING_DROPPED] = 8;
   }
   recorders[0]?.record(Latency.RESPONSE, 3 * MS);
   recorders[1]?.record(Latency.RESPONSE, 40 * MS);
@@ -46,6 +53,12 @@ test('the threads are added up', async () => {
     'gryphon_users{state="refused"}': 0,
     gryphon_packets_sent_total: 140,
     gryphon_exchanges_total: 40,
+    gryphon_exchanges_due_total: 44,
+    gryphon_connections_total: 18,
+    gryphon_connections: 6,
+    gryphon_packets_retransmitted_total: 10,
+    gryphon_packets_unsent_total: 14,
+    gryphon_packets_dropped_total: 16,
   });
 });
 

@@ -8,12 +8,13 @@ import {
   sparseValueAtPercentileNs,
 } from '../../measure/histograms.ts';
 import type { RunResult, TimelineRow } from '../../measure/result.ts';
+import { words } from '../format.ts';
 
 /** A line of a chart; `null` where nothing was measured. */
 export interface ChartLine {
   readonly name: string;
   /** Of the palette of the page: a name that its stylesheet knows. */
-  readonly color: 'first' | 'second' | 'third' | 'fourth';
+  readonly color: 'first' | 'second' | 'third' | 'fourth' | 'fifth';
   readonly values: readonly (number | null)[];
   readonly isDashed?: boolean;
 }
@@ -41,7 +42,14 @@ export function chartsOf(result: RunResult): readonly Chart[] {
   const overTime =
     intervals.length < INTERVALS_MIN
       ? []
-      : [latencyChart(intervals), rateChart(result), workChart(intervals), endChart(intervals)];
+      : [
+          latencyChart(intervals),
+          rateChart(result),
+          workChart(intervals),
+          connectionChart(intervals),
+          endChart(intervals),
+          ...lossCharts(intervals),
+        ];
   return [...overTime, ...spectrumCharts(result)];
 }
 
@@ -72,12 +80,12 @@ function latencyChart(intervals: readonly TimelineRow[]): Chart {
 /** A counter that only rises, as its growth per second in each interval. */
 const perSecond = (
   intervals: readonly TimelineRow[],
-  total: (row: TimelineRow) => number,
+  total: (row: TimelineRow) => number | null,
 ): (number | null)[] =>
   intervals.map((row, i) => {
-    const before = intervals[i - 1];
+    const [before, after] = [i === 0 ? 0 : total(intervals[i - 1]), total(row)];
     const seconds = row.endSeconds - row.startSeconds;
-    return seconds > 0 ? (total(row) - (before === undefined ? 0 : total(before))) / seconds : null;
+    return seconds > 0 && before !== null && after !== null ? (after - before) / seconds : null;
   });
 
 function rateChart({ timeline: { intervals }, rates }: RunResult): Chart {
@@ -85,15 +93,15 @@ function rateChart({ timeline: { intervals }, rates }: RunResult): Chart {
     id: 'rates',
     title: 'Rates',
     summary:
-      'Requests sent and answered and users started per second; the dashed line is the mean rate of ' +
-      'the recording, accelerated as asked',
+      'Requests that came due (offered), were sent, and were answered (achieved) per second; the dashed ' +
+      'line is the mean rate of the recording, accelerated as asked',
     x: endsOf(intervals),
     axis: 'seconds',
     unit: '/s',
     lines: [
-      { name: 'requests sent', color: 'first', values: perSecond(intervals, ({ sent }) => sent) },
+      { name: 'due', color: 'third', values: perSecond(intervals, ({ due }) => due) },
+      { name: 'sent', color: 'first', values: perSecond(intervals, ({ sent }) => sent) },
       { name: 'answered', color: 'second', values: perSecond(intervals, (row) => row.answered) },
-      { name: 'users started', color: 'third', values: perSecond(intervals, (row) => row.started) },
       {
         name: 'recorded',
         color: 'fourth',
@@ -122,18 +130,84 @@ const workChart = (intervals: readonly TimelineRow[]): Chart => ({
   ],
 });
 
+const connectionChart = (intervals: readonly TimelineRow[]): Chart => ({
+  id: 'connections',
+  title: 'Connections',
+  summary: 'Users that started, and connections that were established, per second',
+  x: endsOf(intervals),
+  axis: 'seconds',
+  unit: '/s',
+  lines: [
+    { name: 'users started', color: 'first', values: perSecond(intervals, (row) => row.started) },
+    {
+      name: 'connected',
+      color: 'second',
+      values: perSecond(intervals, ({ connected }) => connected),
+      isDashed: true,
+    },
+  ],
+});
+
+const FAILED_STATES = [
+  ['refused', 'second'],
+  ['reset', 'third'],
+  ['timedOut', 'fourth'],
+  ['aborted', 'fifth'],
+] as const;
+
 const endChart = (intervals: readonly TimelineRow[]): Chart => ({
   id: 'ended',
   title: 'Users that ended',
-  summary: 'Since the start of the run: completed, and failed for any reason',
+  summary: 'Since the start of the run, by how they ended',
   x: endsOf(intervals),
   axis: 'seconds',
   unit: 'users',
   lines: [
     { name: 'completed', color: 'first', values: intervals.map(({ completed }) => completed) },
-    { name: 'failed', color: 'third', values: intervals.map(({ failed }) => failed) },
+    ...failureLines(intervals),
   ],
 });
+
+/** One for each state that there was; of an older version's result their sum. */
+function failureLines(intervals: readonly TimelineRow[]): ChartLine[] {
+  const lines = FAILED_STATES.map(([state, color]): ChartLine => {
+    const values = intervals.map((row) => row[state]);
+    return { name: words(state), color, values };
+  }).filter(({ values }) => values.some((value) => (value ?? 0) > 0));
+  if (lines.length > 0) return lines;
+  return [{ name: 'failed', color: 'third', values: intervals.map(({ failed }) => failed) }];
+}
+
+const LOSSES = [
+  ['retransmitted', 'sent again', 'first'],
+  ['unsent', 'not sent', 'second'],
+  ['ringFull', 'dropped here', 'third'],
+] as const;
+
+/** None where nothing was lost. */
+function lossCharts(intervals: readonly TimelineRow[]): Chart[] {
+  const lines = LOSSES.map(
+    ([loss, name, color]): ChartLine => ({
+      name,
+      color,
+      values: perSecond(intervals, (row) => row[loss]),
+    }),
+  ).filter(({ values }) => values.some((value) => (value ?? 0) > 0));
+  if (lines.length === 0) return [];
+  return [
+    {
+      id: 'losses',
+      title: 'Packets lost',
+      summary:
+        'Packets that were sent again, that the kernel did not take, and replies that were dropped on ' +
+        'this machine, per second',
+      x: endsOf(intervals),
+      axis: 'seconds',
+      unit: '/s',
+      lines,
+    },
+  ];
+}
 
 /** HdrHistogram's plotter takes five steps for each half of what is left; ten draw a smooth line. */
 const STEPS_PER_HALF = 10;

@@ -2,7 +2,7 @@
 import { Gauge, Histogram, type MetricType, type Registry } from 'prom-client';
 import { NS_PER_SECOND } from '../../base/time.ts';
 import type { MetricsPage } from '../../io/metrics-server.ts';
-import { Counter, sumCounters } from '../../measure/counters.ts';
+import { Counter, lossesOf, sumCounters } from '../../measure/counters.ts';
 import { highestOf } from '../../measure/histogram-steps.ts';
 import { Latency, LatencyTable } from '../../measure/histograms.ts';
 import type { ThreadsState } from '../threads/replay-threads.ts';
@@ -20,6 +20,23 @@ const END_STATES = [
   ['reset', Counter.RESET],
   ['timed_out', Counter.TIMED_OUT],
   ['aborted', Counter.ABORTED],
+] as const;
+
+const COUNTED = [
+  ['gryphon_packets_sent_total', Counter.PACKETS_SENT, 'Packets that were sent to the targets.'],
+  ['gryphon_connections_total', Counter.CONNECTED, 'Connections that were established.'],
+  ['gryphon_exchanges_due_total', Counter.EXCHANGES_INTENDED, 'Client turns that came due.'],
+  ['gryphon_exchanges_total', Counter.EXCHANGES_ANSWERED, 'Client turns that were answered.'],
+] as const;
+
+const LOSSES = [
+  ['retransmitted', 'gryphon_packets_retransmitted_total', 'Packets that were sent again.'],
+  ['unsent', 'gryphon_packets_unsent_total', 'Packets that the kernel did not take.'],
+  [
+    'ringFull',
+    'gryphon_packets_dropped_total',
+    "Replies that the kernel's ring had no room for on this machine.",
+  ],
 ] as const;
 
 /** The page that is served; `state` is asked at each scrape. */
@@ -44,16 +61,20 @@ export function replayMetrics(version: string, state: () => ThreadsState): Metri
       this.set({ state: 'live' }, Math.max(0, live));
     },
   });
-  addCounter(registry, {
-    name: 'gryphon_packets_sent_total',
-    help: 'Packets that were sent to the targets.',
-    read: () => read(Counter.PACKETS_SENT),
+  new Gauge({
+    name: 'gryphon_connections',
+    help: 'Connections that are established now.',
+    registers: [registry],
+    collect() {
+      this.set(read(Counter.ESTABLISHED));
+    },
   });
-  addCounter(registry, {
-    name: 'gryphon_exchanges_total',
-    help: 'Client turns that were answered.',
-    read: () => read(Counter.EXCHANGES_ANSWERED),
-  });
+  for (const [name, counter, help] of COUNTED) {
+    addCounter(registry, { name, help, read: () => read(counter) });
+  }
+  for (const [loss, name, help] of LOSSES) {
+    addCounter(registry, { name, help, read: () => lossesOf(sumCounters(state().counters))[loss] });
+  }
   addHistogram(registry, state, {
     name: 'gryphon_response_seconds',
     help: 'From when a client turn was intended to the end of its answer.',

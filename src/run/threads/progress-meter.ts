@@ -1,6 +1,6 @@
 /** Turns the threads' shared memory into progress snapshots. */
 import { NS_PER_SECOND } from '../../base/time.ts';
-import { Counter, sumCounters, unsentFrames } from '../../measure/counters.ts';
+import { Counter, lossesOf, sumCounters } from '../../measure/counters.ts';
 import { Latency, LatencyChanges, LatencyTable } from '../../measure/histograms.ts';
 import type { ProgressSnapshot, RunHost, RunPhase } from '../plan/options.ts';
 import { clientConnections } from '../plan/planned-load.ts';
@@ -149,9 +149,3 @@ export class ProgressMeter {
     };
   }
 }
-
-const lossesOf = (counters: Float64Array): ProgressSnapshot['losses'] => ({
-  retransmitted: counters[Counter.RETRANSMITTED] + counters[Counter.SYN_RETRANSMITTED],
-  unsent: unsentFrames(counters),
-  ringFull: counters[Counter.RING_DROPPED],
-});
