@@ -12,7 +12,8 @@ import { comparisonMarkdown } from '../report/comparison-markdown.ts';
 import { comparisonText } from '../report/comparison-text.ts';
 import { comparisonPage } from '../report/html/comparison-page.ts';
 import { jsonReport } from '../report/json.ts';
-import type { ReplayOptions } from '../run/plan/options.ts';
+import type { ReplayOptions, RunAnswers } from '../run/plan/options.ts';
+import { BothAnswers } from './both-answers.ts';
 import type { Context } from './context.ts';
 import { ExitCode } from './exit-codes.ts';
 import { type Outcome, outcomeOf } from './outcome.ts';
@@ -25,8 +26,8 @@ export interface Rounds {
   /** Of the run to `--against`, which is the base. */
   readonly base: ReplayOptions;
   readonly rounds: number;
-  /** Plays once. */
-  play(options: ReplayOptions): Promise<RunResult>;
+  /** Plays once. @param onAnswers is told what each request was answered, where it is given */
+  play(options: ReplayOptions, onAnswers?: (answers: RunAnswers) => void): Promise<RunResult>;
   /** Whether no further round is to begin. */
   isInterrupted(): boolean;
   /** All is played: what follows is written. */
@@ -46,10 +47,14 @@ export async function replayAgainst(
   const found = { base: [] as NamedResult[], new: [] as NamedResult[] };
   // Thresholds are for the whole: a single run has none, and no baseline that it could need.
   const options = { base: alone(base), new: alone(next) };
+  const answers = new BothAnswers();
   for (let round = 0; round < rounds; round++) {
     const order = round % 2 === 0 ? (['base', 'new'] as const) : (['new', 'base'] as const);
     for (const side of order) {
-      const result = await play(options[side]);
+      const result = await play(
+        options[side],
+        next.check === 'off' ? undefined : (each) => answers.add(side, each),
+      );
       found[side].push({ source: `${side} ${round + 1}`, result });
       const outcome = outcomeOf(result);
       if (outcome.code !== ExitCode.OK || isInterrupted()) {
@@ -64,7 +69,10 @@ export async function replayAgainst(
   }
   onEnd();
   await writeResults(found, outputs, context);
-  const comparison = compareResults(found.base, found.new, next.thresholds, false);
+  const comparison = {
+    ...compareResults(found.base, found.new, next.thresholds, false),
+    answers: answers.compared,
+  };
   const sides = { base: resultsOf(found.base), next: resultsOf(found.new) };
   const { folder, json, html } = outputs;
   const document = `${JSON.stringify(comparison, null, 2)}\n`;

@@ -63,7 +63,8 @@ export async function replay({ given, faults, context }: CommandInput): Promise<
       const { code, message } = await replayAgainst(
         {
           ...{ next: options, base, rounds: values.rounds },
-          play: (each) => runReplay(each, host, context.version),
+          play: (each, onAnswers) =>
+            runReplay(each, { ...host, ...(onAnswers && { onAnswers }) }, context.version),
           isInterrupted: () => interruption.signal.aborted,
           onEnd: () => progress.stop(),
         },

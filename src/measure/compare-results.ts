@@ -1,6 +1,7 @@
 /** Results side by side: what differs between two groups of runs, and whether that is more than noise. */
 import { ReplayError } from '../base/errors.ts';
 import { irregularityOf, unlikeOf } from './comparable.ts';
+import type { ComparedAnswers } from './compare-answers.ts';
 import { type Figure, figureOf, type Measured } from './figures.ts';
 import { measuredOf } from './measured.ts';
 import type { NamedResult } from './merge-results.ts';
@@ -45,6 +46,8 @@ export interface Comparison {
   readonly next: ComparedSide;
   readonly figures: readonly ComparedFigure[];
   readonly thresholds: readonly ThresholdOutcome[];
+  /** What both sides answered, request by request; null where runs did not keep that. */
+  readonly answers: ComparedAnswers | null;
   /** What should be known: one line each. */
   readonly notes: readonly string[];
 }
@@ -96,6 +99,7 @@ export function compareResults(
     next: sideOf(next),
     figures: figuresOf(before, after),
     thresholds: evaluateThresholds(thresholds, after, before),
+    answers: null,
     notes,
   };
 }

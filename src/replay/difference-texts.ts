@@ -1,5 +1,6 @@
 /** Puts differences of answers into words: which request, what was recorded, what came. */
 import { formatCount } from '../base/units.ts';
+import type { AnswerExample } from '../measure/compare-answers.ts';
 import {
   addDifferences,
   DIFFERENCE_NAMES,
@@ -32,7 +33,7 @@ const CLASS_TEXTS: ReadonlyMap<number, string> = new Map([
 ]);
 
 /** Words the differences of a run's sessions. */
-class DifferenceTexts {
+export class DifferenceTexts {
   readonly #scripts: Scripts;
   readonly #exchanges: ExchangeColumns;
   readonly #clients: StreamView;
@@ -55,14 +56,27 @@ class DifferenceTexts {
       requestClass: requestClass < 0 ? '' : (this.#exchanges.classNames.at(requestClass) ?? ''),
       count,
       example: {
-        session: session + 1,
-        number: this.#numberOf(session, exchange),
-        request: this.#requestText(session, exchange),
+        ...this.requestOf(exchange),
         recorded: textOf(recorded),
         got: textOf(got),
         gotBytes: got.bytes,
       },
     };
+  }
+
+  /** Which request an exchange is, and where the capture has it. */
+  requestOf(exchange: number): Pick<AnswerExample, 'session' | 'number' | 'request'> {
+    const session = this.#sessionOf(this.#exchanges.message[exchange]);
+    return {
+      session: session + 1,
+      number: this.#numberOf(session, exchange),
+      request: this.#requestText(session, exchange),
+    };
+  }
+
+  /** What was said to an exchange of the scripts. */
+  statusOf(exchange: number, said: Pick<Said, 'replyClass' | 'code'>): string {
+    return this.#statusText(this.#sessionOf(this.#exchanges.message[exchange]), exchange, said);
   }
 
   /** The session whose message this is: the last one that begins with it or before. */
@@ -84,7 +98,11 @@ class DifferenceTexts {
     return exchange - ofMessage[this.#scripts.client.firstMessage[session]] + 1;
   }
 
-  #statusText(session: number, exchange: number, { replyClass, code }: Said): string {
+  #statusText(
+    session: number,
+    exchange: number,
+    { replyClass, code }: Pick<Said, 'replyClass' | 'code'>,
+  ): string {
     const framer = this.#framerOf(session, exchange);
     if (framer === undefined) return String(code);
     framer.begin(0);

@@ -6,6 +6,7 @@
  * batch. `nextDueNs` says when `onTimeout` has something to do; a spurious call is harmless.
  */
 import { PREFIX_BYTES } from '../base/prefix-bytes.ts';
+import { AnswersSeen } from '../measure/answers-seen.ts';
 import { DifferenceRecorder } from '../measure/differences.ts';
 import { createExchangeFigures, type ExchangeFigures } from '../measure/exchange-figures.ts';
 import type { LatencyRecorder } from '../measure/histograms.ts';
@@ -19,7 +20,9 @@ import type { CaptureBytes, PacketSink, Receiver, Sender } from '../transport/po
 import { RecordedStream } from '../transport/recorded-stream.ts';
 import { TcpTransport } from '../transport/tcp-transport.ts';
 import { AnswerCheck } from './answer-check.ts';
+import { AnswerListeners, AnswerTally } from './answer-tally.ts';
 import { Conversations, type RewritingEnds } from './conversations.ts';
+import type { AnswerListener } from './exchange-recorder.ts';
 import { type ModuleParts, rewritingOf } from './module-parts.ts';
 import { octetsNeeded } from './octets-needed.ts';
 import { PlayTable } from './play-table.ts';
@@ -97,7 +100,9 @@ export class Replay extends Conversations implements PacketSink {
       counters,
       classes,
       ...(rewriting === null ? {} : { rewriting }),
-      ...(plan.check === Check.OFF ? {} : { answerListener: new AnswerCheck(plan.check, checked) }),
+      ...(plan.check === Check.OFF
+        ? {}
+        : { answerListener: listenerOf(new AnswerCheck(plan.check, checked), plan, figures) }),
     });
     this.rewriting = rewriting;
     this.connections = connections;
@@ -116,3 +121,13 @@ export class Replay extends Conversations implements PacketSink {
     this.#intake.onPacket(start, capturedBytes, arrivedNs, Math.max(this.nowNs, arrivedNs));
   }
 }
+
+/** Where somebody asks what each request was answered, that is kept, too. */
+const listenerOf = (
+  check: AnswerCheck,
+  plan: ReplayPlan,
+  { answers }: ExchangeFigures,
+): AnswerListener =>
+  answers === null
+    ? check
+    : new AnswerListeners([check, new AnswerTally(plan.check, new AnswersSeen(answers))]);

@@ -1,6 +1,9 @@
 /** A comparison as Markdown, for a pull request or a job's summary page. */
 import type { Comparison } from '../measure/compare-results.ts';
 import {
+  ANSWERS_HEAD,
+  answerRows,
+  answersText,
   COMPARISON_HEAD,
   comparisonRows,
   comparisonVerdict,
@@ -19,10 +22,14 @@ export function comparisonMarkdown(comparison: Comparison): string {
     outcome.expression,
     outcomeText(outcome),
   ]);
+  const answers = answersText(comparison);
+  const rows = answerRows(comparison);
   const sections = [
     [`## ${MARKS[level]} gryphon: ${plain(headline)}`],
     thresholds.length === 0 ? [] : table(['', 'threshold', 'found'], thresholds, TEXT),
     table(COMPARISON_HEAD, comparisonRows(comparison), FIGURES),
+    answers === null ? [] : [plain(answers)],
+    rows.length === 0 ? [] : table(ANSWERS_HEAD, rows, TEXT),
     sideRows(comparison).map(([name, text]) => `- **${name}**: ${plain(text)}`),
     comparison.notes.map((note) => `> ⚠️ ${plain(note)}`),
     [plain(tooFewNote(comparison) ?? NOISE_NOTE)],

@@ -1,7 +1,8 @@
 /** What a comparison says, in the words that all its reports share. */
 import { formatCount, formatPercentage } from '../base/units.ts';
+import type { AnswerSaid, ComparedAnswers } from '../measure/compare-answers.ts';
 import type { Change, ComparedFigure, Comparison } from '../measure/compare-results.ts';
-import { formatMeasured } from './format.ts';
+import { formatMeasured, nonZero } from './format.ts';
 
 /** A comparison in one line, and its mark; `bad` exactly when a threshold did not hold. */
 export interface ComparisonVerdict {
@@ -30,13 +31,16 @@ export function comparisonVerdict(comparison: Comparison): ComparisonVerdict {
     ...(better.length > 0 ? [`better beyond noise: ${listed(better)}`] : []),
   ];
   const isTold = figures.some(({ change }) => change !== 'unknown');
-  const told = isTold
+  const ofFigures = isTold
     ? beyond.length > 0
       ? beyond.join('; ')
       : 'no figure differs by more than noise'
     : `whether changes are noise cannot be told from ${runsText(comparison)}`;
+  const { answers } = comparison;
+  const isUnlike = answers !== null && answers.unlike > 0;
+  const told = isUnlike ? `${unlikeText(answers)}; ${ofFigures}` : ofFigures;
   if (thresholds.length === 0) {
-    return { level: worse.length > 0 || !isTold ? 'mixed' : 'good', headline: told };
+    return { level: worse.length > 0 || !isTold || isUnlike ? 'mixed' : 'good', headline: told };
   }
   const failed = thresholds.filter(({ ok }) => !ok);
   const count =
@@ -59,6 +63,42 @@ const listed = (names: readonly string[]): string =>
 /** `5 and 5 runs`. */
 export const runsText = ({ base, next }: Comparison): string =>
   `${formatCount(base.sources.length)} and ${formatCount(next.sources.length)} runs`;
+
+const unlikeText = ({ unlike, requests }: ComparedAnswers): string =>
+  `${formatCount(unlike)} of ${formatCount(requests)} requests answered unlike each other`;
+
+/** What came of the answers, in a sentence; null where they were not compared. */
+export function answersText({ answers }: Comparison): string | null {
+  if (answers === null) return null;
+  const { requests, unlike, unlikeBy, varying, left } = answers;
+  const kinds = nonZero(unlikeBy).map(([kind, count]) => `${formatCount(count)} ${kind}`);
+  const parts = [
+    unlike === 0
+      ? `${formatCount(requests)} requests answered alike`
+      : `${unlikeText(answers)} (${kinds.join(', ')})`,
+    ...(varying === 0
+      ? []
+      : [`of ${formatCount(varying)} something varies from play to play at both targets`]),
+    ...(left === 0 ? [] : [`${formatCount(left)} more requests were not compared`]),
+  ];
+  return parts.join('; ');
+}
+
+/** The head of `answerRows`. */
+export const ANSWERS_HEAD = ['unlike', 'request', 'base', 'new'] as const;
+
+/** Requests that are answered unlike each other: what is unlike, which request, what both said. */
+export const answerRows = ({ answers }: Comparison): readonly (readonly string[])[] =>
+  (answers?.examples ?? []).map(({ kind, request, session, number, base, next }) => [
+    kind,
+    `${request} (session ${session}, request ${number})`,
+    saidText(base),
+    saidText(next),
+  ]);
+
+/** How often is told where it was not always. */
+const saidText = ({ text, count, of }: AnswerSaid): string =>
+  count === of ? text : `${text} (${formatCount(count)} of ${formatCount(of)})`;
 
 /** What the two sides are: a name and what stands behind it. */
 export const sideRows = ({ base, next }: Comparison): readonly (readonly [string, string])[] =>

@@ -97,6 +97,7 @@ async function playAndReport(
       modules: options.modules ?? [],
       arenaBytes: arenaBytesOf(plan, options, threads),
       startAtMs: startAtMs(options, begun),
+      keepsAnswers: host.onAnswers !== undefined,
       onWarning,
       onStart: () => meter.begin(plan, () => crew.state),
     });
@@ -108,6 +109,7 @@ async function playAndReport(
     } finally {
       interceptNotes = (await intercepts?.close()) ?? [];
     }
+    if (host.onAnswers !== undefined) crew.tellAnswers((answers) => host.onAnswers?.(answers));
     const counters = sumCounters(crew.state.counters);
     const said = [...warnOfEarlierRun(counters), ...crew.moduleFailures];
     for (const warning of said) onWarning(warning);

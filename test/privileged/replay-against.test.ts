@@ -20,13 +20,12 @@ describe.runIf(canRun('two targets', ['ip', 'ss']))('--against', () => {
   beforeAll(async () => {
     lab = await makeLab();
     folder = makeFolder('against');
-    for (const [port, delayMs] of [
-      [80, 70],
-      [81, 20],
+    for (const [port, ...how] of [
+      ['80', '70'],
+      ['81', '20'],
+      ['82', '1', 'nth=2'],
     ]) {
-      servers.push(
-        startInside(lab.target, [process.execPath, SLOW_HTTP, String(port), String(delayMs)]),
-      );
+      servers.push(startInside(lab.target, [process.execPath, SLOW_HTTP, port, ...how]));
       await until(`the server at ${port}`, async () => {
         const { stdout } = await runInside(lab.target, ['ss', '-Hltn', `sport = :${port}`]);
         return stdout !== '';
@@ -59,7 +58,8 @@ describe.runIf(canRun('two targets', ['ip', 'ss']))('--against', () => {
       /response:p\(50\) +2\d\.\d ms +7\d\.\d ms +\+[12]\d\d(\.\d)?% .* worse$/m,
     );
     const read = (name: string) => readFileSync(join(folder.path, name), 'utf8');
-    const { base, next, figures } = JSON.parse(read('comparison.json')) as Comparison;
+    const { base, next, figures, answers } = JSON.parse(read('comparison.json')) as Comparison;
+    expect(answers).toMatchObject({ requests: 10, unlike: 0, varying: 0, examples: [] });
     expect([base, next]).toMatchObject([
       { sources: ['base 1', 'base 2', 'base 3', 'base 4'], target: `${ipv4}:81` },
       { sources: ['new 1', 'new 2', 'new 3', 'new 4'], target: `${ipv4}:80` },
@@ -71,6 +71,40 @@ describe.runIf(canRun('two targets', ['ip', 'ss']))('--against', () => {
     expect(read('comparison.html')).toContain('<!doctype html>');
     for (const name of ['base-1.json', 'new-4.json', 'comparison.md', 'comparison.txt']) {
       expect(existsSync(join(folder.path, name))).toBe(true);
+    }
+  });
+
+  test('tells the requests that one target answers unlike the other, and how', async () => {
+    const { ipv4 } = lab.target;
+    const { code, stdout } = await runInside(
+      lab.client,
+      replayCommand([
+        ...[fixture('http-keepalive.pcap'), '--users', '16', '--pace', 'none', '--seed', '1'],
+        ...['--rounds', '1', '--check', 'body', '--out', folder.path, '--no-progress'],
+        ...['--clients', CLIENTS_ON_LINK.ipv4, '--target', `${ipv4}:82`, '--against', `${ipv4}:81`],
+      ]),
+      { timeoutMs: 90_000 },
+    );
+    expect(code).toBe(0);
+    const read = (name: string) => readFileSync(join(folder.path, name), 'utf8');
+    const { answers } = JSON.parse(read('comparison.json')) as Comparison;
+    const { examples = [], requests = 0, unlike = 0, unlikeBy } = answers ?? {};
+    expect(requests).toBe(130);
+    expect(unlikeBy).toEqual({ status: unlike, length: 0, body: 0 });
+    expect(examples.length).toBe(unlike);
+    // Each session has a second request, and it alone is refused.
+    expect(examples.map(({ session, number }) => [session, number])).toEqual(
+      Array.from({ length: 16 }, (_, i) => [i + 1, 2]),
+    );
+    for (const { request, base, next } of examples) {
+      expect(request).toMatch(/&nth=2$/);
+      expect([base.text, next.text]).toEqual(['200', '503']);
+    }
+    expect(stdout).toMatch(
+      /^answers +16 of 130 requests answered unlike each other \(16 status\)$/m,
+    );
+    for (const name of ['comparison.html', 'comparison.md']) {
+      expect(read(name)).toMatch(/nth=2 \(session 1, request 2\)/);
     }
   });
 });

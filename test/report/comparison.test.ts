@@ -160,6 +160,33 @@ describe('the reports of a comparison', () => {
     expect(comparisonText(few, null).replaceAll(/\s+/g, ' ')).toContain('from 4 on each side on');
   });
 
+  test('tell requests that are answered unlike each other', () => {
+    const said = (text: string, count: number) => ({ text, count, of: 9 });
+    const example = { kind: 'status', session: 3, number: 2, request: 'GET /a|b' } as const;
+    const answers = {
+      ...{ requests: 40, unlike: 1, unlikeBy: { status: 1, length: 0, body: 0 }, varying: 2 },
+      examples: [{ ...example, base: said('200', 9), next: said('503', 4) }],
+      left: 0,
+    };
+    const unlike = { ...comparison(runs(10, 4), runs(10, 4, 1)), answers };
+    const headline = comparisonVerdict(unlike).headline;
+    expect(comparisonVerdict(unlike).level).toBe('mixed');
+    expect(headline).toMatch(/^1 of 40 requests answered unlike each other; /);
+    expect(comparisonText(unlike, null).replaceAll(/\s+/g, ' ')).toContain(
+      'answers 1 of 40 requests answered unlike each other (1 status); of 2 something varies from play ' +
+        'to play at both targets status 200 → 503 (4 of 9): GET /a|b (session 3, request 2)',
+    );
+    expect(comparisonMarkdown(unlike)).toContain(
+      '| status | GET /a\\|b (session 3, request 2) | 200 | 503 (4 of 9) |',
+    );
+    const page = comparisonPage(unlike, { base, next, version: '1' }, ASSETS);
+    expect(page).toContain('<td class="text">503 (4 of 9)</td>');
+    // Results that were read from files have no answers of their own.
+    expect(comparisonPage(worse, { base, next, version: '1' }, ASSETS)).not.toContain(
+      'answers-title',
+    );
+  });
+
   test('escape what stands in them', () => {
     const odd = compareResults(
       [{ source: '<b>|', result: base[0] }],

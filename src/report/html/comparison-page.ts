@@ -5,6 +5,9 @@ import { decodeHistogram } from '../../measure/histogram-codec.ts';
 import { Latency, LatencyTable, type SparseCounts } from '../../measure/histograms.ts';
 import type { RunResult } from '../../measure/result.ts';
 import {
+  ANSWERS_HEAD,
+  answerRows,
+  answersText,
   COMPARISON_HEAD,
   comparisonRows,
   comparisonVerdict,
@@ -49,6 +52,7 @@ ${thresholdTable(comparison.thresholds)}
 ${table('Medians of each side', HEAD, changeCells(comparison))}
 <p class="note">${tooFewNote(comparison) ?? NOISE_NOTE}.</p>
 </section>
+${answersSection(comparison)}
 <section aria-labelledby="charts-title"><h2 id="charts-title">Charts</h2>
 ${chartFigures(charts)}
 </section>`;
@@ -94,6 +98,18 @@ function header(
     notes: comparison.notes,
     notesName: 'Notes',
   });
+}
+
+/** The answers of both, request by request, where runs kept them. */
+function answersSection(comparison: Comparison): Markup | readonly [] {
+  const text = answersText(comparison);
+  if (text === null) return [];
+  const rows = answerRows(comparison);
+  return html`<section aria-labelledby="answers-title">
+<h2 id="answers-title">Answers</h2>
+<p>${text}.</p>
+${rows.length === 0 ? [] : table('Requests answered unlike each other', ANSWERS_HEAD, rows, ANSWERS_HEAD)}
+</section>`;
 }
 
 const COLORS = { better: 'good', worse: 'bad', noise: 'note', unknown: 'note' } as const;

@@ -9,8 +9,10 @@
 
 import type { PortRange } from '../../base/port-range.ts';
 import type { NextHop } from '../../io/way/routes.ts';
+import type { SeenRequest } from '../../measure/answers-seen.ts';
 import type { Ledger, RunResult } from '../../measure/result.ts';
 import type { Threshold } from '../../measure/thresholds.ts';
+import type { DifferenceTexts } from '../../replay/difference-texts.ts';
 import type { ProtocolOfPort } from '../../replay/replay-plan.ts';
 import type { PoolOrder } from '../../schedule/address-pool.ts';
 import type { RampStage } from '../../schedule/arrivals.ts';
@@ -237,6 +239,15 @@ export interface ProgressSnapshot {
   };
 }
 
+/** What came of each request of a run. */
+export interface RunAnswers {
+  /** Ascending; plays of one request together. */
+  readonly requests: readonly SeenRequest[];
+  /** Requests beyond those of which answers are kept. */
+  readonly left: number;
+  readonly texts: Pick<DifferenceTexts, 'requestOf' | 'statusOf'>;
+}
+
 /** Whoever started the run: gets its progress and can end it early. */
 export interface RunHost {
   /**
@@ -244,6 +255,11 @@ export interface RunHost {
    * looks: then nothing is made ready for it.
    */
   readonly onProgress: ((snapshot: ProgressSnapshot) => void) | null;
+  /**
+   * Called when a run has been played, with what each request was answered: asked for only where this is
+   * given. Requests can be put into words during the call.
+   */
+  onAnswers?(answers: RunAnswers): void;
   /** Something the user should know that does not end the run: one line, no newline. */
   onWarning(text: string): void;
   /**

@@ -4,16 +4,18 @@ import { ReplayError } from '../../base/errors.ts';
 import { errorFrom } from '../../base/posted-failure.ts';
 import { openCaptureBytes } from '../../io/files/capture-file.ts';
 import { runStartsNow } from '../../io/receive/run-clock.ts';
+import { addSeenRequests, REQUESTS_MAX, seenRequests } from '../../measure/answers-seen.ts';
 import { createCounters } from '../../measure/counters.ts';
 import { createExchangeFigures, type ExchangeFigures } from '../../measure/exchange-figures.ts';
 import { LatencyTable } from '../../measure/histograms.ts';
 import type { Timeline } from '../../measure/intervals.ts';
 import { type Measurements, nothingMeasured } from '../../measure/run-record.ts';
-import { sumFigures } from '../../replay/difference-texts.ts';
+import { DifferenceTexts, sumFigures } from '../../replay/difference-texts.ts';
 import type { PreparedSessions } from '../../replay/prepared-sessions.ts';
 import type { ReadOctets } from '../../session/script/stream-view.ts';
 import type { ModuleSpec } from '../plan/modules.ts';
 import type { NetworkWay } from '../plan/network-way.ts';
+import type { RunAnswers } from '../plan/options.ts';
 import { prepare } from '../plan/prepare.ts';
 import type { RunPlan } from '../plan/run-plan.ts';
 import { inSlices } from './in-slices.ts';
@@ -41,6 +43,8 @@ export interface ThreadsOptions {
   readonly arenaBytes: number;
   /** Since the epoch, by the wall clock: not before; null: when all are ready. */
   readonly startAtMs: number | null;
+  /** Whether it is kept what each request was answered. */
+  readonly keepsAnswers: boolean;
   onWarning(text: string): void;
   /** Every thread is ready and the run's clock begins. */
   onStart(): void;
@@ -95,6 +99,26 @@ export class ReplayThreads {
     }
   }
 
+  /** Tells what each request was answered, when the threads have ended. */
+  tellAnswers(tell: (answers: RunAnswers) => void): void {
+    if (this.#prepared === null) return;
+    const { scripts } = this.#options.plan;
+    const { exchanges } = this.#prepared;
+    const tables = this.#figures.flatMap(({ answers }) => answers ?? []);
+    const capture = openCaptureBytes(scripts.files);
+    try {
+      tell({
+        requests: addSeenRequests(tables.map(seenRequests)),
+        left: Math.max(0, exchanges.message.length - REQUESTS_MAX),
+        texts: new DifferenceTexts(scripts, exchanges, (offset, into) =>
+          capture.read(offset, into),
+        ),
+      });
+    } finally {
+      capture.close();
+    }
+  }
+
   /** What the threads did to their surroundings; each line once. */
   get notes(): readonly string[] {
     return [...this.#notes];
@@ -137,7 +161,8 @@ export class ReplayThreads {
     try {
       const prepared = before ?? (await inSlices(prepare(plan, capture)));
       const { classNames } = prepared.exchanges;
-      this.#figures = this.#counters.map(() => createExchangeFigures(classNames.length));
+      const requests = this.#options.keepsAnswers ? prepared.exchanges.message.length : 0;
+      this.#figures = this.#counters.map(() => createExchangeFigures(classNames.length, requests));
       this.#prepared = prepared;
       return prepared;
     } finally {
