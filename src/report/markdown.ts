@@ -136,10 +136,13 @@ export const table = (
 
 const row = (cells: readonly string[]): string => `| ${cells.map(plain).join(' | ')} |`;
 
+/** Whatever ends a line somewhere, and a row of a table with it; other controls come with it. */
+const LINE_END = /\r\n|[\p{Cc}\u2028\u2029]/gu;
+
 /** Text that is nothing but text, in a table cell too. */
 export const plain = (text: string): string =>
   text
-    .replace(/\r?\n/g, ' ')
-    .replace(/[\\|`*_[\]]/g, '\\$&')
+    .replace(LINE_END, ' ')
+    .replace(/[\\|`*_~[\]]/g, '\\$&')
     .replace(/&/g, '&amp;')
     .replace(/</g, '&lt;');
