@@ -19,8 +19,9 @@ const LENGTHS = Array.from({ length: 10 }, (_, i) => 600 + 100 * i);
  * @param measure `async ({ lab, capture, captures })`: the namespaces, and the paths of the captures, the first
  *   one and all, a page each
  * @param pages `any.html` is as long as chance has it, from 600 to 1,500 octets
+ * @param rate how many GETs a second, as curl has it (`100/s`); else one after another
  */
-export async function withPageServer(requestsPerUser, measure, pages = ['page.html']) {
+export async function withPageServer(requestsPerUser, measure, pages = ['page.html'], rate = null) {
   const folder = makeFolder('bench');
   // Offloads stay on, as on any machine: wrk would pay for their absence, the replay would not.
   const lab = await makeLab({ offload: true });
@@ -32,7 +33,7 @@ export async function withPageServer(requestsPerUser, measure, pages = ['page.ht
     const captures = [];
     for (const page of pages) {
       const path = join(folder.path, `${page}.pcap`);
-      await recordSessions(lab, path, requestsPerUser, page);
+      await recordSessions(lab, path, requestsPerUser, page, rate);
       captures.push(path);
     }
     await measure({ lab, capture: captures[0], captures });
@@ -44,12 +45,13 @@ export async function withPageServer(requestsPerUser, measure, pages = ['page.ht
 }
 
 /** Some connections with as many GETs as a user is to send, of the same octets as wrk's. */
-async function recordSessions({ client, target }, path, requestsPerUser, page) {
+async function recordSessions({ client, target }, path, requestsPerUser, page, rate) {
+  const paced = rate === null ? [] : ['--rate', rate];
   const recording = await startCapture(target, path, { filter: 'tcp port 80' });
   const bare = ['-H', 'User-Agent:', '-H', 'Accept:', '-o', '/dev/null'];
   const url = `http://${target.ipv4}/${page}#[1-${requestsPerUser}]`;
   for (let session = 0; session < RECORDED_SESSIONS; session++) {
-    await mustInside(client, ['curl', '-sS', ...bare, url]);
+    await mustInside(client, ['curl', '-sS', ...paced, ...bare, url]);
   }
   await recording.stop();
 }

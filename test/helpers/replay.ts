@@ -19,6 +19,8 @@ const CONNECTIONS_GONE_MS = 5_000;
 interface LatencyRow {
   readonly count: number;
   readonly p50: number;
+  readonly p90: number;
+  readonly p99: number;
   readonly max: number;
 }
 

@@ -34,11 +34,17 @@ const reference = (values: readonly number[]): hdr.JsHistogram => {
   return histogram as hdr.JsHistogram;
 };
 
-const recorded = (values: readonly number[], latency: Latency = Latency.RESPONSE): LatencyTable => {
+const columnsOf = (
+  values: readonly number[],
+  latency: Latency = Latency.RESPONSE,
+): LatencyRecorder['columns'] => {
   const recorder = new LatencyRecorder();
   for (const value of values) recorder.record(latency, value);
-  return LatencyTable.of([recorder.columns]);
+  return recorder.columns;
 };
+
+const recorded = (values: readonly number[], latency: Latency = Latency.RESPONSE): LatencyTable =>
+  LatencyTable.of([columnsOf(values, latency)]);
 
 /** Values of every magnitude alike, and the edges of steps and buckets. */
 const value = fc.oneof(
@@ -108,6 +114,33 @@ describe('what was recorded', () => {
         const mean = values.reduce((sum, each) => sum + each, 0) / values.length;
         expect(table.meanNs(Latency.RESPONSE)).toBeCloseTo(mean, 0);
       }),
+    );
+  });
+
+  test('has the percentiles of the raw values, too long by a thousandth at most and never too short', () => {
+    // Tenths of a percent, so that the rank is known without fractions.
+    const tenths = fc.oneof(
+      fc.constantFrom(1, 500, 900, 990, 999, 1000),
+      fc.integer({ min: 1, max: 1000 }),
+    );
+    const values = fc.array(value, { minLength: 1, maxLength: 1_200 });
+    fc.assert(
+      fc.property(values, tenths, fc.boolean(), (raw, p, isThreaded) => {
+        const sorted = [...raw].sort((a, b) => a - b);
+        const exact = sorted.find((_, i) => (i + 1) * 1000 >= p * sorted.length) ?? Number.NaN;
+        const half = raw.length >>> 1;
+        const table = isThreaded
+          ? LatencyTable.of([raw.slice(0, half), raw.slice(half)].map((part) => columnsOf(part)))
+          : recorded(raw);
+        for (const found of [
+          table.valueAtPercentileNs(Latency.RESPONSE, p / 10) ?? Number.NaN,
+          sparseValueAtPercentileNs(table.sparse(Latency.RESPONSE), p / 10),
+        ]) {
+          expect(found).toBeGreaterThanOrEqual(Math.floor(exact));
+          expect(found - exact).toBeLessThanOrEqual(exact / 1000);
+        }
+      }),
+      { numRuns: 100 },
     );
   });
 

@@ -1,0 +1,68 @@
+/** Latencies against what the kernel saw at the server: tcpdump and tshark are the oracle. */
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { answerTimesMs, percentileOf } from '../helpers/answer-times.ts';
+import { startCapture } from '../helpers/capture.ts';
+import { CLIENTS_ON_LINK, type Lab, makeLab, runInside, startInside } from '../helpers/netns.ts';
+import { canRun } from '../helpers/privilege.ts';
+import { type Running, until } from '../helpers/process.ts';
+import { completed, fixture, replay } from '../helpers/replay.ts';
+import { type Folder, makeFolder } from '../helpers/servers.ts';
+
+const SERVER = fileURLToPath(new URL('servers/uneven-http.mjs', import.meta.url));
+const TOOLS = ['ip', 'ss', 'tcpdump', 'tshark'];
+
+describe.runIf(canRun('true latencies', TOOLS))('latencies of 1,000 requests a second', () => {
+  let lab: Lab;
+  let folder: Folder;
+  let server: Running;
+
+  beforeAll(async () => {
+    lab = await makeLab();
+    folder = makeFolder('true-latency');
+    server = startInside(lab.target, [process.execPath, SERVER, '80']);
+    await until('the server', async () => {
+      const { stdout } = await runInside(lab.target, ['ss', '-Hltn', 'sport = :80']);
+      return stdout !== '';
+    });
+  });
+  afterAll(async () => {
+    await server?.stop('SIGTERM');
+    await lab?.close();
+    folder?.remove();
+  });
+
+  test('are those of the packets at the server, within 100 µs or 2 %', async () => {
+    const path = join(folder.path, 'server.pcap');
+    const capture = await startCapture(lab.target, path, { filter: 'tcp port 80' });
+    const rate = ['--request-rate', '1000/s', '--duration', '3s', '--check', 'off'];
+    const clients = ['--clients', CLIENTS_ON_LINK.ipv4];
+    const target = ['--target', `${lab.target.ipv4}:80`];
+    const replayed = await replay(lab.client, [
+      fixture('http-short.pcap'),
+      ...target,
+      ...clients,
+      ...rate,
+    ]);
+    await capture.stop();
+    const { latency, exchanges } = completed(replayed, replayed.result?.users.planned ?? 0);
+    const told = await answerTimesMs(path);
+    expect(told).toHaveLength(exchanges.answered);
+    expect(exchanges.answered).toBeGreaterThan(2_900);
+    const { service, response } = latency;
+    for (const [percent, found] of [
+      [50, service?.p50],
+      [90, service?.p90],
+      [99, service?.p99],
+    ] as const) {
+      const exact = percentileOf(told, percent);
+      // Sent is stamped before the packet leaves, arrival by the kernel: never too short.
+      expect(found, `p${percent}`).toBeGreaterThanOrEqual(exact);
+      expect((found ?? Number.NaN) - exact, `p${percent}`).toBeLessThanOrEqual(
+        Math.max(0.1, 0.02 * exact),
+      );
+    }
+    expect(response?.p99).toBeGreaterThanOrEqual(service?.p99 ?? Number.NaN);
+  });
+});
