@@ -153,12 +153,17 @@ async function writeHtml(result: RunResult, path: string, to: Destination): Prom
 }
 
 /**
- * Writes all reports into a folder that is there.
+ * Writes all reports into a folder that is there, one after another and the small ones first: where the disk
+ * fills up, a page that does not fit takes no room from what tells the verdict.
  * @throws ReplayError ERR_CLI_OUTPUT the first fault, after the others were written
  */
 export async function writeFolder(result: RunResult, folder: string, files: Files): Promise<void> {
   const { outputFiles } = await import('../report/output-files.ts');
   const contents = outputFiles(result, await files.readHtmlAssets());
-  const writes = [...contents].map(([name, text]) => files.write(`${folder}/${name}`, text));
-  await settle(writes);
+  const smallFirst = [...contents].sort(([, a], [, b]) => a.length - b.length);
+  const faults: unknown[] = [];
+  for (const [name, text] of smallFirst) {
+    await files.write(`${folder}/${name}`, text).catch((fault: unknown) => faults.push(fault));
+  }
+  if (faults.length > 0) throw faults[0];
 }
