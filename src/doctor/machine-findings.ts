@@ -43,6 +43,7 @@ export function machineFindings(
     ...(place === 'target' && facts.neighbours !== null
       ? [tableFinding(facts.neighbours, NEIGHBOURS)]
       : []),
+    ...offloadFindings(facts),
     firewallFinding(facts),
   ];
 }
@@ -195,6 +196,30 @@ function tableFinding(
   return count > max * NEARLY_FULL
     ? bad(what, `${text}: the table is nearly full`, mend(max))
     : good(what, text);
+}
+
+/** What is joined matters where answers are heard. What is sent (TSO) does not: frames are built here. */
+function offloadFindings({ offloads, place }: MachineFacts): Finding[] {
+  const what = 'offload';
+  if (offloads === undefined || place === 'target') return [];
+  if (offloads === null) {
+    const text = 'whether packets are joined as they come (GRO, LRO) cannot be read';
+    return [unknown(what, text, 'ethtool -k INTERFACE')];
+  }
+  const having = (which: 'gro' | 'lro'): readonly string[] =>
+    offloads.filter((each) => each[which]).map(({ interfaceName }) => interfaceName);
+  const [gro, lro] = [having('gro'), having('lro')];
+  if (lro.length > 0) {
+    const text = `LRO is on (${lro.join(', ')}): the card joins answers, so that many come at the time of one`;
+    return [bad(what, text, lro.map((name) => `ethtool -K ${name} lro off`).join('; '))];
+  }
+  const sent = 'TSO does not matter, frames are built here';
+  if (gro.length === 0)
+    return [good(what, `packets come one by one (GRO and LRO are off); ${sent}`)];
+  const text =
+    `GRO is on (${gro.join(', ')}): packets of an answer that come together bear one time; ` +
+    `ethtool -K ${gro[0]} gro off parts them; ${sent}`;
+  return [good(what, text)];
 }
 
 /** Rules that are told at most. */

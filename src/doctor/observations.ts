@@ -28,6 +28,13 @@ export interface Heard {
   readonly resetToTarget: { readonly in: number; readonly out: number };
 }
 
+/** Whether an interface joins packets that come in: in the kernel (GRO), in the card (LRO). */
+export interface InterfaceOffloads {
+  readonly interfaceName: string;
+  readonly gro: boolean;
+  readonly lro: boolean;
+}
+
 /** What one machine says of itself, on the load machine, the target or an intercept's. */
 export interface MachineFacts {
   readonly place: Place;
@@ -48,6 +55,8 @@ export interface MachineFacts {
   readonly conntrack: { readonly count: number; readonly max: number } | null;
   /** Entries of the neighbour table, and its limit; null: it does not say. */
   readonly neighbours: { readonly count: number; readonly max: number } | null;
+  /** Interfaces and what joins packets on them (`ethtool -k`); null: nobody can tell; absent: of an older version. */
+  readonly offloads?: readonly InterfaceOffloads[] | null;
   /** Firewall rules that may drop or reject the clients' segments; null: they cannot be read. */
   readonly firewall: readonly string[] | null;
   /** What was heard while the load machine sent; null: nobody listened. */

@@ -17,6 +17,7 @@ export function walkFindings(walk: Walk): Finding[] {
     ...machineFindings(load, question).map((finding) => named(finding, load)),
     fromHereFinding(walk),
     ...(walk.channel === null ? [] : [triedFinding('intercept', walk.channel)]),
+    clockFinding(walk),
     ...probeFindings(walk),
     ...packetSizeFindings(walk),
     ...others.flatMap((facts) =>
@@ -51,6 +52,17 @@ function privilegeFinding({ privileges, question }: Walk): Finding {
     text: `this process lacks ${missing}`,
     mend: 'sudo gryphon doctor …',
   };
+}
+
+/** Nothing that is measured needs another machine's clock to be right. */
+function clockFinding({ channel }: Walk): Finding {
+  const ofShares =
+    'for shares that start together: chronyc tracking, or timedatectl, on each machine';
+  const text =
+    channel === null
+      ? `how far the target's is ahead is not checkable from here, and no latency needs it; ${ofShares}`
+      : `the channel measures how far the intercept's is ahead, and takes it off; the target's is not checkable, and no latency needs it; ${ofShares}`;
+  return { state: 'good', what: 'clock', text, mend: null };
 }
 
 function rateFindings({ sendsPerSecond }: Walk): Finding[] {

@@ -229,6 +229,48 @@ describe('what is wrong is named', () => {
   });
 });
 
+describe('what joins packets', () => {
+  const eth0 = { interfaceName: 'eth0', gro: false, lro: false };
+  const offload = (offloads: MachineFacts['offloads'], place: MachineFacts['place'] = 'load') =>
+    walkFindings({ ...WALK, load: { ...LOAD, place, ...(offloads !== undefined && { offloads }) } })
+      .filter(({ what }) => what.endsWith('offload'))
+      .map(({ state, text, mend }) => [state, `${text} ${mend ?? ''}`]);
+
+  test.each<[string, MachineFacts['offloads'], Finding['state'], RegExp]>([
+    ['nothing', [eth0], 'good', /^packets come one by one/],
+    [
+      'GRO',
+      [eth0, { ...eth0, interfaceName: 'eth1', gro: true }],
+      'good',
+      /^GRO is on \(eth1\).*eth1 gro off/,
+    ],
+    [
+      'LRO',
+      [{ ...eth0, gro: true, lro: true }],
+      'bad',
+      /^LRO is on \(eth0\).* ethtool -K eth0 lro off$/,
+    ],
+    ['who knows', null, 'unknown', /cannot be read ethtool -k INTERFACE$/],
+  ])('%s', (_, offloads, state, said) => {
+    expect(offload(offloads)).toEqual([[state, expect.stringMatching(said)]]);
+  });
+
+  test('is no matter on the target, nor known of an older version', () => {
+    expect(offload([{ ...eth0, lro: true }], 'target')).toEqual([]);
+    expect(offload(undefined)).toEqual([]);
+  });
+});
+
+test("clocks: none of another machine's is needed, an intercept's is measured", () => {
+  const clock = (channel: Walk['channel']) =>
+    walkFindings({ ...WALK, channel }).find(({ what }) => what === 'clock');
+  expect(clock(null)).toMatchObject({
+    state: 'good',
+    text: expect.stringMatching(/not checkable from here/),
+  });
+  expect(clock({ ok: true, text: '' })?.text).toMatch(/^the channel measures .* takes it off/);
+});
+
 test('facts survive being pasted, with line breaks that a terminal has made', () => {
   const facts: MachineFacts = { ...TARGET, firewall: ['chain „ä“: drop'] };
   const text = pastedText(facts);

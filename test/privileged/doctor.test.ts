@@ -77,6 +77,11 @@ describe.runIf(canRun('gryphon doctor', ['ip', 'iptables', 'nft', 'python3', 'ss
       const { target, load } = await saidByBoth();
       expect(load).toMatch(/^✓ nothing is wrong that can be seen from here\n/);
       expect(load).toMatch(/✓ packet size +1500 octets get through/);
+      expect(load).toMatch(/✓ clock +.* is not checkable from here/);
+      expect(load).toMatch(/✓ offload +packets come one by one/);
+      await mustInside(lab.client, ['ethtool', '-K', lab.client.device, 'gro', 'on']);
+      expect(await said()).toMatch(/✓ offload +GRO is on \(link0\)/);
+      await mustInside(lab.client, ['ethtool', '-K', lab.client.device, 'gro', 'off']);
       expect(target).toContain('✓ nothing is wrong');
       expect(target).toMatch(/SYNs came by link0, and were answered/);
       expect(await said('--clients', 'own')).toMatch(/^✓ nothing is wrong/);

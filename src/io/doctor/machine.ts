@@ -64,6 +64,23 @@ export function neighbours(family: 4 | 6): { readonly count: number; readonly ma
   return { count: entries.length, max };
 }
 
+/** Which interfaces that are up join what comes in; null: there is no tool that says so. */
+export function offloads():
+  | readonly { readonly interfaceName: string; readonly gro: boolean; readonly lro: boolean }[]
+  | null {
+  const found = [];
+  for (const { name, isUp, linkType } of readInterfaces()) {
+    if (!isUp || linkType === 'loopback') continue;
+    const answer = runCommand('ethtool', ['-k', name]);
+    if (answer.failure !== null) return null;
+    const isOn = (feature: string): boolean =>
+      new RegExp(`^${feature}: on\\b`, 'm').test(answer.stdout);
+    const [gro, lro] = [isOn('generic-receive-offload'), isOn('large-receive-offload')];
+    found.push({ interfaceName: name, gro, lro });
+  }
+  return found;
+}
+
 /** The firewall's rules as its tools print them; null: there is no tool, or it refuses. */
 export function firewallText(
   family: 4 | 6,

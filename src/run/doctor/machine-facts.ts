@@ -7,6 +7,7 @@ import {
   firewallText,
   isForwarding,
   neighbours,
+  offloads,
   ownAddresses,
   strictInterfaces,
   wayTo,
@@ -30,6 +31,7 @@ export function gatherFacts(
     forwards: isForwarding(family),
     conntrack: conntrack(),
     neighbours: neighbours(family),
+    offloads: offloads(),
     firewall: firewallRules(place, question, family),
     heard,
   };
