@@ -26,6 +26,8 @@ const SERVER_RULES: readonly (readonly [string, RegExp, RegExp])[] = [
   ['imap', /^\* (?:OK|PREAUTH|BYE)\b/i, /^/],
 ];
 
+/** What is answered so was taken for HTTP, however broken it was. */
+const HTTP_ANSWER = /^HTTP\/1\.\d \d{3}[ \r\n]/;
 /** MQTT's CONNECT: its name stands behind a length of one to four octets and one of two. */
 const MQTT_CONNECT = 0x10;
 const MQTT_NAME = /^.{4,7}MQ(?:TT|Isdp)/s;
@@ -61,7 +63,8 @@ export function recognise(
   if (isMemcachedBinary(client)) return 'memcached-binary';
   if (client[0] === MQTT_CONNECT && MQTT_NAME.test(said)) return 'mqtt';
   if (OPENWIRE.test(said)) return 'openwire';
-  return CLIENT_RULES.find(([, rule]) => rule.test(said))?.[0] ?? null;
+  const byClient = CLIENT_RULES.find(([, rule]) => rule.test(said))?.[0] ?? null;
+  return byClient ?? (HTTP_ANSWER.test(heard) ? 'http1' : null);
 }
 
 const byServer = (heard: string, said: string): string | null =>

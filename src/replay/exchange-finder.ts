@@ -25,9 +25,9 @@ import {
   type ExchangeColumns,
   type ExchangeColumnsBuilder,
   ExchangeMark,
-  type ExchangeRow,
   GREETS,
 } from './exchange-columns.ts';
+import { type FoundAnswer, type FoundRequest, UNHEARD } from './found-exchanges.ts';
 import type { ProtocolOfPort } from './replay-plan.ts';
 import { ScriptSteps } from './script-steps.ts';
 import { MessageMark, rowOf } from './stage-columns.ts';
@@ -48,27 +48,6 @@ interface Framers {
   readonly hasGreeting: boolean;
 }
 
-/** A request of the session at hand that is answered. */
-interface Request {
-  readonly beginMessage: number;
-  readonly message: number;
-  readonly kind: number;
-  /** Where it lies in the client's stream. */
-  readonly start: number;
-  readonly end: number;
-}
-
-type Answer = Pick<ExchangeRow, 'answerBytes' | 'answerEnd' | 'replyClass' | 'code' | 'marks'>;
-
-/** Nobody has captured the answer. */
-const UNHEARD: Answer = {
-  answerBytes: 0,
-  answerEnd: 0,
-  replyClass: 0,
-  code: 0,
-  marks: ExchangeMark.FOLLOWED,
-};
-
 /** Where exchanges of one session are written; `find` is called in the order of sessions. */
 export class ExchangeFinder {
   readonly #scripts: Scripts;
@@ -85,12 +64,14 @@ export class ExchangeFinder {
   readonly #client = new Uint8Array(RECOGNISED_BYTES);
   readonly #server = new Uint8Array(RECOGNISED_BYTES);
   /** Of the session at hand: requests whose answers have not been found yet, and how many have. */
-  #requests: Request[] = [];
+  #requests: FoundRequest[] = [];
   #done = 0;
+  /** The client speaks another protocol behind some answer. */
+  #isSwitched = false;
   /** Where the next answer begins in the server's stream, as far as they have been followed. */
   #at = 0;
   /** Answers of the stage at hand; whether the last one goes on behind it. */
-  readonly #found: Answer[] = [];
+  readonly #found: FoundAnswer[] = [];
   #isCut = false;
 
   /** @param marks a row a message: those that the server waited for are marked */
@@ -121,6 +102,7 @@ export class ExchangeFinder {
     const framers = this.#framersOf(session, client, server);
     this.#requests = framers === null ? [] : this.#requestsOf(session, framers, client);
     this.#done = 0;
+    this.#isSwitched = false;
     this.#at = 0;
     this.#isCut = false;
     this.#webSockets.beginSession();
@@ -181,9 +163,9 @@ export class ExchangeFinder {
   }
 
   /** The requests that are answered, up to one behind which the client speaks another protocol. */
-  #requestsOf(session: number, { requests }: Framers, client: StoredStream): Request[] {
+  #requestsOf(session: number, { requests }: Framers, client: StoredStream): FoundRequest[] {
     const { messageEnd, firstMessage } = this.#scripts.client;
-    const found: Request[] = [];
+    const found: FoundRequest[] = [];
     const last = firstMessage[session + 1];
     let row = firstMessage[session];
     let kind: number = FIRST_REQUEST;
@@ -228,7 +210,8 @@ export class ExchangeFinder {
     if (isHttp && isBeginning && asked === this.#done && !this.#isUnheard(session)) {
       const amid = this.#amidRequest(session, stage, framers.answers, server);
       if (amid === 'leave') return;
-      if (amid === 'answer') asked++;
+      const isLone = amid === null && this.#addLone(session, stage, framers.answers, server);
+      if (amid === 'answer' || isLone) asked++;
     }
     if (framers === null || asked === this.#done || !isBeginning) this.#done = asked;
     else if (this.#isUnheard(session)) {
@@ -264,6 +247,23 @@ export class ExchangeFinder {
     if (answers.code !== CONTINUE || end < this.#steps.awaitOf(session, stage)) return 'answer';
     this.#marks[stage] |= MessageMark.CONTINUED;
     return 'leave';
+  }
+
+  /**
+   * A turn that breaks HTTP's rules may be answered by HTTP all the same (400): then it is a request.
+   * @returns whether it is
+   */
+  #addLone(session: number, stage: number, answers: AnswerFramer, server: StoredStream): boolean {
+    const message = Math.min(stage, this.#steps.end(session)) - 1;
+    const next = this.#requests.at(this.#done);
+    const isNone = next === undefined || next.beginMessage > message;
+    if (this.#isSwitched || !isNone || !this.#isTurn(session, stage)) return false;
+    const at = Math.max(this.#steps.awaitOf(session, stage - 1), this.#at);
+    this.#ends.endOf(answers, server, at, HttpRequestKind.OTHER);
+    if (answers.replyClass === 0) return false;
+    const request = { ...this.#turnOf(session, message), message, kind: HttpRequestKind.OTHER };
+    this.#requests.splice(this.#done, 0, request);
+    return true;
   }
 
   /**
@@ -316,6 +316,7 @@ export class ExchangeFinder {
         return;
       } else {
         found.push({ answerBytes: end - at, answerEnd: end - start, replyClass, code, marks });
+        this.#isSwitched ||= answers.isSwitch;
         if (answers.isSwitch && this.#isWebSocket(session, stage, server, at, end)) return;
         at = end;
       }
@@ -350,21 +351,20 @@ export class ExchangeFinder {
 
   /** A turn and its stage are an exchange that nobody can follow. */
   #addTurn(session: number, message: number, framers: Framers | null, bytes: number): void {
+    const { start, end } = this.#turnOf(session, message);
+    const answer = { answerBytes: bytes, answerEnd: bytes, replyClass: 0, code: 0, marks: 0 };
+    this.#columns.add({ beginMessage: message, message, kind: 0, ...answer });
+    this.#classes.add(framers?.name ?? null, session, start, end);
+  }
+
+  /** What the client says in one go, up to the end of the message. */
+  #turnOf(session: number, message: number): Pick<FoundRequest, 'start' | 'end' | 'beginMessage'> {
     const { messageEnd, messageAwait } = this.#scripts.client;
     const firstOfSession = this.#steps.first(session);
     let first = message;
     while (first > firstOfSession && messageAwait[first - 1] === messageAwait[message]) first--;
     const start = first === firstOfSession ? 0 : messageEnd[first - 1];
-    const request = { beginMessage: message, message, kind: 0 };
-    this.#columns.add({
-      ...request,
-      answerBytes: bytes,
-      answerEnd: bytes,
-      replyClass: 0,
-      code: 0,
-      marks: 0,
-    });
-    this.#classes.add(framers?.name ?? null, session, start, messageEnd[message]);
+    return { start, end: messageEnd[message], beginMessage: first };
   }
 
   #isTurn(session: number, stage: number): boolean {

@@ -21,6 +21,13 @@ const rows: Row[] = [
   { protocol: 'memcached', client: 'set a 0 0 5\r\nhello\r\n' },
   { protocol: 'postgresql', client: '\x00\x00\x00\x08\x04\xd2\x16\x2f' },
   { protocol: 'postgresql', client: '\x00\x00\x00\x11\x00\x03\x00\x00user\x00me\x00\x00' },
+  // Broken, and answered as HTTP all the same.
+  {
+    protocol: 'http1',
+    client: 'OPTIONS HTTP/1.1\nHost: a\n\n',
+    server: 'HTTP/1.0 400 Bad Request\r\n',
+  },
+  { protocol: 'redis', client: '*1\r\n$4\r\nPING\r\n', server: 'HTTP/1.1 400 Bad Request\r\n' },
   { protocol: 'mqtt', client: '\x10\x10\x00\x04MQTT\x04\x02\x00\x3c\x00\x04abcd' },
   { protocol: 'amqp', client: 'AMQP\x00\x00\x09\x01' },
   { protocol: 'stomp', client: 'CONNECT\nhost:x\n\n\x00' },
@@ -31,6 +38,8 @@ const rows: Row[] = [
   { protocol: 'pop3', client: 'USER a\r\n', server: '+OK\r\n', isServerFirst: true },
   { protocol: 'imap', client: 'a LOGIN\r\n', server: '* OK hi\r\n', isServerFirst: true },
   // What only looks like one of them.
+  { protocol: null, client: 'PLAY a RTSP/1.0\r\n', server: 'RTSP/1.0 200 OK\r\n' },
+  { protocol: null, client: 'what', server: 'HTTP/1.1 and more' },
   { protocol: null, client: '' },
   { protocol: null, client: 'USER a\r\n', server: '+OK\r\n' },
   { protocol: null, client: 'what\r\n', server: '220 x\r\n', isServerFirst: true },

@@ -173,6 +173,52 @@ describe('MySQL whose packets are compressed', () => {
   });
 });
 
+describe('requests that break the rules of HTTP', () => {
+  const refusal = (bytes: number): string =>
+    `HTTP/1.1 400 Bad Request\r\nContent-Length: ${bytes}\r\n\r\n${'x'.repeat(bytes)}`;
+  const page = (bytes: number): string =>
+    `HTTP/1.1 200 OK\r\nContent-Length: ${bytes}\r\n\r\n${'x'.repeat(bytes)}`;
+  const broken = 'OPTIONS HTTP/1.1\r\nHost: a\r\n\r\n';
+  const whole = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
+
+  test.each([
+    ['alone', [broken], [refusal(990)], [refusal(3)]],
+    [
+      'in two messages',
+      [['OPTIONS HTTP/1.1\r\n', 'Host: a\r\n\r\n']],
+      [refusal(990)],
+      [refusal(3)],
+    ],
+    ['behind one that does not', [whole, broken], [page(5), refusal(990)], [page(7), refusal(3)]],
+    ['before one that does not', [broken, whole], [refusal(990), page(5)], [refusal(3), page(7)]],
+  ] as const)('%s are answered by HTTP: by its status and its own length', (_, said, was, is) => {
+    const turns = (answers: readonly string[]) =>
+      talk(...said.flatMap((each, i) => [each, answers[i] ?? '']));
+    const { counters, classes } = play([turns(was)], { users: 3, server: [turns(is)] });
+    const answered = 3 * said.length;
+    expect(named(counters)).toMatchObject({
+      ...{ COMPLETED: 3, EXCHANGES_SENT: answered, EXCHANGES_ANSWERED: answered },
+      ...{ ANSWER_BY_PROTOCOL: answered, STATUS_4XX: 3 },
+    });
+    expect(named(counters).EXCHANGES_MISMATCHED ?? 0).toBe(0);
+    expect(named(counters).EXCHANGES_FAILED ?? 0).toBe(0);
+    expect(classes.names).toEqual(said.length === 1 ? [] : ['GET /', 'other']);
+  });
+
+  test('an answer that is none of HTTP is as long as it was', () => {
+    const { counters } = play([talk(whole, page(5), broken, 'what do you want?')], { users: 2 });
+    expect(named(counters)).toMatchObject({ EXCHANGES_ANSWERED: 4, ANSWER_BY_LENGTH: 2 });
+  });
+
+  test('what goes through a tunnel is not of HTTP', () => {
+    const opened = 'HTTP/1.1 200 Connection Established\r\n\r\n';
+    const tunnel = talk('CONNECT a:25 HTTP/1.1\r\n\r\n', opened, broken, refusal(990));
+    expect(named(play([tunnel]).counters)).toMatchObject({
+      ...{ EXCHANGES_ANSWERED: 2, ANSWER_BY_PROTOCOL: 1, ANSWER_BY_LENGTH: 1 },
+    });
+  });
+});
+
 describe('HTTP requests of several messages', () => {
   const head = 'POST /upload HTTP/1.1\r\nContent-Length: 3000\r\n\r\n';
   const body = 'b'.repeat(1000);

@@ -1,0 +1,27 @@
+/** What is found of a session's exchanges on the way to their columns: requests, and answers to them. */
+import { ExchangeMark, type ExchangeRow } from './exchange-columns.ts';
+
+/** A request of a session that is answered. */
+export interface FoundRequest {
+  readonly beginMessage: number;
+  readonly message: number;
+  readonly kind: number;
+  /** Where it lies in the client's stream. */
+  readonly start: number;
+  readonly end: number;
+}
+
+/** An answer, as the columns have it. */
+export type FoundAnswer = Pick<
+  ExchangeRow,
+  'answerBytes' | 'answerEnd' | 'replyClass' | 'code' | 'marks'
+>;
+
+/** Nobody has captured the answer. */
+export const UNHEARD: FoundAnswer = {
+  answerBytes: 0,
+  answerEnd: 0,
+  replyClass: 0,
+  code: 0,
+  marks: ExchangeMark.FOLLOWED,
+};
