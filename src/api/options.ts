@@ -186,24 +186,27 @@ export interface ReplayOptions extends CaptureOptions {
    */
   readonly cookies?: 'off' | 'auto';
   /**
-   * `USER:SOURCE|@FILE`: log in to PostgreSQL as this user: `alice:env:NAME` has the password from
-   * the environment, `alice:@FILE` from a file, `:env:NAME` keeps the recorded name, `@FILE.csv` is
-   * a table of accounts that clients take in turn (log-ins).
+   * `USER:SOURCE|@FILE`: log in to MySQL or MariaDB as this user: `alice:env:NAME` has the password
+   * from the environment, `alice:@FILE` from a file, `:env:NAME` keeps the recorded name,
+   * `@FILE.csv` is a table of accounts that clients take in turn (log-ins).
    */
+  readonly mysqlUser?: string;
+  /** `USER:SOURCE|@FILE`: as `--mysql-user`, for PostgreSQL. */
   readonly postgresUser?: string;
-  /** `USER:SOURCE|@FILE`: as `--postgres-user`, for Redis. */
+  /** `USER:SOURCE|@FILE`: as `--mysql-user`, for Redis. */
   readonly redisUser?: string;
-  /** `USER:SOURCE|@FILE`: as `--postgres-user`, for SMTP. */
+  /** `USER:SOURCE|@FILE`: as `--mysql-user`, for SMTP. */
   readonly smtpUser?: string;
-  /** `USER:SOURCE|@FILE`: as `--postgres-user`, for IMAP. */
+  /** `USER:SOURCE|@FILE`: as `--mysql-user`, for IMAP. */
   readonly imapUser?: string;
-  /** `USER:SOURCE|@FILE`: as `--postgres-user`, for POP3. */
+  /** `USER:SOURCE|@FILE`: as `--mysql-user`, for POP3. */
   readonly popUser?: string;
-  /** `USER:SOURCE|@FILE`: as `--postgres-user`, for FTP. */
+  /** `USER:SOURCE|@FILE`: as `--mysql-user`, for FTP. */
   readonly ftpUser?: string;
   /**
-   * Write nothing: PostgreSQL is asked to refuse statements that do. It is heeded where
-   * `--postgres-user` logs in.
+   * Write nothing: statements that do are left out at MySQL, as far as their first words tell, and
+   * PostgreSQL is asked to refuse them. It is heeded where `--mysql-user` or `--postgres-user` logs
+   * in.
    */
   readonly readOnly?: boolean;
   /**

@@ -11,7 +11,7 @@ type Sources = Pick<Context, 'files' | 'env'>;
 
 /** A password is a line. */
 const PASSWORD_BYTES_MAX = 64 << 10;
-const HEEDS_READ_ONLY = new Set(['postgresql']);
+const HEEDS_READ_ONLY = new Set(['mysql', 'postgresql']);
 const COLUMNS = ['user', 'password', 'recorded'];
 
 /** The options that name accounts, by their keys. */
@@ -39,7 +39,7 @@ export async function readLogIns(
   if (values.readOnly && !specs.some(({ protocol }) => HEEDS_READ_ONLY.has(protocol))) {
     throw accountFault(
       '--read-only without an account of a database',
-      'add --postgres-user: it is heeded in sessions of these alone',
+      'add --mysql-user or --postgres-user: it is heeded in sessions of these alone',
     );
   }
   return specs;

@@ -146,6 +146,8 @@ export interface Mariadb extends Server {
   readonly status: (name: string) => Promise<number>;
   /** Statements that others than this helper sent, in the general log's order. */
   readonly statements: () => string[];
+  /** Accounts that connected, in the general log's order. */
+  readonly connected: () => string[];
   readonly sql: (statement: string) => Promise<string>;
 }
 
@@ -173,7 +175,14 @@ export async function startMariadb(host: Host): Promise<Mariadb> {
   const status = async (name: string) =>
     Number((await sql(`show global status like '${name}'`)).split('\t').at(1));
   const statements = () => statementsOf(readFileSync(`${folder.path}/general.log`, 'utf8'), 'load');
-  return { pid: program.pid, port: 3306, status, statements, sql, stop: stopper(program, folder) };
+  const connected = () =>
+    [...readFileSync(`${folder.path}/general.log`, 'utf8').matchAll(/ Connect\t(\S+)@/g)].map(
+      ([, account = '']) => account,
+    );
+  return {
+    ...{ pid: program.pid, port: 3306, status, statements, connected, sql },
+    stop: stopper(program, folder),
+  };
 }
 
 /** What one connection brought to a server that notes every octet. */

@@ -11,6 +11,7 @@ const ACCOUNTS = {
 
 /** Protocols whose log-ins are done anew, by the keys of their options. */
 export const LOG_INS = {
+  mysqlUser: { protocol: 'mysql', option: '--mysql-user' },
   postgresUser: { protocol: 'postgresql', option: '--postgres-user' },
   redisUser: { protocol: 'redis', option: '--redis-user' },
   smtpUser: { protocol: 'smtp', option: '--smtp-user' },
@@ -23,16 +24,17 @@ const row = (protocol: string, more?: string) =>
   value(ACCOUNTS, {
     group: CHANGES,
     help: `Log in to ${protocol} as this user: alice:env:NAME, alice:@FILE, @accounts.csv`,
-    more: more ?? `as \`--postgres-user\`, for ${protocol}`,
+    more: more ?? `as \`--mysql-user\`, for ${protocol}`,
     only: 'network',
   });
 
 /** Who logs in. */
 export const LOG_IN_ROWS = {
-  postgresUser: row(
-    'PostgreSQL',
-    'log in to PostgreSQL as this user: `alice:env:NAME` has the password from the environment, `alice:@FILE` from a file, `:env:NAME` keeps the recorded name, `@FILE.csv` is a table of accounts that clients take in turn ([log-ins](databases.md))',
+  mysqlUser: row(
+    'MySQL',
+    'log in to MySQL or MariaDB as this user: `alice:env:NAME` has the password from the environment, `alice:@FILE` from a file, `:env:NAME` keeps the recorded name, `@FILE.csv` is a table of accounts that clients take in turn ([log-ins](databases.md))',
   ),
+  postgresUser: row('PostgreSQL'),
   redisUser: row('Redis'),
   smtpUser: row('SMTP'),
   imapUser: row('IMAP'),
@@ -40,8 +42,8 @@ export const LOG_IN_ROWS = {
   ftpUser: row('FTP'),
   readOnly: onOff({
     group: CHANGES,
-    help: 'Write nothing: PostgreSQL refuses statements that do',
-    more: 'write nothing: PostgreSQL is asked to refuse statements that do. It is heeded where `--postgres-user` logs in',
+    help: 'Write nothing to databases that are logged in to',
+    more: 'write nothing: statements that do are left out at MySQL, as far as their first words tell, and PostgreSQL is asked to refuse them. It is heeded where `--mysql-user` or `--postgres-user` logs in',
     only: 'network',
   }),
 };

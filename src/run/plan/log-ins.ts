@@ -18,6 +18,10 @@ export interface LogInSpec {
 export async function makeLogIn(spec: LogInSpec): Promise<ProtocolModule> {
   const { protocol, accounts } = spec;
   switch (protocol) {
+    case 'mysql': {
+      const { mysqlModule } = await import('../../rewrite/databases/mysql.ts');
+      return mysqlModule(spec);
+    }
     case 'postgresql': {
       const { postgresModule } = await import('../../rewrite/databases/postgres.ts');
       return postgresModule(spec);
