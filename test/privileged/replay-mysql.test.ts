@@ -114,6 +114,8 @@ describe.runIf(canRun('replay against mariadb with log-ins', TOOLS))('--mysql-us
     const result = await replay(lab.client, argv);
     await mariadb.sql('rename table `load`.gone to `load`.visits');
     expect(result.result?.users).toMatchObject({ completed: users });
+    // Errors are told by their codes.
+    expect(result.stdout).toContain('status ok → 1146');
     const [, , preparesAfter, executesAfter] = await counts();
     expect([preparesAfter - prepares, executesAfter - executes]).toEqual([users * 4, users * 2]);
   });
