@@ -3,10 +3,11 @@
  * client at a Python server, and curl at nginx, which gryphon replays. The same octets, the same namespaces, in
  * turn, and every other round in the other order.
  *
- *     npm run build && sudo node bench/e2e/lossy-transfer.bench.mjs [--smoke] [--rounds 5]
+ *     npm run build && sudo node bench/e2e/lossy-transfer.bench.mjs [--smoke] [--rounds 5] [--congestion cubic,bbr] [--with curl|kernel]
  *
  * A gateway drops packets by chance in both directions; offloads are off, so that a packet is a
- * segment. What is measured is the transfer as its client sees it, from its SYN to the last octet of the
+ * segment. The kernel's congestion control is the same for all: by default CUBIC, which Linux and recorded
+ * clients have, whatever this machine has. What is measured is the transfer as its client sees it, from its SYN to the last octet of the
  * answer (the kernel's to its close, curl's `time_total`), starts of processes left out.
  */
 import '../../test/helpers/typescript.mjs';
@@ -33,7 +34,12 @@ const PYTHON = '/usr/bin/python3';
 const PORT = 7_000;
 
 const { values } = parseArgs({
-  options: { smoke: { type: 'boolean', default: false }, rounds: { type: 'string' } },
+  options: {
+    smoke: { type: 'boolean', default: false },
+    rounds: { type: 'string' },
+    congestion: { type: 'string', default: 'cubic' },
+    with: { type: 'string', default: '' },
+  },
 });
 const rounds = Number(values.rounds ?? (values.smoke ? 1 : 5));
 const bytes = values.smoke ? 100_000 : 10_000_000;
@@ -57,7 +63,10 @@ try {
     const asked = await recordCurl(direction);
     const capture = join(folder, `${direction}.pcap`);
     writeFileSync(capture, recordedTransfers([{ port: PORT, direction, bytes }]));
-    for (const share of [0.01, 0.05]) {
+    for (const [congestion, share] of values.congestion
+      .split(',')
+      .flatMap((name) => [0.01, 0.05].map((lost) => [name, lost]))) {
+      await netns.setCongestionControl(lab, congestion);
       await netns.loseAtGateway(lab, share);
       const seconds = { kernel: [], gryphon: [], curl: [], 'gryphon at nginx': [] };
       const ways = [
@@ -65,15 +74,15 @@ try {
         ['gryphon', (round) => byGryphon(capture, PORT, round)],
         ['curl', () => byCurl(direction)],
         ['gryphon at nginx', (round) => byGryphon(asked, 80, round)],
-      ];
+      ].filter((_, way) => values.with === '' || (values.with === 'curl') === way >= 2);
       for (let round = 0; round < rounds; round++) {
         const inOrder = round % 2 === 0 ? ways : ways.toReversed();
         for (const [name, transfer] of inOrder) {
-          const what = `${direction}, ${share * 100} % lost: seconds of ${name}`;
+          const what = `${direction}, ${congestion}, ${share * 100} % lost: seconds of ${name}`;
           seconds[name].push(moved(what, await transfer(round)));
         }
       }
-      report(direction, share, seconds);
+      report(`${direction}, ${congestion}`, share, seconds);
     }
   }
   await nginx.stop();
@@ -127,16 +136,17 @@ async function byGryphon(capture, port, round) {
   return (connect.max + response.max) / 1_000;
 }
 
-function report(direction, share, seconds) {
+function report(way, share, seconds) {
   const figures = (name) =>
     `${Math.min(...seconds[name]).toFixed(2)} (${median(seconds[name]).toFixed(2)})`;
   for (const [other, ours] of [
     ['kernel', 'gryphon'],
     ['curl', 'gryphon at nginx'],
   ]) {
+    if (seconds[ours].length === 0) continue;
     const ratio = (median(seconds[ours]) / median(seconds[other])).toFixed(2);
     process.stdout.write(
-      `${direction}, ${share * 100} % lost: ${other} ${figures(other)} s, ${ours} ${figures(ours)} s, ` +
+      `${way}, ${share * 100} % lost: ${other} ${figures(other)} s, ${ours} ${figures(ours)} s, ` +
         `medians ${ratio}\n`,
     );
   }

@@ -164,8 +164,9 @@ function probeNs(users: UserTable, user: number): number {
 }
 
 /**
- * Something new is acknowledged after a probe. Where what was probed had arrived (RFC 2883), either the
- * acknowledgement was lost or it was delayed, and then it echoes what had left before the probe.
+ * Something new is acknowledged after a probe. Where what was probed had arrived (RFC 2883), and what is
+ * echoed had left before the probe, the peer had delayed its acknowledgement; else something was lost, if only
+ * the acknowledgement, and the probe came late enough.
  */
 export function onProbeAcked(
   users: UserTable,
@@ -174,12 +175,13 @@ export function onProbeAcked(
   options: TcpOptions,
   nowNs: number,
 ): void {
+  if (users.flags[user] & (UserFlag.RECOVERY | UserFlag.LOSS)) return;
   const { sack } = options;
   const isTwice = sack.count > 0 && !seqAfter(sack.edges[1], users.sndUna[user]);
-  if (!isTwice || users.flags[user] & (UserFlag.RECOVERY | UserFlag.LOSS)) return;
   const echoed = echoedUs(output, user, options, nowNs);
   const isSinceProbe = echoed !== NO_SAMPLE && echoed * NS_PER_US < probeNs(users, user);
-  if (!isSinceProbe) users.flags[user] |= UserFlag.PEER_DELAYS;
+  if (!isTwice || isSinceProbe) users.flags[user] &= ~UserFlag.PEER_DELAYS;
+  else users.flags[user] |= UserFlag.PEER_DELAYS;
 }
 
 /**

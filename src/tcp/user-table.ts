@@ -45,7 +45,7 @@ export const UserFlag = {
   HOLE: 0x200,
   /** In SYN-SENT: a connection of an earlier run has answered our SYN. */
   OLD_CONNECTION: 0x400,
-  /** Afterwards, in the same place: the peer has delayed the acknowledgement of more than one segment. */
+  /** Afterwards, in the same place: the last probe was not needed, the peer had delayed its acknowledgement. */
   PEER_DELAYS: 0x400,
   /** In SYN-SENT: we have offered SACK; afterwards: so has the peer, and both use it (RFC 2018). */
   SACK: 0x800,

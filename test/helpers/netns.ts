@@ -197,6 +197,24 @@ export async function loseAtGateway(lab: Lab, share: number): Promise<void> {
 }
 
 /**
+ * Client and target use this congestion control on every way through the gateway: by their routes, since a
+ * namespace may be refused it for a default.
+ * @param name one of `net.ipv4.tcp_available_congestion_control`
+ */
+export async function setCongestionControl({ client, target }: Lab, name: string): Promise<void> {
+  for (const host of [client, target]) {
+    const routes = (await mustInside(host, ['ip', 'route', 'show'])).split('\n');
+    for (const route of routes.filter((each) => each.includes(' via '))) {
+      const words = route
+        .replace(/ congctl \S+/, '')
+        .trim()
+        .split(' ');
+      await mustInside(host, ['ip', 'route', 'change', ...words, 'congctl', name]);
+    }
+  }
+}
+
+/**
  * The target's connections with peers in `range`, one line each as `ss` prints them. TIME-WAIT is
  * left out: it is what a server that closed first rightly keeps for a minute.
  */

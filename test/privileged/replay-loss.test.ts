@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { clientStreams } from '../helpers/capture.ts';
 import { keepGround } from '../helpers/ground.ts';
-import { type Lab, loseAtGateway, makeLab, routeClients } from '../helpers/netns.ts';
+import { type Lab, loseAtGateway, makeLab, mustInside, routeClients } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { completed, connectionsGone, fixture, replay } from '../helpers/replay.ts';
 import { httpRequests } from '../helpers/requests.ts';
@@ -90,5 +90,28 @@ describe.runIf(canRun('replay across a lossy path', TOOLS))('replay across a los
       .map(({ body }) => readFileSync(body, 'latin1'));
     const requests = playedInTurn(streams.map(httpRequests), users).flat();
     expect(tally(bodies)).toEqual(tally(requests.map(({ body }) => body.toString('latin1'))));
+  });
+
+  test.each([
+    { who: 'the server', capture: 'greeting.pcap', port: 7000 },
+    { who: 'the client', capture: 'http-post-gso.pcap', port: 80 },
+  ])('the first FIN each way is lost, where $who closes first', async ({ capture, port }) => {
+    const range = ownRange();
+    await loseAtGateway(lab, 0);
+    const first = ['-m', 'statistic', '--mode', 'nth', '--every', '1000000', '--packet', '0'];
+    for (const way of ['-s', '-d']) {
+      const fin = ['-p', 'tcp', way, range, '--tcp-flags', 'FIN', 'FIN', ...first];
+      await mustInside(lab.gateway, ['iptables', '-A', 'FORWARD', ...fin, '-j', 'DROP']);
+    }
+    const argv = [fixture(capture), '--target', `${lab.target.ipv4}:${port}`];
+
+    const value = await replay(lab.client, [...argv, '--clients', range, '--users', '1']);
+
+    completed(value, 1);
+    await connectionsGone(lab.target, range);
+    const counts = await mustInside(lab.gateway, ['iptables', '-nvxL', 'FORWARD']);
+    const dropped = [...counts.matchAll(/^ *(\d+) .*DROP/gm)].map(([, packets]) => packets);
+    expect(dropped).toEqual(['1', '1']);
+    await loseAtGateway(lab, 0);
   });
 });

@@ -217,6 +217,14 @@ describe('a timeout', () => {
     holds(h, 30, [29, 30]);
     expect(h.users.flags[USER] & UserFlag.PEER_DELAYS).not.toBe(0);
     expect((h.users.dueNs[USER] - h.nowNs) / 1e6).toBeGreaterThan(waitMs + 30);
+    // The next probe is needed: the last segment was lost. From then on there is no more room than at first.
+    h.take();
+    h.timeout();
+    expect(h.take()).toHaveLength(1);
+    h.nowNs += 10e6;
+    holds(h, segmentsSent(h));
+    expect(h.users.flags[USER] & UserFlag.PEER_DELAYS).toBe(0);
+    expect((h.users.dueNs[USER] - h.nowNs) / 1e6).toBeLessThanOrEqual(waitMs);
   });
 
   test('comes as without SACK where one segment is in flight', () => {
