@@ -15,7 +15,7 @@ import {
   routeClients,
 } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
-import { until } from '../helpers/process.ts';
+import { signalTo, until } from '../helpers/process.ts';
 import {
   completed,
   connectionsGone,
@@ -107,6 +107,39 @@ describe.runIf(canRun('replay that fails', TOOLS))('replay that fails', () => {
       // By the run's own clock: not twice as long, and not the default of 30 s.
       expect(replayed.result?.durationSeconds).toBeLessThan(10);
     });
+  });
+
+  test('a server that takes the request and never answers is waited for as long as was asked for', async () => {
+    const path = join(folder, 'never.pcap');
+    const capture = await startCapture(lab.target, path);
+    signalTo(nginx.workerPid, 'SIGSTOP');
+    try {
+      const asked = ['--users', '1', '-t', '5s'];
+      // First in the queue for a processor: it is its own clock that is looked at.
+      const prefix = ['chrt', '-r', '1'];
+      const replayed = await replay(lab.client, [KEEPALIVE, ...against(80, ...asked)], { prefix });
+      const { users, exchanges } = withLedger(replayed);
+      expect(users).toMatchObject({ planned: 1, timedOut: 1 });
+      expect(exchanges.answered).toBe(0);
+    } finally {
+      signalTo(nginx.workerPid, 'SIGCONT');
+      await capture.stop();
+    }
+    // From the last that the server said, which acknowledges the request, to the reset that ends the user.
+    const rows = await packetFields(path, ['frame.time_epoch', 'tcp.flags', 'tcp.srcport']);
+    const read = rows.map(([seconds, flags, port]) => ({
+      seconds: Number(seconds),
+      flags: Number(flags),
+      fromServer: port === '80',
+    }));
+    const ended = read.findLast(({ flags, fromServer }) => !fromServer && (flags & RST) !== 0);
+    const last = read.findLast(
+      ({ seconds, fromServer }) => fromServer && seconds < (ended?.seconds ?? 0),
+    );
+    const waited = Number(ended?.seconds) - Number(last?.seconds);
+    expect(waited).toBeGreaterThan(4.99);
+    expect(waited).toBeLessThan(5.1);
+    await connectionsGone(lab.target, RANGE);
   });
 
   test('a target that falls silent half way times the users out that it left waiting', async () => {

@@ -8,7 +8,7 @@ import { packetFields } from '../helpers/capture.ts';
 import { CLIENTS_ROUTED, type Lab, makeLab, routeClients } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { signalTo, until } from '../helpers/process.ts';
-import { completed, connectionsGone, fixture, replay } from '../helpers/replay.ts';
+import { completed, connectionsGone, fixture, replay, withLedger } from '../helpers/replay.ts';
 import { type Nginx, startNginx, startSlowGreeting } from '../helpers/servers.ts';
 
 const TOOLS = ['ip', 'ethtool', 'ss', 'nginx', 'tshark', '/usr/bin/python3'];
@@ -132,6 +132,39 @@ describe.runIf(canRun('pacing of a replay', TOOLS))('pacing of a replay', () => 
     } finally {
       await nginx.stop();
     }
+  });
+
+  test('--request-rate: half a run of silence shows in every percentile as it must', async () => {
+    const seconds = 4;
+    const nginx = await startNginx(lab.target);
+    let stalling = Promise.resolve(Number.NaN);
+    try {
+      const target = ['--target', `${lab.target.ipv4}:80`, '--clients', RANGE];
+      const asked = ['--request-rate', '300/s', '--duration', `${seconds}s`];
+      const capture = fixture('http-keepalive.pcap');
+      const value = await replay(lab.client, [capture, ...target, ...asked], {
+        onStart: () => {
+          stalling = stall(nginx);
+        },
+      });
+
+      const { response } = completed(value, withLedger(value).users.planned).latency;
+      const stalledMs = await stalling;
+      // Requests come due evenly, and what came due in the silence waited for the rest of it: so many
+      // of all waited longer than that.
+      for (const [waited, share] of [
+        [response?.p99, 0.01],
+        [response?.p90, 0.1],
+      ] as const) {
+        const mustMs = stalledMs - share * seconds * 1_000;
+        expect(waited).toBeGreaterThan(mustMs - 0.1 * stalledMs);
+        expect(waited).toBeLessThan(mustMs + 0.1 * stalledMs);
+      }
+      expect(response?.p50).toBeLessThan(0.3 * stalledMs);
+    } finally {
+      await nginx.stop();
+    }
+    await connectionsGone(lab.target, RANGE);
   });
 });
 
