@@ -10,7 +10,7 @@ import { type Seq, seqAfter, seqBefore, seqDiff } from '../base/seq.ts';
 import { NS_PER_MS, NS_PER_SECOND, NS_PER_US } from '../base/time.ts';
 import type { TcpOptions } from '../wire/tcp-options.ts';
 import type { SegmentOutput } from './ports.ts';
-import { BACKOFF_BITS, Count, UserFlag, type UserTable } from './user-table.ts';
+import { BACKOFF_BITS, Count, SSTHRESH_INITIAL, UserFlag, type UserTable } from './user-table.ts';
 
 /**
  * The least that is waited beyond the smoothed round trip. RFC 6298 says one second in all; Linux has
@@ -149,18 +149,21 @@ export function probesOf(users: UserTable, user: number): number {
 
 /**
  * RFC 8985, section 7.2: two round trips, with room for timers, or what the variation makes likely. Until data
- * has been acknowledged there is also room for an acknowledgement that is delayed, and later of peers that
- * have shown to do so; in fast recovery none is.
+ * has been acknowledged and something was lost there is also room for an acknowledgement that is delayed, since
+ * then the other end is more likely to be slow than the path to lose, and later of peers that have shown
+ * to delay; in fast recovery none is.
  */
 function probeNs(users: UserTable, user: number): number {
   const flags = users.flags[user];
   const isFirst = seqDiff(users.sndUna[user], users.iss[user]) <= 1;
-  const isDelayed = isFirst || (flags & UserFlag.PEER_DELAYS) !== 0;
-  const timersNs = TIMER_NS + (isDelayed && !(flags & UserFlag.RECOVERY) ? DELAYED_NS : 0);
+  const isLossless = users.ssthresh[user] === SSTHRESH_INITIAL;
+  const isDelayed = isFirst || isLossless || (flags & UserFlag.PEER_DELAYS) !== 0;
+  const isRecovery = (flags & UserFlag.RECOVERY) !== 0;
+  const timersNs = TIMER_NS + (isDelayed && !isRecovery ? DELAYED_NS : 0);
   const srttUs = users.srttUs[user];
   const waitUs = isFirst ? 2 * srttUs : Math.max(2 * srttUs, srttUs + 4 * users.rttvarUs[user]);
-  const backOff = 1 << probesOf(users, user);
-  return Math.min(rtoNs(users, user), (waitUs * NS_PER_US + timersNs) * backOff);
+  const onceNs = waitUs * NS_PER_US + timersNs;
+  return Math.min(rtoNs(users, user), onceNs * (1 << probesOf(users, user)));
 }
 
 /**

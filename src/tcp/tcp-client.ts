@@ -16,7 +16,7 @@ import { type Seq, seqAdd } from '../base/seq.ts';
 import { NEVER_NS } from '../base/time.ts';
 import { ACK, RST, SYN, type TcpView } from '../wire/tcp.ts';
 import type { TcpOptions } from '../wire/tcp-options.ts';
-import { CWND_INITIAL, CWND_MAX } from './congestion.ts';
+import { CWND_INITIAL } from './congestion.ts';
 import { LossRecovery } from './loss-recovery.ts';
 import { PathMtu } from './path-mtu.ts';
 import type { SegmentOutput, StreamSource, TcpSettings } from './ports.ts';
@@ -27,7 +27,7 @@ import { Scoreboard } from './scoreboard.ts';
 import { SegmentArrives } from './segment-arrives.ts';
 import { TcpEvent } from './tcp-event.ts';
 import { Transmitter } from './transmitter.ts';
-import { Count, State, UserFlag, type UserTable } from './user-table.ts';
+import { Count, SSTHRESH_INITIAL, State, UserFlag, type UserTable } from './user-table.ts';
 
 /** The client half of TCP for all users of a table; each call names the user. */
 export class TcpClient {
@@ -114,7 +114,7 @@ export class TcpClient {
     users.srttUs[user] = 0;
     // The other columns are set when the SYN is answered, or with the flag that says they hold.
     users.cwnd[user] = CWND_INITIAL;
-    users.ssthresh[user] = CWND_MAX;
+    users.ssthresh[user] = SSTHRESH_INITIAL;
     users.dueNs[user] = nowNs + this.#settings.synRtoNs;
     this.#output.emitSegment(user, iss, 0, SYN, 0, 0, nowNs);
   }

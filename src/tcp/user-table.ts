@@ -82,6 +82,9 @@ export const ACKED_BITS = 0x3ff << 20;
 /** The largest `burst`: as good as none, since the congestion window is a bound as well. */
 export const BURST_MAX = 0xff;
 
+/** `ssthresh` while nothing has been lost: above any congestion window. */
+export const SSTHRESH_INITIAL = 0xffff;
+
 /** Octets that one user takes in this table. */
 export const TCB_BYTES_PER_USER = 64;
 
