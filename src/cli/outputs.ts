@@ -98,9 +98,10 @@ export async function writeOutputs(
   context: Pick<Context, 'files' | 'print' | 'log'>,
 ): Promise<void> {
   const { json, html, csv, isQuiet, summary } = outputs;
-  const writes = [writeDocuments(result, outputs, context)];
-  // Reports are loaded after the run: nobody's first packet waits for them.
+  // Reports are loaded after the run: nobody's first packet waits for them. And before anything is
+  // written: a write that fails while nobody waits for it would end the process.
   const { textReport } = await import('../report/text.ts');
+  const writes = [writeDocuments(result, outputs, context)];
   if ([json, html, csv].includes(STDOUT)) {
     if (!isQuiet) context.log(textReport(result, { ...summary, color: false }));
   } else {
