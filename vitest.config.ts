@@ -27,12 +27,12 @@ export default defineConfig({
         },
       },
       {
-        // Real servers in network namespaces of each file's own. Two files at a time: most of their
+        // Real servers in network namespaces of each file's own. Three files at a time: most of their
         // time they wait (for time-outs, servers, stalls), and more would share too few cores.
         test: {
           name: 'privileged',
           include: ['test/privileged/**/*.test.ts'],
-          maxWorkers: 2,
+          maxWorkers: 3,
           testTimeout: 120_000,
           hookTimeout: 120_000,
           sequence: { groupOrder: 1 },
