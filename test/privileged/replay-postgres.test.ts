@@ -124,7 +124,9 @@ describe.runIf(canRun('replay against postgres', TOOLS))('replay against postgre
   test('clients cancel their own queries', async () => {
     const users = 20;
     const slow = ['psql', '-X', '-c', 'select pg_sleep(60)', '-h', lab.target.ipv4];
-    const cancelling = ['timeout', '-s', 'INT', '0.5', ...slow, '-U', 'trusted', 'postgres'];
+    // In the foreground: else the signal is sent twice, to the process and to its group.
+    const once = ['timeout', '--foreground', '-s', 'INT', '0.5'];
+    const cancelling = [...once, ...slow, '-U', 'trusted', 'postgres'];
     const capture = await recorded('cancelled.pcap', () => runInside(lab.client, cancelling));
     const before = cancelledIn(postgres.log());
     const password = join(folder.path, 'password');
