@@ -41,7 +41,7 @@ export function machineFindings(
     ...(place === 'target' || question.isOwn ? [] : [forwardingFinding(facts, question)]),
     tableFinding(facts.conntrack, CONNTRACK),
     ...(place === 'target' && facts.neighbours !== null
-      ? [tableFinding(facts.neighbours, NEIGHBOURS)]
+      ? [tableFinding(facts.neighbours, neighboursOf(question.client.includes(':') ? 6 : 4))]
       : []),
     ...offloadFindings(facts),
     firewallFinding(facts),
@@ -176,14 +176,18 @@ interface Table {
 const CONNTRACK: Table = {
   what: 'conntrack',
   entries: 'tracked connections',
-  mend: (max) => `sysctl -w net.netfilter.nf_conntrack_max=${max * 4}`,
+  mend: (max) =>
+    `sysctl -w net.netfilter.nf_conntrack_max=${max * 4} (of a container: on its host)`,
 };
-const NEIGHBOURS: Table = {
+/** The kernel's own limits cannot be set within a container: its host has them. */
+const neighboursOf = (family: 4 | 6): Table => ({
   what: 'neighbours',
   entries: 'neighbours',
-  mend: (max) =>
-    `sysctl -w net.ipv4.neigh.default.gc_thresh3=${max * 4} net.ipv4.neigh.default.gc_thresh2=${max * 2}; or a route for the clients by way of the load machine, or fewer of them`,
-};
+  mend: (max) => {
+    const setting = `net.ipv${family}.neigh.default.gc_thresh`;
+    return `sysctl -w ${setting}3=${max * 4} ${setting}2=${max * 2} (of a container: on its host); or a route for the clients by way of the load machine, or fewer of them`;
+  },
+});
 
 function tableFinding(
   table: { readonly count: number; readonly max: number } | null,

@@ -53,7 +53,7 @@ export interface MachineFacts {
   readonly forwards: boolean;
   /** Connections that the kernel tracks, and how many it can; null: it tracks none, or does not say. */
   readonly conntrack: { readonly count: number; readonly max: number } | null;
-  /** Entries of the neighbour table, and its limit; null: it does not say. */
+  /** Entries of the kernel's neighbour table, and its limit; null: it does not say. */
   readonly neighbours: { readonly count: number; readonly max: number } | null;
   /** Interfaces and what joins packets on them (`ethtool -k`); null: nobody can tell; absent: of an older version. */
   readonly offloads?: readonly InterfaceOffloads[] | null;

@@ -199,6 +199,15 @@ describe('what is wrong is named', () => {
     ]);
   });
 
+  test('the limit of neighbours is that of the family that is asked for', () => {
+    const facts: MachineFacts = { ...TARGET, neighbours: { count: 1024, max: 1024 } };
+    const mendOf = (client: string) =>
+      machineFindings(facts, { ...QUESTION, client }).find(({ what }) => what === 'neighbours')
+        ?.mend;
+    expect(mendOf('198.18.0.1')).toMatch(/^sysctl -w net\.ipv4\.neigh\.default\.gc_thresh3=4096 /);
+    expect(mendOf('2001:2::1')).toMatch(/^sysctl -w net\.ipv6\.neigh\.default\.gc_thresh3=4096 /);
+  });
+
   test('rp_filter is to blame where a SYN comes by an interface that its answer would not take', () => {
     const facts: MachineFacts = {
       ...TARGET,

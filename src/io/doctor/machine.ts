@@ -52,16 +52,27 @@ export function conntrack(): { readonly count: number; readonly max: number } | 
   return max === 0 ? null : { count, max };
 }
 
-/** The neighbour table; null where the kernel does not tell its limit (in a namespace). */
+/**
+ * The kernel's neighbour table, which all network namespaces share; null where `ip` does not tell. Its limit
+ * is no setting within a namespace, but the netlink message about tables (RTM_GETNEIGHTBL) has it there, too.
+ */
 export function neighbours(family: 4 | 6): { readonly count: number; readonly max: number } | null {
-  const max = readSetting('net', `ipv${family}`, 'neigh', 'default', 'gc_thresh3');
-  const answer = ipJson([`-${family}`, 'neighbour', 'show', 'nud', 'all']);
-  if (max === 0 || answer.failure !== null) return null;
-  // What somebody has put in for good, and addresses that need no question, do not count.
-  const entries = (answer.value as { readonly state?: readonly string[] }[]).filter(
-    ({ state = [] }) => !state.includes('PERMANENT') && !state.includes('NOARP'),
-  );
-  return { count: entries.length, max };
+  const name = family === 4 ? 'arp_cache' : 'ndisc_cache';
+  const tables = ipJson(['-statistics', 'ntable', 'show', 'name', name]);
+  const here = ipJson([`-${family}`, 'neighbour', 'show', 'nud', 'permanent']);
+  if (tables.failure !== null || here.failure !== null) return null;
+  // Entries of one interface's parameters have no limit.
+  const table = (tables.value as Partial<NeighbourTableJson>[]).find(({ thresh3 }) => thresh3);
+  if (table?.thresh3 === undefined || table.entries === undefined) return null;
+  // What somebody has put in for good does not count (net/core/neighbour.c, gc_entries).
+  const forGood = (here.value as unknown[]).length;
+  return { count: Math.max(0, table.entries - forGood), max: table.thresh3 };
+}
+
+/** Of what `ip -json -statistics ntable show` prints. */
+interface NeighbourTableJson {
+  readonly thresh3: number;
+  readonly entries: number;
 }
 
 /** Which interfaces that are up join what comes in; null: there is no tool that says so. */
