@@ -207,9 +207,9 @@ export class Conversations {
     this.#starts.onFlushed();
   }
 
-  /** Whether ended users' last packets may have to be sent again: see Transport. */
-  mustLinger(): boolean {
-    return this.#transport.mustLinger();
+  /** How long the way is of ended users whose last packets may have to be sent again: see Transport. */
+  lingerRoundTripUs(): number {
+    return this.#transport.lingerRoundTripUs();
   }
 }
 

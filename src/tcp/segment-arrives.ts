@@ -92,10 +92,8 @@ export class SegmentArrives {
     users.state[user] = State.CLOSED;
     users.dueNs[user] = NEVER_NS;
     this.#sackRecovery.end(user);
-    if (users.flags[user] & UserFlag.HOLE) {
-      this.#reassembly.forget(user);
-      users.flags[user] &= ~UserFlag.HOLE;
-    }
+    if (users.flags[user] & UserFlag.HOLE) this.#reassembly.forget(user);
+    users.flags[user] &= ~(UserFlag.HOLE | UserFlag.FIN_QUEUED);
   }
 
   /** RFC 9293, section 3.10.7.3. */
@@ -316,6 +314,7 @@ export class SegmentArrives {
         return TcpEvent.CLOSED;
       case State.LAST_ACK:
         this.close(user);
+        users.flags[user] |= UserFlag.FIN_QUEUED;
         return TcpEvent.CLOSED;
       default:
         return TcpEvent.NONE;

@@ -12,7 +12,7 @@
  * side (scoreboard, sack-recovery: RFC 6675, 8985), and what fits the path (path-mtu: RFC 1191, 4821).
  */
 
-import { type Seq, seqAdd } from '../base/seq.ts';
+import { type Seq, seqAdd, seqAfter } from '../base/seq.ts';
 import { NEVER_NS } from '../base/time.ts';
 import { ACK, RST, SYN, type TcpView } from '../wire/tcp.ts';
 import type { TcpOptions } from '../wire/tcp-options.ts';
@@ -142,6 +142,18 @@ export class TcpClient {
       this.#output.emitSegment(user, users.sndNxt[user], 0, RST, 0, 0, nowNs);
     }
     this.#segmentArrives.close(user);
+  }
+
+  /**
+   * Whether a segment of a connection whose both streams have ended brings nothing of which the end did
+   * not know: others have overtaken it (those of two processors, say), and nobody waits for an answer.
+   * @param segLen its octets of sequence space (SEG.LEN)
+   */
+  isOvertaken(user: number, segment: TcpView, segLen: number): boolean {
+    const { state, flags, iss, sndMax, rcvNxt } = this.#users;
+    if (state[user] !== State.CLOSED || !(flags[user] & UserFlag.FIN_QUEUED)) return false;
+    const isOfOurs = seqAfter(segment.ack, iss[user]) && !seqAfter(segment.ack, sndMax[user]);
+    return isOfOurs && !seqAfter(seqAdd(segment.seq, segLen), rcvNxt[user]);
   }
 
   /** Whether something of ours is not acknowledged yet (data, SYN or FIN). */

@@ -39,7 +39,7 @@ export const UserFlag = {
   TIMED: 0x040,
   /** A round trip has been measured; `srttUs` and `rttvarUs` hold. */
   RTT_KNOWN: 0x080,
-  /** The stream ends at its limit: a FIN follows the last octet. */
+  /** The stream ends at its limit: a FIN follows the last octet. In CLOSED: both streams have ended so. */
   FIN_QUEUED: 0x100,
   /** Something lies behind a hole in the peer's stream: see Reassembly. */
   HOLE: 0x200,

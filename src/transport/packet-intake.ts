@@ -89,7 +89,7 @@ export class PacketIntake {
     if (!transport.isOpen(user, connection)) {
       this.#counters[Counter.DROPPED_STALE]++;
       const { payloadBytes } = transport.delivery;
-      transport.rejectSegment(connection, ip, segment, payloadBytes, nowNs);
+      transport.rejectSegment(user, connection, ip, segment, payloadBytes, nowNs);
       return;
     }
     const events = transport.onSegment(user, ip, segment, this.#options, nowNs);

@@ -18,7 +18,13 @@ import type { Owners } from './owners.ts';
 import { PathMessages } from './path-messages.ts';
 import type { Sender } from './ports.ts';
 import { SegmentFrames } from './segment-frames.ts';
-import type { Delivery, SendTimes, Transport, TransportEvent } from './transport.ts';
+import {
+  type Delivery,
+  NOBODY,
+  type SendTimes,
+  type Transport,
+  type TransportEvent,
+} from './transport.ts';
 import type { TransportPlan } from './transport-plan.ts';
 
 /** The bits of TcpEvent that mean the same to a player. */
@@ -183,8 +189,12 @@ export class TcpTransport implements Transport {
   }
 
   /** In TIME-WAIT a lost last ACK makes the server repeat its FIN. */
-  mustLinger(): boolean {
-    return this.users.state.includes(State.TIME_WAIT);
+  lingerRoundTripUs(): number {
+    const { state, srttUs } = this.users;
+    return state.reduce(
+      (longest, of, user) => (of === State.TIME_WAIT ? Math.max(longest, srttUs[user]) : longest),
+      NOBODY,
+    );
   }
 
   /**
@@ -262,8 +272,9 @@ export class TcpTransport implements Transport {
     );
   }
 
-  /** RFC 9293, section 3.10.7.1: no such connection (a killed run's, perhaps). */
+  /** RFC 9293, section 3.10.7.1: no such connection (a killed run's, perhaps), or it is over. */
   rejectSegment(
+    user: number,
     connection: number,
     ip: IpView,
     segment: TcpView,
@@ -277,6 +288,8 @@ export class TcpTransport implements Transport {
     );
     if (target < 0) return;
     const segLen = payloadBytes + (flags & SYN ? 1 : 0) + (flags & FIN ? 1 : 0);
+    const isOfUser = this.#connections.numberOf(user) === connection;
+    if (isOfUser && this.#tcp.isOvertaken(user, segment, segLen)) return;
     if (flags & ACK) {
       this.#frames.emitReset(target, connection, segment.ack, 0, false, nowNs);
     } else {

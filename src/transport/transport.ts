@@ -87,9 +87,15 @@ export interface Transport {
   roundTripUs(user: number): number;
   /** Hand over what was written; SendTimes is told when it left. */
   flush(): void;
-  /** Whether there are ended users whose last packet, if it was lost, the server will ask for. */
-  mustLinger(): boolean;
+  /**
+   * Of ended users whose last packet, if it was lost, the server will ask for: the longest smoothed round
+   * trip in microseconds; NOBODY where there are none.
+   */
+  lingerRoundTripUs(): number;
 }
+
+/** Of `Transport.lingerRoundTripUs`: every ended user's server has acknowledged the end. */
+export const NOBODY = -1;
 
 /** Who is told what comes in: the player. */
 export interface TransportListener {

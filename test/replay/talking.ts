@@ -24,6 +24,7 @@ import type { ClientStream } from '../../src/transport/client-stream.ts';
 import { withArena } from '../../src/transport/ports.ts';
 import { RecordedStream } from '../../src/transport/recorded-stream.ts';
 import {
+  NOBODY,
   type SendTimes,
   type Transport,
   TransportEvent,
@@ -211,7 +212,7 @@ class Talk implements Transport {
   isRepeating = (): boolean => false;
   hasHole = (): boolean => false;
   roundTripUs = (): number => 0;
-  mustLinger = (): boolean => false;
+  lingerRoundTripUs = (): number => NOBODY;
   hasLeftLate = (): void => undefined;
   expectMore = (): void => undefined;
 

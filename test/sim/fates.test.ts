@@ -7,7 +7,7 @@ import { Replay } from '../../src/replay/replay.ts';
 import { lingerNs } from '../../src/run/threads/drain.ts';
 import { StreamEnd } from '../../src/session/script/scripts.ts';
 import { type RecordedSession, randomOctets, said } from '../helpers/recorded.ts';
-import { FaultyLink } from './faulty-link.ts';
+import { type Faults, FaultyLink } from './faulty-link.ts';
 import { makeEnds, simulate } from './simulation.ts';
 
 const FIN = { how: StreamEnd.FIN } as const;
@@ -128,11 +128,22 @@ describe('an interrupt', () => {
 });
 
 describe('after the last user', () => {
-  const played = (loss: number) =>
-    simulate({ sessions: [session('client')], users: 40, seed: 3, toClient: { loss } }).replay;
+  const played = (sessions: readonly RecordedSession[], toClient: Faults) =>
+    simulate({ sessions, users: 40, seed: 3, toClient }).replay;
+
+  /** What stands above whole steps of 10 ms is the round trip to a server that takes 1 ms to accept. */
+  const lingerMs = (...run: Parameters<typeof played>) =>
+    10 * Math.floor(lingerNs(played(...run)) / (10 * NS_PER_MS));
 
   test('repeated FINs are answered for longer where packets were lost', () => {
-    expect(lingerNs(played(0))).toBe(300 * NS_PER_MS);
-    expect(lingerNs(played(0.2))).toBe(3 * NS_PER_SECOND);
+    expect(lingerMs([session('client')], {})).toBe(300);
+    expect(lingerMs([session('client')], { loss: 0.2 })).toBe(3_000);
+  });
+
+  test('and where the way is long, by the time that a server waits at first for an acknowledgement', () => {
+    const delayNs = 400 * NS_PER_MS;
+    expect(lingerMs([session('client')], { delayNs })).toBe(300 + 3 * 400);
+    // Whoever has ended second knows that the other has heard it.
+    expect(lingerMs([session('server')], { delayNs })).toBe(300);
   });
 });

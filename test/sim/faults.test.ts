@@ -3,6 +3,7 @@ import { NS_PER_MS, NS_PER_SECOND } from '../../src/base/time.ts';
 import { Counter } from '../../src/measure/counters.ts';
 import { Latency, LatencyTable } from '../../src/measure/histograms.ts';
 import { StreamEnd } from '../../src/session/script/scripts.ts';
+import { RST } from '../../src/wire/tcp.ts';
 import { type RecordedSession, randomOctets, said } from '../helpers/recorded.ts';
 import { ledgerOf, type SimulationOptions, type SimulationResult, simulate } from './simulation.ts';
 
@@ -102,6 +103,23 @@ describe.each([4, 6] as const)('IPv%i', (family) => {
     expect(result.counters[Counter.DROPPED_STALE]).toBe(0);
     expect(result.counters[Counter.DROPPED_OUT_OF_WINDOW]).toBe(0);
   });
+});
+
+test('what was overtaken by the end of a connection is not answered with a reset', () => {
+  let resets = 0;
+  const alter = (octets: Uint8Array): void => {
+    if ((octets[33] & RST) !== 0) resets++;
+  };
+  const result = simulate({
+    sessions: [SESSIONS[1]],
+    users: 80,
+    seed: 4,
+    toServer: { alter },
+    toClient: { duplicate: 1, delayNs: NS_PER_MS, jitterNs: 5 * NS_PER_MS },
+  });
+  expectAllDelivered(result, 80, 4);
+  expect(result.counters[Counter.DROPPED_STALE]).toBeGreaterThan(20);
+  expect(resets).toBe(0);
 });
 
 test('an answer in two writes is one answer, and what follows it keeps its time', () => {

@@ -6,6 +6,7 @@ import { NEVER_NS } from '../../src/base/time.ts';
 import type { ClientStream } from '../../src/transport/client-stream.ts';
 import {
   type Delivery,
+  NOBODY,
   type SendTimes,
   type Transport,
   TransportEvent,
@@ -134,7 +135,7 @@ export class Loopback implements Transport {
   isRepeating = (): boolean => false;
   hasHole = (): boolean => false;
   roundTripUs = (): number => 0;
-  mustLinger = (): boolean => false;
+  lingerRoundTripUs = (): number => NOBODY;
   hasLeftLate = (): void => undefined;
   expectMore = (): void => undefined;
 
