@@ -17,6 +17,7 @@ import {
 } from './histograms.ts';
 import type { Interval, Timeline } from './intervals.ts';
 import { checkLedger, failedUsers } from './ledger.ts';
+import { unpackCounts } from './packed-counts.ts';
 import type { RequestClasses } from './request-classes.ts';
 import {
   LAG_MS_P99_BOUND,
@@ -116,13 +117,12 @@ function timelineRow(
 ): TimelineRow {
   const users = userReport(plays, counters);
   const latency: Partial<Record<LatencyName, TimelineLatency>> = {};
-  const histograms: Partial<Record<LatencyName, string>> = {};
+  let histograms: TimelineRow['histograms'] | null = null;
   for (const [i, name] of LATENCY_NAMES.entries()) {
-    const sparse = latencies[i];
-    if (sparse.indexes.length === 0) continue;
+    if (latencies[i].length === 0) continue;
+    const sparse = unpackCounts(latencies[i]);
     const at = (percentile: number) => sparseValueAtPercentileNs(sparse, percentile) / NS_PER_MS;
     latency[name] = { count: sparseCount(sparse), p50: at(50), p99: at(99), max: at(100) };
-    histograms[name] = encodeHistogram(sparse);
   }
   return {
     startSeconds: startNs / NS_PER_SECOND,
@@ -143,9 +143,20 @@ function timelineRow(
     answered: counters[Counter.EXCHANGES_ANSWERED],
     ...lossesOf(counters),
     latency,
-    histograms,
+    // Made when they are asked for: an hour's take seconds, for which its summary should not wait.
+    get histograms() {
+      histograms ??= encoded(latencies);
+      return histograms;
+    },
   };
 }
+
+const encoded = (latencies: Interval['latencies']): TimelineRow['histograms'] =>
+  Object.fromEntries(
+    LATENCY_NAMES.map((name, i) => [name, latencies[i]] as const)
+      .filter(([, packed]) => packed.length > 0)
+      .map(([name, packed]) => [name, encodeHistogram(unpackCounts(packed))]),
+  );
 
 const clampWarning = (clamped: number): readonly string[] =>
   clamped === 0

@@ -15,6 +15,7 @@ import { COUNTERS, Counter } from './counters.ts';
 import { LATENCY_NAMES, type Latency, type LatencyName, LatencyTable } from './histograms.ts';
 import type { Timeline } from './intervals.ts';
 import { failedUsers, total } from './ledger.ts';
+import { unpackCounts } from './packed-counts.ts';
 import type { Ledger, ThresholdUnit } from './result.ts';
 
 /** A part of a run's time, in nanoseconds since its start. */
@@ -106,8 +107,13 @@ function partOf(
   for (const { startNs, counters, latencies } of intervals) {
     if (startNs >= toNs) break;
     after.set(counters);
-    if (startNs < fromNs) before.set(counters);
-    else for (const [i, sparse] of latencies.entries()) latency.addSparse(i as Latency, sparse);
+    if (startNs < fromNs) {
+      before.set(counters);
+      continue;
+    }
+    for (const [i, packed] of latencies.entries()) {
+      latency.addSparse(i as Latency, unpackCounts(packed));
+    }
   }
   const counters = after.map((count, i) => count - before[i]);
   const counted = countedOf(

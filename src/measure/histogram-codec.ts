@@ -31,12 +31,30 @@ export function decodeHistogram(base64: string): SparseCounts {
     decoded.lowestDiscernibleValue === 1 &&
     decoded.numberOfSignificantValueDigits === SIGNIFICANT_DIGITS &&
     decoded.countsArrayLength <= COUNTS_LENGTH;
+  return isOurs ? sparseOfOurs(decoded) : sortedIntoOurs(decoded);
+}
+
+/** Index by index up to the last one with a count: a long run's report reads thousands of them. */
+function sparseOfOurs(decoded: hdr.JsHistogram): SparseCounts {
+  const end = decoded.totalCount === 0 ? 0 : indexOf(decoded.maxValue) + 1;
+  const indexes = new Uint32Array(end);
+  const counts = new Float64Array(end);
+  let length = 0;
+  for (let i = 0; i < end; i++) {
+    const count = decoded.getCountAtIndex(i);
+    if (count === 0) continue;
+    indexes[length] = i;
+    counts[length++] = count;
+  }
+  return { indexes: indexes.slice(0, length), counts: counts.slice(0, length) };
+}
+
+function sortedIntoOurs(decoded: hdr.JsHistogram): SparseCounts {
   const counts = new Float64Array(COUNTS_LENGTH);
   for (let i = 0; i < decoded.countsArrayLength; i++) {
     const count = decoded.getCountAtIndex(i);
     if (count === 0) continue;
-    const valueNs = isOurs ? 0 : Math.min(decoded.valueFromIndex(i), HIGHEST_TRACKABLE_NS);
-    counts[isOurs ? i : indexOf(valueNs)] += count;
+    counts[indexOf(Math.min(decoded.valueFromIndex(i), HIGHEST_TRACKABLE_NS))] += count;
   }
   return sparseOf(counts);
 }

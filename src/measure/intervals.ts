@@ -3,8 +3,8 @@
  *
  * The loop that plays the run calls `roll` each turn. Nothing is recorded twice for it: at an
  * interval's end the histograms are compared with how they stood at its beginning. Long runs get
- * longer intervals (2 s, 4 s, ...), so that their number stays bounded; two are made one at a time,
- * because the loop must not stop for all of them.
+ * longer intervals (2 s, 4 s, ...), so that their number and their memory stay bounded; two are made
+ * one at a time, because the loop must not stop for all of them.
  */
 import { NS_PER_SECOND } from '../base/time.ts';
 import { COUNTERS, Counter, sumCounters } from './counters.ts';
@@ -15,16 +15,27 @@ import {
   type LatencyRecorder,
   type SparseCounts,
 } from './histograms.ts';
+import { CountsPacker, type PackedCounts, packCounts, unpackCounts } from './packed-counts.ts';
 
-/** More intervals than this are not kept: about 1 MB of result, and charts show no more. */
-export const INTERVALS_MAX = 128;
+/** How much of a run's time a thread keeps; beyond that its intervals become longer. */
+export interface IntervalLimits {
+  readonly intervals: number;
+  /** Of their packed histograms, in octets. */
+  readonly bytes: number;
+}
+
+/**
+ * An hour and eight minutes of seconds. A second of 20,000 requests takes some 18 kB, so that
+ * runs with more than that a thread come to the second limit before (bench/measure/intervals).
+ */
+export const INTERVAL_LIMITS: IntervalLimits = { intervals: 4_096, bytes: 64 * 2 ** 20 };
 
 /** A stretch of a run. Where nothing at all happened there is none. */
 export interface Interval {
   readonly startNs: number;
   readonly endNs: number;
   /** What was recorded in it, in the order of `Latency`. */
-  readonly latencies: readonly SparseCounts[];
+  readonly latencies: readonly PackedCounts[];
   /** The thread's counters (or their sum) as they stood at its end; `PEAK_ESTABLISHED` is its own. */
   readonly counters: Float64Array;
 }
@@ -40,18 +51,21 @@ export interface Timeline {
 export class IntervalRecorder {
   readonly #changes: LatencyChanges;
   readonly #counters: Float64Array;
+  readonly #limits: IntervalLimits;
+  readonly #packer = new CountsPacker();
   readonly #intervals: Interval[] = [];
-  #intervalNs: number;
+  #bytes = 0;
+  #intervalNs = NS_PER_SECOND;
   #startNs = 0;
   /** How many of the intervals, from the first, are twice as long already. */
   #doubled = 0;
   #countersBefore: Float64Array;
 
-  constructor(recorder: LatencyRecorder, counters: Float64Array, intervalNs = NS_PER_SECOND) {
+  constructor(recorder: LatencyRecorder, counters: Float64Array, limits = INTERVAL_LIMITS) {
     this.#changes = new LatencyChanges(recorder.columns);
     this.#counters = counters;
     this.#countersBefore = counters.slice();
-    this.#intervalNs = intervalNs;
+    this.#limits = limits;
   }
 
   /** To be called once a turn of the loop, before anything that happens at `nowNs` is recorded. */
@@ -72,26 +86,45 @@ export class IntervalRecorder {
   #close(endNs: number): void {
     if (!this.#hasChanged()) return;
     const counters = this.#counters.slice();
-    const latencies = LATENCY_NAMES.map((_, i) => this.#changes.take(i as Latency));
-    append(this.#intervals, { startNs: this.#startNs, endNs, latencies, counters });
+    const latencies = LATENCY_NAMES.map((_, i) =>
+      packCounts(this.#changes.take(i as Latency), this.#packer),
+    );
+    const intervals = this.#intervals;
+    const last = intervals.slice(-1);
+    append(intervals, { startNs: this.#startNs, endNs, latencies, counters }, this.#packer);
+    // Where both begin at the same time the last one has become another.
+    const isJoined = last.at(0)?.startNs === this.#startNs;
+    this.#bytes += bytesOf(intervals.slice(-1)) - (isJoined ? bytesOf(last) : 0);
     // Every interval has a peak of its own.
     this.#counters[Counter.PEAK_ESTABLISHED] = this.#counters[Counter.ESTABLISHED];
     this.#countersBefore = atRest(counters);
-    // One interval came, so one pair is joined; stepping over those without a neighbour is cheap.
-    while (this.#intervals.length > INTERVALS_MAX) this.#doubleOne();
+    // One interval came, so a pair or two are joined; stepping over those without a neighbour is cheap.
+    while (this.#isFull()) this.#doubleOne();
+  }
+
+  #isFull(): boolean {
+    const { length } = this.#intervals;
+    const { intervals, bytes } = this.#limits;
+    // One alone cannot be made smaller.
+    return length > intervals || (length > 1 && this.#bytes > bytes);
   }
 
   /** Makes the first interval that has the old length twice as long, with its neighbour or without. */
   #doubleOne(): void {
     const at = this.#doubled++;
     const doubledNs = 2 * this.#intervalNs;
+    const before = this.#intervals.slice(at, at + 2);
     const pair: Interval[] = [];
-    for (const interval of this.#intervals.slice(at, at + 2)) {
+    for (const interval of before) {
       const startNs = alignedTo(doubledNs, interval.startNs);
-      if (pair.length === 0 || pair[0].startNs === startNs) append(pair, { ...interval, startNs });
-      else pair.push(interval);
+      if (pair.length === 0 || pair[0].startNs === startNs) {
+        append(pair, { ...interval, startNs }, this.#packer);
+      } else {
+        pair.push(interval);
+      }
     }
     this.#intervals.splice(at, 2, ...pair);
+    this.#bytes += bytesOf(pair) - bytesOf(before);
     if (this.#doubled < this.#intervals.length) return;
     this.#intervalNs = doubledNs;
     this.#doubled = 0;
@@ -118,8 +151,9 @@ export function mergeTimelines(timelines: readonly Timeline[]): Timeline {
 /** The same timeline in intervals of another length, a multiple of its own. */
 function withIntervals({ intervals }: Timeline, intervalNs: number): Timeline {
   const longer: Interval[] = [];
+  const packer = new CountsPacker();
   for (const interval of intervals) {
-    append(longer, { ...interval, startNs: alignedTo(intervalNs, interval.startNs) });
+    append(longer, { ...interval, startNs: alignedTo(intervalNs, interval.startNs) }, packer);
   }
   return { intervalNs, intervals: longer };
 }
@@ -138,6 +172,7 @@ export function addTimelines(timelines: readonly Timeline[]): Timeline {
       starts.set(interval.startNs, found.set(part, interval));
     }
   }
+  const packer = new CountsPacker();
   const merged = [...starts].sort(([a], [b]) => a - b);
   const intervalNs = timelines.at(0)?.intervalNs ?? NS_PER_SECOND;
   // Where a part ended in mid-interval, others may have gone on.
@@ -155,7 +190,7 @@ export function addTimelines(timelines: readonly Timeline[]): Timeline {
         endNs:
           startNs < lastNs ? startNs + intervalNs : Math.max(...rows.map(({ endNs }) => endNs)),
         latencies: LATENCY_NAMES.map((_, i) =>
-          rows.map(({ latencies }) => latencies[i]).reduce(addSparse),
+          rows.map(({ latencies }) => latencies[i]).reduce((a, b) => addPacked(a, b, packer)),
         ),
         counters: sumCounters(lasts),
       };
@@ -176,7 +211,7 @@ export const peakEstablished = ({ intervals }: Timeline): number =>
   intervals.reduce((peak, { counters }) => Math.max(peak, counters[Counter.PEAK_ESTABLISHED]), 0);
 
 /** Behind the last one, or into it when both begin at the same time. */
-function append(intervals: Interval[], interval: Interval): void {
+function append(intervals: Interval[], interval: Interval, packer: CountsPacker): void {
   const last = intervals.at(-1);
   if (last === undefined || last.startNs !== interval.startNs) {
     intervals.push(interval);
@@ -185,7 +220,7 @@ function append(intervals: Interval[], interval: Interval): void {
   intervals[intervals.length - 1] = {
     startNs: last.startNs,
     endNs: Math.max(last.endNs, interval.endNs),
-    latencies: last.latencies.map((counts, i) => addSparse(counts, interval.latencies[i])),
+    latencies: last.latencies.map((counts, i) => addPacked(counts, interval.latencies[i], packer)),
     counters: withPeakOf(last.counters, interval.counters),
   };
 }
@@ -199,6 +234,19 @@ function withPeakOf(before: Float64Array, counters: Float64Array): Float64Array 
 
 const alignedTo = (intervalNs: number, ns: number): number =>
   Math.floor(ns / intervalNs) * intervalNs;
+
+/** Octets of their histograms. */
+const bytesOf = (intervals: readonly Interval[]): number =>
+  intervals.reduce(
+    (sum, { latencies }) => latencies.reduce((part, packed) => part + packed.length, sum),
+    0,
+  );
+
+function addPacked(a: PackedCounts, b: PackedCounts, packer: CountsPacker): PackedCounts {
+  if (a.length === 0) return b;
+  if (b.length === 0) return a;
+  return packCounts(addSparse(unpackCounts(a), unpackCounts(b)), packer);
+}
 
 /** The sum of two; a merge of sorted columns, since it runs in the loop that plays. */
 function addSparse(a: SparseCounts, b: SparseCounts): SparseCounts {

@@ -15,6 +15,7 @@ import {
   type LatencyTotals,
 } from './histograms.ts';
 import type { Interval, Timeline } from './intervals.ts';
+import { CountsPacker, NO_COUNTS, packCounts, unpackCounts } from './packed-counts.ts';
 import type { RequestClasses } from './request-classes.ts';
 import type { ClassReport } from './result.ts';
 import type { RunIdentity, RunRecord, ShareFacts } from './run-record.ts';
@@ -85,7 +86,8 @@ export function emitRecord({
 }
 
 /**
- * The record of a result.
+ * The record of a result. Its intervals are read when they are asked for, and once: a long run has
+ * thousands, and most readers want none of them.
  * @throws ReplayError ERR_MEASURE_RECORD (usage) where it has none, or one that is not as written
  */
 export function recordOfResult(result: Recorded): RunRecord {
@@ -107,9 +109,20 @@ export function recordOfResult(result: Recorded): RunRecord {
   }
   const classes = classesOf(result.classes, record.classes ?? []);
   const counters = withChanges(record.counters, new Float64Array(COUNTERS));
-  const timelines = record.timelines.map((each) => timelineOf(each, result));
   const { differences } = result;
-  return { identity, shares, counters, latency, classes, differences, timelines };
+  let timelines: readonly Timeline[] | null = null;
+  return {
+    identity,
+    shares,
+    counters,
+    latency,
+    classes,
+    differences,
+    get timelines() {
+      timelines ??= record.timelines.map((each) => timelineOf(each, result));
+      return timelines;
+    },
+  };
 }
 
 /** What the steps of a histogram do not tell; '' where nothing was recorded. */
@@ -138,12 +151,14 @@ function timelineDocument({ intervalNs, intervals }: Timeline, isAlone: boolean)
     const changes = changesText(counters, before);
     before = Float64Array.from(counters);
     const row = { startNs, endNs, changes };
-    return isAlone ? { ...row, histograms: latencies.map(encodeHistogram) } : row;
+    if (!isAlone) return row;
+    return { ...row, histograms: latencies.map((packed) => encodeHistogram(unpackCounts(packed))) };
   });
   return { intervalNs, intervals: rows };
 }
 
 function timelineOf({ intervalNs, intervals }: TimelineDocument, result: Recorded): Timeline {
+  const packer = new CountsPacker();
   const rows = result.timeline.intervals;
   const isShared = intervals.every(({ histograms }) => histograms === undefined);
   if (isShared && rows.length !== intervals.length) throw unreadable('its timeline is cut');
@@ -154,14 +169,12 @@ function timelineOf({ intervalNs, intervals }: TimelineDocument, result: Recorde
       histograms?.[i] ?? rows.at(row)?.histograms[name];
     const latencies = LATENCY_NAMES.map((name, i) => {
       const text = encoded(name, i);
-      return text === undefined ? EMPTY : decodeHistogram(text);
+      return text === undefined ? NO_COUNTS : packCounts(decodeHistogram(text), packer);
     });
     return { startNs, endNs, counters: before, latencies };
   });
   return { intervalNs, intervals: read };
 }
-
-const EMPTY = { indexes: new Uint32Array(0), counts: new Float64Array(0) };
 
 /** `NAME=value …` of those that differ. */
 function changesText(counters: Float64Array, before: Float64Array): string {

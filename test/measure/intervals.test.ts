@@ -3,23 +3,28 @@ import { NS_PER_SECOND } from '../../src/base/time.ts';
 import { Counter, createCounters, sumCounters } from '../../src/measure/counters.ts';
 import { Latency, LatencyRecorder, LatencyTable } from '../../src/measure/histograms.ts';
 import {
-  INTERVALS_MAX,
+  INTERVAL_LIMITS,
   type Interval,
   IntervalRecorder,
   mergeTimelines,
   type Timeline,
 } from '../../src/measure/intervals.ts';
+import { unpackCounts } from '../../src/measure/packed-counts.ts';
 
 interface Event {
   atSeconds: number;
   ns: number;
 }
 
+/** Few, so that it does not take an hour to come to them. */
+const INTERVALS_MAX = 128;
+const FEW = { intervals: INTERVALS_MAX, bytes: Number.POSITIVE_INFINITY };
+
 /** A thread that answers one exchange at each of these times. */
-function threadOf(events: readonly Event[], endSeconds: number): Timeline {
+function threadOf(events: readonly Event[], endSeconds: number, limits = FEW): Timeline {
   const recorder = new LatencyRecorder();
   const counters = createCounters();
-  const intervals = new IntervalRecorder(recorder, counters);
+  const intervals = new IntervalRecorder(recorder, counters, limits);
   for (const { atSeconds, ns } of events) {
     intervals.roll(atSeconds * NS_PER_SECOND);
     recorder.record(Latency.RESPONSE, ns);
@@ -29,11 +34,14 @@ function threadOf(events: readonly Event[], endSeconds: number): Timeline {
   return intervals.finish(endSeconds * NS_PER_SECOND);
 }
 
+const responses = (latencies: Interval['latencies']): number =>
+  unpackCounts(latencies[Latency.RESPONSE]).counts.reduce((sum, count) => sum + count, 0);
+
 const shape = ({ intervals }: Timeline): number[][] =>
   intervals.map(({ startNs, endNs, latencies, counters }) => [
     startNs / NS_PER_SECOND,
     endNs / NS_PER_SECOND,
-    latencies[Latency.RESPONSE].counts.reduce((sum, count) => sum + count, 0),
+    responses(latencies),
     counters[Counter.EXCHANGES_ANSWERED],
   ]);
 
@@ -65,7 +73,7 @@ test('a long run gets longer intervals, and loses nothing', () => {
       ({ atSeconds }) => atSeconds >= startSeconds && atSeconds < startSeconds + 128,
     );
     const table = new LatencyTable();
-    table.addSparse(Latency.RESPONSE, interval.latencies[Latency.RESPONSE]);
+    table.addSparse(Latency.RESPONSE, unpackCounts(interval.latencies[Latency.RESPONSE]));
     expect(table.count(Latency.RESPONSE)).toBe(inIt.length);
     recorded += inIt.length;
     expect(interval.counters[Counter.EXCHANGES_ANSWERED]).toBe(recorded);
@@ -119,4 +127,50 @@ test('a run with a moment of work every hour keeps few intervals too', () => {
   const { intervals } = threadOf(events, 1000 * 3600);
   expect(intervals.length).toBeLessThanOrEqual(INTERVALS_MAX);
   expect(intervals.at(-1)?.counters[Counter.EXCHANGES_ANSWERED]).toBe(1000);
+});
+
+test('an hour is kept second by second', () => {
+  const events = Array.from({ length: 3_600 }, (_, i) => ({ atSeconds: i + 0.5, ns: 1_000 * i }));
+  const { intervalNs, intervals } = threadOf(events, 3_600, INTERVAL_LIMITS);
+  expect(intervalNs).toBe(NS_PER_SECOND);
+  expect(intervals.map(({ latencies }) => responses(latencies))).toEqual(events.map(() => 1));
+});
+
+/** In each second so many answers, no two alike. */
+const wideSeconds = (seconds: number, answers: number): Event[] =>
+  Array.from({ length: seconds * answers }, (_, i) => ({
+    atSeconds: Math.floor(i / answers),
+    ns: 1_000_000 * (1 + (i % answers)),
+  }));
+
+const bytesOf = ({ latencies }: Interval): number =>
+  latencies.reduce((sum, packed) => sum + packed.length, 0);
+
+test('where seconds hold much there are fewer of them, and nothing is lost', () => {
+  const [seconds, answers, bytes] = [300, 200, 20_000];
+  const limits = { intervals: 4_096, bytes };
+  const timeline = threadOf(wideSeconds(seconds, answers), seconds, limits);
+  const { intervals, intervalNs } = timeline;
+  expect(intervalNs).toBeGreaterThan(NS_PER_SECOND);
+  expect(intervals.length).toBeGreaterThan(1);
+  // The last step of doubling is done for all at the end, so that there is less than the limit.
+  expect(intervals.reduce((sum, each) => sum + bytesOf(each), 0)).toBeLessThanOrEqual(bytes);
+  expect(intervals.reduce((sum, each) => sum + responses(each.latencies), 0)).toBe(
+    seconds * answers,
+  );
+  for (const { startNs } of intervals) expect(startNs % intervalNs).toBe(0);
+});
+
+test('the limit of memory holds all the while, and one interval is kept in any case', () => {
+  const recorder = new LatencyRecorder();
+  const counters = createCounters();
+  const intervals = new IntervalRecorder(recorder, counters, { intervals: 4_096, bytes: 100 });
+  for (const { atSeconds, ns } of wideSeconds(50, 200)) {
+    intervals.roll(atSeconds * NS_PER_SECOND);
+    recorder.record(Latency.RESPONSE, ns);
+    counters[Counter.EXCHANGES_ANSWERED]++;
+  }
+  const { intervals: kept } = intervals.finish(50 * NS_PER_SECOND);
+  expect(kept).toHaveLength(1);
+  expect(responses(kept[0].latencies)).toBe(50 * 200);
 });
