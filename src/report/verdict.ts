@@ -46,17 +46,18 @@ export const UNLIKE_SHARE_MAX = 0.1;
 
 /**
  * A run is good when its thresholds held, or, where none were asked for, when every user completed;
- * and when the answers were like the recorded ones.
+ * and when the answers were like the recorded ones, and there was load for as long as asked.
  */
 export function verdictOf(result: RunResult): Verdict {
   const { thresholds, users } = result;
   const ending = endingOf(result);
   const unlike = unlikeCaveats(result);
-  const caveats = [...unlike, ...lagCaveat(result), ...lateStartsCaveat(result)];
+  const usedUp = usedUpCaveat(result);
+  const caveats = [...unlike, ...usedUp, ...lagCaveat(result), ...lateStartsCaveat(result)];
   const caveat = caveats.length === 0 ? null : caveats.join('; ');
   if (ending !== 'done') return { ending, level: 'bad', headline: badHeadline(result), caveat };
   const isWhole = thresholds.length > 0 || users.completed === users.planned;
-  const level = isWhole && unlike.length === 0 ? 'good' : 'mixed';
+  const level = isWhole && unlike.length + usedUp.length === 0 ? 'good' : 'mixed';
   return { ending, level, headline: clauseOf(result), caveat };
 }
 
@@ -114,6 +115,21 @@ function completedClause({ completed, planned }: Ledger, noun: string): string {
 function connectionsClause({ completed, planned }: Ledger): string {
   const of = completed === planned ? '' : `${formatCount(completed)} of `;
   return `with ${of}${formatCount(planned)} ${planned === 1 ? 'connection' : 'connections'}`;
+}
+
+/** Users were to play again and again, and had no address and port left for it. */
+function usedUpCaveat({ plan, shares, users, clients, durationSeconds }: RunResult): string[] {
+  const { untilSeconds, iterations } = plan;
+  if (untilSeconds === null || durationSeconds >= untilSeconds) return [];
+  const begun = (plan.per === 'client' ? clients : users)?.planned ?? 0;
+  if (begun < plan.users * iterations * (shares.played.length / shares.of)) return [];
+  const [ended, asked] = [durationSeconds, untilSeconds].map((s) =>
+    formatDuration(s * NS_PER_SECOND),
+  );
+  return [
+    `the load ended after ${ended} of ${asked}: each address and port serves once, and all were used ` +
+      '(give more --ports or --clients)',
+  ];
 }
 
 /** Users that started late were fewer at a time than planned. */

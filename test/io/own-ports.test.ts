@@ -25,10 +25,29 @@ describe('ports for own addresses', () => {
   test("that were asked for are taken from the kernel's range too, and that is told", () => {
     const chosen = choosePorts({ first: 30_000, last: 65_535 }, { ...USE, used: [40_000] });
     expect(text(chosen)).toBe('30000-39999,40001-65535');
-    expect(chosen?.shared).toMatchObject({ first: 32_768, last: 60_999 });
+    expect(chosen?.shared?.ports).toMatchObject({ first: 32_768, last: 60_999 });
     const reserved = [{ first: 32_768, last: 60_999 }];
     const kept = choosePorts({ first: 30_000, last: 65_535 }, { ...USE, reserved });
     expect([text(kept), kept?.shared]).toEqual(['30000-65535', null]);
+  });
+
+  test.each([
+    ['a part of its range', 58_000, 58_999, [], 'ip_local_reserved_ports=58000-58999'],
+    [
+      'what was reserved before stays so',
+      58_000,
+      58_999,
+      [8_080, 9_000],
+      'ip_local_reserved_ports=8080,9000,58000-58999',
+    ],
+    ['all but some of its range', 1_024, 60_500, [], "ip_local_port_range='60501 65535'"],
+    ['with those below left to it', 20_000, 65_535, [], "ip_local_port_range='1024 19999'"],
+    ['every port', 1_024, 65_535, [], "ip_local_port_range='64000 65535'"],
+  ])('that are shared with the kernel: it keeps others (%s)', (_, first, last, held, setting) => {
+    const reserved = held.map((port) => ({ first: port, last: port }));
+    const { shared } = choosePorts({ first, last }, { ...USE, reserved }) ?? {};
+    const fewer = last - first > 64_000 ? '--ports 1024-63999, and ' : '';
+    expect(shared?.apart).toBe(`${fewer}sysctl -w net.ipv4.${setting}`);
   });
 
   test('that are all in use are none', () => {

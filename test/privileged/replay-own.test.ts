@@ -10,6 +10,7 @@ import { keepGround } from '../helpers/ground.ts';
 import {
   DEVICE,
   type Host,
+  kernelCount,
   type Lab,
   makeLab,
   makeNamespaces,
@@ -57,7 +58,7 @@ async function startContainer(host: Host, port: number): Promise<Nginx> {
   }
 }
 
-describe.runIf(canRun('a large replay from one address', TOOLS))('10,000 users', () => {
+describe.runIf(canRun('a large replay from one address', TOOLS))('60,000 users', () => {
   let lab: Lab;
   let nginx: Nginx;
 
@@ -71,33 +72,42 @@ describe.runIf(canRun('a large replay from one address', TOOLS))('10,000 users',
     await lab?.close();
   });
 
-  // A target that remembers connections of an earlier run would be sent resets for them.
+  /**
+   * Resets of the load machine's own kernel, which alone passes this hook: what a packet socket sends does
+   * not, such as the answer to a FIN that the server has repeated when its user was done.
+   */
+  const RESETS = 'type filter hook output priority 0; tcp dport 80 tcp flags & rst == rst counter;';
+
   test('play from one address, and connections of the machine itself go on meanwhile', async () => {
-    const users = 10_000;
+    const users = 60_000;
+    // As a run with these ports tells: connections of the machine itself have others.
+    const [ports, left] = ['1024-63999', '64000 65535'];
+    await mustInside(lab.client, ['sysctl', '-qw', `net.ipv4.ip_local_port_range=${left}`]);
+    await mustInside(lab.client, ['nft', `table inet watched { chain c { ${RESETS} }; }`]);
     const before = nginx.accessLog().length;
     let isOver = false;
-    const { value, seen } = await watched(lab, 80, async () => {
-      const argv = [SHORT, '--target', `${lab.target.ipv4}:80`, '--clients', 'own'];
-      const more = ['--users', `${users}`, '--accel', '0.02'];
-      const run = replay(lab.client, [...argv, ...more]).finally(() => {
+    const argv = [SHORT, '--target', `${lab.target.ipv4}:80`, '--clients', 'own', '--ports', ports];
+    const run = replay(lab.client, [...argv, '--users', `${users}`, '--accel', '0.02']).finally(
+      () => {
         isOver = true;
-      });
-      await until('users play', () => nginx.accessLog().length > before + 100, 60_000);
-      let fetched = 0;
-      while (!isOver && fetched < 50) {
-        const url = `http://${lab.target.ipv4}/page.html`;
-        expect(await mustInside(lab.client, ['curl', '-sS', '-m', '10', url])).toHaveLength(1_024);
-        fetched++;
-      }
-      expect(fetched).toBeGreaterThan(3);
-      return { replayed: await run, fetched };
-    });
-    const { exchanges } = completed(value.replayed, users);
+      },
+    );
+    await until('users play', async () => (await nginx.stubStatus()).requests > 100, 60_000);
+    let fetched = 0;
+    while (!isOver && fetched < 50) {
+      const url = `http://${lab.target.ipv4}/page.html`;
+      expect(await mustInside(lab.client, ['curl', '-sS', '-m', '10', url])).toHaveLength(1_024);
+      fetched++;
+    }
+    expect(fetched).toBeGreaterThan(3);
+    const { exchanges } = completed(await run, users);
     const entries = nginx.accessLog().slice(before);
-    expect(entries).toHaveLength(exchanges.sent + value.fetched);
-    const ports = new Set(entries.map(({ port }) => port));
-    expect(ports.size).toBe(users + value.fetched);
-    expect(seen).toMatchObject({ wrong: 0, resets: 0 });
+    expect(entries).toHaveLength(exchanges.sent + fetched);
+    expect(new Set(entries.map(({ port }) => port)).size).toBe(users + fetched);
+    expect(await mustInside(lab.client, ['nft', 'list', 'ruleset'])).toContain(
+      'counter packets 0 ',
+    );
+    expect(await kernelCount(lab.target, 'TcpInCsumErrors')).toBe(0);
   });
 });
 
@@ -401,10 +411,10 @@ describe.runIf(canRun('replays from own addresses', TOOLS))('replays from own ad
       const replayed = await playTo(40_000);
       expect(replayed).toMatchObject({ code: 2, result: null });
       expect(replayed.stderr).toContain(`'${lab.client.ipv4}' has 1`);
-      expect(replayed.stderr).toMatch(/--ports 1024-65535 .*, or use more addresses/);
-      const wider = await playTo(40_000, '--ports', '1024-65535', '--dry-run');
+      expect(replayed.stderr).toMatch(/--ports 1024-63999 .*, or use more addresses/);
+      const wider = await playTo(40_000, '--ports', '1024-63999', '--dry-run');
       expect(wider.code).toBe(0);
-      expect(wider.stderr).toContain('net.ipv4.ip_local_reserved_ports=32768-60999');
+      expect(wider.stderr).toContain("by sysctl -w net.ipv4.ip_local_port_range='64000 65535'");
     });
 
     test('of two runs at one target have to differ, and may', async () => {

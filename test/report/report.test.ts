@@ -129,6 +129,32 @@ describe('the verdict', () => {
     }
   });
 
+  test.each([
+    ['each of 500 users has played the twice that there were ports for', true, 500, 2, 60, 1],
+    ['so has the half of 1,000 users that a share has', true, 1_000, 2, 60, 2],
+    ['somebody could have played once more', false, 500, 3, 60, 1],
+    ['the time was over', false, 500, 2, 10, 1],
+    ['there was no time', false, 500, 2, null, 1],
+  ])(
+    'tells that addresses and ports were used up: %s',
+    (_when, told, users, iterations, until, of) => {
+      const result = sampleResult(
+        ['errors:rate<5%'],
+        {
+          plan: { ...FACTS.plan, users, iterations, untilSeconds: until },
+          shares: { of, played: [1] },
+        },
+        ALL_WELL,
+      );
+      const verdict = verdictOf(result);
+      expect([verdict.ending, verdict.level]).toEqual(['done', told ? 'mixed' : 'good']);
+      const caveat =
+        'the load ended after 10 s of 60 s: each address and port serves once, and all were used ' +
+        '(give more --ports or --clients)';
+      expect(verdict.caveat).toBe(told ? caveat : null);
+    },
+  );
+
   test('takes a tenth of unlike answers for chance', () => {
     const changes = {
       ...ALL_WELL,

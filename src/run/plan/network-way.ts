@@ -1,6 +1,6 @@
 /** The way to real targets and back, found before the threads start. */
 import { addressOfBytes, formatAddress } from '../../base/address.ts';
-import { countPorts } from '../../base/port-range.ts';
+import { countPorts, formatPorts } from '../../base/port-range.ts';
 import { formatCount } from '../../base/units.ts';
 import type { ShardInbox } from '../../io/channel/channel-receiver.ts';
 import type { ReplyDropSpec } from '../../io/rules/drop-spec.ts';
@@ -13,6 +13,7 @@ import {
   requireClients,
 } from '../../io/way/local-path.ts';
 import { ANNOUNCED_AT_ONCE } from '../../io/way/neighbour-announcer.ts';
+import type { SharedPorts } from '../../io/way/own-ports.ts';
 import { Check } from '../../replay/replay-plan.ts';
 import { blocksOf } from '../../schedule/client-places.ts';
 import type { PlanDraft } from './draft-plan.ts';
@@ -39,8 +40,8 @@ export interface OwnReplies {
   readonly drop: ReplyDropSpec;
   /** Whether the run makes the rule itself. */
   readonly makesRule: boolean;
-  /** Ports that the kernel may give to connections of its own, as text; null: none. */
-  readonly sharedPorts: string | null;
+  /** Ports that the kernel may give to connections of its own; null: none. */
+  readonly sharedPorts: SharedPorts | null;
 }
 
 /** What the channel thread shares with the threads that play. */
@@ -178,8 +179,8 @@ const warnOfPorts = ({ sharedPorts }: OwnReplies): string[] =>
   sharedPorts === null
     ? []
     : [
-        `this machine may give ports ${sharedPorts} to connections of its own during the run, which then ` +
-          `fail at the target: sysctl -w net.ipv4.ip_local_reserved_ports=${sharedPorts}`,
+        `this machine may give ports ${formatPorts(sharedPorts.ports)} to connections of its own during ` +
+          `the run, which then fail at the target; they are kept apart by ${sharedPorts.apart}`,
       ];
 
 /** What becomes of a target that takes the clients for neighbours: one line, or none. */

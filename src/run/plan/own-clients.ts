@@ -1,10 +1,11 @@
 /** A run whose clients are this machine's own addresses: which ones, with which ports. */
 import type { Endpoint } from '../../base/address.ts';
 import { ReplayError } from '../../base/errors.ts';
-import { formatPorts, type PortRange } from '../../base/port-range.ts';
+import { countPorts, formatPorts, type PortRange } from '../../base/port-range.ts';
+import { formatCount } from '../../base/units.ts';
 import type { LocalPath } from '../../io/way/local-path.ts';
 import { areOwn, ownAddressFor } from '../../io/way/own-addresses.ts';
-import { choosePorts, readPortUse } from '../../io/way/own-ports.ts';
+import { choosePorts, PORTS_MOST, readPortUse, type SharedPorts } from '../../io/way/own-ports.ts';
 import { type ClientAddresses, onlyClient } from '../../schedule/client-addresses.ts';
 import type { PlanDraft } from './draft-plan.ts';
 import { findPath, type NetworkWay } from './network-way.ts';
@@ -21,8 +22,8 @@ interface OwnClients {
     readonly clients: ClientAddresses;
     readonly ports: PortRange;
   };
-  /** Ports of them that the kernel may give to connections of its own, as text; null: none. */
-  readonly sharedPorts: string | null;
+  /** Ports of them that the kernel may give to connections of its own; null: none. */
+  readonly sharedPorts: SharedPorts | null;
   /** What to do where they are too few. */
   readonly hintTooFew: string;
 }
@@ -75,7 +76,7 @@ function ownClients({ options, targets }: PlanDraft, path: LocalPath): OwnClient
       // a raw socket sends bears its route with it.
       sender: isLocal && sender === 'packet' ? 'ip' : sender,
     },
-    sharedPorts: chosen.shared === null ? null : formatPorts(chosen.shared),
+    sharedPorts: chosen.shared,
     hintTooFew: tooFew(targets, ports === null),
   };
 }
@@ -85,7 +86,7 @@ function tooFew(targets: readonly Endpoint[], mayWiden: boolean): string {
     ({ address }) => address.family === 4 && address.low >>> 24 === LOOPBACK_FIRST_OCTET,
   );
   const wider = mayWiden
-    ? 'use more ports: --ports 1024-65535 (64,512 an address, less what this machine uses), or '
+    ? `use more ports: --ports ${formatPorts(PORTS_MOST)} (${formatCount(countPorts(PORTS_MOST))} an address, less what this machine uses), or `
     : '';
   return isLoopback
     ? `${wider}use more addresses: --clients 127.0.0.0/24 (or up to /8), all of them this machine's own`
@@ -97,5 +98,5 @@ const noPorts = (ports: PortRange | null): ReplayError =>
     code: 'ERR_RUN_NO_PORTS',
     kind: 'usage',
     message: `this machine uses every port of ${ports === null ? '1024-65535' : formatPorts(ports)} itself`,
-    hint: 'name others: --ports 1024-65535; ss -tan shows who has them',
+    hint: `name others: --ports ${formatPorts(PORTS_MOST)}; ss -tan shows who has them`,
   });
