@@ -178,6 +178,10 @@ export function userReport(plays: number, counters: Float64Array): UserReport {
         module: counters[Counter.ABORTED_MODULE],
         rewriteMemory: counters[Counter.ABORTED_REWRITE_MEMORY],
         notStarted: counters[Counter.ABORTED_NOT_STARTED],
+        answerMalformed: counters[Counter.ABORTED_ANSWER_MALFORMED],
+        answerBadLength: counters[Counter.ABORTED_ANSWER_BAD_LENGTH],
+        answerTooLong: counters[Counter.ABORTED_ANSWER_TOO_LONG],
+        answerExcess: counters[Counter.ABORTED_ANSWER_EXCESS],
       },
     },
   };

@@ -131,6 +131,12 @@ export const Counter = {
   UNSENT_INTERFACE_DOWN: 87,
   // Before its connection was opened, since there was no room for what it may have to say.
   ABORTED_NOT_STARTED: 88,
+  // Since an answer broke its protocol's rules: octets that are none of it, a length that is none, a header or
+  // line without an end, octets behind an answer's end for which nothing was asked.
+  ABORTED_ANSWER_MALFORMED: 89,
+  ABORTED_ANSWER_BAD_LENGTH: 90,
+  ABORTED_ANSWER_TOO_LONG: 91,
+  ABORTED_ANSWER_EXCESS: 92,
 } as const;
 export type Counter = (typeof Counter)[keyof typeof Counter];
 
@@ -157,7 +163,7 @@ export const lossesOf = (
 });
 
 /** How many counters a thread's row has. */
-export const COUNTERS = 89;
+export const COUNTERS = 93;
 
 /** Zeroed counters of one thread, in memory that other threads may read. */
 export const createCounters = (): Float64Array<SharedArrayBuffer> =>

@@ -12,7 +12,8 @@ const LF = 0x0a;
 const SPACE = 0x20;
 /** The client may go on with its request (RFC 9110, section 15.2.1). */
 export const CONTINUE = 100;
-const SWITCHING_PROTOCOLS = 101;
+/** The connection speaks another protocol from here on (section 15.2.2). */
+export const SWITCHING_PROTOCOLS = 101;
 const FINAL_MIN = 200;
 const NO_CONTENT = 204;
 const NOT_MODIFIED = 304;

@@ -4,13 +4,19 @@
  */
 import { Counter } from '../measure/counters.ts';
 import { type AnswerFramer, Outcome } from '../protocol/framer.ts';
-import { CONTINUE, endsChunks, Http1Answers } from '../protocol/http1-answers.ts';
+import {
+  CONTINUE,
+  endsChunks,
+  Http1Answers,
+  SWITCHING_PROTOCOLS,
+} from '../protocol/http1-answers.ts';
 import { HttpRequestKind } from '../protocol/http1-message.ts';
 import { followedProtocol } from '../protocol/registry.ts';
 import { WebSocketMessages } from '../protocol/websocket.ts';
 import type { Delivery } from '../transport/transport.ts';
 import { bodyDigest } from './blanked-digest.ts';
 import { OpenBodies } from './body-digest.ts';
+import type { BrokenAnswers } from './broken-answers.ts';
 import { ExchangeMark } from './exchange-columns.ts';
 import type { ExchangeRecorder, Verdict } from './exchange-recorder.ts';
 import { OpenAnswers } from './open-answers.ts';
@@ -40,6 +46,7 @@ export class AnswerFraming {
   readonly #exchanges: OpenExchanges;
   readonly #counters: Float64Array;
   readonly #verdict: Verdict;
+  readonly #broken: BrokenAnswers;
   readonly #framers: (AnswerFramer | undefined)[] = [];
   readonly #messages = new WebSocketMessages();
   /** Null where bodies are not compared. */
@@ -52,7 +59,9 @@ export class AnswerFraming {
     stages: Stages,
     exchanges: OpenExchanges,
     { counters, verdict }: Pick<ExchangeRecorder, 'counters' | 'verdict'>,
+    broken: BrokenAnswers,
   ) {
+    this.#broken = broken;
     this.#plays = plays;
     this.#stages = stages;
     this.#exchanges = exchanges;
@@ -80,7 +89,8 @@ export class AnswerFraming {
 
   /**
    * The open answer's next octets: those of the delivery from `at` on.
-   * @returns MORE: all of them are the answer's; ENDS: it ends `endBytes` on; LOST: nobody can say
+   * @returns MORE: all of them are the answer's; ENDS: it ends `endBytes` on; LOST: nobody can say.
+   *   Of a broken answer (`broken`), whose user ends, MORE
    */
   feed(user: number, delivery: Delivery, at: number): Outcome {
     const exchange = this.#exchanges.of(user);
@@ -112,6 +122,7 @@ export class AnswerFraming {
       // The recorded client did not wait for the answer's end: neither do we.
       if (isCut && whole > this.#stages.exchanges.answerBytes[exchange])
         return this.#lose(user, framer);
+      if (isHttp && exchange !== NO_EXCHANGE) this.#doubtSwitch(user, exchange, framer);
       this.endBytes = framer.endBytes;
       if (framer.endBytes > bytes) this.open.keep(user, framer, whole);
       else this.#judge(user, framer, whole);
@@ -124,8 +135,20 @@ export class AnswerFraming {
       this.open.keep(user, framer, 0);
       return Outcome.MORE;
     }
-    if (!isCut) this.#counters[Counter.ANSWERS_UNFOLLOWED]++;
+    if (!isCut) {
+      const isRuled = exchange === NO_EXCHANGE || this.#stages.isRuled(exchange);
+      const isBroken = outcome === Outcome.LOST && isRuled;
+      if (isBroken && this.#broken.breakBy(user, framer.fault)) return Outcome.MORE;
+      this.#counters[Counter.ANSWERS_UNFOLLOWED]++;
+    }
     return this.#lose(user, framer);
+  }
+
+  /** Behind an upgrade that only the recording has, or only this answer, another protocol is spoken. */
+  #doubtSwitch(user: number, exchange: number, framer: AnswerFramer): void {
+    const recorded = this.#stages.codeOf(exchange);
+    if (recorded === framer.code) return;
+    if (framer.isSwitch || recorded === SWITCHING_PROTOCOLS) this.#broken.doubt(user);
   }
 
   /**
@@ -165,6 +188,7 @@ export class AnswerFraming {
     if (framer.replyClass > 0) this.open.keep(user, framer, 0);
     else this.open.forget(user);
     plays.flags[user] |= PlayFlag.UNFOLLOWED;
+    this.#broken.doubt(user);
     if (exchange === NO_EXCHANGE) return Outcome.LOST;
     const isHttp = framer instanceof Http1Answers;
     const isChunkedAnswer = isHttp && framer.isChunked;
@@ -196,7 +220,10 @@ export class AnswerFraming {
   /** An answer is over by another rule: what is known of it? @param bytes that have come of it */
   judgeUnfollowed(user: number, bytes: number): void {
     const verdict = this.#verdict;
-    this.#countUnfollowed(user);
+    if (this.#stages.protocolOf(this.#plays.session[user]) > 0) {
+      this.#countUnfollowed(user);
+      this.#broken.doubt(user);
+    }
     verdict.replyClass = 0;
     verdict.code = 0;
     if (this.open.has(user)) {
@@ -213,7 +240,6 @@ export class AnswerFraming {
   #countUnfollowed(user: number): void {
     const exchange = this.#exchanges.of(user);
     if (exchange === NO_EXCHANGE || this.#stages.isFollowed(exchange)) return;
-    if (this.#stages.protocolOf(this.#plays.session[user]) === 0) return;
     this.#counters[Counter.ANSWERS_UNFOLLOWED]++;
   }
 

@@ -7,15 +7,31 @@
  * rest of the answer before.
  */
 import { Counter } from '../measure/counters.ts';
+import { Fault } from '../protocol/framer.ts';
 import { Http1Answers } from '../protocol/http1-answers.ts';
+import { octetsOf } from '../protocol/octets.ts';
 import type { ClientStream } from '../transport/client-stream.ts';
 import type { Delivery, Transport } from '../transport/transport.ts';
-import type { ExchangeRecorder } from './exchange-recorder.ts';
+import type { BrokenAnswers } from './broken-answers.ts';
 import type { OpenAnswers } from './open-answers.ts';
 import { NO_EXCHANGE, type OpenExchanges } from './open-exchanges.ts';
 import { PlayFlag, type PlayTable } from './play-table.ts';
 import { Pushes } from './pushes.ts';
 import type { Stages } from './stages.ts';
+
+const CR = 0x0d;
+const LF = 0x0a;
+const TIMEOUT = octetsOf('HTTP/1.1 408');
+const MINOR_VERSION_AT = 'HTTP/1.'.length;
+
+/** What says where answers begin. */
+interface StartParts {
+  readonly transport: Transport;
+  readonly stream: ClientStream;
+  readonly open: OpenAnswers;
+  readonly broken: BrokenAnswers;
+  readonly counters: Float64Array;
+}
 
 /** Says whether arriving octets begin the answer that is awaited. */
 export class AnswerStart {
@@ -26,24 +42,18 @@ export class AnswerStart {
   readonly #stream: ClientStream;
   readonly #counters: Float64Array;
   readonly #pushes: Pushes;
+  readonly #broken: BrokenAnswers;
   readonly #http = new Http1Answers();
 
-  constructor(
-    plays: PlayTable,
-    stages: Stages,
-    exchanges: OpenExchanges,
-    transport: Transport,
-    stream: ClientStream,
-    recorder: Pick<ExchangeRecorder, 'counters'>,
-    open: OpenAnswers,
-  ) {
+  constructor(plays: PlayTable, stages: Stages, exchanges: OpenExchanges, parts: StartParts) {
     this.#plays = plays;
-    this.#pushes = new Pushes(plays, stages, exchanges, open);
+    this.#pushes = new Pushes(plays, stages, exchanges, parts.open);
     this.#stages = stages;
     this.#exchanges = exchanges;
-    this.#transport = transport;
-    this.#stream = stream;
-    this.#counters = recorder.counters;
+    this.#transport = parts.transport;
+    this.#stream = parts.stream;
+    this.#counters = parts.counters;
+    this.#broken = parts.broken;
   }
 
   /**
@@ -57,6 +67,7 @@ export class AnswerStart {
       return this.#pushes.skip(user, delivery, at, !this.#isUnasked(user, exchange));
     }
     if (this.#isUnasked(user, exchange)) {
+      if (this.#isExcess(user, exchange, delivery, at)) this.#broken.breakByExcess();
       this.#countUnasked(user);
       return delivery.bytes;
     }
@@ -67,9 +78,40 @@ export class AnswerStart {
     if (stages.exchanges.replyClass[exchange] === 0) return at;
     const start = delivery.dataStart + at;
     if (this.#http.mayBegin(delivery.data, start, atHand)) return at;
+    if (this.#isGarbage(exchange, delivery.data, start, atHand)) {
+      if (this.#broken.breakBy(user, Fault.MALFORMED)) return delivery.bytes;
+    }
     this.#countUnasked(user);
     const skip = this.#http.findBeginning(delivery.data, start, atHand);
     return skip < 0 ? delivery.bytes : at + skip;
+  }
+
+  /** Whether octets at which a followed answer has to begin are none of HTTP's. */
+  #isGarbage(exchange: number, data: DataView, start: number, bytes: number): boolean {
+    if (!this.#stages.isRuled(exchange)) return false;
+    const blank = lineEnds(data, start, bytes);
+    return blank < bytes && !this.#http.mayBegin(data, start + blank, bytes - blank);
+  }
+
+  /**
+   * Whether octets that came unasked lie behind an HTTP answer's end, so that nobody can say any more whose
+   * the next ones are: clients are to close there (RFC 9112, section 9.2). A server may say that it
+   * has waited too long (RFC 9110, section 15.5.9), and closes.
+   */
+  #isExcess(user: number, exchange: number, delivery: Delivery, at: number): boolean {
+    const stages = this.#stages;
+    const session = this.#plays.session[user];
+    if (this.#plays.flags[user] & PlayFlag.UNASKED) return false;
+    if (exchange === NO_EXCHANGE || !stages.isHttp(session) || !stages.isRuled(exchange))
+      return false;
+    const isFirst = exchange === stages.firstExchange(session, stages.first(session));
+    if (isFirst || !this.#broken.isCertain(user)) return false;
+    const { data } = delivery;
+    const start = delivery.dataStart + at;
+    const atHand = Math.max(0, delivery.atHandBytes - at);
+    const blank = lineEnds(data, start, atHand);
+    if (blank === delivery.bytes - at) return false;
+    return !mayBeTimeout(data, start + blank, atHand - blank);
   }
 
   #isUnasked(user: number, exchange: number): boolean {
@@ -93,4 +135,22 @@ export class AnswerStart {
     plays.flags[user] |= PlayFlag.UNASKED;
     this.#counters[Counter.EXCHANGES_UNSOLICITED]++;
   }
+}
+
+/** How many octets of line ends lie in front. */
+function lineEnds(data: DataView, start: number, bytes: number): number {
+  let count = 0;
+  while (count < bytes && isLineEnd(data.getUint8(start + count))) count++;
+  return count;
+}
+
+const isLineEnd = (octet: number): boolean => octet === CR || octet === LF;
+
+/** Whether the octets begin a 408, as far as they go. */
+function mayBeTimeout(data: DataView, start: number, bytes: number): boolean {
+  const count = Math.min(bytes, TIMEOUT.length);
+  for (let i = 0; i < count; i++) {
+    if (i !== MINOR_VERSION_AT && data.getUint8(start + i) !== TIMEOUT[i]) return false;
+  }
+  return true;
 }

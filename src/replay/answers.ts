@@ -9,22 +9,19 @@ import type { ClientStream } from '../transport/client-stream.ts';
 import type { Delivery, Transport } from '../transport/transport.ts';
 import { AnswerFraming, Tail } from './answer-framing.ts';
 import { AnswerStart } from './answer-start.ts';
+import { BrokenAnswers } from './broken-answers.ts';
 import type { ExchangeRecorder } from './exchange-recorder.ts';
 import { NO_EXCHANGE, OpenExchanges } from './open-exchanges.ts';
 import type { Pacer } from './pacer.ts';
-import { PlayFlag, type PlayTable } from './play-table.ts';
+import { OF_OPEN_ANSWER, OF_OPEN_STAGE, PlayFlag, type PlayTable } from './play-table.ts';
 import { Silences } from './silences.ts';
 import type { Stages } from './stages.ts';
-
-/** Flags that speak of the open answer alone. */
-const OF_OPEN_ANSWER =
-  PlayFlag.FIRST_BYTE | PlayFlag.QUIET | PlayFlag.FRAMED | PlayFlag.CHUNKED | PlayFlag.UNASKED;
-/** Flags that speak of the open stage alone. */
-export const OF_OPEN_STAGE = OF_OPEN_ANSWER | PlayFlag.UNFOLLOWED;
 
 /** Says when stages are complete, and records latencies. */
 export class Answers {
   readonly silences: Silences;
+  /** Whether the last `onData` has shown the user an answer that breaks its protocol's rules. */
+  readonly broken = new BrokenAnswers();
   /** Where in the delivery at hand the open answer begins: known at its first octets. */
   protected begunAt = 0;
   readonly #plays: PlayTable;
@@ -48,9 +45,10 @@ export class Answers {
     this.silences = new Silences(plays, stages, transport);
     this.exchanges = exchanges;
     this.#recorder = recorder;
-    this.framing = new AnswerFraming(plays, stages, exchanges, recorder);
+    this.framing = new AnswerFraming(plays, stages, exchanges, recorder, this.broken);
     const { open } = this.framing;
-    this.#start = new AnswerStart(plays, stages, exchanges, transport, stream, recorder, open);
+    const parts = { transport, stream, open, broken: this.broken, counters: recorder.counters };
+    this.#start = new AnswerStart(plays, stages, exchanges, parts);
     this.#stages = stages;
     this.#pacer = pacer;
   }
@@ -69,6 +67,7 @@ export class Answers {
   forget(user: number): void {
     this.exchanges.forget(user);
     this.framing.forget(user);
+    this.broken.forget(user);
   }
 
   /** Whether every exchange of the script is answered. */

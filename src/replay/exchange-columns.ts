@@ -18,6 +18,8 @@ export const ExchangeMark = {
   CUT: 4,
   /** Its answer is a message of a WebSocket. */
   WEBSOCKET: 8,
+  /** The recorded answer breaks the protocol's rules: so may ours. */
+  BROKEN: 16,
 } as const;
 
 /** Of `protocol`: the server speaks first, and where that ends it says itself. */

@@ -309,7 +309,7 @@ export class ExchangeFinder {
         else {
           // What nobody has captured may have said how it goes on.
           const isUnknown = answers.fault === Fault.NOT_AT_HAND;
-          const mark = marks | (isUnknown ? ExchangeMark.CHUNKED : 0);
+          const mark = marks | (isUnknown ? ExchangeMark.CHUNKED : ExchangeMark.BROKEN);
           const answerBytes = stageEnd - at;
           found.push({ answerBytes, answerEnd: answerBytes, replyClass, code, marks: mark });
         }

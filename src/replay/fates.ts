@@ -71,10 +71,10 @@ export class Fates {
   }
 
   /**
-   * A module has ended the user's play.
+   * The user's play cannot go on: a module has ended it, or an answer is broken.
    * @param reason the counter of why
    */
-  endByModule(user: number, reason: Counter, nowNs: number): void {
+  breakOff(user: number, reason: Counter, nowNs: number): void {
     this.#transport.abort(user, nowNs);
     if (this.#plays.flags[user] & PlayFlag.INTERRUPTED) this.interrupt(user, nowNs);
     else this.#finish(user, Counter.ABORTED, reason, nowNs);

@@ -43,6 +43,12 @@ export const PlayFlag = {
   DIALOGUE: 0x8000,
 } as const;
 
+/** Flags that speak of the open answer alone. */
+export const OF_OPEN_ANSWER =
+  PlayFlag.FIRST_BYTE | PlayFlag.QUIET | PlayFlag.FRAMED | PlayFlag.CHUNKED | PlayFlag.UNASKED;
+/** Flags that speak of the open stage alone. */
+export const OF_OPEN_STAGE = OF_OPEN_ANSWER | PlayFlag.UNFOLLOWED;
+
 /** Octets that one user takes in this table. */
 export const PLAY_BYTES_PER_USER = 50;
 

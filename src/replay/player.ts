@@ -12,6 +12,7 @@ import { StreamEnd } from '../session/script/scripts.ts';
 import type { ClientStream } from '../transport/client-stream.ts';
 import { type Transport, TransportEvent, type TransportListener } from '../transport/transport.ts';
 import type { Answers } from './answers.ts';
+import { NOT_BROKEN } from './broken-answers.ts';
 import type { Fates } from './fates.ts';
 import type { Pacer } from './pacer.ts';
 import { PlayFlag, type PlayTable } from './play-table.ts';
@@ -86,7 +87,8 @@ export class Player implements TransportListener {
     if (events & TransportEvent.DATA) this.#plays.progressNs[user] = arrivedNs;
     else if (events & moved) this.#timers.onProgress(user, arrivedNs);
     if (events & TransportEvent.CONNECTED) this.onConnected(user, arrivedNs, nowNs);
-    if (events & TransportEvent.DATA) this.onData(user);
+    if (events & TransportEvent.DATA) this.onData(user, nowNs);
+    if (!this.#isLive(user)) return;
     if (events & TransportEvent.PEER_FIN) this.onPeerFin(user, arrivedNs, nowNs);
     if (!(events & TransportEvent.CLOSED)) this.#playSteps(user, nowNs);
     if (!this.#isLive(user)) return;
@@ -119,10 +121,16 @@ export class Player implements TransportListener {
   }
 
   /** Octets have come, which the transport's delivery tells. */
-  protected onData(user: number): void {
+  protected onData(user: number, nowNs: number): void {
     const transport = this.#transport;
-    do this.#answers.onData(user, transport.delivery);
-    while (transport.nextPiece());
+    do {
+      this.#answers.onData(user, transport.delivery);
+      const broken = this.#answers.broken.take();
+      if (broken !== NOT_BROKEN) {
+        this.#fates.breakOff(user, broken as Counter, nowNs);
+        return;
+      }
+    } while (transport.nextPiece());
     if (this.#answers.isExpecting(user)) this.#transport.expectMore(user);
   }
 

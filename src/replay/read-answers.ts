@@ -1,10 +1,10 @@
 /** Answers of which some are handed to a module when they are over. */
 import type { Delivery } from '../transport/transport.ts';
 import type { AnswerOctets } from './answer-octets.ts';
-import { Answers, OF_OPEN_STAGE } from './answers.ts';
+import { Answers } from './answers.ts';
 import type { ModuleHost } from './module-host.ts';
 import { NO_EXCHANGE } from './open-exchanges.ts';
-import type { PlayTable } from './play-table.ts';
+import { OF_OPEN_STAGE, type PlayTable } from './play-table.ts';
 import type { Stages } from './stages.ts';
 
 /** Who is told that a module has read an answer. */

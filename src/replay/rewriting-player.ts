@@ -66,7 +66,7 @@ export class RewritingPlayer extends Player {
     if (!host.hasFailed(user)) return;
     const isRoomless = !Number.isNaN(host.engagementOf(user)?.roomlessSinceNs ?? Number.NaN);
     const reason = isRoomless ? Counter.ABORTED_REWRITE_MEMORY : Counter.ABORTED_MODULE;
-    fates.endByModule(user, reason, nowNs);
+    fates.breakOff(user, reason, nowNs);
   }
 
   // ---- messages ---------------------------------------------------------------------------
@@ -100,7 +100,7 @@ export class RewritingPlayer extends Player {
         this.#waitForRoom(user, nowNs);
         return false;
       default:
-        fates.endByModule(user, Counter.ABORTED_MODULE, nowNs);
+        fates.breakOff(user, Counter.ABORTED_MODULE, nowNs);
         return false;
     }
   }
@@ -122,7 +122,7 @@ export class RewritingPlayer extends Player {
     if (engaged === undefined) return;
     if (Number.isNaN(engaged.roomlessSinceNs)) engaged.roomlessSinceNs = plays.stepDueNs[user];
     if (nowNs >= engaged.roomlessSinceNs + bindTimeoutNs) {
-      fates.endByModule(user, Counter.ABORTED_REWRITE_MEMORY, nowNs);
+      fates.breakOff(user, Counter.ABORTED_REWRITE_MEMORY, nowNs);
     } else plays.stepDueNs[user] = nowNs + ROOM_RETRY_NS;
   }
 
@@ -193,10 +193,10 @@ export class RewritingPlayer extends Player {
     this.#talk(user, nowNs);
   }
 
-  protected override onData(user: number): void {
+  protected override onData(user: number, nowNs: number): void {
     const { plays, transport, octets, host } = this.#parts;
     if (!(plays.flags[user] & PlayFlag.DIALOGUE)) {
-      super.onData(user);
+      super.onData(user, nowNs);
       return;
     }
     // Whoever has ended its stream, at an interrupt, has no more to say.
@@ -204,7 +204,7 @@ export class RewritingPlayer extends Player {
     const { delivery } = transport;
     do octets.add(user, delivery, 0, delivery.bytes);
     while (transport.nextPiece());
-    if (octets.isWhole(user)) this.#talk(user, this.#nowNs);
+    if (octets.isWhole(user)) this.#talk(user, nowNs);
     else host.failDialogue(user, 'the server has said more than can be kept, or is at hand');
     transport.expectMore(user);
   }

@@ -152,6 +152,14 @@ export class Stages extends ScriptSteps {
     return (this.exchanges.marks[exchange] & ExchangeMark.FOLLOWED) !== 0;
   }
 
+  /** Whether the exchange's answer has to keep to its protocol's rules: the recorded one did, or was not heard. */
+  isRuled(exchange: number): boolean {
+    const { marks } = this.exchanges;
+    return (
+      (marks[exchange] & (ExchangeMark.FOLLOWED | ExchangeMark.BROKEN)) === ExchangeMark.FOLLOWED
+    );
+  }
+
   /** Whether the recorded client did not wait for the end of the stage's last answer, or nobody heard it. */
   isCut(session: number, stage: number, exchange: number): boolean {
     if (exchange + 1 < this.lastExchange(session, stage)) return false;

@@ -54,7 +54,12 @@ export const EXPLANATIONS: readonly Explanation[] = [
     'checked',
     'the embedded target compares all that it receives with the capture; of rewritten sessions the checksums alone',
   ),
-  fixed('users', 'each user ends in one of these states; they add up to the planned ones'),
+  fixed(
+    'users',
+    'each user ends in one of these states; they add up to the planned ones. By an answer that is none of ' +
+      'its protocol, whose length is none or whose header has no end, or by bytes behind an answer: nobody can ' +
+      'tell where the next one begins, so the connection is broken off, as other clients do',
+  ),
   fixed(
     'clients',
     'with --per client: each is a recorded client with all of its connections, completed when all of them are, and else failed as the first that failed',

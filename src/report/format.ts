@@ -60,6 +60,10 @@ const REASONS: ReadonlyMap<string, string> = new Map([
   ['interrupted', 'interrupted before the end'],
   ['module', 'by a module, or since it failed'],
   ['rewriteMemory', 'longer requests than there was room for (--rewrite-memory)'],
+  ['answerMalformed', 'by an answer that is none of its protocol'],
+  ['answerBadLength', 'by an answer of a length that is none'],
+  ['answerTooLong', 'by an answer whose header or line has no end'],
+  ['answerExcess', "by octets behind an answer's end"],
   ['notStarted', 'not started, no room for their requests (--rewrite-memory)'],
 ]);
 

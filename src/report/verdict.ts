@@ -4,7 +4,7 @@ import { NS_PER_MS, NS_PER_SECOND } from '../base/time.ts';
 import { formatCount, formatDuration } from '../base/units.ts';
 import { failedUsers } from '../measure/ledger.ts';
 import type { Ledger, RunResult } from '../measure/result.ts';
-import { shareText } from './format.ts';
+import { nonZero, reasonsText, shareText } from './format.ts';
 
 /**
  * How a run ended; the exit code follows from it, and so does the mark of the first line, so that
@@ -51,7 +51,7 @@ export const UNLIKE_SHARE_MAX = 0.1;
 export function verdictOf(result: RunResult): Verdict {
   const { thresholds, users } = result;
   const ending = endingOf(result);
-  const unlike = unlikeCaveats(result);
+  const unlike = [...brokenCaveat(result), ...unlikeCaveats(result)];
   const usedUp = usedUpCaveat(result);
   const caveats = [...unlike, ...usedUp, ...lagCaveat(result), ...lateStartsCaveat(result)];
   const caveat = caveats.length === 0 ? null : caveats.join('; ');
@@ -144,6 +144,17 @@ function lateStartsCaveat({ generator, users }: RunResult): string[] {
   return [
     `${shareText(lateStarts, users.planned)} of the users started late (up to ${latest}): ${why}`,
   ];
+}
+
+/** Users that ended since answers broke the rules: of all the first thing to know, for it may not be their protocol. */
+function brokenCaveat({ users, answerRules }: RunResult): string[] {
+  const reasons = nonZero(users.reasons.aborted).filter(([reason]) => reason.startsWith('answer'));
+  if (reasons.length === 0) return [];
+  const doubt =
+    (answerRules.protocol ?? 0) > 0
+      ? ''
+      : '; no answer at all was of the protocol that was recognised (--protocol)';
+  return [`users ended early: ${reasonsText(Object.fromEntries(reasons))}${doubt}`];
 }
 
 /** What was not as recorded: the status of answers, what came unasked, or lengths. */

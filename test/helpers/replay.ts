@@ -37,7 +37,12 @@ export interface ReplayResult {
       readonly skipped: Readonly<Record<string, number>>;
     };
   };
-  readonly users: Ledger & { readonly peakEstablished: number };
+  readonly users: Ledger & {
+    readonly peakEstablished: number;
+    readonly reasons: Readonly<
+      Record<'reset' | 'timedOut' | 'aborted', Readonly<Record<string, number>>>
+    >;
+  };
   readonly exchanges: {
     readonly intended: number;
     readonly sent: number;
@@ -46,6 +51,7 @@ export interface ReplayResult {
     readonly mismatched: number;
     readonly unsent: number;
     readonly unsolicited: number;
+    readonly unfollowed: number;
     readonly failed: number;
     readonly statuses: Readonly<Record<string, number>>;
   };

@@ -72,8 +72,9 @@ describe('a server that speaks before it is asked', () => {
       ],
     };
     const played = play([TWICE], { server: [server] });
-    expect(named(played.counters)).toMatchObject({ EXCHANGES_ANSWERED: 2, STATUS_2XX: 2 });
+    expect(named(played.counters)).toMatchObject({ EXCHANGES_ANSWERED: 1, STATUS_2XX: 1 });
     expect(played.counters[Counter.EXCHANGES_UNSOLICITED]).toBe(1);
+    expect(played.counters[Counter.ABORTED_ANSWER_EXCESS]).toBe(1);
   });
 
   test('in an open loop answers that overtake their requests are none', () => {

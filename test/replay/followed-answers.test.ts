@@ -98,18 +98,6 @@ describe('Redis', () => {
       COMPLETED_WITH_FAILURES: 1,
     });
   });
-
-  test('what is not of the protocol is left to the other rules, for that answer alone', () => {
-    const session = talk(resp('GET', 'a'), '$1\r\n1\r\n', resp('GET', 'b'), '$1\r\n2\r\n');
-    const server = talk(resp('GET', 'a'), 'garbage', resp('GET', 'b'), '$4\r\n2222\r\n');
-    const played = play([session], { server: [server] });
-    expect(named(played.counters)).toMatchObject({
-      COMPLETED: 1,
-      ANSWERS_UNFOLLOWED: 1,
-      ANSWER_BY_LENGTH: 1,
-      ANSWER_BY_PROTOCOL: 1,
-    });
-  });
 });
 
 describe('a server that speaks first', () => {
@@ -413,57 +401,5 @@ describe('memcached in its binary form', () => {
       { requestEnd: 76, answerEnd: 27 + 33 + 28 + 24, isUnanswered: false },
     ]);
     expect(recognise(said, heard, false)).toBe('memcached-binary');
-  });
-});
-
-describe('a server that breaks its protocol', () => {
-  const asks = (path: string): Said => ({
-    from: 'client',
-    text: `GET ${path} HTTP/1.1\r\n\r\n`,
-    afterMs: 5,
-  });
-  const page = (bytes: number, header = ''): string =>
-    `HTTP/1.1 200 OK\r\n${header}Content-Length: ${bytes}\r\n\r\n${'x'.repeat(bytes)}`;
-  const twice = (...first: readonly string[]): SessionSpec => ({
-    said: [
-      asks('/1'),
-      ...first.map((text): Said => ({ from: 'server', text, afterMs: 5 })),
-      asks('/2'),
-      { from: 'server', text: page(40), afterMs: 5 },
-    ],
-  });
-  const chunk = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n';
-  const header = `X-Long: ${'y'.repeat(1_014)}\r\n`.repeat(10 * 1_024);
-  const long = `HTTP/1.1 200 OK\r\n${header}\r\n`;
-
-  test.each([
-    ['garbage', ['\0\u0001'.repeat(99)], { TIMED_OUT_WAITING: 2, EXCHANGES_UNSOLICITED: 2 }],
-    [
-      '2^63 octets',
-      [page(3, 'Content-Length: 9223372036854775808\r\n')],
-      { ANSWERS_UNFOLLOWED: 2, COMPLETED: 2, MISMATCHED_LENGTH: 2 },
-    ],
-    [
-      'two lengths',
-      [page(30, 'Content-Length: 31\r\n')],
-      { ANSWERS_UNFOLLOWED: 2, COMPLETED: 2, MISMATCHED_LENGTH: 2 },
-    ],
-    ['a chunk without an end', [chunk, 'fffff\r\nmore'], { TIMED_OUT_DURING_ANSWER: 2 }],
-    ['no length that is one', [chunk, 'many\r\nmore'], { ANSWERS_UNFOLLOWED: 2, COMPLETED: 2 }],
-    [
-      'ten megabytes of header',
-      [long],
-      { ANSWERS_UNFOLLOWED: 2, COMPLETED: 2, MISMATCHED_LENGTH: 2 },
-    ],
-    [
-      'two answers to one request',
-      [page(30) + page(9)],
-      { COMPLETED: 2, EXCHANGES_UNSOLICITED: 2 },
-    ],
-  ])('is told of, and ends what it has to: %s', (_, first, told) => {
-    const server = twice(...first);
-    const played = play([twice(page(30))], { users: 2, server: [server], timeoutNs: 2e9 });
-    expect(named(played.counters)).toMatchObject(told);
-    expect(played.counters[Counter.STARTED]).toBe(2);
   });
 });

@@ -115,29 +115,25 @@ describe('behind an upgrade', () => {
   });
 
   test.each([
-    ['masked', frame(0x81, 'echo one', 'mask')],
-    ['with a reserved bit', frame(0xa1, 'echo one')],
-    ['of 2^63 octets', '\x82\x7f\x80\x00\x00\x00\x00\x00\x00\x00'],
-  ])(
-    'an answer that is none is left to other rules, and the next one is followed: %s',
-    (_, text) => {
-      const target = upgraded(
-        ask('one'),
-        raw(text),
-        ask('two'),
-        say('echo dos'),
-        ask('three'),
-        say('echo tres'),
-      );
-      const played = play([recorded], { server: [target] });
-      expect(named(played.counters)).toMatchObject({
-        COMPLETED: 1,
-        EXCHANGES_ANSWERED: 4,
-        ANSWERS_UNFOLLOWED: 1,
-        ANSWER_BY_PROTOCOL: 3,
-      });
-    },
-  );
+    ['masked', frame(0x81, 'echo one', 'mask'), 'ABORTED_ANSWER_MALFORMED'],
+    ['with a reserved bit', frame(0xa1, 'echo one'), 'ABORTED_ANSWER_MALFORMED'],
+    ['of 2^63 octets', '\x82\x7f\x80\x00\x00\x00\x00\x00\x00\x00', 'ABORTED_ANSWER_BAD_LENGTH'],
+  ])('an answer that breaks the rules ends its user: %s', (_, text, reason) => {
+    const target = upgraded(
+      ask('one'),
+      raw(text),
+      ask('two'),
+      say('echo dos'),
+      ask('three'),
+      say('echo tres'),
+    );
+    const played = play([recorded], { server: [target] });
+    expect(named(played.counters)).toMatchObject({
+      ABORTED: 1,
+      EXCHANGES_ANSWERED: 1,
+      [reason]: 1,
+    });
+  });
 
   test('requests in one go are exchanges of their own, and a close is answered by a close', () => {
     const end = (from: 'client' | 'server'): Said => ({

@@ -54,6 +54,18 @@ const ofClients = (result: RunResult, completed: number): RunResult => {
   return { ...result, clients: { ...none, aborted: 5 - completed } };
 };
 
+test('answers that broke the rules are told in the first line, and whether any was understood', () => {
+  const ends = { ...ALL_WELL, COMPLETED: 988, ABORTED: 12, ABORTED_ANSWER_MALFORMED: 9 };
+  const some = { ...ends, ABORTED_ANSWER_BAD_LENGTH: 3 };
+  const { level, caveat } = verdictOf(sampleResult([], {}, some));
+  expect(level).toBe('mixed');
+  expect(caveat).toBe(
+    'users ended early: 9 by an answer that is none of its protocol, 3 by an answer of a length that is none',
+  );
+  const none = sampleResult([], {}, { ...some, ANSWER_BY_PROTOCOL: 0 });
+  expect(verdictOf(none).caveat).toMatch(/; no answer at all was of the protocol .*--protocol/);
+});
+
 describe('clients with several connections', () => {
   test('are told beside their connections', () => {
     const all = ofClients(sampleResult([], {}, ALL_WELL), 5);
