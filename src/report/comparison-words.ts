@@ -74,15 +74,18 @@ export function answersText({ answers }: Comparison): string | null {
   const kinds = nonZero(unlikeBy).map(([kind, count]) => `${formatCount(count)} ${kind}`);
   const parts = [
     unlike === 0
-      ? `${formatCount(requests)} requests answered alike`
+      ? `${requestsText(requests)} answered alike`
       : `${unlikeText(answers)} (${kinds.join(', ')})`,
     ...(varying === 0
       ? []
       : [`of ${formatCount(varying)} something varies from play to play at both targets`]),
-    ...(left === 0 ? [] : [`${formatCount(left)} more requests were not compared`]),
+    ...(left === 0 ? [] : [`${requestsText(left, 'more ')} not compared`]),
   ];
   return parts.join('; ');
 }
+
+const requestsText = (count: number, more = ''): string =>
+  `${formatCount(count)} ${more}${count === 1 ? 'request' : 'requests'}`;
 
 /** The head of `answerRows`. */
 export const ANSWERS_HEAD = ['unlike', 'request', 'base', 'new'] as const;

@@ -5,8 +5,11 @@ import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { kernelFiles } from '../../src/cli/files.ts';
+import type { AnswerExample } from '../../src/measure/compare-answers.ts';
 import type { Comparison } from '../../src/measure/compare-results.ts';
 import type { RunResult } from '../../src/measure/result.ts';
+import { comparisonPage } from '../../src/report/html/comparison-page.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { findTool, must } from '../helpers/process.ts';
 
@@ -17,6 +20,16 @@ function msOf(text: string): number {
   const [number = '', unit = ''] = text.split(' ');
   return Number(number) * (MS_OF_UNIT[unit] ?? Number.NaN);
 }
+
+/** What two targets answered to one request; the texts are as long as they may be. */
+const unlike = (number: number): AnswerExample => ({
+  kind: number % 2 === 0 ? 'status' : 'body',
+  session: 1_234,
+  number,
+  request: `GET /shop/articles/${number}/pictures?size=large&session=${'0123456789abcdef'.repeat(4)}`,
+  base: { text: '200, 10,240 bytes', count: 16, of: 16 },
+  next: { text: '503, 1,024 bytes', count: 15, of: 16 },
+});
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -51,6 +64,14 @@ describe.runIf(canRun('the HTML report in a browser', ['chromium']))('an HTML pa
     await must(['node', 'bin/gryphon.js', 'compare', ...files, ...limit, ...pages, ...document], {
       cwd: ROOT,
     });
+    // As --against writes it, which knows the answers as well.
+    const found = read('comparison.json') as Comparison;
+    const examples = Array.from({ length: 20 }, (_, i) => unlike(i + 1));
+    const counted = { requests: 130, unlike: 20, unlikeBy: { status: 10, body: 10 } };
+    const answers = { ...counted, varying: 3, left: 1, examples };
+    const sides = { base: [result, result], next: [result, result], version: result.version };
+    const page = comparisonPage({ ...found, answers }, sides, await kernelFiles.readHtmlAssets());
+    writeFileSync(join(folder, 'against.html'), page);
     browser = await chromium.launch({
       executablePath: findTool('chromium') ?? '',
       // Chromium refuses its sandbox to root.
@@ -67,7 +88,7 @@ describe.runIf(canRun('the HTML report in a browser', ['chromium']))('an HTML pa
     for (const context of browser.contexts()) await context.close();
   });
 
-  type PageFile = 'report.html' | 'comparison.html';
+  type PageFile = 'report.html' | 'comparison.html' | 'against.html';
 
   interface Opened {
     readonly page: Page;
@@ -117,9 +138,10 @@ describe.runIf(canRun('the HTML report in a browser', ['chromium']))('an HTML pa
       'chart-spectrum',
     ],
     'comparison.html': ['chart-spectrum'],
+    'against.html': ['chart-spectrum'],
   } as const;
 
-  const PAGES: readonly PageFile[] = ['report.html', 'comparison.html'];
+  const PAGES: readonly PageFile[] = ['report.html', 'comparison.html', 'against.html'];
 
   test.each(PAGES.flatMap((file) => [[file, 'light'] as const, [file, 'dark'] as const]))(
     '%s draws every chart, in %s, without a fault',
@@ -198,6 +220,35 @@ describe.runIf(canRun('the HTML report in a browser', ['chromium']))('an HTML pa
       expect(faults).toEqual([]);
     },
   );
+
+  test('a phone shows what is known of each change, and what both answered, without scrolling a table', async () => {
+    const { page, faults } = await open(390, 'light', 'against.html');
+    const beyond = await page.evaluate<string[]>(`
+      [...document.querySelectorAll('#changes td:nth-of-type(4), #answers td, #answers th')]
+        .filter((cell) => cell.getBoundingClientRect().right > innerWidth)
+        .map((cell) => cell.parentElement.textContent)`);
+    expect(beyond).toEqual([]);
+    const [head, row] = await page.locator('#answers tr').all();
+    expect(await head.locator('th').allTextContents()).toEqual([
+      'request',
+      'unlike',
+      'base',
+      'new',
+    ]);
+    expect(await row.locator('th').textContent()).toBe(
+      `${unlike(1).request} (session 1234, request 1)`,
+    );
+    expect(await row.locator('td').allTextContents()).toEqual([
+      'body',
+      '200, 10,240 bytes',
+      '503, 1,024 bytes (15 of 16)',
+    ]);
+    expect(await page.locator('#answers p').textContent()).toBe(
+      '20 of 130 requests answered unlike each other (10 status, 10 body); of 3 something varies ' +
+        'from play to play at both targets; 1 more request not compared.',
+    );
+    expect(faults).toEqual([]);
+  });
 
   test('can be used by keyboard: the first stop leads to the figures', async () => {
     const { page } = await open(1280);

@@ -49,8 +49,8 @@ export function comparisonPage(
   const main = html`<section id="figures" aria-labelledby="figures-title" tabindex="-1">
 <h2 id="figures-title">Figures</h2>
 ${thresholdTable(comparison.thresholds)}
-${table('Medians of each side', HEAD, changeCells(comparison))}
-<p class="note">${tooFewNote(comparison) ?? NOISE_NOTE}.</p>
+<div id="changes">${table('Medians of each side', HEAD, changeCells(comparison))}</div>
+<p class="note">${sentence(tooFewNote(comparison) ?? NOISE_NOTE)}</p>
 </section>
 ${answersSection(comparison)}
 <section aria-labelledby="charts-title"><h2 id="charts-title">Charts</h2>
@@ -100,15 +100,20 @@ function header(
   });
 }
 
+const sentence = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+
 /** The answers of both, request by request, where runs kept them. */
 function answersSection(comparison: Comparison): Markup | readonly [] {
   const text = answersText(comparison);
   if (text === null) return [];
-  const rows = answerRows(comparison);
-  return html`<section aria-labelledby="answers-title">
+  // A row is named by its request.
+  const named = ([kind, request, base, next]: readonly string[]) => [request, kind, base, next];
+  const rows = answerRows(comparison).map(named);
+  const head = named(ANSWERS_HEAD);
+  return html`<section id="answers" aria-labelledby="answers-title">
 <h2 id="answers-title">Answers</h2>
-<p>${text}.</p>
-${rows.length === 0 ? [] : table('Requests answered unlike each other', ANSWERS_HEAD, rows, ANSWERS_HEAD)}
+<p>${sentence(text)}</p>
+${rows.length === 0 ? [] : table('Requests answered unlike each other', head, rows, head)}
 </section>`;
 }
 
@@ -119,11 +124,18 @@ const HEAD = [...COMPARISON_HEAD.slice(0, -2), 'known', ...COMPARISON_HEAD.slice
 
 /** The rows in that order, with what is known in its colour. */
 const changeCells = (comparison: Comparison) =>
-  comparisonRows(comparison).map((cells, i) => [
+  comparisonRows(comparison).map(([name, ...cells], i) => [
+    breakable(name),
     ...cells.slice(0, -2),
     html`<span class="${COLORS[comparison.figures[i].change]}">${cells.at(-1) ?? ''}</span>`,
     ...cells.slice(-2, -1),
   ]);
+
+/** `response:p(99)`, which narrow columns may break behind the colon, and nowhere else if they can help it. */
+function breakable(name: string): Markup {
+  const colon = name.lastIndexOf(':') + 1;
+  return html`${name.slice(0, colon)}<wbr>${name.slice(colon)}`;
+}
 
 function responsesOf(runs: readonly RunResult[]): SparseCounts {
   const table = new LatencyTable();
