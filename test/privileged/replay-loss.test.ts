@@ -6,8 +6,15 @@ import { keepGround } from '../helpers/ground.ts';
 import { type Lab, loseAtGateway, makeLab, mustInside, routeClients } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { completed, connectionsGone, fixture, replay } from '../helpers/replay.ts';
-import { httpRequests } from '../helpers/requests.ts';
-import { type Nginx, type NotingServer, startGreeting, startNginx } from '../helpers/servers.ts';
+import { httpRequests, mysqlQueries } from '../helpers/requests.ts';
+import {
+  type Nginx,
+  type NotingServer,
+  startGreeting,
+  startMariadb,
+  startNginx,
+  startSmtp,
+} from '../helpers/servers.ts';
 import { playedInTurn, tally } from '../helpers/tally.ts';
 
 const TOOLS = [
@@ -16,6 +23,8 @@ const TOOLS = [
   'ss',
   'iptables',
   'ip6tables',
+  'mariadbd',
+  'mariadb',
   'nginx',
   'tshark',
   '/usr/bin/python3',
@@ -90,6 +99,53 @@ describe.runIf(canRun('replay across a lossy path', TOOLS))('replay across a los
       .map(({ body }) => readFileSync(body, 'latin1'));
     const requests = playedInTurn(streams.map(httpRequests), users).flat();
     expect(tally(bodies)).toEqual(tally(requests.map(({ body }) => body.toString('latin1'))));
+  });
+
+  test('of SMTP every octet arrives, and every reply is told by itself, with 2 % loss', async () => {
+    const users = 60;
+    const range = ownRange();
+    await loseAtGateway(lab, 0.02);
+    const smtp = await startSmtp(lab.target);
+    try {
+      const recorded = await clientStreams(fixture('smtp.pcap'), smtp.port);
+      const argv = [fixture('smtp.pcap'), '--target', `${lab.target.ipv4}:${smtp.port}`];
+      const value = await replay(lab.client, [...argv, '--clients', range, '--users', `${users}`]);
+      const { exchanges, answerRules, packets } = completed(value, users);
+      await connectionsGone(lab.target, range);
+      const received = smtp.connections().map(({ octets }) => octets.toString('latin1'));
+      const sent = playedInTurn(recorded, users).map((octets) => octets.toString('latin1'));
+      expect(tally(received)).toEqual(tally(sent));
+      expect(answerRules).toMatchObject({ protocol: exchanges.answered });
+      expect(exchanges).toMatchObject({ unfollowed: 0, unsolicited: 0 });
+      expect(packets.retransmitted + packets.synRetransmitted).toBeGreaterThan(0);
+    } finally {
+      await smtp.stop();
+    }
+  });
+
+  test('of MariaDB every statement is run once, and every answer told by itself, with 2 % loss', async () => {
+    const users = 60;
+    const range = ownRange();
+    await loseAtGateway(lab, 0.02);
+    const mariadb = await startMariadb(lab.target);
+    try {
+      await mariadb.sql('create table `load`.visits (id int primary key auto_increment, who text)');
+      const streams = playedInTurn(await clientStreams(fixture('mysql.pcap'), 3306), users);
+      const argv = [fixture('mysql.pcap'), '--target', `${lab.target.ipv4}:3306`];
+      const value = await replay(lab.client, [...argv, '--clients', range, '--users', `${users}`]);
+      const { exchanges, answerRules, packets } = completed(value, users);
+      await connectionsGone(lab.target, range);
+      const statements = streams.flatMap(mysqlQueries);
+      expect(tally(mariadb.statements())).toEqual(tally(statements));
+      const inserts = statements.filter((text) => /^insert/i.test(text)).length;
+      const rows = await mariadb.sql('select count(*) from `load`.visits');
+      expect(Number(rows)).toBe(inserts);
+      expect(answerRules).toMatchObject({ protocol: exchanges.answered });
+      expect(exchanges).toMatchObject({ unfollowed: 0, unsolicited: 0 });
+      expect(packets.retransmitted + packets.synRetransmitted).toBeGreaterThan(0);
+    } finally {
+      await mariadb.stop();
+    }
   });
 
   test.each([
