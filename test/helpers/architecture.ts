@@ -104,9 +104,9 @@ export const ROOM_RULES: ReadonlyMap<string, ReadonlyMap<string, readonly string
   [
     'rewrite',
     new Map([
-      ['http', ['./module']],
-      ['correlate', ['http', './module']],
-      ['databases', ['./module']],
+      ['http', ['./module', './octet-text']],
+      ['correlate', ['http', './module', './octet-text']],
+      ['databases', ['./module', './octet-text']],
     ]),
   ],
   [

@@ -2,9 +2,10 @@
 import { pathTemplate } from '../../protocol/path-template.ts';
 import type { Answer } from '../http/answers.ts';
 import { parseSetCookie } from '../http/cookie-jar.ts';
-import { decodePercent, decodeUtf8 } from '../http/octet-text.ts';
+import { decodePercent } from '../http/encodings.ts';
 import { fieldOf } from '../http/recorded-requests.ts';
 import type { LearnSource } from '../http/rules.ts';
+import { decodeUtf8 } from '../octet-text.ts';
 import { jsonLeaves } from './json-leaves.ts';
 import { inPattern, placeInText } from './text-places.ts';
 

@@ -6,11 +6,12 @@
 import { pathTemplate } from '../../protocol/path-template.ts';
 import type { Answer } from '../http/answers.ts';
 import { parseSetCookie } from '../http/cookie-jar.ts';
-import { messageAt, type RecordedExchange, readSession } from '../http/exchanges.ts';
+import { decodePercent, globMatcher } from '../http/encodings.ts';
+import { type RecordedExchange, readSession } from '../http/exchanges.ts';
 import { type Extractor, learnFrom } from '../http/learn.ts';
-import { copyOf, decodePercent, globMatcher } from '../http/octet-text.ts';
 import type { LearnSource } from '../http/rules.ts';
 import type { RecordedSession } from '../module.ts';
+import { copyOf, messageAt } from '../octet-text.ts';
 import { type Handed, type HandedIn, handedValues } from './answer-values.ts';
 import { append } from './append.ts';
 import { Evidence } from './evidence.ts';

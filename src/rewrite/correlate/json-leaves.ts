@@ -1,5 +1,5 @@
 /** The values of a JSON document that are no lists and no objects, with their paths (RFC 8259). */
-import { decodeUtf8, encodeUtf8 } from '../http/octet-text.ts';
+import { decodeUtf8, encodeUtf8 } from '../octet-text.ts';
 
 /** A text or a number. */
 export interface JsonLeaf {

@@ -1,6 +1,6 @@
 /** What recorded requests say that they may have been told before: values, and where they stand. */
 import { parseCookies } from '../http/cookie-jar.ts';
-import { decodePercent } from '../http/octet-text.ts';
+import { decodePercent } from '../http/encodings.ts';
 import { fieldOf, type RecordedRequest } from '../http/recorded-requests.ts';
 import { isForm, isJson, isMultipart, isPacked } from '../http/send.ts';
 import { jsonLeaves } from './json-leaves.ts';

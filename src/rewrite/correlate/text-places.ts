@@ -1,6 +1,7 @@
 /** What stands around a value in markup, scripts and texts: what it is called, and what delimits it. */
-import { decodeUtf8 } from '../http/octet-text.ts';
+
 import type { LearnSource } from '../http/rules.ts';
+import { decodeUtf8 } from '../octet-text.ts';
 
 /** A value's place. */
 export interface TextPlace {

@@ -3,16 +3,10 @@
  * (RFC 959), as far as name and password go in clear text. What each looks like stands in a table.
  */
 import type { ProtocolModule, RecordedSession } from '../module.ts';
+import { decodeUtf8, encodeUtf8, messageAt } from '../octet-text.ts';
 import type { Account, Credentials } from './accounts.ts';
+import { answerStage, type ClientText, clientTextOf } from './client-text.ts';
 import { type LogInEdit, type LogInSearch, logInModule, type Verdict } from './log-in-module.ts';
-import {
-  answerStage,
-  type ClientText,
-  clientTextOf,
-  decodeUtf8,
-  encodeUtf8,
-  messageAt,
-} from './octets.ts';
 
 /** A protocol's log-in. Patterns are asked of whole lines; `user` and `password` are named in them. */
 interface LineProtocol {

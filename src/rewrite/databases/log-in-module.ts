@@ -8,8 +8,9 @@ import {
   type RecordedSession,
   RewriteOutcome,
 } from '../module.ts';
+import { messageAt, octetsOfText, textOf } from '../octet-text.ts';
 import { type Account, Accounts, type Credentials, noAccountFor } from './accounts.ts';
-import { type ClientText, messageAt, octetsOfText, textOf } from './octets.ts';
+import type { ClientText } from './client-text.ts';
 
 /** Octets `[from, to)` of the client's stream, and what stands there instead. */
 export interface LogInEdit {

@@ -2,7 +2,7 @@
  * Packets of MySQL's and MariaDB's protocol ("MySQL Internals", client/server protocol), as texts of
  * octets: a length (24 bits), a number (8) and a body. Numbers are little-endian.
  */
-import { decodeUtf8, encodeUtf8 } from './octets.ts';
+import { decodeUtf8, encodeUtf8 } from '../octet-text.ts';
 
 /** What client and server agree to, as far as it matters here; bits. */
 export const Capability = {

@@ -1,5 +1,7 @@
 /** What of a recorded session of MySQL or MariaDB has to be written anew: log-ins, and numbers of statements. */
 import type { RecordedSession } from '../module.ts';
+import { decodeUtf8, textOf } from '../octet-text.ts';
+import { answerStage } from './client-text.ts';
 import {
   Capability,
   type ChangeUser,
@@ -14,7 +16,6 @@ import {
   Words,
 } from './mysql-packets.ts';
 import { onlyReads } from './mysql-statements.ts';
-import { answerStage, decodeUtf8, textOf } from './octets.ts';
 
 /** A command that names a prepared statement, in its message. */
 export interface StatementCommand {

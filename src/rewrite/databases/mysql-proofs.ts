@@ -1,8 +1,9 @@
 /** The client's half of proving a password to MySQL or MariaDB, step by step. */
+
+import { octetsOfText, textOf } from '../octet-text.ts';
 import type { Credentials } from './accounts.ts';
 import { Reply } from './mysql-packets.ts';
 import { encryptedPassword, PROOFS } from './mysql-scrambles.ts';
-import { octetsOfText, textOf } from './octets.ts';
 
 const NATIVE = 'mysql_native_password';
 const CACHING = 'caching_sha2_password';

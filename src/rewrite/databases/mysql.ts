@@ -11,6 +11,7 @@ import {
   RewriteOutcome,
   type SessionPlan,
 } from '../module.ts';
+import { octetsOfText, textOf } from '../octet-text.ts';
 import { type Account, Accounts, noAccountFor } from './accounts.ts';
 import {
   Capability,
@@ -28,7 +29,6 @@ import {
 } from './mysql-packets.ts';
 import { ID_AT, type MysqlPlan, planOf, type StatementCommand } from './mysql-plan.ts';
 import { PasswordProof } from './mysql-proofs.ts';
-import { octetsOfText, textOf } from './octets.ts';
 
 /** What the module is told. */
 export interface MysqlSettings {

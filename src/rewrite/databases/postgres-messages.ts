@@ -1,6 +1,6 @@
 /** Messages of a log-in to PostgreSQL (documentation, "Message Formats"), as texts of octets. */
 import { createHash } from 'node:crypto';
-import { decodeUtf8, encodeUtf8 } from './octets.ts';
+import { decodeUtf8, encodeUtf8 } from '../octet-text.ts';
 
 /** Codes where a start-up has its version. */
 export const StartCode = {

@@ -13,8 +13,8 @@ import {
   RewriteOutcome,
   type SessionPlan,
 } from '../module.ts';
+import { octetsOfText, textOf } from '../octet-text.ts';
 import { type Account, Accounts, type Credentials, noAccountFor } from './accounts.ts';
-import { octetsOfText, textOf } from './octets.ts';
 import {
   clearPassword,
   errorText,

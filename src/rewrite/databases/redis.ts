@@ -3,9 +3,10 @@
  * without either logs in before its first command.
  */
 import type { ProtocolModule, RecordedSession } from '../module.ts';
+import { decodeUtf8, encodeUtf8, messageAt } from '../octet-text.ts';
 import type { Account, Credentials } from './accounts.ts';
+import { answerStage, clientTextOf } from './client-text.ts';
 import { type LogInEdit, type LogInSearch, logInModule, type Verdict } from './log-in-module.ts';
-import { answerStage, clientTextOf, decodeUtf8, encodeUtf8, messageAt } from './octets.ts';
 import { endOfReply, type RespCommand, respCommands } from './resp-text.ts';
 
 /** Who an AUTH without a name is. */

@@ -3,8 +3,8 @@
  * request, as it is, percent-encoded, within a JSON string or in base64, becomes a slot.
  */
 
+import type { Encoding } from './encodings.ts';
 import { overlap } from './exchanges.ts';
-import type { Encoding } from './octet-text.ts';
 import type { Range, RecordedRequest } from './recorded-requests.ts';
 import { isForm, isJson, isPacked, movedBy, occurrences, type RequestSlots } from './send.ts';
 import type { Site } from './sites.ts';

@@ -5,7 +5,7 @@
 import { brotliDecompressSync, gunzipSync, inflateRawSync, inflateSync } from 'node:zlib';
 import { Outcome } from '../../protocol/framer.ts';
 import { Http1Answers } from '../../protocol/http1-answers.ts';
-import { octetsOfText, textOf } from './octet-text.ts';
+import { octetsOfText, textOf } from '../octet-text.ts';
 import { type Field, fieldOf, readChunks, readFields } from './recorded-requests.ts';
 
 const CR = 0x0d;

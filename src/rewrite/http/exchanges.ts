@@ -1,7 +1,7 @@
 /** A recorded session as exchanges: its requests, where they lie in messages, and their answers. */
 import type { RecordedSession } from '../module.ts';
+import { messageAt, textOf } from '../octet-text.ts';
 import { type Answer, AnswerReader } from './answers.ts';
-import { textOf } from './octet-text.ts';
 import { fieldOf, type Range, type RecordedRequest, readRequests } from './recorded-requests.ts';
 import { type RecordedFrame, readFrames } from './websocket-frames.ts';
 
@@ -65,18 +65,6 @@ export function readSession(session: RecordedSession, needsAnswers: boolean): Se
   const isWebSocket = isSwitched && upgrade === 'websocket';
   const frames = isWebSocket ? readFrames(octets, end) : [];
   return { stream, starts, exchanges, frames };
-}
-
-/** The message in which an octet of the stream lies. */
-export function messageAt(starts: readonly number[], at: number): number {
-  let low = 0;
-  let high = starts.length - 2;
-  while (low < high) {
-    const middle = (low + high + 1) >> 1;
-    if (starts[middle] <= at) low = middle;
-    else high = middle - 1;
-  }
-  return low;
 }
 
 /** Whether behind a request another protocol is spoken. */

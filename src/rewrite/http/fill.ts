@@ -1,5 +1,6 @@
 /** Fills the slots of a request with what its client has learnt, or says what is missing. */
-import { encodeAs, octetsOfText } from './octet-text.ts';
+import { octetsOfText } from '../octet-text.ts';
+import { encodeAs } from './encodings.ts';
 import { type Edit, renderRequest } from './render.ts';
 import type { RequestPlan } from './request-plan.ts';
 import type { Slot, SlotValue } from './slots.ts';

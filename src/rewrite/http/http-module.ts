@@ -11,11 +11,11 @@ import {
   RewriteOutcome,
   type SessionPlan,
 } from '../module.ts';
-import { isHttp2, messageAt, readSession, type SessionText } from './exchanges.ts';
+import { messageAt, octetsOfText } from '../octet-text.ts';
+import { isHttp2, readSession, type SessionText } from './exchanges.ts';
 import { fillRequest, fixedEdits } from './fill.ts';
 import { learnFrom, requestMatcher } from './learn.ts';
 import { type AnswerPlan, AnswersOfConnection, answersToRead } from './live-answers.ts';
-import { octetsOfText } from './octet-text.ts';
 import { templateNames } from './ready-rules.ts';
 import type { Edit } from './render.ts';
 import {

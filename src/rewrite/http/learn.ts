@@ -1,7 +1,9 @@
 /** What is taken from answers: the values that rules name. */
+
+import { decodeUtf8, encodeUtf8 } from '../octet-text.ts';
 import type { Answer } from './answers.ts';
+import { globMatcher } from './encodings.ts';
 import { jsonPlace } from './json-places.ts';
-import { decodeUtf8, encodeUtf8, globMatcher } from './octet-text.ts';
 import { fieldOf, type RecordedRequest } from './recorded-requests.ts';
 import { jsonPathSteps, type LearnRule, type WhenRule } from './rules.ts';
 

@@ -1,9 +1,10 @@
 /** What is to be done with a recorded request: its slots, or why it cannot be changed. */
+
+import { copyOf } from '../octet-text.ts';
 import { aliasSlots, frameAliases } from './aliases.ts';
 import { type CookiePlace, parseCookies } from './cookie-jar.ts';
 import type { RecordedExchange } from './exchanges.ts';
 import { hostOf, hostOfAuthority, type RequestMatcher } from './learn.ts';
-import { copyOf } from './octet-text.ts';
 import {
   type Chunk,
   type Field,

@@ -1,9 +1,10 @@
 /** What rules say that requests are to have: the slots of a request by its parts. */
 
+import { encodeUtf8 } from '../octet-text.ts';
+import { decodePercent, type Encoding, encodeAs } from './encodings.ts';
 import { jsonPlace } from './json-places.ts';
 import type { RequestMatcher } from './learn.ts';
 import { requestMatcher } from './learn.ts';
-import { decodePercent, type Encoding, encodeAs, encodeUtf8 } from './octet-text.ts';
 import { fieldOf, type Range, type RecordedRequest } from './recorded-requests.ts';
 import { jsonPathSteps, type Scalar, type SendRule } from './rules.ts';
 import { NOTHING, type SlotList, type SlotValue } from './slots.ts';

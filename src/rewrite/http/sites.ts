@@ -3,10 +3,11 @@
  * something from. Found before the run, so that what has to be read and what can be written is known.
  */
 import type { RecordedSession } from '../module.ts';
+import { copyOf } from '../octet-text.ts';
 import { parseSetCookie } from './cookie-jar.ts';
+import { type Encoding, encodeAs } from './encodings.ts';
 import { type RecordedExchange, readSession } from './exchanges.ts';
 import type { LearnFrom } from './learn.ts';
-import { copyOf, type Encoding, encodeAs } from './octet-text.ts';
 
 /** A value that the recorded server handed out. */
 export interface Site {

@@ -1,7 +1,7 @@
 /** Places of a recorded request that are written anew, and what stands there instead. */
 
+import type { Encoding } from './encodings.ts';
 import { overlap } from './exchanges.ts';
-import type { Encoding } from './octet-text.ts';
 import type { Range } from './recorded-requests.ts';
 import type { Place } from './template.ts';
 

@@ -2,7 +2,7 @@
  * Templates: texts with places like `{{token}}`, `{{account.login}}` or `{{random 100}}`. They are read
  * once, before the run; what a place stands for is found when a request is written.
  */
-import { encodeUtf8 } from './octet-text.ts';
+import { encodeUtf8 } from '../octet-text.ts';
 import { BUILT_IN_NAMES } from './rules.ts';
 
 /** What a place of a template stands for. */

@@ -1,8 +1,8 @@
 /** What places of templates stand for, for a client and a request. */
 import { hash32, Prng } from '../../base/prng.ts';
 import type { ClientInfo } from '../module.ts';
+import { encodeUtf8 } from '../octet-text.ts';
 import { CookieJar } from './cookie-jar.ts';
-import { encodeUtf8 } from './octet-text.ts';
 import type { BoundPlace } from './slots.ts';
 import { formatDate } from './template.ts';
 

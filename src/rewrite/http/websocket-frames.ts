@@ -2,7 +2,7 @@
  * A client's frames behind the upgrade to WebSocket (RFC 6455, section 5.2): taken apart before the run,
  * and put together with another payload under the recorded masking key.
  */
-import { textOf } from './octet-text.ts';
+import { textOf } from '../octet-text.ts';
 import type { Range } from './recorded-requests.ts';
 import type { Edit } from './render.ts';
 
