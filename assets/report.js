@@ -9,16 +9,36 @@
   const figure = (value) => (value === null || value === undefined ? '–' : grouped.format(value));
   const percentile = (x) => `${Number((100 - 100 / x).toPrecision(7))}%`;
 
+  // Decades of a spectrum have a label each, of many so many that none touches the next.
+  const LABEL_WIDTH = 76;
+  const isDecade = (tick) => Number.isInteger(Math.log10(tick));
+  function labelled(plot, ticks) {
+    const decades = Math.log10(plot.scales.x.max / plot.scales.x.min);
+    const every = Math.max(
+      1,
+      Math.ceil((decades * LABEL_WIDTH) / (plot.bbox.width / devicePixelRatio)),
+    );
+    return ticks.map((tick) =>
+      isDecade(tick) && Math.log10(tick) % every === 0 ? percentile(tick) : '',
+    );
+  }
+  // Lines within a decade help where there are few decades, and are a grey field where there are many.
+  const DECADES_RULED = 4;
+  const ruled = (plot, ticks) => {
+    const isFew = plot.scales.x.max / plot.scales.x.min <= 10 ** DECADES_RULED;
+    return ticks.map((tick) => (isFew || isDecade(tick) ? tick : null));
+  };
+
   const styleOf = ({ dash }) => (dash ? 'dashed' : 'solid');
 
   function axis(label, extra) {
     return {
       stroke: color('faint'),
-      grid: { stroke: color('rule'), width: 1 },
-      ticks: { stroke: color('rule'), width: 1 },
       label,
       labelSize: 20,
       ...extra,
+      grid: { stroke: color('rule'), width: 1, ...extra.rules },
+      ticks: { stroke: color('rule'), width: 1, ...extra.rules },
     };
   }
 
@@ -44,11 +64,8 @@
       axes: [
         axis(isSpectrum ? 'percentile' : 'seconds', {
           space: 60,
-          values: (_, ticks) =>
-            ticks.map((tick) => {
-              if (!isSpectrum) return figure(tick);
-              return Number.isInteger(Math.log10(tick)) ? percentile(tick) : '';
-            }),
+          values: isSpectrum ? labelled : (_, ticks) => ticks.map(figure),
+          rules: isSpectrum ? { filter: ruled } : {},
         }),
         axis(chart.unit, { size: 64, values: (_, ticks) => ticks.map(figure) }),
       ],

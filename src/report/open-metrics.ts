@@ -1,4 +1,5 @@
 /** A result's figures as OpenMetrics text, for GitLab's metrics report: what changed is shown in a merge request. */
+import { NS_PER_MS, NS_PER_SECOND } from '../base/time.ts';
 import { LATENCY_NAMES } from '../measure/histograms.ts';
 import { failedUsers } from '../measure/ledger.ts';
 import type { RunResult } from '../measure/result.ts';
@@ -22,7 +23,7 @@ export function openMetricsReport({
         const ms = latency[name][figure];
         return [
           `gryphon_${snake(name)}_${figure}_seconds`,
-          ms === null ? null : ms / 1000,
+          ms === null ? null : secondsOf(ms),
         ] as const;
       }),
     ),
@@ -40,6 +41,9 @@ export function openMetricsReport({
   );
   return `${[...lines, '# EOF'].join('\n')}\n`;
 }
+
+/** Whole nanoseconds, so that 0.03 ms are 0.00003 s and not 0.000029999999999999997. */
+const secondsOf = (ms: number): number => Math.round(ms * NS_PER_MS) / NS_PER_SECOND;
 
 const snake = (name: string): string =>
   name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);

@@ -8,8 +8,10 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { kernelFiles } from '../../src/cli/files.ts';
 import type { AnswerExample } from '../../src/measure/compare-answers.ts';
 import type { Comparison } from '../../src/measure/compare-results.ts';
+import { encodeHistogram } from '../../src/measure/histogram-codec.ts';
 import type { RunResult } from '../../src/measure/result.ts';
 import { comparisonPage } from '../../src/report/html/comparison-page.ts';
+import { htmlReport } from '../../src/report/html/html-report.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { findTool, must } from '../helpers/process.ts';
 
@@ -30,6 +32,16 @@ const unlike = (number: number): AnswerExample => ({
   base: { text: '200, 10,240 bytes', count: 16, of: 16 },
   next: { text: '503, 1,024 bytes', count: 15, of: 16 },
 });
+
+/** Keeps what is written on canvases, and where: each text is centred at its place. */
+const KEEP_LABELS = `
+  window.labels = [];
+  const write = CanvasRenderingContext2D.prototype.fillText;
+  CanvasRenderingContext2D.prototype.fillText = function (text, x, ...rest) {
+    const half = this.measureText(text).width / 2;
+    window.labels.push({ canvas: this.canvas, text, left: x - half, right: x + half });
+    write.call(this, text, x, ...rest);
+  };`;
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -72,6 +84,14 @@ describe.runIf(canRun('the HTML report in a browser', ['chromium']))('an HTML pa
     const sides = { base: [result, result], next: [result, result], version: result.version };
     const page = comparisonPage({ ...found, answers }, sides, await kernelFiles.readHtmlAssets());
     writeFileSync(join(folder, 'against.html'), page);
+    // Of ten million answers, so that the spectrum has seven decades.
+    const many = encodeHistogram({
+      indexes: Uint32Array.of(9_000, 12_000, 20_000),
+      counts: Float64Array.of(10_000_000, 100, 1),
+    });
+    const histograms = { ...result.histograms, response: many, service: many };
+    const long = htmlReport({ ...result, histograms }, await kernelFiles.readHtmlAssets());
+    writeFileSync(join(folder, 'long.html'), long);
     browser = await chromium.launch({
       executablePath: findTool('chromium') ?? '',
       // Chromium refuses its sandbox to root.
@@ -88,7 +108,7 @@ describe.runIf(canRun('the HTML report in a browser', ['chromium']))('an HTML pa
     for (const context of browser.contexts()) await context.close();
   });
 
-  type PageFile = 'report.html' | 'comparison.html' | 'against.html';
+  type PageFile = 'report.html' | 'comparison.html' | 'against.html' | 'long.html';
 
   interface Opened {
     readonly page: Page;
@@ -110,6 +130,7 @@ describe.runIf(canRun('the HTML report in a browser', ['chromium']))('an HTML pa
     page.on('request', (request) => {
       if (!/^(?:file|data):/.test(request.url())) faults.push(`asks for ${request.url()}`);
     });
+    await page.addInitScript(KEEP_LABELS);
     await page.goto(pathToFileURL(join(folder, file)).href);
     await page.waitForSelector('body[data-charts]');
     return { page, faults };
@@ -139,6 +160,7 @@ describe.runIf(canRun('the HTML report in a browser', ['chromium']))('an HTML pa
     ],
     'comparison.html': ['chart-spectrum'],
     'against.html': ['chart-spectrum'],
+    'long.html': [],
   } as const;
 
   const PAGES: readonly PageFile[] = ['report.html', 'comparison.html', 'against.html'];
@@ -249,6 +271,23 @@ describe.runIf(canRun('the HTML report in a browser', ['chromium']))('an HTML pa
     );
     expect(faults).toEqual([]);
   });
+
+  test.each([390, 1280])(
+    'the marks of a spectrum of ten million answers do not touch, on %i pixels',
+    async (width) => {
+      const { page, faults } = await open(width, 'light', 'long.html');
+      const marks = await page.evaluate<{ text: string; left: number; right: number }[]>(`
+        window.labels
+          .filter(({ canvas, text }) => text.endsWith('%') && canvas.closest('#chart-spectrum'))
+          .map(({ text, left, right }) => ({ text, left, right }))`);
+      expect(marks.map(({ text }) => text)).toContain('0%');
+      expect(marks.length).toBeGreaterThanOrEqual(3);
+      for (const [i, { text, left }] of marks.slice(1).entries()) {
+        expect(left, `${marks[i].text} and ${text}`).toBeGreaterThan(marks[i].right);
+      }
+      expect(faults).toEqual([]);
+    },
+  );
 
   test('can be used by keyboard: the first stop leads to the figures', async () => {
     const { page } = await open(1280);

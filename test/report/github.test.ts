@@ -36,6 +36,11 @@ test('metrics are OpenMetrics: a type and a number each, and the end', () => {
   );
   expect(text).toContain('\ngryphon_response_p50_seconds 0.99');
   expect(text).toContain('\ngryphon_users_failed 10\n');
+  const { latency, ...result } = sampleResult();
+  const exact = { ...latency, connect: { ...latency.connect, p50: 0.03 } };
+  expect(openMetricsReport({ ...result, latency: exact })).toContain(
+    '\ngryphon_connect_p50_seconds 0.00003\n',
+  );
   // Nothing was held back by a window, so there is no such figure.
   expect(text).not.toContain('gryphon_held');
 });

@@ -7,8 +7,9 @@ import {
   sparseCount,
   sparseValueAtPercentileNs,
 } from '../../measure/histograms.ts';
-import type { RunResult, TimelineRow } from '../../measure/result.ts';
+import type { RunResult } from '../../measure/result.ts';
 import { words } from '../format.ts';
+import { type DrawnRow, drawnIntervals } from './drawn-intervals.ts';
 
 /** A line of a chart; `null` where nothing was measured. */
 export interface ChartLine {
@@ -38,13 +39,13 @@ const INTERVALS_MIN = 2;
 
 /** The charts that a result has data for; over time there are none of a run within one interval. */
 export function chartsOf(result: RunResult): readonly Chart[] {
-  const { intervals } = result.timeline;
+  const intervals = drawnIntervals(result.timeline);
   const overTime =
     intervals.length < INTERVALS_MIN
       ? []
       : [
           latencyChart(intervals),
-          rateChart(result),
+          rateChart(intervals, result.rates.recorded),
           workChart(intervals),
           connectionChart(intervals),
           endChart(intervals),
@@ -53,10 +54,10 @@ export function chartsOf(result: RunResult): readonly Chart[] {
   return [...overTime, ...spectrumCharts(result)];
 }
 
-const endsOf = (intervals: readonly TimelineRow[]): number[] =>
+const endsOf = (intervals: readonly DrawnRow[]): number[] =>
   intervals.map(({ endSeconds }) => endSeconds);
 
-function latencyChart(intervals: readonly TimelineRow[]): Chart {
+function latencyChart(intervals: readonly DrawnRow[]): Chart {
   const column = (name: LatencyName, figure: 'p50' | 'p99' | 'max') =>
     intervals.map(({ latency }) => latency[name]?.[figure] ?? null);
   return {
@@ -79,8 +80,8 @@ function latencyChart(intervals: readonly TimelineRow[]): Chart {
 
 /** A counter that only rises, as its growth per second in each interval. */
 const perSecond = (
-  intervals: readonly TimelineRow[],
-  total: (row: TimelineRow) => number | null,
+  intervals: readonly DrawnRow[],
+  total: (row: DrawnRow) => number | null,
 ): (number | null)[] =>
   intervals.map((row, i) => {
     const [before, after] = [i === 0 ? 0 : total(intervals[i - 1]), total(row)];
@@ -88,7 +89,7 @@ const perSecond = (
     return seconds > 0 && before !== null && after !== null ? (after - before) / seconds : null;
   });
 
-function rateChart({ timeline: { intervals }, rates }: RunResult): Chart {
+function rateChart(intervals: readonly DrawnRow[], recorded: number): Chart {
   return {
     id: 'rates',
     title: 'Rates',
@@ -105,14 +106,14 @@ function rateChart({ timeline: { intervals }, rates }: RunResult): Chart {
       {
         name: 'recorded',
         color: 'fourth',
-        values: intervals.map(() => rates.recorded),
+        values: intervals.map(() => recorded),
         isDashed: true,
       },
     ],
   };
 }
 
-const workChart = (intervals: readonly TimelineRow[]): Chart => ({
+const workChart = (intervals: readonly DrawnRow[]): Chart => ({
   id: 'users',
   title: 'Users at work',
   summary: 'Users that have started and not ended, and how many of them have a connection',
@@ -130,7 +131,7 @@ const workChart = (intervals: readonly TimelineRow[]): Chart => ({
   ],
 });
 
-const connectionChart = (intervals: readonly TimelineRow[]): Chart => ({
+const connectionChart = (intervals: readonly DrawnRow[]): Chart => ({
   id: 'connections',
   title: 'Connections',
   summary: 'Users that started, and connections that were established, per second',
@@ -155,7 +156,7 @@ const FAILED_STATES = [
   ['aborted', 'fifth'],
 ] as const;
 
-const endChart = (intervals: readonly TimelineRow[]): Chart => ({
+const endChart = (intervals: readonly DrawnRow[]): Chart => ({
   id: 'ended',
   title: 'Users that ended',
   summary: 'Since the start of the run, by how they ended',
@@ -169,7 +170,7 @@ const endChart = (intervals: readonly TimelineRow[]): Chart => ({
 });
 
 /** One for each state that there was; of an older version's result their sum. */
-function failureLines(intervals: readonly TimelineRow[]): ChartLine[] {
+function failureLines(intervals: readonly DrawnRow[]): ChartLine[] {
   const lines = FAILED_STATES.map(([state, color]): ChartLine => {
     const values = intervals.map((row) => row[state]);
     return { name: words(state), color, values };
@@ -185,7 +186,7 @@ const LOSSES = [
 ] as const;
 
 /** None where nothing was lost. */
-function lossCharts(intervals: readonly TimelineRow[]): Chart[] {
+function lossCharts(intervals: readonly DrawnRow[]): Chart[] {
   const lines = LOSSES.map(
     ([loss, name, color]): ChartLine => ({
       name,
