@@ -9,6 +9,33 @@ export async function answerTimesMs(path: string): Promise<number[]> {
   return cells.map((seconds) => Number(seconds) * 1_000).sort((a, b) => a - b);
 }
 
+/**
+ * The same of any protocol whose clients wait for each answer: from the packet that brought a request to the last one
+ * before the next request.
+ * @param port the server's
+ */
+export async function turnTimesMs(path: string, port: number): Promise<number[]> {
+  const fields = ['tcp.stream', 'tcp.dstport', 'frame.time_epoch'];
+  const rows = await packetFields(path, fields, 'tcp.len > 0 && !tcp.analysis.retransmission');
+  const turns = new Map<string, { readonly askedMs: number; answeredMs: number }>();
+  const found: number[] = [];
+  const settle = (stream: string): void => {
+    const turn = turns.get(stream);
+    if (turn !== undefined && turn.answeredMs > 0) found.push(turn.answeredMs - turn.askedMs);
+    turns.delete(stream);
+  };
+  for (const [stream = '', toPort, seconds] of rows) {
+    const atMs = Number(seconds) * 1_000;
+    const turn = turns.get(stream);
+    if (toPort === `${port}`) {
+      settle(stream);
+      turns.set(stream, { askedMs: atMs, answeredMs: 0 });
+    } else if (turn !== undefined) turn.answeredMs = atMs;
+  }
+  for (const stream of [...turns.keys()]) settle(stream);
+  return found.sort((a, b) => a - b);
+}
+
 /** The value that so many percent do not exceed. @param sorted ascending */
 export const percentileOf = (sorted: readonly number[], percent: number): number =>
   sorted[Math.max(0, Math.ceil((percent / 100) * sorted.length) - 1)] ?? Number.NaN;

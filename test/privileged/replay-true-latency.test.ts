@@ -2,16 +2,16 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { answerTimesMs, percentileOf } from '../helpers/answer-times.ts';
+import { answerTimesMs, percentileOf, turnTimesMs } from '../helpers/answer-times.ts';
 import { startCapture } from '../helpers/capture.ts';
 import { CLIENTS_ON_LINK, type Lab, makeLab, runInside, startInside } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { type Running, until } from '../helpers/process.ts';
 import { completed, fixture, replay } from '../helpers/replay.ts';
-import { type Folder, makeFolder } from '../helpers/servers.ts';
+import { type Folder, makeFolder, startRedis } from '../helpers/servers.ts';
 
 const SERVER = fileURLToPath(new URL('servers/uneven-http.mjs', import.meta.url));
-const TOOLS = ['ip', 'ss', 'tcpdump', 'tshark'];
+const TOOLS = ['ip', 'ss', 'tcpdump', 'tshark', 'redis-server', 'redis-cli'];
 
 describe.runIf(canRun('true latencies', TOOLS))('latencies of 1,000 requests a second', () => {
   let lab: Lab;
@@ -64,5 +64,34 @@ describe.runIf(canRun('true latencies', TOOLS))('latencies of 1,000 requests a s
       );
     }
     expect(response?.p99).toBeGreaterThanOrEqual(service?.p99 ?? Number.NaN);
+  });
+
+  test('of Redis are those of the packets at the server, within 100 µs or 2 %', async () => {
+    const redis = await startRedis(lab.target);
+    try {
+      const path = join(folder.path, 'redis.pcap');
+      const capture = await startCapture(lab.target, path, { filter: 'tcp port 6379' });
+      const target = ['--target', `${lab.target.ipv4}:6379`, '--clients', CLIENTS_ON_LINK.ipv4];
+      const load = ['--users', '105', '--rate', '50/s', '--check', 'off'];
+      const replayed = await replay(lab.client, [fixture('redis.pcap'), ...target, ...load]);
+      await capture.stop();
+      const { latency } = completed(replayed, 105);
+      const told = await turnTimesMs(path, 6_379);
+      // Each of the capture's 21 sessions was played five times.
+      const recorded = await turnTimesMs(fixture('redis.pcap'), 6_379);
+      expect(told).toHaveLength(5 * recorded.length);
+      for (const [percent, found] of [
+        [50, latency.service?.p50],
+        [90, latency.service?.p90],
+      ] as const) {
+        const exact = percentileOf(told, percent);
+        expect(found, `p${percent}`).toBeGreaterThanOrEqual(exact);
+        expect((found ?? Number.NaN) - exact, `p${percent}`).toBeLessThanOrEqual(
+          Math.max(0.1, 0.02 * exact),
+        );
+      }
+    } finally {
+      await redis.stop();
+    }
   });
 });
