@@ -5,7 +5,6 @@ import {
   appendFile,
   chmod,
   chown,
-  mkdir,
   open,
   readFile,
   realpath,
@@ -18,6 +17,7 @@ import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ReplayError } from '../base/errors.ts';
+import { makeFolders } from '../io/files/make-folders.ts';
 import type { HtmlAssets } from '../report/html/page.ts';
 
 /** What commands do with files; faults are ReplayErrors that name the file and the reason. */
@@ -58,9 +58,11 @@ export interface Files {
 /** The files of this machine. */
 export const kernelFiles: Files = {
   async makeFolder(path) {
-    await makeFolders(path).catch((cause: unknown) => {
+    try {
+      makeFolders(path);
+    } catch (cause) {
       throw outputError(`the folder ${path} cannot be made`, cause);
-    });
+    }
     await access(path, constants.W_OK).catch((cause: unknown) => {
       throw outputError(`the folder ${path} cannot be written to`, cause);
     });
@@ -156,19 +158,6 @@ async function writeWhole(path: string, content: string): Promise<void> {
 async function keepOwner(path: string, { uid, gid, mode }: Stats): Promise<void> {
   await chown(path, uid, gid).catch(() => undefined);
   await chmod(path, mode);
-}
-
-/** `mkdir` with `recursive` never returns where folders cannot be made (below /proc; Node 20). */
-async function makeFolders(path: string): Promise<void> {
-  try {
-    await mkdir(path);
-  } catch (error) {
-    const code = codeOf(error);
-    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return;
-    if (code !== 'ENOENT' || dirname(path) === path) throw error;
-    await makeFolders(dirname(path));
-    await mkdir(path);
-  }
 }
 
 const REASONS: ReadonlyMap<string, string> = new Map([

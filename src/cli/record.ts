@@ -14,10 +14,11 @@ export async function record({ given, faults, context }: CommandInput): Promise<
   const interruption = watchInterrupts(context);
   const note = (text: string): void => context.log(`gryphon: ${text}\n`);
   try {
-    note(`recording ${options.interfaceName} into ${options.folder}; Ctrl-C ends it`);
     const recorded = await recordTraffic(options, {
       version: context.version,
       interrupted: interruption.signal,
+      onRecording: () =>
+        note(`recording ${options.interfaceName} into ${options.folder}; Ctrl-C ends it`),
       onWarning: note,
     });
     requirePackets(recorded, options);

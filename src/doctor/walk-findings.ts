@@ -104,7 +104,9 @@ function probeFindings(walk: Walk): Finding[] {
   const { probe, question, load } = walk;
   const what = 'a client';
   if (probe === null) {
-    const text = `whether a SYN from ${question.client} is answered was not tried, since the way is not whole`;
+    // Which address that would be is found out with the way.
+    const from = question.isOwn ? "this machine's own address" : question.client;
+    const text = `whether a SYN from ${from} is answered was not tried, since the way is not whole`;
     return [{ state: 'unknown', what, text, mend: null }];
   }
   if (probe.ok) return [triedFinding(what, probe), whereHeard(load.heard ?? [], question)];

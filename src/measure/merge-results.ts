@@ -50,7 +50,7 @@ export function mergeResults(
   }
   refuseMissing(first.record.identity.shares, owners, allowMissing);
   const whole = named.map(({ record }) => record).reduce(mergeRecords);
-  const result = resultOf(whole, thresholds, baseline);
+  const result = resultOf(whole, thresholds, baseline, true);
   const warnings = [...result.generator.warnings, ...warnOfStarts(whole)];
   return { ...result, generator: { ...result.generator, warnings } };
 }

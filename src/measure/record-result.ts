@@ -10,11 +10,15 @@ import type { RunFacts } from './run-facts.ts';
 import type { RunRecord, ShareFacts } from './run-record.ts';
 import type { Threshold } from './thresholds.ts';
 
-/** The result of a record; its own compact form is part of it, so that results can be added. */
+/**
+ * The result of a record; its own compact form is part of it, so that results can be added.
+ * @param isSum whether it is to be that of all shares; else one share is judged for itself
+ */
 export function resultOf(
   record: RunRecord,
   thresholds: readonly Threshold[],
   baseline: readonly Measured[] = [],
+  isSum = record.shares.length > 1,
 ): RunResult {
   const timeline = mergeTimelines(record.timelines);
   const counters = record.counters.slice();
@@ -22,12 +26,12 @@ export function resultOf(
   const { latency, classes, differences } = record;
   const measured = { counters, latency, classes, differences, timeline };
   return {
-    ...buildResult(factsOf(record), measured, thresholds, baseline),
+    ...buildResult(factsOf(record, isSum), measured, thresholds, baseline),
     record: emitRecord(record),
   };
 }
 
-function factsOf({ identity, shares, counters }: RunRecord): RunFacts {
+function factsOf({ identity, shares, counters }: RunRecord, isSum: boolean): RunFacts {
   const { plan, captureDigest, planDigest, sessions, version, clock } = identity;
   const users = shares.reduce((sum, share) => sum + share.users, 0);
   const startedMs = Math.min(...shares.map(startMs));
@@ -48,8 +52,8 @@ function factsOf({ identity, shares, counters }: RunRecord): RunFacts {
     generator: generatorOf(shares),
     stateBytesPerUser: identity.stateBytesPerUser,
     isInterrupted: shares.some(({ isInterrupted }) => isInterrupted),
-    failure: failureOf(identity.shares, shares),
-    failureKind: failureKindOf(identity.shares, shares),
+    failure: failureOf(identity.shares, shares, isSum),
+    failureKind: failureKindOf(identity.shares, shares, isSum),
     stopped: stoppedOf(shares),
   };
 }
@@ -108,24 +112,28 @@ function generatorOf(shares: readonly ShareFacts[]): RunFacts['generator'] {
   };
 }
 
-/** Why the whole run is not what was asked for, or null. A share alone is judged for itself. */
-function failureOf(of: number, shares: readonly ShareFacts[]): string | null {
+/** Why the run is not what was asked for, or null. */
+function failureOf(of: number, shares: readonly ShareFacts[], isSum: boolean): string | null {
   const reasons = shares.flatMap(({ share, failure }) =>
     failure === null ? [] : [shares.length === 1 ? failure : `share ${share + 1}: ${failure}`],
   );
   const missing = Array.from({ length: of }, (_, share) => share).filter((share) =>
     shares.every((one) => one.share !== share),
   );
-  if (shares.length > 1 && missing.length > 0) {
+  if (isSum && missing.length > 0) {
     reasons.push(`of ${of} shares ${missing.map((share) => share + 1).join(', ')} missing`);
   }
   return reasons.length === 0 ? null : reasons.join('; ');
 }
 
 /** Of this machine only where nothing else was amiss. */
-function failureKindOf(of: number, shares: readonly ShareFacts[]): RunFacts['failureKind'] {
+function failureKindOf(
+  of: number,
+  shares: readonly ShareFacts[],
+  isSum: boolean,
+): RunFacts['failureKind'] {
   const kinds = shares.filter(({ failure }) => failure !== null).map((one) => one.failureKind);
-  if (shares.length > 1 && shares.length < of) kinds.push('unreachable');
+  if (isSum && shares.length < of) kinds.push('unreachable');
   return kinds.find((kind) => kind !== 'environment') ?? kinds.at(0) ?? null;
 }
 

@@ -46,6 +46,25 @@ function writer(more: { fileBytes?: number; fileMs?: number; keepBytes?: number 
 
 const octetsOf = (length: number): Uint8Array => Uint8Array.from({ length }, (_, i) => i & 0xff);
 
+test('folders that cannot be made are told, and not tried for ever', () => {
+  const make = (path: string) => () =>
+    new CaptureWriter({
+      folder: path,
+      fileBytes: 1,
+      fileMs: 1,
+      keepBytes: 1,
+      head: fileHead('eth0', 'gryphon test'),
+      tail: () => fileTail(AT, { received: 0, dropped: 0 }),
+      nowMs: () => 0,
+    });
+  // Nothing can be made there, and the kernel says ENOENT although what is above is there.
+  const code = 'ERR_IO_CAPTURE_FOLDER';
+  expect(make('/proc/captures/of/today')).toThrow(expect.objectContaining({ code }));
+  const below = join(folder, 'one');
+  writeFileSync(below, '');
+  expect(make(below)).toThrow(expect.objectContaining({ code }));
+});
+
 test('what is written is read, packets of every length', () => {
   const { files, put } = writer();
   const lengths = [0, 1, 2, 3, 4, 5, 1_500, 65_535];

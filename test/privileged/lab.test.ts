@@ -1,5 +1,5 @@
 /** `gryphon lab`: what it plays, and that nothing of it is left on whatever way it ends. */
-import { mkdirSync, readdirSync, symlinkSync } from 'node:fs';
+import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -83,6 +83,22 @@ describe.runIf(canRun('gryphon lab', TOOLS))('gryphon lab', () => {
     await until('it plays', () => lab.output().includes('advanced: playing'), 60_000);
     await lab.stop('SIGINT');
     expect(lab.exitCode(), lab.output()).toBe(130);
+    expect(namespacesOf(lab.pid)).toEqual([]);
+  }, 60_000);
+
+  test('a capture with nothing to play is told once, and nothing is left', async () => {
+    const folder = makeFolder('lab');
+    const capture = join(folder.path, 'empty.pcap');
+    // A head alone (draft-ietf-opsawg-pcap): version 2.4, 64 KiB of each packet, Ethernet.
+    const words = [0xa1b2c3d4, 0x0004_0002, 0, 0, 65_535, 1];
+    writeFileSync(capture, new Uint8Array(Uint32Array.from(words).buffer));
+    const lab = startProgram([...LAB, capture]);
+    running.push(lab);
+    await until('it has ended', () => lab.hasEnded(), 60_000);
+    expect([lab.exitCode(), lab.output()]).toEqual([
+      3,
+      expect.stringMatching(/^gryphon: .*: there is no TCP session in it; [^\n]*\n$/),
+    ]);
     expect(namespacesOf(lab.pid)).toEqual([]);
   }, 60_000);
 

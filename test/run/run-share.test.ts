@@ -202,6 +202,8 @@ describe('a sum is refused', () => {
     expect(sum.failure).toBe('of 3 shares 2 missing');
     expect(sum.shares).toEqual({ of: 3, played: [1, 3] });
     expect(sum.users.planned).toBe(6);
+    const alone = mergeResults(named([shares[2]]), [], true);
+    expect([alone.failure, alone.failureKind]).toEqual(['of 3 shares 1, 2 missing', 'unreachable']);
   });
 });
 

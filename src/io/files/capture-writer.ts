@@ -5,7 +5,6 @@
  */
 import {
   closeSync,
-  mkdirSync,
   openSync,
   readdirSync,
   statfsSync,
@@ -15,6 +14,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { ReplayError } from '../../base/errors.ts';
+import { makeFolders } from './make-folders.ts';
 
 const BUFFER_BYTES = 1 << 20;
 const NAME_PATTERN = /^gryphon-\d{8}T\d{6}Z-\d{4,}\.pcapng$/;
@@ -53,7 +53,7 @@ export class CaptureWriter {
   constructor(options: CaptureWriterOptions) {
     this.#options = options;
     try {
-      mkdirSync(options.folder, { recursive: true, mode: 0o750 });
+      makeFolders(options.folder, 0o750);
     } catch (cause) {
       throw this.#fault(cause);
     }

@@ -208,7 +208,7 @@ class LabRun {
       '# see the packets at the target; its connections; where its answers go',
       inside(target, watch),
       inside(target, 'ss -tan'),
-      inside(target, 'ip route get 198.18.0.1'),
+      inside(target, `ip route get ${mode === 'own' ? client.address : '198.18.0.1'}`),
       `# the auxiliary machine (${auxiliary.address})`,
       inside(auxiliary, 'bash'),
     ];

@@ -5,6 +5,7 @@ import { openCaptureBytes } from '../../io/files/capture-file.ts';
 import { enter } from '../../io/sys/namespace.ts';
 import { StreamView } from '../../session/script/stream-view.ts';
 import { indexCaptures } from '../captures/index-captures.ts';
+import { nothingToReplay } from '../captures/nothing-to-replay.ts';
 import { RecordedAnswers } from './recorded-answers.ts';
 import { serveRecorded } from './recorded-server.ts';
 
@@ -19,6 +20,10 @@ export interface ServerJob {
 async function serve({ namespacePath, captures, seed, port }: ServerJob): Promise<void> {
   enter(namespacePath);
   const index = await indexCaptures(captures, { seed });
+  const { replayable, skipped } = index.sessions;
+  // One-sided ones can be asked for; else no mode has anything to play, and each would say so.
+  if (replayable === 0 && skipped['one-sided'] === undefined)
+    throw nothingToReplay(index, captures);
   const scripts = index.scripts();
   const octets = openCaptureBytes(scripts.files);
   const read = (offset: number, into: Uint8Array): void => octets.read(offset, into);

@@ -67,6 +67,8 @@ export async function recordTraffic(
   host: {
     readonly version: string;
     readonly interrupted: AbortSignal;
+    /** All is open: nothing that comes from now on is missed. */
+    onRecording(): void;
     onWarning(text: string): void;
   },
 ): Promise<Recorded> {
@@ -83,6 +85,7 @@ export async function recordTraffic(
     if (options.user !== null) becomeUser(options.user);
     giveWay();
     const recording = new Recording(options, ring, programFor, host);
+    host.onRecording();
     return await recording.run();
   } finally {
     ring.close();
