@@ -123,7 +123,10 @@ class LabRun {
         if (interrupted.aborted) break;
         await this.#intercept?.stop();
         this.#intercept = null;
-        reports.push(await this.#report(mode));
+        const report = await this.#report(mode);
+        // What was ended before it had anything to tell has not failed.
+        if (interrupted.aborted && report.result === null) break;
+        reports.push(report);
         this.#server.check();
       }
       if (keep && !interrupted.aborted) {
