@@ -43,6 +43,23 @@ export async function startCapture(
 }
 
 /**
+ * Captures what goes on inside a host while something is done.
+ * @param path the file; its folder exists
+ * @returns what was done
+ */
+export async function captureWhile<T>(
+  host: Host,
+  path: string,
+  options: CaptureOptions,
+  act: () => Promise<T>,
+): Promise<T> {
+  const recording = await startCapture(host, path, options);
+  const done = await act();
+  await recording.stop();
+  return done;
+}
+
+/**
  * What tshark reads from a capture: a row a packet, a column a field.
  * @param filter a display filter; every packet when empty
  */

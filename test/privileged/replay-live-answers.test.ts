@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { startCapture } from '../helpers/capture.ts';
+import { captureWhile } from '../helpers/capture.ts';
 import {
   CLIENTS_ROUTED,
   type Lab,
@@ -58,9 +58,9 @@ describe.runIf(canRun('live answers', TOOLS))('live answers', () => {
   const record = async (paths: readonly string[], options: readonly string[]): Promise<string> => {
     const capture = join(folder.path, `recorded-${paths.length}.pcap`);
     const filter = `tcp port ${PORT}`;
-    const recording = await startCapture(lab.client, capture, { filter, options });
-    await mustInside(lab.client, [...PROGRAM, 'record', lab.target.ipv4, `${PORT}`, '4', ...paths]);
-    await recording.stop();
+    const argv = [...PROGRAM, 'record', lab.target.ipv4, `${PORT}`, '4', ...paths];
+    const act = () => mustInside(lab.client, argv);
+    await captureWhile(lab.client, capture, { filter, options }, act);
     return capture;
   };
 

@@ -1,7 +1,7 @@
 /** Replays against memcached, whose values are others than recorded; its own counts are the oracle. */
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startCapture } from '../helpers/capture.ts';
+import { captureWhile } from '../helpers/capture.ts';
 import {
   CLIENTS_ROUTED,
   type Lab,
@@ -80,12 +80,9 @@ describe.runIf(canRun('replay against memcached', TOOLS))('memcached', () => {
     });
     await store('recorded');
     capture = join(folder.path, 'recorded.pcap');
-    const recording = await startCapture(lab.client, capture, { filter: `tcp port ${PORT}` });
-    await say(
-      lab.client,
-      ASKED.map((text) => [text, text.match(/\r\n/g)?.length ?? 0] as const),
-    );
-    await recording.stop();
+    const asked = ASKED.map((text) => [text, text.match(/\r\n/g)?.length ?? 0] as const);
+    const options = { filter: `tcp port ${PORT}` };
+    await captureWhile(lab.client, capture, options, () => say(lab.client, asked));
   });
 
   afterAll(async () => {

@@ -1,7 +1,7 @@
 /** Virtual clients with several connections against nginx, whose access log is the oracle. */
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { packetFields, startCapture } from '../helpers/capture.ts';
+import { captureWhile, packetFields, startCapture } from '../helpers/capture.ts';
 import { makeToken, startIntercept } from '../helpers/intercept.ts';
 import { CLIENTS_ROUTED, type Lab, makeLab, mustInside, routeClients } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
@@ -26,17 +26,21 @@ describe.runIf(canRun('replay of clients with several connections', TOOLS))('--p
   let folder: Folder;
   let capture: string;
 
+  /** As a browser does: a connection each, at once. */
+  const fetchAtOnce = (urls: readonly string[]): Promise<string> => {
+    const files = urls.flatMap((url) => ['-o', '/dev/null', url]);
+    const curl = ['curl', '-sS', '--parallel', '--parallel-immediate'];
+    return mustInside(lab.client, [...curl, ...files]);
+  };
+
   beforeAll(async () => {
     lab = await makeLab();
     await routeClients(lab);
     nginx = await startNginx(lab.target);
     folder = makeFolder('per-client');
     capture = join(folder.path, 'browser.pcap');
-    const recording = await startCapture(lab.target, capture, { filter: 'tcp port 80' });
     const urls = Array.from({ length: CONNECTIONS }, (_, i) => `http://${lab.target.ipv4}/?c=${i}`);
-    const files = urls.flatMap((url) => ['-o', '/dev/null', url]);
-    await mustInside(lab.client, ['curl', '-sS', '--parallel', '--parallel-immediate', ...files]);
-    await recording.stop();
+    await captureWhile(lab.target, capture, { filter: 'tcp port 80' }, () => fetchAtOnce(urls));
   });
 
   afterAll(async () => {
@@ -107,14 +111,10 @@ describe.runIf(canRun('replay of clients with several connections', TOOLS))('--p
     const recorded = join(folder.path, 'two.pcap');
     const wire = join(folder.path, 'wire.pcap');
     try {
-      const recording = await startCapture(lab.target, recorded, {
-        filter: 'tcp port 80 or port 81',
-      });
       const at = `http://${lab.target.ipv4}`;
       const urls = [`${at}/?c=0`, `${at}:81/a`, `${at}/?c=1`, `${at}:81/b`];
-      const files = urls.flatMap((url) => ['-o', '/dev/null', url]);
-      await mustInside(lab.client, ['curl', '-sS', '--parallel', '--parallel-immediate', ...files]);
-      await recording.stop();
+      const options = { filter: 'tcp port 80 or port 81' };
+      await captureWhile(lab.target, recorded, options, () => fetchAtOnce(urls));
       // A request is one segment; the probe before the run brings none.
       const requests = 'tcp[tcpflags] & tcp-push != 0 and (dst port 80 or dst port 81)';
       const watch = await startCapture(lab.target, wire, { filter: requests });

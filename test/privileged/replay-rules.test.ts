@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startCapture } from '../helpers/capture.ts';
+import { captureWhile } from '../helpers/capture.ts';
 import { CLIENTS_ROUTED, type Lab, makeLab, mustInside, routeClients } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { completed, replay } from '../helpers/replay.ts';
@@ -27,11 +27,10 @@ describe.runIf(canRun('rules for HTTP', TOOLS))('rules for HTTP against nginx', 
     nginx = await startNginx(lab.target);
     folder = makeFolder('rules');
     capture = join(folder.path, 'session.pcap');
-    const recording = await startCapture(lab.target, capture, { filter: 'tcp port 80' });
     const pages = ['session', ...Array.from({ length: PAGES }, () => 'page.html')];
     const urls = pages.flatMap((page) => ['-o', '/dev/null', `http://${lab.target.ipv4}/${page}`]);
-    await mustInside(lab.client, ['curl', '-sS', '-b', '', ...urls]);
-    await recording.stop();
+    const act = () => mustInside(lab.client, ['curl', '-sS', '-b', '', ...urls]);
+    await captureWhile(lab.target, capture, { filter: 'tcp port 80' }, act);
   });
 
   afterAll(async () => {
@@ -73,13 +72,13 @@ describe.runIf(canRun('rules for HTTP', TOOLS))('rules for HTTP against nginx', 
 
   test('what a client is told on one connection it says on the other', async () => {
     const twice = join(folder.path, 'twice.pcap');
-    const recording = await startCapture(lab.target, twice, { filter: 'tcp port 80' });
-    const base = `http://${lab.target.ipv4}`;
-    const told = await mustInside(lab.client, ['curl', '-sS', `${base}/session`]);
-    const { token } = JSON.parse(told) as { readonly token: string };
-    const page = `${base}/page.html?t=${encodeURIComponent(token)}`;
-    await mustInside(lab.client, ['curl', '-sS', '-o', '/dev/null', page]);
-    await recording.stop();
+    await captureWhile(lab.target, twice, { filter: 'tcp port 80' }, async () => {
+      const base = `http://${lab.target.ipv4}`;
+      const told = await mustInside(lab.client, ['curl', '-sS', `${base}/session`]);
+      const { token } = JSON.parse(told) as { readonly token: string };
+      const page = `${base}/page.html?t=${encodeURIComponent(token)}`;
+      await mustInside(lab.client, ['curl', '-sS', '-o', '/dev/null', page]);
+    });
     const rules = join(folder.path, 'rules.yaml');
     writeFileSync(rules, 'unbound: fail\nlearn: [{ name: token, from: { json: $.token } }]\n');
 

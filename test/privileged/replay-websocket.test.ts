@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startCapture } from '../helpers/capture.ts';
+import { captureWhile } from '../helpers/capture.ts';
 import {
   CLIENTS_ROUTED,
   type Lab,
@@ -65,10 +65,10 @@ describe.runIf(canRun('replay against a WebSocket server', TOOLS))('WebSocket', 
     folder = makeFolder('websocket');
     capture = join(folder.path, 'recorded.pcap');
     await start();
-    const recording = await startCapture(lab.client, capture, { filter: `tcp port ${PORT}` });
     const url = `ws://${lab.target.ipv4}:${PORT}/`;
-    await mustInside(lab.client, [...PROGRAM, url, `${RECORDED}`, `${MESSAGES}`]);
-    await recording.stop();
+    const argv = [...PROGRAM, url, `${RECORDED}`, `${MESSAGES}`];
+    const act = () => mustInside(lab.client, argv);
+    await captureWhile(lab.client, capture, { filter: `tcp port ${PORT}` }, act);
     expect(await stop()).toMatchObject({ connections: RECORDED, echoed: RECORDED * MESSAGES });
   });
 
