@@ -86,3 +86,7 @@ export const nonZero = (counts: Readonly<Record<string, number>>): readonly [str
   Object.entries(counts)
     .filter(([, count]) => count !== 0)
     .sort(([, a], [, b]) => b - a);
+
+/** `1 user`, `2,000 users`. */
+export const countText = (count: number, noun: string): string =>
+  `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;

@@ -12,6 +12,7 @@ import { classesText, classLines } from './class-figures.ts';
 import { differenceTexts } from './difference-figures.ts';
 import { EXPLANATIONS } from './explanations.ts';
 import {
+  countText,
   filesText,
   nonZero,
   outcomeText,
@@ -126,7 +127,7 @@ function whatBlock(result: RunResult, width: number): string[] {
     ),
     ...row(
       'played',
-      `by ${formatCount(plan.users)} users${iterations} from ${plan.clients} to ` +
+      `by ${countText(plan.users, 'user')}${iterations} from ${plan.clients} to ` +
         `${targetText(plan)}, ${whole(`pace ${paceText(plan.pace)}`)}, accel ${plan.accel}, seed ${plan.seed}`,
       width,
     ),
@@ -154,7 +155,7 @@ function iterationsText({ iterations, untilSeconds }: RunResult['plan']): string
 function sessionsText({ total, replayable, skipped }: RunResult['capture']['sessions']): string {
   const reasons = nonZero(skipped).map(([reason, count]) => `${formatCount(count)} ${reason}`);
   const left = reasons.length > 0 ? ` (skipped: ${reasons.join(', ')})` : '';
-  return `${formatCount(total)} sessions, ${formatCount(replayable)} of them replayable${left}`;
+  return `${countText(total, 'session')}, ${formatCount(replayable)} of them replayable${left}`;
 }
 
 function durationText({ durationSeconds, wallSeconds, clock }: RunResult): string {
@@ -188,12 +189,12 @@ function loadRows(result: RunResult, width: number): string[] {
     ['answered', answersText(result)],
     [
       'connected',
-      `${formatCount(rates.connected)} times, ${formatRate(rates.connections)}, at most ` +
+      `${countText(rates.connected, 'time')}, ${formatRate(rates.connections)}, at most ` +
         `${formatCount(users.peakEstablished)} at once`,
     ],
     [
       'payload',
-      `${formatBytes(bytes.sent)} sent in ${formatCount(packets.sent)} packets, ` +
+      `${formatBytes(bytes.sent)} sent in ${countText(packets.sent, 'packet')}, ` +
         `${formatBytes(bytes.received)} received in ${formatCount(packets.received)}`,
     ],
   ];
@@ -216,7 +217,7 @@ function loadRows(result: RunResult, width: number): string[] {
 function rewritingText({ rewriting }: RunResult): string | null {
   const { messages, unbound, answersRead, answersReadInPart } = rewriting;
   if (messages + unbound + answersRead === 0) return null;
-  const parts = [`${formatCount(messages)} requests`, `${formatCount(answersRead)} answers read`];
+  const parts = [countText(messages, 'request'), `${countText(answersRead, 'answer')} read`];
   if (answersReadInPart > 0) parts.push(`${formatCount(answersReadInPart)} of them in part`);
   if (unbound > 0) parts.push(`${formatCount(unbound)} sent before all was known`);
   return parts.map(whole).join(', ');
@@ -226,7 +227,7 @@ function rewritingText({ rewriting }: RunResult): string | null {
 function dueText({ exchanges, rates }: RunResult): string {
   const { intended, unsent, skipped } = exchanges;
   const parts = [
-    `${formatCount(intended)} requests`,
+    countText(intended, 'request'),
     `${formatRate(rates.due)} (as recorded: ${formatRate(rates.recorded)})`,
   ];
   if (skipped > 0) parts.push(`${formatCount(skipped)} left out by a module`);
@@ -314,7 +315,7 @@ function lateStartsText({ lateStarts, heldStarts, startLagMsMax }: RunResult['ge
   if (lateStarts === 0) return [];
   const held = heldStarts === 0 ? '' : `, ${formatCount(heldStarts)} of them held back`;
   const latest = formatDuration((startLagMsMax / 1000) * NS_PER_SECOND);
-  return [`${formatCount(lateStarts)} users started late, by up to ${latest}${held}`];
+  return [`${countText(lateStarts, 'user')} started late, by up to ${latest}${held}`];
 }
 
 function explanationBlock(result: RunResult, width: number): string[] {

@@ -66,6 +66,17 @@ test('answers that broke the rules are told in the first line, and whether any w
   expect(verdictOf(none).caveat).toMatch(/; no answer at all was of the protocol .*--protocol/);
 });
 
+test('one of a thing is not told as several', () => {
+  const { plan, capture } = FACTS;
+  const sessions = { total: 1, replayable: 1, skipped: {} };
+  const facts = { plan: { ...plan, users: 1 }, capture: { ...capture, sessions } };
+  const counted = { ...ALL_WELL, CONNECTED: 1, EXCHANGES_INTENDED: 1 };
+  const report = textReport(sampleResult([], facts, counted), { color: false });
+  const text = report.replace(/\s+/g, ' ');
+  for (const part of ['1 session, 1 of', 'by 1 user from', '1 request, ', '1 time, '])
+    expect(text).toContain(part);
+});
+
 describe('clients with several connections', () => {
   test('are told beside their connections', () => {
     const all = ofClients(sampleResult([], {}, ALL_WELL), 5);
