@@ -56,7 +56,7 @@
       width,
       height: 280,
       // The last mark of the percentiles is longer than others.
-      padding: [null, isSpectrum ? 32 : null, null, null],
+      padding: [null, isSpectrum ? 40 : null, null, null],
       scales: {
         x: isSpectrum ? { time: false, distr: 3, log: 10 } : { time: false },
         y: { range: (_, __, max) => [0, max > 0 ? max * 1.08 : 1] },
@@ -64,6 +64,8 @@
       axes: [
         axis(isSpectrum ? 'percentile' : 'seconds', {
           space: 60,
+          // uPlot has a rule of its own for marks that have no room, which leaves out the wrong ones.
+          filter: isSpectrum ? (_, ticks) => ticks : undefined,
           values: isSpectrum ? labelled : (_, ticks) => ticks.map(figure),
           rules: isSpectrum ? { filter: ruled } : {},
         }),

@@ -6,7 +6,7 @@ import { type CountedPart, countedOf, userReport } from './counted.ts';
 import { Counter, lossesOf } from './counters.ts';
 import type { Differences } from './differences.ts';
 import type { Measured } from './figures.ts';
-import { encodeHistogram } from './histogram-codec.ts';
+import { encodeHistogram, encodePacked } from './histogram-codec.ts';
 import {
   LATENCY_NAMES,
   Latency,
@@ -155,7 +155,7 @@ const encoded = (latencies: Interval['latencies']): TimelineRow['histograms'] =>
   Object.fromEntries(
     LATENCY_NAMES.map((name, i) => [name, latencies[i]] as const)
       .filter(([, packed]) => packed.length > 0)
-      .map(([name, packed]) => [name, encodeHistogram(unpackCounts(packed))]),
+      .map(([name, packed]) => [name, encodePacked(packed)]),
   );
 
 const clampWarning = (clamped: number): readonly string[] =>

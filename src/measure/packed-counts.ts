@@ -1,11 +1,12 @@
 /**
  * The steps of a histogram in few octets, so that a run can keep thousands of intervals.
  *
- * Ascending by step, a number for each step that is not 0 and one for each gap between such: `2 × count`
- * and `2 × gap + 1`, in octets of seven bits, lowest first, the eighth bit set where more follow
- * (LEB128). What one second records lies close together and counts little, so most steps take one or
- * two octets, where an index and a count take twelve. HdrHistogram's V2 does nearly the same, but
- * with a head of 40 octets and a zlib stream around it, which costs the loop too much.
+ * It is the payload of HdrHistogram's V2 format, without its head of 40 octets and the zlib stream around
+ * it, which would cost the loop too much: ascending by step, a number for each step that is not 0 and one
+ * for each row of steps that are, the count and the row's length below 0; as `2 × count` and
+ * `2 × length − 1` (ZigZag), in octets of seven bits, lowest first, the eighth bit set where more follow
+ * (LEB128). What one second records lies close together and counts little, so most steps take one or two
+ * octets, where an index and a count take twelve.
  */
 import { COUNTS_LENGTH } from './histogram-steps.ts';
 import type { SparseCounts } from './histograms.ts';
@@ -32,7 +33,7 @@ export class CountsPacker {
 
   /** One step; ascending, the count not 0 and below 2^52. */
   add(index: number, count: number): void {
-    if (index > this.#next) this.#put(2 * (index - this.#next) + 1);
+    if (index > this.#next) this.#put(2 * (index - this.#next) - 1);
     this.#put(2 * count);
     this.#next = index + 1;
   }
@@ -83,7 +84,7 @@ export function unpackCounts(packed: PackedCounts): SparseCounts {
       unit *= 128;
     } while (octet >= 128);
     if (number % 2 === 1) {
-      index += (number - 1) / 2;
+      index += (number + 1) / 2;
       continue;
     }
     indexes[length] = index++;

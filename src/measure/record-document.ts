@@ -6,7 +6,7 @@ import { ReplayError } from '../base/errors.ts';
 import { classCounts } from './class-reports.ts';
 import { COUNTERS, Counter } from './counters.ts';
 import type { Differences } from './differences.ts';
-import { decodeHistogram, encodeHistogram } from './histogram-codec.ts';
+import { decodeHistogram, encodePacked } from './histogram-codec.ts';
 import {
   LATENCY_NAMES,
   type Latency,
@@ -15,7 +15,7 @@ import {
   type LatencyTotals,
 } from './histograms.ts';
 import type { Interval, Timeline } from './intervals.ts';
-import { CountsPacker, NO_COUNTS, packCounts, unpackCounts } from './packed-counts.ts';
+import { CountsPacker, NO_COUNTS, packCounts } from './packed-counts.ts';
 import type { RequestClasses } from './request-classes.ts';
 import type { ClassReport } from './result.ts';
 import type { RunIdentity, RunRecord, ShareFacts } from './run-record.ts';
@@ -152,7 +152,7 @@ function timelineDocument({ intervalNs, intervals }: Timeline, isAlone: boolean)
     before = Float64Array.from(counters);
     const row = { startNs, endNs, changes };
     if (!isAlone) return row;
-    return { ...row, histograms: latencies.map((packed) => encodeHistogram(unpackCounts(packed))) };
+    return { ...row, histograms: latencies.map(encodePacked) };
   });
   return { intervalNs, intervals: rows };
 }

@@ -41,7 +41,7 @@ export const FOLDER_RULES: ReadonlyMap<string, FolderRule> = new Map<string, Fol
   ['tcp', { imports: ['base', 'wire'] }],
   ['schedule', { imports: ['base'] }],
   ['protocol', { imports: ['base'] }],
-  ['measure', { imports: ['base'], packages: ['hdr-histogram-js'] }],
+  ['measure', { imports: ['base'], packages: ['hdr-histogram-js'], calculations: ['node:zlib'] }],
   ['session', { imports: ['base', 'wire', 'capture', 'protocol'] }],
   ['rewrite', { imports: ['base', 'protocol'], calculations: ['node:crypto', 'node:zlib'] }],
   ['transport', { imports: ['base', 'wire', 'tcp', 'schedule', 'measure', 'session'] }],

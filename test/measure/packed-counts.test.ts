@@ -37,7 +37,7 @@ test('what is unpacked is what was packed', () => {
 
 test.each([
   { name: 'the first step', index: 0, count: 1, bytes: [2] },
-  { name: 'a step behind a gap', index: 3, count: 1, bytes: [7, 2] },
+  { name: 'a step behind a gap', index: 3, count: 1, bytes: [5, 2] },
   { name: 'the largest count of one octet', index: 0, count: 63, bytes: [126] },
   { name: 'the smallest of two', index: 0, count: 64, bytes: [128, 1] },
   { name: 'the largest below 2^31', index: 0, count: 2 ** 30 - 1, bytes: [254, 255, 255, 255, 7] },

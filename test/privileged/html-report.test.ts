@@ -84,10 +84,10 @@ describe.runIf(canRun('the HTML report in a browser', ['chromium']))('an HTML pa
     const sides = { base: [result, result], next: [result, result], version: result.version };
     const page = comparisonPage({ ...found, answers }, sides, await kernelFiles.readHtmlAssets());
     writeFileSync(join(folder, 'against.html'), page);
-    // Of ten million answers, so that the spectrum has seven decades.
+    // Of three million answers, so that the spectrum has seven decades.
     const many = encodeHistogram({
       indexes: Uint32Array.of(9_000, 12_000, 20_000),
-      counts: Float64Array.of(10_000_000, 100, 1),
+      counts: Float64Array.of(3_000_000, 100, 1),
     });
     const histograms = { ...result.histograms, response: many, service: many };
     const long = htmlReport({ ...result, histograms }, await kernelFiles.readHtmlAssets());
@@ -273,15 +273,15 @@ describe.runIf(canRun('the HTML report in a browser', ['chromium']))('an HTML pa
   });
 
   test.each([390, 1280])(
-    'the marks of a spectrum of ten million answers do not touch, on %i pixels',
+    'the marks of a spectrum of three million answers do not touch, on %i pixels',
     async (width) => {
       const { page, faults } = await open(width, 'light', 'long.html');
       const marks = await page.evaluate<{ text: string; left: number; right: number }[]>(`
         window.labels
           .filter(({ canvas, text }) => text.endsWith('%') && canvas.closest('#chart-spectrum'))
           .map(({ text, left, right }) => ({ text, left, right }))`);
-      expect(marks.map(({ text }) => text)).toContain('0%');
       expect(marks.length).toBeGreaterThanOrEqual(3);
+      expect(marks[0].text).toBe('0%');
       for (const [i, { text, left }] of marks.slice(1).entries()) {
         expect(left, `${marks[i].text} and ${text}`).toBeGreaterThan(marks[i].right);
       }
