@@ -1,10 +1,12 @@
 /** What a result's document may hold: as the program reads it, and by the schema that is published. */
+
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, test } from 'vitest';
 import { ReplayError } from '../../src/base/errors.ts';
 import { parseThreshold } from '../../src/cli/values/thresholds.ts';
+import { decodeHistogram } from '../../src/measure/histogram-codec.ts';
 import { jsonReport, parseResult } from '../../src/report/json.ts';
 import { textReport } from '../../src/report/text.ts';
 import { sampleRun } from '../measure/sample-record.ts';
@@ -187,4 +189,17 @@ describe('what is no result', () => {
       await expect(parseResult(whole.slice(0, at), 'r.json')).rejects.toThrow('it is cut');
     }
   });
+});
+
+test('a latency that an older version did not measure has an empty histogram', async () => {
+  const { histograms, ...result } = sampleResult();
+  const { held: _held, login: _login, ...older } = histograms;
+  const text = JSON.stringify({ ...result, histograms: older });
+  const read = (await parseResult(text, 'old.json')).histograms;
+  for (const encoded of [read.held, read.login]) {
+    expect(decodeHistogram(encoded)).toEqual({
+      indexes: new Uint32Array(0),
+      counts: new Float64Array(0),
+    });
+  }
 });
