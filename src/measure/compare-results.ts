@@ -196,7 +196,10 @@ function compared(
       change: 'unknown',
     };
   }
-  const { median, low, high, chance, chanceMin } = differenceOf(before, after, SEED);
+  // Shares are told as differences, all else in percent of the base.
+  const isOfBase = unit !== 'fraction';
+  const found = differenceOf(before, after, SEED, isOfBase);
+  const { median, low, high, chance, chanceMin } = found;
   const medians = { base: medianOf(before), next: medianOf(after) };
   if (chanceMin > CHANCE_MAX) {
     return { ...known, ...medians, low: null, high: null, chance: null, change: 'unknown' };

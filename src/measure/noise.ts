@@ -44,25 +44,39 @@ export function medianOf(values: readonly number[]): number {
 /**
  * Compares two groups, each of at least one figure. The same figures and seed give the same answer.
  * @param seed of the draws
+ * @param isOfFirst whether the difference is to be told as a share of the first median: then the interval is that
+ *   of the quotient of medians drawn together, times the first median. Of what is never negative nothing falls by
+ *   more than all of it, which a difference of draws does where the first group is far apart. It needs a first
+ *   group above 0, and is that of the difference elsewhere.
  */
 export function differenceOf(
   first: readonly number[],
   second: readonly number[],
   seed: number,
+  isOfFirst = false,
 ): Difference {
-  const median = medianOf(second) - medianOf(first);
-  return { median, ...intervalOf(first, second, seed), ...chancesOf(first, second, seed) };
+  const [before, after] = [medianOf(first), medianOf(second)];
+  const isQuotient = isOfFirst && first.every((value) => value > 0);
+  const apart = isQuotient
+    ? (one: number, other: number) => (other / one - 1) * before
+    : (one: number, other: number) => other - one;
+  const interval = intervalOf(first, second, seed, apart);
+  return { median: after - before, ...interval, ...chancesOf(first, second, seed) };
 }
 
 function intervalOf(
   first: readonly number[],
   second: readonly number[],
   seed: number,
+  apart: (first: number, second: number) => number,
 ): Pick<Difference, 'low' | 'high'> {
   const prng = new Prng(seed);
   const draw = (values: readonly number[]): number =>
     medianOf(values.map(() => values[Math.floor(prng.nextUnit() * values.length)]));
-  const drawn = Float64Array.from({ length: RESAMPLES }, () => draw(second) - draw(first)).sort();
+  const drawn = Float64Array.from({ length: RESAMPLES }, () => {
+    const other = draw(second);
+    return apart(draw(first), other);
+  }).sort();
   const outside = Math.floor((RESAMPLES * (1 - INTERVAL_SHARE)) / 2);
   return { low: drawn[outside], high: drawn[RESAMPLES - 1 - outside] };
 }

@@ -149,7 +149,7 @@ function differenceText(difference: number, base: number, unit: ComparedFigure['
 
 /** What is to be known before the figures are believed. */
 export const NOISE_NOTE =
-  'a figure is the median of its runs; the noise band is where the difference of the medians lies in 95 of 100 ' +
+  'a figure is the median of its runs; the noise band is where the change of the medians lies in 95 of 100 ' +
   'draws of the same runs; "better" and "worse": chance alone sets the runs so far apart less than 5 times in 100, ' +
   'so that of 20 figures that did not change about one is called so';
 

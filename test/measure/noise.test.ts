@@ -53,6 +53,24 @@ describe('the chance of a difference', () => {
 });
 
 describe('the difference of medians', () => {
+  test('as a share of the first is never below -100 %, however far apart the runs are', () => {
+    const [first, second] = [
+      [60, 70, 80, 400],
+      [20, 21, 25, 30],
+    ];
+    expect(differenceOf(first, second, SEED).low).toBeLessThan(-medianOf(first));
+    const figures = fc.array(fc.double({ min: 0.001, max: 1e6, noNaN: true }), FIGURES);
+    fc.assert(
+      fc.property(figures, figures, (one, other) => {
+        const { median, low, high } = differenceOf(one, other, SEED, true);
+        expect(low).toBeGreaterThan(-medianOf(one) * (1 + 1e-9));
+        expect(low).toBeLessThanOrEqual(high);
+        expect(median).toBe(medianOf(other) - medianOf(one));
+      }),
+      { examples: [[first, second]] },
+    );
+  });
+
   test('is not moved by one run that went astray, and its interval is', () => {
     const { median, low, high } = differenceOf([10, 11, 12, 13, 90], [20, 21, 22, 23, 24], SEED);
     expect(median).toBe(10);

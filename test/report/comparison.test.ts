@@ -146,7 +146,7 @@ describe('the reports of a comparison', () => {
     const lines = comparisonText(worse, 80).split('\n');
     const row = lines.find((line) => line.startsWith('response:p(99) '));
     expect(row).toMatch(
-      /response:p\(99\) +12\.0 ms +18\.1 ms +\+50\.8% +\+50\.6% to \+50\.9% +worse$/,
+      /response:p\(99\) +12\.0 ms +18\.1 ms +\+50\.8% +\+50\.6% to \+51% +worse$/,
     );
     expect(comparisonMarkdown(worse)).toMatch(/^\| response:p\(99\) \| 12.0 ms \|.*\| worse \|$/m);
   });
