@@ -1,6 +1,6 @@
 /** `gryphon doctor`: what is wrong on the way to a target and back, with what mends it. */
 import { NS_PER_MS } from '../base/time.ts';
-import type { Finding } from '../doctor/observations.ts';
+import type { Finding, Question } from '../doctor/observations.ts';
 import { pastedText } from '../doctor/pasted-facts.ts';
 import { remoteFindings, walkFindings } from '../doctor/walk-findings.ts';
 import { doctorText } from '../report/doctor-text.ts';
@@ -37,10 +37,14 @@ export async function doctor({ given, faults, context }: CommandInput): Promise<
       const place = values.onTarget ? 'target' : 'intercept';
       const { listenHere, questionOf } = await import('../run/doctor/run-doctor.ts');
       const question = questionOf(options);
-      context.log(
-        `gryphon: listening for ${question.clients}: run gryphon doctor on the load machine now\n`,
-      );
-      const how = { listenMs: waitMs ?? LISTEN_MS, interrupted: interruption.signal };
+      const how = {
+        listenMs: waitMs ?? LISTEN_MS,
+        interrupted: interruption.signal,
+        onListening: ({ clients }: Question) =>
+          context.log(
+            `gryphon: listening for ${clients}: run gryphon doctor on the load machine now\n`,
+          ),
+      };
       const facts = await listenHere(place, options, how);
       const findings = remoteFindings(facts, question);
       await context.print(doctorText(findings, context.columns));

@@ -244,13 +244,22 @@ const AFTER_FIRST_MS = 1_000;
 export async function listenHere(
   place: 'target' | 'intercept',
   options: ReplayOptions,
-  { listenMs, interrupted }: { readonly listenMs: number; readonly interrupted: AbortSignal },
+  {
+    listenMs,
+    interrupted,
+    onListening,
+  }: {
+    readonly listenMs: number;
+    readonly interrupted: AbortSignal;
+    onListening(question: Question): void;
+  },
 ): Promise<MachineFacts> {
   const question = questionOf(options);
   const address = parseAddress(question.target);
   if (options.clients === OWN_CLIENTS || address === null) throw noClients(place);
   const tap = new PathTap({ address, port: question.port }, options.clients.ranges);
   try {
+    onListening(question);
     let endMs = performance.now() + listenMs;
     let hasHeard = false;
     while (performance.now() < endMs && !interrupted.aborted) {
