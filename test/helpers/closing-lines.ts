@@ -49,9 +49,11 @@ export function closingLines(skipped: readonly SkippedSuite[], tests: number): s
 
 /** The reporter that writes the closing lines. */
 export class ClosingLines implements Reporter {
-  readonly #folder = mkdtempSync(join(tmpdir(), 'gryphon-test-notes-'));
+  #folder = '';
 
-  constructor() {
+  /** Only where tests are run: who looks at the settings alone leaves nothing behind. */
+  onInit(): void {
+    this.#folder = mkdtempSync(join(tmpdir(), 'gryphon-test-notes-'));
     process.env[NOTES] = join(this.#folder, 'skipped');
   }
 
