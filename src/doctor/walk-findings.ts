@@ -59,7 +59,7 @@ function clockFinding({ channel }: Walk): Finding {
   const ofShares =
     'for shares that start together: chronyc tracking, or timedatectl, on each machine';
   const text =
-    channel === null
+    channel?.ok !== true
       ? `how far the target's is ahead is not checkable from here, and no latency needs it; ${ofShares}`
       : `the channel measures how far the intercept's is ahead, and takes it off; the target's is not checkable, and no latency needs it; ${ofShares}`;
   return { state: 'good', what: 'clock', text, mend: null };

@@ -278,6 +278,9 @@ test("clocks: none of another machine's is needed, an intercept's is measured", 
     text: expect.stringMatching(/not checkable from here/),
   });
   expect(clock({ ok: true, text: '' })?.text).toMatch(/^the channel measures .* takes it off/);
+  // Without a channel nothing is measured.
+  const silent = clock({ ok: false, code: '', message: '', hint: null });
+  expect(silent?.text).toMatch(/not checkable from here/);
 });
 
 test('facts survive being pasted, with line breaks that a terminal has made', () => {
