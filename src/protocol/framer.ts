@@ -79,6 +79,8 @@ export abstract class Framer {
   code = 0;
   /** Behind this message the stream speaks another protocol. */
   isSwitch = false;
+  /** How answers are made up is agreed on when both ends meet, and known of the recording alone. */
+  readonly isNegotiated: boolean = false;
   /** Of HTTP these octets are bodies. */
   steppedOver: SteppedOver | null = null;
 

@@ -140,6 +140,8 @@ abstract class MysqlPackets extends Framer {
 
 /** `code` is the number of an error. */
 export class MysqlAnswers extends MysqlPackets implements AnswerFramer {
+  override readonly isNegotiated = true;
+
   override begin(kind: number): void {
     super.begin(kind);
     if ((kind & FORM) === Form.ROWS) this.flags = Section.ROWS;

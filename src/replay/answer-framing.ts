@@ -137,7 +137,7 @@ export class AnswerFraming {
     }
     if (!isCut) {
       const isRuled = exchange === NO_EXCHANGE || this.#stages.isRuled(exchange);
-      const isBroken = outcome === Outcome.LOST && isRuled;
+      const isBroken = outcome === Outcome.LOST && isRuled && !framer.isNegotiated;
       if (isBroken && this.#broken.breakBy(user, framer.fault)) return Outcome.MORE;
       this.#counters[Counter.ANSWERS_UNFOLLOWED]++;
     }

@@ -141,4 +141,27 @@ describe('other protocols', () => {
     const asRecorded = play([talk(...said)], { protocols });
     expect(named(asRecorded.counters)).toMatchObject({ COMPLETED: 1, ANSWER_BY_PROTOCOL: 2 });
   });
+
+  test('mysql, whose answers may be made up otherwise than when it was recorded', () => {
+    const packet = (number: number, payload: string): string =>
+      `${String.fromCharCode(payload.length)}\0\0${String.fromCharCode(number)}${payload}`;
+    const ok = '\0\0\0\u0002\0\0\0';
+    const query = packet(0, '\u0003select 1');
+    const greeted = (answer: string): SessionSpec => {
+      const { said } = talk(query, answer, query, packet(1, ok));
+      const greeting: Said = { from: 'server', text: packet(0, '\n8.0.36\0abcdefgh'), afterMs: 5 };
+      const logIn = `\0\u0002\0\u0001${'x'.repeat(60)}`;
+      return { said: [greeting, ...talk(packet(1, logIn), packet(2, ok)).said, ...said] };
+    };
+    const protocols = [{ port: null, protocol: 'mysql' }];
+    const recorded = greeted(packet(1, ok));
+    const asRecorded = play([recorded], { protocols });
+    expect(named(asRecorded.counters)).toMatchObject({ COMPLETED: 1, ANSWER_BY_PROTOCOL: 3 });
+    const played = play([recorded], {
+      server: [greeted(packet(1, '\u00fdhuh'))],
+      protocols,
+      timeoutNs: 2e9,
+    });
+    expect(named(played.counters)).toMatchObject({ COMPLETED: 1, ANSWERS_UNFOLLOWED: 1 });
+  });
 });
