@@ -4,7 +4,7 @@
  *   npm run bench -- [--smoke] [WORD…]
  *
  * With --smoke the sizes are tiny: it shows that every bench still runs and moves something, and
- * measures nothing. A bench fails that ends with an error (as `moved` of figures.mjs makes it where a
+ * measures nothing, so that two run at a time. A bench fails that ends with an error (as `moved` of figures.mjs makes it where a
  * figure is nothing), that prints a figure which is no number, or that has no figure at all.
  */
 import { spawn } from 'node:child_process';
@@ -29,16 +29,14 @@ if (benches.length === 0) {
   process.stderr.write(`no bench is called ${words.join(' or ')}\n`);
   process.exit(2);
 }
+/** Where something is measured, nothing runs beside it. */
+const atOnce = isSmoke ? 2 : 1;
 const faults = [];
 const skipped = [];
 const folder = mkdtempSync(join(tmpdir(), 'gryphon-bench-run-'));
 try {
-  for (const bench of benches) {
-    process.stdout.write(`\n== ${bench}\n`);
-    const { fault, isSkipped } = await run(bench, join(folder, 'told'));
-    if (fault !== null) faults.push(`${bench}: ${fault}`);
-    else if (isSkipped) skipped.push(bench);
-  }
+  const left = benches.entries();
+  await Promise.all(Array.from({ length: atOnce }, () => runAll(left)));
 } finally {
   rmSync(folder, { recursive: true });
 }
@@ -49,18 +47,34 @@ if (faults.length > 0) {
 }
 process.stdout.write(`\n${benches.length - skipped.length} benches ran\n`);
 
+/** Runs what is left, one bench after the other; several share an iterator. */
+async function runAll(left) {
+  for (const [i, bench] of left) {
+    const shown = [];
+    // Of several at a time each shows what it has printed when it is over.
+    const show = atOnce === 1 ? (text) => process.stdout.write(text) : (text) => shown.push(text);
+    show(`\n== ${bench}\n`);
+    const { fault, isSkipped } = await run(bench, join(folder, `told-${i}`), show);
+    process.stdout.write(shown.join(''));
+    if (fault !== null) faults.push(`${bench}: ${fault}`);
+    else if (isSkipped) skipped.push(bench);
+  }
+}
+
 /** One bench in a process of its own. @returns what is wrong with it, or null */
-async function run(bench, told) {
+async function run(bench, told, show) {
   writeFileSync(told, '');
   const argv = [join(HERE, bench), ...(isSmoke ? ['--smoke'] : [])];
   const env = { ...process.env, [TOLD_VARIABLE]: told };
-  const child = spawn(process.execPath, argv, { stdio: ['inherit', 'pipe', 'inherit'], env });
+  const child = spawn(process.execPath, argv, { stdio: ['inherit', 'pipe', 'pipe'], env });
   let printed = '';
-  child.stdout.setEncoding('utf8');
-  child.stdout.on('data', (text) => {
-    process.stdout.write(text);
-    printed += text;
-  });
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8');
+    stream.on('data', (text) => {
+      show(text);
+      printed += text;
+    });
+  }
   const status = await new Promise((resolve) => child.once('close', resolve));
   const lines = readFileSync(told, 'utf8').split('\n');
   const isSkipped = lines.some((line) => line.startsWith(SKIPPED));

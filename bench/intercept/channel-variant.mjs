@@ -10,6 +10,7 @@ import { spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { parseAddress } from '../../dist/base/address.js';
+import { PREFIX_BYTES } from '../../dist/base/prefix-bytes.js';
 import { parseClients } from '../../dist/cli/values/clients.js';
 import { ChannelReceiver } from '../../dist/io/channel/channel-receiver.js';
 import { keyOfToken } from '../../dist/io/channel/channel-secret.js';
@@ -73,6 +74,8 @@ const channel = await ChannelThread.open(plan, {
   key: secret ? keyOfToken(TOKEN, 'the bench') : null,
   version: '0.0.0-bench',
   shards: 1,
+  prefixBytes: PREFIX_BYTES,
+  followed: '',
   onWarning: (text) => process.stderr.write(`${text}\n`),
 });
 const clock = openRunClock(runStartsNow());
