@@ -72,7 +72,7 @@ export class StrayTimes {
   #held: HeldFrame[] = [];
   /** From the packet before the first one held, on the same interface. */
   #stepNs = 0;
-  /** Whether a packet with a time has been offered; and whether the first one held is the file's first. */
+  /** Whether a packet with a time has been held; and whether the first one held is the file's first. */
   #hasBegun = false;
   #isAtStart = false;
 
@@ -90,10 +90,10 @@ export class StrayTimes {
     const { seconds, nanoseconds } = reader;
     const first = this.#held.at(0);
     if (!this.#hasBegun && !Number.isNaN(seconds)) {
-      this.#hasBegun = true;
-      // One of which only the head is here is not read whole for that.
-      this.#isAtStart = first === undefined && reader.presentBytes >= reader.capturedBytes;
-      if (this.#isAtStart) return this.#hold(reader);
+      // A large one is offered again when all of it is there.
+      const doubt = this.#hold(reader);
+      this.#hasBegun = this.#isAtStart = this.isHolding;
+      return doubt;
     }
     if (this.#isAtStart && first !== undefined) return this.#offerAtStart(reader, first);
     if (first === undefined) {

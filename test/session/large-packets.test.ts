@@ -69,6 +69,33 @@ describe.each([
     expect([...recording.scripts().durationNs]).toEqual([42e6]);
   });
 
+  test('whose first time stamp is far off is the same as read whole', () => {
+    const question = text(60_000);
+    const talk: SentSegment[] = [
+      // A SYN with so many octets is large.
+      { ...TALK[0], atMs: 1e9, payload: question },
+      ...TALK.slice(1, 3).map((segment) => ({ ...segment, acked: 60_000 })),
+      ...Array.from(
+        { length: 8 },
+        (_, i): SentSegment => ({
+          from: 'server',
+          atMs: 40 + i,
+          at: i,
+          acked: 60_000,
+          payload: 'x',
+        }),
+      ),
+    ];
+    const frames = talk.map(frameOf);
+    const again = name === 'pcap' ? pcap(frames, { magic: PCAP_NANOSECONDS }) : pcapngOf(frames);
+    const times = [200, 5000, 1_000_000].map((bytes) => {
+      const recording = readCapture(again, {}, bytes);
+      return [recording.ingest.strayTimestamps, ...recording.scripts().durationNs];
+    });
+    expect(times).toEqual([times[0], times[0], times[0]]);
+    expect(times[0][0]).toBe(1);
+  });
+
   test('that is cut within a large frame has no such frame', () => {
     const { ingest } = readCapture(file.subarray(0, file.length - 20_000), {}, 5000);
     expect(ingest.packets).toBe(TALK.length - 2);
@@ -108,11 +135,12 @@ test('a large block whose lengths differ ends the file after it', () => {
   const file = concat(
     section(),
     interfaceBlock(),
+    enhancedPacket({ data: good.data }),
     large,
     enhancedPacket({ data: good.data }),
     block(5, new Uint8Array(4)),
   );
   const { ingest } = readCapture(file, {}, 5000);
-  expect(ingest.packets).toBe(1);
+  expect(ingest.packets).toBe(2);
   expect(ingest.reader.damage?.reason).toMatch(/at its end/);
 });
