@@ -18,6 +18,8 @@
  */
 import { assert } from '../base/assert.ts';
 import { NEVER_NS } from '../base/time.ts';
+import { DueMarks } from './due-marks.ts';
+import { sortByDue } from './due-order.ts';
 
 /** What the wheel keeps per user: `dueNs`, `next` and `prev`. */
 export const TIMER_BYTES_PER_USER = 16;
@@ -36,6 +38,8 @@ const LAST_TICK = SLOTS_PER_LEVEL ** LEVELS - 1;
  * there is, and a turn of the loop must stay short.
  */
 const CASCADE_LIMIT = 4096;
+/** Over so many users of the sorted slot a place is looked for step by step; in longer ones by marks. */
+const WALK_MAX = 16;
 
 const NOT_ARMED = -1;
 const NO_SLOT = -1;
@@ -70,6 +74,9 @@ export class TimingWheel {
   /** The slot of level 0 that is in due order, and the end of its tick. */
   #sortedSlot = NO_SLOT;
   #sortedEndNs = Number.NEGATIVE_INFINITY;
+  /** Of the sorted slot, once it has turned out to be long. */
+  readonly #marks = new DueMarks(TICK_NS);
+  #isMarked = false;
 
   constructor(users: number) {
     this.dueNs = new Float64Array(users).fill(NEVER_NS);
@@ -206,6 +213,7 @@ export class TimingWheel {
     if (tick * TICK_NS >= this.#sortedEndNs) {
       this.#sortedSlot = NO_SLOT;
       this.#sortedEndNs = Number.NEGATIVE_INFINITY;
+      this.#isMarked = false;
     }
   }
 
@@ -233,11 +241,31 @@ export class TimingWheel {
     const head = this.#head[slot];
     if (head >= 0 && dueNs < this.dueNs[head]) {
       this.#linkAfter(-2 - slot, user, slot);
+      if (this.#isMarked) this.#marks.onLinked(user, head, this.dueNs);
       return;
     }
     let before = this.#tail[slot];
-    while (before >= 0 && dueNs < this.dueNs[before]) before = this.#prev[before];
+    for (let steps = 0; before >= 0 && dueNs < this.dueNs[before]; steps++) {
+      if (steps === WALK_MAX) {
+        before = this.#placeByMarks(dueNs);
+        break;
+      }
+      before = this.#prev[before];
+    }
     this.#linkAfter(before, user, slot);
+    if (this.#isMarked) this.#marks.onLinked(user, this.#next[user], this.dueNs);
+  }
+
+  /** The last user of the sorted slot that is due no later. */
+  #placeByMarks(dueNs: number): number {
+    if (!this.#isMarked) {
+      const head = this.#head[this.#sortedSlot];
+      this.#marks.build(head, this.#next, this.dueNs, this.#sortedEndNs - TICK_NS);
+      this.#isMarked = true;
+    }
+    let before = this.#marks.placeOf(dueNs);
+    while (before >= 0 && dueNs < this.dueNs[before]) before = this.#prev[before];
+    return before;
   }
 
   /** Puts the user behind `before`, or first in the slot when that is negative. */
@@ -261,6 +289,7 @@ export class TimingWheel {
     const before = this.#prev[user];
     const after = this.#next[user];
     this.#next[user] = NOT_ARMED;
+    if (this.#isMarked) this.#marks.onUnlinked(user, before, this.dueNs);
     if (before >= 0) this.#next[before] = after;
     else this.#head[-2 - before] = after;
     if (after >= 0) this.#prev[after] = before;
@@ -322,6 +351,7 @@ export class TimingWheel {
     if (slot === this.#sortedSlot && endNs === this.#sortedEndNs) return;
     // While it is rearranged no slot counts as sorted: #link must not walk a list in disorder.
     this.#sortedSlot = NO_SLOT;
+    this.#isMarked = false;
     let isInOrder = true;
     let lastNs = Number.NEGATIVE_INFINITY;
     for (let user = this.#head[slot]; user >= 0; ) {
@@ -341,40 +371,9 @@ export class TimingWheel {
     this.#sortedEndNs = endNs;
   }
 
-  /** A stable bottom-up merge sort of the slot's list; `prev` is set right at the end. */
   #mergeSort(slot: number): void {
     const end = -2 - slot;
-    let first = this.#head[slot];
-    for (let run = 1, merges = 2; merges > 1; run *= 2) {
-      merges = 0;
-      let rest = first;
-      let last = end;
-      while (rest >= 0) {
-        merges++;
-        let left = rest;
-        let leftCount = 0;
-        for (; leftCount < run && rest >= 0; leftCount++) rest = this.#next[rest];
-        let right = rest;
-        let rightCount = 0;
-        for (; rightCount < run && rest >= 0; rightCount++) rest = this.#next[rest];
-        while (leftCount > 0 || rightCount > 0) {
-          const isLeft =
-            rightCount === 0 || (leftCount > 0 && this.dueNs[left] <= this.dueNs[right]);
-          const user = isLeft ? left : right;
-          if (isLeft) {
-            left = this.#next[left];
-            leftCount--;
-          } else {
-            right = this.#next[right];
-            rightCount--;
-          }
-          if (last >= 0) this.#next[last] = user;
-          else first = user;
-          last = user;
-        }
-      }
-      this.#next[last] = end;
-    }
+    const first = sortByDue(this.#head[slot], end, this.#next, this.dueNs);
     this.#head[slot] = first;
     let before = end;
     for (let user = first; user >= 0; user = this.#next[user]) {

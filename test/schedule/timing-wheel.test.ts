@@ -187,6 +187,42 @@ describe('advance', () => {
   });
 });
 
+/** Hundreds of users within one tick, each armed again from its own callback, as in a run in virtual time. */
+test('a crowded tick fires in due order, equals first come, first served', () => {
+  const dense = fc.integer({ min: 0, max: 2 * TICK_NS });
+  const coarse = fc.integer({ min: 0, max: 8 }).map((n) => n * 1000);
+  const delays = fc.array(fc.oneof(dense, coarse), { minLength: 200, maxLength: 400 });
+  fc.assert(
+    fc.property(delays, fc.array(fc.nat(), { maxLength: 50 }), (delaysNs, cancelled) => {
+      const users = delaysNs.length;
+      const wheel = new TimingWheel(users);
+      const naive = new Map<number, { readonly dueNs: number; readonly armed: number }>();
+      let armed = 0;
+      const arm = (user: number, dueNs: number): void => {
+        wheel.arm(user, dueNs);
+        naive.set(user, { dueNs, armed: armed++ });
+      };
+      for (const [user, ns] of delaysNs.entries()) arm(user, ns);
+      let fired = 0;
+      runVirtually(wheel, (user, nowNs) => {
+        const own = naive.get(user) ?? { dueNs: Number.NaN, armed: Number.NaN };
+        naive.delete(user);
+        expect(own.dueNs).toBe(nowNs);
+        for (const { dueNs, armed: since } of naive.values()) {
+          if (dueNs < own.dueNs || (dueNs === own.dueNs && since < own.armed)) expect.fail();
+        }
+        if (fired++ < users) arm(user, nowNs + delaysNs[(user + fired) % users]);
+        const other = (cancelled[fired] ?? user) % users;
+        if (other === user) return;
+        wheel.cancel(other);
+        naive.delete(other);
+      });
+      expect(naive.size).toBe(0);
+    }),
+    { numRuns: 12 },
+  );
+});
+
 const USERS = 12;
 const due = fc.oneof(
   fc.integer({ min: 0, max: 3 * TICK_NS }),
