@@ -1,7 +1,7 @@
 /** `gryphon record`: traffic of a production machine's servers into captures, safely. */
 import { NS_PER_MS } from '../base/time.ts';
 import { formatBytes, formatCount, formatPercentage } from '../base/units.ts';
-import type { RecordOptions } from '../run/recorder/record-traffic.ts';
+import type { Recorded, RecordOptions } from '../run/recorder/record-traffic.ts';
 import type { CommandInput } from './command-line.ts';
 import { ExitCode } from './exit-codes.ts';
 import { watchInterrupts } from './interruption.ts';
@@ -22,18 +22,23 @@ export async function record({ given, faults, context }: CommandInput): Promise<
       onWarning: note,
     });
     requirePackets(recorded, options);
-    const { files, bytes, packets, dropped, share, ended } = recorded;
-    const less =
-      share < options.share ? `; at the end ${formatPercentage(share)} of the sessions` : '';
+    const { files, bytes, packets, dropped, sessions, ended } = recorded;
     if (ended !== null) note(`ended early: ${ended}`);
     await context.print(
       `recorded ${formatCount(packets)} packets, ${formatBytes(bytes)} in ${formatCount(files)} ` +
-        `${files === 1 ? 'file' : 'files'}; ${formatCount(dropped)} packets lost${less}\n`,
+        `${files === 1 ? 'file' : 'files'}; ${formatCount(dropped)} packets lost` +
+        `${sessions.leftOut === 0 ? '' : leftOutText(recorded, options.share)}\n`,
     );
     return ended === null ? ExitCode.OK : ExitCode.ENVIRONMENT;
   } finally {
     interruption.stop();
   }
+}
+
+/** Of the sessions that were asked for: what --sessions leaves out is not among them. */
+function leftOutText({ sessions: { begun, leftOut }, share }: Recorded, asked: number): string {
+  const parts = `; ${formatCount(leftOut)} of ${formatCount(begun)} sessions left out`;
+  return share < asked ? `${parts}, at the end all but ${formatPercentage(share / asked)}` : parts;
 }
 
 /** @throws UsageError with every fault */

@@ -1,5 +1,13 @@
 /** Files of a recording: each whole and readable, one after the other, the oldest removed. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
@@ -20,13 +28,16 @@ afterEach(() => {
 
 const AT = { seconds: 1_800_000_000, nanoseconds: 123_456_789 };
 
-function writer(more: { fileBytes?: number; fileMs?: number; keepBytes?: number } = {}) {
+function writer(
+  more: { fileBytes?: number; fileMs?: number; keepBytes?: number; keepFreeBytes?: number } = {},
+) {
   let nowMs = Date.UTC(2026, 0, 2, 3, 4, 5);
   const files = new CaptureWriter({
     folder,
     fileBytes: Number.POSITIVE_INFINITY,
     fileMs: Number.POSITIVE_INFINITY,
     keepBytes: Number.POSITIVE_INFINITY,
+    keepFreeBytes: 0,
     ...more,
     head: fileHead('eth0', 'gryphon test'),
     tail: () => fileTail(AT, { received: 7, dropped: 2 }),
@@ -53,6 +64,7 @@ test('folders that cannot be made are told, and not tried for ever', () => {
       fileBytes: 1,
       fileMs: 1,
       keepBytes: 1,
+      keepFreeBytes: 0,
       head: fileHead('eth0', 'gryphon test'),
       tail: () => fileTail(AT, { received: 0, dropped: 0 }),
       nowMs: () => 0,
@@ -99,4 +111,20 @@ test('a new file by size and by time, never an empty one; the oldest go', () => 
   const sizes = names.map((name) => statSync(join(folder, name)).size);
   expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(9_000);
   for (const name of names) expect(readAll(readFileSync(join(folder, name))).damage).toBeNull();
+});
+
+test('where less is free than is to stay free, nothing is made', () => {
+  const { bavail, bsize } = statfsSync(folder);
+  const keepFreeBytes = 2 * bavail * bsize;
+  const code = 'ERR_IO_KEEP_FREE';
+  expect(() => writer({ keepFreeBytes })).toThrow(expect.objectContaining({ code }));
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+test('a recording without a packet leaves no file', () => {
+  const { files } = writer();
+  expect(readdirSync(folder)).toHaveLength(1);
+  files.close();
+  expect(readdirSync(folder)).toEqual([]);
+  expect([files.files, files.bytes]).toEqual([0, 0]);
 });

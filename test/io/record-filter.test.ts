@@ -2,8 +2,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { emitBpf } from '../../src/io/filter/bpf.ts';
-import { recordFilter, sampleHash, WHOLE_PACKET_BYTES } from '../../src/io/filter/record-filter.ts';
-import { ipv4, ipv6, tcp } from '../helpers/packets.ts';
+import {
+  beginningsFilter,
+  isBeginning,
+  recordFilter,
+  sampleHash,
+  WHOLE_PACKET_BYTES,
+} from '../../src/io/filter/record-filter.ts';
+import { ACK, FIN, ipv4, ipv6, RST, SYN, tcp } from '../helpers/packets.ts';
 import { runBpf } from './bpf-interpreter.ts';
 
 const IPV4 = 0x0800;
@@ -15,16 +21,18 @@ interface Ends {
   readonly clientPort?: number;
   readonly serverPort?: number;
   readonly options?: readonly number[];
+  readonly flags?: number;
 }
 
 const segment = (
   isToServer: boolean,
-  { clientPort = 50_000, serverPort = 80, options = [] }: Ends,
+  { clientPort = 50_000, serverPort = 80, options = [], flags = ACK }: Ends,
 ) =>
   tcp({
     sourcePort: isToServer ? clientPort : serverPort,
     destinationPort: isToServer ? serverPort : clientPort,
     seq: 1,
+    flags,
     options: [...options],
     payload: 'x'.repeat(500),
   });
@@ -103,5 +111,45 @@ describe('a sample', () => {
     // A fair coin of this weight is within 5 of its standard deviations (42) in all but 1 of 10^6 throws.
     expect(inside).toBeGreaterThan(all * 0.1 - 5 * 42);
     expect(inside).toBeLessThan(all * 0.1 + 5 * 42);
+  });
+});
+
+describe('what begins a session', () => {
+  const all = beginningsFilter(WHOLE);
+  const options = [2, 4, 5, 180];
+
+  test.each([
+    ['a SYN to a server', true, SYN, 1],
+    ['its answer', false, SYN | ACK, 0],
+    ['a SYN that the server sends', false, SYN, 0],
+    ['what follows', true, ACK, 0],
+    ['an end', true, FIN | ACK, 0],
+    ['a reset', true, RST, 0],
+  ])('%s', (_, isToServer, flags, bytes) => {
+    const packets = [
+      [four(isToServer, { flags, options }), IPV4],
+      [six(isToServer, { flags, options }), IPV6],
+    ] as const;
+    for (const [packet, etherType] of packets) {
+      expect(runBpf(all, packet, etherType)).toBe(bytes);
+      if (isToServer) expect(isBeginning(packet, 0)).toBe(bytes === 1);
+      const later = Uint8Array.of(7, 7, 7, ...packet);
+      expect(isBeginning(later, 3)).toBe(isBeginning(packet, 0));
+    }
+  });
+
+  test('of a sample those that are in it', () => {
+    const [sample, recorded] = [beginningsFilter, recordFilter].map((make) =>
+      make({ ...WHOLE, share: 0.3 }),
+    );
+    let inside = 0;
+    for (let i = 0; i < 200; i++) {
+      const packet = four(true, { flags: SYN, clientPort: 40_000 + i });
+      const isIn = runBpf(sample, packet, IPV4) > 0;
+      expect(isIn).toBe(runBpf(recorded, packet, IPV4) > 0);
+      if (isIn) inside++;
+    }
+    expect(inside).toBeGreaterThan(0);
+    expect(inside).toBeLessThan(200);
   });
 });

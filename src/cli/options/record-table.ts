@@ -64,12 +64,12 @@ export const RECORD_TABLE = optionTable({
   }),
   keepFree: value(SIZE, {
     group: LIMITS,
-    help: 'of the disk: with less it ends',
+    help: 'of the disk: it ends before it writes into that',
     default: '1GB',
   }),
   maxCpu: value(SHARE, {
     group: LIMITS,
-    help: 'of one processor: above, half of the sessions are recorded from then on',
+    help: 'of one processor, which it does not exceed: where more comes, half of the sessions are left out from then on',
     default: '20%',
   }),
   ring: value(sizeWithin({ min: RING_MIN, max: RING_MAX }), {

@@ -12,8 +12,9 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { ReplayError } from '../../base/errors.ts';
+import { formatBytes } from '../../base/units.ts';
 import { makeFolders } from './make-folders.ts';
 
 const BUFFER_BYTES = 1 << 20;
@@ -27,6 +28,8 @@ export interface CaptureWriterOptions {
   readonly fileMs: number;
   /** Octets of all captures in the folder; Infinity: no limit. */
   readonly keepBytes: number;
+  /** Octets of the disk that stay free: it is full before one of them is written. */
+  readonly keepFreeBytes: number;
   /** What a file begins with. */
   readonly head: Uint8Array;
   /** What it ends with. */
@@ -47,12 +50,16 @@ export class CaptureWriter {
   files = 0;
   /** Octets written, in all files. */
   bytes = 0;
+  /** Octets that the disk has left, where there is no more room for a buffer; null: there is. */
+  fullWithBytes: number | null = null;
   readonly #own: string[] = [];
 
-  /** @throws ReplayError ERR_IO_CAPTURE_FOLDER (environment) */
+  /** @throws ReplayError ERR_IO_CAPTURE_FOLDER, ERR_IO_KEEP_FREE (environment): nothing was written */
   constructor(options: CaptureWriterOptions) {
     this.#options = options;
     try {
+      const free = freeBytesAt(options.folder);
+      if (!isRoom(free, options.keepFreeBytes)) throw this.#noRoom(free);
       makeFolders(options.folder, 0o750);
     } catch (cause) {
       throw this.#fault(cause);
@@ -82,19 +89,31 @@ export class CaptureWriter {
     this.#buffer.set(octets, at);
   }
 
-  /** Octets that the folder's disk has left for this user. */
-  freeBytes(): number {
-    const { bavail, bsize } = statfsSync(this.#options.folder);
-    return bavail * bsize;
+  /**
+   * Looks whether the disk still has room, which others may have taken. Afterwards no packet may be put
+   * where it has not; what is in the buffer is still written at the end.
+   */
+  checkRoom(): void {
+    const free = freeBytesAt(this.#options.folder);
+    if (!isRoom(free, this.#options.keepFreeBytes)) this.fullWithBytes = free;
   }
 
-  /** Ends the last file. */
+  /** Ends the last file; one without a packet is removed. */
   close(): void {
     if (this.#fd === null) return;
-    this.#write(this.#options.tail());
+    const isEmpty = this.#fileBytes === this.#options.head.length;
+    if (!isEmpty) this.#write(this.#options.tail());
     this.#flush();
     closeSync(this.#fd);
     this.#fd = null;
+    if (isEmpty) this.#removeEmpty();
+  }
+
+  #removeEmpty(): void {
+    const { folder, head } = this.#options;
+    unlinkSync(join(folder, this.#own.pop() ?? ''));
+    this.files--;
+    this.bytes -= head.length;
   }
 
   #next(): void {
@@ -136,6 +155,7 @@ export class CaptureWriter {
     }
     this.bytes += this.#used;
     this.#used = 0;
+    this.checkRoom();
   }
 
   /** The oldest captures of the folder go first, those of earlier recordings too; never the open one. */
@@ -157,7 +177,18 @@ export class CaptureWriter {
     }
   }
 
+  #noRoom(free: number): ReplayError {
+    const { folder, keepFreeBytes } = this.#options;
+    return new ReplayError({
+      code: 'ERR_IO_KEEP_FREE',
+      kind: 'environment',
+      message: `the disk of ${folder} has ${formatBytes(free)} free, and --keep-free leaves it ${formatBytes(keepFreeBytes)}`,
+      hint: 'make room, name a folder of another disk with --out, or keep less free',
+    });
+  }
+
   #fault(cause: unknown): ReplayError {
+    if (cause instanceof ReplayError) return cause;
     const { folder } = this.#options;
     const { code, message } = cause as NodeJS.ErrnoException;
     return new ReplayError({
@@ -167,5 +198,22 @@ export class CaptureWriter {
       hint: 'make room, or name a folder that the user of --user may write to with --out',
       cause,
     });
+  }
+}
+
+/** The buffer may still be written where this is so, with the file's end and what the file system needs. */
+const isRoom = (freeBytes: number, keepFreeBytes: number): boolean =>
+  freeBytes >= keepFreeBytes + 2 * BUFFER_BYTES;
+
+/** Octets that a folder's disk, or the one that it would be made on, has left for this user. */
+function freeBytesAt(folder: string): number {
+  for (let path = resolve(folder); ; path = dirname(path)) {
+    try {
+      const { blocks, bavail, bsize } = statfsSync(path);
+      // What has no blocks does not count them; whether it can be written to is seen soon enough.
+      return blocks === 0 ? Number.POSITIVE_INFINITY : bavail * bsize;
+    } catch (fault) {
+      if ((fault as NodeJS.ErrnoException).code !== 'ENOENT' || path === '/') throw fault;
+    }
   }
 }

@@ -19,7 +19,7 @@ import {
   IPV6_NEXT_HEADER,
   IPV6_SOURCE,
 } from '../../wire/ipv6.ts';
-import { TCP_DATA_OFFSET } from '../../wire/tcp.ts';
+import { ACK, SYN, TCP_DATA_OFFSET, TCP_FLAGS } from '../../wire/tcp.ts';
 import { BPF_ETHER_TYPE, Bpf, BpfAssembler } from './bpf.ts';
 import { assembleFilter } from './tcp-match.ts';
 
@@ -61,7 +61,44 @@ export interface RecordFilterOptions {
  * @throws ReplayError ERR_IO_FILTER_TOO_LONG (usage)
  */
 export function recordFilter(options: RecordFilterOptions): BpfInstruction[] {
-  const { ports, share, first = [] } = options;
+  const filter = sessionsFilter(options);
+  addSnap(filter, options.answerBytes);
+  return assembleFilter(filter, `${options.ports.length} ports`, options.first);
+}
+
+/**
+ * A program for what begins a session that `recordFilter` with these options keeps: a client's SYN.
+ * @throws ReplayError ERR_IO_FILTER_TOO_LONG (usage)
+ */
+export function beginningsFilter(
+  options: Omit<RecordFilterOptions, 'answerBytes'>,
+): BpfInstruction[] {
+  const filter = sessionsFilter(options);
+  filter.add(Bpf.LOAD_MEMORY, IS_TO_SERVER);
+  dropUnless(filter, 'to a server', Bpf.JUMP_EQUAL, 1);
+  filter.add(Bpf.LOAD_X_MEMORY, TRANSPORT_AT);
+  filter.add(Bpf.LOAD_BYTE_AT_X, TCP_FLAGS);
+  filter.add(Bpf.AND, SYN | ACK);
+  dropUnless(filter, 'a beginning', Bpf.JUMP_EQUAL, SYN);
+  filter.add(Bpf.RETURN, 1);
+  return assembleFilter(filter, `${options.ports.length} ports`, options.first);
+}
+
+/**
+ * Whether a packet, of which at least the headers are there, begins a session as `beginningsFilter` has it.
+ * @param at where its IP header begins
+ */
+export function isBeginning(octets: Uint8Array, at: number): boolean {
+  const isIpv6 = octets[at] >>> 4 === 6;
+  const transport = at + (isIpv6 ? IPV6_HEADER_BYTES : 4 * (octets[at] & 0x0f));
+  return (octets[transport + TCP_FLAGS] & (SYN | ACK)) === SYN;
+}
+
+/** Goes on for packets of the sessions that are wanted, with the program's memory set; drops all others. */
+function sessionsFilter({
+  ports,
+  share,
+}: Pick<RecordFilterOptions, 'ports' | 'share'>): BpfAssembler {
   const filter = new BpfAssembler();
   // The kernel refuses to load words that it thinks may not be set, and thinks that a return goes on.
   filter.add(Bpf.LOAD_IMMEDIATE, 0);
@@ -75,8 +112,7 @@ export function recordFilter(options: RecordFilterOptions): BpfInstruction[] {
   addIpv6(filter, ports);
   filter.label('ends');
   if (share < 1) addSample(filter, share);
-  addSnap(filter, options.answerBytes);
-  return assembleFilter(filter, `${ports.length} ports`, first);
+  return filter;
 }
 
 /** Which of 65,536 hashes a client has: the same arithmetic as in the kernel. */

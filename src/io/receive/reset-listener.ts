@@ -13,14 +13,12 @@ import {
   IPV6_NEXT_HEADER,
   IPV6_SOURCE,
 } from '../../wire/ipv6.ts';
-import { RST } from '../../wire/tcp.ts';
+import { RST, TCP_FLAGS } from '../../wire/tcp.ts';
 import { BPF_ETHER_TYPE, Bpf, BpfAssembler } from '../filter/bpf.ts';
 import { attachFilter } from '../filter/socket-filter.ts';
 import { AF_PACKET, ETH_P_ALL, packetAddress, SOCK_DGRAM, Socket } from '../sys/socket.ts';
 import { ALL_INTERFACES } from './packet-ring.ts';
 
-/** Where a TCP header has its flags. */
-const TCP_FLAGS = 13;
 /** That there is one is all that is asked. */
 const SNAP_BYTES = 1;
 

@@ -24,8 +24,8 @@ export const SOL_SOCKET = 1;
 const SO_ERROR = 4;
 /** Options of any socket (asm-generic/socket.h). */
 export const SO_SNDBUF = 7;
-const SO_RCVBUF = 8;
 /** Options of any socket (asm-generic/socket.h). */
+export const SO_RCVBUF = 8;
 export const SO_BINDTODEVICE = 25;
 export const SO_ATTACH_FILTER = 26;
 export const SO_SNDBUFFORCE = 32;

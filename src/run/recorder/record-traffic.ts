@@ -9,17 +9,21 @@ import {
   writePacketBlock,
 } from '../../capture/pcapng-blocks.ts';
 import { CaptureWriter } from '../../io/files/capture-writer.ts';
-import { recordFilter } from '../../io/filter/record-filter.ts';
+import { beginningsFilter, isBeginning, recordFilter } from '../../io/filter/record-filter.ts';
 import { BlockRing } from '../../io/receive/block-ring.ts';
+import { SessionCounter } from '../../io/receive/session-counter.ts';
 import { becomeUser, giveWay } from '../../io/sys/background.ts';
 import { compileFilter } from '../../io/sys/libpcap.ts';
 import { findInterface } from '../../io/way/interfaces.ts';
+import { CpuBudget } from './cpu-budget.ts';
 
 const LINKTYPE_RAW = 101;
 /** Nothing to do: the ring holds what comes meanwhile. */
 const IDLE_MS = 20;
-/** How often the machine is looked at: processor, disk, drops. */
-const CHECK_MS = 1_000;
+/** How often the machine is looked at: processor, disk, drops. At 1 GB/s the ring of 64 MiB is full in 64 ms. */
+const CHECK_MS = 50;
+/** The longest rest without a look at the machine, at the time and at signals. */
+const REST_MS_MAX = 50;
 /** Blocks that are taken before anything else has a turn. */
 const BLOCKS_PER_TURN = 8;
 /** With a smaller share than this of what was asked for, there is nothing left to lower. */
@@ -52,6 +56,12 @@ export interface Recorded {
   readonly packets: number;
   /** Packets that were lost between the kernel and the files. */
   readonly dropped: number;
+  /** Sessions that began, of those asked for, and what became of them. */
+  readonly sessions: {
+    readonly begun: number;
+    /** Those that were left out, and a few whose first packet was lost. */
+    readonly leftOut: number;
+  };
   /** The share of the sessions at the end: smaller than asked for where the machine was busy. */
   readonly share: number;
   /** Why it ended before its time; null: it did not. */
@@ -75,42 +85,50 @@ export async function recordTraffic(
   const device = findInterface(options.interfaceName);
   const first = options.filter === null ? [] : compileFilter(options.filter, LINKTYPE_RAW);
   const programFor = (share: number) => recordFilter({ ...options, share, first });
-  const ring = new BlockRing({
-    interfaceIndex: device.index,
-    filter: programFor(options.share),
-    ringBytes: options.ringBytes,
-    isIncomingOnly: device.linkType === 'loopback',
-  });
+  const where = { interfaceIndex: device.index, isIncomingOnly: device.linkType === 'loopback' };
+  const { ringBytes } = options;
+  const ring = new BlockRing({ ...where, filter: programFor(options.share), ringBytes });
+  let counter: SessionCounter | null = null;
   try {
+    counter = new SessionCounter({ ...where, filter: beginningsFilter({ ...options, first }) });
     if (options.user !== null) becomeUser(options.user);
     giveWay();
-    const recording = new Recording(options, ring, programFor, host);
+    const recording = new Recording(options, { ring, counter, programFor }, host);
     host.onRecording();
     return await recording.run();
   } finally {
+    counter?.close();
     ring.close();
   }
 }
 
+/** Where packets come from. */
+interface Source {
+  readonly ring: BlockRing;
+  readonly counter: SessionCounter;
+  readonly programFor: (share: number) => ReturnType<typeof recordFilter>;
+}
+
 class Recording {
   readonly #options: RecordOptions;
-  readonly #ring: BlockRing;
-  readonly #programFor: (share: number) => ReturnType<typeof recordFilter>;
+  readonly #source: Source;
   readonly #host: { readonly interrupted: AbortSignal; onWarning(text: string): void };
   readonly #writer: CaptureWriter;
+  readonly #budget: CpuBudget;
+  readonly #cpuMsBefore = cpuMs();
   #share: number;
   #packets = 0;
+  #beginnings = 0;
   /** Of the kernel's counts, what the files before the open one have told. */
   #told = { received: 0, dropped: 0 };
-  #dropsSeen = 0;
-  #cpuBefore = process.cpuUsage();
-  #checkedMs = performance.now();
-  #ended: string | null = null;
+  /** When the machine was last looked at, and what had come and been taken by then. */
+  #checked = { ms: performance.now(), received: 0, dropped: 0, packets: 0 };
+  /** Whether it had to rest since then. */
+  #hasRested = false;
 
   constructor(
     options: RecordOptions,
-    ring: BlockRing,
-    programFor: (share: number) => ReturnType<typeof recordFilter>,
+    source: Source,
     host: {
       readonly version: string;
       readonly interrupted: AbortSignal;
@@ -118,53 +136,70 @@ class Recording {
     },
   ) {
     this.#options = options;
-    this.#ring = ring;
-    this.#programFor = programFor;
+    this.#source = source;
     this.#host = host;
     this.#share = options.share;
     this.#writer = new CaptureWriter({
-      folder: options.folder,
-      fileBytes: options.fileBytes,
-      fileMs: options.fileMs,
-      keepBytes: options.keepBytes,
+      ...options,
       head: fileHead(options.interfaceName, `gryphon ${host.version}`),
       tail: () => this.#tail(),
       nowMs: () => Date.now(),
     });
+    this.#budget = new CpuBudget(options.cpuMax, performance.now(), this.#cpuMsBefore);
   }
 
   async run(): Promise<Recorded> {
     const { interrupted } = this.#host;
+    const { ring, counter } = this.#source;
     const endMs = performance.now() + this.#options.durationMs;
+    let begun = 0;
     try {
-      while (!interrupted.aborted && this.#ended === null && performance.now() < endMs) {
-        const isBusy = this.#take(BLOCKS_PER_TURN);
-        await (isBusy
-          ? new Promise<void>((resolve) => setImmediate(resolve))
-          : new Promise<void>((resolve) => setTimeout(resolve, IDLE_MS)));
-        if (performance.now() - this.#checkedMs >= CHECK_MS) this.#check();
+      while (!interrupted.aborted && !this.#isFull && performance.now() < endMs) {
+        await this.#turn();
+        if (performance.now() - this.#checked.ms >= CHECK_MS) this.#check();
       }
+      begun = counter.readPassed();
       // What was seen until now is in blocks that the kernel hands over in a moment.
-      await new Promise((resolve) => setTimeout(resolve, 4 * IDLE_MS));
+      await pause(4 * IDLE_MS);
       this.#take(Number.POSITIVE_INFINITY);
     } finally {
       this.#writer.close();
     }
-    const { files, bytes } = this.#writer;
-    const { dropped } = this.#ring.readCounts();
+    const { files, bytes, fullWithBytes: free } = this.#writer;
+    const kept = formatBytes(this.#options.keepFreeBytes);
     return {
       files,
       bytes,
       packets: this.#packets,
-      dropped,
+      dropped: ring.readCounts().dropped,
+      sessions: { begun, leftOut: Math.max(0, begun - this.#beginnings) },
       share: this.#share,
-      ended: this.#ended,
+      ended:
+        free === null
+          ? null
+          : `${formatBytes(free)} are free on the disk, and --keep-free leaves it ${kept}`,
     };
+  }
+
+  get #isFull(): boolean {
+    return this.#writer.fullWithBytes !== null;
+  }
+
+  /** Takes packets, as long as there is processor time for it, or waits a moment. */
+  async #turn(): Promise<void> {
+    const restMs = this.#budget.restMs(performance.now(), cpuMs());
+    if (restMs > 0) {
+      this.#hasRested = true;
+      await pause(Math.min(restMs, REST_MS_MAX));
+    } else if (this.#take(BLOCKS_PER_TURN)) {
+      await new Promise<void>((done) => setImmediate(done));
+    } else await pause(IDLE_MS);
   }
 
   #take(blocksMax: number): boolean {
     let taken = 0;
-    while (taken < blocksMax && this.#ring.takeBlock(this.#write)) taken++;
+    const { ring } = this.#source;
+    while (taken < blocksMax && ring.takeBlock(this.#write)) taken++;
     return taken > 0;
   }
 
@@ -176,15 +211,19 @@ class Recording {
     nanoseconds: number,
   ): void => {
     const writer = this.#writer;
+    // Nothing is written any more; what is left in the ring counts as what comes after the end does.
+    if (writer.fullWithBytes !== null) return;
+    const { data } = this.#source.ring;
     const at = writer.room(packetBlockBytes(capturedBytes));
     writePacketBlock(writer.view, at, { capturedBytes, packetBytes, seconds, nanoseconds });
-    writer.put(this.#ring.data.subarray(start, start + capturedBytes), at + PACKET_OCTETS_AT);
+    writer.put(data.subarray(start, start + capturedBytes), at + PACKET_OCTETS_AT);
     this.#packets++;
+    if (isBeginning(data, start)) this.#beginnings++;
   };
 
   /** The counts of a file are its own, not those of the whole recording. */
   #tail(): Uint8Array {
-    const counts = this.#ring.readCounts();
+    const counts = this.#source.ring.readCounts();
     const before = this.#told;
     this.#told = counts;
     const nowMs = Date.now();
@@ -198,25 +237,30 @@ class Recording {
     );
   }
 
-  /** Once a second: gives up sessions rather than the machine's time, and ends before the disk is full. */
+  /**
+   * Gives up sessions rather than the machine's time. Where what comes now could be taken, there is
+   * nothing to give up although the ring is not empty yet: the last time was enough, or a burst is over.
+   */
   #check(): void {
-    const nowMs = performance.now();
-    const { user, system } = process.cpuUsage(this.#cpuBefore);
-    const busy = (user + system) / 1_000 / (nowMs - this.#checkedMs);
-    this.#cpuBefore = process.cpuUsage();
-    this.#checkedMs = nowMs;
-    const { dropped } = this.#ring.readCounts();
-    const lost = dropped - this.#dropsSeen;
-    this.#dropsSeen = dropped;
-    const { cpuMax, keepFreeBytes } = this.#options;
-    if (lost > 0)
+    const { received, dropped } = this.#source.ring.readCounts();
+    const { ms, ...before } = this.#checked;
+    const came = received - before.received;
+    const lost = dropped - before.dropped;
+    if (lost > 0 && came > this.#packets - before.packets) {
       this.#recordLess(`${formatCount(lost)} packets were lost, since the ring was full`);
-    else if (busy > cpuMax) {
-      this.#recordLess(`it took ${formatPercentage(busy)} of a processor, above --max-cpu`);
+    } else if (this.#hasRested && this.#needed(came / (performance.now() - ms)) > 1) {
+      const most = formatPercentage(this.#options.cpuMax);
+      this.#recordLess(`more comes than --max-cpu ${most} of a processor has time for`);
     }
-    const free = this.#writer.freeBytes();
-    if (free >= keepFreeBytes) return;
-    this.#ended = `${formatBytes(free)} are free on the disk, less than --keep-free`;
+    this.#hasRested = false;
+    this.#checked = { ms: performance.now(), received, dropped, packets: this.#packets };
+    this.#writer.checkRoom();
+  }
+
+  /** The processor time that so many packets in a millisecond take, in parts of what it may take. */
+  #needed(packetsPerMs: number): number {
+    const msPerPacket = (cpuMs() - this.#cpuMsBefore) / Math.max(1, this.#packets);
+    return (packetsPerMs * msPerPacket) / this.#options.cpuMax;
   }
 
   /** Half of the sessions from now on: those that go on are whole. */
@@ -224,22 +268,28 @@ class Recording {
     const share = this.#share / 2;
     if (share < this.#options.share * SHARE_MIN) return;
     this.#share = share;
-    this.#ring.setFilter(this.#programFor(share));
+    const { ring, programFor } = this.#source;
+    ring.setFilter(programFor(share));
     this.#host.onWarning(
       `${why}: ${formatPercentage(share)} of the sessions are recorded from now on`,
     );
   }
 }
 
-/**
- * @param folder for the error
- * @throws ReplayError ERR_RECORD_NOTHING (unreachable) where no packet came
- */
+const pause = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
+
+/** Processor time of this process, in milliseconds. */
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1_000;
+}
+
+/** @throws ReplayError ERR_RECORD_NOTHING (unreachable) where no packet came in all the time */
 export function requirePackets(
-  { packets }: Recorded,
+  { packets, ended }: Recorded,
   { interfaceName, ports }: RecordOptions,
 ): void {
-  if (packets > 0) return;
+  if (packets > 0 || ended !== null) return;
   throw new ReplayError({
     code: 'ERR_RECORD_NOTHING',
     kind: 'unreachable',
