@@ -1,6 +1,7 @@
 /** `gryphon lab`: what it plays, and that nothing of it is left on whatever way it ends. */
-import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { chownSync, mkdirSync, readdirSync, rmdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
 import { canRun } from '../helpers/privilege.ts';
@@ -21,6 +22,10 @@ const TOOLS = ['ip', 'python3', 'setpriv', 'sh', 'curl'];
 /** Namespaces of laboratories that the process made. */
 const namespacesOf = (pid: number): string[] =>
   readdirSync('/run/netns').filter((name) => name.startsWith(`gryphon-lab-${pid}-`));
+
+/** Folders with secrets of laboratories that the process made. */
+const foldersOf = (pid: number): string[] =>
+  readdirSync(tmpdir()).filter((name) => name.startsWith(`gryphon-lab-${pid}-`));
 
 describe.runIf(canRun('gryphon lab', TOOLS))('gryphon lab', () => {
   const running: Running[] = [];
@@ -65,6 +70,11 @@ describe.runIf(canRun('gryphon lab', TOOLS))('gryphon lab', () => {
 
     await lab.stop('SIGKILL');
     expect(namespacesOf(lab.pid)).toHaveLength(4);
+    expect(foldersOf(lab.pid)).toHaveLength(1);
+    // Of somebody else, who has only taken such a name: not ours to remove.
+    const strange = join(tmpdir(), `gryphon-lab-${lab.pid}-1-strange`);
+    mkdirSync(strange);
+    chownSync(strange, 65_534, 65_534);
     const next = await run([
       ...LAB,
       '--mode',
@@ -75,6 +85,8 @@ describe.runIf(canRun('gryphon lab', TOOLS))('gryphon lab', () => {
     expect({ code: next.code, stdout: next.stdout }).toEqual({ code: 5, stdout: '' });
     expect(next.stderr).toContain('gryphon: the server ended with 3; no such thing');
     expect(namespacesOf(lab.pid)).toEqual([]);
+    expect(foldersOf(lab.pid)).toEqual([basename(strange)]);
+    rmdirSync(strange);
   }, 120_000);
 
   test('Ctrl-C ends what plays in order, and removes everything', async () => {
@@ -84,6 +96,7 @@ describe.runIf(canRun('gryphon lab', TOOLS))('gryphon lab', () => {
     await lab.stop('SIGINT');
     expect(lab.exitCode(), lab.output()).toBe(130);
     expect(namespacesOf(lab.pid)).toEqual([]);
+    expect(foldersOf(lab.pid)).toEqual([]);
   }, 60_000);
 
   test('a capture with nothing to play is told once, and nothing is left', async () => {

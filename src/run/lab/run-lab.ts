@@ -1,11 +1,11 @@
 /** `gryphon lab`: replays of one capture in every mode, in network namespaces of this machine. */
 
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ReplayError } from '../../base/errors.ts';
+import { LabFolder } from '../../io/lab/lab-folder.ts';
 import { LAB_DEVICE, type LabHost, Laboratory } from '../../io/lab/laboratory.ts';
 import { runCommand } from '../../io/way/commands.ts';
 import type { RunResult } from '../../measure/result.ts';
@@ -64,18 +64,18 @@ export interface LabRunHost {
  */
 export async function runLab(options: LabOptions, host: LabRunHost): Promise<LabModeReport[]> {
   requireRoot();
-  const folder = mkdtempSync(join(tmpdir(), 'gryphon-lab-'));
+  const folder = new LabFolder();
   let laboratory: Laboratory | null = null;
   let server: LabServer | null = null;
   try {
     laboratory = new Laboratory();
     laboratory.routeAnswers(laboratory.client);
     server = await startServer(laboratory.target, options, host);
-    return await new LabRun(laboratory, server, options, host, folder).play();
+    return await new LabRun(laboratory, server, options, host, folder.path).play();
   } finally {
     await server?.stop();
+    folder.close();
     laboratory?.close();
-    rmSync(folder, { recursive: true, force: true });
   }
 }
 
