@@ -69,11 +69,15 @@ export class ReceivedText {
     }
   }
 
-  /** Nobody knows what is right where it is not as recorded. */
+  /** Nobody knows what is right where it is not as recorded; a segment is either this or that. */
   #mismatches(user: number, offset: number, from: number, to: number): number {
     const session = this.#table.session[user];
-    if (this.texts?.isRewritten(session) === true) return 0;
-    return this.#check.mismatches(session, offset, from, to);
+    const { texts } = this;
+    if (texts?.isRewritten(session) !== true)
+      return this.#check.mismatches(session, offset, from, to);
+    if (texts.isWritten(user, offset + from)) return 0;
+    const recorded = texts.recordedOffset(user, offset + from) - from;
+    return this.#check.mismatches(session, recorded, from, to);
   }
 
   /** The FIN is the next octet: the state moves on. */

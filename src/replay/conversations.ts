@@ -16,21 +16,25 @@ import type { Transport, TransportListener } from '../transport/transport.ts';
 import { AnswerOctets } from './answer-octets.ts';
 import { Answers } from './answers.ts';
 import { ClientStarts } from './client-starts.ts';
+import type { WebSocketColumns } from './exchange-columns.ts';
 import { type AnswerListener, ExchangeRecorder } from './exchange-recorder.ts';
 import { Fates } from './fates.ts';
 import { Interruption } from './interruption.ts';
+import { LivePings } from './live-pings.ts';
 import type { ModuleHost } from './module-host.ts';
 import { Pacer } from './pacer.ts';
 import { PlayFlag, type PlayTable } from './play-table.ts';
 import { Player } from './player.ts';
 import { ReadAnswers } from './read-answers.ts';
 import type { ReplayPlan, RewritingPlan } from './replay-plan.ts';
-import { RewritingPlayer } from './rewriting-player.ts';
+import { type RewritingParts, RewritingPlayer } from './rewriting-player.ts';
 import type { PlaySendTimes } from './send-times.ts';
 import type { Stages } from './stages.ts';
 import type { StartParts, Starts } from './starts.ts';
 import { UserStarts } from './user-starts.ts';
 import { UserTimers } from './user-timers.ts';
+import { WebSocketAnswers } from './websocket-answers.ts';
+import { WebSocketPlayer } from './websocket-player.ts';
 
 /** What came in and was not taken yet, when timers and starts have their turn. */
 export const Backlog = {
@@ -71,6 +75,8 @@ export interface RewritingEnds extends Pick<RewritingPlan, 'bindTimeoutNs' | 'an
   readonly host: ModuleHost;
   readonly stream: RewrittenStream;
   readonly arena: MessageArena;
+  /** Sessions that become WebSockets; null without any. */
+  readonly webSockets: WebSocketColumns | null;
 }
 
 /** The engine of one thread, whatever the transport: a turn is what came in, then what is due. */
@@ -98,7 +104,8 @@ export class Conversations {
     const { rewriting } = given;
     const octets = new AnswerOctets(rewriting?.answerBytesMax ?? 0);
     const answersOf = [plays, transport, stream, stages, pacer, recorder] as const;
-    const read = rewriting && new ReadAnswers(answersOf, rewriting.host, octets);
+    const pings = new LivePings();
+    const read = rewriting && readAnswersOf([answersOf, rewriting.host, octets], rewriting, pings);
     const answers = read ?? new Answers(...answersOf);
     const wheel = new TimingWheel(connections.count);
     const timers = new UserTimers(plan, plays, transport, stages, answers, wheel);
@@ -115,7 +122,7 @@ export class Conversations {
     const player =
       read === undefined || rewriting === undefined
         ? new Player(plan, played)
-        : new RewritingPlayer(plan, { ...played, ...rewriting, answers: read, octets });
+        : rewritingPlayerOf(plan, { ...played, ...rewriting, answers: read, octets }, pings);
     this.#arena = rewriting?.arena ?? null;
     this.listener = player;
     this.#plays = plays;
@@ -223,4 +230,24 @@ function startsOf(
   const { perClient } = plan;
   assert(perClient !== undefined, 'connections of clients are of the clients of the plan');
   return new ClientStarts(plan, perClient, connections, parts);
+}
+
+/** Answers of who does not say just what was recorded. */
+function readAnswersOf(
+  parts: ConstructorParameters<typeof ReadAnswers>,
+  { webSockets }: RewritingEnds,
+  pings: LivePings,
+): ReadAnswers {
+  if (webSockets === null) return new ReadAnswers(...parts);
+  return new WebSocketAnswers(parts, webSockets.from, pings);
+}
+
+function rewritingPlayerOf(
+  plan: ReplayPlan,
+  parts: RewritingParts & Pick<RewritingEnds, 'webSockets'>,
+  pings: LivePings,
+): RewritingPlayer {
+  const { webSockets } = parts;
+  if (webSockets === null) return new RewritingPlayer(plan, parts);
+  return new WebSocketPlayer(plan, parts, webSockets.frames, pings);
 }

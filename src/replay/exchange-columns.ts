@@ -34,6 +34,8 @@ export interface WebSocketColumns {
   readonly from: Uint32Array;
   /** A row a stage: think time of the step behind it, in ns, where it counts from an answer; else -1. */
   readonly thinkNs: Float64Array;
+  /** A row a message of the client's: bits of FrameMark. */
+  readonly frames: Uint8Array;
   /** The kinds of messages that are pushes. */
   readonly pushes: readonly number[];
 }

@@ -1,5 +1,4 @@
-/** What the modules of a thread are given to do their work with. */
-import { assert } from '../base/assert.ts';
+/** What the modules of a thread are given to do their work with, and whoever else writes during the run. */
 import type { ProtocolModule } from '../rewrite/module.ts';
 import type { ClientConnections } from '../schedule/client-connections.ts';
 import type { UserConnections } from '../schedule/connections.ts';
@@ -7,17 +6,19 @@ import { MessageArena } from '../transport/message-arena.ts';
 import type { CaptureBytes } from '../transport/ports.ts';
 import type { RecordedStream } from '../transport/recorded-stream.ts';
 import { RewrittenStream } from '../transport/rewritten-stream.ts';
+import type { PlannedRewrites } from '../transport/room-bytes.ts';
 import type { RewritingEnds } from './conversations.ts';
+import type { WebSocketColumns } from './exchange-columns.ts';
 import { ModuleClients } from './module-clients.ts';
 import { ModuleHost } from './module-host.ts';
 import type { PlayTable } from './play-table.ts';
 import { RecordedTexts } from './recorded-text.ts';
 import type { ReplayPlan } from './replay-plan.ts';
-import { surveyAll } from './rewrite-columns.ts';
+import { noRewrites, surveyAll } from './rewrite-columns.ts';
 
 /** The modules of a run, in this thread, and where they write. */
 export interface ModuleParts {
-  /** In the order of the plan's columns. */
+  /** In the order of the plan's columns; none where nobody but WebSockets' users writes. */
   readonly modules: readonly ProtocolModule[];
   /** The sender's arena. */
   readonly arena: Uint8Array;
@@ -35,15 +36,16 @@ export function rewritingOf(
     readonly connections: UserConnections | ClientConnections;
     readonly capture: CaptureBytes;
     readonly counters: Float64Array;
+    readonly webSockets: WebSocketColumns | null;
   },
 ): RewritingEnds {
   const { rewriting, scripts } = plan;
-  assert(rewriting !== undefined, 'modules write where the plan says so');
-  const { modules, recorded, plays, connections, capture, counters } = given;
-  const { columns } = rewriting;
+  const { modules, recorded, plays, connections, capture, counters, webSockets } = given;
+  const columns = rewriting?.columns ?? noRewrites(scripts);
+  const planned = webSockets === null ? columns : withWebSockets(columns, webSockets);
   const arena = new MessageArena(modules.arena);
   const users = plays.session.length;
-  const stream = new RewrittenStream(users, recorded, scripts.client, columns, arena);
+  const stream = new RewrittenStream(users, recorded, scripts.client, planned, arena);
   const texts = new RecordedTexts(scripts, (offset, into) => capture.read(offset, into));
   surveyAll(modules.modules, columns.surveyed, texts);
   const host = new ModuleHost(columns, {
@@ -55,6 +57,12 @@ export function rewritingOf(
     stream,
     counters,
   });
-  const { bindTimeoutNs, answerBytesMax } = rewriting;
-  return { host, stream, arena, bindTimeoutNs, answerBytesMax };
+  const { bindTimeoutNs = 0, answerBytesMax = 0 } = rewriting ?? {};
+  return { host, stream, arena, bindTimeoutNs, answerBytesMax, webSockets };
 }
+
+/** Who becomes a WebSocket may have to say something besides the recording, for which no room is kept. */
+const withWebSockets = (columns: PlannedRewrites, { from }: WebSocketColumns): PlannedRewrites => ({
+  ...columns,
+  module: columns.module.map((module, session) => module || Math.min(1, from[session])),
+});

@@ -37,7 +37,7 @@ export class Replay extends Conversations implements PacketSink {
   readonly transport: TcpTransport;
   readonly plays: PlayTable;
   readonly counters: Float64Array;
-  /** Where modules change what is said; else null. */
+  /** Where something else is said than was recorded; else null. */
   readonly rewriting: RewritingEnds | null;
 
   readonly #intake: PacketIntake;
@@ -45,7 +45,7 @@ export class Replay extends Conversations implements PacketSink {
   /**
    * @param prepared what threads share; made here where nobody has made it
    * @param figures where figures of classes of requests and of differences go
-   * @param modules who writes, where the plan is rewriting
+   * @param modules who writes, where the plan is rewriting or sessions become WebSockets
    */
   constructor(
     plan: ReplayPlan,
@@ -69,7 +69,10 @@ export class Replay extends Conversations implements PacketSink {
     const rewriting =
       modules === null
         ? null
-        : rewritingOf(plan, { modules, recorded, plays, connections, capture, counters });
+        : rewritingOf(plan, {
+            ...{ modules, recorded, plays, connections, capture, counters },
+            webSockets: prepared.exchanges.webSockets ?? null,
+          });
     const stream = rewriting?.stream ?? recorded;
     const times = new PlaySendTimes(plays, stages, stream, latency);
     const owners = new Owners(plan.pool);

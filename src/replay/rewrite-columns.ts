@@ -90,6 +90,16 @@ export function* planRewrites(
   return planner.finish();
 }
 
+/** Columns of a run without modules. */
+export const noRewrites = ({ sessions, client }: Scripts): RewriteColumns => ({
+  module: new Uint8Array(new SharedArrayBuffer(sessions)),
+  dialogue: new Uint8Array(new SharedArrayBuffer(sessions)),
+  marks: new Uint8Array(new SharedArrayBuffer(rowOf(sessions, client.messageEnd.length))),
+  turnBytes: new Uint32Array(new SharedArrayBuffer(4 * sessions)),
+  turnMessages: new Uint32Array(new SharedArrayBuffer(4 * sessions)),
+  surveyed: new Uint32Array(),
+});
+
 /** Shows modules the sessions that they were shown before the run: in a thread of its own. */
 export function surveyAll(
   modules: readonly ProtocolModule[],
@@ -148,16 +158,7 @@ class RewritePlanner {
     this.#scripts = scripts;
     this.#steps = new ScriptSteps(scripts);
     this.#modules = modules;
-    const { sessions } = scripts;
-    const stages = rowOf(sessions, scripts.client.messageEnd.length);
-    this.#columns = {
-      module: new Uint8Array(new SharedArrayBuffer(sessions)),
-      dialogue: new Uint8Array(new SharedArrayBuffer(sessions)),
-      marks: new Uint8Array(new SharedArrayBuffer(stages)),
-      turnBytes: new Uint32Array(new SharedArrayBuffer(4 * sessions)),
-      turnMessages: new Uint32Array(new SharedArrayBuffer(4 * sessions)),
-      surveyed,
-    };
+    this.#columns = { ...noRewrites(scripts), surveyed };
   }
 
   plan(session: RecordedSession): void {

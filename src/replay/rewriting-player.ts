@@ -90,7 +90,7 @@ export class RewritingPlayer extends Player {
         return true;
       case Written.SKIP:
         if (engaged !== undefined) this.#stopWaiting(user, engaged);
-        this.#leaveOut(user, message, nowNs);
+        this.leaveOut(user, message, nowNs);
         this.#catchUp(user, nowNs - sinceNs);
         return true;
       case Written.WAIT:
@@ -165,7 +165,7 @@ export class RewritingPlayer extends Player {
   }
 
   /** The next message is left out, with its answer. */
-  #leaveOut(user: number, message: number, nowNs: number): void {
+  protected leaveOut(user: number, message: number, nowNs: number): void {
     const { plays, stream, answers, timers, pacer, host, counters } = this.#parts;
     const dueNs = plays.stepDueNs[user];
     plays.nextStep[user] = message + 1;

@@ -4,6 +4,7 @@ import { MessageKind } from '../protocol/websocket.ts';
 import type { MessagePair } from '../protocol/websocket-pairs.ts';
 import { type Scripts, StreamEnd } from '../session/script/scripts.ts';
 import type { ReadOctets } from '../session/script/stream-view.ts';
+import { WebSocketPongs } from '../session/script/websocket-pongs.ts';
 import { type Upgrade, WebSocketSessions } from '../session/script/websocket-sessions.ts';
 import type { ClassMarks } from './class-marks.ts';
 import {
@@ -25,8 +26,9 @@ export class WebSocketExchanges {
   readonly #columns: ExchangeColumnsBuilder;
   readonly #classes: ClassMarks;
   readonly #sessions: WebSocketSessions;
+  readonly #pongs: WebSocketPongs;
   /** Null while no session has become one. */
-  #found: Pick<WebSocketColumns, 'from' | 'thinkNs'> | null = null;
+  #found: Omit<WebSocketColumns, 'pushes'> | null = null;
   /** Of the session at hand: null before its upgrade. */
   #pairs: readonly MessagePair[] | null = null;
   #kind: number = MessageKind.PLAIN;
@@ -43,6 +45,7 @@ export class WebSocketExchanges {
     this.#columns = columns;
     this.#classes = classes;
     this.#sessions = new WebSocketSessions(scripts, read);
+    this.#pongs = new WebSocketPongs(scripts, read);
   }
 
   /** Another session is at hand. */
@@ -62,14 +65,17 @@ export class WebSocketExchanges {
     this.#found.from[session] = stage + 1;
     this.#kind = upgrade.isCompressed ? MessageKind.COMPRESSED : MessageKind.PLAIN;
     this.#pairs = this.#sessions.read(session, upgrade).pairs;
+    this.#pongs.mark(session, upgrade, this.#found.frames);
     this.#countFrom(session, stage, upgrade.serverAt);
   }
 
-  #noneFound(): Pick<WebSocketColumns, 'from' | 'thinkNs'> {
+  #noneFound(): Omit<WebSocketColumns, 'pushes'> {
     const { sessions, client } = this.#scripts;
-    const stages = rowOf(sessions, client.messageEnd.length);
+    const messages = client.messageEnd.length;
+    const stages = rowOf(sessions, messages);
     return {
       from: new Uint32Array(new SharedArrayBuffer(4 * sessions)),
+      frames: new Uint8Array(new SharedArrayBuffer(messages)),
       thinkNs: new Float64Array(new SharedArrayBuffer(8 * stages)).fill(AS_RECORDED),
     };
   }

@@ -51,6 +51,8 @@ export interface CaptureBytes {
 export interface ClientTexts {
   /** Whether users that play the session say something else. */
   isRewritten(session: number): boolean;
+  /** Whether the octet at `offset` of what a user says is none of the recording's. */
+  isWritten(user: number, offset: number): boolean;
   /** How far the recorded client had got where a user has said so many octets. */
   recordedOffset(user: number, offset: number): number;
 }

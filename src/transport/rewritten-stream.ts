@@ -19,8 +19,10 @@ const NO_MESSAGE = -1;
 const PIECES_SPARE = 1024;
 /** What was written of a user's stream in one go. */
 interface Piece {
-  /** The recorded message that it stands for. */
+  /** The recorded message that it stands for; of one that stands for none but lies before one: that. */
   message: number;
+  /** Whether it stands for no recorded message. */
+  isBeside: boolean;
   /** Stream offsets of its first octet and just past its last; equal where it was left out. */
   start: number;
   end: number;
@@ -144,6 +146,20 @@ export class RewrittenStream implements ClientStream, ClientTexts {
     return true;
   }
 
+  /**
+   * As `say`, between two messages of the recording, which goes on behind it.
+   * @returns whether there was room
+   */
+  interject(user: number, octets: Uint8Array): boolean {
+    const text = this.#texts[user];
+    if (text === undefined || !this.#add(text, NO_MESSAGE, octets, octets.length)) return false;
+    text.limit += octets.length;
+    const piece = text.pieces[text.pieces.length - 1];
+    piece.message = text.next;
+    piece.shift = text.limit - this.recordedStart(user, text.next);
+    return true;
+  }
+
   /** The recording is taken up at `message`: what was said until now stands for all before it. */
   resume(user: number, message: number): void {
     const text = this.#texts[user];
@@ -165,10 +181,12 @@ export class RewrittenStream implements ClientStream, ClientTexts {
     const shift = message === NO_MESSAGE ? 0 : end - this.#client.messageEnd[message];
     const piece = this.#spare.pop();
     if (piece === undefined) {
-      text.pieces.push({ message, start: text.limit, end, shift, place });
+      const isBeside = message === NO_MESSAGE;
+      text.pieces.push({ message, isBeside, start: text.limit, end, shift, place });
       return true;
     }
     piece.message = message;
+    piece.isBeside = message === NO_MESSAGE;
     piece.start = text.limit;
     piece.end = end;
     piece.shift = shift;
@@ -210,7 +228,7 @@ export class RewrittenStream implements ClientStream, ClientTexts {
       this.#free(text, dropped);
       text.shift = dropped.shift;
       text.droppedEnd = dropped.end;
-      text.droppedMessage = dropped.message;
+      text.droppedMessage = dropped.isBeside ? dropped.message - 1 : dropped.message;
       this.#spare.push(dropped);
     }
   }
@@ -244,7 +262,7 @@ export class RewrittenStream implements ClientStream, ClientTexts {
     }
     const last = text.pieces.at(-1);
     const { messageEnd } = this.#client;
-    if (last?.message === message) text.limit = last.end;
+    if (last?.message === message && !last.isBeside) text.limit = last.end;
     else text.limit += messageEnd[message] - this.recordedStart(user, message);
     text.next = message + 1;
   }
@@ -269,7 +287,7 @@ export class RewrittenStream implements ClientStream, ClientTexts {
       return text.limit + recorded - this.recordedStart(user, text.next);
     }
     const piece = text.of(message);
-    if (piece?.message === message) return piece.start;
+    if (piece?.message === message && !piece.isBeside) return piece.start;
     if (piece !== undefined) return recorded + piece.shift;
     // What is acknowledged lies somewhere before its end: nobody has to know more.
     const start = recorded + text.shift;
@@ -313,6 +331,11 @@ export class RewrittenStream implements ClientStream, ClientTexts {
     if (piece === undefined) return offset - text.shift;
     if (offset >= piece.end) return offset - piece.shift;
     return piece.message === NO_MESSAGE ? 0 : this.recordedStart(user, piece.message);
+  }
+
+  isWritten(user: number, offset: number): boolean {
+    const piece = this.#texts[user]?.at(offset);
+    return piece !== undefined && offset < piece.end;
   }
 
   isRewritten(session: number): boolean {

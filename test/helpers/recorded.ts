@@ -9,6 +9,8 @@ export interface RecordedMessage {
   readonly from: 'client' | 'server';
   readonly octets: Uint8Array;
   readonly thinkNs?: number;
+  /** From the session's first SYN; 0 unless given. */
+  readonly offsetNs?: number;
   /** Octets of the other stream it waits for; all that stand before it without this. */
   readonly awaits?: number;
 }
@@ -131,6 +133,7 @@ class StreamBuilder {
   readonly #messageEnd: number[] = [];
   readonly #messageAwait: number[] = [];
   readonly #messageThinkNs: number[] = [];
+  readonly #messageOffsetNs: number[] = [];
   readonly #firstExtent = [0];
   readonly #extentStart: number[] = [];
   readonly #extentBytes: number[] = [];
@@ -152,7 +155,7 @@ class StreamBuilder {
   add(session: RecordedSession): void {
     const stream: number[] = [];
     let peerBytes = 0;
-    for (const { from, octets, awaits, thinkNs } of session.messages) {
+    for (const { from, octets, awaits, thinkNs, offsetNs } of session.messages) {
       if (from !== this.#side) {
         peerBytes += octets.length;
         continue;
@@ -161,6 +164,7 @@ class StreamBuilder {
       this.#messageEnd.push(stream.length);
       this.#messageAwait.push(awaits ?? peerBytes);
       this.#messageThinkNs.push(thinkNs ?? 0);
+      this.#messageOffsetNs.push(offsetNs ?? 0);
     }
     const octets = Uint8Array.from(stream);
     this.streams.push(octets);
@@ -190,7 +194,7 @@ class StreamBuilder {
       firstMessage: Uint32Array.from(this.#firstMessage),
       messageEnd: Uint32Array.from(this.#messageEnd),
       messageAwait: Uint32Array.from(this.#messageAwait),
-      messageOffsetNs: new Float64Array(this.#messageEnd.length),
+      messageOffsetNs: Float64Array.from(this.#messageOffsetNs),
       messageThinkNs: Float64Array.from(this.#messageThinkNs),
       firstExtent: Uint32Array.from(this.#firstExtent),
       extentStart: Uint32Array.from(this.#extentStart),

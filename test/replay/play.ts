@@ -21,6 +21,7 @@ import { CONTROL_WORDS } from '../../src/run/threads/thread-job.ts';
 import { playThrough } from '../../src/run/threads/thread-run.ts';
 import { DEFAULT_CLIENTS } from '../../src/schedule/client-addresses.ts';
 import type { ReadOctets } from '../../src/session/script/stream-view.ts';
+import { withArena } from '../../src/transport/ports.ts';
 import { ledgerFaults } from '../helpers/ledger.ts';
 import { planOf } from '../helpers/plan.ts';
 import { handMade, type SessionSpec } from '../helpers/scripts.ts';
@@ -95,9 +96,10 @@ export function play(specs: readonly SessionSpec[], options: PlayOptions = {}): 
   const plan = planOf(scripts, { ...OPTIONS, ...options });
   const counters = createCounters();
   const latency = new LatencyRecorder();
+  const arena = new Uint8Array(1 << 16);
   const target = new EmbeddedTarget({
     scripts: server === undefined ? plan.scripts : { ...server, files: scripts.files },
-    capture,
+    capture: withArena(capture, arena),
     clients: clientDirectory(plan),
     users: rowsOf(plan),
     accel: plan.accel,
@@ -111,7 +113,12 @@ export function play(specs: readonly SessionSpec[], options: PlayOptions = {}): 
   const { classNames: names } = prepared.exchanges;
   const figures = createExchangeFigures(names.length);
   const sender = options.wire === undefined ? target : options.wire.on(target, counters);
-  const replay = new Replay(engine, sender, target, capture, latency, counters, prepared, figures);
+  const modules =
+    prepared.exchanges.webSockets === undefined ? null : { modules: [], arena, nowMs: () => 0 };
+  const replay = new Replay(
+    ...([engine, sender, target, capture, latency, counters, prepared, figures, modules] as const),
+  );
+  if (replay.rewriting !== null) target.followTexts(replay.rewriting.stream);
   const control = new Int32Array(new SharedArrayBuffer(CONTROL_WORDS * 4));
   const intervals = new IntervalRecorder(latency, counters);
   const endNs = playThrough(embeddedTurns({ replay, target, intervals, control, nowNs: null }));

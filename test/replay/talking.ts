@@ -273,7 +273,15 @@ export function talk(given: TalkOptions) {
   const stream = new RecordedStream(scripts, capture, plays.session, prepared.segments);
   const arena = new Uint8Array(given.arenaBytes ?? 1 << 16);
   const modules = { modules: given.modules, arena, nowMs: () => 0 };
-  const changed = { modules, recorded: stream, plays, connections, capture, counters };
+  const changed = {
+    modules,
+    recorded: stream,
+    plays,
+    connections,
+    capture,
+    counters,
+    webSockets: prepared.exchanges.webSockets ?? null,
+  };
   const ends = rewritingOf(plan, changed);
   const latency = new LatencyRecorder();
   const times = new PlaySendTimes(plays, stages, ends.stream, latency);

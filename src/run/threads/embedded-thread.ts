@@ -16,7 +16,7 @@ import { enginePlan } from '../plan/engine-plan.ts';
 import { type RunPlan, rowsOf } from '../plan/run-plan.ts';
 import { embeddedTurns } from './embedded-loop.ts';
 import type { ThreadJob } from './thread-job.ts';
-import { failuresOf, modulePartsOf } from './thread-modules.ts';
+import { failuresOf, modulePartsOf, writtenBytesOf } from './thread-modules.ts';
 import type { ThreadRun } from './thread-run.ts';
 
 /** Prepares the thread's users and their target. */
@@ -30,7 +30,7 @@ export function openEmbeddedThread(
   const link = new Uint8Array(0);
   const links = plan.targets.map(() => link);
   const latency = new LatencyRecorder();
-  const arena = new Uint8Array(job.arenaBytes);
+  const arena = new Uint8Array(writtenBytesOf(job));
   const target = new EmbeddedTarget({
     scripts: plan.scripts,
     capture: withArena(capture, arena),

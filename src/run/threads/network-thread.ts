@@ -17,7 +17,7 @@ import { announcedAddresses, describeWay, macText, nextHopText } from '../plan/n
 import { type RunPlan, shardingOf } from '../plan/run-plan.ts';
 import { networkTurns } from './network-loop.ts';
 import type { ThreadJob } from './thread-job.ts';
-import { failuresOf, modulePartsOf } from './thread-modules.ts';
+import { failuresOf, modulePartsOf, writtenBytesOf } from './thread-modules.ts';
 import type { ThreadRun } from './thread-run.ts';
 
 /**
@@ -45,7 +45,7 @@ export function openNetworkThread(
     runStart: runStartsNow(),
     captureBytes: capture,
     prefixBytes: octetsNeeded(job.prepared.exchanges, plan.rewriting?.readsAnswers),
-    arenaBytes: job.arenaBytes,
+    arenaBytes: writtenBytesOf(job),
     ...(way.channel === null ? {} : { inbox: way.channel.inboxes[shard] }),
   });
   // What intercepts dropped counts once, whichever thread it was for.

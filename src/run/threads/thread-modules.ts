@@ -9,6 +9,10 @@ import type { ThreadJob } from './thread-job.ts';
 
 /** Different reasons that are told. */
 const REASONS_MAX = 3;
+/** A pong on its way takes 64 octets, or 256 where its ping's payload is as long as may be. */
+const PONG_BYTES_MAX = 256;
+const PONG_MEMORY_MIN = 1 << 16;
+const PONG_MEMORY_MAX = 1 << 25;
 const NO_FAILURES: ReadonlyMap<string, number> = new Map();
 
 /**
@@ -23,11 +27,21 @@ export const modulesOf = async ({
 
 /** What the engine is given; null where nothing is written. */
 export const modulePartsOf = (
-  { plan }: ThreadJob,
+  { plan, prepared }: ThreadJob,
   modules: readonly ProtocolModule[],
   arena: Uint8Array,
 ): ModuleParts | null =>
-  plan.rewriting === undefined ? null : { modules, arena, nowMs: () => Date.now() };
+  plan.rewriting === undefined && prepared.exchanges.webSockets === undefined
+    ? null
+    : { modules, arena, nowMs: () => Date.now() };
+
+/** Octets of the thread's memory for what is written during the run: users of WebSockets answer pings, too. */
+export function writtenBytesOf({ plan, prepared, arenaBytes, shards }: ThreadJob): number {
+  if (plan.rewriting !== undefined || prepared.exchanges.webSockets === undefined)
+    return arenaBytes;
+  const rows = Math.ceil(plan.users / shards);
+  return Math.min(PONG_MEMORY_MAX, Math.max(PONG_MEMORY_MIN, rows * PONG_BYTES_MAX));
+}
 
 /** Why modules have failed: goes on growing. */
 export const failuresOf = ({ rewriting }: Replay): ReadonlyMap<string, number> =>
