@@ -1,10 +1,10 @@
 /** What thresholds and comparisons are held against, from a result that was read. */
 import { NS_PER_SECOND } from '../base/time.ts';
 import type { Measured } from './figures.ts';
-import { decodeHistogram } from './histogram-codec.ts';
+import { decodeHistogram } from './histogram-reader.ts';
 import { LATENCY_NAMES, type Latency, LatencyTable } from './histograms.ts';
 import { mergeTimelines, type Timeline } from './intervals.ts';
-import { recordOfResult } from './record-document.ts';
+import { recordOfResult } from './record-reader.ts';
 import { NO_CLASSES } from './request-classes.ts';
 import type { RunResult } from './result.ts';
 

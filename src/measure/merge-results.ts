@@ -1,7 +1,7 @@
 /** The result of a whole run from the results of its shares. */
 import { ReplayError } from '../base/errors.ts';
 import type { Measured } from './figures.ts';
-import { recordOfResult } from './record-document.ts';
+import { recordOfResult } from './record-reader.ts';
 import { resultOf } from './record-result.ts';
 import type { RunResult } from './result.ts';
 import { mergeRecords, type RunIdentity, type RunRecord } from './run-record.ts';

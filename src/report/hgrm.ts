@@ -1,5 +1,5 @@
 /** HdrHistogram's percentile distributions (`.hgrm`), as its plotter reads them. */
-import { decodeHistogram, percentileDistribution } from '../measure/histogram-codec.ts';
+import { decodeHistogram, percentileDistribution } from '../measure/histogram-reader.ts';
 import type { LatencyName } from '../measure/histograms.ts';
 import type { RunResult } from '../measure/result.ts';
 

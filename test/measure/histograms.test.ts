@@ -2,11 +2,8 @@ import fc from 'fast-check';
 import * as hdr from 'hdr-histogram-js';
 import { describe, expect, test } from 'vitest';
 import { ReplayError } from '../../src/base/errors.ts';
-import {
-  decodeHistogram,
-  encodeHistogram,
-  percentileDistribution,
-} from '../../src/measure/histogram-codec.ts';
+import { encodeHistogram } from '../../src/measure/histogram-codec.ts';
+import { decodeHistogram, percentileDistribution } from '../../src/measure/histogram-reader.ts';
 import {
   COUNTS_LENGTH,
   HIGHEST_TRACKABLE_NS,

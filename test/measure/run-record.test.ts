@@ -11,7 +11,7 @@ import {
   LatencyTable,
 } from '../../src/measure/histograms.ts';
 import { IntervalRecorder, peakEstablished, type Timeline } from '../../src/measure/intervals.ts';
-import { recordOfResult } from '../../src/measure/record-document.ts';
+import { recordOfResult } from '../../src/measure/record-reader.ts';
 import { resultOf } from '../../src/measure/record-result.ts';
 import {
   type ClassColumns,

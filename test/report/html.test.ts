@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { buildResult } from '../../src/measure/build-result.ts';
-import { decodeHistogram } from '../../src/measure/histogram-codec.ts';
+import { decodeHistogram } from '../../src/measure/histogram-reader.ts';
 import { LatencyTable, sparseValueAtPercentileNs } from '../../src/measure/histograms.ts';
 import type { RunResult, TimelineRow } from '../../src/measure/result.ts';
 import { type Chart, chartsOf } from '../../src/report/html/chart-data.ts';

@@ -6,7 +6,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, test } from 'vitest';
 import { ReplayError } from '../../src/base/errors.ts';
 import { parseThreshold } from '../../src/cli/values/thresholds.ts';
-import { decodeHistogram } from '../../src/measure/histogram-codec.ts';
+import { decodeHistogram } from '../../src/measure/histogram-reader.ts';
 import { jsonReport, parseResult } from '../../src/report/json.ts';
 import { textReport } from '../../src/report/text.ts';
 import { sampleRun } from '../measure/sample-record.ts';

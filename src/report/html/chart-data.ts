@@ -1,6 +1,6 @@
 /** What the charts of the HTML report draw: columns of numbers, one a line. */
 import { NS_PER_MS } from '../../base/time.ts';
-import { decodeHistogram } from '../../measure/histogram-codec.ts';
+import { decodeHistogram } from '../../measure/histogram-reader.ts';
 import {
   type LatencyName,
   type SparseCounts,

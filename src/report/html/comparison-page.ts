@@ -1,7 +1,7 @@
 /** A comparison as one HTML file, built as the report of a run is. */
 import { formatCount, formatNumber } from '../../base/units.ts';
 import type { Comparison } from '../../measure/compare-results.ts';
-import { decodeHistogram } from '../../measure/histogram-codec.ts';
+import { decodeHistogram } from '../../measure/histogram-reader.ts';
 import { Latency, LatencyTable, type SparseCounts } from '../../measure/histograms.ts';
 import type { RunResult } from '../../measure/result.ts';
 import {

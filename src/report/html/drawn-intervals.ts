@@ -4,7 +4,7 @@
  * percentiles would be the percentile of nothing.
  */
 import { NS_PER_MS } from '../../base/time.ts';
-import { decodeHistogram } from '../../measure/histogram-codec.ts';
+import { decodeHistogram } from '../../measure/histogram-reader.ts';
 import { type LatencyName, LatencyTable } from '../../measure/histograms.ts';
 import type { RunResult, TimelineLatency, TimelineRow } from '../../measure/result.ts';
 
