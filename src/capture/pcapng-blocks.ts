@@ -12,11 +12,10 @@ const ENHANCED_PACKET = 6;
 const BLOCK_BYTES = 12;
 /** An enhanced packet block without its octets. */
 export const PACKET_BLOCK_BYTES = BLOCK_BYTES + 20;
-/** Packets begin at their IP header (LINKTYPE_RAW). */
-const LINKTYPE_RAW = 101;
 
 const OPTION_END = 0;
 const OPTION_NAME = 2;
+const OPTION_DESCRIPTION = 3;
 const OPTION_RESOLUTION = 9;
 const OPTION_APPLICATION = 4;
 const OPTION_RECEIVED = 4;
@@ -28,16 +27,30 @@ const NS_PER_SECOND = 1_000_000_000n;
 
 const padded = (bytes: number): number => (bytes + 3) & ~3;
 
-/** A file's beginning: who writes it, and from which interface. */
-export function fileHead(interfaceName: string, application: string): Uint8Array {
+/** What a file says of the interface whose packets it has. */
+export interface InterfaceText {
+  readonly name: string;
+  readonly description: string | null;
+  /** A LINKTYPE_ of tcpdump.org, below 2^16. */
+  readonly linkType: number;
+}
+
+/** A file's beginning: who writes it, and from which interface, with which of the link types. */
+export function fileHead(
+  { name, description, linkType }: InterfaceText,
+  application: string,
+): Uint8Array {
   const section = block(SECTION, [
     words(BYTE_ORDER_MAGIC, 1, 0xffff_ffff, 0xffff_ffff),
     option(OPTION_APPLICATION, new TextEncoder().encode(application)),
     option(OPTION_END, new Uint8Array(0)),
   ]);
   const described = block(INTERFACE, [
-    words(LINKTYPE_RAW, 0),
-    option(OPTION_NAME, new TextEncoder().encode(interfaceName)),
+    words(linkType, 0),
+    option(OPTION_NAME, new TextEncoder().encode(name)),
+    ...(description === null
+      ? []
+      : [option(OPTION_DESCRIPTION, new TextEncoder().encode(description))]),
     option(OPTION_RESOLUTION, Uint8Array.of(NANOSECONDS)),
     option(OPTION_END, new Uint8Array(0)),
   ]);
@@ -87,6 +100,25 @@ export function writePacketBlock(
 
 /** Where a packet's octets begin in its block. */
 export const PACKET_OCTETS_AT = 28;
+
+/** Octets before a packet's IP header where its file is of LINKTYPE_LINUX_SLL2 (276). */
+export const SLL2_HEADER_BYTES = 20;
+
+/**
+ * Writes such a header: EtherType, 2 octets reserved, interface, ARPHRD, packet type, length of the link's
+ * address, address (8); all of it big-endian.
+ * @param at where it begins in `into`
+ * @param address where the kernel's struct sockaddr_ll is in `from`, in this machine's order of octets
+ */
+export function writeSll2Header(into: DataView, at: number, from: DataView, address: number): void {
+  into.setUint16(at, from.getUint16(address + 2));
+  into.setUint16(at + 2, 0);
+  into.setUint32(at + 4, from.getUint32(address + 4, true));
+  into.setUint16(at + 8, from.getUint16(address + 8, true));
+  into.setUint16(at + 10, from.getUint16(address + 10));
+  into.setUint32(at + 12, from.getUint32(address + 12));
+  into.setUint32(at + 16, from.getUint32(address + 16));
+}
 
 function timeWords(seconds: number, nanoseconds: number): [high: number, low: number] {
   const ns = BigInt(seconds) * NS_PER_SECOND + BigInt(nanoseconds);

@@ -18,7 +18,7 @@ export async function record({ given, faults, context }: CommandInput): Promise<
       version: context.version,
       interrupted: interruption.signal,
       onRecording: () =>
-        note(`recording ${options.interfaceName} into ${options.folder}; Ctrl-C ends it`),
+        note(`recording ${nameOf(options)} into ${options.folder}; Ctrl-C ends it`),
       onWarning: note,
     });
     requirePackets(recorded, options);
@@ -35,6 +35,11 @@ export async function record({ given, faults, context }: CommandInput): Promise<
   }
 }
 
+const nameOf = ({ interfaceName }: RecordOptions): string =>
+  interfaceName === 'any'
+    ? 'all interfaces (what passes several of them, as with bridges and containers, once for each)'
+    : interfaceName;
+
 /** Of the sessions that were asked for: what --sessions leaves out is not among them. */
 function leftOutText({ sessions: { begun, leftOut }, share }: Recorded, asked: number): string {
   const parts = `; ${formatCount(leftOut)} of ${formatCount(begun)} sessions left out`;
@@ -48,12 +53,6 @@ function readRecordOptions({
 }: Pick<CommandInput, 'given' | 'faults'>): RecordOptions {
   const values = given.read(RECORD_TABLE);
   if (values.interface === null) faults.add('no interface given', '--interface eth0');
-  if (values.interface === 'any') {
-    faults.add(
-      '--interface any would see each packet of containers several times',
-      'name one interface',
-    );
-  }
   if (values.server.length === 0) faults.add('no server given', '--server 80,443');
   if (values.out === null) faults.add('no folder given', '--out DIR');
   if (!(values.sessions > 0 && values.sessions <= 1)) {

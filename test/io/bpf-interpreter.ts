@@ -1,5 +1,5 @@
 import type { BpfInstruction } from '../../src/base/bpf-instruction.ts';
-import { BPF_ETHER_TYPE, BPF_INTERFACE } from '../../src/io/filter/bpf.ts';
+import { BPF_ETHER_TYPE, BPF_INTERFACE, BPF_PACKET_TYPE } from '../../src/io/filter/bpf.ts';
 
 /**
  * What a classic-BPF program returns for a packet, step by step as Documentation/networking/filter.rst
@@ -11,6 +11,7 @@ export function runBpf(
   packet: Uint8Array,
   etherType: number,
   interfaceIndex = 0,
+  packetType = 0,
 ): number {
   const data = new DataView(packet.buffer, packet.byteOffset, packet.byteLength);
   const memory = new Map<number, number>();
@@ -53,6 +54,8 @@ export function runBpf(
       a = etherType;
     } else if (kind === 0x00 && mode === 0x20 && k === BPF_INTERFACE) {
       a = interfaceIndex;
+    } else if (kind === 0x00 && mode === 0x20 && k === BPF_PACKET_TYPE) {
+      a = packetType;
     } else if (kind === 0x00 && (mode === 0x20 || mode === 0x40)) {
       const bytes = size === 0x00 ? 4 : size === 0x08 ? 2 : 1;
       const from = mode === 0x20 ? k : x + k;

@@ -16,7 +16,9 @@ import {
   fileTail,
   PACKET_OCTETS_AT,
   packetBlockBytes,
+  SLL2_HEADER_BYTES,
   writePacketBlock,
+  writeSll2Header,
 } from '../../src/capture/pcapng-blocks.ts';
 import { CaptureWriter } from '../../src/io/files/capture-writer.ts';
 import { readAll } from '../capture/read-all.ts';
@@ -26,6 +28,7 @@ afterEach(() => {
   for (const name of readdirSync(folder)) rmSync(join(folder, name));
 });
 
+const ETH0 = { name: 'eth0', description: null, linkType: 101 };
 const AT = { seconds: 1_800_000_000, nanoseconds: 123_456_789 };
 
 function writer(
@@ -39,7 +42,7 @@ function writer(
     keepBytes: Number.POSITIVE_INFINITY,
     keepFreeBytes: 0,
     ...more,
-    head: fileHead('eth0', 'gryphon test'),
+    head: fileHead(ETH0, 'gryphon test'),
     tail: () => fileTail(AT, { received: 7, dropped: 2 }),
     nowMs: () => nowMs,
   });
@@ -65,7 +68,7 @@ test('folders that cannot be made are told, and not tried for ever', () => {
       fileMs: 1,
       keepBytes: 1,
       keepFreeBytes: 0,
-      head: fileHead('eth0', 'gryphon test'),
+      head: fileHead(ETH0, 'gryphon test'),
       tail: () => fileTail(AT, { received: 0, dropped: 0 }),
       nowMs: () => 0,
     });
@@ -127,4 +130,21 @@ test('a recording without a packet leaves no file', () => {
   files.close();
   expect(readdirSync(folder)).toEqual([]);
   expect([files.files, files.bytes]).toEqual([0, 0]);
+});
+
+test('the header that names an interface, from what the kernel says of a packet', () => {
+  // struct sockaddr_ll behind 3 words: AF_PACKET, ETH_P_IPV6, 0x01020304, ARPHRD 772, PACKET_OUTGOING, 6 octets.
+  const from = new DataView(new ArrayBuffer(32));
+  from.setUint16(12, 17, true);
+  from.setUint16(14, 0x86dd);
+  from.setInt32(16, 0x0102_0304, true);
+  from.setUint16(20, 772, true);
+  from.setUint8(22, 4);
+  from.setUint8(23, 6);
+  for (let i = 0; i < 8; i++) from.setUint8(24 + i, 0xa0 + i);
+  const into = new DataView(new ArrayBuffer(4 + SLL2_HEADER_BYTES));
+  writeSll2Header(into, 4, from, 12);
+  const expected = '86dd 0000 01020304 0304 04 06 a0a1a2a3a4a5a6a7';
+  const octets = new Uint8Array(into.buffer, 4);
+  expect(Buffer.from(octets).toString('hex')).toBe(expected.replaceAll(' ', ''));
 });

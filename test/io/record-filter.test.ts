@@ -73,6 +73,15 @@ describe('what is kept', () => {
     expect(runBpf(headers, four(true), 0x0806)).toBe(0);
   });
 
+  test('of the loopback interface what comes in, of others what leaves as well', () => {
+    const program = recordFilter({ ...WHOLE, loopbackIndex: 1 });
+    const [host, outgoing] = [0, 4];
+    const seen = (index: number, type: number) =>
+      runBpf(program, four(true), IPV4, index, type) > 0;
+    expect([seen(1, host), seen(1, outgoing)]).toEqual([true, false]);
+    expect([seen(2, host), seen(2, outgoing)]).toEqual([true, true]);
+  });
+
   test('the kernel can be given it', () => {
     expect(emitBpf(recordFilter({ ...WHOLE, share: 0.1 })).length % 8).toBe(0);
   });

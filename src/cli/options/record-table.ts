@@ -17,7 +17,7 @@ const RING_MAX = 2 ** 31;
 export const RECORD_TABLE = optionTable({
   interface: value(
     { form: 'DEV', parse: (text: string) => text, example: 'eth0' },
-    { group: WHAT, help: 'whose packets are looked at, in both directions' },
+    { group: WHAT, help: 'whose packets are looked at, in both directions; `any`: of all' },
   ),
   server: list(whole({ min: 1, max: 65_535 }), {
     group: WHAT,

@@ -54,6 +54,9 @@ export const BPF_ETHER_TYPE = 0xffff_f000;
 /** Likewise, the index of the interface that it came in by: SKF_AD_OFF + SKF_AD_IFINDEX. */
 export const BPF_INTERFACE = 0xffff_f008;
 
+/** Likewise, which way it goes (`PACKET_OUTGOING` and others): SKF_AD_OFF + SKF_AD_PKTTYPE. */
+export const BPF_PACKET_TYPE = 0xffff_f004;
+
 /** BPF_MAXINSNS: the kernel takes no longer program. */
 export const BPF_INSTRUCTIONS_MAX = 4096;
 

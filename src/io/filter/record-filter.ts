@@ -20,7 +20,7 @@ import {
   IPV6_SOURCE,
 } from '../../wire/ipv6.ts';
 import { ACK, SYN, TCP_DATA_OFFSET, TCP_FLAGS } from '../../wire/tcp.ts';
-import { BPF_ETHER_TYPE, Bpf, BpfAssembler } from './bpf.ts';
+import { BPF_ETHER_TYPE, BPF_INTERFACE, BPF_PACKET_TYPE, Bpf, BpfAssembler } from './bpf.ts';
 import { assembleFilter } from './tcp-match.ts';
 
 /** More than any packet has (a merged one has 64 KiB): it is kept whole. */
@@ -29,6 +29,9 @@ export const WHOLE_PACKET_BYTES = 0x4_0000;
 const IPV4_LATER_FRAGMENT = 0x1fff;
 /** Last 32 bits of an IPv6 address. */
 const IPV6_LOW = 12;
+
+/** That a packet leaves this machine (linux/if_packet.h). */
+const PACKET_OUTGOING = 4;
 
 /** Words of the program's memory. */
 const TRANSPORT_AT = 0;
@@ -52,6 +55,8 @@ export interface RecordFilterOptions {
   readonly answerBytes: number;
   /** Share of the sessions, above 0, at most 1. */
   readonly share: number;
+  /** The interface whose packets come in as well as leave, and are wanted once; null or absent: none. */
+  readonly loopbackIndex?: number | null;
   /** A program that a packet has to be accepted by as well. */
   readonly first?: readonly BpfInstruction[];
 }
@@ -98,11 +103,13 @@ export function isBeginning(octets: Uint8Array, at: number): boolean {
 function sessionsFilter({
   ports,
   share,
-}: Pick<RecordFilterOptions, 'ports' | 'share'>): BpfAssembler {
+  loopbackIndex = null,
+}: Pick<RecordFilterOptions, 'ports' | 'share' | 'loopbackIndex'>): BpfAssembler {
   const filter = new BpfAssembler();
   // The kernel refuses to load words that it thinks may not be set, and thinks that a return goes on.
   filter.add(Bpf.LOAD_IMMEDIATE, 0);
   for (const word of [TRANSPORT_AT, CLIENT, CLIENT_PORT, IS_TO_SERVER]) filter.add(Bpf.STORE, word);
+  if (loopbackIndex !== null) dropLeaving(filter, loopbackIndex);
   filter.add(Bpf.LOAD_WORD, BPF_ETHER_TYPE);
   filter.jump(Bpf.JUMP_EQUAL, EtherType.IPV4, null, 'not ipv4');
   addIpv4(filter, ports);
@@ -119,6 +126,15 @@ function sessionsFilter({
 export function sampleHash(clientLow32: number, clientPort: number): number {
   const mixed = Math.imul(clientLow32, MIX_ADDRESS) + Math.imul(clientPort, MIX_PORT);
   return Math.imul(mixed, MIX_BOTH) >>> HASH_SHIFT;
+}
+
+function dropLeaving(filter: BpfAssembler, interfaceIndex: number): void {
+  filter.add(Bpf.LOAD_WORD, BPF_INTERFACE);
+  filter.jump(Bpf.JUMP_EQUAL, interfaceIndex, null, 'seen once');
+  filter.add(Bpf.LOAD_WORD, BPF_PACKET_TYPE);
+  filter.jump(Bpf.JUMP_EQUAL, PACKET_OUTGOING, null, 'seen once');
+  filter.add(Bpf.RETURN, 0);
+  filter.label('seen once');
 }
 
 function addIpv4(filter: BpfAssembler, ports: readonly number[]): void {

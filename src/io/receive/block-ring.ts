@@ -6,6 +6,8 @@
  *     block:  8 status | 12 packets | 16 offset of the first one                (32-bit words)
  *     packet: 0 offset of the next | 4 seconds | 8 nanoseconds | 12 captured | 16 length
  *             20 status | 24 link offset, 26 network offset (16 bits each)
+ *             48 struct sockaddr_ll: 48 family, 50 EtherType (16 bits each), 52 interface, 56 ARPHRD (16 bits),
+ *             58 packet type, 59 octets of the address (8 bits each), 60 address (8 octets)
  */
 import type { BpfInstruction } from '../../base/bpf-instruction.ts';
 import { attachFilter } from '../filter/socket-filter.ts';
@@ -34,6 +36,7 @@ const RETIRE_MS = 50;
 const BLOCK_STATUS = 8;
 const BLOCK_PACKETS = 12;
 const BLOCK_FIRST = 16;
+const PACKET_LINK_ADDRESS = 48;
 const TP_STATUS_KERNEL = 0;
 const TP_STATUS_USER = 1;
 
@@ -47,21 +50,22 @@ export interface BlockRingOptions {
   readonly isIncomingOnly: boolean;
 }
 
-/** Gets one packet: its octets lie in the ring's `data` from `start`. */
+/** Gets one packet: its octets lie in the ring's `data` from `start`, its struct sockaddr_ll from `linkAddress`. */
 export type OnRecorded = (
   start: number,
   capturedBytes: number,
   packetBytes: number,
   seconds: number,
   nanoseconds: number,
+  linkAddress: number,
 ) => void;
 
 /** Packets in both directions, block by block. */
 export class BlockRing {
-  /** The ring; it must not be touched after `close`. */
+  /** The ring, octet by octet and as numbers; neither must be touched after `close`. */
   readonly data: Uint8Array;
+  readonly view: DataView;
   readonly #socket: Socket;
-  readonly #view: DataView;
   readonly #words: Int32Array;
   readonly #address: number;
   readonly #blocks: number;
@@ -106,7 +110,7 @@ export class BlockRing {
     }
     const buffer = viewOf(this.#address, this.#blocks * BLOCK_BYTES);
     this.data = new Uint8Array(buffer);
-    this.#view = new DataView(buffer);
+    this.view = new DataView(buffer);
     this.#words = new Int32Array(buffer);
   }
 
@@ -120,7 +124,7 @@ export class BlockRing {
     const status = (block + BLOCK_STATUS) >>> 2;
     // Atomics order the status against the packets' octets, on processors that would not.
     if ((Atomics.load(this.#words, status) & TP_STATUS_USER) === 0) return false;
-    const view = this.#view;
+    const view = this.view;
     let at = block + view.getUint32(block + BLOCK_FIRST, true);
     for (let left = view.getUint32(block + BLOCK_PACKETS, true); left > 0; left--) {
       onPacket(
@@ -129,6 +133,7 @@ export class BlockRing {
         view.getUint32(at + 16, true),
         view.getUint32(at + 4, true),
         view.getUint32(at + 8, true),
+        at + PACKET_LINK_ADDRESS,
       );
       at += view.getUint32(at, true);
     }

@@ -6,7 +6,9 @@ import {
   fileTail,
   PACKET_OCTETS_AT,
   packetBlockBytes,
+  SLL2_HEADER_BYTES,
   writePacketBlock,
+  writeSll2Header,
 } from '../../capture/pcapng-blocks.ts';
 import { CaptureWriter } from '../../io/files/capture-writer.ts';
 import { beginningsFilter, isBeginning, recordFilter } from '../../io/filter/record-filter.ts';
@@ -14,8 +16,8 @@ import { BlockRing } from '../../io/receive/block-ring.ts';
 import { SessionCounter } from '../../io/receive/session-counter.ts';
 import { becomeUser, giveWay } from '../../io/sys/background.ts';
 import { compileFilter } from '../../io/sys/libpcap.ts';
-import { findInterface } from '../../io/way/interfaces.ts';
 import { CpuBudget } from './cpu-budget.ts';
+import { findRecordedLink, type RecordedLink } from './recorded-link.ts';
 
 const LINKTYPE_RAW = 101;
 /** Nothing to do: the ring holds what comes meanwhile. */
@@ -31,6 +33,7 @@ const SHARE_MIN = 0.001;
 
 /** What is recorded, where to, and what must not happen. */
 export interface RecordOptions {
+  /** `any`: all of them. */
   readonly interfaceName: string;
   readonly ports: readonly number[];
   readonly filter: string | null;
@@ -70,7 +73,7 @@ export interface Recorded {
 
 /**
  * Records until its time is over, the signal, or the disk is nearly full.
- * @throws ReplayError as findInterface, BlockRing, CaptureWriter, compileFilter, becomeUser
+ * @throws ReplayError as findRecordedLink, BlockRing, CaptureWriter, compileFilter, becomeUser
  */
 export async function recordTraffic(
   options: RecordOptions,
@@ -82,18 +85,19 @@ export async function recordTraffic(
     onWarning(text: string): void;
   },
 ): Promise<Recorded> {
-  const device = findInterface(options.interfaceName);
+  const link = findRecordedLink(options.interfaceName);
+  const { loopbackIndex } = link;
   const first = options.filter === null ? [] : compileFilter(options.filter, LINKTYPE_RAW);
-  const programFor = (share: number) => recordFilter({ ...options, share, first });
-  const where = { interfaceIndex: device.index, isIncomingOnly: device.linkType === 'loopback' };
+  const programFor = (share: number) => recordFilter({ ...options, share, loopbackIndex, first });
   const { ringBytes } = options;
-  const ring = new BlockRing({ ...where, filter: programFor(options.share), ringBytes });
+  const ring = new BlockRing({ ...link, filter: programFor(options.share), ringBytes });
   let counter: SessionCounter | null = null;
   try {
-    counter = new SessionCounter({ ...where, filter: beginningsFilter({ ...options, first }) });
+    const beginnings = beginningsFilter({ ...options, loopbackIndex, first });
+    counter = new SessionCounter({ ...link, filter: beginnings });
     if (options.user !== null) becomeUser(options.user);
     giveWay();
-    const recording = new Recording(options, { ring, counter, programFor }, host);
+    const recording = new Recording(options, { link, ring, counter, programFor }, host);
     host.onRecording();
     return await recording.run();
   } finally {
@@ -104,6 +108,7 @@ export async function recordTraffic(
 
 /** Where packets come from. */
 interface Source {
+  readonly link: RecordedLink;
   readonly ring: BlockRing;
   readonly counter: SessionCounter;
   readonly programFor: (share: number) => ReturnType<typeof recordFilter>;
@@ -116,6 +121,8 @@ class Recording {
   readonly #writer: CaptureWriter;
   readonly #budget: CpuBudget;
   readonly #cpuMsBefore = cpuMs();
+  /** Octets that stand before a packet's IP header in the files. */
+  readonly #headerBytes: number;
   #share: number;
   #packets = 0;
   #beginnings = 0;
@@ -139,9 +146,12 @@ class Recording {
     this.#source = source;
     this.#host = host;
     this.#share = options.share;
+    const { linkType, description } = source.link;
+    this.#headerBytes = description === null ? 0 : SLL2_HEADER_BYTES;
+    const named = { name: options.interfaceName, description, linkType };
     this.#writer = new CaptureWriter({
       ...options,
-      head: fileHead(options.interfaceName, `gryphon ${host.version}`),
+      head: fileHead(named, `gryphon ${host.version}`),
       tail: () => this.#tail(),
       nowMs: () => Date.now(),
     });
@@ -205,18 +215,24 @@ class Recording {
 
   readonly #write = (
     start: number,
-    capturedBytes: number,
-    packetBytes: number,
+    ipBytes: number,
+    ipPacketBytes: number,
     seconds: number,
     nanoseconds: number,
+    linkAddress: number,
   ): void => {
     const writer = this.#writer;
     // Nothing is written any more; what is left in the ring counts as what comes after the end does.
     if (writer.fullWithBytes !== null) return;
-    const { data } = this.#source.ring;
+    const { data, view } = this.#source.ring;
+    const headerBytes = this.#headerBytes;
+    const capturedBytes = headerBytes + ipBytes;
+    const packetBytes = headerBytes + ipPacketBytes;
     const at = writer.room(packetBlockBytes(capturedBytes));
     writePacketBlock(writer.view, at, { capturedBytes, packetBytes, seconds, nanoseconds });
-    writer.put(data.subarray(start, start + capturedBytes), at + PACKET_OCTETS_AT);
+    const octetsAt = at + PACKET_OCTETS_AT;
+    if (headerBytes > 0) writeSll2Header(writer.view, octetsAt, view, linkAddress);
+    writer.put(data.subarray(start, start + ipBytes), octetsAt + headerBytes);
     this.#packets++;
     if (isBeginning(data, start)) this.#beginnings++;
   };
