@@ -79,7 +79,11 @@ export const RECORD_TABLE = optionTable({
   }),
   user: value(
     { form: 'NAME', parse: (text: string) => text, example: 'nobody' },
-    { group: LIMITS, help: 'that it becomes when its socket is open; the folder has to be theirs' },
+    {
+      group: LIMITS,
+      help: 'that it becomes when its socket is open; the folder has to be theirs, and the captures are',
+      otherwise: 'it stays who it is, and says so where that is root',
+    },
   ),
   ...COMMON_ROWS,
 });

@@ -96,6 +96,7 @@ export async function recordTraffic(
     const beginnings = beginningsFilter({ ...options, loopbackIndex, first });
     counter = new SessionCounter({ ...link, filter: beginnings });
     if (options.user !== null) becomeUser(options.user);
+    else if (process.geteuid?.() === 0) host.onWarning(staysRoot());
     giveWay();
     const recording = new Recording(options, { link, ring, counter, programFor }, host);
     host.onRecording();
@@ -290,6 +291,13 @@ class Recording {
       `${why}: ${formatPercentage(share)} of the sessions are recorded from now on`,
     );
   }
+}
+
+/** Rights that nothing needs any more, and captures that whoever typed sudo cannot read. */
+function staysRoot(): string {
+  const { SUDO_USER: typist = 'root' } = process.env;
+  const user = typist === 'root' || !/^[a-z_][\w-]*$/i.test(typist) ? 'nobody' : typist;
+  return `it stays root: --user ${user} gives that up when its socket is open, and has the captures belong to ${user}`;
 }
 
 const pause = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
