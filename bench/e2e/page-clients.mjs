@@ -40,12 +40,20 @@ export async function replayed({ client, target }, capture, argv) {
 /**
  * wrk with one thread and as many connections as there are users.
  * @param forSeconds how long it sends; whole seconds, at least one
+ * @param more further options
  * @returns as `replayOnce`
  */
-export async function wrkOnce({ client, target }, users, forSeconds, page = 'page.html') {
+export async function wrkOnce(
+  { client, target },
+  users,
+  forSeconds,
+  page = 'page.html',
+  more = [],
+) {
   const seconds = Math.max(1, Math.round(forSeconds));
   const url = `http://${target.ipv4}/${page}`;
-  const argv = ['wrk', '-t', '1', '-c', `${users}`, '-d', `${seconds}s`, '--timeout', '10s', url];
+  const load = ['-t', '1', '-c', `${users}`, '-d', `${seconds}s`, '--timeout', '10s'];
+  const argv = ['wrk', ...load, ...more, url];
   const { stdout, cpuSeconds } = await timed(client, argv);
   const requests = Number(/(\d+) requests in/.exec(stdout)?.at(1));
   const perSecond = Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.at(1));

@@ -2,6 +2,7 @@
  * The server that whole replays are measured against, and a capture of what is asked of it: nginx
  * with one worker and a page of 1 KB, in a namespace beside the client's.
  */
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import '../../test/helpers/typescript.mjs';
 
@@ -20,8 +21,15 @@ const LENGTHS = Array.from({ length: 10 }, (_, i) => 600 + 100 * i);
  *   one and all, a page each
  * @param pages `any.html` is as long as chance has it, from 600 to 1,500 octets
  * @param rate how many GETs a second, as curl has it (`100/s`); else one after another
+ * @param bodyBytes they are POSTs of so many octets; 0: GETs
  */
-export async function withPageServer(requestsPerUser, measure, pages = ['page.html'], rate = null) {
+export async function withPageServer(
+  requestsPerUser,
+  measure,
+  pages = ['page.html'],
+  rate = null,
+  bodyBytes = 0,
+) {
   const folder = makeFolder('bench');
   // Offloads stay on, as on any machine: wrk would pay for their absence, the replay would not.
   const lab = await makeLab({ offload: true });
@@ -33,7 +41,8 @@ export async function withPageServer(requestsPerUser, measure, pages = ['page.ht
     const captures = [];
     for (const page of pages) {
       const path = join(folder.path, `${page}.pcap`);
-      await recordSessions(lab, path, requestsPerUser, page, rate);
+      const asks = [...pacedBy(rate), ...posting(bodyBytes, folder.path)];
+      await recordSessions(lab, path, requestsPerUser, page, asks);
       captures.push(path);
     }
     await measure({ lab, capture: captures[0], captures });
@@ -44,14 +53,22 @@ export async function withPageServer(requestsPerUser, measure, pages = ['page.ht
   }
 }
 
-/** Some connections with as many GETs as a user is to send, of the same octets as wrk's. */
-async function recordSessions({ client, target }, path, requestsPerUser, page, rate) {
-  const paced = rate === null ? [] : ['--rate', rate];
+const pacedBy = (rate) => (rate === null ? [] : ['--rate', rate]);
+
+function posting(bodyBytes, folder) {
+  if (bodyBytes === 0) return [];
+  const body = join(folder, 'body');
+  writeFileSync(body, 'x'.repeat(bodyBytes));
+  return ['--data-binary', `@${body}`, '-H', 'Expect:', '-H', 'Content-Type:'];
+}
+
+/** Some connections with as many requests as a user is to send, of the same octets as wrk's. */
+async function recordSessions({ client, target }, path, requestsPerUser, page, asks) {
   const recording = await startCapture(target, path, { filter: 'tcp port 80' });
   const bare = ['-H', 'User-Agent:', '-H', 'Accept:', '-o', '/dev/null'];
   const url = `http://${target.ipv4}/${page}#[1-${requestsPerUser}]`;
   for (let session = 0; session < RECORDED_SESSIONS; session++) {
-    await mustInside(client, ['curl', '-sS', ...paced, ...bare, url]);
+    await mustInside(client, ['curl', '-sS', ...asks, ...bare, url]);
   }
   await recording.stop();
 }

@@ -25,15 +25,21 @@ export const phrase = ({ perSecond, cpu }) =>
   `${Math.round(perSecond)} requests/s ${cpu.toFixed(2)} µs`;
 
 /**
- * Prints the day, the machine, the sizes, and a row for each client.
+ * Prints the day, the machine, the sizes (requests are called `what`), and a row for each client.
  * @param measured by client: its rounds, as of page-clients.mjs
  * @param others CPU figures besides the client's: a heading and how to get it from a round, where
  *   null is a dash
  */
-export function printTable(measured, { rounds, requestsPerUser, users }, others = []) {
+export function printTable(
+  measured,
+  { rounds, requestsPerUser, users, what = 'GETs' },
+  others = [],
+) {
   const at = `${cpus().length} × ${cpus()[0]?.model}, Node ${process.version}`;
   process.stdout.write(`${new Date().toISOString().slice(0, 10)}, ${at}\n`);
-  process.stdout.write(`${rounds} rounds, ${users} connections, ${requestsPerUser} GETs each\n\n`);
+  process.stdout.write(
+    `${rounds} rounds, ${users} connections, ${requestsPerUser} ${what} each\n\n`,
+  );
   const costs = [{ heading: 'CPU µs/request', pick: ({ cpu }) => cpu }, ...others];
   const headings = costs.flatMap(({ heading }) => [`${heading} best`, 'median']);
   printRow(['client', 'requests/s best', 'median', ...headings]);

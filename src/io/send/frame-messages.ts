@@ -2,12 +2,6 @@
  * A FrameBatch as the kernel wants it: one struct mmsghdr and up to seven struct iovec a frame, in
  * memory of our own. Pointers that never change (message → iovecs, first iovec → header slot) are
  * written once; a flush writes lengths and the addresses of extents.
- *
- *     mmsghdr, 64 octets, as 32-bit words:
- *       0-1 name | 2 name bytes | 4-5 iovecs | 6-7 iovec count | 8-13 control, flags | 14 sent bytes
- *     iovec, 16 octets: 0-1 base | 2-3 bytes
- *
- * Addresses are written as two words each: a BigInt a packet would cost more than the packet.
  */
 import {
   ARENA_BASE,
@@ -19,26 +13,27 @@ import { Errno } from '../sys/errno.ts';
 import { KernelMemory } from '../sys/memory.ts';
 import { POLLFD_BYTES, POLLOUT, TIMESPEC_BYTES } from '../sys/poll.ts';
 import { MSG_DONTWAIT } from '../sys/socket.ts';
+import {
+  IOVEC_BYTES,
+  IOVEC_LENGTH,
+  IOVEC_WORDS,
+  MESSAGE_BYTES,
+  MESSAGE_IOVEC_COUNT,
+  MESSAGE_IOVECS,
+  MESSAGE_NAME,
+  MESSAGE_NAME_BYTES,
+  MESSAGE_WORDS,
+  writeAddress,
+} from './message-layout.ts';
 import { KERNEL_SEND_CALLS, type SendCalls } from './send-calls.ts';
 import { isShortage, type SendFaults } from './send-faults.ts';
 
-const MESSAGE_BYTES = 64;
-const MESSAGE_WORDS = MESSAGE_BYTES / 4;
-const MESSAGE_NAME = 0;
-const MESSAGE_NAME_BYTES = 2;
-const MESSAGE_IOVECS = 4;
-const MESSAGE_IOVEC_COUNT = 6;
-
-const IOVEC_BYTES = 16;
-const IOVEC_WORDS = IOVEC_BYTES / 4;
-const IOVEC_LENGTH = 2;
 const IOVECS_PER_FRAME = 1 + EXTENTS_PER_FRAME;
 
 /** Room for struct sockaddr_in6 (28) a message. */
 export const NAME_BYTES = 32;
 
-const WORD = 0x1_0000_0000;
-const PER_WORD = 1 / WORD;
+const PER_WORD = 1 / 0x1_0000_0000;
 
 /**
  * How often a flush waits for room before it counts what is left as unsent: about 10 ms in all. A
@@ -107,15 +102,25 @@ export class FrameMessages {
     }
   }
 
-  /** Fills in the messages of the batch's `count` frames; once a flush, before `send`. */
+  /** Fills in the messages of all frames of the batch; once a flush, before `send`. */
   prepare(): void {
-    const { count, headerBytes, extentCount, extentOffset, extentBytes } = this.batch;
+    this.begin();
+    this.fill(0, this.batch.count);
+  }
+
+  /** A flush begins: it may wait for room anew. */
+  begin(): void {
+    this.#waitsLeft = WAITS_PER_FLUSH;
+  }
+
+  /** Fills in the messages of frames `from .. to - 1`, before they are sent. */
+  fill(from: number, to: number): void {
+    const { headerBytes, extentCount, extentOffset, extentBytes } = this.batch;
     const messages = this.#messages;
     const iovecs = this.#iovecs;
     const mapAddress = this.#mapAddress;
     const arenaAddress = this.#arenaAddress;
-    this.#waitsLeft = WAITS_PER_FLUSH;
-    for (let frame = 0; frame < count; frame++) {
+    for (let frame = from; frame < to; frame++) {
       const extents = extentCount[frame];
       let at = frame * IOVECS_PER_FRAME * IOVEC_WORDS;
       iovecs[at + IOVEC_LENGTH] = headerBytes[frame];
@@ -169,9 +174,4 @@ export class FrameMessages {
   close(): void {
     this.#memory.close();
   }
-}
-
-function writeAddress(words: Uint32Array, at: number, address: number): void {
-  words[at] = address % WORD;
-  words[at + 1] = address / WORD;
 }

@@ -4,6 +4,7 @@ import type { CaptureMap } from '../files/capture-map.ts';
 import type { RunClock } from '../receive/run-clock.ts';
 import type { KernelMemory } from '../sys/memory.ts';
 import { AF_PACKET, growSendBuffer, packetAddress, SOCK_RAW, Socket } from '../sys/socket.ts';
+import { BurstSender } from './burst-sender.ts';
 import { FrameMessages } from './frame-messages.ts';
 import { SendFaults } from './send-faults.ts';
 
@@ -29,13 +30,15 @@ export interface PacketSenderOptions {
 
 /**
  * Sends whole link-layer frames by an AF_PACKET socket and `sendmmsg`: payload goes from the mapped
- * capture to the kernel without a copy in between. Local netfilter and routing are not asked.
+ * capture to the kernel without a copy in between. Local netfilter and routing are not asked. Segments that
+ * follow each other on one connection go as one burst, by a socket of their own.
  */
 export class PacketSender implements Sender {
   readonly batch: FrameBatch;
   readonly faults = new SendFaults();
   readonly #socket: Socket;
   readonly #messages: FrameMessages;
+  readonly #bursts: BurstSender;
   readonly #clock: RunClock;
 
   /** @throws ReplayError ERR_IO_NOT_PERMITTED, ERR_IO_SOCKET */
@@ -43,14 +46,17 @@ export class PacketSender implements Sender {
     const { interfaceIndex, captureMap, clock, batchFrames = BATCH_FRAMES } = options;
     const arenaAddress = options.arena?.address ?? 0;
     this.#clock = clock;
-    // Protocol 0: this socket receives nothing, so the kernel does not copy replies for it.
-    this.#socket = new Socket(AF_PACKET, SOCK_RAW, 0);
+    const opened: Socket[] = [];
     try {
-      growSendBuffer(this.#socket, SEND_BUFFER_BYTES);
-      this.#socket.bind(packetAddress(0, interfaceIndex));
-      this.#messages = new FrameMessages(batchFrames, captureMap.address, 0, arenaAddress);
+      // Segments by one, bursts by the other.
+      while (opened.length < 2) opened.push(openPacketSocket(interfaceIndex));
+      const [socket, ofBursts] = opened;
+      const { address } = captureMap;
+      this.#socket = socket;
+      this.#messages = new FrameMessages(batchFrames, address, 0, arenaAddress);
+      this.#bursts = new BurstSender(ofBursts, batchFrames, address, arenaAddress);
     } catch (fault) {
-      this.#socket.close();
+      for (const socket of opened) socket.close();
       throw fault;
     }
     this.batch = this.#messages.batch;
@@ -60,8 +66,12 @@ export class PacketSender implements Sender {
     const { batch } = this;
     const startedNs = this.#clock.nowNs();
     if (batch.count > 0) {
-      this.#messages.prepare();
-      this.#messages.send(this.#socket.fd, 0, batch.count, this.faults);
+      const { fd } = this.#socket;
+      if (this.#bursts.prepare(batch)) this.#bursts.send(this.#messages, fd, this.faults);
+      else {
+        this.#messages.prepare();
+        this.#messages.send(fd, 0, batch.count, this.faults);
+      }
       batch.count = 0;
     }
     return startedNs;
@@ -70,5 +80,19 @@ export class PacketSender implements Sender {
   close(): void {
     this.#socket.close();
     this.#messages.close();
+    this.#bursts.close();
+  }
+}
+
+function openPacketSocket(interfaceIndex: number): Socket {
+  // Protocol 0: this socket receives nothing, so the kernel does not copy replies for it.
+  const socket = new Socket(AF_PACKET, SOCK_RAW, 0);
+  try {
+    growSendBuffer(socket, SEND_BUFFER_BYTES);
+    socket.bind(packetAddress(0, interfaceIndex));
+    return socket;
+  } catch (fault) {
+    socket.close();
+    throw fault;
   }
 }
