@@ -10,7 +10,7 @@ import { shrink } from './shrink.ts';
 
 const RUNS = 1_000;
 /** Several tests, so that a slow machine is not too slow for one of them. */
-const RUNS_PER_TEST = 500;
+const RUNS_PER_TEST = 100;
 
 describe('engine and model servers, over a path with faults', () => {
   const firsts = Array.from({ length: RUNS / RUNS_PER_TEST }, (_, i) => 1 + i * RUNS_PER_TEST);
