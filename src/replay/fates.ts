@@ -160,6 +160,11 @@ export class Fates {
     } else this.#timeOut(user, Counter.TIMED_OUT_CLOSING, nowNs);
   }
 
+  /** Octets come and come, and what the user waits for does not begin, or does not end. */
+  onEndless(user: number, nowNs: number): void {
+    this.#timeOut(user, reasonOfWaiting(this.#plays.flags[user], false), nowNs);
+  }
+
   #timeOut(user: number, reason: number, nowNs: number): void {
     this.#transport.abort(user, nowNs);
     if (this.#plays.flags[user] & PlayFlag.INTERRUPTED) this.interrupt(user, nowNs);

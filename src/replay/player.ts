@@ -13,6 +13,7 @@ import type { ClientStream } from '../transport/client-stream.ts';
 import { type Transport, TransportEvent, type TransportListener } from '../transport/transport.ts';
 import type { Answers } from './answers.ts';
 import { NOT_BROKEN } from './broken-answers.ts';
+import { EndlessAnswers } from './endless-answers.ts';
 import type { Fates } from './fates.ts';
 import type { Pacer } from './pacer.ts';
 import { PlayFlag, type PlayTable } from './play-table.ts';
@@ -47,6 +48,7 @@ export class Player implements TransportListener {
   readonly #stages: Stages;
   readonly #pacer: Pacer;
   readonly #answers: Answers;
+  readonly #endless: EndlessAnswers;
   readonly #times: PlaySendTimes;
   readonly #timers: UserTimers;
   readonly #starts: Starts;
@@ -62,6 +64,7 @@ export class Player implements TransportListener {
     this.#stages = parts.stages;
     this.#pacer = parts.pacer;
     this.#answers = parts.answers;
+    this.#endless = new EndlessAnswers(plan, parts);
     this.#times = parts.times;
     this.#timers = parts.timers;
     this.#starts = parts.starts;
@@ -84,8 +87,9 @@ export class Player implements TransportListener {
     }
     const moved = TransportEvent.CONNECTED | TransportEvent.ACKED | TransportEvent.PEER_FIN;
     // A bare acknowledgement tells nothing of an answer that may be over.
-    if (events & TransportEvent.DATA) this.#plays.progressNs[user] = arrivedNs;
-    else if (events & moved) this.#timers.onProgress(user, arrivedNs);
+    if (events & TransportEvent.DATA && !this.#isHeardOut(user)) {
+      this.#plays.progressNs[user] = arrivedNs;
+    } else if (events & moved) this.#timers.onProgress(user, arrivedNs);
     if (events & TransportEvent.CONNECTED) this.onConnected(user, arrivedNs, nowNs);
     if (events & TransportEvent.DATA) this.onData(user, nowNs);
     if (!this.#isLive(user)) return;
@@ -103,6 +107,11 @@ export class Player implements TransportListener {
 
   #isLive(user: number): boolean {
     return (this.#plays.flags[user] & PlayFlag.LIVE) !== 0;
+  }
+
+  /** Whether nobody waits for more of what the server says: then it brings nobody on. */
+  #isHeardOut(user: number): boolean {
+    return (this.#plays.flags[user] & PlayFlag.ENDED) !== 0 && this.#answers.isAllAnswered(user);
   }
 
   /** The server has accepted the connection. */
@@ -131,6 +140,10 @@ export class Player implements TransportListener {
         return;
       }
     } while (transport.nextPiece());
+    if (this.#endless.isEndless(user, transport.delivery.arrivedNs)) {
+      this.#fates.onEndless(user, nowNs);
+      return;
+    }
     if (this.#answers.isExpecting(user)) this.#transport.expectMore(user);
   }
 
