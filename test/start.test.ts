@@ -38,5 +38,5 @@ function packagesOf(entries: readonly string[]): string[] {
 
 // Each takes 20 to 100 ms of CPU to load, and a short run is hardly longer.
 test('a replay loads no package that it does not need', () => {
-  expect(packagesOf(OF_A_REPLAY)).toEqual(['koffi', 'yargs']);
+  expect(packagesOf(OF_A_REPLAY)).toEqual(['koffi']);
 });
