@@ -118,7 +118,8 @@ export function draftPlan(
   checkDuration(durationNs, options.accel, planArrivals(arrivals).lastStartNs);
   const { iterations } = planConnections(clients, users, options, { recorded: recordedBy });
   const share = { ...wholeRun(users), ...options.share };
-  requireShare(share, isOwn ? null : clients);
+  // Each machine has its own, where it was not said which.
+  requireShare(share, options.clients === OWN_CLIENTS ? null : clients);
   const rows = rowsOf(share, iterations, recordedBy);
   const warnings = [
     ...warnOfMixtures(scripts, options.target, targetOf, targets),
@@ -154,7 +155,7 @@ function requireShare(share: RunShare, clients: ClientAddresses | null): void {
     code: 'ERR_RUN_SHARE',
     kind: 'usage',
     message: `share ${index + 1}/${of} has no ${what}`,
-    hint: 'divide the run into fewer shares, or give more --users and a larger pool of --clients',
+    hint: 'divide the run into fewer shares, or give more --users and a larger pool of --clients (own: the address of each machine)',
   });
 }
 

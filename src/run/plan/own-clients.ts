@@ -7,6 +7,7 @@ import type { LocalPath } from '../../io/way/local-path.ts';
 import { areOwn, ownAddressFor } from '../../io/way/own-addresses.ts';
 import { choosePorts, PORTS_MOST, readPortUse, type SharedPorts } from '../../io/way/own-ports.ts';
 import { type ClientAddresses, onlyClient } from '../../schedule/client-addresses.ts';
+import { addressesOfShare } from '../../schedule/run-share.ts';
 import type { PlanDraft } from './draft-plan.ts';
 import { findPath, type NetworkWay } from './network-way.ts';
 import { OWN_CLIENTS, type ReplayOptions } from './options.ts';
@@ -29,10 +30,13 @@ interface OwnClients {
 }
 
 /** Whether the clients are this machine's own addresses, by that word or one by one. */
-export function asksForOwn({ clients, target, intercepts }: ReplayOptions): boolean {
+export function asksForOwn({ clients, target, intercepts, share = null }: ReplayOptions): boolean {
   // Intercepts are for addresses that nobody has.
   if (target.kind === 'embedded' || intercepts.length > 0) return false;
-  return clients === OWN_CLIENTS || areOwn(clients.ranges);
+  if (clients === OWN_CLIENTS) return true;
+  // The other shares' addresses may be those of other machines.
+  const { ranges } = addressesOfShare(clients, { index: 0, of: 1, ...share, users: 0 });
+  return ranges.length > 0 && areOwn(ranges);
 }
 
 /**
@@ -59,7 +63,7 @@ export function planOwn(
   return { plan, network: { ...network, channel: null } };
 }
 
-function ownClients({ options, targets }: PlanDraft, path: LocalPath): OwnClients {
+function ownClients({ options, targets, share }: PlanDraft, path: LocalPath): OwnClients {
   const { clients, ports, sender } = options;
   const use = readPortUse();
   const isLocal = path.routes.some((route) => route.isLocal);
@@ -70,7 +74,10 @@ function ownClients({ options, targets }: PlanDraft, path: LocalPath): OwnClient
   return {
     options: {
       ...options,
-      clients: clients === OWN_CLIENTS ? onlyClient(ownAddressFor(path.routes)) : clients,
+      clients:
+        clients === OWN_CLIENTS
+          ? onlyClient(ownAddressFor(path.routes))
+          : addressesOfShare(clients, share),
       ports: chosen.ports,
       // Frames that come in by `lo` are routed as a stranger's, who must not have an own address; what
       // a raw socket sends bears its route with it.

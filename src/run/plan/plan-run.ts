@@ -50,7 +50,7 @@ export function planRun(draft: PlanDraft, surroundings: Surroundings, epochMs: n
   const { options, scripts, played, recorded, targets, targetOf, arrivals, share } = draft;
   const users = usersOfShare(share);
   const { mtu, inUse } = surroundings;
-  // A machine's own addresses are no other share's.
+  // Own addresses are divided before it is known which they are.
   const pool = draft.isOwn ? draft.clients : addressesOfShare(draft.clients, share);
   const whole = withoutAddresses(pool, inUse);
   const room = { ...surroundings, recorded };
