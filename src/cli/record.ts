@@ -53,7 +53,8 @@ function readRecordOptions({
 }: Pick<CommandInput, 'given' | 'faults'>): RecordOptions {
   const values = given.read(RECORD_TABLE);
   if (values.interface === null) faults.add('no interface given', '--interface eth0');
-  if (values.server.length === 0) faults.add('no server given', '--server 80,443');
+  // One that cannot be read has its own fault.
+  if (given.texts('server').length === 0) faults.add('no server given', '--server 80,443');
   if (values.out === null) faults.add('no folder given', '--out DIR');
   if (!(values.sessions > 0 && values.sessions <= 1)) {
     faults.add('--sessions is not above 0% and at most 100%', 'write 10%');

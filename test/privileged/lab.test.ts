@@ -90,11 +90,15 @@ describe.runIf(canRun('gryphon lab', TOOLS))('gryphon lab', () => {
   }, 120_000);
 
   test('Ctrl-C ends what plays in order, and removes everything', async () => {
-    const lab = startProgram([...LAB, '--mode', 'advanced', '--users', '5', '--rate', '1/s']);
+    const lab = startProgram([...LAB, '--mode', 'advanced', '--users', '9', '--rate', '1/s']);
     running.push(lab);
     await until('it plays', () => lab.output().includes('advanced: playing'), 60_000);
+    // 9 users, one a second.
+    const long = 'gryphon: advanced: still playing, at the recorded pace: --accel 10 is faster\n';
+    await until('it takes long', () => lab.output().includes(long));
     await lab.stop('SIGINT');
     expect(lab.exitCode(), lab.output()).toBe(130);
+    expect(lab.output()).toMatch(/\nadvanced: interrupted\n$/);
     expect(namespacesOf(lab.pid)).toEqual([]);
     expect(foldersOf(lab.pid)).toEqual([]);
   }, 60_000);

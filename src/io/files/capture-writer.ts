@@ -20,6 +20,23 @@ import { makeFolders } from './make-folders.ts';
 const BUFFER_BYTES = 1 << 20;
 const NAME_PATTERN = /^gryphon-\d{8}T\d{6}Z-\d{4,}\.pcapng$/;
 
+const REASONS: ReadonlyMap<string | undefined, string> = new Map([
+  ['EACCES', 'this user may not'],
+  ['EPERM', 'this user may not'],
+  ['ENOENT', 'there is no such folder, and none can be made'],
+  ['ENOTDIR', 'what is there is no folder'],
+  ['EEXIST', 'what is there is no folder'],
+  ['ENOSPC', 'the disk is full'],
+  ['EROFS', 'the file system is read-only'],
+]);
+const OF_USER =
+  'name a folder that the user of --user, or whoever starts it, may write to with --out';
+const HINTS: ReadonlyMap<string | undefined, string> = new Map([
+  ['EACCES', OF_USER],
+  ['EPERM', OF_USER],
+  ['ENOSPC', 'make room, or name a folder of another disk with --out'],
+]);
+
 /** Where captures go, and how much of them. */
 export interface CaptureWriterOptions {
   readonly folder: string;
@@ -194,8 +211,8 @@ export class CaptureWriter {
     return new ReplayError({
       code: 'ERR_IO_CAPTURE_FOLDER',
       kind: 'environment',
-      message: `captures cannot be written to ${folder}: ${code ?? message}`,
-      hint: 'make room, or name a folder that the user of --user may write to with --out',
+      message: `captures cannot be written to ${folder}: ${REASONS.get(code) ?? code ?? message}`,
+      hint: HINTS.get(code) ?? 'name another folder with --out',
       cause,
     });
   }

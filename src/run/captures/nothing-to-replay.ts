@@ -2,8 +2,10 @@
 import { ReplayError } from '../../base/errors.ts';
 import type { CaptureIndex } from './index-captures.ts';
 
-const chosenOf = (total: number): string =>
-  total === 0 ? '' : `none of ${total} sessions is selected: `;
+const chosenOf = (total: number): string => {
+  if (total === 0) return '';
+  return total === 1 ? 'its session is not selected: ' : `none of ${total} sessions is selected: `;
+};
 
 /** Why nothing of the captures can be played. */
 export function nothingToReplay(index: CaptureIndex, captures: readonly string[]): ReplayError {
@@ -17,16 +19,19 @@ export function nothingToReplay(index: CaptureIndex, captures: readonly string[]
       hint: 'gryphon inspect CAPTURE --sessions lists them',
     });
   }
-  const reasons = Object.entries(sessions.skipped)
-    .map(([reason, count]) => `${count} ${reason}`)
-    .join(', ');
+  const reasons = Object.entries(sessions.skipped);
+  const counts = reasons.map(([reason, count]) => `${count} ${reason}`).join(', ');
+  const none =
+    sessions.total === 1
+      ? `its session cannot be replayed (${reasons.map(([reason]) => reason).join()})`
+      : `none of ${sessions.total} sessions can be replayed (${counts})`;
   return new ReplayError({
     code: 'ERR_RUN_NOTHING_TO_REPLAY',
     kind: 'capture',
     message:
       sessions.total === 0
         ? `${captures.join(', ')}: there is no TCP session in it`
-        : `${captures.join(', ')}: none of ${sessions.total} sessions can be replayed (${reasons})`,
+        : `${captures.join(', ')}: ${none}`,
     hint:
       sessions.skipped['one-sided'] === undefined
         ? 'gryphon inspect CAPTURE shows what it holds and why'

@@ -31,6 +31,9 @@ const INTERCEPT_PORT = 36_524;
 const READY_MS = 20_000;
 const ASK_EVERY_MS = 20;
 const EXIT_ENVIRONMENT = 4;
+const EXIT_INTERRUPTED = 130;
+/** A replay that takes longer has recorded pauses in it, and whoever waits may not know. */
+const LONG_MS = 3_000;
 
 /** What the laboratory is told. */
 export interface LabOptions {
@@ -152,13 +155,25 @@ class LabRun {
       ...['--json', file, '--no-progress'],
       ...(out === null ? [] : ['--out', join(out, mode)]),
     ]);
-    const code = await replay.end(this.#host.interrupted);
+    const code = await this.#ended(replay, mode);
     return {
       mode,
       code,
       result: await readResult(file),
-      why: code === 0 ? null : faultOf(replay.said),
+      why: whyOf(code, replay.said),
     };
+  }
+
+  /** @returns the exit code of a mode's replay */
+  async #ended(replay: LabProcess, mode: LabMode): Promise<number> {
+    const isFaster = this.#options.replay.some((word) => word.startsWith('--accel='));
+    const how = isFaster ? '' : ', at the recorded pace: --accel 10 is faster';
+    const timer = setTimeout(() => this.#host.note(`${mode}: still playing${how}`), LONG_MS);
+    try {
+      return await replay.end(this.#host.interrupted);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /** @returns why it cannot be set up, or null */
@@ -246,6 +261,11 @@ async function readResult(file: string): Promise<RunResult | null> {
     // It ended before there was anything to report, and said why.
     return null;
   }
+}
+
+function whyOf(code: number, said: string): string | null {
+  if (code === EXIT_INTERRUPTED) return 'interrupted';
+  return code === 0 ? null : faultOf(said);
 }
 
 /** The line that a command ended with: `gryphon: what; how to mend it`. */
