@@ -11,7 +11,7 @@ import { AnswerFraming, Tail } from './answer-framing.ts';
 import { AnswerStart } from './answer-start.ts';
 import { BrokenAnswers } from './broken-answers.ts';
 import type { ExchangeRecorder } from './exchange-recorder.ts';
-import { NO_EXCHANGE, OpenExchanges } from './open-exchanges.ts';
+import { NO_EXCHANGE, type OpenExchanges } from './open-exchanges.ts';
 import type { Pacer } from './pacer.ts';
 import { OF_OPEN_ANSWER, OF_OPEN_STAGE, PlayFlag, type PlayTable } from './play-table.ts';
 import { Silences } from './silences.ts';
@@ -39,8 +39,8 @@ export class Answers {
     stages: Stages,
     pacer: Pacer,
     recorder: ExchangeRecorder,
+    exchanges: OpenExchanges,
   ) {
-    const exchanges = new OpenExchanges(plays, stages);
     this.#plays = plays;
     this.silences = new Silences(plays, stages, transport);
     this.exchanges = exchanges;
@@ -375,8 +375,7 @@ export class Answers {
     }
     this.#recorder.onSent(first, last);
     if (exchange === NO_EXCHANGE || stages.exchanges.message[exchange] !== message) {
-      exchanges.postpone(user, message, dueNs, nowNs);
-      this.#recorder.onLag(nowNs - dueNs);
+      exchanges.later.add(user, message, dueNs, nowNs);
       return false;
     }
     plays.intendedNs[user] = dueNs;

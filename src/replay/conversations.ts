@@ -98,12 +98,12 @@ export class Conversations {
   #heardNs = 0;
 
   constructor(plan: ReplayPlan, given: ConversationParts) {
-    const { connections, plays, stages, stream, transport } = given;
+    const { connections, plays, stages, stream, transport, times } = given;
     const pacer = new Pacer(plan, stages, plays);
     const recorder = new ExchangeRecorder(given);
     const { rewriting } = given;
     const octets = new AnswerOctets(rewriting?.answerBytesMax ?? 0);
-    const answersOf = [plays, transport, stream, stages, pacer, recorder] as const;
+    const answersOf = [plays, transport, stream, stages, pacer, recorder, times.exchanges] as const;
     const pings = new LivePings();
     const read = rewriting && readAnswersOf([answersOf, rewriting.host, octets], rewriting, pings);
     const answers = read ?? new Answers(...answersOf);

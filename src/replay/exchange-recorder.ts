@@ -69,11 +69,6 @@ export class ExchangeRecorder {
     for (let each = from; each < to; each++) this.#classes.onSent(requestClass[each]);
   }
 
-  /** A request left so much later than the plan wanted. */
-  onLag(lagNs: number): void {
-    this.#latency.record(Latency.LAG, Math.max(0, lagNs));
-  }
-
   /** The first octet of an answer has come. */
   onFirstByte(user: number, arrivedNs: number): void {
     this.#latency.record(Latency.FIRST_BYTE, Math.max(0, arrivedNs - this.#plays.sentNs[user]));

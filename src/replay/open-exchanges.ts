@@ -3,25 +3,19 @@
  * at a time, but requests that were sent in one go are answered one after another; in an open loop,
  * and where the recorded client did not wait, several turns are.
  */
-import type { PlayTable } from './play-table.ts';
+import { LaterTurns } from './later-turns.ts';
+import { PlayFlag, type PlayTable } from './play-table.ts';
 import type { Stages } from './stages.ts';
 
 /** The open stage holds no answer. */
 export const NO_EXCHANGE = -1;
 
-/** A message whose answers wait behind the open one. */
-interface LaterTurn {
-  readonly message: number;
-  readonly intendedNs: number;
-  readonly sentNs: number;
-}
-
 /** Rows of exchanges, by what users have played and heard. */
 export class OpenExchanges {
   readonly #plays: PlayTable;
   readonly #stages: Stages;
-  /** Only users with several turns open. */
-  readonly #later = new Map<number, LaterTurn[]>();
+  /** Turns that were played whose answers wait behind the open one. */
+  readonly later = new LaterTurns();
   /** Only users that have left requests out: rows of exchanges, until they are passed. */
   readonly #leftOut = new Map<number, Set<number>>();
 
@@ -113,7 +107,7 @@ export class OpenExchanges {
   /** The user has ended. */
   forget(user: number): void {
     this.#plays.answered.delete(user);
-    this.#later.delete(user);
+    this.later.forget(user);
     if (this.#leftOut.size > 0) this.#leftOut.delete(user);
   }
 
@@ -129,14 +123,6 @@ export class OpenExchanges {
     return Math.max(this.#stages.exchanges.ofMessage[message], this.#firstUnanswered(user));
   }
 
-  /** A message was played whose answers wait behind the open one. */
-  postpone(user: number, message: number, intendedNs: number, sentNs: number): void {
-    const turn = { message, intendedNs, sentNs };
-    const later = this.#later.get(user);
-    if (later === undefined) this.#later.set(user, [turn]);
-    else later.push(turn);
-  }
-
   #firstUnanswered(user: number): number {
     const { session: sessions, openStage, answered } = this.#plays;
     const stages = this.#stages;
@@ -148,16 +134,14 @@ export class OpenExchanges {
 
   /** Another exchange is open: where its message has been played, its times are looked up again. */
   #recall(user: number): void {
-    const later = this.#later.size > 0 ? this.#later.get(user) : undefined;
-    const exchange = later === undefined ? NO_EXCHANGE : this.of(user);
-    if (later === undefined || exchange === NO_EXCHANGE) return;
-    const message = this.#stages.exchanges.message[exchange];
-    while (later.length > 0 && later[0].message <= message) {
-      const turn = later.shift();
-      if (turn?.message !== message) continue;
-      this.#plays.intendedNs[user] = turn.intendedNs;
-      this.#plays.sentNs[user] = turn.sentNs;
-    }
-    if (later.length === 0) this.#later.delete(user);
+    const exchange = this.later.areThere ? this.of(user) : NO_EXCHANGE;
+    if (exchange === NO_EXCHANGE) return;
+    const turn = this.later.take(user, this.#stages.exchanges.message[exchange]);
+    if (turn === null) return;
+    const plays = this.#plays;
+    plays.intendedNs[user] = turn.intendedNs;
+    plays.sentNs[user] = turn.sentNs;
+    // Answered before it was asked, or its answers are: it is as if it were played now.
+    if (!turn.isInFrame) plays.flags[user] |= PlayFlag.STAMP | (turn.isHeld ? PlayFlag.HELD : 0);
   }
 }

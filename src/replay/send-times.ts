@@ -1,23 +1,29 @@
 /** When what a user was to say left: how late that was by our fault, and how late by the server's. */
 import { Latency, type LatencyRecorder } from '../measure/histograms.ts';
 import type { ClientStream } from '../transport/client-stream.ts';
-import type { SendTimes } from '../transport/transport.ts';
+import { NO_TIME, type SendTimes } from '../transport/transport.ts';
+import type { LaterTurn } from './later-turns.ts';
 import { NO_EXCHANGE, OpenExchanges } from './open-exchanges.ts';
 import { PlayFlag, type PlayTable } from './play-table.ts';
 import type { Stages } from './stages.ts';
+
+/** What a packet's time is wanted for: bits. */
+const OPEN_TURN = 1;
+const LATER_TURNS = 2;
 
 /** Of a connection: its opening. Of a turn: the first octet of its last message. */
 export class PlaySendTimes implements SendTimes {
   readonly #plays: PlayTable;
   readonly #stages: Stages;
-  readonly #exchanges: OpenExchanges;
+  /** Which turns are open, of whom. */
+  readonly exchanges: OpenExchanges;
   readonly #stream: ClientStream;
   readonly #latency: LatencyRecorder;
 
   constructor(plays: PlayTable, stages: Stages, stream: ClientStream, latency: LatencyRecorder) {
     this.#plays = plays;
     this.#stages = stages;
-    this.#exchanges = new OpenExchanges(plays, stages);
+    this.exchanges = new OpenExchanges(plays, stages);
     this.#stream = stream;
     this.#latency = latency;
   }
@@ -27,22 +33,56 @@ export class PlaySendTimes implements SendTimes {
     this.#plays.flags[user] |= PlayFlag.STAMP;
   }
 
-  isWanted(user: number, isOpening: boolean, end: number): boolean {
+  wanted(user: number, isOpening: boolean, end: number): number {
     const plays = this.#plays;
-    if (!(plays.flags[user] & PlayFlag.STAMP)) return false;
-    if (!isOpening && end <= this.#turnStart(user)) return false;
+    const isLaterThere = this.exchanges.later.areWaiting && !isOpening;
+    const later = isLaterThere ? this.#boardLater(user, end) : NO_TIME;
+    if (!(plays.flags[user] & PlayFlag.STAMP)) return later;
+    if (!isOpening && end <= this.#turnStart(user)) return later;
     plays.flags[user] &= ~PlayFlag.STAMP;
-    return true;
+    return OPEN_TURN | later;
   }
 
   /** Stream offset at which the message begins that ends the open exchange's request. */
   #turnStart(user: number): number {
-    const exchange = this.#exchanges.of(user);
-    if (exchange === NO_EXCHANGE) return 0;
-    return this.#stream.messageStart(user, this.#stages.exchanges.message[exchange]);
+    const message = this.#openMessage(user);
+    return message < 0 ? 0 : this.#stream.messageStart(user, message);
   }
 
-  onSent(user: number, sentNs: number): void {
+  /** -1 where no exchange is open. */
+  #openMessage(user: number): number {
+    const exchange = this.exchanges.of(user);
+    return exchange === NO_EXCHANGE ? -1 : this.#stages.exchanges.message[exchange];
+  }
+
+  /** A packet with octets up to `end` is about to leave: the first one of the turns that begin before. */
+  #boardLater(user: number, end: number): number {
+    const { later } = this.exchanges;
+    let first: LaterTurn | null = null;
+    for (;;) {
+      const turn = later.firstWaiting(user);
+      if (turn === null || end <= this.#stream.messageStart(user, turn.message)) break;
+      later.board(turn, first);
+      first ??= turn;
+    }
+    return first === null ? NO_TIME : LATER_TURNS;
+  }
+
+  onSent(user: number, wanted: number, sentNs: number): void {
+    if (wanted & OPEN_TURN) this.#onOpenSent(user, sentNs);
+    if (!(wanted & LATER_TURNS)) return;
+    const openMessage = this.#openMessage(user);
+    const first = this.exchanges.later.leave();
+    for (let turn: LaterTurn | null = first; turn !== null; turn = turn.beside) {
+      if (turn.isHeld) this.#latency.record(Latency.HELD, Math.max(0, sentNs - turn.sentNs));
+      else this.#latency.record(Latency.LAG, Math.max(0, sentNs - turn.intendedNs));
+      turn.sentNs = sentNs;
+      // The answers before it came while it was on its way out.
+      if (turn.message === openMessage) this.#plays.sentNs[user] = sentNs;
+    }
+  }
+
+  #onOpenSent(user: number, sentNs: number): void {
     const plays = this.#plays;
     const flags = plays.flags[user];
     if (flags & PlayFlag.HELD) {
@@ -57,6 +97,12 @@ export class PlaySendTimes implements SendTimes {
   /** All that may be sent now was: a turn that a full window holds back is not late by our fault. */
   onEmitted(user: number, nowNs: number): void {
     const plays = this.#plays;
+    const { later } = this.exchanges;
+    if (later.areWaiting) {
+      later.hold(user, nowNs, ({ intendedNs }) => {
+        this.#latency.record(Latency.LAG, Math.max(0, nowNs - intendedNs));
+      });
+    }
     if ((plays.flags[user] & (PlayFlag.STAMP | PlayFlag.HELD)) !== PlayFlag.STAMP) return;
     plays.flags[user] |= PlayFlag.HELD;
     this.#latency.record(Latency.LAG, Math.max(0, nowNs - plays.intendedNs[user]));

@@ -6,10 +6,11 @@ export interface Sender {
   /** Frames written here leave with the next `flush`. */
   readonly batch: FrameBatch;
   /**
-   * Sends every frame of the batch and empties it. What the kernel would not take is counted by
-   * the sender under a reason and is not an exception: TCP sends it again.
-   * @returns when the batch was handed over: just before its first frame left, so that no reply is
-   * older and what is measured from here errs by at most the batch's own time, upwards
+   * Sends every frame of the batch and empties it, and says in `batch.laterNs` how much later than the first one
+   * each was handed over. What the kernel would not take is counted by the sender under a reason and
+   * is not an exception: TCP sends it again.
+   * @returns when the first frame was handed over, in ns since the start of the run. That, and with `laterNs` that
+   * of any frame, is just before it left, so that no reply is older
    */
   flush(): number;
 }

@@ -109,14 +109,21 @@ export interface TransportListener {
   onDueChanged(user: number, nowNs: number): void;
 }
 
+/** Nobody wants to know when a packet leaves. */
+export const NO_TIME = 0;
+
 /** Who is told when octets left. */
 export interface SendTimes {
   /**
-   * A packet of the user's is about to leave: is its time wanted? Where it is, it is told once.
+   * A packet of the user's is about to leave: for what is its time wanted? Where it is, it is told once.
    * @param isOpening whether it is the one that asks for the connection
    * @param end stream offset just past its octets; 0 without any
+   * @returns what SendTimes is to be told with the time; NO_TIME where nobody wants it
    */
-  isWanted(user: number, isOpening: boolean, end: number): boolean;
-  /** That packet was handed over: just before its batch's first one left. */
-  onSent(user: number, sentNs: number): void;
+  wanted(user: number, isOpening: boolean, end: number): number;
+  /**
+   * That packet was handed over: just before it left (`Sender.flush`). In the order in which packets were asked about.
+   * @param wanted what `wanted` has said of it
+   */
+  onSent(user: number, wanted: number, sentNs: number): void;
 }

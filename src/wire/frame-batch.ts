@@ -32,6 +32,11 @@ export class FrameBatch {
   /** Where an extent begins, in octets from the start of the joined capture, or from ARENA_BASE on. */
   readonly extentOffset: Float64Array;
   readonly extentBytes: Uint32Array;
+  /**
+   * How much later than the first frame each was handed over by the last flush, in ns: a sender that hands
+   * all over at once leaves it 0.
+   */
+  readonly laterNs: Float64Array;
   /** Frames written so far; the sender sets it back to 0. */
   count = 0;
 
@@ -46,5 +51,6 @@ export class FrameBatch {
     this.extentCount = new Uint8Array(capacity);
     this.extentOffset = new Float64Array(capacity * EXTENTS_PER_FRAME);
     this.extentBytes = new Uint32Array(capacity * EXTENTS_PER_FRAME);
+    this.laterNs = new Float64Array(capacity);
   }
 }

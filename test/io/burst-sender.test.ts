@@ -13,6 +13,8 @@ const MESSAGE_BYTES = 64;
 const SINGLES = 3;
 const BURSTS = 4;
 const MSS = 1000;
+/** A system call of the made-up kernel. */
+const CALL_TAKES_NS = 10_000;
 /** Segments of each connection's turn. */
 const TURNS = [3, 1, 1, 2, 4, 1];
 /** Frames of the bursts, in order. */
@@ -41,9 +43,11 @@ function makeSender(isAble = true) {
     atOnce: 99,
     calls: [] as number[],
   };
+  let nowNs = 0;
   const calls: SendCalls = {
     sendmmsg: (fd, messages, count) => {
       kernel.calls.push(fd);
+      nowNs += CALL_TAKES_NS;
       const base = fd === SINGLES ? singleAt : burstAt;
       if (base.first < 0) base.first = messages;
       const from = (messages - base.first) / MESSAGE_BYTES;
@@ -58,7 +62,7 @@ function makeSender(isAble = true) {
     lastErrno: () => errno,
     ppoll: () => 0,
   };
-  const messages = new FrameMessages(16, 0, 0, 0, calls);
+  const messages = new FrameMessages(16, 0, 0, 0, calls, { nowNs: () => nowNs });
   const socket = { fd: BURSTS, trySetOption: () => isAble, close: () => undefined };
   const sender = new BurstSender(socket, 16, 0, 0, calls);
   opened.push(messages, sender);
@@ -73,7 +77,10 @@ function makeSender(isAble = true) {
     const faults = new SendFaults();
     const hasBursts = sender.prepare(messages.batch);
     if (hasBursts) sender.send(messages, SINGLES, faults);
-    return { hasBursts, taken: [...taken], faults, calls: [...kernel.calls] };
+    const calledAt = [...messages.batch.laterNs.slice(0, messages.batch.count)].map(
+      (laterNs) => laterNs / CALL_TAKES_NS,
+    );
+    return { hasBursts, taken: [...taken], faults, calls: [...kernel.calls], calledAt };
   };
   return { kernel, flush };
 }
@@ -98,6 +105,14 @@ function fill({ batch }: FrameMessages): void {
     }
   }
 }
+
+test('each call has a stamp of its own, which its frames bear', () => {
+  const { flush } = makeSender();
+  const { calls, calledAt } = flush();
+  const sizes = calls.map((_, call) => calledAt.filter((at) => at === call).length);
+  expect(calledAt).toEqual(sizes.flatMap((size, call) => Array(size).fill(call)));
+  expect(Math.min(...sizes)).toBeGreaterThan(0);
+});
 
 test('bursts and what lies between them go out in order', () => {
   const { flush } = makeSender();

@@ -1,6 +1,7 @@
 /** A batch against a kernel that refuses frames: each is sent once, or charged once under its reason. */
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
+import { CALL_NS } from '../../src/io/send/call-stamps.ts';
 import { FrameMessages } from '../../src/io/send/frame-messages.ts';
 import type { SendCalls } from '../../src/io/send/send-calls.ts';
 import { SendFaults } from '../../src/io/send/send-faults.ts';
@@ -126,6 +127,63 @@ describe('a frame that is refused for now', () => {
     // One time for the whole batch, and not one a frame.
     expect(calls).toBe(1 + WAITS_PER_FLUSH + FRAMES - 2);
     expect(waits).toBe(name === 'EINTR' ? 0 : WAITS_PER_FLUSH);
+  });
+});
+
+describe('stamps', () => {
+  /** Sends one batch after another, on a clock that only the kernel moves: so long a frame. */
+  function stamped(frames: number, takesNs: (frame: number) => number, batches = 1) {
+    let nowNs = 1_000;
+    let first = -1;
+    let sent = 0;
+    const leftNs: number[] = [];
+    const calls: number[] = [];
+    const made: SendCalls = {
+      sendmmsg: (_fd, messages, count) => {
+        if (first < 0) first = messages;
+        const from = (messages - first) / MESSAGE_BYTES;
+        calls.push(count);
+        for (let i = 0; i < count; i++) {
+          leftNs[from + i] = nowNs;
+          nowNs += takesNs(sent++);
+        }
+        return count;
+      },
+      lastErrno: () => 0,
+      ppoll: () => 0,
+    };
+    const messages = new FrameMessages(frames, 0, 0, 0, made, { nowNs: () => nowNs });
+    opened.push(messages);
+    let errors: number[] = [];
+    for (let batch = 0; batch < batches; batch++) {
+      calls.length = 0;
+      messages.batch.count = frames;
+      const firstNs = messages.prepare();
+      messages.sendStamped(3, 0, frames, new SendFaults());
+      errors = leftNs.map((at, frame) => at - (firstNs + messages.batch.laterNs[frame]));
+    }
+    return { errors, calls };
+  }
+
+  test.each([200, 1_000, 5_000, 40_000])('err by 50 µs at most where a frame takes %i ns', (ns) => {
+    const { errors, calls } = stamped(256, () => ns, 3);
+    expect(Math.min(...errors)).toBeGreaterThanOrEqual(0);
+    expect(Math.max(...errors)).toBeLessThanOrEqual(CALL_NS);
+    // And no more calls than that takes, but for one that is not full.
+    expect(calls.length).toBeLessThanOrEqual(Math.ceil(256 / Math.floor(CALL_NS / ns)) + 1);
+  });
+
+  test('are those of each frame while somebody else takes the core at every one', () => {
+    const { errors } = stamped(64, () => 3_000_000, 2);
+    expect(Math.max(...errors)).toBe(0);
+  });
+
+  test('are exact again behind a frame at which the core was lost', () => {
+    const { errors } = stamped(64, (frame) => (frame === 12 ? 10_000_000 : 1_000));
+    const late = errors.filter((error) => error > CALL_NS);
+    // Those behind it in the same call.
+    expect(late.length).toBeLessThan(20);
+    expect(Math.max(...errors.slice(-32))).toBeLessThanOrEqual(CALL_NS);
   });
 });
 

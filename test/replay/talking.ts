@@ -81,7 +81,7 @@ class Talk implements Transport {
   readonly #lines = new Map<number, Line>();
   readonly #batch = new FrameBatch(1);
   #arrivals: Arrival[] = [];
-  #timed: number[] = [];
+  #timed: { readonly user: number; readonly wanted: number }[] = [];
   nowNs = 0;
   closeNs = 0;
   readonly #counters: Float64Array;
@@ -142,7 +142,7 @@ class Talk implements Transport {
   open(user: number): void {
     const line = { acked: 0, isOpening: true, isEndAsked: false, isOver: false };
     this.#lines.set(user, line);
-    if (this.#times.isWanted(user, true, 0)) this.#timed.push(user);
+    this.#timed.push({ user, wanted: this.#times.wanted(user, true, 0) });
     this.#arrive(user, line, TransportEvent.CONNECTED, NOTHING, 0);
   }
 
@@ -159,7 +159,7 @@ class Talk implements Transport {
       line.acked = end;
     }
     if (heard !== '') {
-      if (this.#times.isWanted(user, false, limit)) this.#timed.push(user);
+      this.#timed.push({ user, wanted: this.#times.wanted(user, false, limit) });
       this.#arrive(user, line, TransportEvent.ACKED, NOTHING, 0);
       this.#say(user, line, heard);
     }
@@ -194,7 +194,7 @@ class Talk implements Transport {
   flush(): void {
     const timed = this.#timed;
     this.#timed = [];
-    for (const user of timed) this.#times.onSent(user, this.nowNs);
+    for (const { user, wanted } of timed) this.#times.onSent(user, wanted, this.nowNs);
   }
 
   ackedBytes(user: number): number {

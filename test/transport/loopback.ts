@@ -49,7 +49,7 @@ export class Loopback implements Transport {
   readonly #delayNs: number;
   readonly #lines = new Map<number, Line>();
   readonly #arrivals: Arrival[] = [];
-  #timed: number[] = [];
+  #timed: { readonly user: number; readonly wanted: number }[] = [];
   #nowNs = 0;
 
   constructor(stream: ClientStream, times: SendTimes, replies: readonly Reply[], delayNs: number) {
@@ -84,7 +84,7 @@ export class Loopback implements Transport {
 
   open(user: number, _target: number, nowNs: number): void {
     this.#lines.set(user, { acked: 0, isEnded: false, isEndAsked: false, isOpening: true });
-    if (this.#times.isWanted(user, true, 0)) this.#timed.push(user);
+    this.#timed.push({ user, wanted: this.#times.wanted(user, true, 0) });
     this.#arrive(user, nowNs, TransportEvent.CONNECTED, 0);
   }
 
@@ -94,7 +94,9 @@ export class Loopback implements Transport {
     if (line.isOpening || line.isEnded) return;
     const before = line.acked;
     line.acked = limit;
-    if (limit > before && this.#times.isWanted(user, false, limit)) this.#timed.push(user);
+    if (limit > before) {
+      this.#timed.push({ user, wanted: this.#times.wanted(user, false, limit) });
+    }
     for (const { asked, bytes } of this.#replies) {
       if (before < asked && asked <= limit) {
         this.#arrive(user, nowNs, TransportEvent.ACKED | TransportEvent.DATA, bytes);
@@ -118,7 +120,7 @@ export class Loopback implements Transport {
   flush(): void {
     const timed = this.#timed;
     this.#timed = [];
-    for (const user of timed) this.#times.onSent(user, this.#nowNs);
+    for (const { user, wanted } of timed) this.#times.onSent(user, wanted, this.#nowNs);
   }
 
   ackedBytes(user: number): number {

@@ -49,29 +49,35 @@ export class BurstSender {
   /**
    * Sends the batch, in its order.
    * @param messages its frames, @param fd the socket that takes them
+   * @returns what `Sender.flush` is to return
    */
-  send(messages: FrameMessages, fd: number, faults: SendFaults): void {
+  send(messages: FrameMessages, fd: number, faults: SendFaults): number {
+    const { stamps } = messages;
     const { from, to, count } = this.#bursts;
     const sendSingly = (first: number, end: number): void => {
       messages.fill(first, end);
-      messages.send(fd, first, end, faults);
+      messages.sendStamped(fd, first, end, faults);
     };
     let sent = 0;
-    messages.begin();
+    const firstNs = messages.begin();
     for (let burst = 0; burst < count; ) {
       if (from[burst] > sent) sendSingly(sent, from[burst]);
       let end = burst + 1;
-      while (end < count && from[end] === to[end - 1]) end++;
+      while (end < count && from[end] === to[end - 1] && to[end] - from[burst] <= stamps.frames) {
+        end++;
+      }
+      stamps.onCall(from[burst], to[end - 1]);
       const taken = this.#bursts.send(this.#socket.fd, burst, end);
       // What is refused as a burst is waited for, or charged, frame by frame.
       if (taken === 0) {
         this.#onRefused();
         sendSingly(from[burst], to[burst]);
-      }
+      } else stamps.onReturn(to[burst + taken - 1] - from[burst]);
       burst += Math.max(1, taken);
       sent = to[burst - 1];
     }
     sendSingly(sent, messages.batch.count);
+    return firstNs;
   }
 
   #onRefused(): void {

@@ -13,6 +13,7 @@ import { Errno } from '../sys/errno.ts';
 import { KernelMemory } from '../sys/memory.ts';
 import { POLLFD_BYTES, POLLOUT, TIMESPEC_BYTES } from '../sys/poll.ts';
 import { MSG_DONTWAIT } from '../sys/socket.ts';
+import { CallStamps, NO_CLOCK, type StampClock } from './call-stamps.ts';
 import {
   IOVEC_BYTES,
   IOVEC_LENGTH,
@@ -45,6 +46,7 @@ const WAIT_NS = 200_000;
 /** A batch's frames as an array of struct mmsghdr: a header slot and extents each. */
 export class FrameMessages {
   readonly batch: FrameBatch;
+  readonly stamps: CallStamps;
   /** Socket names, `NAME_BYTES` each: only used where `named` was asked for. */
   readonly names: Uint8Array;
   readonly #memory: KernelMemory;
@@ -64,6 +66,7 @@ export class FrameMessages {
    * @param nameBytes length of the socket name a message carries: 0 for a bound packet socket
    * @param arenaAddress where the arena begins; 0 without any
    * @param calls what takes the frames: the kernel, unless a test says otherwise
+   * @param clock what frames are stamped by
    */
   constructor(
     capacity: number,
@@ -71,6 +74,7 @@ export class FrameMessages {
     nameBytes: number,
     arenaAddress = 0,
     calls: SendCalls = KERNEL_SEND_CALLS,
+    clock: StampClock = NO_CLOCK,
   ) {
     this.#calls = calls;
     const headerBytes = capacity * HEADER_SLOT_BYTES;
@@ -84,6 +88,7 @@ export class FrameMessages {
     this.#mapAddress = mapAddress;
     this.#arenaAddress = arenaAddress - ARENA_BASE;
     this.batch = new FrameBatch(capacity, buffer);
+    this.stamps = new CallStamps(clock, this.batch);
     this.#messages = new Uint32Array(buffer, messagesAt, capacity * MESSAGE_WORDS);
     this.#messagesAddress = address + messagesAt;
     this.#iovecs = new Uint32Array(buffer, iovecsAt, capacity * IOVECS_PER_FRAME * IOVEC_WORDS);
@@ -102,15 +107,19 @@ export class FrameMessages {
     }
   }
 
-  /** Fills in the messages of all frames of the batch; once a flush, before `send`. */
-  prepare(): void {
-    this.begin();
+  /**
+   * Fills in the messages of all frames of the batch; once a flush, before they are sent.
+   * @returns as `begin`
+   */
+  prepare(): number {
     this.fill(0, this.batch.count);
+    return this.begin();
   }
 
-  /** A flush begins: it may wait for room anew. */
-  begin(): void {
+  /** A flush begins: it may wait for room anew. @returns what `Sender.flush` is to return */
+  begin(): number {
     this.#waitsLeft = WAITS_PER_FLUSH;
+    return this.stamps.begin();
   }
 
   /** Fills in the messages of frames `from .. to - 1`, before they are sent. */
@@ -134,6 +143,18 @@ export class FrameMessages {
         iovecs[at + 1] = address * PER_WORD;
         iovecs[at + IOVEC_LENGTH] = extentBytes[extent];
       }
+    }
+  }
+
+  /** The same in calls that are short enough for one stamp each: frames `from .. to - 1` as `send` does. */
+  sendStamped(fd: number, from: number, to: number, faults: SendFaults): void {
+    const { stamps } = this;
+    for (let next = from; next < to; ) {
+      const end = Math.min(to, next + stamps.frames);
+      stamps.onCall(next, end);
+      this.send(fd, next, end, faults);
+      stamps.onReturn(end - next);
+      next = end;
     }
   }
 

@@ -18,6 +18,7 @@ import {
 } from '../sys/socket.ts';
 import { FrameMessages, NAME_BYTES } from './frame-messages.ts';
 import { BATCH_FRAMES, SEND_BUFFER_BYTES } from './packet-sender.ts';
+import { KERNEL_SEND_CALLS } from './send-calls.ts';
 import { SendFaults } from './send-faults.ts';
 
 /** struct sockaddr_in and sockaddr_in6, in 32-bit words: where the address stands, and their size. */
@@ -51,7 +52,6 @@ export class IpSender implements Sender {
   readonly faults = new SendFaults();
   readonly #socket: Socket;
   readonly #messages: FrameMessages;
-  readonly #clock: RunClock;
   readonly #name: typeof SOCKADDR_IN | typeof SOCKADDR_IN6;
   readonly #destinationWord: number;
   readonly #headerWords: Uint32Array;
@@ -62,7 +62,6 @@ export class IpSender implements Sender {
     const { family, interfaceName, captureMap, clock, batchFrames = BATCH_FRAMES } = options;
     const arenaAddress = options.arena?.address ?? 0;
     const isIpv4 = family === 4;
-    this.#clock = clock;
     this.#name = isIpv4 ? SOCKADDR_IN : SOCKADDR_IN6;
     this.#destinationWord = (isIpv4 ? IPV4_DESTINATION : IPV6_DESTINATION) / 4;
     this.#socket = new Socket(isIpv4 ? AF_INET : AF_INET6, SOCK_RAW, IPPROTO_RAW);
@@ -74,6 +73,8 @@ export class IpSender implements Sender {
         captureMap.address,
         this.#name.bytes,
         arenaAddress,
+        KERNEL_SEND_CALLS,
+        clock,
       );
     } catch (fault) {
       this.#socket.close();
@@ -90,14 +91,11 @@ export class IpSender implements Sender {
 
   flush(): number {
     const { batch } = this;
-    const startedNs = this.#clock.nowNs();
-    if (batch.count > 0) {
-      this.#nameDestinations(batch.count);
-      this.#messages.prepare();
-      this.#messages.send(this.#socket.fd, 0, batch.count, this.faults);
-      batch.count = 0;
-    }
-    return startedNs;
+    this.#nameDestinations(batch.count);
+    const firstNs = this.#messages.prepare();
+    this.#messages.sendStamped(this.#socket.fd, 0, batch.count, this.faults);
+    batch.count = 0;
+    return firstNs;
   }
 
   close(): void {

@@ -105,10 +105,13 @@ export class RawSocketSender implements Sender {
   flush(): number {
     const { batch } = this;
     this.#waitsLeft = WAITS_PER_FLUSH;
-    const startedNs = this.#clock.nowNs();
-    for (let frame = 0; frame < batch.count; frame++) this.#sendFrame(frame);
+    const firstNs = this.#clock.nowNs();
+    for (let frame = 0; frame < batch.count; frame++) {
+      batch.laterNs[frame] = frame === 0 ? 0 : this.#clock.nowNs() - firstNs;
+      this.#sendFrame(frame);
+    }
     batch.count = 0;
-    return startedNs;
+    return firstNs;
   }
 
   close(): void {
