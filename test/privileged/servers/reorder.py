@@ -1,0 +1,105 @@
+"""A path on which packets overtake each other: forwards IPv4 between two devices.
+
+    reorder.py EVERY PASSED DEVICE:MAC DEVICE:MAC
+
+Of the packets with payload of a connection and direction each EVERY-th is held back until PASSED later ones have
+gone before it, or none has come for 20 ms. MAC is that of the host behind the device. On SIGTERM it writes how many
+packets were overtaken, from the first device on and to it.
+"""
+
+import json
+import select
+import signal
+import socket
+import struct
+import sys
+import time
+
+ETH_P_IP = 0x0800
+PACKET_HOST = 0
+SO_RCVBUFFORCE = 33
+SO_SNDBUFFORCE = 32
+BUFFER_BYTES = 64 << 20
+HELD_SECONDS = 0.02
+
+
+class Flow:
+    def __init__(self):
+        self.packets = 0
+        self.held = None
+        self.passed = 0
+        self.until = 0.0
+
+
+def open_device(name):
+    device = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
+    device.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, BUFFER_BYTES)
+    device.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, BUFFER_BYTES)
+    device.bind((name, ETH_P_IP))
+    device.setblocking(False)
+    return device
+
+
+def main():
+    every, most = int(sys.argv[1]), int(sys.argv[2])
+    sides = [side.split(":", 1) for side in sys.argv[3:5]]
+    devices = [open_device(name) for name, _ in sides]
+    ways_out = [(name, ETH_P_IP, 0, 0, bytes.fromhex(mac.replace(":", ""))) for name, mac in sides]
+    flows = {}
+    holding = {}
+    overtaken = [0, 0]
+    ended = []
+    signal.signal(signal.SIGTERM, lambda *_: ended.append(True))
+    print("forwarding", flush=True)
+
+    def send(side, packet):
+        devices[1 - side].sendto(packet, ways_out[1 - side])
+
+    def release(side, key, flow):
+        if flow.passed > 0:
+            overtaken[side] += 1
+        send(side, flow.held)
+        flow.held = None
+        del holding[key]
+
+    def forward(side, packet, now):
+        header = (packet[0] & 0xF) * 4
+        total = struct.unpack_from("!H", packet, 2)[0]
+        if packet[9] != socket.IPPROTO_TCP or total == header + (packet[header + 12] >> 4) * 4:
+            send(side, packet)
+            return
+        key = (side, packet[12:20], packet[header : header + 4])
+        flow = flows.setdefault(key, Flow())
+        flow.packets += 1
+        if flow.held is None and flow.packets % every == 0:
+            flow.held, flow.passed, flow.until = packet, 0, now + HELD_SECONDS
+            holding[key] = flow
+            return
+        send(side, packet)
+        if flow.held is not None:
+            flow.passed += 1
+            if flow.passed >= most:
+                release(side, key, flow)
+
+    while not ended:
+        try:
+            ready, _, _ = select.select(devices, [], [], 0.005 if holding else 0.05)
+        except InterruptedError:
+            continue
+        for device in ready:
+            side = devices.index(device)
+            for _ in range(64):
+                try:
+                    packet, address = device.recvfrom(65535)
+                except BlockingIOError:
+                    break
+                if address[2] == PACKET_HOST:
+                    forward(side, packet, time.monotonic())
+        now = time.monotonic()
+        for key, flow in list(holding.items()):
+            if flow.until <= now:
+                release(key[0], key, flow)
+    print("overtaken " + json.dumps(overtaken), flush=True)
+
+
+main()
