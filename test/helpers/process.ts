@@ -8,6 +8,12 @@ const STOP_GRACE_MS = 5_000;
 /** A finished command's output above this is a fault of the test and is refused. */
 const OUTPUT_BYTES_MAX = 256 * 1024 * 1024;
 
+/**
+ * Before a command: it comes before all else on the machine (sched(7)). For those who take part in what is judged by
+ * time, where one that waits for a core is another matter.
+ */
+export const FIRST_OF_ALL: readonly string[] = ['chrt', '--rr', '1'];
+
 /** How a command ended and what it wrote. */
 export interface Finished {
   /** The exit code; null when a signal ended it. */

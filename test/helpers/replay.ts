@@ -8,7 +8,7 @@ import type { Ledger } from '../../src/measure/result.ts';
 import { parseResult } from '../../src/report/json.ts';
 import { packetFields, startCapture } from './capture.ts';
 import { connectionsWith, type Host, type Lab, runInside } from './netns.ts';
-import { type Finished, type RunOptions, until } from './process.ts';
+import { FIRST_OF_ALL, type Finished, type RunOptions, until } from './process.ts';
 import { makeFolder } from './servers.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -77,6 +77,9 @@ export interface Replayed extends Finished {
   /** Null when the run wrote none. */
   readonly result: ReplayResult | null;
 }
+
+/** Options of a replay whose times are judged: that its generator waits for a core `lag` tells. */
+export const FIRST: { readonly prefix: readonly string[] } = { prefix: FIRST_OF_ALL };
 
 /** The path of a file in fixtures/. */
 export function fixture(name: string): string {

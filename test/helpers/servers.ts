@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Host, mustInside, runInside, startInside } from './netns.ts';
-import { must, type Running, undoAtExit, until } from './process.ts';
+import { FIRST_OF_ALL, must, type Running, undoAtExit, until } from './process.ts';
 
 const CONFIGURATIONS = fileURLToPath(new URL('../privileged/servers/', import.meta.url));
 /** Debian's own interpreter: aiosmtpd is installed for this one only. */
@@ -211,9 +211,9 @@ export function startGreeting(host: Host): Promise<NotingServer> {
   return startNoting(host, 'greeting', 7000);
 }
 
-/** The same, but every answer is this late. */
+/** The same, but every answer is this late: it comes before all else on the machine, for times are judged by it. */
 export function startSlowGreeting(host: Host, delayMs: number): Promise<NotingServer> {
-  return startNoting(host, 'greeting', 7000, [`${delayMs}`]);
+  return startNoting(host, 'greeting', 7000, [`${delayMs}`], FIRST_OF_ALL);
 }
 
 /**
@@ -276,12 +276,13 @@ async function startNoting(
   name: string,
   port: number,
   more: readonly string[] = [],
+  prefix: readonly string[] = [],
 ): Promise<NotingServer> {
   const folder = makeFolder(name);
   const ledger = join(folder.path, 'ledger');
   // -B: a test leaves no compiled files in the tree.
   const argv = [PYTHON, '-B', join(CONFIGURATIONS, `${name}.py`), `${port}`, ledger, ...more];
-  const program = startInside(host, argv);
+  const program = startInside(host, [...prefix, ...argv]);
   await listening(host, program, port);
   const connections = () => readLedger(ledger);
   return { pid: program.pid, port, connections, stop: stopper(program, folder, 'SIGKILL') };

@@ -19,6 +19,7 @@ import { signalTo, until } from '../helpers/process.ts';
 import {
   completed,
   connectionsGone,
+  FIRST,
   fixture,
   replay,
   unreached,
@@ -30,6 +31,7 @@ const TOOLS = [
   'ip',
   'ethtool',
   'ss',
+  'chrt',
   'iptables',
   'nginx',
   'setpriv',
@@ -96,7 +98,7 @@ describe.runIf(canRun('replay that fails', TOOLS))('replay that fails', () => {
     test('in silence times every user out after the time asked for, and says so before: 5', async () => {
       await judge('DROP');
       const argv = [KEEPALIVE, ...against(80, ...asked, '--timeout', '5s')];
-      const replayed = await replay(lab.client, argv);
+      const replayed = await replay(lab.client, argv, FIRST);
       expect(withLedger(replayed).users).toMatchObject({ planned: 50, timedOut: 50, completed: 0 });
       expect(replayed.code).toBe(5);
       expect(replayed.result?.durationSeconds).toBeGreaterThan(5);
@@ -115,9 +117,8 @@ describe.runIf(canRun('replay that fails', TOOLS))('replay that fails', () => {
     signalTo(nginx.workerPid, 'SIGSTOP');
     try {
       const asked = ['--users', '1', '-t', '5s'];
-      // First in the queue for a processor: it is its own clock that is looked at.
-      const prefix = ['chrt', '-r', '1'];
-      const replayed = await replay(lab.client, [KEEPALIVE, ...against(80, ...asked)], { prefix });
+      // It is its own clock that is looked at.
+      const replayed = await replay(lab.client, [KEEPALIVE, ...against(80, ...asked)], FIRST);
       const { users, exchanges } = withLedger(replayed);
       expect(users).toMatchObject({ planned: 1, timedOut: 1 });
       expect(exchanges.answered).toBe(0);
@@ -158,7 +159,7 @@ describe.runIf(canRun('replay that fails', TOOLS))('replay that fails', () => {
     await mustInside(lab.target, ['iptables', '-A', ...drop, 'DROP']);
     try {
       const asked = ['--users', '32', '--accel', '10', '--timeout', '2s'];
-      const replayed = await replay(lab.client, [KEEPALIVE, ...against(80, ...asked)]);
+      const replayed = await replay(lab.client, [KEEPALIVE, ...against(80, ...asked)], FIRST);
       const { users, exchanges } = withLedger(replayed);
       expect(users).toMatchObject({ planned: 32, timedOut: 32, peakEstablished: 32 });
       expect(exchanges.answered).toBe(0);

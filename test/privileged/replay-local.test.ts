@@ -16,10 +16,20 @@ import {
 } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { until } from '../helpers/process.ts';
-import { completed, fixture, replay, unreached, withLedger } from '../helpers/replay.ts';
+import { completed, FIRST, fixture, replay, unreached, withLedger } from '../helpers/replay.ts';
 import { type Nginx, startNginx } from '../helpers/servers.ts';
 
-const TOOLS = ['ip', 'ethtool', 'ss', 'iptables', 'nginx', 'setpriv', 'nstat', '/usr/bin/python3'];
+const TOOLS = [
+  'ip',
+  'ethtool',
+  'ss',
+  'chrt',
+  'iptables',
+  'nginx',
+  'setpriv',
+  'nstat',
+  '/usr/bin/python3',
+];
 const RANGE = CLIENTS_ROUTED.ipv4;
 const PYTHON = '/usr/bin/python3';
 /** Listens with a backlog of 1, accepts nobody, and fills its queue itself. */
@@ -81,7 +91,7 @@ describe.runIf(canRun('replies to this machine', TOOLS))('replies to this machin
     test.each(['ipv4', 'ipv6'] as const)('tells a closed port at once: 5 (%s)', async (family) => {
       await routeClients(lab);
       const argv = ['--target', target(family, 81), '--clients', CLIENTS_ROUTED[family]];
-      const replayed = await play(20, argv);
+      const replayed = await play(20, argv, FIRST.prefix);
       unreached(replayed, 20);
       expect(replayed.stderr).toContain(
         `to ${target(family, 81)} with a reset: nothing listens there`,
@@ -93,7 +103,7 @@ describe.runIf(canRun('replies to this machine', TOOLS))('replies to this machin
       'tells silence in seconds, with the line that mends it: 5 (%s)',
       async (family) => {
         const argv = ['--target', target(family), '--clients', CLIENTS_ROUTED[family]];
-        const replayed = await play(20, argv);
+        const replayed = await play(20, argv, FIRST.prefix);
         unreached(replayed, 20);
         expect(replayed.stderr).toContain('no answer to the probe');
         expect(replayed.elapsedMs).toBeLessThan(25_000);

@@ -8,10 +8,17 @@ import { packetFields } from '../helpers/capture.ts';
 import { CLIENTS_ROUTED, type Lab, makeLab, routeClients } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { signalTo, until } from '../helpers/process.ts';
-import { completed, connectionsGone, fixture, replay, withLedger } from '../helpers/replay.ts';
+import {
+  completed,
+  connectionsGone,
+  FIRST,
+  fixture,
+  replay,
+  withLedger,
+} from '../helpers/replay.ts';
 import { type Nginx, startNginx, startSlowGreeting } from '../helpers/servers.ts';
 
-const TOOLS = ['ip', 'ethtool', 'ss', 'nginx', 'tshark', '/usr/bin/python3'];
+const TOOLS = ['ip', 'ethtool', 'ss', 'chrt', 'nginx', 'tshark', '/usr/bin/python3'];
 const RANGE = CLIENTS_ROUTED.ipv4;
 const GREETING = fixture('greeting.pcap');
 /** The server of this test answers so late; the recorded one answered within a millisecond. */
@@ -82,7 +89,7 @@ describe.runIf(canRun('pacing of a replay', TOOLS))('pacing of a replay', () => 
     try {
       const asked = ['--pace', pace, '--accel', `${accel}`, '--users', `${users}`];
       const target = ['--target', `${lab.target.ipv4}:7000`, '--clients', RANGE];
-      completed(await replay(lab.client, [GREETING, ...target, ...asked]), users);
+      completed(await replay(lab.client, [GREETING, ...target, ...asked], FIRST), users);
 
       const off = server.connections().flatMap(({ octets, reads }) => {
         const said = reads.map((read) => ({ ...read, text: read.octets.toString('latin1') }));
@@ -111,6 +118,7 @@ describe.runIf(canRun('pacing of a replay', TOOLS))('pacing of a replay', () => 
       const target = ['--target', `${lab.target.ipv4}:80`, '--clients', RANGE];
       const asked = ['--users', `${users}`, '--pace', row.pace, '--timeout', '5s'];
       const value = await replay(lab.client, [capture, ...target, ...asked], {
+        ...FIRST,
         onStart: () => {
           stalling = stall(nginx);
         },
@@ -143,6 +151,7 @@ describe.runIf(canRun('pacing of a replay', TOOLS))('pacing of a replay', () => 
       const asked = ['--request-rate', '300/s', '--duration', `${seconds}s`];
       const capture = fixture('http-keepalive.pcap');
       const value = await replay(lab.client, [capture, ...target, ...asked], {
+        ...FIRST,
         onStart: () => {
           stalling = stall(nginx);
         },

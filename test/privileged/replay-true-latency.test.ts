@@ -7,15 +7,10 @@ import { startCapture } from '../helpers/capture.ts';
 import { CLIENTS_ON_LINK, type Lab, makeLab, runInside, startInside } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { type Running, until } from '../helpers/process.ts';
-import { completed, fixture, replay } from '../helpers/replay.ts';
+import { completed, FIRST, fixture, replay } from '../helpers/replay.ts';
 import { type Folder, makeFolder, startRedis } from '../helpers/servers.ts';
 
 const SERVER = fileURLToPath(new URL('servers/uneven-http.mjs', import.meta.url));
-/**
- * Before all else on the machine (sched(7)): a generator that loses its core between the stamp and the packet is
- * another matter, which `lag` tells.
- */
-const FIRST = { prefix: ['chrt', '--rr', '1'] };
 const TOOLS = ['ip', 'ss', 'chrt', 'tcpdump', 'tshark', 'redis-server', 'redis-cli'];
 
 describe.runIf(canRun('true latencies', TOOLS))('latencies of 1,000 requests a second', () => {

@@ -11,10 +11,17 @@ import { makeToken, startIntercept } from '../helpers/intercept.ts';
 import { CLIENTS_ROUTED, type Lab, makeLab, mustInside, routeClients } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { until } from '../helpers/process.ts';
-import { connectionsGone, fixture, type Replayed, replay, withLedger } from '../helpers/replay.ts';
+import {
+  connectionsGone,
+  FIRST,
+  fixture,
+  type Replayed,
+  replay,
+  withLedger,
+} from '../helpers/replay.ts';
 import { makeFolder, startNginx, startOther } from '../helpers/servers.ts';
 
-const TOOLS = ['ip', 'ethtool', 'ss', 'nginx', 'tcpdump', 'tshark', '/usr/bin/python3'];
+const TOOLS = ['ip', 'ethtool', 'ss', 'chrt', 'nginx', 'tcpdump', 'tshark', '/usr/bin/python3'];
 const RANGE = CLIENTS_ROUTED.ipv4;
 const KEEPALIVE = fixture('http-keepalive.pcap');
 const GREETING = fixture('greeting.pcap');
@@ -35,12 +42,13 @@ describe.runIf(canRun('verdicts of replays', TOOLS))('the verdict', () => {
     await lab?.close();
   });
 
+  const argvOf = (capture: string, port: number, more: readonly string[]): string[] => [
+    capture,
+    ...['--target', `${lab.target.ipv4}:${port}`, '--clients', RANGE],
+    ...['--users', `${USERS}`, ...more],
+  ];
   const play = (capture: string, port: number, ...more: string[]): Promise<Replayed> =>
-    replay(lab.client, [
-      capture,
-      ...['--target', `${lab.target.ipv4}:${port}`, '--clients', RANGE],
-      ...['--users', `${USERS}`, ...more],
-    ]);
+    replay(lab.client, argvOf(capture, port, more));
 
   test('on a server that is busy before it is asked: nobody completed, nothing was answered', async () => {
     const server = await startOther(lab.target, HTTP_PORT, 'first');
@@ -89,7 +97,8 @@ describe.runIf(canRun('verdicts of replays', TOOLS))('the verdict', () => {
     try {
       const filter = `tcp port 7000 and net ${RANGE}`;
       const capture = await startCapture(lab.target, path, { filter });
-      const replayed = await play(GREETING, 7_000, '--accel', '10', '--rate', '20/s');
+      const slowly = argvOf(GREETING, 7_000, ['--accel', '10', '--rate', '20/s']);
+      const replayed = await replay(lab.client, slowly, FIRST);
       await capture.stop();
       const { answerRules, latency } = withLedger(replayed);
       expect(answerRules['push-quiet']).toBeGreaterThan(USERS);
