@@ -5,8 +5,6 @@ import { EMBEDDED_BYTES_PER_USER } from '../embedded/embedded-bytes.ts';
 import { REWRITING_BYTES_PER_USER, STATE_BYTES_PER_USER } from '../replay/state-bytes.ts';
 import type { CaptureIndex } from './captures/index-captures.ts';
 import { draftPlan, mappedSessions, type PlanDraft } from './plan/draft-plan.ts';
-import { requireRows, stoppable } from './plan/http-rules.ts';
-import { makeModules } from './plan/modules.ts';
 import {
   answersFor,
   findPath,
@@ -27,6 +25,12 @@ const REWRITE_MEMORY_SHARE = 0.25;
 /** One thread's: more is no one piece of memory for JavaScript. */
 const ARENA_BYTES_MAX = 2 ** 31;
 
+/** Most runs write nothing, and do not load what can. */
+const loadModules = async () => ({
+  ...(await import('./plan/http-rules.ts')),
+  ...(await import('./plan/modules.ts')),
+});
+
 /**
  * The draft of the plan.
  * @param isWhole whether all sessions are asked about, and not only those that are played
@@ -38,7 +42,8 @@ export async function draftFor(
   isWhole = true,
 ): Promise<PlanDraft> {
   const specs = options.modules ?? [];
-  const modules = stoppable(specs, await makeModules(specs));
+  const rules = specs.length === 0 ? null : await loadModules();
+  const modules = rules === null ? [] : rules.stoppable(specs, await rules.makeModules(specs));
   const scripts = index.scripts((isWhole ? null : wantedBy(options)) ?? undefined);
   const draft = draftPlan(scripts, options, {
     isOwn: asksForOwn(options),
@@ -48,7 +53,7 @@ export async function draftFor(
         ? null
         : await index.rewrites(scripts, mappedSessions(scripts, options), modules),
   });
-  requireRows(specs, draft.share.users, options.iterations ?? 1);
+  rules?.requireRows(specs, draft.share.users, options.iterations ?? 1);
   const isChanged = (draft.rewrites?.facts.sessions.size ?? 0) > 0;
   const moreBytes = isChanged ? REWRITING_BYTES_PER_USER : 0;
   requireMemory(draft.rows, options.target.kind === 'embedded', moreBytes);

@@ -3,8 +3,6 @@ import { formatCount } from '../../base/units.ts';
 import type { ModuleParts } from '../../replay/module-parts.ts';
 import type { Replay } from '../../replay/replay.ts';
 import type { ProtocolModule } from '../../rewrite/module.ts';
-import { limited } from '../plan/http-rules.ts';
-import { makeModules } from '../plan/modules.ts';
 import type { ThreadJob } from './thread-job.ts';
 
 /** Different reasons that are told. */
@@ -19,11 +17,14 @@ const NO_FAILURES: ReadonlyMap<string, number> = new Map();
  * The thread's own modules; none where nothing is written during the run.
  * @throws ReplayError as makeModules does
  */
-export const modulesOf = async ({
-  plan,
-  modules,
-}: ThreadJob): Promise<readonly ProtocolModule[]> =>
-  plan.rewriting === undefined ? [] : limited(modules, await makeModules(modules));
+export async function modulesOf({ plan, modules }: ThreadJob): Promise<readonly ProtocolModule[]> {
+  if (plan.rewriting === undefined) return [];
+  const [{ limited }, { makeModules }] = await Promise.all([
+    import('../plan/http-rules.ts'),
+    import('../plan/modules.ts'),
+  ]);
+  return limited(modules, await makeModules(modules));
+}
 
 /** What the engine is given; null where nothing is written. */
 export const modulePartsOf = (
