@@ -60,9 +60,34 @@ function following(answer, cuts, isEachOther = false) {
   };
 }
 
+/** Ten pages in turn, whose lengths are a hundred octets apart. */
+function followingPages() {
+  const ring = new Uint8Array(PACKETS * STRIDE_BYTES);
+  const lengths = new Uint16Array(PACKETS);
+  for (let i = 0; i < PACKETS; i++) {
+    const bytes = 600 + 100 * (i % 10);
+    const octets = Buffer.from(`${HEADER}\r\nContent-Length: ${bytes}\r\n\r\n${'x'.repeat(bytes)}`);
+    ring.set(octets, i * STRIDE_BYTES);
+    lengths[i] = octets.length;
+  }
+  const data = new DataView(ring.buffer);
+  const framer = new Http1Answers();
+  return (operations) => {
+    let hash = 0;
+    for (let i = 0; i < operations; i++) {
+      const packet = i % PACKETS;
+      framer.begin(OTHER);
+      framer.feed(data, packet * STRIDE_BYTES, lengths[packet], lengths[packet]);
+      hash = (hash + framer.endBytes + framer.replyClass) | 0;
+    }
+    return hash;
+  };
+}
+
 compare(import.meta.url, 5_000_000, {
   'one packet, by length': () => following(BY_LENGTH, []),
   'one packet, by length, each another header': () => following(BY_LENGTH, [], true),
+  'one packet, by length, ten pages in turn': () => followingPages(),
   'one packet, in chunks': () => following(IN_CHUNKS, []),
   'two packets, cut within the header': () => following(BY_LENGTH, [150]),
 });

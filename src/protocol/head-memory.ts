@@ -2,6 +2,9 @@
  * The head of the last answer and what was made of it: a server sends the same head again and again, and
  * comparing it costs a third of reading it. What follows from a head follows from its octets and from the
  * kind of its request alone, so that nothing is assumed here.
+ *
+ * Answers of other lengths have other heads. So there are some memories, and which one an answer has to do with is
+ * told by how many octets came with it: pages in turn do not drive each other out.
  */
 import { FRAMER_WORDS, Outcome } from './framer.ts';
 
@@ -10,8 +13,28 @@ const HEAD_BYTES_MAX = 1_024;
 /** Where most heads differ from the one that is kept, another one is kept after so many of them at last. */
 const MISSES_MAX = 64;
 
+/** Memories are so many, 2 to this power. */
+const MEMORY_BITS = 5;
+/** Spreads lengths over memories, whatever they have in common: 2^32 ÷ the golden ratio, odd. */
+const SPREAD = 0x9e37_79b1;
+
+/** Heads by how many octets came with them. */
+export class HeadMemories {
+  readonly #memories: (HeadMemory | null)[] = Array.from({ length: 1 << MEMORY_BITS }, () => null);
+
+  /** The memory of answers with which so many octets come. */
+  of(bytes: number): HeadMemory {
+    const row = Math.imul(bytes, SPREAD) >>> (32 - MEMORY_BITS);
+    const memory = this.#memories[row];
+    if (memory !== null) return memory;
+    const made = new HeadMemory();
+    this.#memories[row] = made;
+    return made;
+  }
+}
+
 /** One head; a connection in the midst of one knows nothing of it. */
-export class HeadMemory {
+class HeadMemory {
   /** A framer's words behind the head, as `Framer.save` writes them. */
   readonly words = new Uint32Array(FRAMER_WORDS);
   /** What the framer had come to behind the head. */

@@ -1,6 +1,6 @@
 /** Follows HTTP/1 answers to their ends (RFC 9112, sections 4 and 6.3). */
 import { type AnswerFramer, Fault, Outcome, ReplyClass } from './framer.ts';
-import { HeadMemory } from './head-memory.ts';
+import { HeadMemories } from './head-memory.ts';
 import { Http1Message, HttpPhase, HttpRequestKind } from './http1-message.ts';
 import { octetsOf } from './octets.ts';
 
@@ -33,13 +33,13 @@ export function endsChunks(data: DataView, start: number, bytes: number): boolea
 
 /** `code` is the status; that of an informational answer only while it is read. */
 export class Http1Answers extends Http1Message implements AnswerFramer {
-  readonly #memory = new HeadMemory();
+  readonly #memories = new HeadMemories();
 
-  /** A head that is the last one, octet for octet, is not read again. */
+  /** A head that is the last one of such answers, octet for octet, is not read again. */
   protected override read(data: DataView, start: number, end: number): number {
     const isBeginning = this.phase === HttpPhase.START && this.index === 0 && this.count === 0;
     if (!isBeginning) return super.read(data, start, end);
-    const memory = this.#memory;
+    const memory = this.#memories.of(end - start);
     if (memory.isLast(this.kind, data, start, end)) {
       this.load(memory.words, 0);
       this.outcome = memory.outcome;

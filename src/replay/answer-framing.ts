@@ -94,7 +94,7 @@ export class AnswerFraming {
    */
   feed(user: number, delivery: Delivery, at: number): Outcome {
     const exchange = this.#exchanges.of(user);
-    const framer = this.#framerOf(user);
+    const framer = this.#framerOf(user, exchange);
     const wasOpen = this.open.has(user);
     if (wasOpen) this.open.resume(user, framer);
     else {
@@ -161,8 +161,7 @@ export class AnswerFraming {
     return Outcome.ENDS;
   }
 
-  #framerOf(user: number): AnswerFramer {
-    const exchange = this.#exchanges.of(user);
+  #framerOf(user: number, exchange: number = this.#exchanges.of(user)): AnswerFramer {
     if (exchange !== NO_EXCHANGE && this.#stages.isMessage(exchange)) return this.#messages;
     const number = this.#stages.protocolOf(this.#plays.session[user]);
     let framer = this.#framers[number];

@@ -23,6 +23,8 @@ export class Stages extends ScriptSteps {
   readonly #learnedBytes: Uint32Array;
   readonly exchanges: ExchangeColumns;
   readonly #webSockets: WebSocketColumns | undefined;
+  /** By `protocolOf`: 1 where that is HTTP. Names that came from another thread are compared letter by letter. */
+  readonly #isHttp: Uint8Array;
 
   constructor(scripts: Scripts, columns: StageColumns, exchanges: ExchangeColumns) {
     super(scripts);
@@ -31,6 +33,10 @@ export class Stages extends ScriptSteps {
     this.#learnedBytes = new Uint32Array(columns.waitNs.length);
     this.exchanges = exchanges;
     this.#webSockets = exchanges.webSockets;
+    this.#isHttp = Uint8Array.of(
+      0,
+      ...exchanges.protocols.map((name) => (name === HTTP1_NAME ? 1 : 0)),
+    );
   }
 
   /** Behind an upgrade to WebSocket nobody waits for what holds no answer: it counts as empty. */
@@ -129,7 +135,7 @@ export class Stages extends ScriptSteps {
 
   /** Whether the session's answers are followed as HTTP's. */
   isHttp(session: number): boolean {
-    return this.exchanges.protocols[this.protocolOf(session) - 1] === HTTP1_NAME;
+    return this.#isHttp[this.protocolOf(session)] === 1;
   }
 
   /** Whether the exchange's answer is a message of a WebSocket. */
