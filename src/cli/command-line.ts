@@ -4,6 +4,7 @@
  * once.
  */
 import yargs, { type Argv } from 'yargs';
+import { nearest } from '../base/nearest.ts';
 import { COMPLETE, completionScript, completions } from './completion.ts';
 import type { Context } from './context.ts';
 import type { ExitCode } from './exit-codes.ts';
@@ -21,7 +22,6 @@ import {
   type Option,
   type OptionTable,
 } from './options/option.ts';
-import { nearest } from './suggest.ts';
 import { FaultList, UsageError } from './usage-error.ts';
 
 /** What a command gets: its options, and where to say what is wrong with them. */

@@ -1,6 +1,7 @@
 /** Options as they were given: on the command line, else in the environment, else in a config file. */
+
+import { nearest } from '../base/nearest.ts';
 import type { Option, OptionTable, ValuesOf } from './options/option.ts';
-import { nearest } from './suggest.ts';
 import type { FaultList } from './usage-error.ts';
 import { partsOfList } from './values/words.ts';
 

@@ -8,6 +8,7 @@
  * are exact, and so are percentiles, as far as histograms are; its minimum, maximum and mean are known
  * to the width of a histogram's step, 0.1 %.
  */
+import { guessText } from '../base/nearest.ts';
 import { NS_PER_MS } from '../base/time.ts';
 import { formatDuration } from '../base/units.ts';
 import { type CountedPart, countedOf } from './counted.ts';
@@ -84,7 +85,10 @@ function figureOfClass(
   const shown = names.slice(0, CLASSES_SHOWN).join(', ');
   const more = names.length > CLASSES_SHOWN ? ` and ${names.length - CLASSES_SHOWN} more` : '';
   const there = names.length === 0 ? 'requests were not told apart' : `there are ${shown}${more}`;
-  return { value: null, note: `no class '${requestClass}': ${there}` };
+  return {
+    value: null,
+    note: `no class '${requestClass}'${guessText(requestClass, names)}: ${there}`,
+  };
 }
 
 /** What a figure of a run, or of a part of it, is read from. */

@@ -142,7 +142,7 @@ export const ROOM_RULES: ReadonlyMap<string, ReadonlyMap<string, readonly string
   [
     'cli',
     new Map([
-      ['values', ['./suggest']],
+      ['values', []],
       ['options', ['values', './choices']],
       [
         'config',
@@ -153,7 +153,6 @@ export const ROOM_RULES: ReadonlyMap<string, ReadonlyMap<string, readonly string
           './files',
           './given-options',
           './intercept-addresses',
-          './suggest',
           './usage-error',
         ],
       ],

@@ -91,6 +91,12 @@ describe('a threshold', () => {
     ['response:p(99)<', 16, /a value is missing/],
     ['latency:p(99)<20ms', 1, /unknown metric; known are connect, firstByte, response, service/],
     ['toString:rate<1%', 1, /unknown metric/],
+    ['respnse:p(99)<20ms', 1, /metric \(did you mean 'response'\?\); known are connect/],
+    ['firstbyte:p(99)<20ms', 1, /did you mean 'firstByte'\?/],
+    ['status5x:rate<1%', 1, /did you mean 'status5xx'\?/],
+    ['users:timedot==0', 7, /state \(did you mean 'timedOut'\?\): users has planned/],
+    ['response:maxi<20ms', 10, /aggregate 'maxi' \(did you mean 'max'\?\): response has min/],
+    ['errors:rat<5%', 8, /aggregate 'rat' \(did you mean 'rate'\?\): errors has/],
     ['response:p<20ms', 11, /needs a percentile/],
     ['response:p(101)<20ms', 12, /needs a percentile/],
     ['response:p(99<20ms', 14, /'\)' is missing/],
@@ -261,7 +267,7 @@ describe('a threshold on a class of requests', () => {
   test('that is not there fails, and lists those that are', () => {
     expect(held('response{GET /car}:p(99)<50ms')).toMatchObject({
       ok: false,
-      note: "no class 'GET /car': there are GET /, GET /cart",
+      note: "no class 'GET /car' (did you mean 'GET /cart'?): there are GET /, GET /cart",
     });
     const none = measuredOf(sampleResult());
     expect(held('response{GET /}:p(99)<50ms', none).note).toContain('were not told apart');

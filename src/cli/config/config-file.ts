@@ -11,10 +11,10 @@
  */
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
 import { ReplayError } from '../../base/errors.ts';
+import { nearest } from '../../base/nearest.ts';
 import type { Command } from '../command-line.ts';
 import type { FiledOptions, GivenText } from '../given-options.ts';
 import type { Option } from '../options/option.ts';
-import { nearest } from '../suggest.ts';
 import type { FaultList } from '../usage-error.ts';
 import { partsOfList } from '../values/words.ts';
 

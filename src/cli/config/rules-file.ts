@@ -1,9 +1,9 @@
 /** Rules files: YAML, whose faults have a line and a column. */
 import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument } from 'yaml';
 import { ReplayError } from '../../base/errors.ts';
+import { nearest } from '../../base/nearest.ts';
 import { type HttpRules, isHttpRules } from '../../rewrite/http/rules.ts';
 import { type DocumentFault, placeOf } from '../../rewrite/http/shape.ts';
-import { nearest } from '../suggest.ts';
 import type { FaultList } from '../usage-error.ts';
 import { isTooDeep, wordsOf } from './config-file.ts';
 

@@ -7,6 +7,7 @@
  * `exchanges:rate>-5%` against a baseline. Read from left to right, so that a fault has a column.
  */
 import { ReplayError } from '../../base/errors.ts';
+import { guessText } from '../../base/nearest.ts';
 import { NS_PER_MS } from '../../base/time.ts';
 import { parseDurationNs, parsePercentage, parseRatePerSecond } from '../../base/units.ts';
 import type { Figure, TimeWindow } from '../../measure/figures.ts';
@@ -48,7 +49,8 @@ const COUNTING: ReadonlyMap<string, 'fraction' | 'per second'> = new Map([
   ['connections', 'per second'],
 ]);
 
-const METRICS = [...LATENCY_NAMES, ...COUNTING.keys(), 'users', 'clients'].join(', ');
+const METRIC_NAMES = [...LATENCY_NAMES, ...COUNTING.keys(), 'users', 'clients'];
+const METRICS = METRIC_NAMES.join(', ');
 
 /** By how they ended: connections, and clients where users are those. */
 const isLedger = (metric: string): boolean => metric === 'users' || metric === 'clients';
@@ -152,7 +154,7 @@ function refuseUnknown(metric: string, at: number): void {
   throw new Unexpected(
     at,
     own === undefined
-      ? `'${metric}' is an unknown metric; known are ${METRICS}`
+      ? `'${metric}' is an unknown metric${guessText(metric, METRIC_NAMES)}; known are ${METRICS}`
       : `'${metric}' is an unknown metric; '${own}' is what it is here`,
   );
 }
@@ -203,21 +205,24 @@ function unitOf(metric: string, aggregate: string, at: number, value: string): T
   if (isLatency(metric)) {
     if (aggregate === 'count') return 'count';
     if (aggregate.startsWith('p(') || LATENCY_AGGREGATES.includes(aggregate)) return 'ms';
-    throw noAggregate(at, aggregate, `${metric} has min, mean, med, max, p(N) and count`);
+    const guess = guessText(aggregate, [...LATENCY_AGGREGATES, 'count']);
+    throw noAggregate(at, aggregate, `${metric} has min, mean, med, max, p(N) and count`, guess);
   }
   if (isLedger(metric)) {
     const states: readonly string[] =
       metric === 'users' ? [...LEDGER_STATES, 'peakEstablished'] : LEDGER_STATES;
     if (states.includes(aggregate)) return value.endsWith('%') ? 'fraction' : 'count';
-    throw new Unexpected(at, `there is no such state: ${metric} has ${states.join(', ')}`);
+    const guess = guessText(aggregate, states);
+    throw new Unexpected(at, `there is no such state${guess}: ${metric} has ${states.join(', ')}`);
   }
   if (aggregate === 'count') return 'count';
   if (aggregate === 'rate') return COUNTING.get(metric) ?? 'fraction';
-  throw noAggregate(at, aggregate, `${metric} has rate and count`);
+  const guess = guessText(aggregate, ['rate', 'count']);
+  throw noAggregate(at, aggregate, `${metric} has rate and count`, guess);
 }
 
-const noAggregate = (at: number, aggregate: string, there: string): Unexpected =>
-  new Unexpected(at, `there is no aggregate '${aggregate}': ${there}`);
+const noAggregate = (at: number, aggregate: string, there: string, guess: string): Unexpected =>
+  new Unexpected(at, `there is no aggregate '${aggregate}'${guess}: ${there}`);
 
 const readValue = (text: string, at: number, unit: ThresholdUnit): number =>
   parsedAt(at, () => parseValue(text, unit));

@@ -1,4 +1,4 @@
-import { nearest } from '../suggest.ts';
+import { nearest } from '../../base/nearest.ts';
 import { valueError } from './value-error.ts';
 
 /** One of a few words. */

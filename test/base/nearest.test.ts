@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { nearest } from '../../src/cli/suggest.ts';
+import { nearest } from '../../src/base/nearest.ts';
 
 const NAMES = ['users', 'rate', 'ramp', 'max-gap', 'timeout', 'timestamps', 'out'];
 

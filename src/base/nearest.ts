@@ -12,7 +12,7 @@ export function nearest(mistyped: string, names: readonly string[]): string | nu
   let best: string | null = null;
   let bestDistance = Math.min(DISTANCE_MAX, Math.ceil(mistyped.length / 2)) + 1;
   for (const name of names) {
-    const distance = editDistance(mistyped.toLowerCase(), name);
+    const distance = editDistance(mistyped.toLowerCase(), name.toLowerCase());
     if (distance < bestDistance) {
       best = name;
       bestDistance = distance;
@@ -20,6 +20,12 @@ export function nearest(mistyped: string, names: readonly string[]): string | nu
   }
   if (best !== null || mistyped.length < 2) return best;
   return names.find((name) => mistyped.startsWith(name)) ?? null;
+}
+
+/** ` (did you mean 'NAME'?)` of the nearest name, for a message's midst; '' when there is none. */
+export function guessText(mistyped: string, names: readonly string[]): string {
+  const name = nearest(mistyped, names);
+  return name === null ? '' : ` (did you mean '${name}'?)`;
 }
 
 /** Letters to insert, remove, replace or swap with their neighbour (optimal string alignment). */
