@@ -44,6 +44,7 @@ export interface ReplayResult {
     >;
   };
   readonly exchanges: {
+    readonly planned: number;
     readonly intended: number;
     readonly sent: number;
     readonly answered: number;
@@ -69,7 +70,7 @@ export interface ReplayResult {
       readonly smallerTried: number;
     };
   };
-  readonly bytes: { readonly sent: number; readonly received: number };
+  readonly bytes: { readonly planned: number; readonly sent: number; readonly received: number };
   readonly latency: Readonly<Record<string, LatencyRow>>;
 }
 
