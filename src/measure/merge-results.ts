@@ -2,7 +2,7 @@
 import { ReplayError } from '../base/errors.ts';
 import type { Measured } from './figures.ts';
 import { recordOfResult } from './record-reader.ts';
-import { resultOf } from './record-result.ts';
+import { missingText, resultOf } from './record-result.ts';
 import type { RunResult } from './result.ts';
 import { mergeRecords, type RunIdentity, type RunRecord } from './run-record.ts';
 import type { Threshold } from './thresholds.ts';
@@ -67,9 +67,8 @@ function differenceOf(one: RunIdentity, other: RunIdentity): string | null {
 function refuseMissing(of: number, owners: ReadonlyMap<number, string>, allow: boolean): void {
   const missing = Array.from({ length: of }, (_, share) => share).filter((i) => !owners.has(i));
   if (missing.length === 0 || allow) return;
-  const list = missing.map((share) => share + 1).join(', ');
   throw cannotMerge(
-    `of ${of} shares ${list} missing`,
+    missingText(missing, of),
     'give all of them, or --allow-missing: what is there is added, and the verdict is bad',
   );
 }

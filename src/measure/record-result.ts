@@ -112,6 +112,17 @@ function generatorOf(shares: readonly ShareFacts[]): RunFacts['generator'] {
   };
 }
 
+/**
+ * Which shares there are no results of: `shares 1, 3 of 5 are missing`.
+ * @param missing numbers from 0, at least one
+ */
+export function missingText(missing: readonly number[], of: number): string {
+  const numbers = missing.map((share) => share + 1).join(', ');
+  return missing.length === 1
+    ? `share ${numbers} of ${of} is missing`
+    : `shares ${numbers} of ${of} are missing`;
+}
+
 /** Why the run is not what was asked for, or null. */
 function failureOf(of: number, shares: readonly ShareFacts[], isSum: boolean): string | null {
   const reasons = shares.flatMap(({ share, failure }) =>
@@ -121,7 +132,7 @@ function failureOf(of: number, shares: readonly ShareFacts[], isSum: boolean): s
     shares.every((one) => one.share !== share),
   );
   if (isSum && missing.length > 0) {
-    reasons.push(`of ${of} shares ${missing.map((share) => share + 1).join(', ')} missing`);
+    reasons.push(missingText(missing, of));
   }
   return reasons.length === 0 ? null : reasons.join('; ');
 }

@@ -186,7 +186,7 @@ describe('a sum is refused', () => {
 
   test.each([
     ['a share twice', [shares[0], shares[1], shares[0]], 'both are share 1'],
-    ['missing shares', [shares[1]], 'of 3 shares 1, 3 missing'],
+    ['missing shares', [shares[1]], 'shares 1, 3 of 3 are missing'],
     ['another plan', [shares[0], changed(1, { planDigest: 'ff' }), shares[2]], 'plans differ'],
     ['other captures', [shares[0], changed(1, { captureDigest: 'f' })], 'other captures'],
     ['another version', [shares[0], changed(1, { version: '9' })], 'gryphon 0.1.0 and 9'],
@@ -199,11 +199,14 @@ describe('a sum is refused', () => {
 
   test('but for missing shares that are allowed: then it is no whole run', () => {
     const sum = mergeResults(named([shares[2], shares[0]]), [], true);
-    expect(sum.failure).toBe('of 3 shares 2 missing');
+    expect(sum.failure).toBe('share 2 of 3 is missing');
     expect(sum.shares).toEqual({ of: 3, played: [1, 3] });
     expect(sum.users.planned).toBe(6);
     const alone = mergeResults(named([shares[2]]), [], true);
-    expect([alone.failure, alone.failureKind]).toEqual(['of 3 shares 1, 2 missing', 'unreachable']);
+    expect([alone.failure, alone.failureKind]).toEqual([
+      'shares 1, 2 of 3 are missing',
+      'unreachable',
+    ]);
   });
 });
 
