@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { listeningOf } from '../../src/io/way/listening.ts';
+import { listeningOf, openPortsOf } from '../../src/io/way/listening.ts';
 
 const line = (address: string, port: string, state = '0A'): string =>
   `   0: ${address}:${port} 00000000:0000 ${state} 00000000:00000000 00:00000000 00000000     0\n`;
@@ -18,4 +18,16 @@ test.each([
   [line(LOOPBACK6, '1F90'), 'loopback'],
 ] as const)('who listens on port 8080: %j', (lines, listening) => {
   expect(listeningOf(HEAD + lines, 8080)).toBe(listening);
+});
+
+test('the ports that everybody can reach, each once', () => {
+  const lines = [
+    line('00000000', '1F91'),
+    line(ANY6, '1F91'),
+    line('0100630A', '0050'),
+    line('0100007F', '1F90'),
+    line('00000000', '1F92', '01'),
+  ];
+  expect(openPortsOf(HEAD + lines.join(''))).toEqual([80, 8081]);
+  expect(openPortsOf('')).toEqual([]);
 });

@@ -153,13 +153,16 @@ function namesInUse(): string[] {
 /** Ends what runs in a namespace, and removes it. @returns whether it is gone */
 function remove(name: string): boolean {
   if (!namesInUse().includes(name)) return true;
-  const pids = runCommand('ip', ['netns', 'pids', name]);
-  for (const text of pids.failure === null ? pids.stdout.split('\n') : []) {
-    const pid = Number(text);
-    if (pid > 1 && pid !== process.pid) killOutright(pid);
-  }
+  for (const pid of processesIn(name)) killOutright(pid);
   const answer = runCommand('ip', ['netns', 'delete', name]);
   return answer.failure === null || !namesInUse().includes(name);
+}
+
+/** Processes in a namespace, but for this one. */
+export function processesIn(name: string): number[] {
+  const pids = runCommand('ip', ['netns', 'pids', name]);
+  const texts = pids.failure === null ? pids.stdout.split('\n') : [];
+  return texts.map(Number).filter((pid) => pid > 1 && pid !== process.pid);
 }
 
 function killOutright(pid: number): void {

@@ -16,13 +16,29 @@ export type Listening = 'nobody' | 'loopback' | 'everybody';
 export const listeningIn = (name: string, port: number): Listening =>
   inNamespace(name, () => listeningHere(port));
 
-/** The same of this thread's namespace. */
+/**
+ * The ports in a namespace that somebody listens on and everybody can reach, ascending.
+ * @param name of the namespace
+ * @throws ReplayError ERR_IO_NAMESPACE
+ */
+export const listeningPortsIn = (name: string): number[] =>
+  inNamespace(name, () => openPortsOf(['tcp', 'tcp6'].map(readTable).join('\n')));
+
+/** The same of a table's text. */
+export function openPortsOf(table: string): number[] {
+  const ports = [...table.matchAll(LINE_PATTERN)]
+    .filter(([, address, , state]) => state === LISTEN && !isLoopback(address))
+    .map(([, , local]) => Number.parseInt(local, 16));
+  return [...new Set(ports)].sort((a, b) => a - b);
+}
+
+/** As `listeningIn`, of this thread's namespace. */
 export const listeningHere = (port: number): Listening =>
   ['tcp', 'tcp6']
     .map((table) => listeningOf(readTable(table), port))
     .reduce((one, other) => (one === 'everybody' || other === 'nobody' ? one : other));
 
-/** The same of a table's text. */
+/** As `listeningIn`, of a table's text. */
 export function listeningOf(table: string, port: number): Listening {
   const addresses = [...table.matchAll(LINE_PATTERN)]
     .filter(([, , local, state]) => state === LISTEN && Number.parseInt(local, 16) === port)

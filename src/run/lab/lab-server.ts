@@ -3,13 +3,15 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { ReplayError } from '../../base/errors.ts';
 import { errorFrom, failureOf } from '../../base/posted-failure.ts';
-import type { LabHost } from '../../io/lab/laboratory.ts';
-import { listeningIn } from '../../io/way/listening.ts';
+import { type LabHost, processesIn } from '../../io/lab/laboratory.ts';
+import { listeningIn, listeningPortsIn } from '../../io/way/listening.ts';
 import { LabProcess } from './lab-process.ts';
 import type { ServerJob } from './server-worker.ts';
 
 /** A server of somebody's takes its time to begin. */
 const LISTENS_MS = 60_000;
+/** After this long it is told that the server listens elsewhere, if it does. */
+const ELSEWHERE_MS = 2_000;
 const ASK_EVERY_MS = 50;
 
 /** A server that takes connections. */
@@ -50,7 +52,9 @@ export async function startBuiltIn(
 
 /**
  * The user's own server: a line for the shell, run in the target's namespace with PORT and HOST in its
- * environment. It has to listen on the port, on more than its loopback interface.
+ * environment. It has to listen on the port, on more than its loopback interface. One that goes to the
+ * background is ended with the namespace.
+ * @param onElsewhere told once which other ports it listens on, where that is all it does
  * @throws ReplayError ERR_LAB_SERVER (unreachable), with the end of what it wrote; the signal's reason
  */
 export async function startOwn(
@@ -58,23 +62,31 @@ export async function startOwn(
   command: string,
   port: number,
   interrupted: AbortSignal,
+  onElsewhere: (ports: readonly number[]) => void,
 ): Promise<LabServer> {
   const server = new LabProcess(target.name, ['sh', '-c', command], {
     HOST: '0.0.0.0',
     PORT: String(port),
   });
-  const check = (): void => {
-    if (server.code === null) return;
+  const check = (isThere: () => boolean): void => {
+    if (server.code === null || (server.code === 0 && isThere())) return;
     throw serverFault(`the server ended with ${server.code}`, lastLines(server.said));
   };
   try {
-    const end = performance.now() + LISTENS_MS;
+    const start = performance.now();
+    let isToldElsewhere = false;
     for (;;) {
       const listening = listeningIn(target.name, port);
       if (listening === 'everybody') break;
       interrupted.throwIfAborted();
-      check();
-      if (performance.now() > end) {
+      check(() => processesIn(target.name).length > 0);
+      const waitedMs = performance.now() - start;
+      if (!isToldElsewhere && waitedMs > ELSEWHERE_MS) {
+        isToldElsewhere = true;
+        const ports = listeningPortsIn(target.name);
+        if (ports.length > 0) onElsewhere(ports);
+      }
+      if (waitedMs > LISTENS_MS) {
         throw listening === 'loopback'
           ? serverFault(
               `the server listens on port ${port} of its loopback interface alone`,
@@ -88,7 +100,10 @@ export async function startOwn(
     await server.stop();
     throw fault;
   }
-  return { check, stop: () => server.stop() };
+  return {
+    check: () => check(() => listeningIn(target.name, port) === 'everybody'),
+    stop: () => server.stop(),
+  };
 }
 
 const ownHint = (port: number): string =>

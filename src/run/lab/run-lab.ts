@@ -89,7 +89,9 @@ async function startServer(
 ): Promise<LabServer> {
   if (server === null) return await startBuiltIn(target, { captures, port, seed });
   note(`waiting for the server to listen on port ${port}`);
-  return await startOwn(target, server, port, interrupted);
+  return await startOwn(target, server, port, interrupted, (ports) =>
+    note(`the server listens on ${ports.join(', ')}; if that is what is meant: --port ${ports[0]}`),
+  );
 }
 
 class LabRun {
