@@ -43,7 +43,8 @@ const nameOf = ({ interfaceName }: RecordOptions): string =>
 /** Of the sessions that were asked for: what --sessions leaves out is not among them. */
 function leftOutText({ sessions: { begun, leftOut }, share }: Recorded, asked: number): string {
   const parts = `; ${formatCount(leftOut)} of ${formatCount(begun)} sessions left out`;
-  return share < asked ? `${parts}, at the end all but ${formatPercentage(share / asked)}` : parts;
+  const atTheEnd = `at the end ${formatPercentage(share)} of all were recorded`;
+  return share < asked ? `${parts}, ${atTheEnd}` : parts;
 }
 
 /** @throws UsageError with every fault */

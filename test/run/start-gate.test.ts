@@ -45,4 +45,6 @@ test('behind its time it refuses, and says by how much', async () => {
     kind: 'environment',
     message: expect.stringContaining('2026-12-01T09:59:59.750Z and was ready 250 ms later'),
   });
+  const years = new StartGate(Date.UTC(2020, 0)).wait();
+  await expect(years).rejects.toThrow(/ and was ready \d+h \d\dm later: nothing was played$/);
 });

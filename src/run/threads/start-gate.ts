@@ -1,5 +1,7 @@
 /** When a run begins that was told a time, so that shares on several machines start together. */
 import { ReplayError } from '../../base/errors.ts';
+import { NS_PER_MS } from '../../base/time.ts';
+import { formatDuration } from '../../base/units.ts';
 
 /** Longer waits are made of several: timers have 31 bits. */
 const WAIT_MS_MAX = 2 ** 30;
@@ -47,6 +49,6 @@ const tooLate = (startAtMs: number, nowMs: number): ReplayError =>
     kind: 'environment',
     message:
       `it was to start at ${new Date(startAtMs).toISOString()} and was ready ` +
-      `${Math.ceil(nowMs - startAtMs)} ms later: nothing was played`,
+      `${formatDuration((nowMs - startAtMs) * NS_PER_MS)} later: nothing was played`,
     hint: 'give a later --start-at; reading large captures takes time (--index keeps what was read)',
   });
