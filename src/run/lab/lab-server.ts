@@ -82,9 +82,9 @@ export async function startOwn(
       check(() => processesIn(target.name).length > 0);
       const waitedMs = performance.now() - start;
       if (!isToldElsewhere && waitedMs > ELSEWHERE_MS) {
-        isToldElsewhere = true;
         const ports = listeningPortsIn(target.name);
-        if (ports.length > 0) onElsewhere(ports);
+        isToldElsewhere = ports.length > 0;
+        if (isToldElsewhere) onElsewhere(ports);
       }
       if (waitedMs > LISTENS_MS) {
         throw listening === 'loopback'
