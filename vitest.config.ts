@@ -25,6 +25,7 @@ const WAITING = [
   'intercept-cleanup',
   'intercept-losses',
   'intercept-options',
+  'intercept-sharing',
   'lab',
   'replay-correlated',
   'replay-live-answers',
