@@ -4,7 +4,7 @@
  */
 
 import { TOKEN_VARIABLE } from './choices.ts';
-import type { CommandLine } from './command-line.ts';
+import { parseCommandLine } from './command-line.ts';
 import { loadCommands } from './commands.ts';
 import { withConfig } from './config/with-config.ts';
 import type { Context } from './context.ts';
@@ -12,12 +12,11 @@ import { ExitCode } from './exit-codes.ts';
 import { describeFailure } from './failure.ts';
 import { unknownVariables } from './given-options.ts';
 import type { OptionTable } from './options/option.ts';
-import { plainCommandLine } from './plain-line.ts';
 
 /** Runs one command line; every failure ends here, as lines on stderr and a code. */
 export async function main(context: Context): Promise<ExitCode> {
   try {
-    const line = await readCommandLine(context);
+    const line = parseCommandLine(await loadCommands(context.args), context);
     if ('output' in line) {
       await context.print(line.output);
       return ExitCode.OK;
@@ -35,14 +34,6 @@ export async function main(context: Context): Promise<ExitCode> {
     context.log(text);
     return code;
   }
-}
-
-async function readCommandLine(context: Context): Promise<CommandLine> {
-  const commands = await loadCommands(context.args);
-  const plain = plainCommandLine(commands, context);
-  if (plain !== null) return plain;
-  const { parseCommandLine } = await import('./command-line.ts');
-  return parseCommandLine(commands, context);
 }
 
 /** Lines about variables that are no options; the other commands' are known only where it matters. */
