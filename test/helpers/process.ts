@@ -121,11 +121,14 @@ export function signalTo(pid: number, signal: NodeJS.Signals): void {
   process.kill(pid, signal);
 }
 
-/** Asks again every few milliseconds until `isSo` says yes; an error names `what` after `limitMs`. */
+/**
+ * Asks again every few milliseconds until `isSo` says yes; an error names `what` after `limitMs`: by default a patience
+ * that a busy machine does not wear out, since starts of programs are waited for, and not measured.
+ */
 export async function until(
   what: string,
   isSo: () => boolean | Promise<boolean>,
-  limitMs = 10_000,
+  limitMs = 60_000,
 ): Promise<void> {
   const end = performance.now() + limitMs;
   while (!(await isSo())) {
