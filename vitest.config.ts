@@ -17,7 +17,6 @@ const MOCKING = readdirSync(join(import.meta.dirname, 'test'), { recursive: true
  * their time (for starts of programs, time-outs, servers), so more of them have room side by side.
  */
 const WAITING = [
-  'ci-stage',
   'examples',
   'html-report',
   'intercept-access',
@@ -92,7 +91,7 @@ export default defineConfig({
           ...PRIVILEGED,
           name: 'privileged-waiting',
           include: WAITING,
-          maxWorkers: 5,
+          maxWorkers: 4,
           sequence: { groupOrder: 2 },
         },
       },

@@ -7,7 +7,7 @@ import { parse } from 'yaml';
 import { parseResult } from '../../src/report/json.ts';
 import { makeNamespaces } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
-import { type Finished, must, run } from '../helpers/process.ts';
+import { FIRST_OF_ALL, type Finished, must, run } from '../helpers/process.ts';
 import { type Folder, makeFolder } from '../helpers/servers.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -22,7 +22,7 @@ interface Action {
 
 const ACTION = parse(readFileSync(join(ROOT, 'action.yml'), 'utf8')) as Action;
 
-describe.runIf(canRun('the CI stage', ['ip']))('the CI stage', () => {
+describe.runIf(canRun('the CI stage', ['ip', 'chrt']))('the CI stage', () => {
   let runner: string;
   let folder: Folder;
   let close: () => void;
@@ -52,19 +52,18 @@ describe.runIf(canRun('the CI stage', ['ip']))('the CI stage', () => {
       return ROOT;
     };
     const given = Object.entries(step?.env ?? {}).map(([name, text]) => [name, value(text)]);
-    return await run(
-      ['ip', 'netns', 'exec', runner, 'bash', '-e', '-o', 'pipefail', '-c', step?.run ?? ''],
-      {
-        cwd: folder.path,
-        timeoutMs: 60_000,
-        env: {
-          ...process.env,
-          PATH: `${folder.path}:${process.env.PATH}`,
-          ...Object.fromEntries(given),
-          ...env,
-        },
+    // Its thresholds judge times: those of the generator and of the service.
+    const shell = [...FIRST_OF_ALL, 'bash', '-e', '-o', 'pipefail', '-c', step?.run ?? ''];
+    return await run(['ip', 'netns', 'exec', runner, ...shell], {
+      cwd: folder.path,
+      timeoutMs: 60_000,
+      env: {
+        ...process.env,
+        PATH: `${folder.path}:${process.env.PATH}`,
+        ...Object.fromEntries(given),
+        ...env,
       },
-    );
+    });
   }
 
   const served = (delayMs: number): Record<string, string> => ({
