@@ -79,8 +79,6 @@ export function makeEnds(options: SimulationOptions): Ends {
     accel: 1,
     seed,
     counters,
-    // Nobody is given up: whatever is lost must come through in the end.
-    synAckRetriesMax: 30,
     clients: {
       userOf: (low, port) => {
         const connection = pool.connectionOf(low, port);
