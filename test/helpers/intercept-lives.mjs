@@ -24,7 +24,8 @@ import { runIntercept } from '../../dist/run/intercept/intercept-run.js';
 const [mode, when, target4, target6] = process.argv.slice(2);
 const PORT = 36_700;
 const TOOLS = ['ip', 'iptables', 'ip6tables', 'iptables-restore', 'ip6tables-restore'];
-const LOOK = 'ip route; ip -6 route; ip -o link; iptables-save; ip6tables-save';
+// Links in brief: for more `ip` looks at every named namespace, and complains of one that is just coming or going.
+const LOOK = 'ip route; ip -6 route; ip -br link; iptables-save; ip6tables-save';
 const REAL_PATH = process.env.PATH;
 const nowNs = () => performance.now() * 1e6;
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
