@@ -9,16 +9,23 @@ const KEPT_BYTES_MAX = 65_536;
 /** What stands for each part that is left out; a part that is not there is another body. */
 const BLANK = ' ';
 
+/** Runs what looks for the parts, and may stop it. That changes nothing, so that it may be run once more. */
+export type RunBlanking = (blank: () => void) => void;
+
+const runFreely: RunBlanking = (blank) => blank();
+
 /** Keeps a body until it is over; its octets are read as text, a character each. */
 export class BlankedDigest extends BodyDigest {
   readonly #ignored: RegExp;
   #octets = Buffer.alloc(BYTES_MIN);
   #bytes = 0;
+  readonly #run: RunBlanking;
 
   /** @param ignored with the flag `g` */
-  constructor(ignored: RegExp) {
+  constructor(ignored: RegExp, run: RunBlanking) {
     super();
     this.#ignored = ignored;
+    this.#run = run;
   }
 
   override begin(): void {
@@ -44,8 +51,12 @@ export class BlankedDigest extends BodyDigest {
 
   override finish(): void {
     if (!this.isWhole) return;
-    const text = this.#octets.toString('latin1', 0, this.#bytes).replace(this.#ignored, BLANK);
-    const blanked = Buffer.from(text, 'latin1');
+    const text = this.#octets.toString('latin1', 0, this.#bytes);
+    let rest = text;
+    this.#run(() => {
+      rest = text.replace(this.#ignored, BLANK);
+    });
+    const blanked = Buffer.from(rest, 'latin1');
     const data = new DataView(blanked.buffer, blanked.byteOffset, blanked.length);
     super.onSteppedOver(data, 0, blanked.length, blanked.length);
   }
@@ -55,7 +66,10 @@ export class BlankedDigest extends BodyDigest {
  * What digests bodies.
  * @param ignored regular expressions of what is left out
  */
-export function bodyDigest(ignored: readonly string[] = []): BodyDigest {
+export function bodyDigest(
+  ignored: readonly string[] = [],
+  run: RunBlanking = runFreely,
+): BodyDigest {
   if (ignored.length === 0) return new BodyDigest();
-  return new BlankedDigest(new RegExp(ignored.map((each) => `(?:${each})`).join('|'), 'g'));
+  return new BlankedDigest(new RegExp(ignored.map((each) => `(?:${each})`).join('|'), 'g'), run);
 }

@@ -36,14 +36,14 @@ export type PreparePlan = Pick<
   | 'checkIgnore'
 >;
 
-/** Runs something that reads the recorded bodies of a session, and may stop it. */
-export type ReadBodies = (session: number, read: () => void) => void;
+/** As `RunBlanking`, over a recorded body of a session. */
+export type RunBlankingOf = (session: number, blank: () => void) => void;
 
 /** Prepares sessions, some a step: between steps the caller may do something else. */
 export function* prepareTurns(
   plan: PreparePlan,
   capture: CaptureBytes,
-  readBodies: ReadBodies = (_session, read) => read(),
+  runBlanking: RunBlankingOf = (_session, blank) => blank(),
 ): Generator<void, PreparedSessions> {
   const { scripts, tcp } = plan;
   const sessions = sessionsOf(plan);
@@ -64,9 +64,13 @@ export function* prepareTurns(
   const prepared = { stages, exchanges, segments: segments.toShared() };
   if (plan.check !== Check.BODY) return prepared;
   const bodyIgnored = plan.checkIgnore ?? [];
-  const bodies = new RecordedBodies(scripts, exchanges, read, bodyIgnored);
+  let reading = 0;
+  const bodies = new RecordedBodies(scripts, exchanges, read, bodyIgnored, (blank) =>
+    runBlanking(reading, blank),
+  );
   for (const session of sessions) {
-    readBodies(session, () => bodies.add(session));
+    reading = session;
+    bodies.add(session);
     yield;
   }
   return { ...prepared, exchanges: { ...exchanges, bodyDigests: bodies.digests, bodyIgnored } };

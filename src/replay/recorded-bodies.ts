@@ -5,7 +5,7 @@ import { followedProtocol } from '../protocol/registry.ts';
 import { WebSocketMessages } from '../protocol/websocket.ts';
 import type { Scripts } from '../session/script/scripts.ts';
 import { type ReadOctets, StreamView } from '../session/script/stream-view.ts';
-import { bodyDigest } from './blanked-digest.ts';
+import { bodyDigest, type RunBlanking } from './blanked-digest.ts';
 import type { BodyDigest } from './body-digest.ts';
 import { type ExchangeColumns, ExchangeMark, GREETS } from './exchange-columns.ts';
 import { ScriptSteps } from './script-steps.ts';
@@ -33,8 +33,9 @@ export class RecordedBodies {
     exchanges: ExchangeColumns,
     read: ReadOctets,
     ignored: readonly string[] = [],
+    run?: RunBlanking,
   ) {
-    this.#digest = bodyDigest(ignored);
+    this.#digest = bodyDigest(ignored, run);
     this.digests = new Uint32Array(new SharedArrayBuffer(8 * exchanges.message.length));
     this.#exchanges = exchanges;
     this.#steps = new ScriptSteps(scripts);

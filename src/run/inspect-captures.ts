@@ -11,8 +11,8 @@ import type { Scripts } from '../session/script/scripts.ts';
 import { type CaptureIndex, type IndexOptions, indexCaptures } from './captures/index-captures.ts';
 import { TimingsCount } from './captures/recorded-timings.ts';
 import { hintReports } from './plan/capture-hints.ts';
-import { stoppable } from './plan/http-rules.ts';
-import { type ModuleSpec, makeModules } from './plan/modules.ts';
+import { modulesOfPlan } from './plan/http-rules.ts';
+import type { ModuleSpec } from './plan/modules.ts';
 
 /** What `inspect` reads and what it lists. */
 export interface InspectOptions extends IndexOptions {
@@ -49,7 +49,7 @@ export async function inspectCaptures(
       ...scriptReports(index, options.protocolSessions ?? PROTOCOL_SESSIONS),
     };
     const specs = options.modules ?? [];
-    const modules = stoppable(specs, await makeModules(specs));
+    const modules = await modulesOfPlan(specs);
     const rewriting =
       modules.length === 0 ? {} : await rewritingOf(index, index.scripts(), modules);
     const correlation =

@@ -43,7 +43,7 @@ export async function draftFor(
 ): Promise<PlanDraft> {
   const specs = options.modules ?? [];
   const rules = specs.length === 0 ? null : await loadModules();
-  const modules = rules === null ? [] : rules.stoppable(specs, await rules.makeModules(specs));
+  const modules = rules === null ? [] : await rules.modulesOfPlan(specs);
   const scripts = index.scripts((isWhole ? null : wantedBy(options)) ?? undefined);
   const draft = draftPlan(scripts, options, {
     isOwn: asksForOwn(options),

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { planRewrites } from '../../src/replay/rewrite-columns.ts';
 import { httpModule } from '../../src/rewrite/http/http-module.ts';
 import type { ProtocolModule } from '../../src/rewrite/module.ts';
-import { limited, requireRows, stoppable } from '../../src/run/plan/http-rules.ts';
+import { modulesOfPlan, modulesOfThread, requireRows } from '../../src/run/plan/http-rules.ts';
 import type { ModuleSpec } from '../../src/run/plan/modules.ts';
 import { Protocol } from '../../src/session/script/scripts.ts';
 import { record } from '../helpers/recorded.ts';
@@ -32,12 +32,12 @@ test('a feed that has not a row for each client and round is refused where each 
   );
 });
 
-test('a regex that never ends over a recorded answer is stopped before the run', () => {
+test('a regex that never ends over a recorded answer is stopped before the run', async () => {
   // Nothing that it is tried on beforehand has such letters.
   const regex = '^(?:[\\u00c0-\\u00ff]+)+$';
   const settings = settingsOf({ learn: [{ name: 'a', from: { regex } }] });
   const spec: ModuleSpec = { kind: 'http', settings };
-  const modules = stoppable([spec], [httpModule(settings)]);
+  const modules = await modulesOfPlan([spec]);
   const evil = session([get('/'), answer(`${'\u00e0'.repeat(40)}!`)]);
   const good = session([get('/'), answer('\u00e0')], [get('/?a=x'), answer('')]);
   for (const module of modules) {
@@ -45,13 +45,14 @@ test('a regex that never ends over a recorded answer is stopped before the run',
     expect(() => planAll(module, [good, evil])).toThrow(
       expect.objectContaining({
         code: 'ERR_RULES_SLOW',
-        message: 'the regex of a takes longer than 2 s over the answers of session 1',
+        message: 'the regex of a takes longer than 2 s over an answer of session 1',
       }),
     );
   }
 });
 
-test('rules with a regex are planned and played as they are without the stop', () => {
+const octets = (text: string): Uint8Array => new TextEncoder().encode(text);
+test('rules with a regex are planned and played as they are without the stop', async () => {
   const settings = settingsOf({
     learn: [{ name: 'order', from: { header: 'Location', regex: '/orders/(\\d+)' } }],
   });
@@ -74,18 +75,18 @@ test('rules with a regex are planned and played as they are without the stop', (
       if (done === true) return value;
     }
   };
-  const [module] = stoppable([{ kind: 'http', settings }], [httpModule(settings)]);
+  const [module] = await modulesOfPlan([{ kind: 'http', settings }]);
   if (module === undefined) throw new Error('no module');
   const plan = planned(module);
   expect(plan).toEqual(planned(httpModule(settings)));
   expect(plan.facts).toMatchObject({ messages: 1, stages: 1 });
 });
 
-const octets = (text: string): Uint8Array => new TextEncoder().encode(text);
-test('one that never ends over a live answer is stopped, and ends the user who was told that', () => {
+test('one that never ends over a live answer is stopped, and ends the user who was told that', async () => {
   const regex = '^(?:[a-z]+)+$';
   const settings = settingsOf({ learn: [{ name: 'a', from: { regex } }] });
-  const module = limited([{ kind: 'http', settings }], [httpModule(settings)])[0];
+  const [module] = await modulesOfThread([{ kind: 'http', settings }]);
+  if (module === undefined) throw new Error('no module');
   const recorded = session([get('/'), answer('sometoken')], [get('/?a=sometoken'), answer('')]);
   const plan = planAll(module, [recorded])[0]?.plan;
   expect(plan).toBeDefined();

@@ -36,7 +36,7 @@ test('one that does not is refused by name', () => {
   expect(() => prepared(['^(?:[\u0080-\u0099]+)+$'])).toThrow(
     expect.objectContaining({
       code: 'ERR_CHECK_SLOW',
-      message: expect.stringContaining('answers of session 0'),
+      message: expect.stringContaining('an answer of session 0'),
     }),
   );
 });

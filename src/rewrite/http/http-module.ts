@@ -14,7 +14,7 @@ import {
 import { messageAt, octetsOfText } from '../octet-text.ts';
 import { isHttp2, readSession, type SessionText } from './exchanges.ts';
 import { fillRequest, fixedEdits } from './fill.ts';
-import { learnFrom, requestMatcher } from './learn.ts';
+import { learnFrom, type RunPattern, requestMatcher } from './learn.ts';
 import { type AnswerPlan, AnswersOfConnection, answersToRead } from './live-answers.ts';
 import { templateNames } from './ready-rules.ts';
 import type { Edit } from './render.ts';
@@ -72,10 +72,14 @@ interface HttpConnection {
   readonly skipped: Set<number>;
 }
 
-/** @throws TemplateFault where the rules were not checked */
+/**
+ * @param run looks for patterns; without it nobody stops one that does not come to an end
+ * @throws TemplateFault where the rules were not checked
+ */
 export const httpModule = (
   settings: HttpSettings,
-): ProtocolModule<HttpPlan, HttpClient, HttpConnection> => new HttpModule(settings);
+  run?: RunPattern,
+): ProtocolModule<HttpPlan, HttpClient, HttpConnection> => new HttpModule(settings, run);
 
 class HttpModule implements ProtocolModule<HttpPlan, HttpClient, HttpConnection> {
   readonly name = 'http';
@@ -86,7 +90,7 @@ class HttpModule implements ProtocolModule<HttpPlan, HttpClient, HttpConnection>
   /** Whether anything depends on what the recorded server said. */
   readonly #needsAnswers: boolean;
 
-  constructor(settings: HttpSettings) {
+  constructor(settings: HttpSettings, run?: RunPattern) {
     const { rules } = settings;
     this.#settings = settings;
     this.#feeds = new Map(Object.entries(settings.feeds));
@@ -97,7 +101,8 @@ class HttpModule implements ProtocolModule<HttpPlan, HttpClient, HttpConnection>
       send: (rules.send ?? []).map((each) => sendFrom(each, reader)),
       skip: (rules.skip ?? []).map(({ when }) => requestMatcher(when)),
     };
-    this.#sites = new SiteTable((rules.learn ?? []).map(learnFrom), this.#rules.cookies);
+    const learnt = (rules.learn ?? []).map((rule) => learnFrom(rule, run));
+    this.#sites = new SiteTable(learnt, this.#rules.cookies);
     const whens = [...(rules.send ?? []), ...(rules.skip ?? [])].map(({ when }) => when);
     this.#needsAnswers = this.#sites.isNeeded || whens.some((when) => when?.status !== undefined);
   }

@@ -22,21 +22,29 @@ export interface LearnFrom {
 /** Whether a recorded request is meant. @param status of its recorded answer; undefined: not known */
 export type RequestMatcher = (request: RecordedRequest, status: number | undefined) => boolean;
 
+/**
+ * Runs what looks for a rule's pattern, and may stop it. That changes nothing, so that it may be run once more.
+ * @param rule its name
+ */
+export type RunPattern = (rule: string, look: () => void) => void;
+
+const runFreely: RunPattern = (_, look) => look();
+
 /** A rule made ready. */
-export const learnFrom = (rule: LearnRule): LearnFrom => ({
+export const learnFrom = (rule: LearnRule, run: RunPattern = runFreely): LearnFrom => ({
   name: rule.name,
   when: requestMatcher(rule.when ?? {}),
-  extract: extractorOf(rule.from),
+  extract: extractorOf(rule, run),
   alias: rule.alias,
 });
 
-function extractorOf(from: LearnRule['from']): Extractor {
+function extractorOf({ name: rule, from }: LearnRule, run: RunPattern): Extractor {
   const { header } = from;
   if (from.json !== undefined) {
     const steps = jsonPathSteps(from.json) ?? [];
     return (answer) => jsonValue(answer.body(), steps);
   }
-  const find = finderOf(from);
+  const find = finderOf(from, (look) => run(rule, look));
   if (header === undefined) return (answer) => find(answer.body());
   const name = header.toLowerCase();
   return ({ fields }) => {
@@ -48,12 +56,20 @@ function extractorOf(from: LearnRule['from']): Extractor {
   };
 }
 
-function finderOf({ regex, between }: LearnRule['from']): (text: string) => string | undefined {
+function finderOf(
+  { regex, between }: LearnRule['from'],
+  run: (look: () => void) => void,
+): (text: string) => string | undefined {
   if (regex !== undefined) {
     const pattern = new RegExp(regex);
     return (text) => {
-      const match = pattern.exec(text);
-      return match === null ? undefined : (match[1] ?? match[0]);
+      let match: RegExpExecArray | null = null;
+      run(() => {
+        match = pattern.exec(text);
+      });
+      // The compiler does not see that it was set.
+      const found = match as RegExpExecArray | null;
+      return found === null ? undefined : (found[1] ?? found[0]);
     };
   }
   if (between === undefined) return (text) => text;

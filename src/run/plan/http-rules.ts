@@ -1,58 +1,58 @@
 /** What of rules for HTTP can be told only when the captures have been read, and the users are known. */
 import { ReplayError } from '../../base/errors.ts';
 import { formatCount } from '../../base/units.ts';
-import type { HttpSettings } from '../../rewrite/http/http-module.ts';
+import type { RunPattern } from '../../rewrite/http/learn.ts';
 import type { ProtocolModule, RecordedSession } from '../../rewrite/module.ts';
-import type { ModuleSpec } from './modules.ts';
-import { endsWithin, TimeLimit } from './slow-patterns.ts';
+import { type ModuleSpec, makeModules } from './modules.ts';
+import { TimeLimit } from './slow-patterns.ts';
 
-/** To look at one session; its answers may be long, and the machine busy. */
-const SESSION_MS_MAX = 2_000;
-/** To read one answer while a run goes on: all users of the thread stand still so long. */
+/** To find a value in one recorded answer, which may be long: ms. */
+const RECORDED_MS_MAX = 2_000;
+/** To find a value in one answer while a run goes on: all users of the thread stand still so long. */
 const ANSWER_MS_MAX = 250;
 
-/**
- * The modules, of which those with patterns are stopped where one does not come to an end over what was
- * recorded: in the threads that play nobody could stop it.
- */
-export const stoppable = (
-  specs: readonly ModuleSpec[],
-  modules: readonly ProtocolModule[],
-): readonly ProtocolModule[] =>
-  modules.map((module, i) => {
-    const spec = specs[i];
-    return spec?.kind === 'http' ? stoppableHttp(module, spec.settings) : module;
-  });
+/** A pattern was stopped, since it did not come to an end. */
+class SlowPatternError extends Error {
+  override readonly name = 'SlowPatternError';
+  readonly rule: string;
 
-/** What is found by patterns: the names of the rules. */
-const learntByRegex = ({ rules }: HttpSettings): readonly string[] =>
-  (rules.learn ?? []).flatMap(({ from, name }) => (from.regex === undefined ? [] : [name]));
-
-/**
- * The modules of a thread that plays, of which those with patterns are stopped where one does not come to
- * an end over what a server says: that ends the user who was told it. However short an answer is, it may be
- * such a text; the watch costs some 20 µs an answer.
- */
-export const limited = (
-  specs: readonly ModuleSpec[],
-  modules: readonly ProtocolModule[],
-): readonly ProtocolModule[] =>
-  modules.map((module, i) => {
-    const spec = specs[i];
-    return spec?.kind === 'http' ? limitedHttp(module, spec.settings) : module;
-  });
-
-function limitedHttp(module: ProtocolModule, settings: HttpSettings): ProtocolModule {
-  const learnt = learntByRegex(settings);
-  if (learnt.length === 0) return module;
-  const limit = new TimeLimit(ANSWER_MS_MAX);
-  return withMember(module, 'onAnswer', (connection, stage, octets, isWhole) => {
-    if (limit.run(() => module.onAnswer?.(connection, stage, octets, isWhole))) return;
-    throw new Error(
-      `the regex of ${learnt.join(' or ')} takes longer than ${ANSWER_MS_MAX / 1e3} s over an answer`,
-    );
-  });
+  constructor(rule: string, message: string) {
+    super(message);
+    this.rule = rule;
+  }
 }
+
+/** Runs patterns, and stops those that take longer. */
+function limited(ms: number): RunPattern {
+  const limit = new TimeLimit(ms);
+  return (rule, look) => {
+    if (limit.run(look)) return;
+    throw new SlowPatternError(
+      rule,
+      `the regex of ${rule} takes longer than ${ms / 1e3} s over an answer`,
+    );
+  };
+}
+
+/**
+ * The modules of a thread that plays. A pattern of theirs that does not come to an end over what a server says is
+ * stopped, which ends the user who was told it. However short an answer is, it may be such a text; the watch costs
+ * some 20 µs a pattern and answer.
+ * @throws ReplayError as makeModules
+ */
+export const modulesOfThread = (specs: readonly ModuleSpec[]): Promise<readonly ProtocolModule[]> =>
+  makeModules(specs, limited(ANSWER_MS_MAX));
+
+/**
+ * The modules that a plan is made with. A pattern that does not come to an end over what was recorded is refused.
+ * @throws ReplayError as makeModules
+ */
+export const modulesOfPlan = async (
+  specs: readonly ModuleSpec[],
+): Promise<readonly ProtocolModule[]> =>
+  (await makeModules(specs, limited(RECORDED_MS_MAX))).map((module, i) =>
+    specs[i]?.kind === 'http' ? refusing(module) : module,
+  );
 
 /** The module with another member; all else is its own, since a plan is checked against what it can do. */
 function withMember<Key extends keyof ProtocolModule>(
@@ -73,19 +73,21 @@ function withMember<Key extends keyof ProtocolModule>(
   });
 }
 
-function stoppableHttp(module: ProtocolModule, settings: HttpSettings): ProtocolModule {
-  const learnt = learntByRegex(settings);
-  if (learnt.length === 0) return module;
+/** The module, whose survey says in which session a pattern was stopped. */
+function refusing(module: ProtocolModule): ProtocolModule {
   const survey = (session: RecordedSession): void => {
-    if (endsWithin(SESSION_MS_MAX, () => module.survey?.(session))) return;
-    throw new ReplayError({
-      code: 'ERR_RULES_SLOW',
-      kind: 'usage',
-      message:
-        `the regex of ${learnt.join(' or ')} takes longer than ${SESSION_MS_MAX / 1e3} s over the ` +
-        `answers of session ${session.session}`,
-      hint: 'write it without a repetition in a repetition, or use between',
-    });
+    try {
+      module.survey?.(session);
+    } catch (fault) {
+      if (!(fault instanceof SlowPatternError)) throw fault;
+      throw new ReplayError({
+        code: 'ERR_RULES_SLOW',
+        kind: 'usage',
+        message: `${fault.message} of session ${session.session}`,
+        hint: 'write it without a repetition in a repetition, or use between',
+        cause: fault,
+      });
+    }
   };
   return withMember(module, 'survey', survey);
 }

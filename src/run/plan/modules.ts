@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto';
 import { pathToFileURL } from 'node:url';
 import { ReplayError } from '../../base/errors.ts';
 import type { HttpSettings } from '../../rewrite/http/http-module.ts';
+import type { RunPattern } from '../../rewrite/http/learn.ts';
 import type { ProtocolModule } from '../../rewrite/module.ts';
 import { type LogInSpec, logInNames, makeLogIn } from './log-ins.ts';
 
@@ -31,23 +32,25 @@ export type ModuleSpec = FileModuleSpec | HttpModuleSpec | LogInSpec;
 
 /**
  * Makes the modules.
+ * @param run looks for the patterns of rules
  * @throws ReplayError usage: ERR_MODULE_LOAD, ERR_MODULE_SHAPE
  */
 export async function makeModules(
   specs: readonly ModuleSpec[],
+  run?: RunPattern,
 ): Promise<readonly ProtocolModule[]> {
   const modules: ProtocolModule[] = [];
-  for (const spec of specs) modules.push(await makeModule(spec));
+  for (const spec of specs) modules.push(await makeModule(spec, run));
   return modules;
 }
 
-async function makeModule(spec: ModuleSpec): Promise<ProtocolModule> {
+async function makeModule(spec: ModuleSpec, run?: RunPattern): Promise<ProtocolModule> {
   switch (spec.kind) {
     case 'file':
       return await loadModule(spec);
     case 'http': {
       const { httpModule } = await import('../../rewrite/http/http-module.ts');
-      return httpModule(spec.settings);
+      return httpModule(spec.settings, run);
     }
     case 'log-in':
       return await makeLogIn(spec);

@@ -6,10 +6,10 @@ import {
   prepareTurns,
 } from '../../replay/prepared-sessions.ts';
 import type { CaptureBytes } from '../../transport/ports.ts';
-import { endsWithin } from './slow-patterns.ts';
+import { TimeLimit } from './slow-patterns.ts';
 
-/** To read the bodies of one session; they may be long, and the machine busy. */
-const SESSION_MS_MAX = 2_000;
+/** To look through one recorded body, which may be long: ms. */
+const BODY_MS_MAX = 2_000;
 
 /**
  * As `prepareTurns`.
@@ -21,14 +21,15 @@ export function prepare(
 ): Generator<void, PreparedSessions> {
   const { checkIgnore } = plan;
   if (checkIgnore === undefined) return prepareTurns(plan, capture);
-  return prepareTurns(plan, capture, (session, read) => {
-    if (endsWithin(SESSION_MS_MAX, read)) return;
+  const limit = new TimeLimit(BODY_MS_MAX);
+  return prepareTurns(plan, capture, (session, blank) => {
+    if (limit.run(blank)) return;
     throw new ReplayError({
       code: 'ERR_CHECK_SLOW',
       kind: 'usage',
       message:
-        `--check-ignore ${checkIgnore.join(', ')} takes longer than ${SESSION_MS_MAX / 1e3} s over the ` +
-        `answers of session ${session}`,
+        `--check-ignore ${checkIgnore.join(', ')} takes longer than ${BODY_MS_MAX / 1e3} s over an ` +
+        `answer of session ${session}`,
       hint: 'write it without a repetition in a repetition',
     });
   });

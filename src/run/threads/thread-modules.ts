@@ -19,11 +19,8 @@ const NO_FAILURES: ReadonlyMap<string, number> = new Map();
  */
 export async function modulesOf({ plan, modules }: ThreadJob): Promise<readonly ProtocolModule[]> {
   if (plan.rewriting === undefined) return [];
-  const [{ limited }, { makeModules }] = await Promise.all([
-    import('../plan/http-rules.ts'),
-    import('../plan/modules.ts'),
-  ]);
-  return limited(modules, await makeModules(modules));
+  const { modulesOfThread } = await import('../plan/http-rules.ts');
+  return await modulesOfThread(modules);
 }
 
 /** What the engine is given; null where nothing is written. */
