@@ -8,7 +8,7 @@ export const PREFIX_BYTES = 1_024;
 /**
  * The same of a replay's own ring, where answers are followed: all of an Ethernet packet and some of one
  * that the kernel has joined to it, since the last chunk of an answer lies at a packet's end. Only
- * what a packet has is copied; the ring of a thread takes 74 MB instead of 40.
+ * what a packet has is copied; the largest ring of a thread takes 74 MB instead of 40.
  */
 export const FOLLOWED_PREFIX_BYTES = 2_048;
 

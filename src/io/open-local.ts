@@ -62,6 +62,8 @@ export interface LocalPlan {
   readonly inbox?: ShardInbox;
   readonly prefixBytes?: number;
   readonly ringFrames?: number;
+  /** As `PacketRingOptions` has it. */
+  readonly packetsAtOnce?: number;
   readonly batchFrames?: number;
   /** Octets of memory for what is written during the run; none without it. */
   readonly arenaBytes?: number;
@@ -156,7 +158,7 @@ function openReceiver(plan: LocalPlan, clock: RunClock): PacketReceiver {
   const { path, targets, ranges, ports, sharding, prefixBytes = PREFIX_BYTES } = plan;
   const snapBytes = snapBytesFor(prefixBytes);
   const filter = replyFilter({ ranges, targets, ports, sharding, snapBytes });
-  const { ringFrames } = plan;
+  const { ringFrames, packetsAtOnce } = plan;
   return new PacketReceiver({
     interfaceIndex: path.device.index,
     filter,
@@ -164,6 +166,7 @@ function openReceiver(plan: LocalPlan, clock: RunClock): PacketReceiver {
     clock,
     promiscuous: usesForeignMac(path),
     ...(ringFrames === undefined ? {} : { ringFrames }),
+    ...(packetsAtOnce === undefined ? {} : { packetsAtOnce }),
   });
 }
 

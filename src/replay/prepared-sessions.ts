@@ -8,9 +8,11 @@ import { type ReadOctets, StreamView } from '../session/script/stream-view.ts';
 import type { CaptureBytes } from '../transport/ports.ts';
 import { expectedMss } from '../transport/transport-plan.ts';
 import type { ExchangeColumns } from './exchange-columns.ts';
+import { answerPacketsOf } from './packets-at-once.ts';
 import { RecordedBodies } from './recorded-bodies.ts';
 import { RecordedExchanges } from './recorded-exchanges.ts';
 import { Check, type ReplayPlan } from './replay-plan.ts';
+import { ScriptSteps } from './script-steps.ts';
 import type { StageColumns } from './stage-columns.ts';
 
 /** In shared memory; it can be posted to threads. */
@@ -19,6 +21,8 @@ export interface PreparedSessions {
   readonly exchanges: ExchangeColumns;
   /** Cut for the segment size that the target most likely agrees to. */
   readonly segments: SegmentColumns;
+  /** The most packets in which one of the servers may say what it says at once (`packetsAtOnce`). */
+  readonly answerPackets: number;
 }
 
 /** The part of the plan that says what is to be prepared. */
@@ -30,6 +34,7 @@ export type PreparePlan = Pick<
   | 'share'
   | 'users'
   | 'iterations'
+  | 'pace'
   | 'tcp'
   | 'perClient'
   | 'check'
@@ -55,13 +60,16 @@ export function* prepareTurns(
     scripts.sessions,
     expectedMss(tcp),
   );
+  const steps = new ScriptSteps(scripts);
+  let answerPackets = 0;
   for (const session of sessions) {
     found.find(session);
     segments.prepare(session);
+    answerPackets = Math.max(answerPackets, answerPacketsOf(plan, steps, session));
     yield;
   }
   const { stages, exchanges } = found.finish();
-  const prepared = { stages, exchanges, segments: segments.toShared() };
+  const prepared = { stages, exchanges, segments: segments.toShared(), answerPackets };
   if (plan.check !== Check.BODY) return prepared;
   const bodyIgnored = plan.checkIgnore ?? [];
   let reading = 0;

@@ -57,10 +57,12 @@ const TP_STATUS_USER = 1;
 const BLOCK_BYTES_MIN = 128 << 10;
 
 /**
- * Frames of a ring by default: 100 ms of 300,000 replies a second. Each has room for the longest
+ * Frames of a ring for nobody knows how much: 100 ms of 300,000 replies a second. Each has room for the longest
  * prefix, whatever comes: 41 MB at 1,232 octets.
  */
 export const RING_FRAMES = 1 << 15;
+/** And at least, since servers may say more than recorded ones did: 55 ms of 150,000 replies a second. */
+const RING_FRAMES_MIN = 1 << 13;
 
 /** A ring for whole packets has fewer: 2,180 of 64 KiB. */
 const RING_BYTES_MAX = 144e6;
@@ -91,9 +93,13 @@ export function ringShape(frames: number, snapBytes: number, pageBytes: number):
   return { frameBytes, framesPerBlock, blockBytes, blocks: Math.ceil(frames / framesPerBlock) };
 }
 
-/** Frames of a ring by default, for packets of so many octets. */
-const ringFramesFor = (snapBytes: number): number =>
-  Math.min(RING_FRAMES, Math.floor(RING_BYTES_MAX / snapBytes));
+/** Frames of a ring for packets of so many octets, of which about so many may wait at once. */
+export const ringFramesFor = (snapBytes: number, packetsAtOnce: number): number =>
+  Math.min(
+    Math.max(packetsAtOnce, RING_FRAMES_MIN),
+    RING_FRAMES,
+    Math.floor(RING_BYTES_MAX / snapBytes),
+  );
 
 /** What a packet ring takes, from where, and how large it is. */
 export interface PacketRingOptions {
@@ -105,6 +111,8 @@ export interface PacketRingOptions {
   readonly snapBytes: number;
   /** At least this many packets can wait to be received. */
   readonly ringFrames?: number;
+  /** Without `ringFrames`: how many packets may wait at once, as far as that is known. */
+  readonly packetsAtOnce?: number;
   /** See frames to other link-layer addresses as well: for a source MAC that is not the device's. */
   readonly promiscuous?: boolean;
 }
@@ -137,7 +145,8 @@ export class PacketRing {
   /** @throws ReplayError ERR_IO_NOT_PERMITTED, ERR_IO_SOCKET, ERR_IO_FILTER, ERR_IO_MMAP */
   constructor(options: PacketRingOptions) {
     const { interfaceIndex, filter, snapBytes } = options;
-    const { ringFrames = ringFramesFor(snapBytes) } = options;
+    const { packetsAtOnce = RING_FRAMES } = options;
+    const { ringFrames = ringFramesFor(snapBytes, packetsAtOnce) } = options;
     this.#shape = ringShape(ringFrames, snapBytes, PAGE_BYTES);
     this.#frameBytes = this.#shape.frameBytes;
     this.#framesPerBlock = this.#shape.framesPerBlock;

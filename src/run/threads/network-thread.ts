@@ -6,6 +6,7 @@ import { Counter } from '../../measure/counters.ts';
 import { LatencyRecorder } from '../../measure/histograms.ts';
 import { IntervalRecorder } from '../../measure/intervals.ts';
 import { octetsNeeded } from '../../replay/octets-needed.ts';
+import { packetsAtOnce } from '../../replay/packets-at-once.ts';
 import { Replay } from '../../replay/replay.ts';
 import type { ReplayPlan } from '../../replay/replay-plan.ts';
 import type { ProtocolModule } from '../../rewrite/module.ts';
@@ -14,7 +15,7 @@ import { ChannelTotal } from '../channel/channel-job.ts';
 import { enginePlan } from '../plan/engine-plan.ts';
 import type { NetworkWay } from '../plan/network-way.ts';
 import { announcedAddresses, describeWay, macText, nextHopText } from '../plan/network-way.ts';
-import { type RunPlan, shardingOf } from '../plan/run-plan.ts';
+import { type RunPlan, rowsOf, shardingOf } from '../plan/run-plan.ts';
 import { networkTurns } from './network-loop.ts';
 import type { ThreadJob } from './thread-job.ts';
 import { failuresOf, modulePartsOf, writtenBytesOf } from './thread-modules.ts';
@@ -31,7 +32,8 @@ export function openNetworkThread(
   modules: readonly ProtocolModule[],
   onWarning: (text: string) => void,
 ): ThreadRun {
-  const { plan, shard, shards, counters, control } = job;
+  const { plan, prepared, shard, shards, counters, control } = job;
+  const sharing = { users: plan.users, shard, shards };
   const io = openLocal({
     path: way.path,
     sender: way.sender,
@@ -44,7 +46,8 @@ export function openNetworkThread(
     announcedAddresses: shard === 0 ? announcedAddresses(way, plan) : 0,
     runStart: runStartsNow(),
     captureBytes: capture,
-    prefixBytes: octetsNeeded(job.prepared.exchanges, plan.rewriting?.readsAnswers),
+    prefixBytes: octetsNeeded(prepared.exchanges, plan.rewriting?.readsAnswers),
+    packetsAtOnce: packetsAtOnce(rowsOf(plan, sharing), prepared.answerPackets),
     arenaBytes: writtenBytesOf(job),
     ...(way.channel === null ? {} : { inbox: way.channel.inboxes[shard] }),
   });
