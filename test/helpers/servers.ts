@@ -256,19 +256,32 @@ export async function startOther(
   return { pid: program.pid, port, finish, stop: () => program.stop('SIGKILL') };
 }
 
+export type LengthsForm = 'length' | 'chunks' | 'pieces' | 'header';
+
+/** A server that counts what it has written. */
+export interface LengthsServer extends Server {
+  /** Ends it. @returns how many answers of each form it has written */
+  readonly finish: () => Promise<Readonly<Record<string, number>>>;
+}
+
 /**
  * An HTTP server whose bodies are of random lengths.
- * @param form how it says them: see lengths.py
+ * @param forms in which it says them, by chance: see lengths.py
  */
 export async function startLengths(
   host: Host,
   port: number,
-  form: 'length' | 'chunks' | 'pieces' | 'header',
-): Promise<Server> {
-  const argv = [PYTHON, '-B', join(CONFIGURATIONS, 'lengths.py'), `${port}`, form];
+  forms: readonly LengthsForm[],
+): Promise<LengthsServer> {
+  const argv = [PYTHON, '-B', join(CONFIGURATIONS, 'lengths.py'), `${port}`, ...forms];
   const program = startInside(host, argv);
   await listening(host, program, port);
-  return { pid: program.pid, port, stop: () => program.stop('SIGKILL') };
+  const finish = async () => {
+    await program.stop('SIGTERM');
+    const text = /^written (.*)$/m.exec(program.output())?.at(1) ?? 'null';
+    return JSON.parse(text) as Readonly<Record<string, number>>;
+  };
+  return { pid: program.pid, port, finish, stop: () => program.stop('SIGKILL') };
 }
 
 async function startNoting(

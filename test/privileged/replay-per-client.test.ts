@@ -107,7 +107,7 @@ describe.runIf(canRun('replay of clients with several connections', TOOLS))('--p
   });
 
   test('clients whose connections lead to two targets have one address at both', async () => {
-    const other = await startLengths(lab.target, 81, 'length');
+    const other = await startLengths(lab.target, 81, ['length']);
     const recorded = join(folder.path, 'two.pcap');
     const wire = join(folder.path, 'wire.pcap');
     try {

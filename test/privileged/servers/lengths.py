@@ -1,17 +1,23 @@
-"""An HTTP server whose bodies are 600 to 1,500 octets long: lengths.py PORT FORM, where FORM is
+"""An HTTP server whose bodies are 600 to 1,500 octets long: lengths.py PORT FORM..., where each answer has by
+chance one of these FORMs:
 
 length  header with Content-Length and body in one write
 chunks  header, one chunk and the last one in one write
 pieces  a chunk in three writes, some milliseconds apart, and the last chunk in another
 header  a header of 6,000 octets, then as `length`, in writes of 1,000
+
+On SIGTERM it prints how many answers of each form it has written.
 """
 
 import asyncio
+import json
 import random
+import signal
 import sys
 
-port, form = int(sys.argv[1]), sys.argv[2]
+port, forms = int(sys.argv[1]), sys.argv[2:]
 lengths = random.Random(1)
+written = {form: 0 for form in forms}
 
 
 def chunked(body):
@@ -29,6 +35,7 @@ async def serve(reader, writer):
     try:
         while True:
             await reader.readuntil(b"\r\n\r\n")
+            form = lengths.choice(forms)
             body = b"x" * lengths.randint(600, 1500)
             header = b"HTTP/1.1 200 OK\r\n"
             if form == "header":
@@ -41,15 +48,17 @@ async def serve(reader, writer):
                 writer.write(answer)
             else:
                 await say(writer, answer, 1000 if form == "header" else 500, 0.004)
+            written[form] += 1
     except (asyncio.IncompleteReadError, ConnectionError):
         writer.close()
 
 
 async def main():
-    server = await asyncio.start_server(serve, "0.0.0.0", port, backlog=1024)
-    print("ready", flush=True)
-    async with server:
-        await server.serve_forever()
+    stopped = asyncio.get_running_loop().create_future()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set_result, None)
+    async with await asyncio.start_server(serve, "0.0.0.0", port, backlog=1024):
+        await stopped
+        print("written " + json.dumps(written), flush=True)
 
 
 asyncio.run(main())
