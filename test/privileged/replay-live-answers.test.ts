@@ -30,7 +30,7 @@ const PROGRAM = [
 const PAGES = ['/length', '/chunks', '/slow', '/gzip'];
 const ALL = [...PAGES, '/hints', '/refused', '/upload'];
 const PORT = 8_000;
-const USERS = 400;
+const USERS = 1_000;
 const DELAY_MS = 5;
 
 describe.runIf(canRun('live answers', TOOLS))('live answers', () => {
@@ -91,7 +91,7 @@ describe.runIf(canRun('live answers', TOOLS))('live answers', () => {
   });
 
   const play = async (path: string, port: number) => {
-    const load = ['--users', `${USERS}`, '--rate', '200', '--clients', CLIENTS_ROUTED.ipv4];
+    const load = ['--users', `${USERS}`, '--rate', '500', '--clients', CLIENTS_ROUTED.ipv4];
     const argv = [path, '--target', `${lab.target.ipv4}:${port}`, ...load];
     return completed(await replay(lab.client, argv), USERS);
   };

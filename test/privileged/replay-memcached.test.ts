@@ -19,7 +19,7 @@ import { type Folder, makeFolder } from '../helpers/servers.ts';
 const PYTHON = '/usr/bin/python3';
 const TOOLS = ['ip', 'ethtool', 'ss', 'iptables', 'tcpdump', 'memcached', PYTHON];
 const PORT = 11_211;
-const USERS = 300;
+const USERS = 1_000;
 
 /** What each connection asks for, in one go each; and how many gets and increments that are. */
 const ASKED = [
@@ -96,7 +96,7 @@ describe.runIf(canRun('replay against memcached', TOOLS))('memcached', () => {
     await store(`END\r\n${'x'.repeat(2_000)}\r\nEND`);
     const before = await stats();
     await loseAtGateway(lab, share);
-    const load = ['--users', `${USERS}`, '--rate', '300', '--clients', CLIENTS_ROUTED.ipv4];
+    const load = ['--users', `${USERS}`, '--rate', '1000', '--clients', CLIENTS_ROUTED.ipv4];
     const argv = [capture, '--target', `${lab.target.ipv4}:${PORT}`, ...load];
     const { exchanges, answerRules, packets } = completed(await replay(lab.client, argv), USERS);
     await loseAtGateway(lab, 0);

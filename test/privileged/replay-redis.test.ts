@@ -34,9 +34,9 @@ describe.runIf(canRun('replay against redis', TOOLS))('replay against redis', ()
   });
 
   test.each([
-    { name: 'one command at a time', capture: 'redis.pcap', users: 210 },
-    { name: 'sixteen commands at a time', capture: 'redis-pipelined.pcap', users: 220 },
-    { name: 'with 2 % loss', capture: 'redis-pipelined.pcap', users: 110, share: 0.02 },
+    { name: 'one command at a time', capture: 'redis.pcap', users: 1_050 },
+    { name: 'sixteen commands at a time', capture: 'redis-pipelined.pcap', users: 1_000 },
+    { name: 'with 2 % loss', capture: 'redis-pipelined.pcap', users: 1_000, share: 0.02 },
   ])(
     'every command of every user is executed once: $name',
     async ({ capture, users, share = 0 }) => {

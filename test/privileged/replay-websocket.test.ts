@@ -29,7 +29,7 @@ const PROGRAM = [
 const PORT = 8_080;
 const RECORDED = 8;
 const MESSAGES = 6;
-const USERS = 150;
+const USERS = 1_000;
 
 interface Done {
   readonly connections: number;
@@ -83,7 +83,7 @@ describe.runIf(canRun('replay against a WebSocket server', TOOLS))('WebSocket', 
     async (share) => {
       await loseAtGateway(lab, share);
       await start();
-      const load = ['--users', `${USERS}`, '--rate', '400', '--clients', CLIENTS_ROUTED.ipv4];
+      const load = ['--users', `${USERS}`, '--rate', '500', '--clients', CLIENTS_ROUTED.ipv4];
       const argv = [capture, '--target', `${lab.target.ipv4}:${PORT}`, ...load];
       const result = completed(await replay(lab.client, argv), USERS);
       await connectionsGone(lab.target, CLIENTS_ROUTED.ipv4);

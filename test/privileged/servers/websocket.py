@@ -18,7 +18,7 @@ done = {"connections": 0, "echoed": 0, "pushed": 0}
 async def push(socket):
     number = 0
     while True:
-        await asyncio.sleep(chance.uniform(0.005, 0.03))
+        await asyncio.sleep(chance.uniform(0.005, 0.03) if number == 0 else chance.uniform(0.02, 0.08))
         number += 1
         await socket.send("tick %d %s" % (number, "." * chance.randint(0, 40)))
         done["pushed"] += 1
@@ -41,8 +41,8 @@ async def serve(socket):
 async def be_server(port):
     stopped = asyncio.get_running_loop().create_future()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set_result, None)
-    # Pings of its own come every 20 ms, and nobody has to answer them.
-    options = {"compression": None, "ping_interval": 0.02, "ping_timeout": None, "backlog": 1024}
+    # Pings of its own come every 40 ms, and nobody has to answer them.
+    options = {"compression": None, "ping_interval": 0.04, "ping_timeout": None, "backlog": 1024}
     async with websockets.serve(serve, "0.0.0.0", port, **options):
         await stopped
         print("done " + json.dumps(done), flush=True)
