@@ -15,25 +15,47 @@ export async function answerTimesMs(path: string): Promise<number[]> {
  * @param port the server's
  */
 export async function turnTimesMs(path: string, port: number): Promise<number[]> {
+  return (await turnsOf(path, port)).turnsMs;
+}
+
+/** Who waited for whom in a capture, all times in ascending milliseconds. */
+export interface TurnTimes {
+  /** As `turnTimesMs` has them. */
+  readonly turnsMs: number[];
+  /** From the last packet of each of those answers to the next request: what clients think. */
+  readonly pausesMs: number[];
+  readonly connections: number;
+}
+
+/** @param port the server's */
+export async function turnsOf(path: string, port: number): Promise<TurnTimes> {
   const fields = ['tcp.stream', 'tcp.dstport', 'frame.time_epoch'];
   const rows = await packetFields(path, fields, 'tcp.len > 0 && !tcp.analysis.retransmission');
   const turns = new Map<string, { readonly askedMs: number; answeredMs: number }>();
-  const found: number[] = [];
+  const turnsMs: number[] = [];
+  const pausesMs: number[] = [];
+  const streams = new Set(rows.map(([stream]) => stream));
   const settle = (stream: string): void => {
     const turn = turns.get(stream);
-    if (turn !== undefined && turn.answeredMs > 0) found.push(turn.answeredMs - turn.askedMs);
+    if (turn !== undefined && turn.answeredMs > 0) turnsMs.push(turn.answeredMs - turn.askedMs);
     turns.delete(stream);
   };
   for (const [stream = '', toPort, seconds] of rows) {
     const atMs = Number(seconds) * 1_000;
     const turn = turns.get(stream);
     if (toPort === `${port}`) {
+      if (turn !== undefined && turn.answeredMs > 0) pausesMs.push(atMs - turn.answeredMs);
       settle(stream);
       turns.set(stream, { askedMs: atMs, answeredMs: 0 });
     } else if (turn !== undefined) turn.answeredMs = atMs;
   }
   for (const stream of [...turns.keys()]) settle(stream);
-  return found.sort((a, b) => a - b);
+  const ascending = (a: number, b: number): number => a - b;
+  return {
+    turnsMs: turnsMs.sort(ascending),
+    pausesMs: pausesMs.sort(ascending),
+    connections: streams.size,
+  };
 }
 
 /** The value that so many percent do not exceed. @param sorted ascending */

@@ -91,11 +91,11 @@ describe.runIf(canRun('replay against memcached', TOOLS))('memcached', () => {
     folder?.remove();
   });
 
-  test.each([0, 0.02])('answers end where they say, with %f lost', async (share) => {
+  test('answers end where they say, with 2 % lost', async () => {
     // What ends answers stands in the values, too.
     await store(`END\r\n${'x'.repeat(2_000)}\r\nEND`);
     const before = await stats();
-    await loseAtGateway(lab, share);
+    await loseAtGateway(lab, 0.02);
     const load = ['--users', `${USERS}`, '--rate', '1000', '--clients', CLIENTS_ROUTED.ipv4];
     const argv = [capture, '--target', `${lab.target.ipv4}:${PORT}`, ...load];
     const { exchanges, answerRules, packets } = completed(await replay(lab.client, argv), USERS);
@@ -103,7 +103,7 @@ describe.runIf(canRun('replay against memcached', TOOLS))('memcached', () => {
     const answered = USERS * REQUESTS;
     expect(exchanges).toMatchObject({ answered, mismatched: 0, unfollowed: 0, unsolicited: 0 });
     expect(answerRules).toMatchObject({ protocol: answered });
-    if (share > 0) expect(packets.retransmitted).toBeGreaterThan(0);
+    expect(packets.retransmitted).toBeGreaterThan(0);
     const after = await stats();
     const since = (name: string): number => (after.get(name) ?? 0) - (before.get(name) ?? 0);
     expect({ gets: since('cmd_get'), increments: since('incr_hits') }).toEqual({

@@ -1,8 +1,11 @@
-/** As `replay-true-latency`, of servers whose logs tell no times that fine: packets at the server are the oracle. */
+/**
+ * As `replay-true-latency`, of servers whose logs tell no times that fine: packets at the server are the oracle. They tell
+ * clients' think times, too.
+ */
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { percentileOf, turnTimesMs } from '../helpers/answer-times.ts';
-import { captureWhile, startCapture } from '../helpers/capture.ts';
+import { percentileOf, turnsOf } from '../helpers/answer-times.ts';
+import { captureWhile, clientStreams, startCapture } from '../helpers/capture.ts';
 import {
   CLIENTS_ON_LINK,
   type Lab,
@@ -14,8 +17,10 @@ import {
 import { postgresTool, startPostgres } from '../helpers/postgres.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { until } from '../helpers/process.ts';
-import { completed, fixture, replay } from '../helpers/replay.ts';
+import { completed, connectionsGone, fixture, replay } from '../helpers/replay.ts';
+import { mysqlQueries } from '../helpers/requests.ts';
 import { type Folder, makeFolder, startMariadb, startSmtp } from '../helpers/servers.ts';
+import { playedInTurn, tally } from '../helpers/tally.ts';
 
 /** Before all else on the machine, so that it is the server that is timed. */
 const FIRST = { prefix: ['chrt', '--rr', '1'] };
@@ -24,8 +29,11 @@ const TOOLS = [
   ...['ip', 'ss', 'chrt', 'tcpdump', 'tshark', 'mariadbd', 'memcached', 'psql', 'setpriv'],
   ...[PYTHON, postgresTool('initdb')],
 ];
-const USERS = 210;
-const LOAD = ['--users', `${USERS}`, '--rate', '150/s', '--check', 'off'];
+/** Each of the sessions of any of the captures is played equally often. */
+const USERS = 1_020;
+const LOAD = ['--users', `${USERS}`, '--rate', '500/s', '--check', 'off'];
+/** How far a pause may be from the recorded one. */
+const THINK_MS = 2;
 
 /** Asks memcached one thing after another. */
 const ASK_MEMCACHED = `
@@ -37,7 +45,7 @@ for text in ["set a 0 0 3\\r\\nabc\\r\\n", "get a\\r\\n", "get none\\r\\n", "get
     while not got.endswith((b"STORED\\r\\n", b"END\\r\\n")):
         got += s.recv(65536)
 `;
-const SQL = 'select 1;\nselect count(*) from generate_series(1, 20000);\nselect now();\n';
+const SQL = 'select 1;\nselect count(*) from generate_series(1, 5000);\nselect now();\n';
 
 describe.runIf(canRun('true latencies of more servers', TOOLS))('latencies', () => {
   let lab: Lab;
@@ -53,7 +61,7 @@ describe.runIf(canRun('true latencies of more servers', TOOLS))('latencies', () 
   });
 
   /** What a client of the server's own does, as the network has it. */
-  const recorded = async (port: number, act: () => Promise<unknown>): Promise<string> => {
+  const record = async (port: number, act: () => Promise<unknown>): Promise<string> => {
     const path = join(folder.path, `recorded-${port}.pcap`);
     await captureWhile(lab.client, path, { filter: `tcp port ${port}` }, act);
     return path;
@@ -67,9 +75,10 @@ describe.runIf(canRun('true latencies of more servers', TOOLS))('latencies', () 
     const replayed = await replay(lab.client, [capture, ...target, ...LOAD], FIRST);
     await packets.stop();
     const { exchanges, answerRules, latency } = completed(replayed, USERS);
-    const told = await turnTimesMs(path, port);
+    const { turnsMs: told, pausesMs: thought } = await turnsOf(path, port);
     expect(told).toHaveLength(exchanges.answered);
     expect(answerRules).toMatchObject({ protocol: exchanges.answered });
+    expect(exchanges).toMatchObject({ unfollowed: 0, unsolicited: 0 });
     for (const [percent, found] of [
       [50, latency.service?.p50],
       [90, latency.service?.p90],
@@ -81,13 +90,33 @@ describe.runIf(canRun('true latencies of more servers', TOOLS))('latencies', () 
         Math.max(0.1, 0.02 * exact),
       );
     }
+    const recorded = await turnsOf(capture, port);
+    expect(thought).toHaveLength((recorded.pausesMs.length * USERS) / recorded.connections);
+    for (const percent of [10, 50, 90]) {
+      const off = percentileOf(thought, percent) - percentileOf(recorded.pausesMs, percent);
+      expect(Math.abs(off), `p${percent} of think times`).toBeLessThanOrEqual(THINK_MS);
+    }
   };
 
-  test('of MariaDB are those of its packets, within 100 µs or 2 %', async () => {
+  test('of MariaDB are those of its packets, within 100 µs or 2 %, and each statement is run once', async () => {
     const mariadb = await startMariadb(lab.target);
     try {
       await mariadb.sql('create table `load`.visits (id int primary key auto_increment, who text)');
+      const streams = playedInTurn(await clientStreams(fixture('mysql.pcap'), 3306), USERS);
+      const statements = streams.flatMap(mysqlQueries);
+      const count = (verb: RegExp) => statements.filter((text) => verb.test(text)).length;
+      const selects = await mariadb.status('Com_select');
+      const connects = await mariadb.status('Connections');
+      // Rows and their lengths are others than the recorded ones.
       await compare(fixture('mysql.pcap'), 3_306);
+      await connectionsGone(lab.target, CLIENTS_ON_LINK.ipv4);
+      expect(tally(mariadb.statements())).toEqual(tally(statements));
+      expect((await mariadb.status('Com_select')) - selects).toBe(count(/^select/i));
+      // Two more are this test's own questions since the figure was read.
+      expect((await mariadb.status('Connections')) - connects).toBe(USERS + 2);
+      const rows = await mariadb.sql('select count(*) from `load`.visits');
+      expect(Number(rows)).toBe(count(/^insert/i));
+      expect(await mariadb.status('Aborted_clients')).toBe(0);
     } finally {
       await mariadb.stop();
     }
@@ -99,7 +128,7 @@ describe.runIf(canRun('true latencies of more servers', TOOLS))('latencies', () 
       const where = `host=${lab.target.ipv4} user=postgres sslmode=disable gssencmode=disable`;
       const psql = ['psql', '-X', '-q', '-f', '-', where];
       const act = () => mustInside(lab.client, psql, { input: SQL });
-      await compare(await recorded(5_432, act), 5_432);
+      await compare(await record(5_432, act), 5_432);
     } finally {
       await postgres.stop();
     }
@@ -114,7 +143,7 @@ describe.runIf(canRun('true latencies of more servers', TOOLS))('latencies', () 
         return stdout !== '';
       });
       const act = () => mustInside(lab.client, [PYTHON, '-c', ASK_MEMCACHED, lab.target.ipv4]);
-      await compare(await recorded(11_211, act), 11_211);
+      await compare(await record(11_211, act), 11_211);
     } finally {
       await server.stop();
     }
