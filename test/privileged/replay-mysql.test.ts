@@ -4,15 +4,24 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startCapture } from '../helpers/capture.ts';
-import { CLIENTS_ROUTED, type Lab, makeLab, mustInside, routeClients } from '../helpers/netns.ts';
+import {
+  CLIENTS_ROUTED,
+  type Lab,
+  loseAtGateway,
+  makeLab,
+  mustInside,
+  routeClients,
+} from '../helpers/netns.ts';
 import { accountTable } from '../helpers/postgres.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { completed, replay } from '../helpers/replay.ts';
 import { type Folder, type Mariadb, makeFolder, startMariadb } from '../helpers/servers.ts';
 
-const TOOLS = ['ip', 'ethtool', 'ss', 'mariadbd', 'mariadb', 'tcpdump'];
+const TOOLS = ['ip', 'ethtool', 'ss', 'iptables', 'mariadbd', 'mariadb', 'tcpdump'];
 const ASKS = fileURLToPath(new URL('servers/mysql-asks.mjs', import.meta.url));
-const USERS = 500;
+const USERS = 1_000;
+/** Of those who give wrong passwords. */
+const REFUSED = 200;
 const RECORDER = 'recorder';
 const PASSWORD = 'as recorded';
 const COUNTED = [
@@ -53,7 +62,7 @@ describe.runIf(canRun('replay against mariadb with log-ins', TOOLS))('--mysql-us
     writeFileSync(table, accountTable(USERS, passwordOf));
 
   beforeAll(async () => {
-    lab = await makeLab();
+    lab = await makeLab({ gateway: true });
     await routeClients(lab);
     folder = makeFolder('mysql-accounts');
     table = join(folder.path, 'accounts.csv');
@@ -77,12 +86,18 @@ describe.runIf(canRun('replay against mariadb with log-ins', TOOLS))('--mysql-us
     folder?.remove();
   });
 
-  test('500 users log in as themselves, and each asks what was recorded', async () => {
+  test('1,000 users log in as themselves, and each asks what was recorded, where packets are lost', async () => {
     const { path, counted } = await recorded('asked.pcap');
     writeAccounts((user) => `secret ${user}`);
     const before = await counts();
-    const argv = [path, ...replayed, '--users', `${USERS}`];
-    const result = completed(await replay(lab.client, argv), USERS);
+    await loseAtGateway(lab, 0.02);
+    const replaying = [path, ...replayed, '--users'];
+    const result = completed(await replay(lab.client, [...replaying, `${USERS}`]), USERS);
+    await loseAtGateway(lab, 0);
+    const { exchanges, answerRules, packets } = result;
+    expect(packets.retransmitted).toBeGreaterThan(0);
+    expect(exchanges).toMatchObject({ unfollowed: 0, unsolicited: 0, mismatched: 0 });
+    expect(answerRules).toMatchObject({ protocol: exchanges.answered });
     expect(await counts(before)).toEqual(counted.map((count) => USERS * count));
     expect(
       mariadb
@@ -93,9 +108,9 @@ describe.runIf(canRun('replay against mariadb with log-ins', TOOLS))('--mysql-us
     expect(result.latency.login?.count).toBe(USERS);
 
     writeAccounts((user) => `wrong ${user}`);
-    const refused = await replay(lab.client, argv);
+    const refused = await replay(lab.client, [...replaying, `${REFUSED}`]);
     expect(refused.stderr).toContain("mysql: the server says: Access denied for user '…'@'…'");
-    expect(refused.stderr).toContain(`(${USERS} times)`);
+    expect(refused.stderr).toContain(`(${REFUSED} times)`);
     expect(refused.stdout + refused.stderr).not.toMatch(/secret|wrong/);
   });
 

@@ -6,6 +6,7 @@ import { startCapture } from '../helpers/capture.ts';
 import {
   CLIENTS_ROUTED,
   type Lab,
+  loseAtGateway,
   makeLab,
   mustInside,
   routeClients,
@@ -22,8 +23,10 @@ import { canRun } from '../helpers/privilege.ts';
 import { completed, replay } from '../helpers/replay.ts';
 import { type Folder, makeFolder } from '../helpers/servers.ts';
 
-const TOOLS = ['ip', 'ethtool', 'psql', 'setpriv', 'tcpdump', postgresTool('pgbench')];
-const USERS = 500;
+const TOOLS = ['ip', 'ethtool', 'iptables', 'psql', 'setpriv', 'tcpdump', postgresTool('pgbench')];
+const USERS = 1_000;
+/** Of those who give wrong passwords. */
+const REFUSED = 200;
 const RECORDER = 'recorder';
 const PASSWORD = 'as recorded';
 const SCRIPT = 'select :client_id;\nselect abs(-1), now();\n';
@@ -63,7 +66,7 @@ describe.runIf(canRun('replay against postgres', TOOLS))('replay against postgre
   };
 
   beforeAll(async () => {
-    lab = await makeLab();
+    lab = await makeLab({ gateway: true });
     await routeClients(lab);
     folder = makeFolder('postgres-accounts');
     table = join(folder.path, 'accounts.csv');
@@ -79,7 +82,7 @@ describe.runIf(canRun('replay against postgres', TOOLS))('replay against postgre
     folder?.remove();
   });
 
-  test('500 users log in as themselves, and each asks what was recorded', async () => {
+  test('1,000 users log in as themselves, and each asks what was recorded, where packets are lost', async () => {
     const env = withPassword(PASSWORD);
     const calls = async (role: string): Promise<number> => (await postgres.calls()).get(role) ?? 0;
     const script = join(folder.path, 'script.sql');
@@ -96,13 +99,20 @@ describe.runIf(canRun('replay against postgres', TOOLS))('replay against postgre
       statements[2] = (await calls(RECORDER)) - statements[0];
     });
     expect(statements).toEqual([3, 0, 8]);
-    const load = ['--users', `${USERS}`, '--rate', '400/s', '--postgres-user', `@${table}`];
+    const load = ['--rate', '400/s', '--postgres-user', `@${table}`];
+    const replaying = [capture, ...replayed, ...load, '--users'];
 
     writeFileSync(
       table,
       accountTable(USERS, (user) => `secret ${user}`),
     );
-    completed(await replay(lab.client, [capture, ...replayed, ...load]), USERS);
+    await loseAtGateway(lab, 0.02);
+    const result = completed(await replay(lab.client, [...replaying, `${USERS}`]), USERS);
+    await loseAtGateway(lab, 0);
+    const { exchanges, answerRules, packets } = result;
+    expect(packets.retransmitted).toBeGreaterThan(0);
+    expect(exchanges).toMatchObject({ unfollowed: 0, unsolicited: 0 });
+    expect(answerRules).toMatchObject({ protocol: exchanges.answered });
     const counted = await postgres.calls();
     const counts = Array.from({ length: USERS }, (_, user) => counted.get(`u${user}`) ?? 0);
     expect(counts).toEqual(counts.map((_, user) => statements[user % 3]));
@@ -111,11 +121,11 @@ describe.runIf(canRun('replay against postgres', TOOLS))('replay against postgre
       table,
       accountTable(USERS, (user) => `wrong ${user}`),
     );
-    const refused = await replay(lab.client, [capture, ...replayed, ...load]);
+    const refused = await replay(lab.client, [...replaying, `${REFUSED}`]);
     expect(refused.stderr).toContain(
       'postgresql: the server says: password authentication failed for user "…" (28P01)',
     );
-    expect(refused.stderr).toContain(`(${USERS} times)`);
+    expect(refused.stderr).toContain(`(${REFUSED} times)`);
     expect(refused.stdout + refused.stderr).not.toMatch(/secret|wrong/);
     const after = await postgres.calls();
     expect(counts.map((_, user) => after.get(`u${user}`) ?? 0)).toEqual(counts);
