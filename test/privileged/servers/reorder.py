@@ -1,13 +1,14 @@
-"""A path on which packets overtake each other: forwards IPv4 between two devices.
+"""A path on which packets overtake each other, and some are lost: forwards IPv4 between two devices.
 
-    reorder.py EVERY PASSED DEVICE:MAC DEVICE:MAC
+    reorder.py EVERY PASSED LOST DEVICE:MAC DEVICE:MAC
 
-Of the packets with payload of a connection and direction each EVERY-th is held back until PASSED later ones have
+Of all TCP packets the share LOST is lost. Of the packets with payload of a connection and direction each EVERY-th is held back until PASSED later ones have
 gone before it, or none has come for 20 ms. MAC is that of the host behind the device. On SIGTERM it writes how many
 packets were overtaken, from the first device on and to it.
 """
 
 import json
+import random
 import select
 import signal
 import socket
@@ -41,14 +42,15 @@ def open_device(name):
 
 
 def main():
-    every, most = int(sys.argv[1]), int(sys.argv[2])
-    sides = [side.split(":", 1) for side in sys.argv[3:5]]
+    every, most, lost = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
+    sides = [side.split(":", 1) for side in sys.argv[4:6]]
     devices = [open_device(name) for name, _ in sides]
     ways_out = [(name, ETH_P_IP, 0, 0, bytes.fromhex(mac.replace(":", ""))) for name, mac in sides]
     flows = {}
     holding = {}
     overtaken = [0, 0]
     ended = []
+    chance = random.Random(1)
     signal.signal(signal.SIGTERM, lambda *_: ended.append(True))
     print("forwarding", flush=True)
 
@@ -65,7 +67,10 @@ def main():
     def forward(side, packet, now):
         header = (packet[0] & 0xF) * 4
         total = struct.unpack_from("!H", packet, 2)[0]
-        if packet[9] != socket.IPPROTO_TCP or total == header + (packet[header + 12] >> 4) * 4:
+        is_tcp = packet[9] == socket.IPPROTO_TCP
+        if is_tcp and chance.random() < lost:
+            return
+        if not is_tcp or total == header + (packet[header + 12] >> 4) * 4:
             send(side, packet)
             return
         key = (side, packet[12:20], packet[header : header + 4])
