@@ -28,6 +28,7 @@ const WAITING = [
   'lab',
   'replay-correlated',
   'replay-live-answers',
+  'replay-log-ins',
   'replay-memcached',
   'replay-modules',
   'replay-mysql',

@@ -204,6 +204,13 @@ export interface ReplayOptions extends CaptureOptions {
   /** `USER:SOURCE|@FILE`: as `--mysql-user`, for FTP. */
   readonly ftpUser?: string;
   /**
+   * `USER:SOURCE|@FILE`: as `--mysql-user`, for MQTT; clients but the first have their number
+   * behind their recorded client id.
+   */
+  readonly mqttUser?: string;
+  /** `USER:SOURCE|@FILE`: as `--mysql-user`, for LDAP. */
+  readonly ldapUser?: string;
+  /**
    * Write nothing: statements that do are left out at MySQL, as far as their first words tell, and
    * PostgreSQL is asked to refuse them. It is heeded where `--mysql-user` or `--postgres-user` logs
    * in.

@@ -1,4 +1,5 @@
 /** Which protocol a conversation is in, by the first octets of both streams. */
+import { berHead } from './ber.ts';
 import { Http1Requests } from './http1-requests.ts';
 import { isTlsHello } from './tls.ts';
 
@@ -31,6 +32,10 @@ const HTTP_ANSWER = /^HTTP\/1\.\d \d{3}[ \r\n]/;
 /** MQTT's CONNECT: its name stands behind a length of one to four octets and one of two. */
 const MQTT_CONNECT = 0x10;
 const MQTT_NAME = /^.{4,7}MQ(?:TT|Isdp)/s;
+/** LDAP's first message: a sequence of a number and a bind, a search or an extended request (RFC 4511). */
+const LDAP_MESSAGE = 0x30;
+const LDAP_NUMBER = 0x02;
+const LDAP_REQUESTS = new Set([0x60, 0x63, 0x77]);
 const OPENWIRE = /^.{5}ActiveMQ/s;
 /** PostgreSQL's first message: a length, then version 3, or a wish for encryption or cancellation. */
 const POSTGRES_VERSION = 3;
@@ -62,6 +67,7 @@ export function recognise(
   if (isPostgres(client)) return 'postgresql';
   if (isMemcachedBinary(client)) return 'memcached-binary';
   if (client[0] === MQTT_CONNECT && MQTT_NAME.test(said)) return 'mqtt';
+  if (isLdap(said)) return 'ldap';
   if (OPENWIRE.test(said)) return 'openwire';
   const byClient = CLIENT_RULES.find(([, rule]) => rule.test(said))?.[0] ?? null;
   return byClient ?? (HTTP_ANSWER.test(heard) ? 'http1' : null);
@@ -80,6 +86,12 @@ function isPostgres(client: Uint8Array): boolean {
   if (client.length < 8 || client[0] !== 0 || client[1] !== 0) return false;
   const major = client[4] * 256 + client[5];
   return major === POSTGRES_VERSION || major === POSTGRES_REQUEST;
+}
+
+function isLdap(said: string): boolean {
+  const message = berHead(said, 0);
+  const number = message?.tag === LDAP_MESSAGE ? berHead(said, message.from) : null;
+  return number?.tag === LDAP_NUMBER && LDAP_REQUESTS.has(said.charCodeAt(number.to));
 }
 
 /** A request's header of 24 octets: magic, opcode, no data type, and a body that holds extras and key. */

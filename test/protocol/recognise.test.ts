@@ -29,6 +29,8 @@ const rows: Row[] = [
   },
   { protocol: 'redis', client: '*1\r\n$4\r\nPING\r\n', server: 'HTTP/1.1 400 Bad Request\r\n' },
   { protocol: 'mqtt', client: '\x10\x10\x00\x04MQTT\x04\x02\x00\x3c\x00\x04abcd' },
+  { protocol: 'ldap', client: '\x30\x0c\x02\x01\x01\x60\x07\x02\x01\x03\x04\x00\x80\x00' },
+  { protocol: 'ldap', client: '\x30\x84\x00\x00\x12\x00\x02\x02\x01\x01\x63\x84' },
   { protocol: 'amqp', client: 'AMQP\x00\x00\x09\x01' },
   { protocol: 'stomp', client: 'CONNECT\nhost:x\n\n\x00' },
   { protocol: 'openwire', client: '\x00\x00\x00\x09\x01ActiveMQ' },
@@ -46,6 +48,8 @@ const rows: Row[] = [
   { protocol: null, client: 'get a' },
   { protocol: null, client: '\x00\x00\x00\x11\x00\x02\x00\x00' },
   { protocol: null, client: '\x10\x10\x00\x04MQ' },
+  // SNMP.
+  { protocol: null, client: '\x30\x0c\x02\x01\x01\x04\x06public' },
   { protocol: null, client: '\x16\x03\x01\x02\x00\x05\x00' },
   { protocol: null, client: 'x', server: 'J\x00\x00\x00\x09', isServerFirst: true },
 ];

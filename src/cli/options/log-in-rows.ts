@@ -18,6 +18,8 @@ export const LOG_INS = {
   imapUser: { protocol: 'imap', option: '--imap-user' },
   popUser: { protocol: 'pop3', option: '--pop-user' },
   ftpUser: { protocol: 'ftp', option: '--ftp-user' },
+  mqttUser: { protocol: 'mqtt', option: '--mqtt-user' },
+  ldapUser: { protocol: 'ldap', option: '--ldap-user' },
 } as const;
 
 const row = (protocol: string, more?: string) =>
@@ -40,6 +42,11 @@ export const LOG_IN_ROWS = {
   imapUser: row('IMAP'),
   popUser: row('POP3'),
   ftpUser: row('FTP'),
+  mqttUser: row(
+    'MQTT',
+    'as `--mysql-user`, for MQTT; clients but the first have their number behind their recorded client id',
+  ),
+  ldapUser: row('LDAP'),
   readOnly: onOff({
     group: CHANGES,
     help: 'Write nothing to databases that are logged in to',

@@ -16,7 +16,8 @@ import type { ClientText } from './client-text.ts';
 export interface LogInEdit {
   readonly from: number;
   readonly to: number;
-  readonly render: (credentials: Credentials) => string;
+  /** @param client the virtual client's number */
+  readonly render: (credentials: Credentials, client: number) => string;
 }
 
 /** The server's word on a log-in. */
@@ -51,6 +52,7 @@ interface PlannedLogIn extends FoundLogIn {
 interface Connection {
   readonly plan: PlannedLogIn;
   readonly credentials: Credentials;
+  readonly client: number;
   /** Whether the log-in of its own has been said. */
   hasOpened: boolean;
 }
@@ -85,10 +87,10 @@ export function logInModule(
     connection(client, plan) {
       if (plan === null) throw new Error('a session that was refused is played');
       const credentials = accounts.of(plan.recordedUser, client);
-      return { plan, credentials, hasOpened: false };
+      return { plan, credentials, client, hasOpened: false };
     },
-    rewrite: ({ plan, credentials }, message, out) => {
-      writeEdits(plan.byMessage.get(message) ?? [], credentials, out);
+    rewrite: (connection, message, out) => {
+      writeEdits(connection, connection.plan.byMessage.get(message) ?? [], out);
       return RewriteOutcome.READY;
     },
     onAnswer({ plan }, _stage, octets) {
@@ -131,14 +133,14 @@ function editsByMessage(
 }
 
 function writeEdits(
+  { credentials, client }: Connection,
   edits: readonly LogInEdit[],
-  credentials: Credentials,
   out: MessageWriter,
 ): void {
   let at = 0;
   for (const { from, to, render } of edits) {
     out.copy(at, from);
-    out.put(octetsOfText(render(credentials)));
+    out.put(octetsOfText(render(credentials, client)));
     at = to;
   }
   out.copy(at, out.recorded.length);

@@ -30,6 +30,14 @@ export async function makeLogIn(spec: LogInSpec): Promise<ProtocolModule> {
       const { redisModule } = await import('../../rewrite/databases/redis.ts');
       return redisModule(accounts);
     }
+    case 'mqtt': {
+      const { mqttModule } = await import('../../rewrite/databases/mqtt.ts');
+      return mqttModule(accounts);
+    }
+    case 'ldap': {
+      const { ldapModule } = await import('../../rewrite/databases/ldap.ts');
+      return ldapModule(accounts);
+    }
     default: {
       const { lineLogInModule } = await import('../../rewrite/databases/line-log-ins.ts');
       return lineLogInModule(protocol, accounts);

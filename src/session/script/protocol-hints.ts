@@ -8,6 +8,7 @@
  *   MQTT 3.1.1 and 5.0), of STOMP's `client-id` and of OpenWire, exclusive queues of AMQP 0-9-1.
  */
 
+import { beginsConnect, readConnect } from '../../protocol/mqtt.ts';
 import { Protocol, type Scripts } from './scripts.ts';
 import { type ReadOctets, StreamView } from './stream-view.ts';
 
@@ -91,7 +92,7 @@ class Looker {
 
   look(session: number): Finding | null {
     const start = this.#client.of(session, LOOK_BYTES);
-    if (start.charCodeAt(0) === MQTT_CONNECT) return this.#named(session, mqttClientId);
+    if (beginsConnect(start)) return this.#named(session, mqttClientId);
     if (start.startsWith(AMQP_0_9_1)) return this.#named(session, amqpExclusiveQueue);
     if (STOMP.test(start)) return this.#named(session, stompClientId);
     if (start.startsWith(OPENWIRE_MAGIC, OPENWIRE_MAGIC_AT)) {
@@ -132,37 +133,10 @@ class StreamHead {
   }
 }
 
-/** CONNECT, the first packet of a client, with its flags 0. */
-const MQTT_CONNECT = 0x10;
-const MQTT_VERSION_5 = 5;
-
 function mqttClientId(text: string): Finding | null {
-  const body = 1 + variableLength(text, 1).bytes;
-  const nameBytes = u16(text, body);
-  const name = text.slice(body + 2, body + 2 + nameBytes);
-  if (name !== 'MQTT' && name !== 'MQIsdp') return null;
-  // Level, flags and keep-alive; from version 5 on properties, with their length in front.
-  const level = body + 2 + nameBytes;
-  let at = level + 4;
-  if (text.charCodeAt(level) >= MQTT_VERSION_5) {
-    const { value, bytes } = variableLength(text, at);
-    at += bytes + value;
-  }
-  const id = text.slice(at + 2, at + 2 + u16(text, at));
+  const id = readConnect(text)?.clientId ?? '';
   // Without one the server makes one up.
   return id === '' ? null : { kind: HintKind.MQTT_CLIENT_ID, name: id };
-}
-
-/** Seven bits an octet, the lowest first; at most four octets (MQTT 3.1.1, section 2.2.3). */
-function variableLength(text: string, at: number): { value: number; bytes: number } {
-  let value = 0;
-  let bytes = 0;
-  for (let hasMore = true; hasMore && bytes < 4; bytes++) {
-    const octet = text.charCodeAt(at + bytes);
-    value += (octet & 0x7f) * 128 ** bytes;
-    hasMore = (octet & 0x80) !== 0;
-  }
-  return { value, bytes };
 }
 
 function stompClientId(text: string): Finding | null {
