@@ -168,15 +168,20 @@
       }
     });
   }).observe(document.body);
-  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', drawAll);
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
+    if (!printed) drawAll();
+  });
+  const paper = document.documentElement.classList;
   addEventListener('beforeprint', () => {
     printed = true;
+    paper.add('paper');
     drawAll();
     // uPlot sizes what it draws in a microtask, too.
     queueMicrotask(stretchAll);
   });
   addEventListener('afterprint', () => {
     printed = false;
+    paper.remove('paper');
     drawAll();
   });
 })();

@@ -110,9 +110,10 @@ export function formatNumber(value: number): string {
 /** Whole numbers with their thousands set off: `1,000,000`. */
 export const formatCount = (count: number): string => groupThousands(Math.round(count));
 
-/** `0 ns`, `12.3 µs`, `1.50 s`, `2m 05s`, `3h 20m`. */
+/** `0 s`, `12.3 µs`, `1.50 s`, `2m 05s`, `3h 20m`. */
 export function formatDuration(ns: number): string {
   const magnitude = Math.abs(ns);
+  if (ns === 0) return '0 s';
   if (magnitude < NS_PER_US) return `${formatNumber(ns)} ns`;
   // Bounds lie where rounding to three digits would show the next unit's 1.
   if (magnitude < 999_500) return `${formatNumber(ns / NS_PER_US)} µs`;

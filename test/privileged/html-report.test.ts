@@ -33,13 +33,17 @@ const unlike = (number: number): AnswerExample => ({
   next: { text: '503, 1,024 bytes', count: 15, of: 16 },
 });
 
-/** Keeps what is written on canvases, and where: each text is centred at its place. */
+/** Keeps what is written on canvases, where and in which colour: each text is centred at its place. */
 const KEEP_LABELS = `
   window.labels = [];
+  let printing = false;
+  addEventListener('beforeprint', () => { printing = true; });
+  addEventListener('afterprint', () => { printing = false; });
   const write = CanvasRenderingContext2D.prototype.fillText;
   CanvasRenderingContext2D.prototype.fillText = function (text, x, ...rest) {
     const half = this.measureText(text).width / 2;
-    window.labels.push({ canvas: this.canvas, text, left: x - half, right: x + half });
+    const color = this.fillStyle;
+    window.labels.push({ canvas: this.canvas, text, left: x - half, right: x + half, color, printing });
     write.call(this, text, x, ...rest);
   };`;
 
@@ -299,6 +303,54 @@ describe.runIf(canRun('the HTML report in a browser', ['chromium']))('an HTML pa
         .filter((element) => !element.matches('[aria-label], [aria-labelledby], :has(> caption)'))
         .map(({ outerHTML }) => outerHTML.slice(0, 80))`);
     expect(unnamed).toEqual([]);
+  });
+
+  test.each(PAGES)(
+    'charts of %s are printed in the colours of paper from a dark screen',
+    async (file) => {
+      const { page, faults } = await open(1280, 'dark', file);
+      const paper = await page.pdf({ format: 'A4' });
+      expect(paper.length).toBeGreaterThan(10_000);
+      const colors = (printing: boolean) =>
+        page.evaluate<string[]>(`[...new Set(
+        window.labels.filter((label) => label.printing === ${printing}).map(({ color }) => color))]`);
+      expect(await colors(true)).toEqual(['#444444']);
+      // Before, and again after it.
+      expect(await colors(false)).toEqual(['#a3adba']);
+      expect(faults).toEqual([]);
+    },
+  );
+
+  /** Stretches of text in these elements that are drawn on more than one line. */
+  const broken = async (page: Page, selector: string, pattern: string): Promise<string[]> =>
+    await page.evaluate<string[]>(`
+      [...document.querySelectorAll(${JSON.stringify(selector)})].flatMap((element) => {
+        const texts = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+        const found = [];
+        while (texts.nextNode()) {
+          for (const { 0: text, index } of texts.currentNode.data.matchAll(/${pattern}/g)) {
+            const range = document.createRange();
+            range.setStart(texts.currentNode, index);
+            range.setEnd(texts.currentNode, index + text.length);
+            if (new Set([...range.getClientRects()].map(({ top }) => top)).size > 1) found.push(text);
+          }
+        }
+        return found;
+      })`);
+
+  test.each(PAGES)('no option of the command of %s is broken at a hyphen', async (file) => {
+    const { page, faults } = await open(1280, 'light', file);
+    for (let width = 320; width <= 500; width += 20) {
+      await page.setViewportSize({ width, height: 900 });
+      expect(await broken(page, 'header code', '--[\\w-]+'), `${width} pixels`).toEqual([]);
+    }
+    expect(faults).toEqual([]);
+  });
+
+  test.each(PAGES)('no word of a name in %s is broken on a phone', async (file) => {
+    const { page, faults } = await open(390, 'light', file);
+    expect(await broken(page, '#changes th, th code', '[\\w()]+')).toEqual([]);
+    expect(faults).toEqual([]);
   });
 
   test.each(PAGES)('%s is drawn again for paper, in ink on white', async (file) => {

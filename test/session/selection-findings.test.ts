@@ -36,7 +36,7 @@ function why(sessions: number, selection: SessionSelection): string | null {
 
 const address = (low: number) => ({ family: 4 as const, prefix: new Uint8Array(0), low });
 const BEGIN =
-  'sessions begin from 0 ns to 3 s into the capture (2023-11-14T22:13:20.000Z to 2023-11-14T22:13:23.000Z)';
+  'sessions begin from 0 s to 3 s into the capture (2023-11-14T22:13:20.000Z to 2023-11-14T22:13:23.000Z)';
 
 test.each<[string, SessionSelection, string]>([
   [

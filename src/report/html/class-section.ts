@@ -31,7 +31,8 @@ function differencesPart(result: RunResult): readonly Markup[] {
   const rows = differenceRows(result);
   if (rows.length === 0) return [];
   const head = ['unlike', 'recorded → came', 'answers', 'for instance'];
+  const texts = ['recorded → came', 'for instance'];
   return [
-    table('Answers unlike the recorded ones', head, rows, ['recorded → came', 'for instance']),
+    html`<div class="words">${table('Answers unlike the recorded ones', head, rows, texts)}</div>`,
   ];
 }

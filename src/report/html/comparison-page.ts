@@ -110,7 +110,7 @@ function answersSection(comparison: Comparison): Markup | readonly [] {
   const named = ([kind, request, base, next]: readonly string[]) => [request, kind, base, next];
   const rows = answerRows(comparison).map(named);
   const head = named(ANSWERS_HEAD);
-  return html`<section id="answers" aria-labelledby="answers-title">
+  return html`<section id="answers" class="words" aria-labelledby="answers-title">
 <h2 id="answers-title">Answers</h2>
 <p>${sentence(text)}</p>
 ${rows.length === 0 ? [] : table('Requests answered unlike each other', head, rows, head)}
@@ -131,11 +131,9 @@ const changeCells = (comparison: Comparison) =>
     ...cells.slice(-2, -1),
   ]);
 
-/** `response:p(99)`, which narrow columns may break behind the colon, and nowhere else if they can help it. */
-function breakable(name: string): Markup {
-  const colon = name.lastIndexOf(':') + 1;
-  return html`${name.slice(0, colon)}<wbr>${name.slice(colon)}`;
-}
+/** `response{GET /}:p(99)`, which narrow columns may break behind brace and colon, and within words where they must. */
+const breakable = (name: string): Markup =>
+  html`${name.split(/(?<=^\w+\{|:(?=[^:]*$))/).map((part, i) => (i === 0 ? part : html`<wbr>${part}`))}`;
 
 function responsesOf(runs: readonly RunResult[]): SparseCounts {
   const table = new LatencyTable();

@@ -36,7 +36,7 @@ ${
 /** The command by which it can be done again, as a POSIX shell would have to be given it. */
 export const commandFact = (command: readonly string[]): readonly [string, Markup] => [
   'Command',
-  html`<code>gryphon ${command.map(quoted).join(' ')}</code>`,
+  html`<code>gryphon${command.map((argument) => html` <span>${quoted(argument)}</span>`)}</code>`,
 ];
 
 const quoted = (argument: string): string =>
@@ -56,7 +56,7 @@ export const timeMarkup = (iso: string): Markup => html`<time datetime="${iso}">
 /** Which thresholds held; nothing where there are none. */
 export function thresholdTable(outcomes: readonly ThresholdOutcome[]): Markup | readonly [] {
   if (outcomes.length === 0) return [];
-  return table(
+  return html`<div class="words">${table(
     'Thresholds',
     ['threshold', 'held', 'found'],
     outcomes.map((outcome) => [
@@ -65,5 +65,5 @@ export function thresholdTable(outcomes: readonly ThresholdOutcome[]): Markup | 
       outcomeText(outcome),
     ]),
     ['held', 'found'],
-  );
+  )}</div>`;
 }

@@ -59,6 +59,8 @@ export function figuresSection(result: RunResult): Markup {
   const { users, clients, rates, latency, exchanges, generator } = result;
   const failed = failedUsers(users);
   const who = clients === null ? 'users' : 'connections';
+  const ofAnswers = (note: string): string =>
+    exchanges.answered === 0 ? 'nothing was answered' : note;
   const cards = [
     ...(clients === null
       ? []
@@ -74,19 +76,27 @@ export function figuresSection(result: RunResult): Markup {
     card(
       'requests answered',
       formatCount(exchanges.answered),
-      `${formatRate(rates.achieved)}, ${shareText(rates.achieved, rates.recorded)} of the recorded rate`,
+      `${formatRate(rates.achieved)}${rates.recorded === 0 ? '' : `, ${shareText(rates.achieved, rates.recorded)} of the recorded rate`}`,
     ),
-    card('response, median', formatMs(latency.response.p50), 'half of the answers were faster'),
-    card('response, p99', formatMs(latency.response.p99), 'one of a hundred was slower'),
+    card(
+      'response, median',
+      formatMs(latency.response.p50),
+      ofAnswers('half of the answers were faster'),
+    ),
+    card('response, p99', formatMs(latency.response.p99), ofAnswers('one of a hundred was slower')),
     card(
       'response, longest',
       formatMs(latency.response.max),
-      `of ${formatCount(latency.response.count)}`,
+      ofAnswers(`of ${formatCount(latency.response.count)}`),
     ),
     card(
       "generator's lag, p99",
       formatMs(latency.lag.p99),
-      generator.fellBehind ? 'above its bound: it fell behind' : 'the generator kept its plan',
+      generator.fellBehind
+        ? 'above its bound: it fell behind'
+        : exchanges.sent === 0
+          ? 'nothing was sent'
+          : 'the generator kept its plan',
       generator.fellBehind,
     ),
   ];
