@@ -1,8 +1,5 @@
 /** From an index of captures to a run's plan, and the memory that it takes. */
-import { ReplayError } from '../base/errors.ts';
-import { formatBytes, formatCount } from '../base/units.ts';
-import { EMBEDDED_BYTES_PER_USER } from '../embedded/embedded-bytes.ts';
-import { REWRITING_BYTES_PER_USER, STATE_BYTES_PER_USER } from '../replay/state-bytes.ts';
+import { REWRITING_BYTES_PER_USER } from '../replay/state-bytes.ts';
 import type { CaptureIndex } from './captures/index-captures.ts';
 import { draftPlan, mappedSessions, type PlanDraft } from './plan/draft-plan.ts';
 import {
@@ -12,14 +9,13 @@ import {
   surroundingsOf,
   wayOf,
 } from './plan/network-way.ts';
+import { requireMemory } from './plan/memory.ts';
 import type { ReplayOptions } from './plan/options.ts';
 import { asksForOwn, planOwn } from './plan/own-clients.ts';
 import { NO_SURROUNDINGS, planRun } from './plan/plan-run.ts';
 import type { RunPlan } from './plan/run-plan.ts';
 import { wantedBy } from './plan/wanted-sessions.ts';
 
-/** Of the free memory; the rest is for the scripts, the histograms and everybody else. */
-const MEMORY_SHARE_MAX = 0.8;
 /** Of the free memory, for what is written during the run, unless somebody says how much. */
 const REWRITE_MEMORY_SHARE = 0.25;
 /** One thread's: more is no one piece of memory for JavaScript. */
@@ -90,28 +86,4 @@ export function arenaBytesOf(
   if (rewriting === undefined) return 0;
   const bytes = rewriteMemoryBytes ?? process.availableMemory() * REWRITE_MEMORY_SHARE;
   return Math.min(ARENA_BYTES_MAX, Math.floor(bytes / threads));
-}
-
-/**
- * Refuses what the machine has no memory for, before the kernel ends some process for it.
- * @param moreBytes that each user takes besides
- * @param freeBytes what this process may still take, of the machine and of its cgroup
- */
-export function requireMemory(
-  users: number,
-  isEmbedded: boolean,
-  moreBytes = 0,
-  freeBytes = process.availableMemory(),
-): void {
-  const embeddedBytes = isEmbedded ? EMBEDDED_BYTES_PER_USER : 0;
-  const neededBytes = users * (STATE_BYTES_PER_USER + embeddedBytes + moreBytes);
-  if (neededBytes < freeBytes * MEMORY_SHARE_MAX) return;
-  throw new ReplayError({
-    code: 'ERR_RUN_MEMORY',
-    kind: 'environment',
-    message:
-      `${formatCount(users)} users need ${formatBytes(neededBytes)} of memory, ` +
-      `${formatBytes(freeBytes)} are free`,
-    hint: 'give fewer users, or share them out among machines',
-  });
 }

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { COUNTERS, Counter } from '../../src/measure/counters.ts';
 import { STATE_BYTES_PER_USER } from '../../src/replay/state-bytes.ts';
-import { requireMemory } from '../../src/run/plans.ts';
+import { requireMemory } from '../../src/run/plan/memory.ts';
 import { warnOfEarlierRun } from '../../src/run/replay-run.ts';
 
 test('users that the process has no memory for are refused, however much the machine has', () => {
