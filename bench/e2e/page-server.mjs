@@ -13,13 +13,15 @@ const { makeFolder, startNginx } = await import('../../test/helpers/servers.ts')
 const RECORDED_SESSIONS = 4;
 /** As nginx-bench.conf has them. */
 const LENGTHS = Array.from({ length: 10 }, (_, i) => 600 + 100 * i);
+const MEAN = LENGTHS.reduce((sum, bytes) => sum + bytes) / LENGTHS.length;
 
 /**
  * Makes client and server, gives them to `measure`, and removes them whatever comes of it.
  * @param requestsPerUser how many GETs each connection of the capture has
  * @param measure `async ({ lab, capture, captures })`: the namespaces, and the paths of the captures, the first
  *   one and all, a page each
- * @param pages `any.html` is as long as chance has it, from 600 to 1,500 octets
+ * @param pages `any.html` is one of ten files by chance, of 600 to 1,500 octets; `ten.html` is, too, but all
+ *   ten have 1,050
  * @param rate how many GETs a second, as curl has it (`100/s`); else one after another
  * @param bodyBytes they are POSTs of so many octets; 0: GETs
  */
@@ -37,7 +39,10 @@ export async function withPageServer(
     await mustInside(lab.target, ['sysctl', '-qw', 'net.core.somaxconn=4096']);
     await mustInside(lab.target, ['sysctl', '-qw', 'net.ipv4.tcp_max_syn_backlog=8192']);
     const nginx = await startNginx(lab.target, 'nginx-bench');
-    for (const bytes of LENGTHS) nginx.addPage(`${bytes}.html`, bytes);
+    for (const bytes of LENGTHS) {
+      nginx.addPage(`${bytes}.html`, bytes);
+      nginx.addPage(`ten-${bytes}.html`, MEAN);
+    }
     const captures = [];
     for (const page of pages) {
       const path = join(folder.path, `${page}.pcap`);
