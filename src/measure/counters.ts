@@ -137,6 +137,8 @@ export const Counter = {
   ABORTED_ANSWER_BAD_LENGTH: 90,
   ABORTED_ANSWER_TOO_LONG: 91,
   ABORTED_ANSWER_EXCESS: 92,
+  // Pings of live WebSockets' servers that users have answered; of several that wait the last one is.
+  PINGS_ANSWERED: 93,
 } as const;
 export type Counter = (typeof Counter)[keyof typeof Counter];
 
@@ -163,7 +165,7 @@ export const lossesOf = (
 });
 
 /** How many counters a thread's row has. */
-export const COUNTERS = 93;
+export const COUNTERS = 94;
 
 /** Zeroed counters of one thread, in memory that other threads may read. */
 export const createCounters = (): Float64Array<SharedArrayBuffer> =>

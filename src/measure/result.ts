@@ -134,6 +134,8 @@ export interface ExchangeReport {
   readonly otherLength: number;
   /** Answers whose end their protocol's framer could not tell: other rules did, for each alone. */
   readonly unfollowed: number;
+  /** Pings of WebSockets' servers that were answered as they came: no exchanges, but sent by users. */
+  readonly pingsAnswered: number;
   /** Answers whose status is of another class than the recorded one. */
   readonly failed: number;
   /** Answers that began with a status line, by class. */

@@ -66,6 +66,7 @@ export class WebSocketPlayer extends RewritingPlayer {
     // Where there is no room for it now it has its turn behind the next message, or what comes next.
     if (!stream.interject(user, pong)) return;
     counters[Counter.OCTETS_PLANNED] += pong.length;
+    counters[Counter.PINGS_ANSWERED]++;
     this.#pings.onAnswered(user);
   }
 }

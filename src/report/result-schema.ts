@@ -137,6 +137,7 @@ const exchanges = z
     unchecked: later,
     otherLength: later,
     unfollowed: later,
+    pingsAnswered: later,
     failed: later,
     statuses: counts.default({}),
     ofCompleted: later,

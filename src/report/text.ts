@@ -239,7 +239,7 @@ function dueText({ exchanges, rates }: RunResult): string {
 function answersText({ exchanges, rates }: RunResult): string {
   const { answered, unanswered, mismatched, mismatchedBy, unchecked, otherLength, statuses } =
     exchanges;
-  const { unsolicited, unfollowed } = exchanges;
+  const { unsolicited, unfollowed, pingsAnswered } = exchanges;
   const classes = nonZero(statuses).map(([name, count]) => `${name} ${formatCount(count)}`);
   const parts = [
     formatCount(answered),
@@ -256,6 +256,7 @@ function answersText({ exchanges, rates }: RunResult): string {
     );
   if (unchecked > 0) parts.push(`${formatCount(unchecked)} unchecked`);
   if (unsolicited > 0) parts.push(`${formatCount(unsolicited)} times the target spoke unasked`);
+  if (pingsAnswered > 0) parts.push(`${countText(pingsAnswered, 'ping')} of the target answered`);
   return parts.map(whole).join(', ');
 }
 

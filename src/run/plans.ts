@@ -2,6 +2,7 @@
 import { REWRITING_BYTES_PER_USER } from '../replay/state-bytes.ts';
 import type { CaptureIndex } from './captures/index-captures.ts';
 import { draftPlan, mappedSessions, type PlanDraft } from './plan/draft-plan.ts';
+import { requireMemory } from './plan/memory.ts';
 import {
   answersFor,
   findPath,
@@ -9,7 +10,6 @@ import {
   surroundingsOf,
   wayOf,
 } from './plan/network-way.ts';
-import { requireMemory } from './plan/memory.ts';
 import type { ReplayOptions } from './plan/options.ts';
 import { asksForOwn, planOwn } from './plan/own-clients.ts';
 import { NO_SURROUNDINGS, planRun } from './plan/plan-run.ts';

@@ -53,6 +53,7 @@ export interface ReplayResult {
     readonly unsent: number;
     readonly unsolicited: number;
     readonly unfollowed: number;
+    readonly pingsAnswered: number;
     readonly failed: number;
     readonly statuses: Readonly<Record<string, number>>;
   };

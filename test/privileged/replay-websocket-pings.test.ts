@@ -26,7 +26,7 @@ const PROGRAM = [
 const PORT = 8_080;
 const RECORDED = 4;
 const MESSAGES = 3;
-const USERS = 200;
+const USERS = 1_000;
 
 interface Done {
   readonly connections: number;
@@ -94,8 +94,15 @@ describe.runIf(canRun('replay against a WebSocket server that pings', TOOLS))('p
     expect(result.answerRules).toMatchObject({ protocol: expected });
     const echoed = USERS * (MESSAGES + 1);
     expect(done).toMatchObject({ connections: USERS, echoed, strays: 0, dropped: 0 });
+    expect(result.exchanges.pingsAnswered).toBe(done.pongs);
     // No message was answered before its ping was.
     expect(done.pongs).toBeGreaterThanOrEqual(echoed);
     expect(done.pongs).toBeLessThanOrEqual(done.pings);
+  });
+
+  test('of the embedded target are answered as recorded', async () => {
+    const argv = [capture, '--target', 'embedded', '--users', '100'];
+    const { exchanges } = completed(await replay(lab.client, argv), 100);
+    expect(exchanges).toMatchObject({ answered: 100 * (MESSAGES + 3), pingsAnswered: 0 });
   });
 });

@@ -152,6 +152,12 @@ describe('the verdict', () => {
     }
   });
 
+  test('pings that were answered are told beside the answers', () => {
+    const result = sampleResult([], {}, { ...ALL_WELL, PINGS_ANSWERED: 1_200 });
+    const text = textReport(result, { color: false }).replace(/\s+/g, ' ');
+    expect(text).toContain('1,200 pings of the target answered');
+  });
+
   test.each([
     ['each of 500 users has played the twice that there were ports for', true, 500, 2, 60, 1],
     ['so has the half of 1,000 users that a share has', true, 1_000, 2, 60, 2],

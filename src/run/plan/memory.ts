@@ -2,7 +2,9 @@
 import { ReplayError } from '../../base/errors.ts';
 import { formatBytes, formatCount } from '../../base/units.ts';
 import { EMBEDDED_BYTES_PER_USER } from '../../embedded/embedded-bytes.ts';
-import { STATE_BYTES_PER_USER } from '../../replay/state-bytes.ts';
+import type { WebSocketColumns } from '../../replay/exchange-columns.ts';
+import { STATE_BYTES_PER_USER, WEBSOCKET_BYTES_PER_USER } from '../../replay/state-bytes.ts';
+import { type RunPlan, rowsOf } from './run-plan.ts';
 
 /** Of the free memory; the rest is for the scripts, the histograms and everybody else. */
 const MEMORY_SHARE_MAX = 0.8;
@@ -29,4 +31,23 @@ export function requireMemory(
       `${formatBytes(freeBytes)} are free`,
     hint: 'give fewer users, or share them out among machines',
   });
+}
+
+/**
+ * The same, once it is known which of the sessions that are played become WebSockets. For live targets: who is played
+ * against the embedded one answers no pings of its own.
+ * @throws ReplayError as requireMemory does
+ */
+export function requireWebSocketMemory(
+  plan: RunPlan,
+  webSockets: Pick<WebSocketColumns, 'from'> | undefined,
+  freeBytes = process.availableMemory(),
+): void {
+  if (webSockets === undefined) return;
+  const upgraded = plan.played.reduce(
+    (count, session) => count + Math.min(1, webSockets.from[session]),
+    0,
+  );
+  const bytes = (upgraded / plan.played.length) * WEBSOCKET_BYTES_PER_USER;
+  requireMemory(rowsOf(plan), false, bytes, freeBytes);
 }

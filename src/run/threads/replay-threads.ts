@@ -13,6 +13,7 @@ import { type Measurements, nothingMeasured } from '../../measure/run-record.ts'
 import { DifferenceTexts, sumFigures } from '../../replay/difference-texts.ts';
 import type { PreparedSessions } from '../../replay/prepared-sessions.ts';
 import type { ReadOctets } from '../../session/script/stream-view.ts';
+import { requireWebSocketMemory } from '../plan/memory.ts';
 import type { ModuleSpec } from '../plan/modules.ts';
 import type { NetworkWay } from '../plan/network-way.ts';
 import type { RunAnswers } from '../plan/options.ts';
@@ -154,12 +155,16 @@ export class ReplayThreads {
     }
   }
 
-  /** The sessions' octets are read once, here, and not by every thread. */
+  /**
+   * The sessions' octets are read once, here, and not by every thread.
+   * @throws ReplayError as requireWebSocketMemory does
+   */
   async #prepare(): Promise<PreparedSessions> {
-    const { plan, prepared: before } = this.#options;
+    const { plan, network, prepared: before } = this.#options;
     const capture = openCaptureBytes(plan.scripts.files);
     try {
       const prepared = before ?? (await inSlices(prepare(plan, capture)));
+      if (network !== null) requireWebSocketMemory(plan, prepared.exchanges.webSockets);
       const { classNames } = prepared.exchanges;
       const requests = this.#options.keepsAnswers ? prepared.exchanges.message.length : 0;
       this.#figures = this.#counters.map(() => createExchangeFigures(classNames.length, requests));

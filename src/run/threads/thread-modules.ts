@@ -25,18 +25,22 @@ export async function modulesOf({ plan, modules }: ThreadJob): Promise<readonly 
 
 /** What the engine is given; null where nothing is written. */
 export const modulePartsOf = (
-  { plan, prepared }: ThreadJob,
+  job: ThreadJob,
   modules: readonly ProtocolModule[],
   arena: Uint8Array,
 ): ModuleParts | null =>
-  plan.rewriting === undefined && prepared.exchanges.webSockets === undefined
+  job.plan.rewriting === undefined && !answersPings(job)
     ? null
     : { modules, arena, nowMs: () => Date.now() };
 
+/** Whether users answer pings of their own: the embedded target's are the recorded ones, and so are the answers to them. */
+const answersPings = ({ prepared, network }: ThreadJob): boolean =>
+  network !== null && prepared.exchanges.webSockets !== undefined;
+
 /** Octets of the thread's memory for what is written during the run: users of WebSockets answer pings, too. */
-export function writtenBytesOf({ plan, prepared, arenaBytes, shards }: ThreadJob): number {
-  if (plan.rewriting !== undefined || prepared.exchanges.webSockets === undefined)
-    return arenaBytes;
+export function writtenBytesOf(job: ThreadJob): number {
+  const { plan, arenaBytes, shards } = job;
+  if (plan.rewriting !== undefined || !answersPings(job)) return arenaBytes;
   const rows = Math.ceil(plan.users / shards);
   return Math.min(PONG_MEMORY_MAX, Math.max(PONG_MEMORY_MIN, rows * PONG_BYTES_MAX));
 }
