@@ -2,6 +2,7 @@
  * What is made of the sessions' octets before a run: once for all threads, of those sessions alone
  * that will be played, and in their order, which is nearly that of the capture.
  */
+import { plannedPlays } from '../schedule/connections.ts';
 import { CaptureBlocks } from '../session/script/capture-blocks.ts';
 import { type SegmentColumns, SegmentPlan } from '../session/script/segment-plan.ts';
 import { type ReadOctets, StreamView } from '../session/script/stream-view.ts';
@@ -95,12 +96,12 @@ export function prepareSessions(plan: PreparePlan, capture: CaptureBytes): Prepa
 
 /** Rows of the sessions that will be played, ascending: not all where there are fewer connections. */
 function sessionsOf(plan: PreparePlan): Uint32Array {
-  const { played, share, users, iterations, perClient } = plan;
+  const { played, share, perClient } = plan;
   // A share's connections are not the run's first ones.
   if (share.of > 1) return played.slice().sort();
   if (perClient !== undefined) {
     const { firstOf } = perClient;
-    return played.slice(0, firstOf[Math.min(firstOf.length - 1, users * iterations)]).sort();
+    return played.slice(0, firstOf[Math.min(firstOf.length - 1, plannedPlays(plan))]).sort();
   }
-  return played.slice(0, Math.min(played.length, users * iterations)).sort();
+  return played.slice(0, Math.min(played.length, plannedPlays(plan))).sort();
 }

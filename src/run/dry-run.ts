@@ -12,6 +12,7 @@ import {
 import { AddressPool } from '../schedule/address-pool.ts';
 import { planArrivals } from '../schedule/arrivals.ts';
 import { ClientPlaces } from '../schedule/client-places.ts';
+import { plannedPlays } from '../schedule/connections.ts';
 import { reservableBytes } from '../transport/message-arena.ts';
 import { warnOfHints } from './plan/capture-hints.ts';
 import { describeWay, warnOfWay } from './plan/network-way.ts';
@@ -126,7 +127,7 @@ function usersText(plan: RunPlan, plays: number): string {
     playsUntilNs === null
       ? `${formatCount(iterations)} × each`
       : `each again and again until ${formatDuration(playsUntilNs)}` +
-        (perClient !== undefined || plays < users * iterations
+        (perClient !== undefined || plays < plannedPlays(plan)
           ? ''
           : `, at most ${formatCount(iterations)} times: more the pool does not hold`);
   if (perClient === undefined) return `${formatCount(users)}, ${each}`;

@@ -26,6 +26,15 @@ export const usersOfShard = ({ users, shard, shards }: Sharing): number =>
 export const connectionOf = (user: number, iteration: number, users: number): number =>
   iteration * users + user;
 
+/** How many connections that comes to; of users who are clients, how many plays of a client. */
+export const plannedPlays = ({
+  users,
+  iterations,
+}: {
+  readonly users: number;
+  readonly iterations: number;
+}): number => users * iterations;
+
 /**
  * The session that a connection plays: by connection and not by user, so that few users with many
  * iterations still play all sessions in turn.

@@ -7,6 +7,7 @@ import { AddressPool, CONNECTIONS_MAX, type PoolShape } from '../../schedule/add
 import type { ClientAddresses } from '../../schedule/client-addresses.ts';
 import { blocksOf } from '../../schedule/client-places.ts';
 import { firstPortOf } from '../../schedule/client-ports.ts';
+import { plannedPlays } from '../../schedule/connections.ts';
 import type { ReplayOptions } from './options.ts';
 import type { Surroundings } from './plan-run.ts';
 import type { RecordedClients } from './recorded-clients.ts';
@@ -54,8 +55,9 @@ export function planConnections(
   const shape = { clients, ports, order: order ?? 'ip', firstPort: firstPortOf(ports, seed) };
   const pool = new AddressPool(shape);
   const iterations = iterationsOf(options, users, pool);
-  requireCountable(users * iterations);
-  pool.requireCapacity(users * iterations, hintTooFew);
+  const connections = plannedPlays({ users, iterations });
+  requireCountable(connections);
+  pool.requireCapacity(connections, hintTooFew);
   return { shape, iterations, portsEach: 0 };
 }
 

@@ -16,6 +16,7 @@ import { ANNOUNCED_AT_ONCE } from '../../io/way/neighbour-announcer.ts';
 import type { SharedPorts } from '../../io/way/own-ports.ts';
 import { Check } from '../../replay/replay-plan.ts';
 import { blocksOf } from '../../schedule/client-places.ts';
+import { plannedPlays } from '../../schedule/connections.ts';
 import type { PlanDraft } from './draft-plan.ts';
 import type { InterceptAddress, ReplayOptions, SenderName } from './options.ts';
 import type { Surroundings } from './plan-run.ts';
@@ -209,7 +210,7 @@ export function announcedAddresses({ answersNeighbours }: NetworkWay, plan: RunP
 /** Different client addresses that the plan's connections have: the first ones of the pool. */
 function addressesUsed(plan: RunPlan): number {
   const { users, perClient } = plan;
-  const connections = perClient === undefined ? users * plan.iterations : users;
+  const connections = perClient === undefined ? plannedPlays(plan) : users;
   const addresses = plan.clients.ranges.reduce((sum, { count }) => sum + count, 0);
   const perAddress = blocksOf(countPorts(plan.ports), portsEachOf(plan));
   const used = plan.order === 'ip' ? connections : Math.ceil(connections / perAddress);

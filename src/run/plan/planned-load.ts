@@ -1,7 +1,7 @@
 /** What a plan's users will do, were every answer as long in coming as recorded. */
 import { assert } from '../../base/assert.ts';
 import type { ArrivalPlan } from '../../schedule/arrivals.ts';
-import { connectionOf, sessionOf } from '../../schedule/connections.ts';
+import { connectionOf, plannedPlays, sessionOf } from '../../schedule/connections.ts';
 import { runConnectionOf } from '../../schedule/run-share.ts';
 import { arrivalsOf, type RunPlan } from './run-plan.ts';
 
@@ -31,10 +31,10 @@ export function plannedLoad(plan: RunPlan): PlannedLoad {
   const longestNs = longestOf(plan);
   const userPlays =
     playsUntilNs === null
-      ? plan.users * plan.iterations
+      ? plannedPlays(plan)
       : playsUntil(plan.users, plan.arrivals.sessionDurationNs / plan.accel, playsUntilNs, {
           lastStartNs: arrivals.lastStartNs,
-          playsMax: plan.users * plan.iterations,
+          playsMax: plannedPlays(plan),
         });
   let plays = 0;
   let messages = 0;
@@ -126,7 +126,7 @@ export function clientConnections(plan: RunPlan): number {
 /** When the last of the planned plays would end. */
 function endNs(plan: RunPlan, arrivals: ArrivalPlan): number {
   const { users, iterations, accel } = plan;
-  if (users * iterations > PLAYS_EXACT_MAX) {
+  if (plannedPlays(plan) > PLAYS_EXACT_MAX) {
     return arrivals.lastStartNs + (longestOf(plan) / accel) * iterations;
   }
   const durationNs = durationsOf(plan);

@@ -9,7 +9,13 @@ import { Replay } from '../../replay/replay.ts';
 import type { ProtocolModule } from '../../rewrite/module.ts';
 import { AddressPool } from '../../schedule/address-pool.ts';
 import { ClientConnections, type ClientPlan } from '../../schedule/client-connections.ts';
-import { NO_USER, type Sharing, sessionOf, UserConnections } from '../../schedule/connections.ts';
+import {
+  NO_USER,
+  plannedPlays,
+  type Sharing,
+  sessionOf,
+  UserConnections,
+} from '../../schedule/connections.ts';
 import { runConnectionOf } from '../../schedule/run-share.ts';
 import { type CaptureBytes, withArena } from '../../transport/ports.ts';
 import { enginePlan } from '../plan/engine-plan.ts';
@@ -109,7 +115,7 @@ function rowDirectory(plan: RunPlan, sharing: Sharing, perClient: ClientPlan): C
 function userDirectory(plan: RunPlan, sharing: Sharing): ClientDirectory {
   const pool = new AddressPool(plan);
   const users = new UserConnections(sharing);
-  const connections = plan.users * plan.iterations;
+  const connections = plannedPlays(plan);
   const connectionOf = (low: number, port: number): number => {
     const connection = pool.connectionOf(low, port);
     return connection < connections ? connection : -1;

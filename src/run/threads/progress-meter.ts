@@ -2,6 +2,7 @@
 import { NS_PER_SECOND } from '../../base/time.ts';
 import { Counter, lossesOf, sumCounters } from '../../measure/counters.ts';
 import { Latency, LatencyChanges, LatencyTable } from '../../measure/histograms.ts';
+import { plannedPlays } from '../../schedule/connections.ts';
 import type { ProgressSnapshot, RunHost, RunPhase } from '../plan/options.ts';
 import { clientConnections } from '../plan/planned-load.ts';
 import { arrivalsOf, type RunPlan } from '../plan/run-plan.ts';
@@ -54,8 +55,7 @@ export class ProgressMeter {
 
   begin(plan: RunPlan, state: () => ThreadsState): void {
     this.#plan = plan;
-    this.#plays =
-      plan.perClient === undefined ? plan.users * plan.iterations : clientConnections(plan);
+    this.#plays = plan.perClient === undefined ? plannedPlays(plan) : clientConnections(plan);
     this.#lastStartNs = arrivalsOf(plan).lastStartNs;
     this.#state = state;
     this.#phase = 'replaying';
