@@ -8,11 +8,9 @@ import { evenAnswerTimesMs, PAYLOAD_FILTER, percentileOf } from '../helpers/answ
 import { captureWhile } from '../helpers/capture.ts';
 import { CLIENTS_ON_LINK, type Lab, makeLab, mustInside } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
-import { replay } from '../helpers/replay.ts';
+import { FIRST, replay } from '../helpers/replay.ts';
 import { type Folder, makeFolder, startNginx } from '../helpers/servers.ts';
 
-/** Else what a generator without a core does between a stamp and the packet is in its latencies, and rightly so. */
-const FIRST = { prefix: ['chrt', '--rr', '1'] };
 const TOOLS = ['ip', 'ss', 'chrt', 'nginx', 'curl', 'tcpdump', 'tshark'];
 const REQUESTS = 50;
 
@@ -49,6 +47,7 @@ describe.runIf(canRun('latencies beside the server', TOOLS))(
         lab.target,
         path,
         { filter: PAYLOAD_FILTER, options: ['-s', '96'] },
+        // What a generator without a core does between a stamp and the packet is in its latencies, and rightly so.
         () => replay(lab.client, [recorded, ...ends, ...load], FIRST),
       );
       if (result === null || result === undefined) throw new Error('no result');

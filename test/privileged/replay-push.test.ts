@@ -18,12 +18,10 @@ import {
 } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { type Running, signalTo, until } from '../helpers/process.ts';
-import { completed, connectionsGone, replay } from '../helpers/replay.ts';
+import { completed, connectionsGone, FIRST, replay } from '../helpers/replay.ts';
 import { type Folder, makeFolder } from '../helpers/servers.ts';
 
 const TOOLS = ['ip', 'ethtool', 'ss', 'chrt', 'tcpdump', 'tshark', '/usr/bin/python3'];
-/** Before all else on the machine (sched(7)): what is judged is when an answer is due, not when a core is free. */
-const FIRST = ['chrt', '--rr', '1'];
 const SERVER = fileURLToPath(new URL('servers/push.mjs', import.meta.url));
 const LEAST = fileURLToPath(new URL('servers/least-answerer.py', import.meta.url));
 const RANGE = CLIENTS_ROUTED.ipv4;
@@ -126,7 +124,7 @@ s.sendall(b"hello\\n"); assert s.recv(9) == b"ok\\n"; s.close()`;
     const load = ['--users', `${USERS}`, '--rate', '2000', '--close', 'server'];
     const argv = [asked, ...target, ...load, '--duration', '7s', '--no-progress'];
     const replayed = await replay(lab.client, argv, {
-      prefix: FIRST,
+      ...FIRST,
       onStart: ({ pid = 0 }) => {
         held = until('all are held', isHeld).then(async () => {
           await new Promise((resolve) => setTimeout(resolve, WARM_MS));

@@ -15,7 +15,7 @@ import {
 } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { until } from '../helpers/process.ts';
-import { completed, fixture, type ReplayResult, replay } from '../helpers/replay.ts';
+import { completed, FIRST, fixture, type ReplayResult, replay } from '../helpers/replay.ts';
 import { type Folder, makeFolder, startNginx, startRedis } from '../helpers/servers.ts';
 
 const PYTHON = '/usr/bin/python3';
@@ -32,11 +32,10 @@ const TOOLS = [
 ];
 /** Each fifth packet is overtaken by four, by more than makes a repetition where order is trusted; and 2 % are lost. */
 const REORDER = [
-  PYTHON,
+  ...[PYTHON, '-B'],
   fileURLToPath(new URL('servers/reorder.py', import.meta.url)),
   ...['5', '4', '0.02'],
 ];
-const FIRST = ['chrt', '--rr', '1'];
 /** Of pages and values, other than recorded: six packets. */
 const BYTES = 8_000;
 const USERS = 1_000;
@@ -66,12 +65,12 @@ describe.runIf(canRun('replay over a path that reorders', TOOLS))('packets overt
       `${DEVICE_TO_TARGET}:${await macOf(lab.target)}`,
     ];
     await mustInside(lab.gateway, ['sysctl', '-qw', 'net.ipv4.ip_forward=0']);
-    const path = startInside(lab.gateway, [...FIRST, ...REORDER, ...sides]);
+    const path = startInside(lab.gateway, [...FIRST.prefix, ...REORDER, ...sides]);
     try {
       await until('the path', () => path.output().includes('forwarding'));
       const load = ['--users', `${USERS}`, '--rate', '500', '--clients', CLIENTS_ROUTED.ipv4];
       const argv = [capture, '--target', `${lab.target.ipv4}:${port}`, ...load];
-      const result = completed(await replay(lab.client, argv, { prefix: FIRST }), USERS);
+      const result = completed(await replay(lab.client, argv, FIRST), USERS);
       await path.stop('SIGTERM');
       const overtaken = /^overtaken \[\d+, (\d+)\]$/m.exec(path.output())?.at(1);
       expect(Number(overtaken)).toBeGreaterThan(USERS);

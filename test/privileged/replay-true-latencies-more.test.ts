@@ -17,13 +17,11 @@ import {
 import { postgresTool, startPostgres } from '../helpers/postgres.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { until } from '../helpers/process.ts';
-import { completed, connectionsGone, fixture, replay } from '../helpers/replay.ts';
+import { completed, connectionsGone, FIRST, fixture, replay } from '../helpers/replay.ts';
 import { mysqlQueries } from '../helpers/requests.ts';
 import { type Folder, makeFolder, startMariadb, startSmtp } from '../helpers/servers.ts';
 import { playedInTurn, tally } from '../helpers/tally.ts';
 
-/** Before all else on the machine, so that it is the server that is timed. */
-const FIRST = { prefix: ['chrt', '--rr', '1'] };
 const PYTHON = '/usr/bin/python3';
 const TOOLS = [
   ...['ip', 'ss', 'chrt', 'tcpdump', 'tshark', 'mariadbd', 'memcached', 'psql', 'setpriv'],

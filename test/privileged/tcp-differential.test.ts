@@ -20,8 +20,8 @@ import {
   startInside,
 } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
-import { type Running, until } from '../helpers/process.ts';
-import { completed, replay } from '../helpers/replay.ts';
+import { FIRST_OF_ALL, type Running, until } from '../helpers/process.ts';
+import { completed, FIRST, replay } from '../helpers/replay.ts';
 import { type Folder, makeFolder } from '../helpers/servers.ts';
 import { recordedTransfers, type Transfer } from '../helpers/transfers.ts';
 
@@ -32,9 +32,8 @@ const SERVERS = fileURLToPath(new URL('servers', import.meta.url));
  * Those who take part come before all else on the machine (sched(7)): the kernel's client needs no turn on a core
  * to answer a segment, and where cores are busy the comparison would be of that.
  */
-const FIRST = ['chrt', '--rr', '1'];
-const RELAY = [...FIRST, PYTHON, join(SERVERS, 'relay.py')];
-const TRANSFER = [...FIRST, PYTHON, join(SERVERS, 'transfer.py')];
+const RELAY = [...FIRST_OF_ALL, PYTHON, '-B', join(SERVERS, 'relay.py')];
+const TRANSFER = [...FIRST_OF_ALL, PYTHON, join(SERVERS, 'transfer.py')];
 /** Each client does everything so often; of times the best counts, for the machine may be busy. */
 const ROUNDS_MIN = 2;
 const ROUNDS_MAX = 4;
@@ -158,7 +157,7 @@ describe.runIf(canRun('gryphon beside the kernel', TOOLS))('gryphon beside the k
     const map = transfers.map(({ port }) => `${port}-${lab.target.ipv4}:${port}`).join(',');
     const pool = ['--clients', `198.18.${round}.0/24`, '--threads', '1'];
     completed(
-      await replay(lab.client, [path, '--map', map, ...pool, ...options], { prefix: FIRST }),
+      await replay(lab.client, [path, '--map', map, ...pool, ...options], FIRST),
       transfers.length,
     );
   }

@@ -11,18 +11,13 @@ On SIGTERM it writes a line of JSON a connection: what it saw come in, before an
 
 import heapq
 import json
-import select
-import signal
 import socket
 import struct
 import sys
 import time
 
-ETH_P_IP = 0x0800
-PACKET_HOST = 0
-SO_RCVBUFFORCE = 33
-SO_SNDBUFFORCE = 32
-BUFFER_BYTES = 64 << 20
+from between import Between
+
 SYN = 0x02
 
 
@@ -58,25 +53,12 @@ class Connection:
         }
 
 
-def open_device(name):
-    device = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
-    device.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, BUFFER_BYTES)
-    device.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, BUFFER_BYTES)
-    device.bind((name, ETH_P_IP))
-    device.setblocking(False)
-    return device
-
-
 def main():
     paths = {int(port): path for port, path in json.loads(sys.argv[1]).items()}
-    sides = [side.split(":", 1) for side in sys.argv[2:4]]
-    devices = [open_device(name) for name, _ in sides]
-    ways_out = [(name, ETH_P_IP, 0, 0, bytes.fromhex(mac.replace(":", ""))) for name, mac in sides]
+    between = Between(sys.argv[2:4])
     connections = {}
     flying = []
     order = 0
-    ended = []
-    signal.signal(signal.SIGTERM, lambda *_: ended.append(True))
     print("relaying", flush=True)
 
     def accept(side, packet, now):
@@ -105,29 +87,17 @@ def main():
                 return None
         return now + path["delay"]
 
-    while not ended:
+    while not between.has_ended:
         wait = 0.05 if not flying else max(0.0, flying[0][0] - time.monotonic())
-        try:
-            ready, _, _ = select.select(devices, [], [], min(wait, 0.05))
-        except InterruptedError:
-            continue
-        for device in ready:
-            side = devices.index(device)
-            for _ in range(64):
-                try:
-                    packet, address = device.recvfrom(65535)
-                except BlockingIOError:
-                    break
-                if address[2] != PACKET_HOST:
-                    continue
-                due = accept(side, packet, time.monotonic())
-                if due is not None:
-                    heapq.heappush(flying, (due, order, 1 - side, packet))
-                    order += 1
+        for side, packet in between.take(min(wait, 0.05)):
+            due = accept(side, packet, time.monotonic())
+            if due is not None:
+                heapq.heappush(flying, (due, order, 1 - side, packet))
+                order += 1
         now = time.monotonic()
         while flying and flying[0][0] <= now:
             _, _, side, packet = heapq.heappop(flying)
-            devices[side].sendto(packet, ways_out[side])
+            between.send(side, packet)
     for key, connection in connections.items():
         print(json.dumps(connection.report(*key)))
     sys.stdout.flush()

@@ -2,25 +2,20 @@
 
     reorder.py EVERY PASSED LOST DEVICE:MAC DEVICE:MAC
 
-Of all TCP packets the share LOST is lost. Of the packets with payload of a connection and direction each EVERY-th is held back until PASSED later ones have
-gone before it, or none has come for 20 ms. MAC is that of the host behind the device. On SIGTERM it writes how many
-packets were overtaken, from the first device on and to it.
+Of all TCP packets the share LOST is lost. Of the packets with payload of a connection and direction each EVERY-th is
+held back until PASSED later ones have gone before it, or none has come for 20 ms. MAC is that of the host behind the
+device. On SIGTERM it writes how many packets were overtaken, from the first device on and to it.
 """
 
 import json
 import random
-import select
-import signal
 import socket
 import struct
 import sys
 import time
 
-ETH_P_IP = 0x0800
-PACKET_HOST = 0
-SO_RCVBUFFORCE = 33
-SO_SNDBUFFORCE = 32
-BUFFER_BYTES = 64 << 20
+from between import Between
+
 HELD_SECONDS = 0.02
 
 
@@ -32,30 +27,17 @@ class Flow:
         self.until = 0.0
 
 
-def open_device(name):
-    device = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
-    device.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, BUFFER_BYTES)
-    device.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, BUFFER_BYTES)
-    device.bind((name, ETH_P_IP))
-    device.setblocking(False)
-    return device
-
-
 def main():
     every, most, lost = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
-    sides = [side.split(":", 1) for side in sys.argv[4:6]]
-    devices = [open_device(name) for name, _ in sides]
-    ways_out = [(name, ETH_P_IP, 0, 0, bytes.fromhex(mac.replace(":", ""))) for name, mac in sides]
+    between = Between(sys.argv[4:6])
     flows = {}
     holding = {}
     overtaken = [0, 0]
-    ended = []
     chance = random.Random(1)
-    signal.signal(signal.SIGTERM, lambda *_: ended.append(True))
     print("forwarding", flush=True)
 
     def send(side, packet):
-        devices[1 - side].sendto(packet, ways_out[1 - side])
+        between.send(1 - side, packet)
 
     def release(side, key, flow):
         if flow.passed > 0:
@@ -86,20 +68,9 @@ def main():
             if flow.passed >= most:
                 release(side, key, flow)
 
-    while not ended:
-        try:
-            ready, _, _ = select.select(devices, [], [], 0.005 if holding else 0.05)
-        except InterruptedError:
-            continue
-        for device in ready:
-            side = devices.index(device)
-            for _ in range(64):
-                try:
-                    packet, address = device.recvfrom(65535)
-                except BlockingIOError:
-                    break
-                if address[2] == PACKET_HOST:
-                    forward(side, packet, time.monotonic())
+    while not between.has_ended:
+        for side, packet in between.take(0.005 if holding else 0.05):
+            forward(side, packet, time.monotonic())
         now = time.monotonic()
         for key, flow in list(holding.items()):
             if flow.until <= now:
