@@ -343,6 +343,35 @@ function statementsOf(log: string, account: string): string[] {
   return statements;
 }
 
+/** A server that tells what it has done when it is ended: a line `done` and JSON. */
+export interface TellingServer<Done> {
+  /** Ends it, at the first call. @returns what it tells */
+  readonly stop: () => Promise<Done>;
+}
+
+/** Starts a program of `test/privileged/servers` that tells what it has done, and waits until it listens. */
+export async function startTelling<Done>(
+  host: Host,
+  argv: readonly string[],
+  port: number,
+): Promise<TellingServer<Done>> {
+  const program = startInside(host, argv);
+  await listening(host, program, port);
+  const end = async (): Promise<Done> => {
+    await program.stop('SIGTERM');
+    const text = /^done (.*)$/m.exec(program.output())?.at(1);
+    if (text === undefined) throw new Error(`it does not say what it did:\n${program.output()}`);
+    return JSON.parse(text) as Done;
+  };
+  let told: Promise<Done> | null = null;
+  return {
+    stop: () => {
+      told ??= end();
+      return told;
+    },
+  };
+}
+
 export interface Folder {
   readonly path: string;
   readonly remove: () => void;

@@ -10,12 +10,10 @@ import {
   makeLab,
   mustInside,
   routeClients,
-  startInside,
 } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
-import { type Running, until } from '../helpers/process.ts';
 import { completed, replay } from '../helpers/replay.ts';
-import { type Folder, makeFolder } from '../helpers/servers.ts';
+import { type Folder, makeFolder, startTelling, type TellingServer } from '../helpers/servers.ts';
 
 const TOOLS = ['ip', 'ethtool', 'ss', 'tc', 'tcpdump', '/usr/bin/python3'];
 const PROGRAM = [
@@ -42,22 +40,10 @@ describe.runIf(canRun('replay against a WebSocket server that pings', TOOLS))('p
   let lab: Lab;
   let folder: Folder;
   let capture: string;
-  let server: Running | null = null;
+  let server: TellingServer<Done>;
 
   const start = async (): Promise<void> => {
-    server = startInside(lab.target, [...PROGRAM, `${PORT}`]);
-    await until('the server listens', async () => {
-      const text = await mustInside(lab.target, ['ss', '-Hltn', `sport = :${PORT}`]);
-      return text !== '';
-    });
-  };
-
-  /** Ends it. @returns what it has seen */
-  const stop = async (): Promise<Done> => {
-    await server?.stop('SIGTERM');
-    const text = /^done (.*)$/m.exec(server?.output() ?? '')?.at(1);
-    server = null;
-    return JSON.parse(text ?? 'null') as Done;
+    server = await startTelling<Done>(lab.target, [...PROGRAM, `${PORT}`], PORT);
   };
 
   beforeAll(async () => {
@@ -69,14 +55,14 @@ describe.runIf(canRun('replay against a WebSocket server that pings', TOOLS))('p
     const argv = [...PROGRAM, `ws://${lab.target.ipv4}:${PORT}/`, `${RECORDED}`, `${MESSAGES}`];
     const act = () => mustInside(lab.client, argv);
     await captureWhile(lab.client, capture, { filter: `tcp port ${PORT}` }, act);
-    const recorded = await stop();
+    const recorded = await server.stop();
     expect(recorded).toMatchObject({ connections: RECORDED, dropped: 0, strays: 0 });
     // There is something to be left out: answers to pings that no other server sends.
     expect(recorded.pongs).toBeGreaterThan(RECORDED * MESSAGES);
   });
 
   afterAll(async () => {
-    await server?.stop('SIGKILL');
+    await server?.stop();
     await lab?.close();
     folder?.remove();
   });
@@ -87,7 +73,7 @@ describe.runIf(canRun('replay against a WebSocket server that pings', TOOLS))('p
     const load = ['--users', `${USERS}`, '--rate', '400', '--clients', CLIENTS_ROUTED.ipv4];
     const argv = [capture, '--target', `${lab.target.ipv4}:${PORT}`, ...load];
     const result = completed(await replay(lab.client, argv), USERS);
-    const done = await stop();
+    const done = await server.stop();
     // Besides its messages and the goodbye each user asks for the upgrade, and for the close.
     const expected = USERS * (MESSAGES + 3);
     expect(result.exchanges).toMatchObject({ answered: expected, unsolicited: 0, failed: 0 });

@@ -13,12 +13,10 @@ import {
   makeLab,
   mustInside,
   routeClients,
-  startInside,
 } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
-import { type Running, until } from '../helpers/process.ts';
 import { completed, connectionsGone, replay } from '../helpers/replay.ts';
-import { type Folder, makeFolder } from '../helpers/servers.ts';
+import { type Folder, makeFolder, startTelling, type TellingServer } from '../helpers/servers.ts';
 
 const TOOLS = ['ip', 'ethtool', 'ss', 'tc', 'tcpdump', '/usr/bin/python3'];
 const PROGRAM = [
@@ -41,22 +39,10 @@ describe.runIf(canRun('replay against a WebSocket server', TOOLS))('WebSocket', 
   let lab: Lab;
   let folder: Folder;
   let capture: string;
-  let server: Running | null = null;
+  let server: TellingServer<Done>;
 
   const start = async (): Promise<void> => {
-    server = startInside(lab.target, [...PROGRAM, `${PORT}`]);
-    await until('the server listens', async () => {
-      const text = await mustInside(lab.target, ['ss', '-Hltn', `sport = :${PORT}`]);
-      return text !== '';
-    });
-  };
-
-  /** Ends it. @returns what it has done */
-  const stop = async (): Promise<Done> => {
-    await server?.stop('SIGTERM');
-    const text = /^done (.*)$/m.exec(server?.output() ?? '')?.at(1);
-    server = null;
-    return JSON.parse(text ?? 'null') as Done;
+    server = await startTelling<Done>(lab.target, [...PROGRAM, `${PORT}`], PORT);
   };
 
   beforeAll(async () => {
@@ -69,11 +55,14 @@ describe.runIf(canRun('replay against a WebSocket server', TOOLS))('WebSocket', 
     const argv = [...PROGRAM, url, `${RECORDED}`, `${MESSAGES}`];
     const act = () => mustInside(lab.client, argv);
     await captureWhile(lab.client, capture, { filter: `tcp port ${PORT}` }, act);
-    expect(await stop()).toMatchObject({ connections: RECORDED, echoed: RECORDED * MESSAGES });
+    expect(await server.stop()).toMatchObject({
+      connections: RECORDED,
+      echoed: RECORDED * MESSAGES,
+    });
   });
 
   afterAll(async () => {
-    await server?.stop('SIGKILL');
+    await server?.stop();
     await lab?.close();
     folder?.remove();
   });
@@ -87,7 +76,7 @@ describe.runIf(canRun('replay against a WebSocket server', TOOLS))('WebSocket', 
       const argv = [capture, '--target', `${lab.target.ipv4}:${PORT}`, ...load];
       const result = completed(await replay(lab.client, argv), USERS);
       await connectionsGone(lab.target, CLIENTS_ROUTED.ipv4);
-      const done = await stop();
+      const done = await server.stop();
       // Besides its messages each user asks for the upgrade, and for the close.
       const expected = USERS * (MESSAGES + 2);
       expect(result.exchanges).toMatchObject({ answered: expected, unsolicited: 0, failed: 0 });
