@@ -4,8 +4,10 @@
  * the client has spoken again meanwhile and the server knew: then nobody has answered it.
  *
  * A push is what comes when nothing is asked. Where one comes between a request and its answer, its kind
- * tells: that of messages which often come unasked, and without which no request lacks an answer.
+ * tells: that of messages which often come unasked, and without which no request lacks an answer. Parts of an
+ * answer that another message ends (`websocket-streams.ts`) are passed as pushes are.
  */
+import { learnStreams } from './websocket-streams.ts';
 
 /** A message of one side. */
 export interface ToldMessage {
@@ -96,35 +98,37 @@ const LOST_FACTOR = 3;
 const KINDS_MAX = 64;
 
 /**
- * The kinds of pushes in some conversations.
+ * The kinds of pushes in some conversations, and of parts of answers but for their ends.
  * @param conversations each as `inOrder` has it
  */
 export function learnPushes(
   conversations: readonly (readonly ToldMessage[])[],
 ): ReadonlySet<number> {
-  const pushes = new Set<number>();
+  const { parts, ends } = learnStreams(conversations);
+  const pushes = new Set(parts);
   for (let found = 0; found < KINDS_MAX; found++) {
-    const kind = mostUnasked(conversations, pushes);
+    const kind = mostUnasked(conversations, pushes, ends);
     if (kind === null) break;
     pushes.add(kind);
   }
   // What came unasked only once is seldom worth a name, but never an answer.
   for (const [kind, { lost, unasked }] of countAll(conversations, pushes).counts) {
-    if (unasked > 0 && lost === 0) pushes.add(kind);
+    if (unasked > 0 && lost === 0 && !ends.has(kind)) pushes.add(kind);
   }
   return pushes;
 }
 
-/** The kind that comes unasked most often, of several alike the most general one; null without any. */
+/** The kind that comes unasked most often and ends no answer, of several the most general one; null without any. */
 function mostUnasked(
   conversations: readonly (readonly ToldMessage[])[],
   pushes: ReadonlySet<number>,
+  ends: ReadonlySet<number>,
 ): number | null {
   const { counts, answered } = countAll(conversations, pushes);
   let found: number | null = null;
   let most = UNASKED_MIN - 1;
   for (const [kind, { unasked, lost }] of counts) {
-    if (unasked <= most) continue;
+    if (unasked <= most || ends.has(kind)) continue;
     if (lost > 0 && (lost * LOST_SHARE > answered || lost * LOST_FACTOR > unasked)) continue;
     found = kind;
     most = unasked;

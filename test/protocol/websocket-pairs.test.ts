@@ -94,3 +94,51 @@ describe('a push that comes between is known by its kind', () => {
     expect(pairs(text)).toBe('0-1 1-5');
   });
 });
+
+describe('an answer in parts is over with the message that ends it', () => {
+  test.each([
+    ['whatever their number', '>a <part_1 <part_2 <done >b <part_1 <done >c <done', '0-2 1-4 2-5'],
+    [
+      'also behind one that says that they will come',
+      '>a <taken <row_1 <row_2 <end >b <taken <row_1 <end >c <taken <row_1 <row_2 <row_3 <end',
+      '0-3 1-6 2-11',
+    ],
+    [
+      'though others are answered otherwise',
+      '>a <part_1 <part_2 <done >b <error >c <part_1 <done >d <echo >e <part_1 <done',
+      '0-2 1-3 2-5 3-6 4-8',
+    ],
+    [
+      'whatever is pushed before it and behind',
+      '>a <part_1 <tick <part_2 <done <tick >b <part_1 <tick <done >c <tick <part_1 <part_2 <done <tick',
+      '0-3 1-7 2-11',
+    ],
+    [
+      'and the last one may be cut off with the recording',
+      '>a <part_1 <done >b <part_1 <part_2 <done >c <part_1 <done >d <part_1 <part_2',
+      '0-1 1-4 2-6',
+    ],
+  ])('%s', (_, text, expected) => {
+    expect(pairs(text)).toBe(expected);
+  });
+
+  test.each([
+    [
+      'where it has not been seen three times',
+      '>a <part_1 <part_2 <done >b <part_1 <done',
+      '0-0 1-3',
+    ],
+    [
+      'where nothing comes several times: it may be a push that comes by chance',
+      '>a <echo <tick >b <echo <tick >c <echo <tick >d <echo <tick',
+      '0-0 1-2 2-4 3-6',
+    ],
+    [
+      'where it is missing amid them',
+      '>a <part_1 <part_2 <done >b <part_1 <part_2 >c <part_1 <done >d <part_1 <done',
+      '0-0 1-3 2-5 3-7',
+    ],
+  ])('but the first one is the answer %s', (_, text, expected) => {
+    expect(pairs(text)).toBe(expected);
+  });
+});

@@ -99,6 +99,27 @@ describe('behind an upgrade', () => {
     expect(played.endMs).toBeCloseTo(asRecorded.endMs, 0);
   });
 
+  test('an answer in parts is over at the message that ends it, however many there are', () => {
+    const parts = (count: number, everyMs = 10): Said[] => [
+      ...Array.from({ length: count }, (_, i) => say(`part ${i} of many`, everyMs)),
+      say('done', everyMs),
+    ];
+    const session = (...counts: readonly [number, number, number]): SessionSpec =>
+      upgraded(...counts.flatMap((count, i) => [ask(`ask ${i}`), ...parts(count)]));
+    const played = play([session(3, 1, 2)], { users: 2, server: [session(1, 6, 2)] });
+    expect(named(played.counters)).toMatchObject({
+      COMPLETED: 2,
+      EXCHANGES_ANSWERED: 8,
+      ANSWER_BY_PROTOCOL: 8,
+    });
+    expect(named(played.counters)).not.toHaveProperty('EXCHANGES_UNSOLICITED');
+    const service = played.latency.row(Latency.SERVICE);
+    expect(service.max).toBeGreaterThan(69);
+    expect(service.max).toBeLessThan(74);
+    // Nothing is asked before the answer is over: 1 + 10 for the upgrade, three pauses of 20, and 2 + 7 + 3 messages.
+    expect(played.endMs).toBeGreaterThan(11 + 3 * 20 + 12 * 10);
+  });
+
   test('what the server closes with is what it says', () => {
     const target = upgraded(ask('one'), say('echo'), ask('two'), raw(frame(0x88, '\x03\xf3')));
     const played = play([recorded], { server: [{ ...target, end: 'server' }] });
