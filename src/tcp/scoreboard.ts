@@ -12,6 +12,7 @@
 import { type Seq, seqAfter, seqBefore, seqDiff } from '../base/seq.ts';
 import { NEVER_NS } from '../base/time.ts';
 import type { SackBlocks } from '../wire/tcp-options.ts';
+import { arrived, Fate, loseFlying, type Range, type Row } from './scoreboard-row.ts';
 
 /** Users with a row, and ranges of one and of all of them; a range is about 80 octets. */
 const ROWS_MAX = 65_536;
@@ -19,39 +20,6 @@ const ROW_RANGES_MAX = 1_024;
 const RANGES_MAX = 262_144;
 /** So many segments held behind something make it lost: DupThresh of RFC 6675, section 2. */
 export const DUP_THRESH = 3;
-
-/** What is known of a range; in flight: FLYING and REPEATED. */
-const Fate = { FLYING: 0, LOST: 1, REPEATED: 2, HELD: 3 } as const;
-type Fate = (typeof Fate)[keyof typeof Fate];
-
-interface Range {
-  from: Seq;
-  to: Seq;
-  fate: Fate;
-  /** Of what was repeated: the how manieth repetition it was, and SND.MAX and the time when it left. */
-  serial: number;
-  sentAt: Seq;
-  sentNs: number;
-  /** Of what was sent once: since when the peer holds something behind it; NEVER_NS while it does not. */
-  doubtNs: number;
-}
-
-interface Row {
-  ranges: Range[];
-  /** End of the last range; SND.UNA where there is none. */
-  end: Seq;
-  /** Repetitions so far, and the newest of them that has arrived. */
-  serial: number;
-  arrivedSerial: number;
-  /** The end of the newest octets sent once that have arrived. */
-  arrivedEnd: Seq;
-  /** What was sent once below this was sent before something that has arrived. */
-  lostBelow: Seq;
-  /** Of the last acknowledgement: `arrivedEnd` before it, whether it told of anything new, and of late arrivals. */
-  knownEnd: Seq;
-  isNews: boolean;
-  isReordered: boolean;
-}
 
 /** A piece of the stream that is to be sent again. */
 export interface LostRange {
@@ -324,22 +292,4 @@ export class Scoreboard {
     this.#ranges -= row.ranges.length - merged.length;
     row.ranges = merged;
   }
-}
-
-/** What of the range lies below `to` has arrived. */
-function arrived(row: Row, range: Range, to: Seq, sureNs: number): void {
-  if (range.fate === Fate.HELD) return;
-  row.isNews = true;
-  if (range.fate === Fate.REPEATED) {
-    if (range.sentNs > sureNs) return;
-    row.arrivedSerial = Math.max(row.arrivedSerial, range.serial);
-    if (seqAfter(range.sentAt, row.lostBelow)) row.lostBelow = range.sentAt;
-    return;
-  }
-  if (range.fate === Fate.FLYING && seqBefore(range.from, row.knownEnd)) row.isReordered = true;
-  if (seqAfter(to, row.arrivedEnd)) row.arrivedEnd = to;
-}
-
-function loseFlying(range: Range): void {
-  if (range.fate === Fate.FLYING) range.fate = Fate.LOST;
 }
