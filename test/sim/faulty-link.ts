@@ -4,7 +4,7 @@
  * and both ends only by their ports.
  */
 import { Prng } from '../../src/base/prng.ts';
-import { NEVER_NS } from '../../src/base/time.ts';
+import { NEVER_NS, NS_PER_SECOND } from '../../src/base/time.ts';
 import { REPLY_SLOT_BYTES } from '../../src/embedded/capture-cache.ts';
 import type { PacketSink, Receiver, Sender } from '../../src/transport/ports.ts';
 import { EXTENTS_PER_FRAME, FrameBatch, HEADER_SLOT_BYTES } from '../../src/wire/frame-batch.ts';
@@ -18,6 +18,10 @@ export interface Faults {
   readonly corrupt?: number;
   /** Up to this much is added to the delay, evenly: later packets overtake. */
   readonly jitterNs?: number;
+  /** What sets out meanwhile arrives no sooner than at `toNs`: the path is held up. */
+  readonly heldUp?: { readonly fromNs: number; readonly toNs: number };
+  /** The narrowest link: packets wait in line, and are lost where more than so many octets do. */
+  readonly bottleneck?: { readonly bytesPerSecond: number; readonly queueBytes: number };
   /** Decides before chance does: `true` loses the packet. */
   readonly drop?: (packet: { readonly index: number; readonly atNs: number }) => boolean;
   /** A router at the beginning of the way to the server: whether it forwards, and what it says. */
@@ -139,6 +143,7 @@ class Direction {
   readonly #prng: Prng;
   readonly #heap: Flying[] = [];
   #sent = 0;
+  #freeNs = 0;
 
   constructor(faults: Faults, seed: number) {
     this.faults = faults;
@@ -163,10 +168,30 @@ class Direction {
       octets[bit >>> 3] ^= 1 << (bit & 7);
       this.corrupted += copies;
     }
+    const leftNs = this.#passNarrow(octets, extents, atNs);
+    if (leftNs === NEVER_NS) return;
+    const { heldUp } = this.faults;
+    const isHeldUp = heldUp !== undefined && leftNs >= heldUp.fromNs && leftNs < heldUp.toNs;
+    const throughNs = isHeldUp ? heldUp.toNs : leftNs;
     for (const jitter of jitters.slice(0, copies)) {
-      const dueNs = atNs + delayNs + Math.floor(jitter * jitterNs);
+      const dueNs = throughNs + delayNs + Math.floor(jitter * jitterNs);
       this.#push({ dueNs, order: index, octets, extents });
     }
+  }
+
+  /** @returns when the packet has left the narrowest link; NEVER_NS where its queue is full */
+  #passNarrow(octets: Uint8Array, extents: Flying['extents'], atNs: number): number {
+    const { bottleneck } = this.faults;
+    if (bottleneck === undefined) return atNs;
+    const { bytesPerSecond, queueBytes } = bottleneck;
+    const bytes = extents.reduce((sum, [, each]) => sum + each, octets.length);
+    const startNs = Math.max(atNs, this.#freeNs);
+    if (((startNs - atNs) / NS_PER_SECOND) * bytesPerSecond + bytes > queueBytes) {
+      this.lost++;
+      return NEVER_NS;
+    }
+    this.#freeNs = startNs + (bytes / bytesPerSecond) * NS_PER_SECOND;
+    return this.#freeNs;
   }
 
   nextDueNs(): number {
