@@ -79,11 +79,24 @@ function afterRoundTrip(users: UserTable, user: number): number {
   return Math.floor(target * CWND_UNIT);
 }
 
-/** A loss: RFC 9438, section 4.6. The caller sets the window. */
-export function lowerSsthresh(users: UserTable, user: number): void {
+/**
+ * A loss: RFC 9438, section 4.6. The caller sets the window.
+ * @param isLimited whether more is waiting than the windows admit. Then the window is what was in flight when
+ *   the loss happened; what is still in flight may be less by all that has been acknowledged since.
+ */
+export function lowerSsthresh(users: UserTable, user: number, isLimited: boolean): void {
   const flight = seqDiff(users.sndMax[user], users.sndUna[user]);
-  const lowered = Math.floor(toCwndUnits(users, user, flight) * BETA);
+  const isRepairing = (users.flags[user] & (UserFlag.RECOVERY | UserFlag.LOSS)) !== 0;
+  const admitted =
+    isLimited && !isRepairing ? Math.min(users.sndWnd[user], cwndBytes(users, user)) : 0;
+  const lowered = Math.floor(toCwndUnits(users, user, Math.max(flight, admitted)) * BETA);
   users.ssthresh[user] = Math.min(Math.max(lowered, CWND_MIN_AFTER_LOSS), CWND_MAX);
+}
+
+/** It was no loss: the window and the threshold are what they were before, unless they have grown since. */
+export function restoreCwnd(users: UserTable, user: number, cwnd: number, ssthresh: number): void {
+  users.cwnd[user] = Math.max(users.cwnd[user], cwnd);
+  users.ssthresh[user] = Math.max(users.ssthresh[user], ssthresh);
 }
 
 /** As after a loss, where it is known only when all is acknowledged. */

@@ -58,8 +58,8 @@ export class LossRecovery {
     const count = users.count(user, Count.DUPLICATE_ACKS) + 1;
     users.setCount(user, Count.DUPLICATE_ACKS, count);
     if (count !== DUPLICATE_ACKS) return;
+    lowerSsthresh(users, user, this.#transmitter.isBlockedByWindow(user));
     this.#begin(user, UserFlag.RECOVERY);
-    lowerSsthresh(users, user);
     this.#transmitter.retransmitFirst(user, nowNs);
     users.cwnd[user] = Math.min(users.ssthresh[user] + DUPLICATE_ACKS * CWND_UNIT, CWND_MAX);
   }
@@ -134,6 +134,7 @@ export class LossRecovery {
     if (retries >= this.#settings.dataRetriesMax && !isShut) return TcpEvent.GAVE_UP;
     users.setCount(user, Count.RETRIES, retries + 1);
     users.setCount(user, Count.BACKOFF, users.count(user, Count.BACKOFF) + 1);
+    const isLimited = this.#transmitter.isBlockedByWindow(user);
     users.sndNxt[user] = users.sndUna[user];
     users.dueNs[user] = nowNs + rtoNs(users, user);
     if (isShut && offset < this.#source.streamLimit(user)) {
@@ -142,12 +143,13 @@ export class LossRecovery {
       this.#transmitter.probe(user, nowNs);
       return TcpEvent.NONE;
     }
-    if (retries === 0) lowerSsthresh(users, user);
+    const cwnd = users.cwnd[user];
+    const ssthresh = users.ssthresh[user];
+    if (retries === 0) lowerSsthresh(users, user, isLimited);
     users.cwnd[user] = CWND_UNIT;
-    users.burst[user] = 1;
     this.#begin(user, UserFlag.LOSS);
     const isLowered = this.#pathMtu.suspectBlackHole(user, offset);
-    this.#sackRecovery.onTimeout(user, nowNs);
+    if (!this.#sackRecovery.onTimeout(user, cwnd, ssthresh, nowNs)) users.burst[user] = 1;
     this.#transmitter.emit(user, nowNs);
     return isLowered ? TcpEvent.MSS_LOWERED : TcpEvent.NONE;
   }

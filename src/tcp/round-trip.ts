@@ -28,6 +28,11 @@ const TIMER_NS = 2 * NS_PER_MS;
 const DELAYED_NS = 40 * NS_PER_MS;
 /** In fast recovery a probe that is lost as well is followed by others, each after twice as long. */
 const RECOVERY_PROBES_MAX = 3;
+/** In `burst`, with REORDERED: quarters of a round trip, and in steps above them recoveries until they are one again. */
+const QUARTERS = 0x7;
+const QUARTERS_MAX = 4;
+const CALM_STEP = QUARTERS + 1;
+const CALM_AFTER = 16 * CALM_STEP;
 /** Something is done early with the first two, unless a timeout is being repaired. */
 const EARLY = UserFlag.SACK | UserFlag.RTT_KNOWN;
 /** No sample. */
@@ -188,9 +193,32 @@ export function onProbeAcked(
 }
 
 /**
- * How long a hole may stay behind which the peer holds little: what was overtaken has come by then (RFC
- * 8985, section 6.2, step 4).
+ * How long a hole may stay behind which the peer holds little: what was overtaken has come by then. A quarter of a
+ * round trip, and where that was too short a quarter more each time, up to all of it (RFC 8985, section 6.2, step 4).
  */
 export function reorderingNs(users: UserTable, user: number): number {
-  return (users.srttUs[user] * NS_PER_US) / 4 + TIMER_NS;
+  const isSeen = (users.flags[user] & UserFlag.REORDERED) !== 0;
+  const quarters = isSeen ? Math.min(users.burst[user] & QUARTERS, QUARTERS_MAX) : 1;
+  return (users.srttUs[user] * NS_PER_US * quarters) / 4 + TIMER_NS;
+}
+
+/** Packets overtake each other on this path. */
+export function noteReordering(users: UserTable, user: number): void {
+  if (users.flags[user] & UserFlag.REORDERED) return;
+  users.flags[user] |= UserFlag.REORDERED;
+  users.burst[user] = CALM_AFTER | 1;
+}
+
+/** Something was sent again that had only been overtaken: to be called once a round trip. */
+export function widenReordering(users: UserTable, user: number): void {
+  if (!(users.flags[user] & UserFlag.REORDERED)) return;
+  const quarters = Math.min((users.burst[user] & QUARTERS) + 1, QUARTERS_MAX);
+  users.burst[user] = CALM_AFTER | quarters;
+}
+
+/** A recovery has ended in which nothing was sent again without need: after so many the wait is short again. */
+export function calmReordering(users: UserTable, user: number): void {
+  if (!(users.flags[user] & UserFlag.REORDERED)) return;
+  const burst = users.burst[user];
+  users.burst[user] = burst > CALM_STEP + QUARTERS ? burst - CALM_STEP : 1;
 }

@@ -1,17 +1,27 @@
 /**
  * Loss recovery of users whose peer reports what it holds: RFC 6675, and of RFC 8985 the tail probe, that
  * what was repeated is known to be lost again when something later has arrived, and that time tells what
- * is lost where packets overtake each other.
+ * is lost where packets overtake each other. Where it turns out that nothing was lost, the window is put back
+ * (episode).
  *
  * As in loss-recovery, `mark` is RecoveryPoint, RECOVERY and LOSS last until it is acknowledged. What
  * is to be repeated stands in the scoreboard, and how much may be in flight is its `pipe` against the
  * congestion window; SND.NXT is SND.MAX throughout.
  */
 import { seqAfter, seqBefore } from '../base/seq.ts';
-import { NS_PER_US } from '../base/time.ts';
-import type { SackBlocks } from '../wire/tcp-options.ts';
-import { growCwnd, lowerCwnd, lowerSsthresh } from './congestion.ts';
-import { mayProbe, probesOf, reorderingNs, waitNs } from './round-trip.ts';
+import { NEVER_NS, NS_PER_US } from '../base/time.ts';
+import type { SackBlocks, TcpOptions } from '../wire/tcp-options.ts';
+import { growCwnd, lowerCwnd, lowerSsthresh, restoreCwnd } from './congestion.ts';
+import type { SegmentOutput } from './ports.ts';
+import {
+  calmReordering,
+  mayProbe,
+  noteReordering,
+  probesOf,
+  reorderingNs,
+  waitNs,
+  widenReordering,
+} from './round-trip.ts';
 import { DUP_THRESH, type Scoreboard } from './scoreboard.ts';
 import type { Transmitter } from './transmitter.ts';
 import { Count, UserFlag, type UserTable } from './user-table.ts';
@@ -25,11 +35,18 @@ export class SackRecovery {
   readonly #users: UserTable;
   readonly #scoreboard: Scoreboard;
   readonly #transmitter: Transmitter;
+  readonly #output: SegmentOutput;
 
-  constructor(users: UserTable, scoreboard: Scoreboard, transmitter: Transmitter) {
+  constructor(
+    users: UserTable,
+    scoreboard: Scoreboard,
+    transmitter: Transmitter,
+    output: SegmentOutput,
+  ) {
     this.#users = users;
     this.#scoreboard = scoreboard;
     this.#transmitter = transmitter;
+    this.#output = output;
   }
 
   /**
@@ -37,8 +54,9 @@ export class SackRecovery {
    * @returns whether its news are taken here; else duplicate acknowledgements count
    */
   onSack(user: number, blocks: SackBlocks, nowNs: number): boolean {
-    if (!this.#takes(user, blocks)) return false;
+    if (!this.#takes(user, blocks)) return this.#isNoLoss(user, blocks);
     this.#update(user, blocks, nowNs);
+    if (this.#isUnneeded(user, blocks)) this.#undo(user, nowNs);
     const users = this.#users;
     if (users.flags[user] & UserFlag.RECOVERY && this.#scoreboard.hasNews(user)) {
       // Not the retransmission timeout's: what is lost again is known by what has arrived behind it.
@@ -59,17 +77,20 @@ export class SackRecovery {
    */
   onNewAck(
     user: number,
-    blocks: SackBlocks,
+    options: TcpOptions,
     acked: number,
     flight: number,
     isRoundOver: boolean,
     wasProbed: boolean,
     nowNs: number,
   ): boolean {
+    const blocks = options.sack;
     if (!this.#takes(user, blocks)) return false;
     const users = this.#users;
     const una = users.sndUna[user];
     this.#update(user, blocks, nowNs);
+    const wasLate = this.#wasLate(user, options);
+    if (this.#isUnneeded(user, blocks) || wasLate) this.#undo(user, nowNs);
     const repairing = users.flags[user] & REPAIRING;
     const isAll = una === users.sndMax[user];
     const isPassed = isAll || !seqBefore(una, users.mark[user]);
@@ -78,12 +99,14 @@ export class SackRecovery {
     }
     if (repairing !== 0 && isPassed) {
       users.flags[user] &= ~REPAIRING;
+      if (this.#scoreboard.episodeOf(user)?.isTwice !== true) calmReordering(users, user);
       // A probe is due at another time in recovery than outside.
       if (!isAll) users.dueNs[user] = nowNs + waitNs(users, user);
     }
     // RFC 8985, section 7.4.2: the probe has repaired a loss, unless the peer says it came twice.
     if (wasProbed && repairing === 0 && isAll && blocks.count === 0) lowerCwnd(users, user);
     this.#beginIfLost(user, nowNs);
+    this.#endEpisodeIfOver(user);
     this.#endIfEmpty(user);
     return true;
   }
@@ -120,17 +143,66 @@ export class SackRecovery {
 
   /**
    * The retransmission timeout: all that is not held is lost. The caller has set flags, mark and window.
-   * Where there is no room for a row, recovery goes on without.
+   * @param cwnd congestion window before
+   * @param ssthresh slow start threshold before
+   * @returns whether there is room for a row; else recovery goes on without
    */
-  onTimeout(user: number, nowNs: number): void {
+  onTimeout(user: number, cwnd: number, ssthresh: number, nowNs: number): boolean {
     const users = this.#users;
     const isOpen =
       (users.flags[user] & UserFlag.SACK) !== 0 && this.#scoreboard.open(user, users.sndUna[user]);
-    if (!isOpen) return;
+    if (!isOpen) return false;
     users.flags[user] |= UserFlag.SCOREBOARD;
+    // Of several timeouts in a row the first has lowered the window.
+    if (users.count(user, Count.RETRIES) === 1) {
+      this.#scoreboard.beginEpisode(user, cwnd, ssthresh, users.sndUna[user]);
+    }
     this.#scoreboard.loseAll(user, users.sndMax[user]);
     users.sndNxt[user] = users.sndMax[user];
     this.#transmitter.repeatFirstLost(user, nowNs);
+    return true;
+  }
+
+  /**
+   * Something new is acknowledged: whether that echoes what had left before anything was sent again (RFC 3522),
+   * and no repetition is in flight that may have been needed; or whether after a timeout something has arrived
+   * that was never sent again (RFC 5682, section 3, but for its wait for a second acknowledgement, as Linux).
+   */
+  #wasLate(user: number, options: TcpOptions): boolean {
+    const users = this.#users;
+    const flags = users.flags[user];
+    const episode = this.#scoreboard.episodeOf(user);
+    if (episode === null || !(flags & REPAIRING)) return false;
+    const isLoss = (flags & UserFlag.LOSS) !== 0;
+    if (isLoss && this.#scoreboard.isMistaken(user)) return true;
+    if (!isLoss && this.#scoreboard.isRepeating(user)) return false;
+    const sinceNs = episode.repeatedSince(users.sndUna[user]);
+    if (sinceNs === NEVER_NS || !options.hasTimestamps || !(flags & UserFlag.TIMESTAMPS))
+      return false;
+    return seqBefore(options.tsEcr, this.#output.timestampOf(user, sinceNs));
+  }
+
+  /** Whether the peer says that all that was sent again came twice; any of it widens `reorderingNs`. */
+  #isUnneeded(user: number, blocks: SackBlocks): boolean {
+    const users = this.#users;
+    const una = users.sndUna[user];
+    const episode = this.#scoreboard.episodeOf(user);
+    if (episode === null || !episode.onBlocks(una, blocks)) return false;
+    if (episode.widens(una, users.sndMax[user])) widenReordering(users, user);
+    return episode.isUnneeded;
+  }
+
+  /** Nothing was lost: the window is as before, and what is not held is in flight. */
+  #undo(user: number, nowNs: number): void {
+    const users = this.#users;
+    const episode = this.#scoreboard.episodeOf(user);
+    if (episode === null) return;
+    if (users.flags[user] & UserFlag.RECOVERY) noteReordering(users, user);
+    users.flags[user] &= ~REPAIRING;
+    restoreCwnd(users, user, episode.cwnd, episode.ssthresh);
+    this.#scoreboard.loseNothing(user, nowNs);
+    this.#scoreboard.endEpisode(user);
+    if (users.sndUna[user] !== users.sndMax[user]) users.dueNs[user] = nowNs + waitNs(users, user);
   }
 
   /** Whether the user's news go to the scoreboard: it has a row, or may have one from now on. */
@@ -147,6 +219,12 @@ export class SackRecovery {
     return true;
   }
 
+  /** A peer that reports holes says of none: something came twice, or was asked for (RFC 6675, section 2). */
+  #isNoLoss(user: number, { count, edges }: SackBlocks): boolean {
+    if (!(this.#users.flags[user] & UserFlag.SACK)) return false;
+    return count === 0 || !seqAfter(edges[2 * count - 1], this.#users.sndUna[user]);
+  }
+
   #update(user: number, blocks: SackBlocks, nowNs: number): void {
     const users = this.#users;
     const { sndUna, sndMax, sendMss, srttUs, flags } = users;
@@ -157,7 +235,7 @@ export class SackRecovery {
     const threshold = isPatient ? Number.POSITIVE_INFINITY : inOrder;
     const [una, max, mss] = [sndUna[user], sndMax[user], sendMss[user]];
     this.#scoreboard.update(user, una, max, blocks, mss, threshold, sureNs, nowNs);
-    if (this.#scoreboard.isReordered(user)) flags[user] |= UserFlag.REORDERED;
+    if (this.#scoreboard.isReordered(user)) noteReordering(this.#users, user);
   }
 
   /**
@@ -171,15 +249,23 @@ export class SackRecovery {
       users.dueNs[user] = Math.min(users.dueNs[user], Math.max(dueNs, nowNs));
       return;
     }
+    this.#scoreboard.beginEpisode(user, users.cwnd[user], users.ssthresh[user], users.sndUna[user]);
+    lowerSsthresh(users, user, this.#transmitter.isBlockedByWindow(user));
     const others = UserFlag.TIMED | UserFlag.TAIL_PROBED;
     users.flags[user] = (users.flags[user] & ~others) | UserFlag.RECOVERY;
     users.setCount(user, Count.DUPLICATE_ACKS, 0);
     users.mark[user] = users.sndMax[user];
-    lowerSsthresh(users, user);
     users.cwnd[user] = Math.min(users.cwnd[user], users.ssthresh[user]);
     users.dueNs[user] = nowNs + waitNs(users, user);
     this.#transmitter.repeatFirstLost(user, nowNs);
     users.dueNs[user] = Math.min(users.dueNs[user], Math.max(dueNs, nowNs));
+  }
+
+  #endEpisodeIfOver(user: number): void {
+    const { flags, sndUna, sndMax } = this.#users;
+    const episode = this.#scoreboard.episodeOf(user);
+    if (episode === null || flags[user] & REPAIRING) return;
+    if (episode.isOver(sndUna[user], sndMax[user])) this.#scoreboard.endEpisode(user);
   }
 
   #endIfEmpty(user: number): void {
@@ -194,5 +280,7 @@ export class SackRecovery {
     this.#scoreboard.close(user);
     if (users.flags[user] & UserFlag.TAIL_PROBED) users.setCount(user, Count.PROBES, 0);
     users.flags[user] &= ~(UserFlag.SCOREBOARD | UserFlag.TAIL_PROBED);
+    // It may have held something else while the scoreboard said what to send.
+    if (users.flags[user] & UserFlag.LOSS) users.burst[user] = 1;
   }
 }

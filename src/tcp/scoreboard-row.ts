@@ -1,5 +1,6 @@
 /** A row of the scoreboard: ranges, what is known of them, and what an arrival says of the others. */
 import { type Seq, seqAfter, seqBefore } from '../base/seq.ts';
+import type { Episode } from './episode.ts';
 
 /** What is known of a range; in flight: FLYING and REPEATED. */
 export const Fate = { FLYING: 0, LOST: 1, REPEATED: 2, HELD: 3 } as const;
@@ -30,10 +31,16 @@ export interface Row {
   arrivedEnd: Seq;
   /** What was sent once below this was sent before something that has arrived. */
   lostBelow: Seq;
-  /** Of the last acknowledgement: `arrivedEnd` before it, whether it told of anything new, and of late arrivals. */
+  /**
+   * Of the last acknowledgement: `arrivedEnd` before it, whether it told of anything new, of late arrivals, and of
+   * the arrival of what had been taken for lost and was sent once.
+   */
   knownEnd: Seq;
   isNews: boolean;
   isReordered: boolean;
+  isMistaken: boolean;
+  /** The newest recovery, while its window may still be put back. */
+  episode: Episode | null;
 }
 
 /** What of the range lies below `to` has arrived. */
@@ -46,8 +53,17 @@ export function arrived(row: Row, range: Range, to: Seq, sureNs: number): void {
     if (seqAfter(range.sentAt, row.lostBelow)) row.lostBelow = range.sentAt;
     return;
   }
-  if (range.fate === Fate.FLYING && seqBefore(range.from, row.knownEnd)) row.isReordered = true;
+  if (range.fate === Fate.LOST) {
+    if (wasRepeated(range)) return;
+    row.isMistaken = true;
+  }
+  if (seqBefore(range.from, row.knownEnd)) row.isReordered = true;
   if (seqAfter(to, row.arrivedEnd)) row.arrivedEnd = to;
+}
+
+/** Of what is lost: whether it was sent again before. What is held is alike in this. */
+export function wasRepeated({ fate, serial }: Range): boolean {
+  return fate === Fate.LOST && serial > 0;
 }
 
 /** What is in flight of it is lost. */

@@ -12,11 +12,12 @@
 import { type Seq, seqAfter, seqBefore, seqDiff } from '../base/seq.ts';
 import { NEVER_NS } from '../base/time.ts';
 import type { SackBlocks } from '../wire/tcp-options.ts';
-import { arrived, Fate, loseFlying, type Range, type Row } from './scoreboard-row.ts';
+import { Episode } from './episode.ts';
+import { arrived, Fate, loseFlying, type Range, type Row, wasRepeated } from './scoreboard-row.ts';
 
-/** Users with a row, and ranges of one and of all of them; a range is about 80 octets. */
+/** Users with a row, and ranges of one (the largest window has 4,000 segments) and of all; a range is about 80 octets. */
 const ROWS_MAX = 65_536;
-const ROW_RANGES_MAX = 1_024;
+const ROW_RANGES_MAX = 4_096;
 const RANGES_MAX = 262_144;
 /** So many segments held behind something make it lost: DupThresh of RFC 6675, section 2. */
 export const DUP_THRESH = 3;
@@ -46,6 +47,8 @@ export class Scoreboard {
       knownEnd: una,
       isNews: false,
       isReordered: false,
+      isMistaken: false,
+      episode: null,
     });
     return true;
   }
@@ -78,6 +81,7 @@ export class Scoreboard {
     if (row === undefined) return;
     row.isNews = false;
     row.isReordered = false;
+    row.isMistaken = false;
     row.knownEnd = row.arrivedEnd;
     this.#deliver(row, una, sureNs);
     for (let i = 0; i < blocks.count; i++) {
@@ -100,9 +104,36 @@ export class Scoreboard {
     return this.#rows.get(user)?.isReordered === true;
   }
 
-  /** Whether something is held, lost or repeated, of what is not acknowledged. */
+  /** Whether by the last `update` something has arrived that was taken for lost and never sent again. */
+  isMistaken(user: number): boolean {
+    return this.#rows.get(user)?.isMistaken === true;
+  }
+
+  /** Whether something is held, lost or repeated, of what is not acknowledged, or a window may be put back. */
   isTelling(user: number): boolean {
-    return (this.#rows.get(user)?.ranges.length ?? 0) > 0;
+    const row = this.#rows.get(user);
+    return row !== undefined && (row.ranges.length > 0 || row.episode !== null);
+  }
+
+  /** Whether something that was sent again is in flight. */
+  isRepeating(user: number): boolean {
+    return this.#rows.get(user)?.ranges.some(({ fate }) => fate === Fate.REPEATED) === true;
+  }
+
+  /** The newest recovery, while its window may still be put back; else null. */
+  episodeOf(user: number): Episode | null {
+    return this.#rows.get(user)?.episode ?? null;
+  }
+
+  /** A recovery begins, with that window and threshold before it. */
+  beginEpisode(user: number, cwnd: number, ssthresh: number, una: Seq): void {
+    const row = this.#rows.get(user);
+    if (row !== undefined) row.episode = new Episode(cwnd, ssthresh, una);
+  }
+
+  endEpisode(user: number): void {
+    const row = this.#rows.get(user);
+    if (row !== undefined) row.episode = null;
   }
 
   /**
@@ -146,6 +177,7 @@ export class Scoreboard {
     if (row === undefined) return;
     this.#extend(row, to);
     row.serial++;
+    row.episode?.onRepeated(from, to, sndMax, nowNs);
     this.#cut(row, from);
     this.#cut(row, to);
     for (const range of row.ranges) {
@@ -182,6 +214,21 @@ export class Scoreboard {
     for (const range of this.#rows.get(user)?.ranges ?? []) {
       if (range.fate === Fate.FLYING && range.doubtNs <= sinceNs) range.fate = Fate.LOST;
     }
+  }
+
+  /** Nothing is lost after all: what is not held is in flight, and in doubt from now on. */
+  loseNothing(user: number, nowNs: number): void {
+    const row = this.#rows.get(user);
+    if (row === undefined) return;
+    let isHeldBehind = false;
+    for (let i = row.ranges.length - 1; i >= 0; i--) {
+      const range = row.ranges[i];
+      if (range.fate === Fate.HELD) isHeldBehind = true;
+      if (range.fate !== Fate.LOST) continue;
+      range.fate = Fate.FLYING;
+      range.doubtNs = isHeldBehind ? nowNs : NEVER_NS;
+    }
+    row.lostBelow = row.ranges.at(0)?.from ?? row.end;
   }
 
   #deliver(row: Row, una: Seq, sureNs: number): void {
@@ -286,7 +333,8 @@ export class Scoreboard {
     for (const range of row.ranges) {
       const last = merged.at(-1);
       const isPlain = range.fate === Fate.HELD || range.fate === Fate.LOST;
-      if (last !== undefined && isPlain && last.fate === range.fate) last.to = range.to;
+      const isAlike = last?.fate === range.fate && wasRepeated(last) === wasRepeated(range);
+      if (last !== undefined && isPlain && isAlike) last.to = range.to;
       else merged.push(range);
     }
     this.#ranges -= row.ranges.length - merged.length;

@@ -292,8 +292,8 @@ export class SegmentArrives {
     } else {
       const wasProbed = (flags & UserFlag.TAIL_PROBED) !== 0;
       if (wasProbed) onProbeAcked(users, this.#output, user, options, nowNs);
-      const { sack } = options;
-      if (!this.#sackRecovery.onNewAck(user, sack, acked, flight, isRoundOver, wasProbed, nowNs)) {
+      const recovery = this.#sackRecovery;
+      if (!recovery.onNewAck(user, options, acked, flight, isRoundOver, wasProbed, nowNs)) {
         this.#lossRecovery.onNewAck(user, ack, acked, flight, isRoundOver, nowNs);
       }
     }

@@ -9,7 +9,8 @@
  * (transmitter), what is lost (loss-recovery: RFC 6298, 6582), for how long to wait (round-trip: RFC
  * 6298, 7323), how much may be under way (congestion: RFC 5681, 6928, 9438, 3465, 7661), when to acknowledge
  * (ack-policy), what lies behind a hole (reassembly: RFC 2018, 2883), what the peer reports of that on its
- * side (scoreboard, sack-recovery: RFC 6675, 8985), and what fits the path (path-mtu: RFC 1191, 4821).
+ * side (scoreboard, sack-recovery: RFC 6675, 8985), what was not lost after all (episode: RFC 3522, 3708, 5682),
+ * and what fits the path (path-mtu: RFC 1191, 4821).
  */
 
 import { type Seq, seqAdd, seqAfter } from '../base/seq.ts';
@@ -53,7 +54,7 @@ export class TcpClient {
     this.#output = output;
     this.#settings = settings;
     const transmitter = new Transmitter(users, source, output, this.#reassembly, this.#scoreboard);
-    const sack = new SackRecovery(users, this.#scoreboard, transmitter);
+    const sack = new SackRecovery(users, this.#scoreboard, transmitter, output);
     const pathMtu = new PathMtu(users, source, transmitter, sack, family);
     const lossRecovery = new LossRecovery(users, source, transmitter, pathMtu, settings, sack);
     this.#sackRecovery = sack;

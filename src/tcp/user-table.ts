@@ -131,7 +131,10 @@ export class UserTable {
   /** Congestion window and slow start threshold, in sixteenths of a segment. */
   readonly cwnd: Uint16Array;
   readonly ssthresh: Uint16Array;
-  /** With LOSS: segments from `sndUna` on that may be sent again before the next acknowledgement. */
+  /**
+   * With LOSS and no SCOREBOARD: segments from `sndUna` on that may be sent again before the next acknowledgement. With
+   * REORDERED: how long one waits for what is late (`reorderingNs`).
+   */
   readonly burst: Uint8Array;
 
   constructor(users: number) {

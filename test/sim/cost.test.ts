@@ -248,6 +248,16 @@ describe('segments are lost, and the peer reports what it holds', () => {
     expect(ms).toBeLessThan(1.1 * model);
   });
 
+  test('of a large window every second segment is lost, and only those are sent again', () => {
+    // Slow start fills a queue of one round trip, and what comes then finds room for half of it.
+    const bottleneck = { bytesPerSecond: 12.5e6, queueBytes: 1.25e6 };
+    const result = upload({ bytes: 10_000_000, rttMs: 100, sack: true, toServer: { bottleneck } });
+    expectDelivered(result);
+    expect(result.lost[0]).toBeGreaterThan(1_000);
+    expect(result.repeats).toBe(result.lost[0]);
+    expect(result.ms).toBeLessThan(2_000);
+  });
+
   test('a tail that is lost costs a probe, and no timeout', () => {
     const segments = Math.ceil(100_000 / (MSS - 12));
     const drop = ({ index }: { index: number }): boolean =>
@@ -267,6 +277,50 @@ describe('segments are lost, and the peer reports what it holds', () => {
       for (const result of results) expectDelivered(result);
       const [reported = 0, unreported = 0] = results.map(({ repeats }) => repeats);
       expect(2 * reported).toBeLessThan(unreported);
+    }
+  });
+});
+
+describe('nothing is lost, but late', () => {
+  const LATE = { bytes: 3_000_000, sack: true };
+
+  test.each(
+    [20, 100].flatMap((rttMs) =>
+      [0.3, 0.6, 2].flatMap((seconds) =>
+        (['toServer', 'toClient'] as const).flatMap((way) =>
+          [true, false].map((timestamps) => ({ rttMs, seconds, way, timestamps })),
+        ),
+      ),
+    ),
+  )(
+    'a path that stands still costs that time and no window: $rttMs ms, $seconds s $way, timestamps: $timestamps',
+    ({ rttMs, seconds, way, timestamps }) => {
+      const undisturbed = upload({ ...LATE, rttMs, timestamps });
+      const fromNs = 5.1 * rttMs * NS_PER_MS;
+      const heldUp = { fromNs, toNs: fromNs + seconds * 1e9 };
+      const result = upload({ ...LATE, rttMs, timestamps, [way]: { heldUp } });
+      expectDelivered(result);
+      // A timeout and those after it, a probe; not the flight.
+      expect(result.repeats).toBeLessThanOrEqual(6);
+      expect(result.ms).toBeLessThan(undisturbed.ms + seconds * 1_000 + 2 * rttMs);
+    },
+  );
+
+  test.each([
+    { rttMs: 20, share: 0.05 },
+    { rttMs: 20, share: 0.5 },
+    { rttMs: 100, share: 0.05 },
+    { rttMs: 100, share: 0.25 },
+    { rttMs: 100, share: 0.5 },
+  ])('packets that overtake each other by $share of $rttMs ms cost no window', (path) => {
+    const { rttMs, share } = path;
+    const toServer = { jitterNs: share * rttMs * NS_PER_MS };
+    for (const seed of [1, 2, 3, 4, 5]) {
+      const result = upload({ ...LATE, rttMs, seed, toServer });
+      expectDelivered(result);
+      // Each round trip is longer by as much, at most; two more for what waits to be told from loss.
+      const longestMs = (1 + share) * rttMs * (idealRoundTrips(LATE.bytes) + 2);
+      expect(result.ms).toBeLessThan(longestMs);
     }
   });
 });

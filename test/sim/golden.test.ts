@@ -7,6 +7,7 @@ import { NS_PER_MS } from '../../src/base/time.ts';
 import { Counter } from '../../src/measure/counters.ts';
 import { StreamEnd } from '../../src/session/script/scripts.ts';
 import { randomOctets } from '../helpers/recorded.ts';
+import type { Faults } from './faulty-link.ts';
 import { simulate } from './simulation.ts';
 import { idealRoundTrips, upload } from './upload.ts';
 
@@ -54,6 +55,50 @@ test.each([
   const head = ['loss', 'rtt ms', 'octets', 'ideal ms', 'median ms', 'worst ms', 'lost', 'repeats'];
   await expect(tableOf(head, rows)).toMatchFileSnapshot(`golden/${name}.txt`);
 });
+
+/** In shares of the round trip, but for how long the path stands still. */
+const LATE = [
+  ...[0.05, 0.25, 0.5].map((jitter) => ({ path: `overtaken by ${jitter}`, jitter })),
+  ...[0.3, 0.6, 2].map((seconds) => ({ path: `still for ${seconds} s`, seconds })),
+  ...[0.25, 1].map((queue) => ({ path: `12.5 MB/s, queue ${queue}`, queue })),
+];
+
+function lateFaults(late: (typeof LATE)[number], rttMs: number): Faults {
+  const rttNs = rttMs * NS_PER_MS;
+  if ('jitter' in late) return { jitterNs: late.jitter * rttNs };
+  if ('seconds' in late) {
+    return { heldUp: { fromNs: 5.1 * rttNs, toNs: 5.1 * rttNs + late.seconds * 1e9 } };
+  }
+  const bytesPerSecond = 12.5e6;
+  const queueBytes = (late.queue * bytesPerSecond * rttMs) / 1_000;
+  return { bottleneck: { bytesPerSecond, queueBytes } };
+}
+
+test('uploads-late: packets are late, or the path is narrow', async () => {
+  const rows = LATE.flatMap((late) =>
+    [20, 100].flatMap((rttMs) =>
+      [true, false].map((sack) => {
+        const faults = lateFaults(late, rttMs);
+        const seeds = 'jitter' in late ? SEEDS.slice(0, 4) : [1];
+        const runs = seeds.map((seed) =>
+          upload({ bytes: 3_000_000, rttMs, seed, sack, toServer: faults }),
+        );
+        return [
+          late.path,
+          rttMs,
+          sack ? 'yes' : 'no',
+          idealRoundTrips(3_000_000) * rttMs,
+          Math.round(median(runs.map(({ ms }) => ms))),
+          Math.round(Math.max(...runs.map(({ ms }) => ms))),
+          sum(runs.map(({ lost }) => lost[0])),
+          sum(runs.map(({ repeats, synRepeats }) => repeats + synRepeats)),
+        ];
+      }),
+    ),
+  );
+  const head = ['path', 'rtt ms', 'SACK', 'ideal ms', 'median ms', 'worst ms', 'lost', 'repeats'];
+  await expect(tableOf(head, rows)).toMatchFileSnapshot('golden/uploads-late.txt');
+}, 60_000);
 
 test.each([
   { name: 'downloads', sack: false },

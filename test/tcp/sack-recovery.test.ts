@@ -1,7 +1,7 @@
 /** Recovery by what the peer reports (RFC 6675, 8985): segments in, segments out, and the whole state. */
 import { describe, expect, test } from 'vitest';
-import { UserFlag } from '../../src/tcp/user-table.ts';
-import { Harness, type Sent, USER } from './harness.ts';
+import { Count, SSTHRESH_INITIAL, UserFlag } from '../../src/tcp/user-table.ts';
+import { Harness, MS, type Sent, USER } from './harness.ts';
 
 const MSS = 1460;
 const segments = (sent: readonly Sent[]) => sent.map(({ offset }) => offset / MSS);
@@ -239,5 +239,222 @@ describe('a timeout', () => {
   test('comes as without SACK where one segment is in flight', () => {
     const h = new Harness().establish({ sackPermitted: true }).write(100);
     expect((h.users.dueNs[USER] - h.nowNs) / 1e6).toBe(210);
+  });
+});
+
+describe('a window that was taken back', () => {
+  const TS = 1_000;
+  /** As `flying`, with timestamps: what leaves now has the time in milliseconds. */
+  function stamped(): Harness {
+    const h = new Harness({ timestamps: true })
+      .establish({ sackPermitted: true, timestamps: [TS, 0] })
+      .write(1000 * SEGMENT);
+    h.receive({ ack: h.ours(10 * SEGMENT), timestamps: [TS, h.nowNs / MS] });
+    expect(segmentsOf(h.take()).at(-1)).toBe(29);
+    return h;
+  }
+  const SEGMENT = MSS - 12;
+  const segmentsOf = (sent: readonly Sent[]) => sent.map(({ offset }) => offset / SEGMENT);
+  const echoes = (h: Harness, ms: number, next: number, ...blocks: [from: number, to: number][]) =>
+    h.receive({
+      ack: h.ours(next * SEGMENT),
+      timestamps: [TS, ms],
+      sack: blocks.map(([from, to]) => [h.ours(from * SEGMENT), h.ours(to * SEGMENT)] as const),
+    });
+  const isRepairing = (h: Harness): boolean =>
+    (h.users.flags[USER] & (UserFlag.RECOVERY | UserFlag.LOSS)) !== 0;
+
+  /** Segment 10 is repeated 10 ms after it has left. */
+  function recovering(): { h: Harness; before: Readonly<Record<string, number>>; leftMs: number } {
+    const h = stamped();
+    const leftMs = h.nowNs / MS;
+    const before = h.tcb();
+    h.nowNs += 10 * MS;
+    echoes(h, leftMs, 10, [11, 14]);
+    expect(segmentsOf(h.take())).toContain(10);
+    expect(h.users.cwnd[USER]).toBeLessThan(before.cwnd);
+    return { h, before, leftMs };
+  }
+
+  test('is put back where the acknowledgement echoes what had left before (RFC 3522)', () => {
+    const { h, before, leftMs } = recovering();
+    echoes(h, leftMs, 14);
+    expect(isRepairing(h)).toBe(false);
+    expect(h.users.cwnd[USER]).toBeGreaterThanOrEqual(before.cwnd);
+    expect(h.tcb()).toMatchObject({ ssthresh: before.ssthresh });
+    // What is late once is waited for from now on.
+    expect(h.users.flags[USER] & UserFlag.REORDERED).not.toBe(0);
+  });
+
+  test('is not where it echoes the repetition', () => {
+    const { h, before, leftMs } = recovering();
+    const { cwnd, ssthresh } = h.tcb();
+    h.nowNs += 10 * MS;
+    echoes(h, leftMs + 10, 14);
+    expect(isRepairing(h)).toBe(true);
+    echoes(h, leftMs + 10, 30);
+    expect(isRepairing(h)).toBe(false);
+    expect(h.tcb()).toMatchObject({ cwnd, ssthresh });
+    expect(h.users.ssthresh[USER]).toBeLessThan(before.ssthresh);
+  });
+
+  test('is not while another repetition is in flight that may be needed', () => {
+    const h = stamped();
+    const leftMs = h.nowNs / MS;
+    h.nowNs += 10 * MS;
+    echoes(h, leftMs, 10, [11, 14], [15, 25]);
+    expect(segmentsOf(h.take())).toEqual(expect.arrayContaining([10, 14]));
+    echoes(h, leftMs, 14, [15, 25]);
+    expect(isRepairing(h)).toBe(true);
+    echoes(h, leftMs, 25);
+    expect(isRepairing(h)).toBe(false);
+    expect(h.users.ssthresh[USER]).toBe(SSTHRESH_INITIAL);
+  });
+
+  test.each([
+    { name: 'all that was repeated', twice: [10, 14, 15], isBack: true },
+    { name: 'but one of it', twice: [10, 14], isBack: false },
+    { name: 'one of it three times', twice: [10, 10], isBack: false },
+  ])('without timestamps: came twice is $name (RFC 3708)', ({ twice, isBack }) => {
+    const h = flying();
+    const { cwnd, ssthresh } = h.tcb();
+    holds(h, 10, [16, 26], [11, 14]);
+    expect(repeats(h)).toEqual([10, 14, 15]);
+    holds(h, 30);
+    for (const segment of twice) holds(h, 30, [segment, segment + 1]);
+    expect(isRepairing(h)).toBe(false);
+    expect(h.users.ssthresh[USER] === ssthresh).toBe(isBack);
+    expect(h.users.cwnd[USER] >= cwnd).toBe(isBack);
+  });
+
+  test('what came twice a round trip after all of it was acknowledged is of other times', () => {
+    const h = flying();
+    holds(h, 10, [11, 14]);
+    h.take();
+    // Once for what was in flight, and once for what left meanwhile.
+    for (let i = 0; i < 2; i++) {
+      holds(h, segmentsSent(h));
+      h.take();
+    }
+    const { cwnd, ssthresh } = h.tcb();
+    holds(h, 30, [10, 11]);
+    expect(h.tcb()).toMatchObject({ cwnd, ssthresh });
+    expect(h.users.flags[USER] & UserFlag.SCOREBOARD).toBe(0);
+  });
+
+  test('by a timeout is put back where what was sent once arrives after it (RFC 5682)', () => {
+    const h = flying();
+    const { cwnd, ssthresh } = h.tcb();
+    for (let turn = 0; turn < 2; turn++) h.timeout();
+    expect(repeats(h)).toEqual([29, 10]);
+    expect(h.users.cwnd[USER]).toBe(16);
+    holds(h, 12);
+    expect(isRepairing(h)).toBe(false);
+    expect(h.users.cwnd[USER]).toBeGreaterThanOrEqual(cwnd);
+    expect(h.tcb()).toMatchObject({ ssthresh });
+    expect(repeats(h)).toEqual([]);
+    expect(h.users.sndNxt[USER]).toBe(h.users.sndMax[USER]);
+  });
+
+  test('by a timeout is not where nothing but what was repeated arrives', () => {
+    const h = flying();
+    for (let turn = 0; turn < 2; turn++) h.timeout();
+    h.take();
+    holds(h, 11);
+    expect(isRepairing(h)).toBe(true);
+    expect(repeats(h)).toEqual([11, 12]);
+  });
+
+  test('by timeouts is put back by the first echo of what had left before them', () => {
+    const h = stamped();
+    const leftMs = h.nowNs / MS;
+    const { cwnd, ssthresh } = h.tcb();
+    for (let turn = 0; turn < 4; turn++) h.timeout();
+    expect(h.users.count(USER, Count.RETRIES)).toBe(3);
+    h.take();
+    echoes(h, leftMs, 11);
+    expect(isRepairing(h)).toBe(false);
+    expect(h.users.cwnd[USER]).toBeGreaterThanOrEqual(cwnd);
+    expect(h.tcb()).toMatchObject({ ssthresh });
+  });
+
+  test('is three tenths of what was in flight when it was lost, not of what is left of that', () => {
+    const h = flying();
+    const cwnd = h.users.cwnd[USER];
+    // Half of the flight is acknowledged before anything new leaves.
+    h.arrive({ ack: h.ours(20 * MSS) });
+    h.arrive({ ack: h.ours(20 * MSS), sack: [[h.ours(21 * MSS), h.ours(24 * MSS)]] });
+    expect(h.users.flags[USER] & UserFlag.RECOVERY).not.toBe(0);
+    expect(h.users.ssthresh[USER]).toBeGreaterThanOrEqual(Math.floor(0.7 * cwnd));
+  });
+
+  test('is so by what is in flight where there is no more to send', () => {
+    const h = new Harness().establish({ sackPermitted: true }).write(10 * MSS);
+    h.receive({ ack: h.ours(10 * MSS) });
+    h.write(5 * MSS);
+    holds(h, 10, [11, 14]);
+    expect(h.users.ssthresh[USER]).toBe(Math.floor(0.7 * 5 * 16));
+  });
+});
+
+describe('what came twice', () => {
+  test('says of no loss, however often it does', () => {
+    const h = flying();
+    for (let i = 0; i < 5; i++) {
+      h.receive({ ack: h.ours(10 * MSS), sack: [[h.ours(8 * MSS), h.ours(9 * MSS)]] });
+      h.receive({ ack: h.ours(10 * MSS) });
+    }
+    expect(repeats(h)).toEqual([]);
+    expect(h.users.flags[USER] & (UserFlag.RECOVERY | UserFlag.SCOREBOARD)).toBe(0);
+  });
+
+  /** Segments overtake each other; then one is repeated, which comes twice. @returns the wait, in quarters of a round trip */
+  function overtaken(h: Harness, isTwice = true): number {
+    const next = (h.users.sndUna[USER] - h.ours(0)) / MSS;
+    holds(h, next, [next + 1, next + 2]);
+    const waitNs = h.users.dueNs[USER] - h.nowNs - 2 * MS;
+    const quarters = Math.round((4 * waitNs) / (h.users.srttUs[USER] * 1_000));
+    h.timeout();
+    h.take();
+    // All but the last, so that there is more to be heard.
+    const mark = segmentsSent(h) - 1;
+    holds(h, mark);
+    if (isTwice) holds(h, mark, [next, next + 1]);
+    for (let i = 0; i < 2; i++) holds(h, segmentsSent(h));
+    return quarters;
+  }
+
+  test('lengthens the wait for what is late by a quarter of a round trip, up to all of it', () => {
+    const h = flying();
+    holds(h, 10, [11, 12]);
+    holds(h, 12);
+    const quarters = Array.from({ length: 6 }, () => overtaken(h));
+    expect(quarters).toEqual([1, 2, 3, 4, 4, 4]);
+  });
+
+  test('not in sixteen recoveries: the wait is a quarter again', () => {
+    const h = flying();
+    holds(h, 10, [11, 12]);
+    holds(h, 12);
+    overtaken(h);
+    const quarters = Array.from({ length: 18 }, () => overtaken(h, false));
+    expect(quarters).toEqual([...new Array<number>(16).fill(2), 1, 1]);
+  });
+
+  test('is forgotten with a timeout that goes on without reports: one segment leaves', () => {
+    const h = flying();
+    holds(h, 10, [11, 12]);
+    holds(h, 12);
+    overtaken(h);
+    h.take();
+    h.timeout();
+    for (let turn = 0; turn < 3 && !(h.users.flags[USER] & UserFlag.LOSS); turn++) h.timeout();
+    expect(h.users.flags[USER] & UserFlag.LOSS).not.toBe(0);
+    h.take();
+    // The window shuts and opens: sending begins again at the first octet.
+    h.receive({ window: 0, seq: h.users.rcvNxt[USER], ack: h.users.sndUna[USER] });
+    h.users.sndWnd[USER] = 0;
+    h.receive({ window: 65_535 });
+    expect(h.take().filter(({ payloadBytes }) => payloadBytes > 0)).toHaveLength(1);
   });
 });
