@@ -1,5 +1,7 @@
 /** What is wrong on the way to a target and back, from what the load machine has seen. */
+import { parseAddress } from '../base/address.ts';
 import { formatCount } from '../base/units.ts';
+import { TCP_IP_HEADER_BYTES } from '../wire/header-bytes.ts';
 import { machineFindings } from './machine-findings.ts';
 import type { Finding, Heard, MachineFacts, Question, Tried, Walk } from './observations.ts';
 
@@ -180,7 +182,7 @@ export const remoteLine = (
   return `gryphon doctor --on-${place} --target ${host}:${port} --clients ${clients}${by}`;
 };
 
-function packetSizeFindings({ packetSize }: Walk): Finding[] {
+function packetSizeFindings({ packetSize, question }: Walk): Finding[] {
   const what = 'packet size';
   if (packetSize === null) return [];
   const { path, answered } = packetSize;
@@ -199,6 +201,7 @@ function packetSizeFindings({ packetSize }: Walk): Finding[] {
     return [{ state: 'unknown', what, text, mend: null }];
   }
   const text = `packets of ${path} octets do not get through, of ${answered} they do: the MTU is smaller on the way`;
-  const mend = `ip route change … mtu ${answered}, or --mss ${answered - 40}`;
+  const mss = answered - TCP_IP_HEADER_BYTES[parseAddress(question.client)?.family ?? 4];
+  const mend = `ip route change … mtu ${answered}, or --mss ${mss}`;
   return [{ state: 'bad', what, text, mend }];
 }

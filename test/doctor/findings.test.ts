@@ -90,6 +90,16 @@ test('a way that is in order has nothing but good findings', () => {
   expect(doctorText(all, 80)).toMatch(/^✓ nothing is wrong that can be seen from here\n/);
 });
 
+test.each([
+  { client: '198.18.0.1', mss: 1240 },
+  { client: '2001:2::1', mss: 1220 },
+])('the segment size that is named for $client leaves room for its headers', ({ client, mss }) => {
+  const walk = { ...WALK, question: { ...QUESTION, client } };
+  const findings = walkFindings({ ...walk, packetSize: { path: 1500, answered: 1280 } });
+  const [{ mend }] = findings.filter(({ what }) => what === 'packet size');
+  expect(mend).toBe(`ip route change … mtu 1280, or --mss ${mss}`);
+});
+
 describe('what is wrong is named', () => {
   test.each<[string, Partial<Walk>, RegExp]>([
     [

@@ -53,7 +53,7 @@ export const FOLDER_RULES: ReadonlyMap<string, FolderRule> = new Map<string, Fol
   ],
   ['embedded', { imports: ['base', 'wire', 'schedule', 'measure', 'session', 'transport/ports'] }],
   ['intercept', { imports: ['base', 'wire', 'measure'] }],
-  ['doctor', { imports: ['base'] }],
+  ['doctor', { imports: ['base', 'wire'] }],
   [
     'io',
     {

@@ -5,6 +5,7 @@ import { NEVER_NS, NS_PER_SECOND } from '../../base/time.ts';
 import { Check, Close, Pace } from '../../replay/replay-plan.ts';
 import { withoutAddresses } from '../../schedule/client-addresses.ts';
 import { addressesOfShare, usersOfShare } from '../../schedule/run-share.ts';
+import { TCP_IP_HEADER_BYTES } from '../../wire/header-bytes.ts';
 import { planConnections } from './connections.ts';
 import type { PlanDraft } from './draft-plan.ts';
 import type { ReplayOptions } from './options.ts';
@@ -17,7 +18,6 @@ const SYN_RETRIES_MAX = 6;
 /** Linux' tcp_retries2. */
 const DATA_RETRIES_MAX = 15;
 const WINDOW_FIELD_MAX = 0xffff;
-const TCP_IP_HEADER_BYTES = { 4: 40, 6: 60 } as const;
 const ETHERNET_MTU = 1500;
 /** What `ReplayOptions` leaves open of rewriting. */
 const BIND_TIMEOUT_NS = 5 * NS_PER_SECOND;

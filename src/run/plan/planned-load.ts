@@ -3,10 +3,10 @@ import { assert } from '../../base/assert.ts';
 import type { ArrivalPlan } from '../../schedule/arrivals.ts';
 import { connectionOf, plannedPlays, sessionOf } from '../../schedule/connections.ts';
 import { runConnectionOf } from '../../schedule/run-share.ts';
+import { ETHERNET_HEADER_BYTES } from '../../wire/ethernet.ts';
+import { TCP_IP_HEADER_BYTES } from '../../wire/header-bytes.ts';
+import { PADDED_TIMESTAMPS_BYTES } from '../../wire/tcp-options.ts';
 import { arrivalsOf, type RunPlan } from './run-plan.ts';
-
-/** Ethernet, IP and TCP headers with timestamps. */
-const FRAME_HEADER_BYTES = 66;
 
 /** Up to so many plays each one is looked at; with more of them an estimate does. */
 const PLAYS_EXACT_MAX = 1_000_000;
@@ -45,12 +45,14 @@ export function plannedLoad(plan: RunPlan): PlannedLoad {
     messages += times * (last - firstMessage[session]);
     if (last > firstMessage[session]) payloadBytes += times * messageEnd[last - 1];
   }
+  const headerBytes =
+    ETHERNET_HEADER_BYTES + TCP_IP_HEADER_BYTES[plan.clients.family] + PADDED_TIMESTAMPS_BYTES;
   const segments = messages + payloadBytes / plan.tcp.mss + 3 * plays;
   return {
     plays,
     messages,
     payloadBytes,
-    wireBytes: payloadBytes + segments * FRAME_HEADER_BYTES,
+    wireBytes: payloadBytes + segments * headerBytes,
     durationNs: Math.min(endNs(plan, arrivals), plan.stopStartingNs + longestNs / plan.accel),
   };
 }
