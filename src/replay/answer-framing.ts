@@ -239,6 +239,7 @@ export class AnswerFraming {
   #countUnfollowed(user: number): void {
     const exchange = this.#exchanges.of(user);
     if (exchange === NO_EXCHANGE || this.#stages.isFollowed(exchange)) return;
+    if (this.#stages.isStoodIn(exchange)) return;
     this.#counters[Counter.ANSWERS_UNFOLLOWED]++;
   }
 

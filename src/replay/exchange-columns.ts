@@ -20,6 +20,8 @@ export const ExchangeMark = {
   WEBSOCKET: 8,
   /** The recorded answer breaks the protocol's rules: so may ours. */
   BROKEN: 16,
+  /** Of what the target will say some is not in the recording, and other octets stand in: nobody can follow it. */
+  STOOD_IN: 32,
 } as const;
 
 /** Of `protocol`: the server speaks first, and where that ends it says itself. */

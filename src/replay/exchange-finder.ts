@@ -27,8 +27,8 @@ import {
   ExchangeMark,
   GREETS,
 } from './exchange-columns.ts';
-import { type FoundAnswer, type FoundRequest, UNHEARD } from './found-exchanges.ts';
-import type { ProtocolOfPort } from './replay-plan.ts';
+import { type FoundAnswer, type FoundRequest, isBeyond, UNHEARD } from './found-exchanges.ts';
+import type { FindPlan, ProtocolOfPort } from './replay-plan.ts';
 import { ScriptSteps } from './script-steps.ts';
 import { MessageMark, rowOf } from './stage-columns.ts';
 import { WebSocketExchanges } from './websocket-exchanges.ts';
@@ -60,6 +60,7 @@ export class ExchangeFinder {
   readonly #ends = new MessageEnds();
   readonly #webSockets: WebSocketExchanges;
   readonly #choices: readonly ProtocolOfPort[];
+  readonly #saysRecorded: boolean;
   readonly #framers = new Map<ProtocolChoice, Framers>();
   readonly #client = new Uint8Array(RECOGNISED_BYTES);
   readonly #server = new Uint8Array(RECOGNISED_BYTES);
@@ -73,14 +74,15 @@ export class ExchangeFinder {
   /** Answers of the stage at hand; whether the last one goes on behind it. */
   readonly #found: FoundAnswer[] = [];
   #isCut = false;
+  /** Whether of an answer of the stage the target has only octets that stand in for it. */
+  #isStoodIn = false;
 
   /** @param marks a row a message: those that the server waited for are marked */
   constructor(
-    scripts: Scripts,
+    { scripts, protocols = [], saysRecorded = false }: FindPlan,
     marks: Uint8Array,
     columns: ExchangeColumnsBuilder,
     classes: ClassMarks,
-    choices: readonly ProtocolOfPort[],
     read: ReadOctets,
   ) {
     this.#scripts = scripts;
@@ -89,7 +91,8 @@ export class ExchangeFinder {
     this.#columns = columns;
     this.#classes = classes;
     this.#webSockets = new WebSocketExchanges(scripts, columns, classes, read);
-    this.#choices = choices;
+    this.#choices = protocols;
+    this.#saysRecorded = saysRecorded;
     this.#clients = new StreamView(scripts.client, read);
     this.#servers = new StreamView(scripts.server, read);
   }
@@ -204,6 +207,7 @@ export class ExchangeFinder {
     while (asked < this.#requests.length && this.#requests[asked].message <= message) asked++;
     this.#found.length = 0;
     this.#isCut = false;
+    this.#isStoodIn = false;
     // HTTP's answers are found behind the rest of one that the client did not wait for.
     const isHttp = framers?.answers instanceof Http1Answers;
     const isBeginning = this.#at <= steps.awaitOf(session, isHttp ? stage : stage - 1);
@@ -215,7 +219,8 @@ export class ExchangeFinder {
     }
     if (framers === null || asked === this.#done || !isBeginning) this.#done = asked;
     else if (this.#isUnheard(session)) {
-      while (this.#done + this.#found.length < asked) this.#found.push(UNHEARD);
+      if (this.#saysRecorded) this.#isStoodIn = true;
+      else while (this.#done + this.#found.length < asked) this.#found.push(UNHEARD);
     } else this.#answers(session, stage, asked, framers.answers, server);
     if (this.#found.length === 0) {
       this.#done = asked;
@@ -305,10 +310,11 @@ export class ExchangeFinder {
       } else if (end < 0) {
         // What the recorded server said is not of the protocol: what ours says may be.
         const isAlone = found.length === 0 && asked === this.#done + 1;
-        if (!isAlone || !this.#isTurn(session, stage)) found.length = 0;
+        // What nobody has captured may have said how it goes on.
+        const isUnknown = answers.fault === Fault.NOT_AT_HAND;
+        this.#isStoodIn = isUnknown && this.#saysRecorded;
+        if (!isAlone || !this.#isTurn(session, stage) || this.#isStoodIn) found.length = 0;
         else {
-          // What nobody has captured may have said how it goes on.
-          const isUnknown = answers.fault === Fault.NOT_AT_HAND;
           const mark = marks | (isUnknown ? ExchangeMark.CHUNKED : ExchangeMark.BROKEN);
           const answerBytes = stageEnd - at;
           found.push({ answerBytes, answerEnd: answerBytes, replyClass, code, marks: mark });
@@ -352,7 +358,8 @@ export class ExchangeFinder {
   /** A turn and its stage are an exchange that nobody can follow. */
   #addTurn(session: number, message: number, framers: Framers | null, bytes: number): void {
     const { start, end } = this.#turnOf(session, message);
-    const answer = { answerBytes: bytes, answerEnd: bytes, replyClass: 0, code: 0, marks: 0 };
+    const marks = this.#isStoodIn ? ExchangeMark.STOOD_IN : 0;
+    const answer = { answerBytes: bytes, answerEnd: bytes, replyClass: 0, code: 0, marks };
     this.#columns.add({ beginMessage: message, message, kind: 0, ...answer });
     this.#classes.add(framers?.name ?? null, session, start, end);
   }
@@ -383,10 +390,6 @@ export class ExchangeFinder {
     return server.end[session] !== StreamEnd.FIN || client.endAfterPeer[session] === 0;
   }
 }
-
-/** Whether an answer whose end is not in the recording goes on behind it. */
-const isBeyond = (answers: AnswerFramer): boolean =>
-  answers.outcome === Outcome.ENDS || answers.fault === Fault.CUT_SHORT;
 
 function prefixOf(stream: StoredStream, into: Uint8Array): Uint8Array {
   const octets = into.subarray(0, Math.min(RECOGNISED_BYTES, stream.bytes));

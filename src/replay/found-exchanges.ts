@@ -1,4 +1,5 @@
 /** What is found of a session's exchanges on the way to their columns: requests, and answers to them. */
+import { type AnswerFramer, Fault, Outcome } from '../protocol/framer.ts';
 import { ExchangeMark, type ExchangeRow } from './exchange-columns.ts';
 
 /** A request of a session that is answered. */
@@ -25,3 +26,7 @@ export const UNHEARD: FoundAnswer = {
   code: 0,
   marks: ExchangeMark.FOLLOWED,
 };
+
+/** Whether an answer whose end is not in the recording goes on behind it. */
+export const isBeyond = (answers: AnswerFramer): boolean =>
+  answers.outcome === Outcome.ENDS || answers.fault === Fault.CUT_SHORT;

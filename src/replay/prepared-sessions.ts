@@ -31,6 +31,7 @@ export type PreparePlan = Pick<
   ReplayPlan,
   | 'scripts'
   | 'protocols'
+  | 'saysRecorded'
   | 'played'
   | 'share'
   | 'users'

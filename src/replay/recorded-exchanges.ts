@@ -3,7 +3,7 @@ import { type ReadOctets, StreamView } from '../session/script/stream-view.ts';
 import { ClassMarks } from './class-marks.ts';
 import { type ExchangeColumns, ExchangeColumnsBuilder } from './exchange-columns.ts';
 import { ExchangeFinder } from './exchange-finder.ts';
-import type { ReplayPlan } from './replay-plan.ts';
+import type { FindPlan } from './replay-plan.ts';
 import { createStageColumns, type StageColumns } from './stage-columns.ts';
 import { StageMarks } from './stage-marks.ts';
 
@@ -15,7 +15,8 @@ export class RecordedExchanges {
   readonly #classes: ClassMarks;
   readonly #finder: ExchangeFinder;
 
-  constructor({ scripts, protocols }: Pick<ReplayPlan, 'scripts' | 'protocols'>, read: ReadOctets) {
+  constructor(plan: FindPlan, read: ReadOctets) {
+    const { scripts } = plan;
     const stages = createStageColumns(scripts);
     const exchanges = new ExchangeColumnsBuilder(
       scripts.sessions,
@@ -27,14 +28,7 @@ export class RecordedExchanges {
     this.#marks = new StageMarks(scripts, stages);
     this.#exchanges = exchanges;
     this.#classes = classes;
-    this.#finder = new ExchangeFinder(
-      scripts,
-      stages.marks,
-      exchanges,
-      classes,
-      protocols ?? [],
-      read,
-    );
+    this.#finder = new ExchangeFinder(plan, stages.marks, exchanges, classes, read);
   }
 
   /** Finds those of one session. */

@@ -57,11 +57,19 @@ export interface ReplayPlan extends TransportPlan {
   readonly timeoutNs: number;
   /** Whether the targets answer every opening, so that none need be held back; absent: nobody knows. */
   readonly answersAll?: boolean;
+  /**
+   * Whether targets say just what was recorded, with any octets in place of those that the capture lacks; absent:
+   * they say what they like.
+   */
+  readonly saysRecorded?: boolean;
   /** Rows of `scripts`: 1 where the SYN does not offer SACK, whatever `syn` says; absent: nowhere. */
   readonly isSackLeftOut?: Uint8Array;
   /** Where modules change what is said. */
   readonly rewriting?: RewritingPlan;
 }
+
+/** The part of the plan that says what exchanges are. */
+export type FindPlan = Pick<ReplayPlan, 'scripts' | 'protocols' | 'saysRecorded'>;
 
 /** What modules change, and how far they may go. */
 export interface RewritingPlan {

@@ -64,7 +64,7 @@ export class Replay extends Conversations implements PacketSink {
         ? new UserConnections(plan)
         : new ClientConnections({ ...plan, perClient });
     const plays = new PlayTable(connections.count);
-    const stages = new Stages(plan.scripts, prepared.stages, prepared.exchanges);
+    const stages = new Stages(plan, prepared.stages, prepared.exchanges);
     const recorded = new RecordedStream(plan.scripts, capture, plays.session, prepared.segments);
     const rewriting =
       modules === null

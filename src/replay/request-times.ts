@@ -7,7 +7,10 @@ import type { ReplayPlan } from './replay-plan.ts';
 import { Stages } from './stages.ts';
 
 /** What of a plan decides when requests are due. */
-export type RequestTimesPlan = Pick<ReplayPlan, 'scripts' | 'played' | 'protocols' | 'accel'>;
+export type RequestTimesPlan = Pick<
+  ReplayPlan,
+  'scripts' | 'played' | 'protocols' | 'saysRecorded' | 'accel'
+>;
 
 /** Reads the requests of the plan's sessions; row i of the result is session `played[i]`. */
 export function requestTimes(plan: RequestTimesPlan, read: ReadOctets): RequestTimes {
@@ -43,5 +46,5 @@ function stagesOf(plan: RequestTimesPlan, read: ReadOctets): Stages {
   const found = new RecordedExchanges(plan, read);
   for (const session of plan.played) found.find(session);
   const { stages, exchanges } = found.finish();
-  return new Stages(plan.scripts, stages, exchanges);
+  return new Stages(plan, stages, exchanges);
 }

@@ -3,7 +3,6 @@
  * columns of Scripts and of what was found out of them, the same for every user of the session.
  */
 import { HTTP1_NAME } from '../protocol/registry.ts';
-import type { Scripts } from '../session/script/scripts.ts';
 import { StreamEnd } from '../session/script/scripts.ts';
 import {
   type ExchangeColumns,
@@ -11,12 +10,14 @@ import {
   GREETS,
   type WebSocketColumns,
 } from './exchange-columns.ts';
+import type { ReplayPlan } from './replay-plan.ts';
 import { ScriptSteps } from './script-steps.ts';
 import { MessageMark, rowOf, type StageColumns } from './stage-columns.ts';
 
 /** What the scripts say of steps and stages, prepared once for all users. */
 export class Stages extends ScriptSteps {
   readonly #columns: StageColumns;
+  readonly #saysRecorded: boolean;
   /** A row a message. */
   readonly #marks: Uint8Array;
   /** A row a stage: what it held where it ended otherwise than recorded; 0 while unknown. */
@@ -26,8 +27,13 @@ export class Stages extends ScriptSteps {
   /** By `protocolOf`: 1 where that is HTTP. Names that came from another thread are compared letter by letter. */
   readonly #isHttp: Uint8Array;
 
-  constructor(scripts: Scripts, columns: StageColumns, exchanges: ExchangeColumns) {
+  constructor(
+    { scripts, saysRecorded = false }: Pick<ReplayPlan, 'scripts' | 'saysRecorded'>,
+    columns: StageColumns,
+    exchanges: ExchangeColumns,
+  ) {
     super(scripts);
+    this.#saysRecorded = saysRecorded;
     this.#columns = columns;
     this.#marks = columns.marks;
     this.#learnedBytes = new Uint32Array(columns.waitNs.length);
@@ -58,10 +64,10 @@ export class Stages extends ScriptSteps {
     );
   }
 
-  /** Whether answers are as long as the recording says: not where the server was not captured. */
+  /** Whether answers are as long as the recording says: not where a server was not captured that says what it likes. */
   isLengthKnown(session: number): boolean {
     const unheard = this.scripts.areAnswersUnheard;
-    return unheard === undefined || unheard[session] === 0;
+    return unheard === undefined || unheard[session] === 0 || this.#saysRecorded;
   }
 
   /** Recorded think time before the step. */
@@ -156,6 +162,11 @@ export class Stages extends ScriptSteps {
   /** Whether the exchange's answer tells its end itself. */
   isFollowed(exchange: number): boolean {
     return (this.exchanges.marks[exchange] & ExchangeMark.FOLLOWED) !== 0;
+  }
+
+  /** Whether other octets than the recorded ones stand in for some of the exchange's answer. */
+  isStoodIn(exchange: number): boolean {
+    return (this.exchanges.marks[exchange] & ExchangeMark.STOOD_IN) !== 0;
   }
 
   /** Whether the exchange's answer has to keep to its protocol's rules: the recorded one did, or was not heard. */

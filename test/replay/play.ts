@@ -20,8 +20,9 @@ import { clientDirectory } from '../../src/run/threads/embedded-thread.ts';
 import { CONTROL_WORDS } from '../../src/run/threads/thread-job.ts';
 import { playThrough } from '../../src/run/threads/thread-run.ts';
 import { DEFAULT_CLIENTS } from '../../src/schedule/client-addresses.ts';
+import type { Scripts } from '../../src/session/script/scripts.ts';
 import type { ReadOctets } from '../../src/session/script/stream-view.ts';
-import { withArena } from '../../src/transport/ports.ts';
+import { type CaptureBytes, withArena } from '../../src/transport/ports.ts';
 import { ledgerFaults } from '../helpers/ledger.ts';
 import { planOf } from '../helpers/plan.ts';
 import { handMade, type SessionSpec } from '../helpers/scripts.ts';
@@ -93,12 +94,22 @@ export function play(specs: readonly SessionSpec[], options: PlayOptions = {}): 
   const { scripts: heard, capture } = handMade(specs, options.extentBytesMax, memory);
   const areAnswersUnheard = new Uint8Array(heard.sessions).fill(1);
   const scripts = options.unheard === true ? { ...heard, areAnswersUnheard } : heard;
+  return playScripts(scripts, capture, options, server ?? null);
+}
+
+/** @param server what the target plays, where it does not behave as recorded */
+export function playScripts(
+  scripts: Scripts,
+  capture: CaptureBytes,
+  options: PlayOptions,
+  server: Scripts | null = null,
+): Played {
   const plan = planOf(scripts, { ...OPTIONS, ...options });
   const counters = createCounters();
   const latency = new LatencyRecorder();
   const arena = new Uint8Array(1 << 16);
   const target = new EmbeddedTarget({
-    scripts: server === undefined ? plan.scripts : { ...server, files: scripts.files },
+    scripts: server === null ? plan.scripts : { ...server, files: scripts.files },
     capture: withArena(capture, arena),
     clients: clientDirectory(plan),
     users: rowsOf(plan),
@@ -108,7 +119,8 @@ export function play(specs: readonly SessionSpec[], options: PlayOptions = {}): 
     ...(options.prefixBytes === undefined ? {} : { prefixBytes: options.prefixBytes }),
   });
   const links = plan.targets.map(() => new Uint8Array(0));
-  const engine = enginePlan(plan, 0, 1, links);
+  const saysRecorded = server === null && options.unheard !== true;
+  const engine = { ...enginePlan(plan, 0, 1, links), saysRecorded };
   const prepared = prepareSessions(engine, capture);
   const { classNames: names } = prepared.exchanges;
   const figures = createExchangeFigures(names.length);

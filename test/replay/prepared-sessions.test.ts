@@ -35,7 +35,7 @@ function endsOf(users: number, iterations = 1) {
 
 /** How many exchanges each session's script holds. */
 function exchangesOf({ scripts }: ReplayPlan, prepared: PreparedSessions): number[] {
-  const stages = new Stages(scripts, prepared.stages, prepared.exchanges);
+  const stages = new Stages({ scripts }, prepared.stages, prepared.exchanges);
   return Array.from({ length: scripts.sessions }, (_, session) => stages.exchangesOf(session));
 }
 

@@ -269,7 +269,7 @@ export function talk(given: TalkOptions) {
   const counters = createCounters();
   const plays = new PlayTable(connections.count);
   const prepared = prepareSessions(plan, capture);
-  const stages = new Stages(scripts, prepared.stages, prepared.exchanges);
+  const stages = new Stages({ scripts }, prepared.stages, prepared.exchanges);
   const stream = new RecordedStream(scripts, capture, plays.session, prepared.segments);
   const arena = new Uint8Array(given.arenaBytes ?? 1 << 16);
   const modules = { modules: given.modules, arena, nowMs: () => 0 };

@@ -60,7 +60,7 @@ function playersOf<Made extends Transport>(
   const connections = new UserConnections(plan);
   const plays = new PlayTable(plan.users);
   const prepared = prepareSessions(plan, capture);
-  const stages = new Stages(plan.scripts, prepared.stages, prepared.exchanges);
+  const stages = new Stages(plan, prepared.stages, prepared.exchanges);
   const stream =
     streamOf?.() ?? new RecordedStream(plan.scripts, capture, plays.session, prepared.segments);
   const latency = new LatencyRecorder();

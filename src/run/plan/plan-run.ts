@@ -63,6 +63,7 @@ export function planRun(draft: PlanDraft, surroundings: Surroundings, epochMs: n
     targets,
     targetOf,
     protocols: options.protocols ?? [],
+    saysRecorded: options.target.kind === 'embedded',
     ...shape,
     ...(recorded === null ? {} : { perClient: { ...recorded, portsEach } }),
     arrivals,
