@@ -52,3 +52,27 @@ test('where nobody looks, nothing is made ready', () => {
   });
   meter.report();
 });
+
+test.each([
+  // A session takes a second; four users begin a quarter of a second apart.
+  ['until a time, that time and about as many plays', { durationNs: 10e9 }, 10e9, 40],
+  ['until a time that only some reach', { durationNs: 2e9, iterations: 3 }, 2e9, 12],
+  ['a number of times, what that takes', { durationNs: 10e9, iterations: 3 }, 3.75e9, 12],
+  ['once, what one takes', {}, 1.75e9, 4],
+])('users that play %s are expected', (_, options, expectedNs, planned) => {
+  const said = [
+    { from: 'client', text: 'ask', afterMs: 0 },
+    { from: 'server', text: 'answer', afterMs: 1_000 },
+  ] as const;
+  const { scripts } = handMade([{ said, connectMs: 0 }]);
+  const snapshots: ProgressSnapshot[] = [];
+  const meter = new ProgressMeter({
+    onProgress: (snapshot) => void snapshots.push(snapshot),
+    onWarning: () => undefined,
+    interrupted: new AbortController().signal,
+  });
+  const plan = planOf(scripts, { ...OPTIONS, users: 4, ...options });
+  meter.begin(plan, () => ({ counters: [createCounters()], latencies: [] }));
+  meter.report();
+  expect(snapshots.at(-1)).toMatchObject({ expectedNs, users: { planned, waiting: planned } });
+});

@@ -25,21 +25,13 @@ export interface PlannedLoad {
 
 /** @returns what goes out if the target answers as recorded, divided by the acceleration */
 export function plannedLoad(plan: RunPlan): PlannedLoad {
-  const { scripts, playsUntilNs } = plan;
   const arrivals = arrivalsOf(plan);
-  const { firstMessage, messageEnd } = scripts.client;
+  const { firstMessage, messageEnd } = plan.scripts.client;
   const longestNs = longestOf(plan);
-  const userPlays =
-    playsUntilNs === null
-      ? plannedPlays(plan)
-      : playsUntil(plan.users, plan.arrivals.sessionDurationNs / plan.accel, playsUntilNs, {
-          lastStartNs: arrivals.lastStartNs,
-          playsMax: plannedPlays(plan),
-        });
   let plays = 0;
   let messages = 0;
   let payloadBytes = 0;
-  for (const [session, times] of timesPlayed(plan, userPlays)) {
+  for (const [session, times] of timesPlayed(plan, expectedPlays(plan, arrivals))) {
     plays += times;
     const last = firstMessage[session + 1];
     messages += times * (last - firstMessage[session]);
@@ -56,6 +48,15 @@ export function plannedLoad(plan: RunPlan): PlannedLoad {
     durationNs: Math.min(endNs(plan, arrivals), plan.stopStartingNs + longestNs / plan.accel),
   };
 }
+
+/** How often users play in all; where the time decides, about as often. */
+export const expectedPlays = (plan: RunPlan, { lastStartNs }: ArrivalPlan): number => {
+  const { users, playsUntilNs, accel } = plan;
+  const playsMax = plannedPlays(plan);
+  if (playsUntilNs === null) return playsMax;
+  const playNs = plan.arrivals.sessionDurationNs / accel;
+  return playsUntil(users, playNs, playsUntilNs, { lastStartNs, playsMax });
+};
 
 /** The session that a connection of the plan's share plays. */
 const playedBy = (connection: number, { share, played }: RunPlan): number =>

@@ -2,9 +2,8 @@
 import { NS_PER_SECOND } from '../../base/time.ts';
 import { Counter, lossesOf, sumCounters } from '../../measure/counters.ts';
 import { Latency, LatencyChanges, LatencyTable } from '../../measure/histograms.ts';
-import { plannedPlays } from '../../schedule/connections.ts';
 import type { ProgressSnapshot, RunHost, RunPhase } from '../plan/options.ts';
-import { clientConnections } from '../plan/planned-load.ts';
+import { clientConnections, expectedPlays } from '../plan/planned-load.ts';
 import { arrivalsOf, type RunPlan } from '../plan/run-plan.ts';
 import type { ThreadsState } from './replay-threads.ts';
 
@@ -31,7 +30,7 @@ export class ProgressMeter {
   #bytes = 0;
   #readingMs = 0;
   #plan: RunPlan | null = null;
-  /** Connections of all plays. */
+  /** Connections of all plays; where the time decides how often users play, about as many. */
   #plays = 0;
   #lastStartNs = 0;
   #state: () => ThreadsState = () => ({ counters: [], latencies: [] });
@@ -55,8 +54,10 @@ export class ProgressMeter {
 
   begin(plan: RunPlan, state: () => ThreadsState): void {
     this.#plan = plan;
-    this.#plays = plan.perClient === undefined ? plannedPlays(plan) : clientConnections(plan);
-    this.#lastStartNs = arrivalsOf(plan).lastStartNs;
+    const arrivals = arrivalsOf(plan);
+    this.#plays =
+      plan.perClient === undefined ? expectedPlays(plan, arrivals) : clientConnections(plan);
+    this.#lastStartNs = arrivals.lastStartNs;
     this.#state = state;
     this.#phase = 'replaying';
   }
@@ -89,8 +90,8 @@ export class ProgressMeter {
   #expectedNs(): number | null {
     const plan = this.#plan;
     if (plan === null) return null;
-    if (plan.stopStartingNs < this.#lastStartNs) return plan.stopStartingNs;
-    return this.#lastStartNs + (plan.arrivals.sessionDurationNs / plan.accel) * plan.iterations;
+    const playsNs = (plan.arrivals.sessionDurationNs / plan.accel) * plan.iterations;
+    return Math.min(plan.stopStartingNs, this.#lastStartNs + playsNs);
   }
 
   #users(counters: Float64Array): ProgressSnapshot['users'] {
@@ -100,7 +101,7 @@ export class ProgressMeter {
     const timedOut = counters[Counter.TIMED_OUT];
     const aborted = counters[Counter.ABORTED];
     const started = counters[Counter.STARTED];
-    // Clients that play until a time begin more than was foreseen.
+    // Who plays until a time may begin more often than was foreseen.
     const planned = Math.max(this.#plays, started);
     return {
       planned,
