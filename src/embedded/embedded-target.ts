@@ -61,15 +61,12 @@ export interface EmbeddedTargetOptions {
   readonly mergedBytesMax?: number;
   /** Octets of payload that are handed over with a packet's headers; PREFIX_BYTES without it. */
   readonly prefixBytes?: number;
-  /** SYN-ACKs sent again before a client is forgotten; 5 without it, as Linux' tcp_synack_retries. */
-  readonly synAckRetriesMax?: number;
 }
 
 const BATCH_FRAMES = 1024;
 /** 1500 octets of Ethernet less IPv4 and TCP headers. */
 const MSS = 1460;
 const WINDOW_BYTES = 1 << 20;
-const SYN_ACK_RETRIES_MAX = 5;
 /** The largest IP packet less the longest headers. */
 const MERGED_BYTES_MAX = 0xffff - 100;
 /** Timers run in one `onTimeout`: a turn of the loop must stay short. */
@@ -113,7 +110,6 @@ export class EmbeddedTarget implements Sender, Receiver {
       windowBytes: options.windowBytes ?? WINDOW_BYTES,
       mergedBytesMax: options.mergedBytesMax ?? MERGED_BYTES_MAX,
       seed,
-      synAckRetriesMax: options.synAckRetriesMax ?? SYN_ACK_RETRIES_MAX,
     });
   }
 

@@ -24,8 +24,6 @@ export interface ServerTcpSettings {
    */
   readonly mergedBytesMax: number;
   readonly seed: number;
-  /** SYN-ACKs that it sends again before it forgets the client. */
-  readonly synAckRetriesMax: number;
 }
 
 const WINDOW_FIELD_MAX = 0xffff;

@@ -29,7 +29,8 @@ import { agreeOptions, isInWindow, isTooOld, stateAfterFin } from './segment-rul
 import { ServerOutput, type ServerTcpSettings } from './server-output.ts';
 import type { ServerScript } from './server-script.ts';
 
-/** Linux' tcp_retries2. */
+/** Linux' tcp_synack_retries, and tcp_retries2: then a client is forgotten. */
+const SYN_ACK_RETRIES_MAX = 5;
 const RETRIES_MAX = 15;
 const DUPLICATE_ACKS = 3;
 const DELAYED_ACK_NS = 40 * NS_PER_MS;
@@ -361,7 +362,7 @@ export class ServerTcp {
     const table = this.#table;
     table.retransmitDueNs[user] = NEVER_NS;
     const isHandshake = table.state[user] === ServerState.SYN_RECEIVED;
-    if (table.retries[user] >= (isHandshake ? this.#settings.synAckRetriesMax : RETRIES_MAX)) {
+    if (table.retries[user] >= (isHandshake ? SYN_ACK_RETRIES_MAX : RETRIES_MAX)) {
       this.#timers.close(user);
       return;
     }
