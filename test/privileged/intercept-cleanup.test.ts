@@ -172,6 +172,20 @@ describe.runIf(CASES).concurrent('an intercept cleans up', () => {
     );
   });
 
+  test('when the last that it prepares fails: a pid file that cannot be written', async ({
+    onTestFinished,
+  }) => {
+    const ground = await Ground.make(onTestFinished);
+    const pidFile = join(makeFolder('pid').path, 'none', 'pid');
+    const files = ['--pid-file', pidFile, '--metrics', '127.0.0.1:36702'];
+    const argv = [process.execPath, COMMAND, 'intercept', '--mode', 'sink', ...files];
+    const intercept = ground.run(argv);
+    await until('it has ended', () => intercept.hasEnded(), READY_MS);
+    expect(intercept.output()).toContain(`--pid-file ${pidFile} cannot be written: ENOENT`);
+    expect(intercept.exitCode()).toBe(4);
+    expect(await leftovers(ground.target)).toEqual([]);
+  });
+
   test('and what it cannot remove ends it with 1, and is told with what removes it', async ({
     onTestFinished,
   }) => {
