@@ -4,7 +4,7 @@ import { irregularityOf, unlikeOf } from './comparable.ts';
 import type { ComparedAnswers } from './compare-answers.ts';
 import { type Figure, figureOf, type Measured } from './figures.ts';
 import { measuredOf } from './measured.ts';
-import type { NamedResult } from './merge-results.ts';
+import { type NamedResult, readFrom } from './merge-results.ts';
 import { CHANCE_MAX, differenceOf, medianOf } from './noise.ts';
 import type { ThresholdOutcome, ThresholdUnit } from './result.ts';
 import { evaluateThresholds, type Threshold } from './thresholds.ts';
@@ -92,7 +92,9 @@ export function compareResults(
   force: boolean,
 ): Comparison {
   const notes = notesOf([...base, ...next], force);
-  const [before, after] = [base, next].map((side) => side.map(({ result }) => measuredOf(result)));
+  const [before, after] = [base, next].map((side) =>
+    side.map(({ source, result }) => readFrom(source, () => measuredOf(result))),
+  );
   return {
     schema: COMPARISON_SCHEMA,
     base: sideOf(base),

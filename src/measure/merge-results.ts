@@ -30,7 +30,10 @@ export function mergeResults(
   allowMissing: boolean,
   baseline: readonly Measured[] = [],
 ): RunResult {
-  const named = results.map(({ source, result }) => ({ source, record: recordOfResult(result) }));
+  const named = results.map(({ source, result }) => ({
+    source,
+    record: readFrom(source, () => recordOfResult(result)),
+  }));
   const [first, ...others] = named;
   for (const { source, record } of others) {
     const difference = differenceOf(first.record.identity, record.identity);
@@ -53,6 +56,18 @@ export function mergeResults(
   const result = resultOf(whole, thresholds, baseline, true);
   const warnings = [...result.generator.warnings, ...warnOfStarts(whole)];
   return { ...result, generator: { ...result.generator, warnings } };
+}
+
+/** What `read` gives; its failure names the result. */
+export function readFrom<T>(source: string, read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    if (!(cause instanceof ReplayError)) throw cause;
+    const { code, kind, message, hint } = cause;
+    const more = hint === null ? {} : { hint };
+    throw new ReplayError({ code, kind, message: `${source}: ${message}`, ...more, cause });
+  }
 }
 
 /** What of two runs differs, in words; null where nothing does. */

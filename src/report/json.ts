@@ -17,7 +17,10 @@ export async function parseResult(text: string, source: string): Promise<RunResu
   const { checkResult } = await import('./result-schema.ts');
   const checked = checkResult(document);
   if ('fault' in checked) {
-    throw notAResult(source, { fault: `${checked.fault}`, hint: 'was the file changed by hand?' });
+    throw notAResult(source, {
+      fault: `${checked.fault}`,
+      hint: 'was the file changed, or damaged on its way?',
+    });
   }
   return checked;
 }

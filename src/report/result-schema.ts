@@ -8,6 +8,7 @@
  */
 import { z } from 'zod';
 import { DIFFERENCE_NAMES } from '../measure/differences.ts';
+import { isHistogram } from '../measure/histogram-check.ts';
 import { Latency, LatencyTable } from '../measure/histograms.ts';
 import { RESULT_SCHEMA, type RunResult } from '../measure/result.ts';
 
@@ -38,9 +39,12 @@ const latencyRow = z.looseObject({
 const NOTHING = new LatencyTable();
 const NO_ROW = { ...NOTHING.row(Latency.HELD) };
 
-const histogram = text.meta({
-  description: 'HdrHistogram, V2 compressed, base64; values are nanoseconds',
-});
+const NO_HISTOGRAM_TEXT = 'it is no histogram in HdrHistogram V2 compressed format';
+/** Each is looked at, since most are read only when a report needs them: a run may be over by then. */
+const histogram = text
+  .regex(/^HIST[\w+/]+=*$/, { error: NO_HISTOGRAM_TEXT, abort: true })
+  .refine(isHistogram, NO_HISTOGRAM_TEXT)
+  .meta({ description: 'HdrHistogram, V2 compressed, base64; values are nanoseconds' });
 /** Of nothing. Its octets stand in the published schema, so that they are not left to the zlib at hand. */
 const NO_HISTOGRAM = 'HISTFAAAACB4AZNpmSzMwMDAyAABzFCakYGh/j8I2H+AigAAf+oH9Q==';
 
@@ -221,6 +225,14 @@ const generatorParts = {
   notes: texts,
 };
 
+const NUMBER = '[-+\\d.e]+';
+const counterTexts = z
+  .string()
+  .regex(new RegExp(`^(?:\\w+=${NUMBER}(?: \\w+=${NUMBER})*)?$`), 'it is no list of counters');
+const totals = z.array(
+  z.string().regex(new RegExp(`^(?:${NUMBER}(?: ${NUMBER}){4})?$`), 'it is not five numbers'),
+);
+
 const record = z.looseObject({
   schema: text,
   identity: z.looseObject({
@@ -254,9 +266,9 @@ const record = z.looseObject({
       }),
     )
     .min(1),
-  counters: text,
-  latency: texts,
-  classes: z.exactOptional(texts),
+  counters: counterTexts,
+  latency: totals,
+  classes: z.exactOptional(totals),
   timelines: z.array(
     z.looseObject({
       intervalNs: number,
@@ -264,7 +276,7 @@ const record = z.looseObject({
         z.looseObject({
           startNs: number,
           endNs: number,
-          changes: text,
+          changes: counterTexts,
           histograms: z.exactOptional(z.array(histogram)),
         }),
       ),

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { parseThreshold } from '../../src/cli/values/thresholds.ts';
 import { type Change, compareResults } from '../../src/measure/compare-results.ts';
+import { mergeResults } from '../../src/measure/merge-results.ts';
 import type { RunResult } from '../../src/measure/result.ts';
 import type { RunIdentity } from '../../src/measure/run-record.ts';
 import { comparisonMarkdown } from '../../src/report/comparison-markdown.ts';
@@ -70,6 +71,15 @@ describe('a change', () => {
 describe('a comparison is refused', () => {
   const asked = (changes: Record<string, string>): RunResult =>
     around(10, 1, { planDigest: 'ff', asked: { users: '1000', pace: '"think"', ...changes } });
+
+  test('whose record cannot be read: its file is named, as where shares are added', () => {
+    const whole = around(10, 1);
+    const odd = { ...whole, record: { ...around(10, 2).record, latency: [] } } as RunResult;
+    const both = [...named([whole], 'whole'), ...named([odd], 'odd')];
+    const said = 'odd1.json: the result cannot be added to others: its record is cut';
+    expect(() => compareResults([both[0]], [both[1]], [], false)).toThrow(said);
+    expect(() => mergeResults(both, [], false)).toThrow(said);
+  });
 
   test.each([
     [

@@ -6,6 +6,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, test } from 'vitest';
 import { ReplayError } from '../../src/base/errors.ts';
 import { parseThreshold } from '../../src/cli/values/thresholds.ts';
+import { isHistogram } from '../../src/measure/histogram-check.ts';
 import { decodeHistogram } from '../../src/measure/histogram-reader.ts';
 import { jsonReport, parseResult } from '../../src/report/json.ts';
 import { textReport } from '../../src/report/text.ts';
@@ -126,6 +127,42 @@ function placesOf(value: unknown): (string | number)[][] {
     return typeof key === 'number' ? below : [[key], ...below];
   });
 }
+
+describe('a result that was damaged on its way', () => {
+  const part = (value: unknown, path: readonly (string | number)[]): string =>
+    path.reduce((node, key) => (node as Record<string | number, unknown>)[key], value) as string;
+
+  test.each([
+    [['histograms', 'response']],
+    [['timeline', 'intervals', 0, 'histograms', 'response']],
+    [['record', 'counters']],
+    [['record', 'latency', 2]],
+    [['record', 'timelines', 0, 'intervals', 0, 'changes']],
+  ])('is refused with the place before anything is read from it: %j', async (path) => {
+    const written = part(JSON.parse(jsonReport(RECORDED)), path);
+    const place = path.map((key) => (typeof key === 'number' ? `[${key}]` : `.${key}`)).join('');
+    for (const odd of [written.slice(0, 3), `${written.slice(0, -3)}!`, `${written} x`]) {
+      await expect(parseResult(JSON.stringify(changed(path, odd)), 'r.json'), odd).rejects.toThrow(
+        `r.json is no result of a replay: ${place.slice(1)} is wrong: it is no`,
+      );
+    }
+  });
+
+  test('wherever a histogram is cut, or one of its characters is another one, it is none or can be read', () => {
+    const { response } = RECORDED.histograms;
+    expect(isHistogram(response)).toBe(true);
+    const cut = Array.from(response.replace(/=+$/, ''), (_, at) => response.slice(0, at));
+    // What is left without the last octets is whole only where those were none.
+    expect(cut.slice(0, -2).filter(isHistogram)).toEqual([]);
+    let refused = 0;
+    for (const [at, character] of [...response].entries()) {
+      const odd = response.slice(0, at) + (character === 'A' ? 'B' : 'A') + response.slice(at + 1);
+      if (isHistogram(odd)) decodeHistogram(odd);
+      else refused++;
+    }
+    expect(refused).toBeGreaterThan(0.9 * response.length);
+  });
+});
 
 describe('a result of an earlier version', () => {
   test('lacks what it did not count, and is read all the same', async () => {
