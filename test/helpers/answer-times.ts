@@ -27,10 +27,17 @@ export interface TurnTimes {
   readonly connections: number;
 }
 
-/** @param port the server's */
-export async function turnsOf(path: string, port: number): Promise<TurnTimes> {
+/**
+ * @param port the server's
+ * @param filter which packets are parts of requests and answers, in tshark's language
+ */
+export async function turnsOf(
+  path: string,
+  port: number,
+  filter = 'tcp.len > 0',
+): Promise<TurnTimes> {
   const fields = ['tcp.stream', 'tcp.dstport', 'frame.time_epoch'];
-  const rows = await packetFields(path, fields, 'tcp.len > 0 && !tcp.analysis.retransmission');
+  const rows = await packetFields(path, fields, `(${filter}) && !tcp.analysis.retransmission`);
   const turns = new Map<string, { readonly askedMs: number; answeredMs: number }>();
   const turnsMs: number[] = [];
   const pausesMs: number[] = [];

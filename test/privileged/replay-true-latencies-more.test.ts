@@ -3,6 +3,7 @@
  * clients' think times, too.
  */
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { percentileOf, turnsOf } from '../helpers/answer-times.ts';
 import { captureWhile, clientStreams, startCapture } from '../helpers/capture.ts';
@@ -19,7 +20,13 @@ import { canRun } from '../helpers/privilege.ts';
 import { until } from '../helpers/process.ts';
 import { completed, connectionsGone, FIRST, fixture, replay } from '../helpers/replay.ts';
 import { mysqlQueries } from '../helpers/requests.ts';
-import { type Folder, makeFolder, startMariadb, startSmtp } from '../helpers/servers.ts';
+import {
+  type Folder,
+  makeFolder,
+  startMariadb,
+  startSmtp,
+  startTelling,
+} from '../helpers/servers.ts';
 import { playedInTurn, tally } from '../helpers/tally.ts';
 
 const PYTHON = '/usr/bin/python3';
@@ -30,7 +37,7 @@ const TOOLS = [
 /** Each of the sessions of any of the captures is played equally often. */
 const USERS = 1_020;
 const LOAD = ['--users', `${USERS}`, '--rate', '500/s', '--check', 'off'];
-/** How far a pause may be from the recorded one. */
+/** How far nine of ten pauses may be from the recorded ones. */
 const THINK_MS = 2;
 
 /** Asks memcached one thing after another. */
@@ -43,6 +50,22 @@ for text in ["set a 0 0 3\\r\\nabc\\r\\n", "get a\\r\\n", "get none\\r\\n", "get
     while not got.endswith((b"STORED\\r\\n", b"END\\r\\n")):
         got += s.recv(65536)
 `;
+/** Says each message again, and something else in between. */
+const WEBSOCKET = [
+  ...[PYTHON, '-B', fileURLToPath(new URL('servers/websocket.py', import.meta.url))],
+];
+const MESSAGES = 6;
+/** Upgrade, texts and closes, and what it says to them: neither its pushes nor pings and pongs. */
+const WEBSOCKET_TURNS = [
+  ...['47', '81', '88'].map((first) => `(tcp.dstport == 8080 && tcp.payload[0:1] == ${first})`),
+  '(tcp.srcport == 8080 && (tcp.payload contains "echo of" || tcp.payload contains "xxxx"))',
+  '(tcp.srcport == 8080 && (tcp.payload contains "HTTP/1.1 101" || tcp.payload contains 88:02:03:e8))',
+].join(' || ');
+interface WebSocketsDone {
+  readonly connections: number;
+  readonly echoed: number;
+  readonly pushed: number;
+}
 const SQL = 'select 1;\nselect count(*) from generate_series(1, 5000);\nselect now();\n';
 
 describe.runIf(canRun('true latencies of more servers', TOOLS))('latencies', () => {
@@ -65,15 +88,15 @@ describe.runIf(canRun('true latencies of more servers', TOOLS))('latencies', () 
     return path;
   };
 
-  /** Plays it, and compares. */
-  const compare = async (capture: string, port: number): Promise<void> => {
+  /** Plays it, and compares. @param filter as `turnsOf` has it */
+  const compare = async (capture: string, port: number, filter?: string): Promise<void> => {
     const path = join(folder.path, `server-${port}.pcap`);
     const packets = await startCapture(lab.target, path, { filter: `tcp port ${port}` });
     const target = ['--target', `${lab.target.ipv4}:${port}`, '--clients', CLIENTS_ON_LINK.ipv4];
     const replayed = await replay(lab.client, [capture, ...target, ...LOAD], FIRST);
     await packets.stop();
     const { exchanges, answerRules, latency } = completed(replayed, USERS);
-    const { turnsMs: told, pausesMs: thought } = await turnsOf(path, port);
+    const { turnsMs: told, pausesMs: thought } = await turnsOf(path, port, filter);
     expect(told).toHaveLength(exchanges.answered);
     expect(answerRules).toMatchObject({ protocol: exchanges.answered });
     expect(exchanges).toMatchObject({ unfollowed: 0, unsolicited: 0 });
@@ -88,12 +111,13 @@ describe.runIf(canRun('true latencies of more servers', TOOLS))('latencies', () 
         Math.max(0.1, 0.02 * exact),
       );
     }
-    const recorded = await turnsOf(capture, port);
-    expect(thought).toHaveLength((recorded.pausesMs.length * USERS) / recorded.connections);
-    for (const percent of [10, 50, 90]) {
-      const off = percentileOf(thought, percent) - percentileOf(recorded.pausesMs, percent);
-      expect(Math.abs(off), `p${percent} of think times`).toBeLessThanOrEqual(THINK_MS);
-    }
+    const recorded = await turnsOf(capture, port, filter);
+    const times = USERS / recorded.connections;
+    expect(thought).toHaveLength(recorded.pausesMs.length * times);
+    // Both are in ascending order, and each recorded pause was played so many times.
+    const off = thought.map((ms, i) => Math.abs(ms - recorded.pausesMs[Math.floor(i / times)]));
+    off.sort((a, b) => a - b);
+    expect(percentileOf(off, 90), 'of think times').toBeLessThanOrEqual(THINK_MS);
   };
 
   test('of MariaDB are those of its packets, within 100 µs or 2 %, and each statement is run once', async () => {
@@ -153,6 +177,24 @@ describe.runIf(canRun('true latencies of more servers', TOOLS))('latencies', () 
       await compare(fixture('smtp.pcap'), 25);
     } finally {
       await smtp.stop();
+    }
+  });
+
+  test('of a WebSocket server that pushes and pings', async () => {
+    const server = await startTelling<WebSocketsDone>(lab.target, [...WEBSOCKET, '8080'], 8_080);
+    try {
+      const argv = [...WEBSOCKET, `ws://${lab.target.ipv4}:8080/`, '6', `${MESSAGES}`];
+      await compare(
+        await record(8_080, () => mustInside(lab.client, argv)),
+        8_080,
+        WEBSOCKET_TURNS,
+      );
+      await connectionsGone(lab.target, CLIENTS_ON_LINK.ipv4);
+      const done = await server.stop();
+      expect(done).toMatchObject({ connections: USERS + 6, echoed: (USERS + 6) * MESSAGES });
+      expect(done?.pushed).toBeGreaterThan(USERS);
+    } finally {
+      await server.stop();
     }
   });
 });
