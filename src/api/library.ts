@@ -23,6 +23,7 @@ import { toArguments } from './arguments.ts';
 import type { InspectOptions, ReplayOptions } from './options.ts';
 
 export { ReplayError } from '../base/errors.ts';
+export { LeftBehindError } from '../run/left-behind-error.ts';
 export { UnreachedError } from '../run/unreached-error.ts';
 export type {
   ExitCode,
@@ -83,7 +84,8 @@ async function read(name: keyof typeof TABLES, { captures = [], ...rest }: Inspe
  * Plays the captures' sessions as `gryphon replay` does.
  * @returns a promise of the outcome; rejected with a ReplayError by what failed: wrong options
  *   (`kind` usage), the capture, the environment; or with an UnreachedError, which has a `result`,
- *   where the target or an intercept cannot be reached
+ *   where the target or an intercept cannot be reached, or a LeftBehindError, which has one, too, where something of
+ *   this machine could not be put back
  */
 export function replay(options: ReplayOptions): ReplayRun {
   const events = new EventEmitter<{ progress: [ProgressSnapshot]; warning: [string] }>();

@@ -1,5 +1,6 @@
 /** `gryphon replay`: read the options, run, write every report, say how it went. */
 import { alsoFailed } from '../base/errors.ts';
+import { LeftBehindError } from '../run/left-behind-error.ts';
 import type { RunHost } from '../run/plan/options.ts';
 import { UnreachedError } from '../run/unreached-error.ts';
 import type { CommandInput } from './command-line.ts';
@@ -90,16 +91,20 @@ export async function replay({ given, faults, context }: CommandInput): Promise<
   }
 }
 
-/** Where nobody could be reached, there are documents all the same. @returns what is to be thrown */
+/**
+ * Where nobody could be reached, there are documents all the same; of a run that has left something behind, all
+ * that there is of others. @returns what is to be thrown
+ */
 async function reported(
   error: unknown,
   outputs: Outputs,
   context: CommandInput['context'],
 ): Promise<unknown> {
-  if (!(error instanceof UnreachedError)) return error;
+  const isPlayed = error instanceof LeftBehindError;
+  if (!isPlayed && !(error instanceof UnreachedError)) return error;
   try {
     await tellGithubJob(error.result, context);
-    await writeDocuments(error.result, outputs, context);
+    await (isPlayed ? writeOutputs : writeDocuments)(error.result, outputs, context);
     return error;
   } catch (second) {
     return alsoFailed(error, second);

@@ -1,7 +1,7 @@
 /** A replay from beginning to end: index, plan, play, result. */
 
 import { availableParallelism } from 'node:os';
-import { ReplayError } from '../base/errors.ts';
+import { ReplayError, undoAfter } from '../base/errors.ts';
 import { NS_PER_MS, NS_PER_SECOND } from '../base/time.ts';
 import { formatCount } from '../base/units.ts';
 import type { MetricsServer } from '../io/metrics-server.ts';
@@ -12,6 +12,7 @@ import { nothingMeasured, type RunIdentity, recordOf } from '../measure/run-reco
 import { type CaptureIndex, indexCaptures } from './captures/index-captures.ts';
 import { nothingToReplay } from './captures/nothing-to-replay.ts';
 import { baselineOf, EarlyStop } from './early-stop.ts';
+import { LeftBehindError } from './left-behind-error.ts';
 import { warnOfHints } from './plan/capture-hints.ts';
 import { type NetworkWay, warnOfWay } from './plan/network-way.ts';
 import type { ReplayOptions, RunHost } from './plan/options.ts';
@@ -36,7 +37,7 @@ const THREADS_MAX = 16;
 /**
  * Plays the captures' sessions as the options say and reports what came of it.
  * @param version gryphon's own version
- * @throws ReplayError by what failed: usage, capture, environment; UnreachedError, with a result
+ * @throws ReplayError by what failed: usage, capture, environment; UnreachedError and LeftBehindError, with a result
  */
 export async function runReplay(
   options: ReplayOptions,
@@ -128,14 +129,22 @@ async function playAndReport(
       },
     });
     const { resultOf } = await loadResults();
-    return resultOf(
-      recordOf(identity, facts, crew.measurements),
-      options.thresholds,
-      stop.baseline,
-    );
+    const record = recordOf(identity, facts, crew.measurements);
+    const result = resultOf(record, options.thresholds, stop.baseline);
+    closeWith(result, local);
+    return result;
   } finally {
     local?.close();
     index.close();
+  }
+}
+
+/** @throws LeftBehindError with the run's result, where something of this machine is not as it was */
+function closeWith(result: RunResult, local: LocalWay | null): void {
+  try {
+    local?.close();
+  } catch (fault) {
+    throw fault instanceof ReplayError ? new LeftBehindError(fault, result) : fault;
   }
 }
 
@@ -209,8 +218,8 @@ async function openWays(
     }
     const identity = runIdentity(options, index, plan, begun.version);
     return { identity, plan, network, local, intercepts, threads, warnings, onWarning };
-  } catch (fault) {
-    local?.close();
+  } catch (cause) {
+    const fault = undoAfter(cause, () => local?.close());
     if (!(fault instanceof ReplayError) || fault.kind !== 'unreachable') throw fault;
     // Without what was found out on the way: it may be the way that there is none of.
     const plan = planRun(draft, NO_SURROUNDINGS, epochMs);

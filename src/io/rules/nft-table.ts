@@ -2,7 +2,7 @@
 
 import { formatAddress } from '../../base/address.ts';
 import { formatBlock } from '../../base/address-block.ts';
-import { ReplayError } from '../../base/errors.ts';
+import { ReplayError, undoAfter } from '../../base/errors.ts';
 import { portSpans } from '../../base/port-range.ts';
 import { ROOT_HINT } from '../sys/errno.ts';
 import { coveringBlocks } from '../way/address-blocks.ts';
@@ -25,12 +25,19 @@ export class DropTable {
   constructor(spec: ReplyDropSpec) {
     // Added first, so that there is one to delete: nothing of an earlier attempt stays.
     const start = `table inet ${this.#name}\ndelete table inet ${this.#name}\n`;
-    nft(['-f', '-'], `${start}${tableText(spec, this.#name)}\n`);
+    try {
+      nft(['-f', '-'], `${start}${tableText(spec, this.#name)}\n`);
+    } catch (fault) {
+      // A change that fails may have been made all the same.
+      throw undoAfter(fault, () => {
+        if (isThere(this.#name) === true) this.close();
+      });
+    }
   }
 
   /**
    * Removes the tables of killed processes, where nft is installed.
-   * @throws ReplayError ERR_IO_NOT_PERMITTED, ERR_IO_RULES (environment)
+   * @throws ReplayError ERR_IO_LEFT_BEHIND (environment), with the command that removes one
    */
   static removeLeftovers(): void {
     const answer = runCommand('nft', ['list', 'tables', 'inet']);
@@ -38,24 +45,32 @@ export class DropTable {
     for (const line of answer.stdout.split('\n')) {
       const [, name, pid, start] = TABLE_PATTERN.exec(line.trim()) ?? [];
       if (name === undefined || !bearsDeadMark(`gryphon:${pid}:${start}`)) continue;
-      nft(['delete', 'table', 'inet', name]);
+      removeTable(name, 'environment', 'the nft table of a killed run cannot be removed');
     }
   }
 
   /** @throws ReplayError ERR_IO_LEFT_BEHIND (internal), with the command that removes it */
   close(): void {
-    const answer = runCommand('nft', ['delete', 'table', 'inet', this.#name]);
-    if (answer.failure === null) return;
-    const tables = runCommand('nft', ['list', 'tables', 'inet']);
-    // Somebody has emptied the whole rule set: what we wanted gone is gone.
-    if (tables.failure === null && !tables.stdout.includes(this.#name)) return;
-    throw new ReplayError({
-      code: 'ERR_IO_LEFT_BEHIND',
-      kind: 'internal',
-      message: `its nft table is left: ${answer.failure}`,
-      hint: `remove it: nft delete table inet ${this.#name}`,
-    });
+    removeTable(this.#name, 'internal', 'its nft table is left');
   }
+}
+
+/** Undefined where nft does not say. */
+function isThere(name: string): boolean | undefined {
+  const tables = runCommand('nft', ['list', 'tables', 'inet']);
+  return tables.failure === null ? tables.stdout.includes(name) : undefined;
+}
+
+function removeTable(name: string, kind: 'environment' | 'internal', what: string): void {
+  const answer = runCommand('nft', ['delete', 'table', 'inet', name]);
+  // A change that fails may have been made all the same, or somebody has emptied the whole rule set.
+  if (answer.failure === null || isThere(name) === false) return;
+  throw new ReplayError({
+    code: 'ERR_IO_LEFT_BEHIND',
+    kind,
+    message: `${what}: ${answer.failure}`,
+    hint: `remove it: nft delete table inet ${name}`,
+  });
 }
 
 function tableText({ device, targets, ranges, ports }: ReplyDropSpec, name: string): string {

@@ -59,12 +59,12 @@ export function openReplyDrop(spec: ReplyDropSpec): ReplyDrop {
   const rules = dropRules(spec);
   if (rules.length > RULES_MAX) throw tooMany(rules.length);
   requireNetAdmin(spec);
+  DropTable.removeLeftovers();
   const [{ family }] = rules;
   const chain = new MarkedChain(CHAIN);
   try {
     chain.findLeftovers([family]);
     chain.replace(rules);
-    DropTable.removeLeftovers();
     return closedAtExit(IPTABLES[family], () => chain.close());
   } catch (fault) {
     return openTable(spec, family, fault);
@@ -75,7 +75,6 @@ export function openReplyDrop(spec: ReplyDropSpec): ReplyDrop {
 function openTable(spec: ReplyDropSpec, family: Family, chainFault: unknown): ReplyDrop {
   const isMissing = chainFault instanceof ReplayError && chainFault.code === 'ERR_IO_NO_IPTABLES';
   try {
-    DropTable.removeLeftovers();
     const table = new DropTable(spec);
     return closedAtExit('nft', () => table.close());
   } catch (fault) {

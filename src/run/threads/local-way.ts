@@ -1,5 +1,5 @@
 /** The way of a run whose replies come to this machine: its clients claimed, and tried once. */
-import { ReplayError } from '../../base/errors.ts';
+import { undoAfter } from '../../base/errors.ts';
 import { formatCount } from '../../base/units.ts';
 import { openCaptureBytes } from '../../io/files/capture-file.ts';
 import { openReplyDrop, type ReplyDrop } from '../../io/rules/reply-drop.ts';
@@ -17,7 +17,10 @@ export interface LocalWay {
   readonly notes: readonly string[];
   /** Says once when users begin to wait for the target in vain; a few times a second. */
   watch(counters: Float64Array): void;
-  /** Gives the clients free for other replays. */
+  /**
+   * Gives the clients free for other replays, and takes the rule for own addresses away; harmless when called again.
+   * @throws ReplayError ERR_IO_LEFT_BEHIND (internal), with the command that removes it
+   */
   close(): void;
 }
 
@@ -43,11 +46,7 @@ export async function openLocalWay(
   let drop: ReplyDrop | null = null;
   const close = (): void => {
     claim.close();
-    try {
-      drop?.close();
-    } catch (fault) {
-      onWarning(describeFailure(fault));
-    }
+    drop?.close();
   };
   try {
     drop = keepFromKernel(way, onWarning);
@@ -69,8 +68,7 @@ export async function openLocalWay(
       close,
     };
   } catch (fault) {
-    close();
-    throw fault;
+    throw undoAfter(fault, close);
   }
 }
 
@@ -81,11 +79,6 @@ function keepFromKernel({ own }: NetworkWay, onWarning: (text: string) => void):
   onWarning(`--no-firewall-rules: what has to be in force is ${ruleText(own.drop)}`);
   return null;
 }
-
-const describeFailure = (fault: unknown): string => {
-  const hint = fault instanceof ReplayError && fault.hint !== null ? `; ${fault.hint}` : '';
-  return `${fault instanceof Error ? fault.message : String(fault)}${hint}`;
-};
 
 async function probe(
   plan: RunPlan,
