@@ -245,6 +245,10 @@ test.each([
     'share 1/3 has no address of the pool',
     { users: 9, clients: parseClients('10.0.0.1-10.0.0.2'), share: { index: 0, of: 3 } },
   ],
+  [
+    'share 1/2 has no address of the pool',
+    { users: 9, clients: parseClients('10.0.0.1'), share: { index: 0, of: 2 } },
+  ],
 ])('refused: %s', (said, options) => {
   const { scripts } = handMade(SPECS);
   expect(() => draftPlan(scripts, { ...OPTIONS, ...options })).toThrow(said);
