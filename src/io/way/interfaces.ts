@@ -75,7 +75,7 @@ export function findInterface(
       code: 'ERR_IO_NO_INTERFACE',
       kind: 'environment',
       message: `there is no interface ${name}; there are ${all.map((one) => one.name).join(', ')}`,
-      hint: 'name one of these with --interface; a replay without it asks the routing table',
+      hint: 'name one of these with --interface',
     });
   }
   if (found.isUp) return found;
