@@ -23,7 +23,12 @@ type Render = (result: RunResult) => string | Promise<string>;
 export async function report({ given, faults, context }: CommandInput): Promise<ExitCode> {
   const [path, ...more] = given.positionals('result');
   if (path === undefined) faults.add('no result given', 'gryphon report RESULT.json');
-  if (more.length > 0) faults.add('several results at once are not available in this version');
+  if (more.length > 0) {
+    faults.add(
+      'several results at once cannot be rendered',
+      'gryphon compare puts them side by side, gryphon merge adds those of shares',
+    );
+  }
   const values = given.read(REPORT_TABLE);
   const formats: readonly (readonly [string | null, Render])[] = [
     [values.html, async (result) => htmlReport(result, await context.files.readHtmlAssets())],

@@ -1,4 +1,5 @@
 /** Whether two results are of the same load, so that what differs is the target's doing. */
+import { NS_PER_SECOND } from '../base/time.ts';
 import { formatDuration } from '../base/units.ts';
 import type { NamedResult } from './merge-results.ts';
 import type { RunResult } from './result.ts';
@@ -63,7 +64,15 @@ const wordOf = (name: string): string => name.replace(/Ns$/, '').replace(/Bytes$
 
 function shown(name: string, value: string | undefined): string {
   if (value === undefined || value === 'null') return 'not given';
+  if (name === 'ramp') return rampText(value);
   return name.endsWith('Ns') ? formatDuration(Number(value)) : value;
+}
+
+/** As it is written for `--ramp`. */
+function rampText(value: string): string {
+  const points: readonly { readonly atNs: number; readonly users: number }[] = JSON.parse(value);
+  const texts = points.map(({ atNs, users }) => `${atNs / NS_PER_SECOND}s:${users}`);
+  return [...new Set(texts)].join();
 }
 
 /** What is to be known of a run before it is compared; null where it ran as it was meant to. */

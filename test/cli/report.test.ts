@@ -40,7 +40,7 @@ test('a folder gets all of them', async () => {
 
 test.each([
   { args: [], fault: 'no result given' },
-  { args: ['r.json', 's.json'], fault: 'several results at once' },
+  { args: ['r.json', 's.json'], fault: 'gryphon compare puts them side by side' },
   { args: ['none.json'], fault: 'none.json is not there' },
   { args: ['r.json', '--latency', 'conect'], fault: 'did you mean connect?' },
   { args: ['r.json', '--junit', '-', '--hlog', '-'], fault: 'more than one report' },

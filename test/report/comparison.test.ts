@@ -89,6 +89,11 @@ describe('a comparison is refused', () => {
     ],
     ['another number of users', asked({ users: '5' }), 'users 1000 and 5'],
     ['another pace', asked({ pace: '"none"' }), 'pace "think" and "none"'],
+    [
+      'another ramp',
+      asked({ ramp: '[{"atNs":0,"users":0},{"atNs":0,"users":0},{"atNs":1500000000,"users":9}]' }),
+      'ramp not given and 0s:0,1.5s:9',
+    ],
     ['another limit of gaps', asked({ maxGapNs: '2000000000' }), 'maxGap not given and 2 s'],
     ['another clock', around(10, 1, { clock: 'virtual' }), 'real and virtual time'],
     ['a share of a run', around(10, 1, { shares: 3 }), 'a whole run and share 1 of 3'],
