@@ -12,7 +12,7 @@ import { playedInTurn, tally } from '../helpers/tally.ts';
 const TOOLS = ['ip', 'nginx', 'curl', 'tshark'];
 
 describe.each([
-  { stack: 'slirp4netns', start: startSlirp, clients: '10.0.2.16-10.0.2.80', users: 50 },
+  { stack: 'slirp4netns', start: startSlirp, clients: '10.0.2.16-10.0.2.80', users: 200 },
   // Its replies go to the link-layer address and IP address that it saw last: it has one guest.
   { stack: 'pasta', start: startPasta, clients: '10.9.0.77', users: 200 },
 ])('by way of $stack', ({ stack, start, clients, users }) => {
