@@ -212,7 +212,8 @@ describe.runIf(canRun('replays from own addresses', TOOLS))('replays from own ad
       expect(await rules()).toEqual([]);
     });
 
-    test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('is gone after %s', async (signal) => {
+    const signals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
+    test.each(signals)('is gone after %s', async (signal) => {
       const program = await startEndless();
       await program.stop(signal);
       expect(await rules()).toEqual([]);
