@@ -39,7 +39,13 @@ describe('a planned load', () => {
       plays: 3000,
       seconds: 30.1,
     },
-  ])('of users $name', ({ options, plays, seconds }) => {
+    {
+      name: 'until a time, on connections that stay open',
+      options: { users: 10, durationNs: 30e9, ratePerSecond: 1e6, close: 'server' },
+      plays: 10,
+      seconds: 30,
+    },
+  ] as const)('of users $name', ({ options, plays, seconds }) => {
     const plan = planOf(scripts, { ...OPTIONS, ...options });
     const load = plannedLoad(plan);
     expect(load).toMatchObject({ plays, messages: plays, payloadBytes: 3 * plays });
@@ -83,4 +89,19 @@ describe('connections', () => {
     expect(users * iterations).toBeLessThanOrEqual(2 ** 32);
     expect(playsUntilNs).toBe(3600e9);
   });
+});
+
+test('of connections that only some servers end users play on until one stays open', () => {
+  const said = [
+    { from: 'client', text: 'ask', afterMs: 989 },
+    { from: 'server', text: 'answer', afterMs: 10 },
+  ] as const;
+  const some = handMade([
+    { said, end: 'server' },
+    { said, end: 'client' },
+  ]).scripts;
+  const asked = { users: 10, durationNs: 30e9, ratePerSecond: 1e6, close: 'server' } as const;
+  const load = plannedLoad(planOf(some, { ...OPTIONS, ...asked }));
+  expect(load.plays).toBe(20);
+  expect(load.durationNs / 1e9).toBeCloseTo(31, 1);
 });

@@ -1,8 +1,10 @@
 /** What a plan's users will do, were every answer as long in coming as recorded. */
 import { assert } from '../../base/assert.ts';
+import { Close } from '../../replay/replay-plan.ts';
 import type { ArrivalPlan } from '../../schedule/arrivals.ts';
 import { connectionOf, plannedPlays, sessionOf } from '../../schedule/connections.ts';
 import { runConnectionOf } from '../../schedule/run-share.ts';
+import { StreamEnd } from '../../session/script/scripts.ts';
 import { ETHERNET_HEADER_BYTES } from '../../wire/ethernet.ts';
 import { TCP_IP_HEADER_BYTES } from '../../wire/header-bytes.ts';
 import { PADDED_TIMESTAMPS_BYTES } from '../../wire/tcp-options.ts';
@@ -27,7 +29,8 @@ export interface PlannedLoad {
 export function plannedLoad(plan: RunPlan): PlannedLoad {
   const arrivals = arrivalsOf(plan);
   const { firstMessage, messageEnd } = plan.scripts.client;
-  const longestNs = longestOf(plan);
+  // Connections that stay open are closed when the time is up.
+  const lastNs = shareHeld(plan) === 1 ? 0 : longestOf(plan) / plan.accel;
   let plays = 0;
   let messages = 0;
   let payloadBytes = 0;
@@ -45,7 +48,7 @@ export function plannedLoad(plan: RunPlan): PlannedLoad {
     messages,
     payloadBytes,
     wireBytes: payloadBytes + segments * headerBytes,
-    durationNs: Math.min(endNs(plan, arrivals), plan.stopStartingNs + longestNs / plan.accel),
+    durationNs: Math.min(endNs(plan, arrivals), plan.stopStartingNs + lastNs),
   };
 }
 
@@ -55,8 +58,19 @@ export const expectedPlays = (plan: RunPlan, { lastStartNs }: ArrivalPlan): numb
   const playsMax = plannedPlays(plan);
   if (playsUntilNs === null) return playsMax;
   const playNs = plan.arrivals.sessionDurationNs / accel;
-  return playsUntil(users, playNs, playsUntilNs, { lastStartNs, playsMax });
+  const plays = playsUntil(users, playNs, playsUntilNs, { lastStartNs, playsMax });
+  // Whoever comes to a connection that stays open plays no other one.
+  return Math.min(plays, Math.ceil(users / shareHeld(plan)));
 };
+
+/** Of the played sessions the share that only a server would end that never ended them: `--close server`. */
+function shareHeld({ close, played, scripts }: RunPlan): number {
+  if (close !== Close.SERVER) return 0;
+  const { end, endAfterPeer } = scripts.server;
+  const isHeld = (session: number): boolean =>
+    end[session] === StreamEnd.OPEN || endAfterPeer[session] === 1;
+  return played.filter(isHeld).length / played.length;
+}
 
 /** The session that a connection of the plan's share plays. */
 const playedBy = (connection: number, { share, played }: RunPlan): number =>
