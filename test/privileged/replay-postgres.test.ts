@@ -6,7 +6,6 @@ import { startCapture } from '../helpers/capture.ts';
 import {
   CLIENTS_ROUTED,
   type Lab,
-  loseAtGateway,
   makeLab,
   mustInside,
   routeClients,
@@ -21,9 +20,18 @@ import {
 } from '../helpers/postgres.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { completed, replay } from '../helpers/replay.ts';
+import { onRoughPath, ROUGH_PATH_TOOLS } from '../helpers/rough-path.ts';
 import { type Folder, makeFolder } from '../helpers/servers.ts';
 
-const TOOLS = ['ip', 'ethtool', 'iptables', 'psql', 'setpriv', 'tcpdump', postgresTool('pgbench')];
+const TOOLS = [
+  ...ROUGH_PATH_TOOLS,
+  'ip',
+  'ethtool',
+  'psql',
+  'setpriv',
+  'tcpdump',
+  postgresTool('pgbench'),
+];
 const USERS = 1_000;
 /** Of those who give wrong passwords. */
 const REFUSED = 200;
@@ -106,9 +114,11 @@ describe.runIf(canRun('replay against postgres', TOOLS))('replay against postgre
       table,
       accountTable(USERS, (user) => `secret ${user}`),
     );
-    await loseAtGateway(lab, 0.02);
-    const result = completed(await replay(lab.client, [...replaying, `${USERS}`]), USERS);
-    await loseAtGateway(lab, 0);
+    const { value, overtaken } = await onRoughPath(lab, () =>
+      replay(lab.client, [...replaying, `${USERS}`]),
+    );
+    const result = completed(value, USERS);
+    expect(overtaken.fromTarget).toBeGreaterThan(0);
     const { exchanges, answerRules, packets } = result;
     expect(packets.retransmitted).toBeGreaterThan(0);
     expect(exchanges).toMatchObject({ unfollowed: 0, unsolicited: 0 });

@@ -1,21 +1,11 @@
 /** Replays over a path on which packets overtake each other and are lost; the servers' own accounts are the oracle. */
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { captureWhile } from '../helpers/capture.ts';
-import {
-  CLIENTS_ROUTED,
-  DEVICE_TO_TARGET,
-  type Host,
-  type Lab,
-  makeLab,
-  mustInside,
-  routeClients,
-  startInside,
-} from '../helpers/netns.ts';
+import { CLIENTS_ROUTED, type Lab, makeLab, mustInside, routeClients } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
-import { until } from '../helpers/process.ts';
 import { completed, FIRST, fixture, type ReplayResult, replay } from '../helpers/replay.ts';
+import { onRoughPath } from '../helpers/rough-path.ts';
 import { type Folder, makeFolder, startNginx, startRedis } from '../helpers/servers.ts';
 
 const PYTHON = '/usr/bin/python3';
@@ -29,12 +19,6 @@ const TOOLS = [
   'redis-server',
   'redis-cli',
   PYTHON,
-];
-/** Each fifth packet is overtaken by four, by more than makes a repetition where order is trusted; and 2 % are lost. */
-const REORDER = [
-  ...[PYTHON, '-B'],
-  fileURLToPath(new URL('servers/reorder.py', import.meta.url)),
-  ...['5', '4', '0.02'],
 ];
 /** Of pages and values, other than recorded: six packets. */
 const BYTES = 8_000;
@@ -55,30 +39,13 @@ describe.runIf(canRun('replay over a path that reorders', TOOLS))('packets overt
     folder?.remove();
   });
 
-  const macOf = async (host: Host): Promise<string> =>
-    (await mustInside(host, ['cat', `/sys/class/net/${host.device}/address`])).trim();
-
-  /** Replays while not the kernel forwards. @returns the result, after it is sure that something was overtaken */
+  /** Replays. @returns the result, after it is sure that something was overtaken */
   const reordered = async (capture: string, port: number): Promise<ReplayResult> => {
-    const sides = [
-      `${lab.gateway.device}:${await macOf(lab.client)}`,
-      `${DEVICE_TO_TARGET}:${await macOf(lab.target)}`,
-    ];
-    await mustInside(lab.gateway, ['sysctl', '-qw', 'net.ipv4.ip_forward=0']);
-    const path = startInside(lab.gateway, [...FIRST.prefix, ...REORDER, ...sides]);
-    try {
-      await until('the path', () => path.output().includes('forwarding'));
-      const load = ['--users', `${USERS}`, '--rate', '500', '--clients', CLIENTS_ROUTED.ipv4];
-      const argv = [capture, '--target', `${lab.target.ipv4}:${port}`, ...load];
-      const result = completed(await replay(lab.client, argv, FIRST), USERS);
-      await path.stop('SIGTERM');
-      const overtaken = /^overtaken \[\d+, (\d+)\]$/m.exec(path.output())?.at(1);
-      expect(Number(overtaken)).toBeGreaterThan(USERS);
-      return result;
-    } finally {
-      await path.stop('SIGKILL');
-      await mustInside(lab.gateway, ['sysctl', '-qw', 'net.ipv4.ip_forward=1']);
-    }
+    const load = ['--users', `${USERS}`, '--rate', '500', '--clients', CLIENTS_ROUTED.ipv4];
+    const argv = [capture, '--target', `${lab.target.ipv4}:${port}`, ...load];
+    const { value, overtaken } = await onRoughPath(lab, () => replay(lab.client, argv, FIRST));
+    expect(overtaken.fromTarget).toBeGreaterThan(USERS);
+    return completed(value, USERS);
   };
 
   /** Every answer was followed to its end, and what came next was asked when it was due. */

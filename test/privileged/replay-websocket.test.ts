@@ -6,19 +6,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { captureWhile } from '../helpers/capture.ts';
-import {
-  CLIENTS_ROUTED,
-  type Lab,
-  loseAtGateway,
-  makeLab,
-  mustInside,
-  routeClients,
-} from '../helpers/netns.ts';
+import { CLIENTS_ROUTED, type Lab, makeLab, mustInside, routeClients } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { completed, connectionsGone, replay } from '../helpers/replay.ts';
+import { onRoughPath, ROUGH_PATH_TOOLS } from '../helpers/rough-path.ts';
 import { type Folder, makeFolder, startTelling, type TellingServer } from '../helpers/servers.ts';
 
-const TOOLS = ['ip', 'ethtool', 'ss', 'tc', 'tcpdump', '/usr/bin/python3'];
+const TOOLS = [...ROUGH_PATH_TOOLS, 'ip', 'ethtool', 'ss', 'tc', 'tcpdump', '/usr/bin/python3'];
 const PROGRAM = [
   '/usr/bin/python3',
   '-B',
@@ -68,12 +62,13 @@ describe.runIf(canRun('replay against a WebSocket server', TOOLS))('WebSocket', 
   });
 
   // Without loss `replay-true-latencies-more` does this, and compares times as well.
-  test('every message is answered, and no push is an answer, where packets are lost', async () => {
-    await loseAtGateway(lab, 0.02);
+  test('every message is answered, and no push is an answer, where packets are lost and overtake each other', async () => {
     await start();
     const load = ['--users', `${USERS}`, '--rate', '500', '--clients', CLIENTS_ROUTED.ipv4];
     const argv = [capture, '--target', `${lab.target.ipv4}:${PORT}`, ...load];
-    const result = completed(await replay(lab.client, argv), USERS);
+    const { value, overtaken } = await onRoughPath(lab, () => replay(lab.client, argv));
+    const result = completed(value, USERS);
+    expect(overtaken.fromTarget).toBeGreaterThan(0);
     await connectionsGone(lab.target, CLIENTS_ROUTED.ipv4);
     const done = await server.stop();
     // Besides its messages each user asks for the upgrade, and for the close.
