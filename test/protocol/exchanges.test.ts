@@ -49,6 +49,18 @@ const login = (capabilities: number): string =>
 const GREETING = packet(0, '\x0a8.0.36\x00abcdefgh');
 const command = (code: number, text = ''): string => packet(0, bytes(code) + text);
 
+/** memcached's binary form: a request, and an answer with a status; both bear a number. */
+const bin = (magic: number, opcode: number, status: number, number: number, body: string): string =>
+  bytes(magic, opcode, 0, 0, 0, 0, 0, status) +
+  long(body.length) +
+  long(number) +
+  '\x00'.repeat(8) +
+  body;
+const binAsk = (opcode: number, number: number, body = 'key'): string =>
+  bin(0x80, opcode, 0, number, body);
+const binSay = (opcode: number, number: number, body = '', status = 0): string =>
+  bin(0x81, opcode, status, number, body);
+
 /** PostgreSQL: a message. */
 const pg = (type: string, body = ''): string => type + long(body.length + 4) + body;
 const READY = pg('Z', 'I');
@@ -186,6 +198,24 @@ const talks: Talk[] = [
       ['bogus\r\n', 'ERROR\r\n', 4, 'ERROR'],
       ['delete a\r\n', 'SERVER_ERROR out of memory\r\n', 5, 'SERVERERRO'],
       ['quit\r\n', ''],
+    ],
+  },
+  {
+    protocol: 'memcached-binary',
+    title: 'answers by number, quiet commands, statistics',
+    rows: [
+      [binAsk(0x00, 7), binSay(0x00, 7, '\x81\x00\x00\x00value'), 2],
+      [binAsk(0x00, 8), binSay(0x00, 8, 'Not found', 1), 4, '1'],
+      [binAsk(0x09, 9), ''],
+      [binAsk(0x11, 10), ''],
+      [binAsk(0x0a, 11, ''), binSay(0x09, 9, 'found') + binSay(0x0a, 11), 2],
+      [
+        binAsk(0x10, 12, ''),
+        binSay(0x10, 12, 'pid1') + binSay(0x10, 12, 'time2') + binSay(0x10, 12),
+        2,
+      ],
+      [binAsk(0x01, 13), binSay(0x01, 13, 'Out of memory', 0x82), 5, '130'],
+      [binAsk(0x07, 14, ''), binSay(0x07, 14), 2],
     ],
   },
   {
@@ -389,6 +419,7 @@ describe('what is no answer of the protocol', () => {
     ['imap', 'nonsense\r\n', 'MALFORMED'],
     ['memcached', 'VALUE a 0 x\r\n', 'BAD_LENGTH'],
     ['memcached', '\x00\x01\r\n', 'MALFORMED'],
+    ['memcached-binary', 'ERROR\r\n', 'MALFORMED'],
     ['postgresql', '\x16\x03\x01\x02\x00', 'MALFORMED'],
     ['postgresql', 'Z\x00\x00\x00\x03', 'BAD_LENGTH'],
     ['postgresql', 'T\xff\xff\xff\xff', 'BAD_LENGTH'],
