@@ -94,7 +94,16 @@ describe.runIf(canRun('the HTML report in a browser', ['chromium']))('an HTML pa
       counts: Float64Array.of(3_000_000, 100, 1),
     });
     const histograms = { ...result.histograms, response: many, service: many };
-    const long = htmlReport({ ...result, histograms }, await kernelFiles.readHtmlAssets());
+    const [kind] = result.classes;
+    const classes = (
+      [
+        ['GET /b', 9],
+        ['other', 99],
+        ['GET /a', 1_000],
+        ['GET /c', 10],
+      ] as const
+    ).map(([name, sent]) => ({ ...kind, name, sent }));
+    const long = htmlReport({ ...result, histograms, classes }, await kernelFiles.readHtmlAssets());
     writeFileSync(join(folder, 'long.html'), long);
     browser = await chromium.launch({
       executablePath: findTool('chromium') ?? '',
@@ -320,6 +329,23 @@ describe.runIf(canRun('the HTML report in a browser', ['chromium']))('an HTML pa
       expect(faults).toEqual([]);
     },
   );
+
+  test('kinds of requests are sorted by a column, by click and by key, and the rest stays below', async () => {
+    const { page, faults } = await open(1280, 'light', 'long.html');
+    const table = page.locator('.sortable table');
+    const names = async () =>
+      (await table.locator('tbody th').allTextContents()).map((name) => name.split(' (')[0]);
+    const sent = table.getByRole('button', { name: 'sent' });
+    await sent.click();
+    expect(await names()).toEqual(['GET /a', 'GET /c', 'GET /b', 'other']);
+    expect(await table.locator('[aria-sort=descending]').textContent()).toBe('sent');
+    await sent.press('Enter');
+    expect(await names()).toEqual(['GET /b', 'GET /c', 'GET /a', 'other']);
+    await table.getByRole('button').first().press('Space');
+    expect(await names()).toEqual(['GET /a', 'GET /b', 'GET /c', 'other']);
+    expect(await table.locator('[aria-sort=ascending]').textContent()).toMatch(/^requests/);
+    expect(faults).toEqual([]);
+  });
 
   /** Stretches of text in these elements that are drawn on more than one line. */
   const broken = async (page: Page, selector: string, pattern: string): Promise<string[]> =>
