@@ -134,7 +134,7 @@ export class LossRecovery {
     if (retries >= this.#settings.dataRetriesMax && !isShut) return TcpEvent.GAVE_UP;
     users.setCount(user, Count.RETRIES, retries + 1);
     users.setCount(user, Count.BACKOFF, users.count(user, Count.BACKOFF) + 1);
-    const isLimited = this.#transmitter.isBlockedByWindow(user);
+    const isLimited = retries === 0 && this.#transmitter.isBlockedByWindow(user);
     users.sndNxt[user] = users.sndUna[user];
     users.dueNs[user] = nowNs + rtoNs(users, user);
     if (isShut && offset < this.#source.streamLimit(user)) {
