@@ -37,7 +37,7 @@ export async function describePlan(options: ReplayOptions, host: RunHost): Promi
     for (const warning of draft.warnings) host.onWarning(warning);
     if (network !== null) {
       for (const warning of warnOfWay(network, plan)) host.onWarning(warning);
-      for (const warning of warnOfHints(index, plan)) host.onWarning(warning);
+      for (const warning of warnOfHints(index, plan, options.modules)) host.onWarning(warning);
     }
     const { total, replayable, skipped } = index.sessions;
     const reasons = Object.entries(skipped).map(

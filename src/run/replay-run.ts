@@ -201,7 +201,7 @@ async function openWays(
   try {
     const { plan, network } = planWay(draft, epochMs);
     const said = network === null ? [] : [...warnOfWay(network, plan)];
-    if (network !== null) said.push(...warnOfHints(index, plan));
+    if (network !== null) said.push(...warnOfHints(index, plan, options.modules));
     for (const warning of [...draft.warnings, ...said]) onWarning(warning);
     const threads = threadsOf(options, plan.users);
     // Loaded where there is such a way: the kernel's sockets, the channel.

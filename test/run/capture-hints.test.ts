@@ -29,7 +29,9 @@ function warnings(options: Partial<ReplayOptions>, recordedPort: number | null =
   };
   const target = { kind: 'network' as const, routes: [route] };
   const plan = planOf(index.scripts(), { ...OPTIONS, target, maxGapNs: 1e9, ...options });
-  return warnOfHints(index, plan).map((text) => text.replace(/^.*? with (\w+).*$/, '$1'));
+  return warnOfHints(index, plan, options.modules).map((text) =>
+    text.replace(/^.*? with (\w+).*$/, '$1'),
+  );
 }
 
 test('a data connection of FTP always matters', () => {
@@ -38,6 +40,15 @@ test('a data connection of FTP always matters', () => {
 
 test('names matter where two users bear the same', () => {
   expect(warnings({ users: 100 })).toEqual(['FTP', 'MQTT']);
+});
+
+test('names that a log-in gives each client anew do not matter', () => {
+  const logIn = (protocol: string) => ({
+    ...{ kind: 'log-in' as const, protocol, perClient: false, readOnly: false },
+    accounts: [{ recorded: null, user: 'a', password: 'b' }],
+  });
+  expect(warnings({ users: 100, modules: [logIn('ftp')] })).toEqual(['FTP', 'MQTT']);
+  expect(warnings({ users: 100, modules: [logIn('ftp'), logIn('mqtt')] })).toEqual(['FTP']);
 });
 
 test('what is not played does not matter', () => {

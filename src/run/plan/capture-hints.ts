@@ -1,9 +1,10 @@
 /** What was recognised in recorded sessions, for `inspect` and for whoever is about to play them. */
 import { hintText } from '../../report/hint-text.ts';
 import type { HintReport } from '../../report/inspect-document.ts';
-import type { ProtocolHint } from '../../session/script/protocol-hints.ts';
+import { HintKind, type ProtocolHint } from '../../session/script/protocol-hints.ts';
 import type { Scripts } from '../../session/script/scripts.ts';
 import type { CaptureIndex } from '../captures/index-captures.ts';
+import type { ModuleSpec } from './modules.ts';
 import type { RunPlan } from './run-plan.ts';
 
 /** What was recognised in sessions, as `inspect` tells it. */
@@ -18,11 +19,18 @@ export function hintReports(hints: readonly ProtocolHint[], { endpoints }: Scrip
 /**
  * What of it matters to a plan for real servers: of names only those that two users would bear at
  * the same time, by chance or since there are more users than sessions.
+ * @param modules a log-in to MQTT gives each client an id of its own
  */
-export function warnOfHints(index: CaptureIndex, plan: RunPlan): string[] {
+export function warnOfHints(
+  index: CaptureIndex,
+  plan: RunPlan,
+  modules: readonly ModuleSpec[] | undefined,
+): string[] {
   const { scripts, targets, targetOf, users, played } = plan;
   const areSessionsShared = users > played.length;
-  const hints = index.hints(scripts).filter(({ endpoint, names, sessions }) => {
+  const givesIds = modules?.some((spec) => spec.kind === 'log-in' && spec.protocol === 'mqtt');
+  const hints = index.hints(scripts).filter(({ kind, endpoint, names, sessions }) => {
+    if (kind === HintKind.MQTT_CLIENT_ID && givesIds) return false;
     const isPlayed = targetOf[endpoint] < targets.length;
     return isPlayed && (names === 0 || areSessionsShared || names < sessions);
   });
