@@ -9,55 +9,28 @@ import {
 } from '../../src/io/intercept/intercept-source.ts';
 import { queueLines } from '../../src/io/intercept/queue-lines.ts';
 import { inNamespace } from '../../src/io/sys/namespace.ts';
-import { keepGround } from '../helpers/ground.ts';
-import {
-  type Host,
-  type Lab,
-  makeLab,
-  mustInside,
-  routeClients,
-  runInside,
-} from '../helpers/netns.ts';
+import { type Host, type Lab, mustInside, routeClients, runInside } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { must, run } from '../helpers/process.ts';
 import {
   countOnWire,
   octetsOf,
-  RawClients,
+  type RawClients,
   rangeOf,
   registrationOf,
   TcpFlag,
   targetOf,
 } from '../helpers/raw-client.ts';
-import { type Nginx, startNginx } from '../helpers/servers.ts';
+import type { Nginx } from '../helpers/servers.ts';
+import { onSourceGround, SOURCE_TOOLS } from '../helpers/source-ground.ts';
 
-const TOOLS = ['ip', 'iptables', 'ip6tables', 'tcpdump', 'nginx', 'curl', 'sysctl'];
-const isReady = canRun('modes of the intercept', TOOLS);
+const isReady = canRun('modes of the intercept', SOURCE_TOOLS);
 
 let lab: Lab;
 let nginx: Nginx;
 let clients: RawClients;
-const opened: { close: () => void }[] = [];
-
-beforeAll(async () => {
-  if (!isReady) return;
-  lab = await makeLab();
-  nginx = await startNginx(lab.target);
-  clients = new RawClients(lab.client, lab.target);
-});
-
-keepGround(() => (isReady ? [lab.client, lab.target] : []));
-
-afterEach(() => {
-  for (const one of opened.splice(0).reverse()) one.close();
-  if (isReady) clients.forget();
-});
-
-afterAll(async () => {
-  if (!isReady) return;
-  clients.close();
-  await nginx.stop();
-  await lab.close();
+const opened = onSourceGround(isReady, (ground) => {
+  ({ lab, nginx, clients } = ground);
 });
 
 /** A source whose calls are made in a host's namespace. */

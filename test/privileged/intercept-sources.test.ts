@@ -3,7 +3,7 @@
  * routes its clients to; nfqueue and sink on the target. The clients are packets written by hand.
  */
 import { fileURLToPath } from 'node:url';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { addressOfBytes, formatAddress } from '../../src/base/address.ts';
 import type { PacketSource, Registration } from '../../src/intercept/ports.ts';
 import {
@@ -16,11 +16,9 @@ import { inNamespace } from '../../src/io/sys/namespace.ts';
 import { IpView } from '../../src/wire/ip-view.ts';
 import { TcpView } from '../../src/wire/tcp.ts';
 import { WireFault } from '../../src/wire/wire-fault.ts';
-import { keepGround } from '../helpers/ground.ts';
 import {
   type Host,
   type Lab,
-  makeLab,
   mustInside,
   routeClients,
   runInside,
@@ -30,45 +28,24 @@ import { canRun } from '../helpers/privilege.ts';
 import { until } from '../helpers/process.ts';
 import {
   countOnWire,
-  RawClients,
+  type RawClients,
   rangeOf,
   registrationOf,
   TcpFlag,
   targetOf,
 } from '../helpers/raw-client.ts';
-import { type Nginx, startNginx } from '../helpers/servers.ts';
+import { onSourceGround, SOURCE_TOOLS } from '../helpers/source-ground.ts';
 
 const CHILD = fileURLToPath(new URL('../helpers/intercept-child.mjs', import.meta.url));
-const TOOLS = ['ip', 'iptables', 'ip6tables', 'tcpdump', 'nginx', 'curl', 'sysctl'];
-const isReady = canRun('packet sources of the intercept', TOOLS);
+const isReady = canRun('packet sources of the intercept', SOURCE_TOOLS);
 
 const PREFIX_BYTES = 32;
 const REQUEST = 'GET /page.html HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
 
 let lab: Lab;
-let nginx: Nginx;
 let clients: RawClients;
-const opened: { close: () => void }[] = [];
-
-beforeAll(async () => {
-  if (!isReady) return;
-  lab = await makeLab();
-  nginx = await startNginx(lab.target);
-  clients = new RawClients(lab.client, lab.target);
-});
-
-keepGround(() => (isReady ? [lab.client, lab.target] : []));
-
-afterEach(() => {
-  for (const one of opened.splice(0).reverse()) one.close();
-  if (isReady) clients.forget();
-});
-
-afterAll(async () => {
-  if (!isReady) return;
-  clients.close();
-  await nginx.stop();
-  await lab.close();
+const opened = onSourceGround(isReady, (ground) => {
+  ({ lab, clients } = ground);
 });
 
 /** A source, each of whose calls is made in its host's namespace. */
