@@ -10,9 +10,11 @@ name=service$$
 port=${PORT:-80}
 wait=${WAIT:-10}
 
-# The service's processes are those of the namespace: they end with it, whatever happens here.
+# The service's processes are those of the namespace: they end with it, whatever happens here. The link would go with it as
+# well, but some time later: the kernel clears namespaces up when it has time.
 clean() {
   ip netns pids "$name" 2>/dev/null | xargs -r kill 2>/dev/null || true
+  ip link delete "load$$" 2>/dev/null || true
   ip netns delete "$name" 2>/dev/null || true
 }
 trap clean EXIT
