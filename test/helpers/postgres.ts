@@ -43,7 +43,8 @@ export async function startPostgres(host: Host, rules: readonly string[]): Promi
     cwd: folder.path,
   });
   const settings = [
-    ...['fsync=off', 'max_connections=600', 'shared_buffers=16MB', 'listen_addresses=*'],
+    // On a busy machine all users of a test may be connected at once.
+    ...['fsync=off', 'max_connections=1100', 'shared_buffers=16MB', 'listen_addresses=*'],
     ...[`unix_socket_directories=${folder.path}`],
     ...['shared_preload_libraries=pg_stat_statements', 'pg_stat_statements.track=top'],
   ].flatMap((setting) => ['-c', setting]);
