@@ -42,6 +42,7 @@ const WAITING = [
   'replay-rules',
   'replay-server-first',
   'replay-websocket',
+  'rough-path',
 ].map((name) => `test/privileged/${name}.test.ts`);
 
 /** Every core: one fewer, as is usual, is half of two. */

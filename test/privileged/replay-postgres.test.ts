@@ -20,7 +20,7 @@ import {
 } from '../helpers/postgres.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { completed, replay } from '../helpers/replay.ts';
-import { onRoughPath, ROUGH_PATH_TOOLS } from '../helpers/rough-path.ts';
+import { expectOvertaken, onRoughPath, ROUGH_PATH_TOOLS } from '../helpers/rough-path.ts';
 import { type Folder, makeFolder } from '../helpers/servers.ts';
 
 const TOOLS = [
@@ -114,9 +114,11 @@ describe.runIf(canRun('replay against postgres', TOOLS))('replay against postgre
       table,
       accountTable(USERS, (user) => `secret ${user}`),
     );
-    // Whether a packet overtakes another is chance here: each side mostly waits for the other.
-    const { value } = await onRoughPath(lab, () => replay(lab.client, [...replaying, `${USERS}`]));
+    const { value, overtaken } = await onRoughPath(lab, () =>
+      replay(lab.client, [...replaying, `${USERS}`]),
+    );
     const result = completed(value, USERS);
+    expectOvertaken(overtaken, USERS);
     const { exchanges, answerRules, packets } = result;
     expect(packets.retransmitted).toBeGreaterThan(0);
     expect(exchanges).toMatchObject({ unfollowed: 0, unsolicited: 0 });
