@@ -59,6 +59,7 @@ export class ClientStarts extends Starts {
   /** Clients of which a connection found no room: they do not play again. */
   readonly #roomless = new Set<number>();
   readonly #onClientEnd: ((client: number) => void) | undefined;
+  readonly #onRoomless: ((row: number) => void) | undefined;
   /** Clients that are started and have not ended. */
   #liveClients = 0;
 
@@ -73,6 +74,7 @@ export class ClientStarts extends Starts {
     });
     const { count, rows } = connections;
     this.#onClientEnd = parts.onClientEnd;
+    this.#onRoomless = parts.onRoomless;
     this.#plan = plan;
     this.#recorded = recorded;
     this.#connections = connections;
@@ -128,6 +130,7 @@ export class ClientStarts extends Starts {
   onDue(row: number, nowNs: number): void {
     if (this.#leftNs[row] === NO_ROOM) {
       this.#leftNs[row] = NEVER_NS;
+      this.#onRoomless?.(row);
       this.onEnded(row, Counter.ABORTED, nowNs);
       return;
     }
@@ -139,6 +142,12 @@ export class ClientStarts extends Starts {
     if (this.#leftNs[row] !== NEVER_NS) return;
     this.#leftNs[row] = nowNs;
     if (!this.isStopped) this.#schedule(this.#rows.clientOf(row), nowNs);
+  }
+
+  override isStuck(row: number, waiting: number): boolean {
+    const client = this.#rows.clientOf(row);
+    const begun = this.#open[client] + this.#ended[client];
+    return waiting === this.#open[client] && this.#timed[client] === begun;
   }
 
   onEnded(row: number, end: Counter, nowNs: number): void {

@@ -115,6 +115,7 @@ export class Conversations {
       answers,
       timers,
       ...(rewriting && { onClientEnd: (client: number) => rewriting.host.endClient(client) }),
+      ...(read && { onRoomless: (row: number) => read.onRoomless(row) }),
     };
     const starts = startsOf(plan, parts);
     const fates = new Fates(plan, { ...parts, starts });

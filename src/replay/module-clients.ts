@@ -33,6 +33,11 @@ export class ModuleClients {
     this.#nowMs = nowMs;
   }
 
+  /** Whether a client may have connections beside each other. */
+  get haveSeveral(): boolean {
+    return this.#connections instanceof ClientConnections;
+  }
+
   /** The client whose present connection the row is. */
   of(row: number): ModuleClient {
     const connections = this.#connections;

@@ -49,6 +49,8 @@ export interface Engagement {
   connectedNs: number;
   /** When the next message was due that the module lets wait; NaN while none does. */
   waitsSinceNs: number;
+  /** Nobody is left who could tell what it waits for. */
+  isInVain: boolean;
   /** Exchanges of the script that were left out, or belong to what the module says itself. */
   leftOut: number;
   /** Whether the module has failed here. */
@@ -140,6 +142,29 @@ export class ModuleHost {
     return this.#engaged[user]?.hasFailed === true || this.#stillborn.has(user);
   }
 
+  /**
+   * The user's connection is over: its module is told what it will not hear any more.
+   * @returns the client's rows that may wait for that; null without any
+   */
+  end(user: number): ReadonlySet<number> | null {
+    const isPlanned = this.#columns.module[this.#plays.session[user]] !== 0;
+    // What was never begun matters to the client's other connections alone.
+    const engaged =
+      this.#engaged[user] ??
+      (isPlanned && this.#clients.haveSeveral && !this.#stillborn.has(user)
+        ? this.engage(user)
+        : null);
+    if (engaged === null) return null;
+    const { planned, connection, client } = engaged;
+    client.waiting?.delete(user);
+    try {
+      planned.module.onEnd?.(connection);
+    } catch (error) {
+      this.#note(planned.module, textOf(error));
+    }
+    return client.waiting;
+  }
+
   /** The user has ended. */
   forget(user: number): void {
     this.#stream.forget(user);
@@ -180,7 +205,15 @@ export class ModuleHost {
     if (!(place in states)) states[place] = module.client(client.info);
     const connection = module.connection(states[place], plan);
     return {
-      ...{ planned, connection, client, connectedNs: 0, waitsSinceNs: Number.NaN, leftOut: 0 },
+      ...{
+        planned,
+        connection,
+        client,
+        connectedNs: 0,
+        waitsSinceNs: Number.NaN,
+        isInVain: false,
+        leftOut: 0,
+      },
       ...{ hasFailed: false, unplaced: null, roomlessSinceNs: Number.NaN },
     };
   }

@@ -10,10 +10,15 @@ import type { Stages } from './stages.ts';
 /** Who is told that a module has read an answer. */
 export type OnRead = (user: number) => void;
 
+/** Who is told that a connection is over for which others may have waited. */
+export type OnOver = (waiting: ReadonlySet<number>) => void;
+
 /** Keeps the octets of stages that modules read, and passes over what they leave out. */
 export class ReadAnswers extends Answers {
   /** Set by whoever plays the users. */
   onRead: OnRead = () => undefined;
+  /** Likewise; told of rows that may wait for what a connection that is over has not been told. */
+  onOver: OnOver = () => undefined;
   readonly #plays: PlayTable;
   readonly #stages: Stages;
   readonly #host: ModuleHost;
@@ -109,6 +114,17 @@ export class ReadAnswers extends Answers {
   override forget(user: number): void {
     super.forget(user);
     this.#octets.forget(user);
+    this.#endModule(user);
+  }
+
+  /** A row for which there was no room: nobody will be told anything by it. */
+  onRoomless(row: number): void {
+    this.#endModule(row);
+  }
+
+  #endModule(user: number): void {
+    const waiting = this.#host.end(user);
+    if (waiting !== null) this.onOver(waiting);
     this.#host.forget(user);
   }
 }

@@ -41,6 +41,7 @@ export class RewritingPlayer extends Player {
     this.#parts = parts;
     this.#accel = plan.accel;
     parts.answers.onRead = (user) => this.#onRead(user);
+    parts.answers.onOver = (waiting) => this.#wake(waiting, -1);
   }
 
   override onEvents(user: number, events: number, arrivedNs: number, nowNs: number): void {
@@ -78,7 +79,7 @@ export class RewritingPlayer extends Player {
     const engaged = host.engagementOf(user);
     const sinceNs = engaged?.waitsSinceNs ?? Number.NaN;
     const roomlessSinceNs = engaged?.roomlessSinceNs ?? Number.NaN;
-    const isLate = nowNs >= sinceNs + bindTimeoutNs;
+    const isLate = nowNs >= sinceNs + bindTimeoutNs || engaged?.isInVain === true;
     const written = host.write(user, message, isLate);
     if (isLate && Number.isNaN(roomlessSinceNs)) counters[Counter.MESSAGES_UNBOUND]++;
     switch (written) {
@@ -136,32 +137,54 @@ export class RewritingPlayer extends Player {
   }
 
   #wait(user: number, nowNs: number): void {
-    const { plays, host, bindTimeoutNs } = this.#parts;
+    const { plays, host, starts, bindTimeoutNs } = this.#parts;
     const engaged = host.engagementOf(user);
     if (engaged === undefined) return;
     if (Number.isNaN(engaged.waitsSinceNs)) engaged.waitsSinceNs = plays.stepDueNs[user];
     engaged.client.waiting ??= new Set();
     engaged.client.waiting.add(user);
     plays.stepDueNs[user] = Math.max(nowNs, engaged.waitsSinceNs + bindTimeoutNs);
+    if (starts.isStuck(user, engaged.client.waiting.size)) this.#giveUp(engaged.client.waiting);
+  }
+
+  /** All of a client's connections wait, and for each other: the one that has waited longest goes on without. */
+  #giveUp(waiting: ReadonlySet<number>): void {
+    const { plays, host } = this.#parts;
+    // An answer that is still to come may tell it.
+    for (const row of waiting) if (plays.openStage[row] <= plays.nextStep[row]) return;
+    for (const row of waiting) {
+      const engaged = host.engagementOf(row);
+      if (engaged === undefined) continue;
+      engaged.isInVain = true;
+      this.#askAgain(row);
+      return;
+    }
   }
 
   #stopWaiting(user: number, engaged: Engagement): void {
     if (Number.isNaN(engaged.waitsSinceNs)) return;
     engaged.waitsSinceNs = Number.NaN;
+    engaged.isInVain = false;
     engaged.client.waiting?.delete(user);
   }
 
   /** Messages of the same client that wait are asked for again. */
   #onRead(user: number): void {
-    const { plays, host, timers } = this.#parts;
-    const waiting = host.engagementOf(user)?.client.waiting;
-    if (waiting === undefined || waiting === null) return;
-    for (const row of waiting) {
-      // Nothing is said behind the end of a stream.
-      if (plays.flags[row] & PlayFlag.ENDED) continue;
-      plays.stepDueNs[row] = this.#nowNs;
-      if (row !== user) timers.wake(row, this.#nowNs);
-    }
+    const waiting = this.#parts.host.engagementOf(user)?.client.waiting;
+    if (waiting !== undefined && waiting !== null) this.#wake(waiting, user);
+  }
+
+  /** @param present the user whose turn it is anyway */
+  #wake(waiting: ReadonlySet<number>, present: number): void {
+    for (const row of waiting) this.#askAgain(row, present);
+  }
+
+  #askAgain(row: number, present = -1): void {
+    const { plays, timers } = this.#parts;
+    // Nothing is said behind the end of a stream.
+    if (plays.flags[row] & PlayFlag.ENDED) return;
+    plays.stepDueNs[row] = this.#nowNs;
+    if (row !== present) timers.wake(row, this.#nowNs);
   }
 
   /** The next message is left out, with its answer. */
@@ -177,6 +200,8 @@ export class RewritingPlayer extends Player {
     const engaged = host.engagementOf(user);
     if (engaged !== undefined) engaged.leftOut += exchanges;
     if (plays.stepDueNs[user] === NEVER_NS) pacer.onTrigger(user, dueNs);
+    // What its answer would have told nobody needs to wait for.
+    this.#onRead(user);
   }
 
   // ---- dialogues --------------------------------------------------------------------------

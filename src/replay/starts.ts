@@ -37,6 +37,8 @@ export interface StartParts {
   readonly counters: Float64Array;
   /** Is told that a client with several connections has ended its play. */
   readonly onClientEnd?: (client: number) => void;
+  /** Likewise that one of its connections has found no room. */
+  readonly onRoomless?: (row: number) => void;
 }
 
 /**
@@ -184,6 +186,14 @@ export abstract class Starts {
 
   /** A row's client has ended its stream: it is done with the connection. */
   abstract onLeft(row: number, nowNs: number): void;
+
+  /**
+   * Whether none of a client's connections can go on: those that it has wait, and the others for these.
+   * @param row one of them, @param waiting how many of its connections wait for what another may be told
+   */
+  isStuck(_row: number, _waiting: number): boolean {
+    return false;
+  }
 
   /** A row's timer is due, and nothing is played there. */
   abstract onDue(row: number, nowNs: number): void;

@@ -125,6 +125,11 @@ export interface ProtocolModule<Plan = unknown, Client = unknown, Connection = u
    * @param isWhole whether that is all of it
    */
   onAnswer?(connection: Connection, stage: number, octets: Uint8Array, isWhole: boolean): void;
+  /**
+   * A planned connection is over, however it ended: what it has not been told will not come. Of a client
+   * with several connections also one that never came to be, so that the others need not wait for it.
+   */
+  onEnd?(connection: Connection): void;
   /** Writes a message that was asked for. A message that is written empty is not sent, as with SKIP. */
   rewrite?(connection: Connection, message: number, out: MessageWriter): RewriteOutcome;
   /**

@@ -18,6 +18,8 @@ export interface RecordedMessage {
 export interface RecordedEnd {
   readonly how: StreamEnd;
   readonly thinkNs?: number;
+  /** As `RecordedMessage`'s. */
+  readonly offsetNs?: number;
   readonly afterPeer?: boolean;
   readonly awaits?: number;
 }
@@ -138,7 +140,7 @@ class StreamBuilder {
   readonly #extentStart: number[] = [];
   readonly #extentBytes: number[] = [];
   readonly #extentOffset: number[] = [];
-  readonly #ends: { how: number; awaits: number; afterPeer: number; thinkNs: number }[] = [];
+  readonly #ends: Record<'how' | 'awaits' | 'afterPeer' | 'thinkNs' | 'offsetNs', number>[] = [];
 
   constructor(
     side: 'client' | 'server',
@@ -184,6 +186,7 @@ class StreamBuilder {
       awaits: end?.awaits ?? peerBytes,
       afterPeer: end?.afterPeer === true ? 1 : 0,
       thinkNs: end?.thinkNs ?? 0,
+      offsetNs: end?.offsetNs ?? 0,
     });
     this.#firstMessage.push(this.#messageEnd.length);
     this.#firstExtent.push(this.#extentStart.length);
@@ -203,7 +206,7 @@ class StreamBuilder {
       end: Uint8Array.from(this.#ends, ({ how }) => how),
       endAwait: Uint32Array.from(this.#ends, ({ awaits }) => awaits),
       endAfterPeer: Uint8Array.from(this.#ends, ({ afterPeer }) => afterPeer),
-      endOffsetNs: new Float64Array(this.#ends.length),
+      endOffsetNs: Float64Array.from(this.#ends, ({ offsetNs }) => offsetNs),
       endThinkNs: Float64Array.from(this.#ends, ({ thinkNs }) => thinkNs),
     };
   }

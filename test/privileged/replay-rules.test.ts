@@ -3,9 +3,17 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { captureWhile } from '../helpers/capture.ts';
-import { CLIENTS_ROUTED, type Lab, makeLab, mustInside, routeClients } from '../helpers/netns.ts';
+import {
+  CLIENTS_ROUTED,
+  type Lab,
+  makeLab,
+  mustInside,
+  routeClients,
+  startInside,
+} from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
-import { completed, replay } from '../helpers/replay.ts';
+import { until } from '../helpers/process.ts';
+import { completed, replay, withLedger } from '../helpers/replay.ts';
 import { type Folder, makeFolder, type Nginx, startNginx } from '../helpers/servers.ts';
 
 const TOOLS = ['ip', 'ethtool', 'nginx', 'curl', 'tcpdump'];
@@ -99,6 +107,47 @@ describe.runIf(canRun('rules for HTTP', TOOLS))('rules for HTTP against nginx', 
     expect(wanted).toHaveLength(CLIENTS);
     expect(pages).toEqual(new Map(wanted));
   });
+
+  test.each([
+    ['closes', 'request.socket.end()'],
+    ['is reset', 'request.socket.resetAndDestroy()'],
+  ])(
+    'where the connection that would have told it %s, the other goes on at once',
+    async (_, how) => {
+      const twice = join(folder.path, 'dropped.pcap');
+      await captureWhile(lab.target, twice, { filter: 'tcp port 80' }, async () => {
+        const base = `http://${lab.target.ipv4}`;
+        const told = await mustInside(lab.client, ['curl', '-sS', `${base}/session`]);
+        const { token } = JSON.parse(told) as { readonly token: string };
+        const page = `${base}/page.html?t=${encodeURIComponent(token)}`;
+        await mustInside(lab.client, ['curl', '-sS', '-o', '/dev/null', page]);
+      });
+      const server = startInside(lab.target, [
+        ...[process.execPath, '-e'],
+        `require('node:http').createServer((request, response) => {
+        if (request.url === '/session') ${how};
+        else response.end('page');
+      }).listen(81, '0.0.0.0', () => console.log('listening'))`,
+      ]);
+      try {
+        await until('the server', async () => server.output().includes('listening'));
+        const rules = join(folder.path, 'dropped.yaml');
+        writeFileSync(rules, 'unbound: skip\nlearn: [{ name: token, from: { json: $.token } }]\n');
+        const target = ['--target', `${lab.target.ipv4}:81`, '--clients', CLIENTS_ROUTED.ipv4];
+        const users = ['--per', 'client', '--users', `${CLIENTS}`, '--rules', rules];
+        const more = ['--bind-timeout', '30s', '--pace', 'schedule'];
+        const played = await replay(lab.client, [twice, ...target, ...users, ...more]);
+        const { users: ends, durationSeconds } = withLedger(played);
+        expect({ ...ends, said: played.stderr }).toMatchObject({
+          planned: 2 * CLIENTS,
+          completed: CLIENTS,
+        });
+        expect(durationSeconds).toBeLessThan(10);
+      } finally {
+        await server.stop('SIGTERM');
+      }
+    },
+  );
 
   test('and without them all of them say what was recorded', async () => {
     const said = new Set<string>();

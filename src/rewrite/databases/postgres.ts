@@ -68,8 +68,8 @@ type PostgresPlan = LogInPlan | CancelPlan | null;
 
 interface PostgresClient {
   readonly info: ClientInfo;
-  /** By the recorded pair of process and key: the one that this client was given. */
-  readonly keys: Map<string, string>;
+  /** By the recorded pair of process and key: the one that this client was given; null: it was given none. */
+  readonly keys: Map<string, string | null>;
   connections: number;
 }
 
@@ -164,9 +164,15 @@ class PostgresModule implements ProtocolModule<PostgresPlan, PostgresClient, Pos
   ): RewriteOutcome {
     if (plan.kind !== 'cancel' || message < plan.message) return RewriteOutcome.SKIP;
     const key = client.keys.get(plan.recordedKey);
+    if (key === null) return RewriteOutcome.SKIP;
     if (key === undefined) return out.isLate ? RewriteOutcome.SKIP : RewriteOutcome.WAIT;
     out.put(octetsOfText(firstMessage(StartCode.CANCEL, key)));
     return RewriteOutcome.READY;
+  }
+
+  onEnd({ client, plan }: PostgresConnection): void {
+    if (plan.kind !== 'log-in' || client.keys.has(plan.recordedKey)) return;
+    client.keys.set(plan.recordedKey, null);
   }
 
   dialogue(connection: PostgresConnection, octets: Uint8Array): DialogueStep {

@@ -188,16 +188,20 @@ class HttpModule implements ProtocolModule<HttpPlan, HttpClient, HttpConnection>
     connection.answers.onStage(stage, octets, isWhole);
   }
 
+  onEnd({ answers }: HttpConnection): void {
+    answers.end();
+  }
+
   rewrite(connection: HttpConnection, message: number, out: MessageWriter): RewriteOutcome {
     const { plan, edits, skipped } = connection;
     const concerned = plan.requests.get(message) ?? [];
     if (concerned.some(({ turn, isSkipped }) => isSkipped || skipped.has(turn))) {
-      return RewriteOutcome.SKIP;
+      return leaveOut(connection, concerned);
     }
     for (const request of concerned) {
       if (request.fixed !== null || edits.has(request.turn)) continue;
       const outcome = this.#fill(connection, request, out);
-      if (outcome === RewriteOutcome.SKIP) for (const { turn } of concerned) skipped.add(turn);
+      if (outcome === RewriteOutcome.SKIP) return leaveOut(connection, concerned);
       if (outcome !== RewriteOutcome.READY) return outcome;
     }
     const range = { from: plan.starts[message], to: plan.starts[message + 1] };
@@ -239,6 +243,18 @@ class HttpModule implements ProtocolModule<HttpPlan, HttpClient, HttpConnection>
     const plan = { session, starts: [], requests: new Map(), answers: [] };
     return { plan, rewrites: [], reads: [], refused };
   }
+}
+
+/** Requests are not sent, and what their answers would have told nobody waits for. */
+function leaveOut(
+  { answers, skipped }: HttpConnection,
+  requests: readonly PlannedRequest[],
+): RewriteOutcome {
+  for (const { turn } of requests) {
+    skipped.add(turn);
+    answers.leaveOut(turn);
+  }
+  return RewriteOutcome.SKIP;
 }
 
 function byMessage(

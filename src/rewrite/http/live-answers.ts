@@ -7,6 +7,8 @@ import type { HttpClient } from './values.ts';
 
 /** An answer in stages that are read. */
 export interface AnswerPlan {
+  /** Which exchange of its session it is. */
+  readonly turn: number;
   /** What the framer calls it, by its request. */
   readonly kind: number;
   readonly stages: { readonly first: number; readonly last: number };
@@ -47,7 +49,7 @@ export function answersToRead(
     const { request, stages } = exchange;
     if (stages === undefined || !read.has(turn)) return [];
     const own = sites.filter(({ exchange }) => exchange === turn);
-    return [{ kind: request.answerKind, stages, sites: own, place: placeOf(exchange) }];
+    return [{ turn, kind: request.answerKind, stages, sites: own, place: placeOf(exchange) }];
   });
 }
 
@@ -59,6 +61,8 @@ export class AnswersOfConnection {
   /** The next answer, and the stage that was read last. */
   #next = 0;
   #stage = -1;
+  /** Exchanges whose requests are left out. */
+  readonly #leftOut = new Set<number>();
 
   constructor(client: HttpClient, answers: readonly AnswerPlan[]) {
     this.#client = client;
@@ -91,8 +95,23 @@ export class AnswersOfConnection {
     else this.#reader.clear();
   }
 
+  /** The request of an exchange is not sent: its answer will not come. */
+  leaveOut(turn: number): void {
+    this.#leftOut.add(turn);
+    const plan = this.#answers.find((each) => each.turn === turn);
+    if (plan !== undefined) this.#settleSites(plan);
+  }
+
+  /** The connection is over: no answer will come any more. */
+  end(): void {
+    while (this.#open !== undefined) this.#settle(null);
+  }
+
+  /** The next answer that comes, or has not come yet. */
   get #open(): AnswerPlan | undefined {
-    return this.#answers[this.#next];
+    let open = this.#answers[this.#next];
+    while (open !== undefined && this.#leftOut.has(open.turn)) open = this.#answers[++this.#next];
+    return open;
   }
 
   /** Takes from the next answer what is wanted of it. @param answer null: it did not come */
@@ -101,7 +120,11 @@ export class AnswersOfConnection {
     this.#next++;
     if (plan === undefined) return;
     if (answer !== null) this.#learn(plan, answer);
-    for (const { id } of plan.sites) this.#client.settled.add(id);
+    this.#settleSites(plan);
+  }
+
+  #settleSites({ sites }: AnswerPlan): void {
+    for (const { id } of sites) this.#client.settled.add(id);
   }
 
   #learn({ sites, place }: AnswerPlan, answer: Answer): void {

@@ -289,6 +289,27 @@ describe('a query that is cancelled', () => {
   const canceller = (process: number) =>
     sessionOf(['client', TLS], ['server', 'N'], ['client', CANCEL(process)]);
 
+  test('is left out at once where its connection could not log in', () => {
+    const { counters, result } = playLogIns(
+      moduleOf({ perClient: true }),
+      [recorded(), canceller(1)],
+      () => [],
+      {
+        options: { per: 'client', users: 1, pace: 'schedule' },
+        scripts: {
+          clientAddress: Uint32Array.of(7, 7),
+          clientAddressWords: Uint32Array.of(0, 0, 0xffff, 0x0a000007),
+          durationNs: Float64Array.of(2e9, 2e9),
+        },
+        server: (text) => (text === STARTED ? [{ text: '', end: true, delayMs: 100 }] : []),
+      },
+    );
+    expect(counters[Counter.ABORTED_CLOSED_EARLY]).toBe(1);
+    expect(counters[Counter.COMPLETED]).toBe(1);
+    expect(counters[Counter.MESSAGES_UNBOUND]).toBe(0);
+    expect(result.endMs).toBeLessThan(3_000);
+  });
+
   test.each<[string, 'think' | 'schedule', number]>([
     ['once its connection has logged in', 'think', 0],
     ['as soon as it has, where that takes longer than recorded', 'schedule', 400],

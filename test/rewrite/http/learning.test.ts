@@ -3,6 +3,7 @@ import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { httpModule } from '../../../src/rewrite/http/http-module.ts';
 import type { HttpRules } from '../../../src/rewrite/http/rules.ts';
+import type { MessageWriter } from '../../../src/rewrite/module.ts';
 import {
   answer,
   get,
@@ -19,6 +20,22 @@ const FORM = 'application/x-www-form-urlencoded';
 const JSON_NAME = 'application/json';
 const JSON_TYPE = 'Content-Type: application/json\r\n';
 const TOKEN: HttpRules = { learn: [{ name: 'token', from: { json: '$.token' } }] };
+
+/** Where a module writes a message of this recorded text. */
+function writerOf(recorded: string): { readonly out: MessageWriter; said(): string } {
+  let said = '';
+  const copy = (from: number, to: number) => {
+    said += recorded.slice(from, to);
+  };
+  const put = (octets: Uint8Array) => {
+    said += Buffer.from(octets).toString('latin1');
+  };
+  const out = {
+    ...{ recorded: Buffer.from(recorded, 'latin1'), isLate: false, copy, put },
+    fail: () => undefined,
+  };
+  return { out, said: () => said };
+}
 
 /** A server that says what was recorded with `recorded` replaced by `live`. */
 const saying =
@@ -172,6 +189,23 @@ describe('a learnt value', () => {
   });
 });
 
+test('of requests in one stage of which the first is left out, the answer is the second one’s', () => {
+  const recorded: PlayedSession = {
+    messages: [get('/skipped'), get('/asked'), get('/?t=second1')],
+    stages: ['', '', answer('<t>first11</t>') + answer('<t>second1</t>'), answer('')],
+  };
+  const rules: HttpRules = {
+    learn: [{ name: 't', from: { between: ['<t>', '</t>'] } }],
+    skip: [{ when: { path: '/skipped' } }],
+  };
+  const live = (stage: number) => answer(stage === 2 ? '<t>live222</t>' : '');
+  expect(play(rules, [recorded], [live])[0]?.sent).toEqual([
+    null,
+    get('/asked'),
+    get('/?t=live222'),
+  ]);
+});
+
 describe('clients with several connections', () => {
   const first = session([get('/login'), answer('<t>abcdef</t>')]);
   const second = session([get('/x'), answer('')], [get('/?t=abcdef'), answer('')]);
@@ -184,6 +218,39 @@ describe('clients with several connections', () => {
     // The one that needs it is played first, waits, and goes on with what was recorded.
     const turned = play(rules, [second, first], [], { perClient: true });
     expect(turned[0]).toEqual(expect.objectContaining({ sent: second.messages, waits: 1 }));
+  });
+
+  test.each(['recorded', 'skip', 'fail'] as const)(
+    'do not wait for one that is over: then %s',
+    (unbound) => {
+      const module = httpModule(settingsOf({ ...rules, unbound }, { perClient: true }));
+      const [told, asking] = planAll(module, [first, second]);
+      const info = { client: 0, clients: 1, iteration: 0, seed: 1, nowMs: () => 0 };
+      const client = module.client(info);
+      if (told === undefined || asking === undefined) throw new Error('not planned');
+      const login = module.connection(client, told.plan);
+      const use = module.connection(client, asking.plan);
+      const { said, out } = writerOf(second.messages[1] ?? '');
+      expect(module.rewrite?.(use, 1, out)).toBe('wait');
+      module.onEnd?.(login);
+      expect(module.rewrite?.(use, 1, out)).toBe(unbound === 'recorded' ? 'ready' : unbound);
+      expect(said()).toBe(unbound === 'recorded' ? second.messages[1] : '');
+    },
+  );
+
+  test('do not wait for what a request that is left out would have told', () => {
+    const skipping: HttpRules = { ...rules, skip: [{ when: { path: '/login' } }] };
+    const module = httpModule(settingsOf(skipping, { perClient: true }));
+    const busy = session([get('/login'), answer('<t>abcdef</t>')], [get('/y'), answer('')]);
+    const [told, asking] = planAll(module, [busy, second]);
+    const client = module.client({ client: 0, clients: 1, iteration: 0, seed: 1, nowMs: () => 0 });
+    if (told === undefined || asking === undefined) throw new Error('not planned');
+    const login = module.connection(client, told.plan);
+    const use = module.connection(client, asking.plan);
+    const { out } = writerOf(second.messages[1] ?? '');
+    expect(module.rewrite?.(use, 1, out)).toBe('wait');
+    expect(module.rewrite?.(login, 0, writerOf(busy.messages[0] ?? '').out)).toBe('skip');
+    expect(module.rewrite?.(use, 1, out)).toBe('ready');
   });
 
   test('are clients of their own otherwise, and so are those of other addresses', () => {
