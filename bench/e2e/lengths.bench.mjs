@@ -43,7 +43,7 @@ await withPageServer(
       }
     }
   },
-  Object.values(PAGES),
+  { pages: Object.values(PAGES) },
 );
 printTable(measured, sizes);
 const rate = (name) => median(measured[name].map(({ perSecond }) => perSecond));

@@ -61,7 +61,7 @@ export async function wrkOnce(
 }
 
 /** Runs a program and learns from the shell what it and its threads cost, user and system. */
-async function timed(host, argv) {
+export async function timed(host, argv) {
   const script = 'TIMEFORMAT="cpu %U %S"; time "$@"';
   const ran = await runInside(host, ['bash', '-c', script, 'timed', ...argv], {
     timeoutMs: 120_000,

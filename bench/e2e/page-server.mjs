@@ -24,13 +24,12 @@ const MEAN = LENGTHS.reduce((sum, bytes) => sum + bytes) / LENGTHS.length;
  *   ten have 1,050
  * @param rate how many GETs a second, as curl has it (`100/s`); else one after another
  * @param bodyBytes they are POSTs of so many octets; 0: GETs
+ * @param headers more of a request's header lines
  */
 export async function withPageServer(
   requestsPerUser,
   measure,
-  pages = ['page.html'],
-  rate = null,
-  bodyBytes = 0,
+  { pages = ['page.html'], rate = null, bodyBytes = 0, headers = [] } = {},
 ) {
   const folder = makeFolder('bench');
   // Offloads stay on, as on any machine: wrk would pay for their absence, the replay would not.
@@ -46,7 +45,8 @@ export async function withPageServer(
     const captures = [];
     for (const page of pages) {
       const path = join(folder.path, `${page}.pcap`);
-      const asks = [...pacedBy(rate), ...posting(bodyBytes, folder.path)];
+      const more = headers.flatMap((line) => ['-H', line]);
+      const asks = [...pacedBy(rate), ...posting(bodyBytes, folder.path), ...more];
       await recordSessions(lab, path, requestsPerUser, page, asks);
       captures.push(path);
     }

@@ -50,7 +50,7 @@ const missing = missingFor(['ip', 'ethtool', 'ss', 'nginx', 'curl', 'tcpdump', '
 if (missing !== null) skip('recording', `it needs ${JSON.stringify(missing)}`);
 const loads = [`${rate} requests/s`, 'all that wrk asks'];
 const measured = new Map();
-await withPageServer(REQUESTS_PER_USER, measure, ['page.html'], RATE_PER_USER);
+await withPageServer(REQUESTS_PER_USER, measure, { rate: RATE_PER_USER });
 print();
 
 async function measure({ lab, capture }) {

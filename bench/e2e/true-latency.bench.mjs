@@ -42,7 +42,7 @@ const rates = values.smoke ? [200] : values.rates.split(',').map(Number);
 const seconds = values.smoke ? 1 : Number(values.seconds);
 const folder = makeFolder('true-latency');
 try {
-  await withPageServer(REQUESTS_PER_USER, measureAll, ['page.html'], RATE_PER_USER);
+  await withPageServer(REQUESTS_PER_USER, measureAll, { rate: RATE_PER_USER });
 } finally {
   folder.remove();
 }

@@ -41,7 +41,7 @@ try {
       process.stderr.write(`round ${round + 1}: ${line}\n`);
     }
   };
-  await withPageServer(sizes.requestsPerUser, measure, [PAGE], null, BODY_BYTES);
+  await withPageServer(sizes.requestsPerUser, measure, { pages: [PAGE], bodyBytes: BODY_BYTES });
 } finally {
   rmSync(folder, { recursive: true });
 }

@@ -2,6 +2,7 @@
  * One run of one variant of the senders' bench, in the namespace that it was started in:
  * `node send-variant.mjs VARIANT DEVICE TARGET MAC PACKETS`, result as JSON on stdout.
  */
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -16,8 +17,13 @@ import { RawSocketSender } from '../../dist/io/send/raw-socket-sender.js';
 import { KernelMemory } from '../../dist/io/sys/memory.js';
 import { AF_INET, IPPROTO_RAW, SOCK_RAW, Socket } from '../../dist/io/sys/socket.js';
 import { findInterface } from '../../dist/io/way/interfaces.js';
-import { EtherType, emitEthernet, parseMac } from '../../dist/wire/ethernet.js';
-import { EXTENTS_PER_FRAME } from '../../dist/wire/frame-batch.js';
+import {
+  ETHERNET_HEADER_BYTES,
+  EtherType,
+  emitEthernet,
+  parseMac,
+} from '../../dist/wire/ethernet.js';
+import { EXTENTS_PER_FRAME, HEADER_SLOT_BYTES } from '../../dist/wire/frame-batch.js';
 import { FrameWriter, OptionsKind } from '../../dist/wire/frame-writer.js';
 
 const [variant, device, targetText, mac, packetsText] = process.argv.slice(2);
@@ -36,11 +42,9 @@ const clock = openRunClock(runStartsNow());
 
 const VARIANTS = {
   packet: () => {
-    const { index: interfaceIndex, mac: source } = findInterface(device);
-    const destination = parseMac(mac);
-    const link = emitEthernet({ destination, source, etherType: EtherType.IPV4 });
+    const { index: interfaceIndex } = findInterface(device);
     const sender = new PacketSender({ interfaceIndex, captureMap, clock });
-    return byBatch(sender, link);
+    return byBatch(sender, linkHeader());
   },
   'ip-sendmmsg': () =>
     byBatch(new IpSender({ family: 4, interfaceName: null, captureMap, clock }), new Uint8Array(0)),
@@ -51,18 +55,25 @@ const VARIANTS = {
   },
   'ip-sendto': bySendto,
   'raw-socket': byRawSocket,
+  tcpreplay: byTcpreplay,
 };
 
 const send = VARIANTS[variant]();
 await send(BATCH_FRAMES);
 const cpuBefore = process.cpuUsage();
 const startedNs = clock.nowNs();
-await send(packets);
+// A program of its own says itself what it took.
+const told = await send(packets);
 const seconds = (clock.nowNs() - startedNs) / 1e9;
 const cpu = process.cpuUsage(cpuBefore);
 const cpuSeconds = (cpu.user + cpu.system) / 1e6;
-console.log(JSON.stringify({ sent: packets, seconds, cpuSeconds }));
+console.log(JSON.stringify(told ?? { sent: packets, seconds, cpuSeconds }));
 process.exit(0);
+
+function linkHeader() {
+  const source = findInterface(device).mac;
+  return emitEthernet({ destination: parseMac(mac), source, etherType: EtherType.IPV4 });
+}
 
 /** The bench is of sending: frames are written once, and sent again and again. */
 function byBatch(sender, link) {
@@ -137,4 +148,51 @@ function byRawSocket() {
       };
       for (let i = 0; i < Math.min(count, BATCH_FRAMES); i++) queue();
     });
+}
+
+/** The same frames from a capture in its memory, again and again, as fast as it can. */
+function byTcpreplay() {
+  const { batch } = new IpSender({ family: 4, interfaceName: null, captureMap, clock });
+  writeFrames(batch, linkHeader());
+  const folder = mkdtempSync(join(tmpdir(), 'gryphon-bench-'));
+  process.on('exit', () => rmSync(folder, { recursive: true }));
+  const file = join(folder, 'frames.pcap');
+  writeFileSync(file, captureOf(batch));
+  return (count) => {
+    const loops = Math.ceil(count / BATCH_FRAMES);
+    const how = ['--topspeed', '--preload-pcap', `--loop=${loops}`, `--intf1=${device}`, file];
+    const timed = ['-c', 'TIMEFORMAT="cpu %U %S"; time tcpreplay "$@"', 'timed', ...how];
+    const { status, stdout, stderr } = spawnSync('bash', timed, { encoding: 'utf8' });
+    const [, sent, seconds] =
+      /Actual: (\d+) packets \(\d+ bytes\) sent in ([\d.]+) seconds/.exec(stdout) ?? [];
+    const [, user, system] = /^cpu ([\d.]+) ([\d.]+)$/m.exec(stderr) ?? [];
+    if (status !== 0 || !(Number(sent) === loops * BATCH_FRAMES)) {
+      throw new Error(`tcpreplay ended with ${status}:\n${stdout}${stderr}`);
+    }
+    return {
+      sent: Number(sent),
+      seconds: Number(seconds),
+      cpuSeconds: Number(user) + Number(system),
+    };
+  };
+}
+
+/** A classic capture (Ethernet) of a batch's frames. */
+function captureOf(batch) {
+  const [fileBytes, recordBytes] = [24, 16];
+  const frameBytes = ETHERNET_HEADER_BYTES + PACKET_BYTES;
+  const file = Buffer.alloc(fileBytes + batch.count * (recordBytes + frameBytes), 'x');
+  const ETHERNET = 1;
+  for (const [i, field] of [0xa1b2c3d4, 0x00040002, 0, 0, 0xffff, ETHERNET].entries()) {
+    file.writeUInt32LE(field, 4 * i);
+  }
+  for (let frame = 0; frame < batch.count; frame++) {
+    const at = fileBytes + frame * (recordBytes + frameBytes);
+    for (const [i, field] of [0, frame, frameBytes, frameBytes].entries()) {
+      file.writeUInt32LE(field, at + 4 * i);
+    }
+    const headers = batch.headers.subarray(frame * HEADER_SLOT_BYTES);
+    file.set(headers.subarray(0, batch.headerBytes[frame]), at + recordBytes);
+  }
+  return file;
 }

@@ -1,6 +1,6 @@
 /**
- * How fast packets leave, and at what cost: raw-socket against our three senders, from one network
- * namespace to another over a veth pair that the bench makes and removes.
+ * How fast packets leave, and at what cost: raw-socket and tcpreplay (where it is installed) against our
+ * three senders, from one network namespace to another over a veth pair that the bench makes and removes.
  *
  *     npm run build && sudo node bench/io/senders.bench.mjs [--smoke] [--runs 10] [--packets 400000]
  *
@@ -8,7 +8,7 @@
  * peer, which drops them: what the receiving kernel does is part of the figure. One process a
  * variant and run, variants alternated; the peer's counter must show every packet.
  */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
 import { fileURLToPath } from 'node:url';
@@ -16,6 +16,7 @@ import { parseArgs } from 'node:util';
 import { moved, skip } from '../figures.mjs';
 
 const VARIANTS = ['raw-socket', 'raw-socket-sender', 'ip-sendto', 'ip-sendmmsg', 'packet'];
+if (hasTcpreplay()) VARIANTS.push('tcpreplay');
 const CHILD = fileURLToPath(new URL('./send-variant.mjs', import.meta.url));
 const DEVICE = 'bench0';
 const [FROM, TO] = ['from', 'to'].map((side) => `gryphon-bench-${process.pid}-${side}`);
@@ -81,17 +82,23 @@ function report(results) {
     const rates = `${millions(rate.median)} (${millions(rate.max)})`;
     console.log(`| ${variant} | ${rates} | ${cpu.median.toFixed(2)} (${cpu.min.toFixed(2)}) |`);
   }
-  const base = rows.find(({ variant }) => variant === 'raw-socket');
   const best = rows.find(({ variant }) => variant === 'packet');
-  if (base === undefined || best === undefined) return;
-  const ratio = best.rate.median / base.rate.median;
-  console.log(`\nAF_PACKET sends ${ratio.toFixed(2)} times what raw-socket does (medians)`);
+  for (const peer of ['raw-socket', 'tcpreplay']) {
+    const base = rows.find(({ variant }) => variant === peer);
+    if (base === undefined || best === undefined) continue;
+    const ratio = best.rate.median / base.rate.median;
+    console.log(`\nAF_PACKET sends ${ratio.toFixed(2)} times what ${peer} does (medians)`);
+  }
 }
 
 function summary(variant, what, runs, figureOf) {
   const numbers = runs.map((run) => moved(`${variant}: ${what}`, figureOf(run)));
   const sorted = numbers.toSorted((a, b) => a - b);
   return { min: sorted[0], median: sorted[sorted.length >> 1], max: sorted.at(-1) };
+}
+
+function hasTcpreplay() {
+  return spawnSync('tcpreplay', ['--version']).error === undefined;
 }
 
 function millions(rate) {
