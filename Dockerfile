@@ -1,7 +1,7 @@
 # gryphon in a container. The two lines to run it are in docs/docker.md.
 FROM node:22-slim AS build
 WORKDIR /gryphon
-COPY package.json package-lock.json .npmrc tsconfig.json tsconfig.build.json ./
+COPY package.json package-lock.json .npmrc tsconfig.json tsconfig.build.json rolldown.config.ts ./
 COPY src ./src
 COPY bin ./bin
 # Without a compiler raw-socket, the optional second way to send, is left out by itself.
@@ -17,7 +17,7 @@ RUN apt-get update \
 WORKDIR /gryphon
 COPY --from=build /gryphon/package.json ./
 COPY --from=build /gryphon/node_modules ./node_modules
-COPY --from=build /gryphon/dist ./dist
+COPY --from=build /gryphon/lib ./lib
 COPY bin ./bin
 COPY assets ./assets
 COPY fixtures/http-keepalive.pcap ./fixtures/

@@ -16,7 +16,7 @@ if (major < NODE_MIN[0] || (major === NODE_MIN[0] && minor < NODE_MIN[1])) {
   );
 } else {
   keepCompiled();
-  Promise.all([import('../dist/cli/context.js'), import('../dist/cli/main.js')]).then(
+  Promise.all([import('../lib/cli/context.js'), import('../lib/cli/main.js')]).then(
     ([{ processContext }, { main }]) =>
       // Whatever else is still open (a thread that is ending) is not waited for.
       main(processContext()).then((code) => process.exit(code)),

@@ -29,8 +29,8 @@ const wanted = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8
   .filter((path) => path.endsWith('.ts'))
   .flatMap((path) =>
     [...read(join('src', path)).matchAll(/new URL\(\s*['`]((?:\.\.\/)+[^'`$]+)/g)].map(
-      // From dist/, where a file of src/ is as deep.
-      ([, relative = '']) => join('dist', path, '..', relative),
+      // From lib/, where a file of src/ is as deep (rolldown.config.ts).
+      ([, relative = '']) => join('lib', path, '..', relative),
     ),
   );
 

@@ -1,5 +1,5 @@
 /** What `npm pack` hands out: what a user needs, and no more. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -27,7 +27,7 @@ describe('the package', () => {
     expect(paths).toEqual(
       expect.arrayContaining([
         'bin/gryphon.js',
-        'dist/cli/main.js',
+        'lib/cli/main.js',
         'README.md',
         'LICENSE',
         'SECURITY.md',
@@ -68,6 +68,26 @@ describe('the package', () => {
     follow('dist/rewrite/module.d.ts');
     expect(reached.size).toBeGreaterThan(20);
     expect([...reached].filter((file) => !isIn.has(file))).toEqual([]);
+  });
+
+  test('has the files that its threads are started from', () => {
+    const started = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
+      .filter((path) => path.endsWith('.ts'))
+      .flatMap((path) =>
+        [...readFileSync(join(ROOT, 'src', path), 'utf8').matchAll(/new URL\('(\.\/[^']+)'/g)].map(
+          ([, beside = '']) => join('lib', dirname(path), beside),
+        ),
+      );
+    expect(started).toContain('lib/run/threads/worker.js');
+    expect(paths).toEqual(expect.arrayContaining(started));
+  });
+
+  test('has the licences of what is taken into the program', () => {
+    const licences = readFileSync(join(ROOT, 'lib/LICENSES'), 'utf8');
+    expect(paths).toContain('lib/LICENSES');
+    for (const name of ['yargs', 'yargs-parser', 'y18n', 'cliui']) {
+      expect(licences).toMatch(new RegExp(`^${name} \\d`, 'm'));
+    }
   });
 
   test('has everything that its README shows or leads to', () => {

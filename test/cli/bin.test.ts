@@ -60,11 +60,11 @@ describe('where Node is too old', () => {
   const startIn = (node: string) => {
     const place = join(folder, `node-${node}`);
     mkdirSync(join(place, 'bin'), { recursive: true });
-    mkdirSync(join(place, 'dist/cli'), { recursive: true });
+    mkdirSync(join(place, 'lib/cli'), { recursive: true });
     copyFileSync(join(ROOT, 'bin/gryphon.js'), join(place, 'bin/gryphon.js'));
     writeFileSync(join(place, 'package.json'), '{ "type": "module" }');
     for (const name of ['main', 'context']) {
-      writeFileSync(join(place, `dist/cli/${name}.js`), 'this is no program');
+      writeFileSync(join(place, `lib/cli/${name}.js`), 'this is no program');
     }
     const versions = `{ value: { ...process.versions, node: '${node}' } }`;
     const pretend = `data:text/javascript,Object.defineProperty(process, 'versions', ${versions})`;
