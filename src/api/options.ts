@@ -291,6 +291,12 @@ export interface ReplayOptions extends CaptureOptions {
   /** Run the embedded target on the clock, not on virtual time. */
   readonly realTime?: boolean;
   /**
+   * The target says what was recorded, and anything in place of what was not captured, as the
+   * embedded one and the built-in server of `gryphon lab` do: what stands in is not read as
+   * answers.
+   */
+  readonly recordedServer?: boolean;
+  /**
    * `status|length|body|off`: how answers are compared with the recorded ones: by what they say
    * (HTTP status, error code), by their length as well, by their body, or not: unlike answers.
    * Default: status.

@@ -34,6 +34,7 @@ export async function lab({ given, faults, context }: CommandInput): Promise<Exi
   const options: LabOptions = {
     captures: captures.length > 0 ? captures : [FIXTURE],
     modes: isAsked ? [...new Set(values.mode)] : LAB_MODES,
+    include: values.include,
     port: values.port,
     server: values.server,
     out: values.out,

@@ -99,6 +99,7 @@ export async function readReplayOptions(from: {
 /** What needs nothing but its own value. */
 const plainOptions = (values: ReplayValues) => ({
   protocols: [...values.protocol, ...values.framing],
+  saysRecorded: values.recordedServer,
   share: values.share,
   startAt: values.startAt,
   per: values.per,

@@ -1,9 +1,19 @@
 /** `gryphon lab`: what it plays, and that nothing of it is left on whatever way it ends. */
-import { chownSync, mkdirSync, readdirSync, rmdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chownSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
+import { parseResult } from '../../src/report/json.ts';
+import { cut, LACKS } from '../helpers/lacking.ts';
 import { canRun } from '../helpers/privilege.ts';
 import {
   findTool,
@@ -118,6 +128,40 @@ describe.runIf(canRun('gryphon lab', TOOLS))('gryphon lab', () => {
     ]);
     expect(namespacesOf(lab.pid)).toEqual([]);
   }, 60_000);
+
+  test.each([
+    { name: 'http-keepalive', lacks: 'all but 20 octets of each packet' },
+    { name: 'http-keepalive', lacks: 'its first packet' },
+    { name: 'smtp', lacks: 'all but 5 octets of each packet' },
+    { name: 'mysql', lacks: 'all of the server' },
+  ])(
+    "the built-in server's answers end as long as recorded: $name without $lacks",
+    async ({ name, lacks }) => {
+      const folder = makeFolder('lab-lacking');
+      const capture = join(folder.path, 'cut.pcap');
+      const whole = readFileSync(new URL(`../../fixtures/${name}.pcap`, import.meta.url));
+      writeFileSync(capture, cut(whole, LACKS[lacks]));
+      const out = join(folder.path, 'out');
+      const load = ['--users', '20', '--accel', '20', '--include', 'one-sided,holed'];
+      const lab = startProgram([...LAB, capture, '--mode', 'local,own', ...load, '--out', out]);
+      running.push(lab);
+      await until('the laboratory has ended', () => lab.hasEnded(), 90_000);
+      expect(lab.exitCode(), lab.output()).toBe(0);
+      for (const mode of ['local', 'own']) {
+        const file = join(out, mode, 'result.json');
+        const { users, exchanges, answerRules } = await parseResult(
+          readFileSync(file, 'utf8'),
+          file,
+        );
+        expect(users.completed).toBe(20);
+        expect(exchanges).toMatchObject({ mismatched: 0, unfollowed: 0, unsolicited: 0 });
+        expect(answerRules).toMatchObject({ 'push-quiet': 0, close: 0 });
+        expect(answerRules['recorded-length']).toBeGreaterThan(0);
+      }
+      folder.remove();
+    },
+    120_000,
+  );
 
   test('without root it says why, and the line', async () => {
     const nobody = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups'];

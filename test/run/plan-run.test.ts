@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { parseClients } from '../../src/cli/values/clients.ts';
+import type { RequestTimesPlan } from '../../src/replay/request-times.ts';
 import { draftPlan } from '../../src/run/plan/draft-plan.ts';
 import { planArrivals } from '../../src/schedule/arrivals.ts';
 import { planOf } from '../helpers/plan.ts';
@@ -78,6 +79,11 @@ describe('--max-gap', () => {
   });
 });
 
+const ROUTE = {
+  ...{ recordedAddress: null, recordedPort: null },
+  ...{ label: 'web:80', address: '192.0.2.7', port: 80 },
+};
+
 test('which ports go to one target is said, in the order of the capture', () => {
   const route = { recordedAddress: null, label: 'web:80', address: '192.0.2.7', port: 80 };
   const first = { ...route, recordedPort: 3, label: 'other:81', port: 81 };
@@ -91,6 +97,28 @@ test('which ports go to one target is said, in the order of the capture', () => 
       'choose with -x, for example -x 1-web:80',
   ]);
 });
+
+test.each([
+  [{ kind: 'embedded' } as const, {}, true],
+  [{ kind: 'network', routes: [ROUTE] } as const, {}, false],
+  [{ kind: 'network', routes: [ROUTE] } as const, { saysRecorded: true }, true],
+])(
+  'what is not captured of the answers of a target that is %j, %j is anything: %j',
+  (target, given, isRecorded) => {
+    const { scripts } = handMade([{ said: [{ from: 'client', text: 'x' }] }]);
+    const options = { ...OPTIONS, target, ...given };
+    expect(planOf(scripts, options).saysRecorded).toBe(isRecorded);
+    // Its requests are counted by the same rule.
+    const told: (boolean | undefined)[] = [];
+    const readTimes = (plan: RequestTimesPlan) => {
+      told.push(plan.saysRecorded);
+      throw new Error('told');
+    };
+    const steady = { ...options, requestsPerSecond: 5, users: 1 };
+    expect(() => draftPlan(scripts, steady, { readTimes })).toThrow('told');
+    expect(told).toEqual([isRecorded]);
+  },
+);
 
 describe('the plan refuses', () => {
   const { scripts } = handMade([{ said: [{ from: 'client', text: 'x' }] }]);

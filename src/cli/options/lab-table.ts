@@ -9,7 +9,7 @@ const LAB = 'The laboratory';
 const REPLAY = 'Each replay';
 
 const { users, accel, rate, pace, duration, iterations, maxGap, timeout, threshold } = REPLAY_TABLE;
-const { out } = REPLAY_TABLE;
+const { include, out } = REPLAY_TABLE;
 
 /** Options that each replay gets as they are written. */
 export const HANDED_ON = {
@@ -22,6 +22,7 @@ export const HANDED_ON = {
   maxGap: { ...maxGap, group: REPLAY },
   timeout: { ...timeout, group: REPLAY },
   threshold: { ...threshold, group: REPLAY },
+  include: { ...include, group: REPLAY },
 };
 
 /** By key, in the order of `--help`. */

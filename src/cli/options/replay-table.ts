@@ -186,6 +186,12 @@ const RUN_ROWS = {
     help: 'Run the embedded target on the clock, not on virtual time',
     only: 'embedded',
   }),
+  recordedServer: onOff({
+    group: RUN,
+    help: 'The target says what was recorded, and anything in place of what was not captured',
+    more: 'the target says what was recorded, and anything in place of what was not captured, as the embedded one and the built-in server of `gryphon lab` do: what stands in is not read as answers',
+    only: 'network',
+  }),
   check: checkRow(RUN),
   checkIgnore: checkIgnoreRow(RUN),
   threshold: list(

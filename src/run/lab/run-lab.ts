@@ -12,6 +12,7 @@ import type { RunResult } from '../../measure/result.ts';
 import { parseResult } from '../../report/json.ts';
 import type { LabModeReport } from '../../report/lab-text.ts';
 import { DEFAULT_CLIENTS } from '../../schedule/client-addresses.ts';
+import type { Incomplete } from '../../session/reading/session-selection.ts';
 import { LabProcess } from './lab-process.ts';
 import { type LabServer, lastLines, startBuiltIn, startOwn } from './lab-server.ts';
 
@@ -38,6 +39,8 @@ const LONG_MS = 3_000;
 /** What the laboratory is told. */
 export interface LabOptions {
   readonly captures: readonly string[];
+  /** Sessions that are not whole which the built-in server answers, too. */
+  readonly include: readonly Incomplete[];
   readonly modes: readonly LabMode[];
   readonly port: number;
   /** A line for the shell; null: the built-in server. */
@@ -84,10 +87,10 @@ export async function runLab(options: LabOptions, host: LabRunHost): Promise<Lab
 
 async function startServer(
   target: LabHost,
-  { server, captures, port, seed }: LabOptions,
+  { server, captures, include, port, seed }: LabOptions,
   { interrupted, note }: LabRunHost,
 ): Promise<LabServer> {
-  if (server === null) return await startBuiltIn(target, { captures, port, seed });
+  if (server === null) return await startBuiltIn(target, { captures, include, port, seed });
   note(`waiting for the server to listen on port ${port}`);
   return await startOwn(target, server, port, interrupted, (ports) =>
     note(`the server listens on ${ports.join(', ')}; if that is what is meant: --port ${ports[0]}`),
@@ -202,7 +205,7 @@ class LabRun {
 
   #replayLine(mode: LabMode): string[] {
     const { target, auxiliary } = this.#laboratory;
-    const { captures, port, replay } = this.#options;
+    const { captures, port, replay, server } = this.#options;
     const place = mode === 'advanced' ? auxiliary : target;
     return [
       ...[...ownCommand(), 'replay', ...captures, '--target', `${target.address}:${port}`],
@@ -210,6 +213,7 @@ class LabRun {
       ...(mode === 'local' || mode === 'own'
         ? []
         : ['--intercept', `${place.address}:${INTERCEPT_PORT}`, '--token-file', this.#tokenFile]),
+      ...(server === null ? ['--recorded-server'] : []),
       ...replay,
     ];
   }

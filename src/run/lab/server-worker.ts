@@ -3,6 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { failureOf } from '../../base/posted-failure.ts';
 import { openCaptureBytes } from '../../io/files/capture-file.ts';
 import { enter } from '../../io/sys/namespace.ts';
+import type { Incomplete } from '../../session/reading/session-selection.ts';
 import { StreamView } from '../../session/script/stream-view.ts';
 import { indexCaptures } from '../captures/index-captures.ts';
 import { nothingToReplay } from '../captures/nothing-to-replay.ts';
@@ -13,17 +14,16 @@ import { serveRecorded } from './recorded-server.ts';
 export interface ServerJob {
   readonly namespacePath: string;
   readonly captures: readonly string[];
+  readonly include: readonly Incomplete[];
   readonly seed: number;
   readonly port: number;
 }
 
-async function serve({ namespacePath, captures, seed, port }: ServerJob): Promise<void> {
+async function serve({ namespacePath, captures, include, seed, port }: ServerJob): Promise<void> {
   enter(namespacePath);
-  const index = await indexCaptures(captures, { seed });
-  const { replayable, skipped } = index.sessions;
-  // One-sided ones can be asked for; else no mode has anything to play, and each would say so.
-  if (replayable === 0 && skipped['one-sided'] === undefined)
-    throw nothingToReplay(index, captures);
+  const index = await indexCaptures(captures, { seed, selection: { include } });
+  // No mode has anything to play, and each would say so.
+  if (index.sessions.replayable === 0) throw nothingToReplay(index, captures);
   const scripts = index.scripts();
   const octets = openCaptureBytes(scripts.files);
   const read = (offset: number, into: Uint8Array): void => octets.read(offset, into);

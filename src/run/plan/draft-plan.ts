@@ -28,7 +28,13 @@ import { WHEEL_RANGE_NS } from '../../schedule/timing-wheel.ts';
 import { capArrivals, capGaps } from '../../session/script/max-gap.ts';
 import type { Scripts } from '../../session/script/scripts.ts';
 import { planConnections } from './connections.ts';
-import { clientsText, OWN_CLIENTS, type ReplayOptions, type ReplayTarget } from './options.ts';
+import {
+  clientsText,
+  OWN_CLIENTS,
+  type ReplayOptions,
+  type ReplayTarget,
+  saysRecorded,
+} from './options.ts';
 import { type RecordedClients, recordedClients } from './recorded-clients.ts';
 import { warnOfRefused, withoutRefused } from './refused-sessions.ts';
 import type { RunTarget } from './run-plan.ts';
@@ -102,7 +108,10 @@ export function draftPlan(
   const isSteady = (options.requestsPerSecond ?? null) !== null;
   if (recordedBy !== null && isSteady) throw noSteadyClients;
   const steady = startsByRequests(options, played.length, () =>
-    readTimes({ scripts, played, accel: options.accel, protocols: options.protocols ?? [] }),
+    readTimes({
+      ...{ scripts, played, accel: options.accel, protocols: options.protocols ?? [] },
+      saysRecorded: saysRecorded(options),
+    }),
   );
   const users = steady?.startsNs.length ?? options.users ?? startNs.length;
   const addresses = targets.map(({ address }) => address);

@@ -48,6 +48,10 @@ export type ReplayTarget =
 /** In place of a client pool: the address that this machine itself reaches the target from. */
 export const OWN_CLIENTS = 'own';
 
+/** Whether what the target says is what was recorded: `ReplayPlan.saysRecorded`. */
+export const saysRecorded = (options: Pick<ReplayOptions, 'target' | 'saysRecorded'>): boolean =>
+  options.target.kind === 'embedded' || options.saysRecorded === true;
+
 /** The clients as they were written. */
 export const clientsText = (clients: ReplayOptions['clients']): string =>
   clients === OWN_CLIENTS ? clients : clients.text;
@@ -96,6 +100,8 @@ export interface ReplayOptions {
   readonly target: ReplayTarget;
   /** What sessions speak, where that is not left to what the capture shows. */
   readonly protocols?: readonly ProtocolOfPort[];
+  /** Whether real targets say what was recorded, and any octets in place of what was not captured, as the embedded one does. */
+  readonly saysRecorded?: boolean;
 
   /** Which of the run's equal parts is played; null: all of it. */
   readonly share?: { readonly index: number; readonly of: number } | null;

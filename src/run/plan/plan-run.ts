@@ -8,7 +8,7 @@ import { addressesOfShare, usersOfShare } from '../../schedule/run-share.ts';
 import { TCP_IP_HEADER_BYTES } from '../../wire/header-bytes.ts';
 import { planConnections } from './connections.ts';
 import type { PlanDraft } from './draft-plan.ts';
-import type { ReplayOptions } from './options.ts';
+import { type ReplayOptions, saysRecorded } from './options.ts';
 import type { RunPlan } from './run-plan.ts';
 
 /** First SYN repetition; each next one waits twice as long (RFC 6298; Linux does the same). */
@@ -63,7 +63,7 @@ export function planRun(draft: PlanDraft, surroundings: Surroundings, epochMs: n
     targets,
     targetOf,
     protocols: options.protocols ?? [],
-    saysRecorded: options.target.kind === 'embedded',
+    saysRecorded: saysRecorded(options),
     ...shape,
     ...(recorded === null ? {} : { perClient: { ...recorded, portsEach } }),
     arrivals,
