@@ -9,7 +9,13 @@ import {
   RewriteOutcome,
 } from '../module.ts';
 import { messageAt, octetsOfText, textOf } from '../octet-text.ts';
-import { type Account, Accounts, type Credentials, noAccountFor } from './accounts.ts';
+import {
+  type Account,
+  Accounts,
+  type Credentials,
+  noAccountFor,
+  withoutPassword,
+} from './accounts.ts';
 import type { ClientText } from './client-text.ts';
 
 /** Octets `[from, to)` of the client's stream, and what stands there instead. */
@@ -93,10 +99,12 @@ export function logInModule(
       writeEdits(connection, connection.plan.byMessage.get(message) ?? [], out);
       return RewriteOutcome.READY;
     },
-    onAnswer({ plan }, _stage, octets) {
+    onAnswer({ plan, credentials }, _stage, octets) {
       const verdict = plan.answer?.judge(textOf(octets)) ?? 'unknown';
       // Whoever throws ends the user, under this reason.
-      if (typeof verdict === 'object') throw new Error(verdict.refusal);
+      if (typeof verdict === 'object') {
+        throw new Error(withoutPassword(verdict.refusal, credentials));
+      }
     },
     dialogue(connection, octets) {
       const { plan, credentials } = connection;
@@ -108,7 +116,9 @@ export function logInModule(
       const heard = plan.opening.hear(textOf(octets));
       if (heard === null) return { taken: 0 };
       const { bytes, verdict } = heard;
-      if (typeof verdict === 'object') return { taken: bytes, fail: verdict.refusal };
+      if (typeof verdict === 'object') {
+        return { taken: bytes, fail: withoutPassword(verdict.refusal, credentials) };
+      }
       return { taken: bytes, resumeAt: 0 };
     },
   };

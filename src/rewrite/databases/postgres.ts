@@ -14,7 +14,13 @@ import {
   type SessionPlan,
 } from '../module.ts';
 import { octetsOfText, textOf } from '../octet-text.ts';
-import { type Account, Accounts, type Credentials, noAccountFor } from './accounts.ts';
+import {
+  type Account,
+  Accounts,
+  type Credentials,
+  noAccountFor,
+  withoutPassword,
+} from './accounts.ts';
 import {
   clearPassword,
   errorText,
@@ -243,8 +249,8 @@ class PostgresModule implements ProtocolModule<PostgresPlan, PostgresClient, Pos
 }
 
 /** All users that are refused alike have one text. */
-const refusalText = (body: string, { user }: Credentials): string =>
-  `the server says: ${errorText(body).replaceAll(`"${user}"`, '"…"')}`;
+const refusalText = (body: string, who: Credentials): string =>
+  `the server says: ${withoutPassword(errorText(body).replaceAll(`"${who.user}"`, '"…"'), who)}`;
 
 /** What a session is; a text: why it cannot be played; null: nothing is to be done. */
 function planOf(session: RecordedSession): LogInPlan | CancelPlan | string | null {

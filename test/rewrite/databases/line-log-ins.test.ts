@@ -145,6 +145,24 @@ describe.each(EXCHANGES)('%s', (_, exchange) => {
     expect(failures).toEqual([`${protocol}: the server says: ${refuses}`]);
     expect(counters[Counter.ABORTED_MODULE]).toBe(1);
   });
+
+  test('a server that quotes what it does not understand does not have the password told', () => {
+    const last = lines.findLastIndex(([, , instead]) => instead !== undefined);
+    const { failures } = playLogIns(
+      lineLogInModule(protocol, [NEW]),
+      [recordedOf(exchange)],
+      (text) => {
+        if (text === '') return [greeting];
+        const at = expected.indexOf(text);
+        return [at === last ? `${refuses}: ${text}` : `${lines[at]?.[1]}\r\n`];
+      },
+    );
+    expect(failures).toHaveLength(1);
+    const [word = ''] = (expected[last] ?? '').trimEnd().split(' ').slice(-1);
+    expect(failures[0]).toMatch(/: the server says: .*…/);
+    expect(failures[0]).not.toContain(word);
+    expect(failures[0]).not.toContain('new');
+  });
 });
 
 describe('what cannot be done anew is left out, and what is no log-in stays', () => {

@@ -102,6 +102,24 @@ describe('a session that was recorded without a log-in', () => {
     expect(counters[Counter.EXCHANGES_ANSWERED]).toBe(1);
   });
 
+  test.each([
+    ['whole', 'p4ss word', "'bob' '…'"],
+    ['of few letters', 'ok', "'bob' '…'"],
+    ['cut off', `${'a long one '.repeat(12)}`, "'bob' '…'"],
+  ])('has its password told by nobody where the server quotes it: %s', (_, password, quoted) => {
+    const module = redisModule([account('bob', password)]);
+    const quotes = (text: string): string[] =>
+      [...respCommands(text)].map(({ args }) => {
+        const words = args.map(({ from, to }) => text.slice(from, Math.min(to, from + 100)));
+        const [name, ...more] = words;
+        return `-ERR unknown command '${name}', look: 'bob' '${more.at(-1)}'\r\n`;
+      });
+    const { failures } = playLogIns(module, [session], quotes);
+    expect(failures).toEqual([
+      `redis: the server says: ERR unknown command 'AUTH', look: ${quoted}`,
+    ]);
+  });
+
   test('is told why it is not let in', () => {
     const module = redisModule([account('bob', 'new')]);
     const { failures } = playLogIns(module, [session], server('other'));
