@@ -78,8 +78,15 @@ async function accountTable(
   option: string,
   { files }: Sources,
 ): Promise<readonly Account[]> {
-  const { columns, rows } = await readTable(path, files);
   const hint = 'write a line of names, then an account a line: user,password';
+  const { columns, rows } = await readTable(path, files, hint);
+  // A first line that names none of them is an account.
+  if (!columns.some((name) => COLUMNS.includes(name))) {
+    throw accountFault(
+      `${option}: ${path}:1 names none of the columns ${COLUMNS.join(', ')}`,
+      hint,
+    );
+  }
   const unknown = columns.find((name) => !COLUMNS.includes(name));
   if (unknown !== undefined) throw accountFault(`${option}: ${path}: no column '${unknown}'`, hint);
   if (!columns.includes('password')) {

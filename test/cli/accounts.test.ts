@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import { parseCommandLine } from '../../src/cli/command-line.ts';
 import { loadCommands } from '../../src/cli/commands.ts';
+import { describeFailure } from '../../src/cli/failure.ts';
 import { REPLAY_TABLE } from '../../src/cli/options/replay-table.ts';
 import { readReplayOptions } from '../../src/cli/replay-options.ts';
 import { UsageError } from '../../src/cli/usage-error.ts';
@@ -73,9 +74,51 @@ test.each<[string, string, Record<string, string>, RegExp]>([
     /^--redis-user: t has no column 'password'/,
   ],
   ['another column', '@t', { t: 'usr,password\na,b\n' }, /^--redis-user: t: no column 'usr'$/],
+  [
+    'no line of names',
+    '@t',
+    { t: 'bob,s3cret\nal,p4ss\n' },
+    /^--redis-user: t:1 names none of the columns user, password, recorded$/,
+  ],
   ['no rows', '@t', { t: 'user,password\n' }, /^t has no rows/],
 ])('%s', async (_, value, files, reason) => {
   expect(await faultOf(value, files)).toMatch(reason);
+});
+
+test.each([
+  [
+    'a quote within a word',
+    'user,password\nal,s3"cret\n',
+    /^gryphon: t:2: not CSV: Invalid Opening Quote/,
+  ],
+  [
+    'something behind a quote',
+    'user,password\nal,"s3"cret\n',
+    /^gryphon: t:2: not CSV: Invalid Closing/,
+  ],
+  [
+    'no quote at the end',
+    'user,password\nal,"s3cret\n',
+    /^gryphon: t:2: not CSV: Quote Not Closed/,
+  ],
+  [
+    'a word too many',
+    'user,password\nal,s3,cret\n',
+    /^gryphon: t:2: not CSV: Invalid Record Length/,
+  ],
+  [
+    'no line of names',
+    's3cret,s3cret\n',
+    /^gryphon: t:1: columns 1 and 2 have the same name; .*user,pass/,
+  ],
+])('a table with %s does not have its passwords told', async (_, table, reason) => {
+  const fault = await read('@t', { t: table }).then(
+    () => null,
+    (error: unknown) => error,
+  );
+  const told = describeFailure(fault, true).text;
+  expect(told).toMatch(reason);
+  expect(told).not.toMatch(/s3|cret/);
 });
 
 test('it means nothing to the embedded target', async () => {

@@ -146,7 +146,7 @@ test.each([
 test.each([
   ['', 'rules/f.csv has no line that names columns'],
   ['a,b\n', 'rules/f.csv has no rows below the names of its columns'],
-  ['a,a\n1,2\n', "rules/f.csv:1: two columns are called 'a'"],
+  ['a,a\n1,2\n', 'rules/f.csv:1: columns 1 and 2 have the same name'],
   ['a,b\n1,2\n3\n', 'rules/f.csv:3: not CSV: Invalid Record Length: expect 2, got 1 on line 3'],
 ])('a feed of %j is refused', async (csv, message) => {
   const files = { 'rules/r.yaml': 'feeds: { f: { csv: f.csv } }\n', 'rules/f.csv': csv };
