@@ -3,6 +3,7 @@ import { pathTemplate } from '../../protocol/path-template.ts';
 import type { Answer } from '../http/answers.ts';
 import { parseSetCookie } from '../http/cookie-jar.ts';
 import { decodePercent } from '../http/encodings.ts';
+import { ESCAPE, REFERENCE, type TextKind, textKindOf, unescaped } from '../http/escapes.ts';
 import { fieldOf } from '../http/recorded-requests.ts';
 import type { LearnSource } from '../http/rules.ts';
 import { decodeUtf8 } from '../octet-text.ts';
@@ -77,8 +78,18 @@ export function handedValues(
   const body = answer.body().slice(0, BODY_BYTES_MAX);
   const isJson = /[/+]json\b/.test(type) || /^\s*[{[]/.test(body);
   const isNew = upToSome(isWanted);
-  if (isJson) jsonValues(body, isNew, onHanded);
-  else textValues(body, isNew, onHanded);
+  const kind = textKindOf(answer, body);
+  const text = { body, kind, isWanted: isNew, onHanded };
+  if (isJson) jsonValues(text);
+  else textValues(text);
+}
+
+/** A body that is looked through. */
+interface Text {
+  readonly body: string;
+  readonly kind: TextKind;
+  readonly isWanted: IsWanted;
+  readonly onHanded: OnHanded;
 }
 
 /** Says no to a value that it has said yes to often enough. */
@@ -162,25 +173,25 @@ const spelled = (name: string): string =>
 
 const isIdentifier = (segment: string): boolean => pathTemplate(`/${segment}`).includes('{id}');
 
-function jsonValues(body: string, isWanted: IsWanted, onHanded: OnHanded): void {
+function jsonValues(text: Text): void {
+  const { body, isWanted, onHanded } = text;
   for (const leaf of jsonLeaves(body)) {
     const { value, from, to } = leaf;
     if (isWanted(value)) {
       const name = leaf.path();
       onHanded({ value, in: 'json', name, sources: [{ json: name }], bodyBytes: to });
-    } else if (to - from === value.length) {
+    } else {
       // A URL, or markup: what it holds stands there as in a text.
-      for (const at of wordsIn(value)) tellInText(body, movedOn(at, from), isWanted, onHanded);
+      const told = new Set<number>();
+      for (const at of wordsIn(body.slice(from, to))) tellInText(text, movedOn(at, from), told);
     }
   }
 }
 
-function textValues(body: string, isWanted: IsWanted, onHanded: OnHanded): void {
+function textValues(text: Text): void {
+  const { body } = text;
   const told = new Set<number>();
-  const tell = (at: Place): void => {
-    if (told.has(at.from)) return;
-    if (tellInText(body, at, isWanted, onHanded)) told.add(at.from);
-  };
+  const tell = (at: Place): void => tellInText(text, at, told);
   for (const match of body.matchAll(/=\s*(?:"([^"<>]{4,})"|'([^'<>]{4,})')/g)) {
     const value = match[1] ?? match[2] ?? '';
     const to = match.index + match[0].length - 1;
@@ -189,12 +200,18 @@ function textValues(body: string, isWanted: IsWanted, onHanded: OnHanded): void 
   for (const at of wordsIn(body)) tell(at);
 }
 
-function tellInText(body: string, at: Place, isWanted: IsWanted, onHanded: OnHanded): boolean {
-  const value = body.slice(at.from, at.to);
-  if (!isWanted(value)) return false;
+/** @param told where values begin that were told already */
+function tellInText({ body, kind, isWanted, onHanded }: Text, at: Place, told: Set<number>): void {
+  if (told.has(at.from)) return;
+  const written = body.slice(at.from, at.to);
+  let value = written;
+  if (!isWanted(written)) {
+    value = unescaped(written, kind);
+    if (value === written || !isWanted(value)) return;
+  }
   const { in: where, name, sources } = placeInText(body, at);
   onHanded({ value, in: where, name: decodeUtf8(name), sources, bodyBytes: at.to });
-  return true;
+  told.add(at.from);
 }
 
 interface Place {
@@ -206,6 +223,7 @@ const movedOn = ({ from, to }: Place, by: number): Place => ({ from: from + by, 
 
 /** Words of a text that may be values, the longer ones first, with their parts. */
 function* wordsIn(text: string): Generator<Place> {
+  if (/[&\\]/.test(text)) yield* escapedWordsIn(text);
   for (const match of text.matchAll(/[\w.~+/=%:-]{6,}/g)) {
     const [run] = match;
     const whole = { from: match.index, to: match.index + run.length };
@@ -217,6 +235,37 @@ function* wordsIn(text: string): Generator<Place> {
       }
     }
   }
+}
+
+/** Words with something in them that is escaped, and their parts between quotes, in pairs of a query. */
+function* escapedWordsIn(text: string): Generator<Place> {
+  for (const match of text.matchAll(WORD_WITH_ESCAPES)) {
+    if (!/[&\\]/.test(match[0])) continue;
+    const run = { from: match.index, to: match.index + match[0].length };
+    for (const quoted of partsOf(text, run, QUOTE)) {
+      yield quoted;
+      for (const pair of partsOf(text, quoted, AND)) {
+        yield pair;
+        const equals = text.slice(pair.from, pair.to).indexOf('=');
+        if (equals > 0) yield { from: pair.from + equals + 1, to: pair.to };
+      }
+    }
+  }
+}
+
+const WORD_WITH_ESCAPES = new RegExp(`(?:[\\w.~+/=%:-]|${REFERENCE}|${ESCAPE}){6,}`, 'g');
+/** Escaped characters that may stand between values. */
+const QUOTE = /&(?:quot|apos|#3[49]|#[xX]2[27]);|\\["']/g;
+const AND = /&(?:amp|#38);/g;
+
+/** What stands between separators. */
+function* partsOf(text: string, { from, to }: Place, separator: RegExp): Generator<Place> {
+  let at = from;
+  for (const match of text.slice(from, to).matchAll(separator)) {
+    yield { from: at, to: from + match.index };
+    at = from + match.index + match[0].length;
+  }
+  yield { from: at, to };
 }
 
 /** A character within a class of one. */

@@ -213,11 +213,13 @@ export class Correlator {
       const all = [EVERYWHERE, keyOf(at.exchange)].flatMap((key) => this.#byKey.get(key) ?? []);
       const readOnce = withBodyOnce(answer);
       for (const candidate of all) {
-        const value = this.#extractors[candidate.id](readOnce);
-        if (value === undefined || value === '') continue;
+        const learnt = this.#extractors[candidate.id](readOnce);
+        if (learnt === undefined || learnt.value === '') continue;
+        const { value, written } = learnt;
         candidate.evidence.observe(client, target, copyOf(value));
         const decoded = decodePercent(value, false);
-        const right = hits.filter(({ told }) => told.value === value || told.value === decoded);
+        const isFound = [value, written, decoded];
+        const right = hits.filter(({ told }) => isFound.includes(told.value));
         for (const { told } of right) told.foundBy.add(candidate.id);
         if (right.length > 0) candidate.right++;
         else if (hits.some(({ proposed }) => proposed.includes(candidate.id))) candidate.wrong++;
@@ -317,7 +319,7 @@ const cookieNamed =
   ({ fields }) => {
     for (const field of fields) {
       const cookie = field.name === 'set-cookie' ? parseSetCookie(field.value) : null;
-      if (cookie?.name === name) return cookie.value;
+      if (cookie?.name === name) return { value: cookie.value, written: cookie.value };
     }
     return undefined;
   };

@@ -1,5 +1,6 @@
 /** What stands around a value in markup, scripts and texts: what it is called, and what delimits it. */
 
+import { ESCAPE, REFERENCE } from '../http/escapes.ts';
 import type { LearnSource } from '../http/rules.ts';
 import { decodeUtf8 } from '../octet-text.ts';
 
@@ -57,6 +58,13 @@ export function placeInText(body: string, at: Range): TextPlace {
   }
   if (TARGETS.has(own.name)) return inTarget(body, at, own);
   const before = body.slice(own.from, at.from);
+  const inJson = /&(?:quot|#34);([\w$.-]{1,64})&(?:quot|#34);\s*:\s*(?:&(?:quot|#34);)?$/.exec(
+    before,
+  );
+  if (inJson !== null) {
+    const sources = between(body, at, [inJson[0], before]);
+    return { in: 'attribute', name: inJson[1] ?? '', sources };
+  }
   const from = COMMON.has(own.name) ? tagFrom : own.from;
   const longer = body.slice(from, at.from);
   return {
@@ -120,7 +128,7 @@ function inTarget(body: string, at: Range, own: Attribute): TextPlace {
 /** Behind a name (`csrf = "…"`, `"csrf":"…"`), or behind whatever precedes it. */
 function inText(body: string, at: Range): TextPlace {
   const line = body.slice(Math.max(0, at.from - 4 * BEFORE_BYTES_MAX), at.from);
-  const named = /(["']?)([\w$.-]{1,64})\1\s*(?:=>|[:=])\s*["'`]?$/.exec(line);
+  const named = /((?:\\?["'])?)([\w$.-]{1,64})\1\s*(?:=>|[:=])\s*(?:\\?["'`])?$/.exec(line);
   if (named !== null) {
     const [text, , name = ''] = named;
     return { in: 'script', name, sources: between(body, at, [text]) };
@@ -137,9 +145,13 @@ function inText(body: string, at: Range): TextPlace {
   return { in: 'text', name: '', sources: between(body, at, [tag ?? before, before]) };
 }
 
+const STOP = new RegExp(`${REFERENCE}|${ESCAPE}|[^]`, 'y');
+
 /** Delimiters: what precedes the value, and the character behind it. */
 function between(body: string, at: Range, befores: readonly string[]): readonly LearnSource[] {
-  const stop = decodeUtf8(body.charAt(at.to));
+  // An escape as a whole: a value may begin with its first character.
+  STOP.lastIndex = at.to;
+  const stop = decodeUtf8(STOP.exec(body)?.[0] ?? '');
   return befores.flatMap((text): LearnSource[] => {
     const before = decodeUtf8(text.trimStart());
     if (before === '') return [];

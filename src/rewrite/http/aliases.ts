@@ -7,7 +7,7 @@ import type { Encoding } from './encodings.ts';
 import { overlap } from './exchanges.ts';
 import type { Range, RecordedRequest } from './recorded-requests.ts';
 import { isForm, isJson, isPacked, movedBy, occurrences, type RequestSlots } from './send.ts';
-import type { Site } from './sites.ts';
+import type { Forms, Site } from './sites.ts';
 import { Rank, type SlotList } from './slots.ts';
 
 /** From so many octets on a value is found also within a longer word. */
@@ -65,21 +65,25 @@ export function frameAliases(payload: string, sites: readonly Site[], list: Slot
 /** A recorded value, its other forms, and the sites that handed it out. */
 interface AliasValue {
   readonly recorded: string;
-  readonly forms: NonNullable<Site['forms']>;
+  readonly forms: Forms;
   readonly ids: number[];
 }
 
 /** The values that a text has; of values within each other the longer one comes first. */
 function valuesIn(text: string, sites: readonly Site[]): readonly AliasValue[] {
   const values = new Map<string, AliasValue | null>();
-  for (const { recorded, forms, id } of sites) {
-    if (recorded === undefined || forms === null) continue;
+  const look = (recorded: string, forms: Forms, id: number): void => {
     const known = values.get(recorded);
     if (known !== undefined) known?.ids.push(id);
     else {
       const isThere = text.includes(recorded) || forms.some(([form]) => text.includes(form));
       values.set(recorded, isThere ? { recorded, forms, ids: [id] } : null);
     }
+  };
+  for (const { recorded, forms, escaped, id } of sites) {
+    if (recorded === undefined || forms === null) continue;
+    look(recorded, forms, id);
+    if (escaped !== null) look(escaped.text, escaped.forms, id);
   }
   const found = [...values.values()].filter((value) => value !== null);
   return found.sort((a, b) => b.recorded.length - a.recorded.length);

@@ -3,12 +3,20 @@
 import { decodeUtf8, encodeUtf8 } from '../octet-text.ts';
 import type { Answer } from './answers.ts';
 import { globMatcher } from './encodings.ts';
+import { textKindOf, unescaped } from './escapes.ts';
 import { jsonPlace } from './json-places.ts';
 import { fieldOf, type RecordedRequest } from './recorded-requests.ts';
 import { jsonPathSteps, type LearnRule, type WhenRule } from './rules.ts';
 
-/** Finds a value in an answer, octets as text; undefined where it is not there. */
-export type Extractor = (answer: Answer) => string | undefined;
+/** A value that was found in an answer, octets as text. */
+export interface Learnt {
+  readonly value: string;
+  /** As it stands in the text, with its escapes. */
+  readonly written: string;
+}
+
+/** Finds a value in an answer; undefined where it is not there. */
+export type Extractor = (answer: Answer) => Learnt | undefined;
 
 /** A rule that is ready to be used. */
 export interface LearnFrom {
@@ -42,18 +50,28 @@ function extractorOf({ name: rule, from }: LearnRule, run: RunPattern): Extracto
   const { header } = from;
   if (from.json !== undefined) {
     const steps = jsonPathSteps(from.json) ?? [];
-    return (answer) => jsonValue(answer.body(), steps);
+    return (answer) => asIs(jsonValue(answer.body(), steps));
   }
   const find = finderOf(from, (look) => run(rule, look));
-  if (header === undefined) return (answer) => find(answer.body());
+  if (header === undefined) return (answer) => inText(answer, find);
   const name = header.toLowerCase();
   return ({ fields }) => {
     for (const field of fields) {
       const found = field.name === name ? find(field.value) : undefined;
-      if (found !== undefined) return found;
+      if (found !== undefined) return asIs(found);
     }
     return undefined;
   };
+}
+
+const asIs = (value: string | undefined): Learnt | undefined =>
+  value === undefined ? undefined : { value, written: value };
+
+function inText(answer: Answer, find: (text: string) => string | undefined): Learnt | undefined {
+  const body = answer.body();
+  const written = find(body);
+  if (written === undefined) return undefined;
+  return { value: unescaped(written, textKindOf(answer, body)), written };
 }
 
 function finderOf(

@@ -136,11 +136,13 @@ export class AnswersOfConnection {
       jar.set(cookie, place, info.nowMs());
       cookies.set(cookie.name, cookie.value);
     }
-    for (const { rule, name, recorded } of sites) {
-      const value = rule === null ? cookies.get(name) : rule.extract(answer);
+    for (const { rule, name, recorded, escaped } of sites) {
+      const learnt = rule?.extract(answer);
+      const value = rule === null ? cookies.get(name) : learnt?.value;
       if (value === undefined) continue;
       if (rule !== null) values.set(name, value);
       if (recorded !== undefined) aliases.set(recorded, value);
+      if (escaped !== null) aliases.set(escaped.text, learnt?.written ?? value);
     }
   }
 }

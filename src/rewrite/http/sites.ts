@@ -9,6 +9,9 @@ import { type Encoding, encodeAs } from './encodings.ts';
 import { type RecordedExchange, readSession } from './exchanges.ts';
 import type { LearnFrom } from './learn.ts';
 
+/** Other forms of a text in which requests may have it, percent-encoded and the like. */
+export type Forms = readonly (readonly [form: string, encoding: Encoding])[];
+
 /** A value that the recorded server handed out. */
 export interface Site {
   /** From 0, in the module. */
@@ -22,14 +25,15 @@ export interface Site {
   readonly name: string;
   /** Octets as text; undefined where the answer was not captured. */
   readonly recorded: string | undefined;
-  /**
-   * The other forms in which later requests may have the recorded value, percent-encoded and the like;
-   * null where it is not looked for.
-   */
-  readonly forms: readonly (readonly [form: string, encoding: Encoding])[] | null;
+  /** Those of the recorded value; null where it is not looked for. */
+  readonly forms: Forms | null;
+  /** It as the answer had it, where that was escaped: whoever only cuts it out sends that; null elsewhere. */
+  readonly escaped: { readonly text: string; readonly forms: Forms } | null;
 }
 
-type Found = Pick<Site, 'rule' | 'name' | 'recorded'>;
+interface Found extends Pick<Site, 'rule' | 'name' | 'recorded'> {
+  readonly written?: string;
+}
 
 /** A learnt value's recorded form of fewer octets may stand in a request by chance. */
 const ALIAS_BYTES_MIN = 4;
@@ -44,7 +48,7 @@ export class SiteTable {
   readonly #cookies: boolean;
   readonly #scopes = new Map<string, Site[]>();
   /** By value: servers hand out the same one again and again. */
-  readonly #forms = new Map<string, NonNullable<Site['forms']>>();
+  readonly #forms = new Map<string, Forms>();
   #count = 0;
 
   constructor(rules: readonly LearnFrom[], cookies: boolean) {
@@ -66,7 +70,8 @@ export class SiteTable {
         const sites = this.#scopes.get(scope) ?? [];
         this.#scopes.set(scope, sites);
         const place = { id: this.#count++, session: session.session, exchange: index };
-        sites.push({ ...found, ...place, forms: this.#formsOf(found) });
+        const { rule, name, recorded } = found;
+        sites.push({ ...place, rule, name, recorded, ...this.#formsOf(found) });
       }
     }
   }
@@ -76,14 +81,15 @@ export class SiteTable {
     const found: Found[] = [];
     for (const rule of this.#rules) {
       if (!rule.when(request, answer?.status)) continue;
-      const recorded = answer === undefined ? undefined : rule.extract(answer);
+      const learnt = answer === undefined ? undefined : rule.extract(answer);
       // An answer that was captured and has it not says that the rule does not mean it.
-      if (answer !== undefined && (recorded === undefined || recorded === '')) continue;
-      found.push({
-        rule,
-        name: rule.name,
-        recorded: recorded === undefined ? undefined : copyOf(recorded),
-      });
+      if (answer !== undefined && (learnt === undefined || learnt.value === '')) continue;
+      const { name } = rule;
+      if (learnt === undefined) found.push({ rule, name, recorded: undefined });
+      else {
+        const { value, written } = learnt;
+        found.push({ rule, name, recorded: copyOf(value), written: copyOf(written) });
+      }
     }
     if (!this.#cookies) return found;
     for (const { name, value } of answer?.fields ?? []) {
@@ -94,11 +100,19 @@ export class SiteTable {
     return found;
   }
 
-  #formsOf(found: Found): Site['forms'] {
-    const { recorded } = found;
-    if (recorded === undefined || !isAliased(found)) return null;
-    const known = this.#forms.get(recorded) ?? encodedForms(recorded);
-    this.#forms.set(recorded, known);
+  #formsOf(found: Found): Pick<Site, 'forms' | 'escaped'> {
+    const { recorded, written = recorded } = found;
+    if (recorded === undefined || written === undefined || !isAliased(found)) {
+      return { forms: null, escaped: null };
+    }
+    const escaped =
+      written === recorded ? null : { text: written, forms: this.#formsOfText(written) };
+    return { forms: this.#formsOfText(recorded), escaped };
+  }
+
+  #formsOfText(text: string): Forms {
+    const known = this.#forms.get(text) ?? encodedForms(text);
+    this.#forms.set(text, known);
     return known;
   }
 
@@ -131,7 +145,7 @@ const ENCODINGS: readonly Encoding[] = [
 ];
 
 /** The forms of a value besides its own, each with how it is made. */
-function encodedForms(recorded: string): readonly (readonly [string, Encoding])[] {
+function encodedForms(recorded: string): Forms {
   const forms = new Map<string, Encoding>();
   for (const encoding of ENCODINGS) {
     if (encoding.startsWith('base64') && recorded.length < BASE64_BYTES_MIN) continue;

@@ -55,9 +55,13 @@ function newSession(user) {
   return session;
 }
 
+/** As careful template engines write what stands in an attribute. */
+const escaped = (text) =>
+  text.replace(/[^\w.-]/g, (character) => `&#x${character.charCodeAt(0).toString(16)};`);
+
 const page = (session, body) => `<!DOCTYPE html>
 <html><head><meta name="viewport" content="width=device-width, initial-scale=1.0">
-<meta name="csrf-token" content="${session.latest}"><link rel="stylesheet" href="/assets/site.3f2a9c1b.css">
+<meta name="csrf-token" content="${escaped(session.latest)}"><link rel="stylesheet" href="/assets/site.3f2a9c1b.css">
 <script>var build = "2026.11.28-7f3a9c21";</script></head>
 <body>${body}</body></html>`;
 
@@ -66,7 +70,7 @@ function form(action, session, fields) {
   session.csrf.add(session.latest);
   const hidden = { version: '20261128', csrf: session.latest, ...fields };
   const inputs = Object.entries(hidden).map(
-    ([name, value]) => `<input type="hidden" name="${name}" value="${value}">`,
+    ([name, value]) => `<input type="hidden" name="${name}" value="${escaped(value)}">`,
   );
   return page(session, `<form method="post" action="${action}">${inputs.join('\n')}</form>`);
 }

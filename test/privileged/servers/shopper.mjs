@@ -44,7 +44,10 @@ async function ask(by, method, path, { body = '', headers = {} } = {}) {
   });
 }
 
-const field = (text, name) => new RegExp(`name="${name}" value="([^"]*)"`).exec(text)[1];
+const field = (text, name) =>
+  new RegExp(`name="${name}" value="([^"]*)"`)
+    .exec(text)[1]
+    .replace(/&#x(..);/g, (_, code) => String.fromCharCode(Number.parseInt(code, 16)));
 const form = (fields) => ({
   body: new URLSearchParams(fields).toString(),
   headers: { 'Content-Type': 'application/x-www-form-urlencoded' },
