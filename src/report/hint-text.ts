@@ -11,6 +11,10 @@ const MEANINGS: ReadonlyMap<string, readonly [what: string, consequence: string]
     'ftp-data',
     ['FTP data connections (PASV, PORT)', 'nobody opens them again, so users will wait'],
   ],
+  [
+    'http-basic',
+    ['HTTP log-ins (Basic)', 'all users log in so, unless rules say otherwise (basic)'],
+  ],
   ['mqtt-client-id', ['MQTT client ids', OLDER_ENDS]],
   ['stomp-client-id', ['STOMP client ids', YOUNGER_REFUSED]],
   ['openwire-client-id', ['OpenWire client ids', YOUNGER_REFUSED]],

@@ -112,7 +112,7 @@ function scriptReports(
     }
     timings.add(scripts, requests);
     first ??= {
-      hints: hintReports(index.hints(scripts), scripts),
+      hints: hintReports(index.hints(scripts, true), scripts),
       protocols: protocolReports(index, scripts, protocolSessions),
     };
     endpoints = scripts.endpoints;

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { hintText } from '../../src/report/hint-text.ts';
 import { indexCaptures } from '../../src/run/captures/index-captures.ts';
 import { findHints } from '../../src/session/script/protocol-hints.ts';
+import { Protocol } from '../../src/session/script/scripts.ts';
 import { u8, u16, u32 } from '../helpers/packets.ts';
 import { type RecordedSession, record } from '../helpers/recorded.ts';
 
@@ -25,6 +26,23 @@ function hintsOf(sessions: readonly RecordedSession[], extentBytesMax = 1448) {
   const { scripts, capture } = record(sessions, { extentBytesMax });
   return findHints(scripts, (offset, into) => capture.read(offset, into));
 }
+
+test('log-ins to HTTP are told of to whoever wants HTTP looked at', () => {
+  const login = (name: string, field = 'Authorization: Basic') => {
+    const packed = Buffer.from(`${name}:secret`).toString('base64');
+    return clientFirst(octets(`GET / HTTP/1.1\r\nHost: x\r\n${field} ${packed}\r\n\r\n`));
+  };
+  const sessions = [
+    ...[login('alice'), login('bob'), login('bob', 'authorization:  basic')],
+    ...[login('carol', 'X-Authorization: Basic'), login('dave', 'Authorization: Bearer')],
+  ];
+  const { scripts, capture } = record(sessions);
+  const http = { ...scripts, protocol: scripts.protocol.fill(Protocol.HTTP1) };
+  const hints = (withHttp: boolean) =>
+    findHints(http, (offset, into) => capture.read(offset, into), withHttp);
+  expect(hints(true)).toEqual([{ kind: 'http-basic', endpoint: 0, sessions: 3, names: 2 }]);
+  expect(hints(false)).toEqual([]);
+});
 
 const mqtt = (level: number, id: string, properties: readonly number[] = []) => {
   const name = level === 3 ? 'MQIsdp' : 'MQTT';

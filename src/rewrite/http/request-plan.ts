@@ -14,6 +14,7 @@ import {
 } from './recorded-requests.ts';
 import {
   type Bind,
+  basicSlots,
   formSlots,
   headerSlots,
   isMultipart,
@@ -114,6 +115,7 @@ export function planRequest(
   for (const [i, each] of settings.replace.entries()) {
     replaceSlots(to, each, Rank.REPLACE + i, isLeftOut);
   }
+  basicSlots(to, settings, Rank.SET);
   headerSlots(to, settings, Rank.SET);
   targetSlots(to, settings, Rank.SET);
   const isBody = settings.form.length > 0 || settings.json.length > 0;

@@ -69,6 +69,8 @@ export interface SendRule {
   readonly when?: WhenRule;
   /** Header fields, set or added; null removes. */
   readonly headers?: Readonly<Record<string, Scalar | null>>;
+  /** Name and password of requests that log in by Basic (RFC 7617). */
+  readonly basic?: { readonly user: string; readonly password: string };
   /** Fields of a form in the body, set or added; null removes. */
   readonly form?: Readonly<Record<string, Scalar | null>>;
   /** Values of a JSON body by path. A template gives a text; null is JSON's null. */
@@ -267,6 +269,15 @@ const SEND: Shape = {
         says: 'Header fields, set or added; null removes.',
         checkName: checkFieldName,
         of: { is: 'scalar', isNullable: true, check: noLineEnd },
+      },
+      basic: {
+        is: 'object',
+        says: 'Who logs in, in requests that have an `Authorization: Basic`.',
+        fields: {
+          user: { is: 'text', says: 'The name.' },
+          password: { is: 'text', says: 'The password.' },
+        },
+        required: ['user', 'password'],
       },
       form: { is: 'map', says: 'Fields of a form; null removes.', of: SCALAR_OR_NULL },
       json: {

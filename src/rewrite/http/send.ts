@@ -20,6 +20,8 @@ export interface SendFrom {
   readonly isForAll: boolean;
   /** Names in small letters, with the spelling of the rule. */
   readonly headers: readonly (readonly [...Setting, spelling: string])[];
+  /** `name:password`. */
+  readonly basic: Template | null;
   readonly form: readonly Setting[];
   readonly query: readonly Setting[];
   readonly json: readonly (readonly [
@@ -48,6 +50,10 @@ export function sendFrom(rule: SendRule, reader: TemplateReader): SendFrom {
     when: requestMatcher(rule.when ?? {}),
     isForAll: Object.keys(rule.when ?? {}).length === 0,
     headers: settings(rule.headers).map(([name, value]) => [name.toLowerCase(), value, name]),
+    basic:
+      rule.basic === undefined
+        ? null
+        : [...reader.read(rule.basic.user), ':', ...reader.read(rule.basic.password)],
     form: settings(rule.form),
     query: settings(rule.query),
     json: Object.entries(rule.json ?? {}).map(([path, value]) => [
@@ -70,6 +76,7 @@ export function merged(rules: readonly SendFrom[]): Omit<SendFrom, 'when' | 'isF
   ];
   return {
     headers: last(rules.flatMap(({ headers }) => headers)),
+    basic: rules.findLast(({ basic }) => basic !== null)?.basic ?? null,
     form: last(rules.flatMap(({ form }) => form)),
     query: last(rules.flatMap(({ query }) => query)),
     json: rules.flatMap(({ json }) => json),
@@ -95,7 +102,24 @@ export interface RequestSlots {
   readonly bind: Bind;
 }
 
-type Settings = Pick<SendFrom, 'headers' | 'form' | 'query' | 'json' | 'path'>;
+type Settings = Pick<SendFrom, 'headers' | 'basic' | 'form' | 'query' | 'json' | 'path'>;
+
+/** Who logs in, where a request does by Basic (RFC 7617). */
+export function basicSlots(
+  { request, head, bind }: RequestSlots,
+  rule: Settings,
+  rank: number,
+): void {
+  if (rule.basic === null) return;
+  for (const { name, value, valueAt } of request.fields) {
+    const scheme = name === 'authorization' ? BASIC.exec(value)?.[0].length : undefined;
+    if (scheme === undefined) continue;
+    head.add({ from: valueAt.from + scheme, to: valueAt.to }, bind(rule.basic, 'base64'), rank);
+  }
+}
+
+/** What precedes name and password in a field. */
+export const BASIC = /^Basic +(?=[\w+/]+=*$)/i;
 
 /** Fields of the header, set, added or removed. */
 export function headerSlots(to: RequestSlots, rule: Settings, rank: number): void {

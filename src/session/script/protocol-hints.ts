@@ -4,6 +4,7 @@
  *
  * - FTP that opens data connections (RFC 959, section 3.2; RFC 2428): their port is agreed upon
  *   anew each time, and what was recorded of them is a session of its own.
+ * - Log-ins to HTTP that go with each request (RFC 7617): all users have those of the recorded ones.
  * - Names that a server lets only one connection bear at a time: client ids of MQTT (3.1.3.1 of
  *   MQTT 3.1.1 and 5.0), of STOMP's `client-id` and of OpenWire, exclusive queues of AMQP 0-9-1.
  */
@@ -15,6 +16,7 @@ import { type ReadOctets, StreamView } from './stream-view.ts';
 /** What may be recognised; documents name it so. */
 export const HintKind = {
   FTP_DATA: 'ftp-data',
+  HTTP_BASIC: 'http-basic',
   MQTT_CLIENT_ID: 'mqtt-client-id',
   STOMP_CLIENT_ID: 'stomp-client-id',
   OPENWIRE_CLIENT_ID: 'openwire-client-id',
@@ -41,6 +43,7 @@ const PREFIX_BYTES = 4096;
 
 const FTP_READY = /^220[ -]/;
 const FTP_DATA = /(?:^|\n)(?:PASV|EPSV|EPRT |PORT )/i;
+const HTTP_BASIC = /\nAuthorization: *Basic +([\w+/]+=*)\r?\n/i;
 const STOMP = /^(?:CONNECT|STOMP)\r?\n/;
 const STOMP_CLIENT_ID = /\nclient-id: *([^\r\n]+)/;
 const AMQP_0_9_1 = 'AMQP\0\0\x09\x01';
@@ -59,13 +62,17 @@ interface Count {
   readonly names: Set<string>;
 }
 
-/** @param read fills `into` with octets of the joined capture from `offset` */
-export function findHints(scripts: Scripts, read: ReadOctets): ProtocolHint[] {
+/**
+ * @param read fills `into` with octets of the joined capture from `offset`
+ * @param withHttp whether HTTP is looked at, too: of it there is much, and nothing that keeps anybody from playing it
+ */
+export function findHints(scripts: Scripts, read: ReadOctets, withHttp = false): ProtocolHint[] {
   const looker = new Looker(scripts, read);
   const counts = new Map<string, Count>();
   for (let session = 0; session < Math.min(scripts.sessions, SESSIONS_MAX); session++) {
-    if (scripts.protocol[session] === Protocol.HTTP1) continue;
-    const finding = looker.look(session);
+    const isHttp = scripts.protocol[session] === Protocol.HTTP1;
+    if (isHttp && !withHttp) continue;
+    const finding = isHttp ? looker.lookAtHttp(session) : looker.look(session);
     if (finding === null) continue;
     const key = `${scripts.endpoint[session]} ${finding.kind}`;
     const count = counts.get(key) ?? { sessions: 0, names: new Set<string>() };
@@ -101,6 +108,10 @@ class Looker {
     return this.#isServerFirst(session) ? this.#ftp(session) : null;
   }
 
+  lookAtHttp(session: number): Finding | null {
+    return this.#named(session, httpBasic);
+  }
+
   #named(session: number, find: (text: string) => Finding | null): Finding | null {
     return find(this.#client.of(session, PREFIX_BYTES));
   }
@@ -131,6 +142,14 @@ class StreamHead {
     const bytes = this.#stream.read(session, 0, octets);
     return String.fromCharCode(...octets.subarray(0, bytes));
   }
+}
+
+/** The first log-in of a session; its name is what precedes the colon. */
+function httpBasic(text: string): Finding | null {
+  const packed = HTTP_BASIC.exec(text)?.[1];
+  if (packed === undefined) return null;
+  const name = Buffer.from(packed, 'base64').toString('latin1').split(':', 1)[0] ?? '';
+  return { kind: HintKind.HTTP_BASIC, name };
 }
 
 function mqttClientId(text: string): Finding | null {

@@ -45,6 +45,25 @@ test('of what is set twice the later rule counts', () => {
   ).toBe(get('/?a=2', 'x: 2\r\n'));
 });
 
+test('a log-in by Basic is that of the client, and nobody else logs in', () => {
+  const accounts = feedOf('client', ['login', 'password'], ['ada', 'pä:ss'], ['bob', 'x']);
+  const basic = { user: '{{account.login}}', password: '{{account.password}}' };
+  const fields = (scheme: string, text: string) =>
+    `Authorization: ${scheme} ${Buffer.from(text).toString('base64')}\r\nA: 1\r\n`;
+  const recorded = session(
+    [get('/a', fields('basic ', 'rec:orded')), answer('')],
+    [get('/b'), answer('')],
+    [get('/c', fields('Bearer', 'rec:orded')), answer('')],
+    [get('/d', 'Authorization: Basic\r\n'), answer('')],
+  );
+  const rules: HttpRules = { feeds: { account: { csv: 'x' } }, send: [{ basic }] };
+  const [played] = play(rules, [recorded], [], { feeds: { account: accounts } });
+  expect(played?.sent).toEqual([
+    get('/a', fields('basic ', 'ada:pä:ss')),
+    ...recorded.messages.slice(1),
+  ]);
+});
+
 test('an empty header field is filled', () => {
   expect(one({ send: [{ headers: { A: 1 } }] }, 'GET / HTTP/1.1\nA:\nB: 1\n\n')).toBe(
     'GET / HTTP/1.1\nA: 1\nB: 1\n\n',
