@@ -11,7 +11,8 @@ const PHASE_REST = 0x80;
 
 /**
  * Hands each line over octet by octet, without its end. `phase` is 0 at the beginning of a message
- * and is the subclass's, below 0x80; `index` and `value` are 0 at the beginning of a line.
+ * and is the subclass's, below 0x80; `index` and `value` are 0 at the beginning of a line. `count` is how
+ * many octets a line has that the subclass wants to see whole, without its last one.
  */
 export abstract class LineFramer extends Framer {
   protected override read(data: DataView, start: number, end: number): number {
@@ -21,8 +22,10 @@ export abstract class LineFramer extends Framer {
       else {
         const octet = data.getUint8(at++);
         if (octet === LF) this.#endLine();
-        else if (octet !== CR && !this.onOctet(octet)) this.phase |= PHASE_REST;
-        this.#count(1);
+        else {
+          if (octet !== CR && !this.onOctet(octet)) this.phase |= PHASE_REST;
+          this.#count(1);
+        }
       }
     }
     return at;

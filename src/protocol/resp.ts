@@ -3,9 +3,17 @@
  *
  * A message is a value; an aggregate is followed by its elements, so that one count of values still
  * to come follows any nesting. Attributes belong to the value behind them. Pushes (RESP3) come
- * between replies and answer nothing, but for those that confirm a subscription.
+ * between replies and answer nothing, but for those that confirm a subscription. What is published to a
+ * subscriber answers nothing either; in RESP2 it is an array as any other, told by its first word.
  */
-import { type AnswerFramer, Fault, LENGTH_MAX, ReplyClass, type RequestFramer } from './framer.ts';
+import {
+  type AnswerFramer,
+  Fault,
+  FIRST_REQUEST,
+  LENGTH_MAX,
+  ReplyClass,
+  type RequestFramer,
+} from './framer.ts';
 import { LineFramer } from './line-framer.ts';
 import { octetsOf, packLetter, packWord, unpackWord } from './octets.ts';
 
@@ -14,6 +22,11 @@ import { octetsOf, packLetter, packWord, unpackWord } from './octets.ts';
  * channels. This bit says that they may come as pushes.
  */
 const KIND_SUBSCRIPTION = 0x8000_0000;
+/** And this one that what is published may come before them, or between them. */
+const KIND_SUBSCRIBER = 0x4000_0000;
+const KIND_REPLIES = 0x3fff_ffff;
+/** What an array or push with something published begins with. */
+const PUBLISHED = new Set(['message', 'pmessage', 'smessage'].map(packWord));
 
 const Type = {
   ARRAY: 0x2a,
@@ -41,6 +54,13 @@ const IN_PUSH = 1;
 const HAS_BEGUN = 2;
 /** The line at hand is the reply's own error, whose first word says what is wrong. */
 const IN_WORD = 4;
+/** The next value is the first one of a reply that something published could be. */
+const BEFORE_FIRST = 8;
+/** The value at hand was published: it is no reply. */
+const IS_PUBLISHED = 16;
+/** A first value of so many octets may be such a word: the phase in which they are read, below any type. */
+const WORD_BYTES_MIN = 7;
+const WORD_BYTES_MAX = 8;
 
 /**
  * `phase` is the type of the line at hand, 0 before it; `length` counts the values still to come, of
@@ -59,12 +79,17 @@ export class RespAnswers extends LineFramer implements AnswerFramer {
   protected override onOctet(octet: number): boolean {
     if (this.phase === 0) {
       if (!isType(octet)) this.lose(Fault.MALFORMED);
+      if (octet !== Type.BULK) this.flags &= ~BEFORE_FIRST;
       this.phase = octet;
       this.#onType(octet);
       return octet === Type.ERROR || hasNumber(octet);
     }
     if (hasNumber(this.phase)) {
       this.#number(octet);
+      return true;
+    }
+    if (isWordLong(this.phase)) {
+      this.value = packLetter(this.value, octet);
       return true;
     }
     return this.#errorWord(octet);
@@ -110,6 +135,10 @@ export class RespAnswers extends LineFramer implements AnswerFramer {
       this.lose(Fault.MALFORMED);
       return;
     }
+    if (isWordLong(type)) {
+      this.#onFirst(type, this.value);
+      return;
+    }
     if (hasNumber(type)) {
       if (!(this.index & 2)) {
         this.lose(Fault.BAD_LENGTH);
@@ -117,6 +146,7 @@ export class RespAnswers extends LineFramer implements AnswerFramer {
       }
       // A length of -1 is a null: a value without octets or elements.
       const isNull = (this.index & 1) !== 0;
+      if (type === Type.BULK && this.#isFirst(isNull)) return;
       if (isBulk(type)) this.skip = isNull ? 0 : this.value + LINE_END_BYTES;
       else if (this.#onAggregate(type, isNull ? 0 : this.value)) return;
     }
@@ -131,10 +161,30 @@ export class RespAnswers extends LineFramer implements AnswerFramer {
       if (elements === 0) this.#onMessage();
       return true;
     }
+    const isReply = this.length === 1 && (type === Type.ARRAY || type === Type.PUSH);
+    if (isReply && elements > 0 && this.kind & KIND_SUBSCRIBER) this.flags |= BEFORE_FIRST;
     const isPair = type === Type.MAP || type === Type.ATTRIBUTE;
     this.length += isPair ? 2 * elements : elements;
     if (this.length > LENGTH_MAX) this.lose(Fault.BAD_LENGTH);
     return type === Type.ATTRIBUTE;
+  }
+
+  /** A bulk string's length has been read. @returns whether its octets are the next line */
+  #isFirst(isNull: boolean): boolean {
+    const bytes = this.value;
+    const isWord = (this.flags & BEFORE_FIRST) !== 0 && !isNull && isWordLong(bytes);
+    this.flags &= ~BEFORE_FIRST;
+    if (isWord) this.phase = bytes;
+    return isWord;
+  }
+
+  /** The first line of a first value of so many octets, which may have more. */
+  #onFirst(bytes: number, word: number): void {
+    const read = this.count + 1;
+    this.skip = bytes + LINE_END_BYTES - read;
+    if (this.skip < 0) this.lose(Fault.MALFORMED);
+    else if (this.skip === 0 && PUBLISHED.has(word)) this.flags |= IS_PUBLISHED;
+    this.#onValue();
   }
 
   #onValue(): void {
@@ -143,27 +193,44 @@ export class RespAnswers extends LineFramer implements AnswerFramer {
   }
 
   #onMessage(): void {
-    const isPush = (this.flags & IN_PUSH) !== 0;
-    this.flags &= ~IN_PUSH;
-    const later = (this.kind & ~KIND_SUBSCRIPTION) - (isPush ? 0 : 1);
+    const isReply = (this.flags & (IN_PUSH | IS_PUBLISHED)) === 0;
+    // What was published has not begun the reply.
+    if (this.flags & IS_PUBLISHED) this.flags &= ~HAS_BEGUN;
+    this.flags &= ~(IN_PUSH | IS_PUBLISHED);
+    const later = (this.kind & KIND_REPLIES) - (isReply ? 1 : 0);
     if (later <= 0) {
       this.finish(this.skip);
       return;
     }
-    this.kind = (later | (this.kind & KIND_SUBSCRIPTION)) >>> 0;
+    this.kind = (later | (this.kind & ~KIND_REPLIES)) >>> 0;
     this.length = 1;
   }
 }
 
 /** Commands are arrays of bulk strings, or lines of words. */
 export class RespRequests extends LineFramer implements RequestFramer {
-  /** One reply; or one a channel. */
-  get answerKind(): number {
-    if (!SUBSCRIPTIONS.has(this.code)) return 1;
-    return (KIND_SUBSCRIPTION | Math.max(1, this.#words - 1)) >>> 0;
+  #words = 0;
+  /** Whether the client has subscribed to something. */
+  #isSubscriber = false;
+
+  override begin(kind: number): void {
+    super.begin(kind);
+    if (kind === FIRST_REQUEST) this.#isSubscriber = false;
   }
 
-  #words = 0;
+  /** One reply; or one a channel. */
+  get answerKind(): number {
+    if (SUBSCRIPTIONS.has(this.code)) {
+      const replies = Math.max(1, this.#words - 1);
+      return (KIND_SUBSCRIPTION | KIND_SUBSCRIBER | replies) >>> 0;
+    }
+    return this.#isSubscriber && OF_SUBSCRIBERS.has(this.code) ? KIND_SUBSCRIBER | 1 : 1;
+  }
+
+  protected override finish(ahead: number): void {
+    this.#isSubscriber ||= SUBSCRIPTIONS.has(this.code);
+    super.finish(ahead);
+  }
 
   protected override onOctet(octet: number): boolean {
     switch (this.phase) {
@@ -252,8 +319,11 @@ const SUBSCRIPTIONS = new Set(
     packWord,
   ),
 );
+/** In RESP2 a subscriber has no other commands. */
+const OF_SUBSCRIBERS = new Set(['PING', 'QUIT', 'RESET'].map(packWord));
 
 const hasNumber = (type: number): boolean => FORM[type] === 2;
 const isType = (octet: number): boolean => FORM[octet] !== 0;
+const isWordLong = (bytes: number): boolean => bytes >= WORD_BYTES_MIN && bytes <= WORD_BYTES_MAX;
 const isBulk = (type: number): boolean =>
   type === Type.BULK || type === Type.BULK_ERROR || type === Type.VERBATIM;
