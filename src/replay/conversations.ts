@@ -168,7 +168,7 @@ export class Conversations {
     this.#counters[Counter.CLOCK_NS] = nowNs;
     this.#wheel.advance(heardNs, TIMERS_PER_TURN[backlog], this);
     if (this.isInterrupting) this.#interruption.goOn(nowNs);
-    this.#starts.onTimeout(nowNs, STARTS_PER_TURN[backlog]);
+    this.#starts.onTimeout(nowNs, STARTS_PER_TURN[backlog], backlog === Backlog.NONE);
   }
 
   /** The wheel says that something of the user's is due. */

@@ -175,7 +175,10 @@ export class Fates {
   #finish(user: number, end: Counter, reason: number, nowNs: number): void {
     const plays = this.#plays;
     const counters = this.#counters;
-    if (plays.flags[user] & PlayFlag.CONNECTED) counters[Counter.ESTABLISHED]--;
+    if (plays.flags[user] & PlayFlag.CONNECTED) {
+      counters[Counter.ESTABLISHED]--;
+      this.#starts.onHeard(user, nowNs);
+    }
     if (this.#pacer.isOpenLoop) {
       counters[Counter.EXCHANGES_INTENDED] += this.#pacer.countMissedExchanges(user, nowNs);
     }

@@ -91,7 +91,10 @@ export class Player implements TransportListener {
       this.#plays.progressNs[user] = arrivedNs;
     } else if (events & moved) this.#timers.onProgress(user, arrivedNs);
     if (events & TransportEvent.CONNECTED) this.onConnected(user, arrivedNs, nowNs);
-    if (events & TransportEvent.DATA) this.onData(user, nowNs);
+    if (events & TransportEvent.DATA) {
+      this.#starts.onHeard(user, nowNs);
+      this.onData(user, nowNs);
+    }
     if (!this.#isLive(user)) return;
     if (events & TransportEvent.PEER_FIN) this.onPeerFin(user, arrivedNs, nowNs);
     if (!(events & TransportEvent.CLOSED)) this.#playSteps(user, nowNs);
@@ -119,6 +122,7 @@ export class Player implements TransportListener {
     const plays = this.#plays;
     const counters = this.#counters;
     this.#starts.onAnswered(user, nowNs);
+    this.#starts.onConnected(user);
     plays.flags[user] |= PlayFlag.CONNECTED;
     counters[Counter.CONNECTED]++;
     counters[Counter.ESTABLISHED]++;

@@ -4,6 +4,7 @@ import { Counter } from '../measure/counters.ts';
 import { LAG_MS_P99_BOUND } from '../measure/result.ts';
 import { runUserOf, usersOfShard } from '../schedule/connections.ts';
 import { OpeningPace } from '../schedule/opening-pace.ts';
+import { UnansweredWindow } from '../schedule/unanswered-window.ts';
 import type { ClientStream } from '../transport/client-stream.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { Answers } from './answers.ts';
@@ -64,11 +65,19 @@ export abstract class Starts {
   readonly #counters: Float64Array;
   /** For each of the plan's targets. */
   readonly #paces: readonly OpeningPace[];
+  readonly #windows: readonly UnansweredWindow[];
+  /** A bit a row: the connection is open, and the target has said nothing on it. */
+  readonly #isUnheard: Uint8Array;
   #begun = 0;
   #flights = 0;
   /** The next user's start, and the pace of its target's openings. */
   #nextNs = NEVER_NS;
   #nextPace: OpeningPace;
+  #nextWindow: UnansweredWindow;
+  /** The time of the last `onTimeout`. */
+  #nowNs = 0;
+  /** Whether the next start is late since the target was waited for, with nothing else to do. */
+  #isTargetWaitedFor = false;
   readonly #isPaced: boolean;
   /** Whether any opening was ever answered, with a yes or a no. */
   #hasAnswer = false;
@@ -88,7 +97,10 @@ export abstract class Starts {
     this.#timers = parts.timers;
     this.#counters = parts.counters;
     this.#paces = plan.targets.map(() => new OpeningPace());
+    this.#windows = plan.targets.map(() => new UnansweredWindow());
+    this.#isUnheard = new Uint8Array(Math.ceil(parts.plays.flags.length / 8));
     this.#nextPace = this.#paces[0];
+    this.#nextWindow = this.#windows[0];
     this.#isPaced = plan.answersAll !== true;
     this.#findNext();
   }
@@ -104,23 +116,34 @@ export abstract class Starts {
     if (!this.#isPaced) return this.#nextNs;
     if (!this.#hasAnswer && this.live >= UNANSWERED_MAX) return NEVER_NS;
     const pace = this.#nextPace;
-    return pace.isHolding ? Math.max(this.#nextNs, pace.nextDueNs()) : this.#nextNs;
+    const dueNs = pace.isHolding ? Math.max(this.#nextNs, pace.nextDueNs()) : this.#nextNs;
+    return this.#isKeptBack ? Math.max(dueNs, this.#nextWindow.nextDueNs()) : dueNs;
   }
 
-  /** Start users whose time has come; at most `limit`. */
-  onTimeout(nowNs: number, limit: number): void {
-    if (this.#isInVain) this.#nextNs = NEVER_NS;
+  /** Whether the next start is late, and its target has enough to do. */
+  get #isKeptBack(): boolean {
+    const isLate = this.#nowNs - this.#nextNs > LATE_START_NS;
+    return isLate && this.#isPaced && this.#nextWindow.isFull;
+  }
+
+  /**
+   * Start users whose time has come; at most `limit`.
+   * @param isIdle whether everything that has come in was taken
+   */
+  onTimeout(nowNs: number, limit: number, isIdle: boolean): void {
+    this.#nowNs = nowNs;
+    if (this.#isInVain || nowNs > this.#plan.stopStartingNs) this.#nextNs = NEVER_NS;
     for (let started = 0; started < limit && this.nextDueNs() <= nowNs; started++) {
-      if (nowNs > this.#plan.stopStartingNs) {
-        this.#nextNs = NEVER_NS;
-        return;
-      }
+      if (this.#isKeptBack) break;
       const startNs = this.#nextNs;
       if (nowNs - startNs > LATE_START_NS) this.#countLate();
+      else this.#nextWindow.onTime();
       const user = this.#begun++;
       this.begin(user, startNs, nowNs);
       this.#findNext();
     }
+    this.#isTargetWaitedFor = isIdle && this.#isKeptBack;
+    if (this.#isKeptBack) this.#nextWindow.onLate(nowNs);
   }
 
   /** Nobody has answered, and the first of many has waited for it as long as it may. */
@@ -134,11 +157,25 @@ export abstract class Starts {
     this.#flights++;
   }
 
-  /** The target has answered the user's opening. */
+  /** The target has answered the user's opening, with a yes or a no. */
   onAnswered(user: number, nowNs: number): void {
     const { session, sentNs } = this.#plays;
     this.#hasAnswer = true;
-    this.#paceOf(session[user]).onAnswer(sentNs[user], nowNs);
+    this.#paces[this.#targetOf(session[user])].onAnswer(sentNs[user], nowNs);
+  }
+
+  /** It was a yes. */
+  onConnected(user: number): void {
+    this.#isUnheard[user >>> 3] |= 1 << (user & 7);
+    this.#windows[this.#targetOf(this.#plays.session[user])].onConnected();
+  }
+
+  /** The target has said something to a connected user, or that user has ended. */
+  onHeard(user: number, nowNs: number): void {
+    const bit = 1 << (user & 7);
+    if (!(this.#isUnheard[user >>> 3] & bit)) return;
+    this.#isUnheard[user >>> 3] &= ~bit;
+    this.#windows[this.#targetOf(this.#plays.session[user])].onHeard(nowNs);
   }
 
   #findNext(): void {
@@ -149,17 +186,21 @@ export abstract class Starts {
     const startNs = arrivals.startNs(runUserOf(user, this.#plan));
     if (startNs > stopStartingNs) return;
     this.#nextNs = startNs;
-    if (this.#paces.length > 1) this.#nextPace = this.#paceOf(this.#firstOf(user));
+    if (this.#paces.length === 1) return;
+    const target = this.#targetOf(this.#firstOf(user));
+    this.#nextPace = this.#paces[target];
+    this.#nextWindow = this.#windows[target];
   }
 
   #countLate(): void {
     this.#counters[Counter.STARTED_LATE]++;
-    if (this.#isPaced && this.#nextPace.isHolding) this.#counters[Counter.STARTED_HELD]++;
+    const isHeld = this.#isTargetWaitedFor || this.#nextPace.isHolding;
+    if (this.#isPaced && isHeld) this.#counters[Counter.STARTED_HELD]++;
   }
 
-  #paceOf(session: number): OpeningPace {
+  #targetOf(session: number): number {
     const { scripts, targetOf } = this.#plan;
-    return this.#paces[targetOf[scripts.endpoint[session]]];
+    return targetOf[scripts.endpoint[session]];
   }
 
   /** Nothing is started any more. */
@@ -205,7 +246,8 @@ export abstract class Starts {
   protected start(user: number, session: number, startNs: number, nowNs: number): boolean {
     const plays = this.#plays;
     const counters = this.#counters;
-    const { scripts, targetOf, isSackLeftOut } = this.#plan;
+    const { isSackLeftOut } = this.#plan;
+    const target = this.#targetOf(session);
     plays.session[user] = session;
     plays.nextStep[user] = this.#stages.first(session);
     plays.intendedNs[user] = startNs;
@@ -227,9 +269,9 @@ export abstract class Starts {
     const lagNs = nowNs - startNs;
     if (lagNs > counters[Counter.START_LAG_NS_MAX]) counters[Counter.START_LAG_NS_MAX] = lagNs;
     this.#times.request(user);
-    this.#paceOf(session).onOpen(nowNs, this.#flights);
+    this.#paces[target].onOpen(nowNs, this.#flights);
     const mayOfferSack = isSackLeftOut?.[session] !== 1;
-    this.#transport.open(user, targetOf[scripts.endpoint[session]], nowNs, mayOfferSack);
+    this.#transport.open(user, target, nowNs, mayOfferSack);
     this.#timers.arm(user, nowNs);
     return true;
   }

@@ -106,10 +106,14 @@ export class OpeningPace {
     return this.#opened >= START_WINDOW + 2 * answered;
   }
 
-  /** When the next connection may be opened, in ns; in the past: now. An answer may say otherwise. */
+  /**
+   * When the next connection may be opened, in ns; in the past: now. An answer may say otherwise. Beyond
+   * a full round one is opened now and then: where all that is missing was lost, its answer says so long
+   * before they come again (the tail loss probe of RFC 8985).
+   */
   nextDueNs(): number {
     const silentNs = this.#answeredNs + SILENCE_NS;
-    if (this.#isWindowFull) return silentNs;
+    if (this.#isWindowFull) return Math.min(this.#openedNs + ROUND_NS, silentNs);
     return this.#isPaced ? Math.min(this.#nextNs, silentNs) : 0;
   }
 

@@ -293,4 +293,18 @@ describe('more users than the process can start in the time that it has', () => 
     expect(counters[Counter.STARTED_LATE]).toBeGreaterThan(SHORT.users / 2);
     expect(counters[Counter.STARTED_HELD]).toBe(0);
   });
+
+  test('do not all wait for a target that opens connections and has said nothing yet', () => {
+    const [{ messages }] = SHORT.sessions;
+    const [request, answer] = messages;
+    const slow = { ...answer, thinkNs: 150 * NS_PER_MS };
+    const options = { ...SHORT, sessions: [{ messages: [request, slow] }], users: 3_000 };
+    const { counters: played, timeline } = play(options, NO_STALL, {
+      oneWayNs: 50_000,
+      packetNs: 10_000,
+    });
+    expect(played[Counter.COMPLETED]).toBe(options.users);
+    const peaks = timeline.intervals.map(({ counters: of }) => of[Counter.PEAK_ESTABLISHED]);
+    expect(Math.max(...peaks)).toBeLessThan(1_500);
+  });
 });

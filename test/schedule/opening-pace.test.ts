@@ -35,6 +35,8 @@ interface Played {
   readonly lost: number;
   readonly triesMax: number;
   readonly heldTurns: number;
+  /** The longest time in which nobody was opened, though somebody was to be. */
+  readonly pauseNs: number;
 }
 
 /** Queue of things with a time, in order of that time. */
@@ -65,6 +67,8 @@ function play(world: World, triesMax = 12): Played {
   let lost = 0;
   let mostTries = 0;
   let heldTurns = 0;
+  let pauseNs = 0;
+  let openedNs = 0;
   const send = (opening: Opening, nowNs: number): void => {
     openings++;
     mostTries = Math.max(mostTries, opening.tries);
@@ -87,14 +91,17 @@ function play(world: World, triesMax = 12): Played {
     }
     for (const opening of repeats.take(turn)) send(opening, nowNs);
     if (pace.isHolding) heldTurns++;
-    while (begun < users && (begun / offered) * NS_PER_SECOND <= nowNs) {
+    const isDue = (): boolean => begun < users && (begun / offered) * NS_PER_SECOND <= nowNs;
+    if (isDue()) pauseNs = Math.max(pauseNs, nowNs - openedNs);
+    while (isDue()) {
       if (pace.nextDueNs() > nowNs) break;
+      openedNs = nowNs;
       pace.onOpen(nowNs, turn);
       send({ user: begun++, openedNs: nowNs, tries: 1 }, nowNs);
     }
     if (over < 0.9 * users) mostNs = nowNs;
     if (over === users) {
-      return { endNs: nowNs, mostNs, openings, lost, triesMax: mostTries, heldTurns };
+      return { endNs: nowNs, mostNs, openings, lost, triesMax: mostTries, heldTurns, pauseNs };
     }
   }
   throw new Error(`${over} of ${users} users are over`);
@@ -200,6 +207,17 @@ describe('nobody is held for long', () => {
       1,
     );
     expect(endNs).toBeLessThan(PLANNED_NS + NS_PER_SECOND);
+  });
+
+  test('where so many openings in a row are lost that a round is full', () => {
+    const { pauseNs } = play({
+      users: 400_000,
+      offered: 200_000,
+      roundTripNs: NS_PER_MS,
+      hears: (_, nowNs) => nowNs < 60 * NS_PER_MS || nowNs >= 200 * NS_PER_MS,
+    });
+    // The lost ones come again after a second.
+    expect(pauseNs).toBeLessThan(50 * NS_PER_MS);
   });
 
   test('where the target falls silent', () => {
