@@ -35,6 +35,7 @@ const WAITING = [
   'replay-neighbours',
   'replay-next-hop',
   'replay-nginx',
+  'replay-own-signals',
   'replay-per-client',
   'replay-php',
   'replay-postgres',
