@@ -6,7 +6,7 @@ import { answerTimesMs, percentileOf, turnTimesMs } from '../helpers/answer-time
 import { startCapture } from '../helpers/capture.ts';
 import { CLIENTS_ON_LINK, type Lab, makeLab, runInside, startInside } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
-import { type Running, until } from '../helpers/process.ts';
+import { FIRST_OF_ALL, type Running, until } from '../helpers/process.ts';
 import { completed, FIRST, fixture, replay } from '../helpers/replay.ts';
 import { type Folder, makeFolder, startRedis } from '../helpers/servers.ts';
 
@@ -21,7 +21,7 @@ describe.runIf(canRun('true latencies', TOOLS))('latencies of 1,000 requests a s
   beforeAll(async () => {
     lab = await makeLab();
     folder = makeFolder('true-latency');
-    server = startInside(lab.target, [process.execPath, SERVER, '80']);
+    server = startInside(lab.target, [...FIRST_OF_ALL, process.execPath, SERVER, '80']);
     await until('the server', async () => {
       const { stdout } = await runInside(lab.target, ['ss', '-Hltn', 'sport = :80']);
       return stdout !== '';
