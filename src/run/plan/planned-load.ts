@@ -29,8 +29,6 @@ export interface PlannedLoad {
 export function plannedLoad(plan: RunPlan): PlannedLoad {
   const arrivals = arrivalsOf(plan);
   const { firstMessage, messageEnd } = plan.scripts.client;
-  // Connections that stay open are closed when the time is up.
-  const lastNs = shareHeld(plan) === 1 ? 0 : longestOf(plan) / plan.accel;
   let plays = 0;
   let messages = 0;
   let payloadBytes = 0;
@@ -48,8 +46,17 @@ export function plannedLoad(plan: RunPlan): PlannedLoad {
     messages,
     payloadBytes,
     wireBytes: payloadBytes + segments * headerBytes,
-    durationNs: Math.min(endNs(plan, arrivals), plan.stopStartingNs + lastNs),
+    durationNs: Math.min(endNs(plan, arrivals), latestEndNs(plan)),
   };
+}
+
+/** When the last of those ends who start until nobody starts any more. */
+function latestEndNs(plan: RunPlan): number {
+  const { stopStartingNs } = plan;
+  // Of very many sessions it takes a while to find the longest.
+  if (!Number.isFinite(stopStartingNs)) return stopStartingNs;
+  // Connections that stay open are closed when the time is up.
+  return stopStartingNs + (shareHeld(plan) === 1 ? 0 : longestOf(plan) / plan.accel);
 }
 
 /** How often users play in all; where the time decides, about as often. */
@@ -146,13 +153,13 @@ function endNs(plan: RunPlan, arrivals: ArrivalPlan): number {
   if (plannedPlays(plan) > PLAYS_EXACT_MAX) {
     return arrivals.lastStartNs + (longestOf(plan) / accel) * iterations;
   }
-  const durationNs = durationsOf(plan);
+  const durationOf = durationsOf(plan);
   let latestNs = 0;
   for (let user = 0; user < users; user++) {
     let playsNs = 0;
     for (let iteration = 0; iteration < iterations; iteration++) {
       const play = runConnectionOf(connectionOf(user, iteration, users), plan.share);
-      playsNs += durationNs[play % durationNs.length];
+      playsNs += durationOf(play);
     }
     latestNs = Math.max(latestNs, arrivals.startNs(user) + playsNs / accel);
   }
@@ -173,9 +180,17 @@ function playsUntil(
 }
 
 function longestOf(plan: RunPlan): number {
-  return durationsOf(plan).reduce((longest, each) => Math.max(longest, each), 0);
+  const durationOf = durationsOf(plan);
+  const count = plan.perClient?.durationNs.length ?? plan.played.length;
+  let longest = 0;
+  for (let play = 0; play < count; play++) longest = Math.max(longest, durationOf(play));
+  return longest;
 }
 
-/** Of what users play in turn: sessions, or clients. */
-const durationsOf = ({ scripts, played, perClient }: RunPlan): Float64Array =>
-  perClient?.durationNs ?? Float64Array.from(played, (session) => scripts.durationNs[session]);
+/** How long a play takes of what users play in turn: sessions, or clients. */
+function durationsOf({ scripts, played, perClient }: RunPlan): (play: number) => number {
+  const { durationNs } = scripts;
+  if (perClient === undefined) return (play) => durationNs[sessionOf(play, played)];
+  const ofClients = perClient.durationNs;
+  return (play) => ofClients[play % ofClients.length];
+}
