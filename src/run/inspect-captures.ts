@@ -7,6 +7,7 @@ import type {
 } from '../report/inspect-document.ts';
 import type { ProtocolModule } from '../rewrite/module.ts';
 import { clientAddressText } from '../session/script/client-numbers.ts';
+import { HintCount } from '../session/script/protocol-hints.ts';
 import type { Scripts } from '../session/script/scripts.ts';
 import { type CaptureIndex, type IndexOptions, indexCaptures } from './captures/index-captures.ts';
 import { TimingsCount } from './captures/recorded-timings.ts';
@@ -29,8 +30,8 @@ export interface InspectOptions extends IndexOptions {
 }
 
 const PROTOCOL_SESSIONS = 10_000;
-/** Sessions whose scripts are there at a time: as many as hints are looked for in. */
-const PART_SESSIONS = 100_000;
+/** Sessions whose scripts are there at a time: so few that what is read of them is held where they are short. */
+const PART_SESSIONS = 4096;
 
 /** @throws ReplayError as `indexCaptures` does */
 export async function inspectCaptures(
@@ -95,7 +96,7 @@ const serverText = ({ address, port }: Scripts['endpoints'][number]): string =>
 
 /**
  * What the scripts tell. They take half as much memory as the index, so there are only some of them
- * at a time; hints and protocols are looked for in the first sessions anyway.
+ * at a time; protocols are looked for in the first sessions anyway.
  */
 function scriptReports(
   index: CaptureIndex,
@@ -103,24 +104,24 @@ function scriptReports(
 ): Pick<InspectDocument, 'clients' | 'servers' | 'hints' | 'protocols'> {
   const sessionsOf: number[] = [];
   const timings = new TimingsCount();
-  let first: Pick<InspectDocument, 'hints' | 'protocols'> | null = null;
+  const hints = new HintCount(true);
+  let protocols: InspectDocument['protocols'] | null = null;
   let endpoints: Scripts['endpoints'] = [];
   const sessions = Math.max(PART_SESSIONS, protocolSessions);
-  for (const { scripts, requests } of index.scriptParts(sessions)) {
+  for (const { scripts, requests, read } of index.scriptParts(sessions)) {
     for (const client of scripts.clientAddress) {
       sessionsOf[client] = (sessionsOf[client] ?? 0) + 1;
     }
     timings.add(scripts, requests);
-    first ??= {
-      hints: hintReports(index.hints(scripts, true), scripts),
-      protocols: protocolReports(index, scripts, protocolSessions),
-    };
+    hints.add(scripts, read);
+    protocols ??= protocolReports(index, scripts, protocolSessions);
     endpoints = scripts.endpoints;
   }
   return {
     clients: clientReport(sessionsOf),
     servers: withTimings(index.servers, endpoints, timings.finish()),
-    ...(first ?? { hints: [], protocols: [] }),
+    hints: hintReports(hints.finish(), endpoints),
+    protocols: protocols ?? [],
   };
 }
 

@@ -7,6 +7,7 @@ import { plannedLoad } from '../../src/run/plan/planned-load.ts';
 import { wantedBy } from '../../src/run/plan/wanted-sessions.ts';
 import { draftFor, planWay } from '../../src/run/plans.ts';
 import { clientAddressText } from '../../src/session/script/client-numbers.ts';
+import { HintCount } from '../../src/session/script/protocol-hints.ts';
 import type { Scripts, StreamColumns } from '../../src/session/script/scripts.ts';
 import { OPTIONS } from '../replay/play.ts';
 
@@ -121,6 +122,18 @@ test.each([1, 3, 1_000])(
       }
     }
     expect(session).toBe(whole.sessions);
+  },
+);
+
+test.each([1, 7, 1_000])(
+  'hints of scripts that come %i at a time are those of all',
+  async (each) => {
+    const captures = ['ftp-active-passive', 'mqtt-big', 'mqtt-sub-v6'];
+    const index = await indexOf(...captures.map((name) => `${FIXTURES}public/${name}.pcap`));
+    const hints = new HintCount(false);
+    for (const { scripts, read } of index.scriptParts(each)) hints.add(scripts, read);
+    expect(hints.finish()).toEqual(index.hints(index.scripts()));
+    expect(hints.finish().length).toBeGreaterThan(2);
   },
 );
 

@@ -1,6 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { CaptureBlocks } from '../../src/session/script/capture-blocks.ts';
+import {
+  type BlockSize,
+  CaptureBlocks,
+  SPARSE_BLOCKS,
+} from '../../src/session/script/capture-blocks.ts';
 import { randomOctets } from '../helpers/recorded.ts';
 
 const MIB = 1 << 20;
@@ -12,7 +16,7 @@ const FILES = [
 const END = 2 * MIB + 700_001;
 const octets = randomOctets(END, 1);
 
-function reader() {
+function reader(size?: BlockSize) {
   const reads: [offset: number, bytes: number][] = [];
   const read = (offset: number, into: Uint8Array): void => {
     const file = FILES.find(({ base, bytes }) => offset >= base && offset < base + bytes);
@@ -22,12 +26,16 @@ function reader() {
     reads.push([offset, into.length]);
     into.set(octets.subarray(offset, offset + into.length));
   };
-  return { reads, blocks: new CaptureBlocks(FILES, read) };
+  return { reads, blocks: new CaptureBlocks(FILES, read, size) };
 }
 
 describe('octets of a capture by way of blocks', () => {
-  test('are those of the files, wherever they lie', () => {
-    const { blocks } = reader();
+  test.each([
+    { name: 'large blocks', size: undefined },
+    { name: 'small blocks', size: SPARSE_BLOCKS },
+    { name: 'few small blocks', size: { bytes: 4096, count: 5 } },
+  ])('are those of the files, wherever they lie: $name', ({ size }) => {
+    const { blocks } = reader(size);
     const within = fc.constantFrom(...FILES).chain(({ base, bytes }) =>
       fc
         .tuple(fc.integer({ min: 0, max: bytes - 1 }), fc.integer({ min: 0, max: 20_000 }))
@@ -52,6 +60,20 @@ describe('octets of a capture by way of blocks', () => {
     const bytes = reads.reduce((sum, [, each]) => sum + each, 0);
     expect(reads.length).toBeLessThan(10);
     expect(bytes).toBeLessThanOrEqual(MIB + 77);
+  });
+
+  test('come by few reads also in small blocks, where these follow each other', () => {
+    const { blocks, reads } = reader(SPARSE_BLOCKS);
+    const piece = new Uint8Array(1_000);
+    for (let at = 0; at + piece.length <= MIB; at += piece.length) blocks.read(at, piece);
+    expect(reads.length).toBeLessThan(10);
+    expect(reads.reduce((sum, [, bytes]) => sum + bytes, 0)).toBeLessThanOrEqual(MIB + 77);
+  });
+
+  test('are read no further than needed where small blocks do not follow each other', () => {
+    const { blocks, reads } = reader(SPARSE_BLOCKS);
+    for (let at = 0; at < MIB; at += 2 * SPARSE_BLOCKS.bytes) blocks.read(at, new Uint8Array(9));
+    expect(new Set(reads.map(([, bytes]) => bytes))).toEqual(new Set([SPARSE_BLOCKS.bytes]));
   });
 
   test('that lie in no file are asked of whoever reads the files', () => {

@@ -90,7 +90,7 @@ export interface CaptureIndex {
   /** Which values of requests came from answers; reads all HTTP/1 sessions of those scripts twice. */
   correlation(scripts: Scripts): Promise<CaptureCorrelation>;
   /** What in those scripts a server will not take as it stands, by the first octets of streams. */
-  hints(scripts: Scripts, withHttp?: boolean): ProtocolHint[];
+  hints(scripts: Scripts): ProtocolHint[];
   /** Which protocols the first of those scripts speak; reads all streams of those that can be followed. */
   protocols(scripts: Scripts, sessionsMax: number): ProtocolUse[];
   /** Which option leaves no session, and what there is; null where some are left or there are none. */
@@ -280,8 +280,7 @@ class Indexing {
         const { correlate } = await import('./correlations.ts');
         return withOctets(joined, (read) => correlate(scripts, read));
       },
-      hints: (scripts, withHttp = false) =>
-        withOctets(joined, (read) => findHints(scripts, read, withHttp)),
+      hints: (scripts) => withOctets(joined, (read) => findHints(scripts, read)),
       protocols: (scripts, sessionsMax) =>
         withOctets(joined, (read) => findProtocolUses(scripts, sessionsMax, read)),
       whyNone: () =>

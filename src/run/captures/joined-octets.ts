@@ -29,10 +29,11 @@ export function withBlocks<T>(joined: readonly JoinedFile[], use: (read: ReadOct
   });
 }
 
-/** Some of a catalog's scripts, and the HTTP/1 requests in them. */
+/** Some of a catalog's scripts, the HTTP/1 requests in them, and what else they say. */
 export interface ScriptPart {
   readonly scripts: Scripts;
   readonly requests: HttpRequests;
+  readonly read: ReadOctets;
 }
 
 /** The scripts of a catalog, so many at a time: each part's memory is the next one's. */
@@ -53,7 +54,7 @@ export function* scriptParts(
         if (catalog.reasonOf(to) === SessionReason.NONE) found++;
       }
       const scripts = builder.build(joined, null, { from, to });
-      yield { scripts, requests: findHttpRequests(scripts, read) };
+      yield { scripts, requests: findHttpRequests(scripts, read), read };
       from = to;
     }
   } finally {

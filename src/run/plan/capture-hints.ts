@@ -8,7 +8,10 @@ import type { ModuleSpec } from './modules.ts';
 import type { RunPlan } from './run-plan.ts';
 
 /** What was recognised in sessions, as `inspect` tells it. */
-export function hintReports(hints: readonly ProtocolHint[], { endpoints }: Scripts): HintReport[] {
+export function hintReports(
+  hints: readonly ProtocolHint[],
+  endpoints: Scripts['endpoints'],
+): HintReport[] {
   return hints.map(({ kind, endpoint, sessions, names }) => {
     const { address, port } = endpoints[endpoint];
     const hint = { kind, address, port, sessions, names };
@@ -34,5 +37,5 @@ export function warnOfHints(
     const isPlayed = targetOf[endpoint] < targets.length;
     return isPlayed && (names === 0 || areSessionsShared || names < sessions);
   });
-  return hintReports(hints, scripts).map(({ text }) => text);
+  return hintReports(hints, scripts.endpoints).map(({ text }) => text);
 }

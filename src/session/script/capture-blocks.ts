@@ -12,8 +12,10 @@ export interface BlockSize {
 }
 
 const DENSE_BLOCKS: BlockSize = { bytes: 1 << 18, count: 64 };
-/** For what reads only here and there: as much as a read brings at no more cost. */
+/** For what may read only here and there: as much as a read brings at no more cost. */
 export const SPARSE_BLOCKS: BlockSize = { bytes: 1 << 14, count: 256 };
+/** Who asks for one block after the other gets twice as many each time, at most so many octets by one read. */
+const AHEAD_BYTES_MAX = 1 << 18;
 const NO_BLOCK = -1;
 
 /** A direct-mapped cache: a block of the joined capture has one place. */
@@ -27,6 +29,9 @@ export class CaptureBlocks {
   readonly #block: Float64Array;
   readonly #from: Float64Array;
   readonly #to: Float64Array;
+  /** The block behind those that were loaded last, and how many those were. */
+  #next = NO_BLOCK;
+  #ahead = 1;
 
   constructor(files: Scripts['files'], read: ReadOctets, size: BlockSize = DENSE_BLOCKS) {
     this.#files = files;
@@ -68,18 +73,34 @@ export class CaptureBlocks {
     return place;
   }
 
-  /** Loads the part of a block that lies in the file of the octet at `at`. */
+  /**
+   * Loads the part of a block that lies in the file of the octet at `at`, and by the same read blocks behind it
+   * where it follows the last ones.
+   */
   #load(block: number, place: number, at: number): void {
     const start = block * this.#blockBytes;
     const file = this.#files.find(({ base, bytes }) => at >= base && at < base + bytes);
-    this.#block[place] = NO_BLOCK;
-    this.#from[place] = file === undefined ? at : Math.max(start, file.base);
-    this.#to[place] =
-      file === undefined ? at : Math.min(start + this.#blockBytes, file.base + file.bytes);
-    const from = this.#from[place];
-    const bytes = this.#to[place] - from;
+    const from = file === undefined ? at : Math.max(start, file.base);
+    const fileEnd = file === undefined ? at : file.base + file.bytes;
+    const blocks = this.#blocksFrom(block, place, fileEnd);
+    this.#block.fill(NO_BLOCK, place, place + blocks);
+    const bytes = Math.min(start + blocks * this.#blockBytes, fileEnd) - from;
     const memoryAt = place * this.#blockBytes + (from - start);
     if (bytes > 0) this.#read(from, this.#memory.subarray(memoryAt, memoryAt + bytes));
-    this.#block[place] = block;
+    for (let i = 0; i < blocks; i++) {
+      this.#block[place + i] = block + i;
+      this.#from[place + i] = Math.max(from, start + i * this.#blockBytes);
+      this.#to[place + i] = Math.min(start + (i + 1) * this.#blockBytes, fileEnd);
+    }
+  }
+
+  /** How many blocks are read at once: those that lie side by side in memory, too, and in one file. */
+  #blocksFrom(block: number, place: number, fileEnd: number): number {
+    const most = Math.max(1, Math.floor(AHEAD_BYTES_MAX / this.#blockBytes));
+    this.#ahead = block === this.#next ? Math.min(this.#ahead * 2, most) : 1;
+    const inFile = Math.ceil(fileEnd / this.#blockBytes) - block;
+    const blocks = Math.max(1, Math.min(this.#ahead, this.#places - place, inFile));
+    this.#next = block + blocks;
+    return blocks;
   }
 }

@@ -67,23 +67,46 @@ interface Count {
  * @param withHttp whether HTTP is looked at, too: of it there is much, and nothing that keeps anybody from playing it
  */
 export function findHints(scripts: Scripts, read: ReadOctets, withHttp = false): ProtocolHint[] {
-  const looker = new Looker(scripts, read);
-  const counts = new Map<string, Count>();
-  for (let session = 0; session < Math.min(scripts.sessions, SESSIONS_MAX); session++) {
-    const isHttp = scripts.protocol[session] === Protocol.HTTP1;
-    if (isHttp && !withHttp) continue;
-    const finding = isHttp ? looker.lookAtHttp(session) : looker.look(session);
-    if (finding === null) continue;
-    const key = `${scripts.endpoint[session]} ${finding.kind}`;
-    const count = counts.get(key) ?? { sessions: 0, names: new Set<string>() };
-    counts.set(key, count);
-    count.sessions++;
-    if (finding.name !== '') count.names.add(finding.name);
+  const hints = new HintCount(withHttp);
+  hints.add(scripts, read);
+  return hints.finish();
+}
+
+/** Counts what is recognised in scripts that come part by part. */
+export class HintCount {
+  readonly #withHttp: boolean;
+  readonly #counts = new Map<string, Count>();
+  #looked = 0;
+
+  /** @param withHttp as of `findHints` */
+  constructor(withHttp: boolean) {
+    this.#withHttp = withHttp;
   }
-  return [...counts].map(([key, { sessions, names }]) => {
-    const [endpoint, kind] = key.split(' ') as [string, HintKind];
-    return { kind, endpoint: Number(endpoint), sessions, names: names.size };
-  });
+
+  /** @param scripts a part of a capture's; the rows of their servers are the same in all parts */
+  add(scripts: Scripts, read: ReadOctets): void {
+    const sessions = Math.min(scripts.sessions, SESSIONS_MAX - this.#looked);
+    this.#looked += sessions;
+    const looker = new Looker(scripts, read);
+    for (let session = 0; session < sessions; session++) {
+      const isHttp = scripts.protocol[session] === Protocol.HTTP1;
+      if (isHttp && !this.#withHttp) continue;
+      const finding = isHttp ? looker.lookAtHttp(session) : looker.look(session);
+      if (finding === null) continue;
+      const key = `${scripts.endpoint[session]} ${finding.kind}`;
+      const count = this.#counts.get(key) ?? { sessions: 0, names: new Set<string>() };
+      this.#counts.set(key, count);
+      count.sessions++;
+      if (finding.name !== '') count.names.add(finding.name);
+    }
+  }
+
+  finish(): ProtocolHint[] {
+    return [...this.#counts].map(([key, { sessions, names }]) => {
+      const [endpoint, kind] = key.split(' ') as [string, HintKind];
+      return { kind, endpoint: Number(endpoint), sessions, names: names.size };
+    });
+  }
 }
 
 class Looker {
