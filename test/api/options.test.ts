@@ -7,11 +7,12 @@ import { REPLAY_TABLE } from '../../src/cli/options/replay-table.ts';
 /** What only a program can give. */
 const PROGRAM_ONLY = ['captures', 'signal', 'onWarning'];
 
+const OPTIONS = new URL('../../src/api/options.ts', import.meta.url).pathname;
+const program = ts.createProgram([OPTIONS], { allowImportingTsExtensions: true, noEmit: true });
+
 /** The members of an interface of src/api/options.ts, those that it inherits included. */
 function membersOf(name: string): string[] {
-  const path = new URL('../../src/api/options.ts', import.meta.url).pathname;
-  const program = ts.createProgram([path], { allowImportingTsExtensions: true, noEmit: true });
-  const file = program.getSourceFile(path);
+  const file = program.getSourceFile(OPTIONS);
   const found = file?.statements.find(
     (node): node is ts.InterfaceDeclaration =>
       ts.isInterfaceDeclaration(node) && node.name.text === name,

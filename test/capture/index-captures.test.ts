@@ -127,16 +127,13 @@ describe('a packed capture', () => {
 
 test('a capture comes in through a pipe', () => {
   const script = `
-    import { indexCaptures } from ${JSON.stringify(new URL('../../src/run/captures/index-captures.ts', import.meta.url).href)};
+    import { indexCaptures } from ${JSON.stringify(new URL('../../dist/run/captures/index-captures.js', import.meta.url).href)};
     const index = await indexCaptures(['-'], { seed: 1 });
     const { file, packets, compression } = index.files[0];
     console.log(JSON.stringify({ file, packets, compression, sessions: index.scripts().sessions }));`;
-  const hooks = new URL('../helpers/typescript.mjs', import.meta.url).pathname;
-  const { stdout } = spawnSync(
-    process.execPath,
-    ['--import', hooks, '--input-type=module', '-e', script],
-    { input: gzipSync(readFileSync(HTTP)) },
-  );
+  const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+    input: gzipSync(readFileSync(HTTP)),
+  });
   expect(JSON.parse(stdout.toString())).toEqual({
     file: 'standard input',
     packets: 100,

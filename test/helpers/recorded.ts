@@ -155,20 +155,22 @@ class StreamBuilder {
   }
 
   add(session: RecordedSession): void {
-    const stream: number[] = [];
+    const said: Uint8Array[] = [];
+    let bytesSaid = 0;
     let peerBytes = 0;
     for (const { from, octets, awaits, thinkNs, offsetNs } of session.messages) {
       if (from !== this.#side) {
         peerBytes += octets.length;
         continue;
       }
-      for (const octet of octets) stream.push(octet);
-      this.#messageEnd.push(stream.length);
+      said.push(octets);
+      bytesSaid += octets.length;
+      this.#messageEnd.push(bytesSaid);
       this.#messageAwait.push(awaits ?? peerBytes);
       this.#messageThinkNs.push(thinkNs ?? 0);
       this.#messageOffsetNs.push(offsetNs ?? 0);
     }
-    const octets = Uint8Array.from(stream);
+    const octets = new Uint8Array(Buffer.concat(said));
     this.streams.push(octets);
     for (let at = 0; at < octets.length; ) {
       const bytes = Math.min(
@@ -215,7 +217,9 @@ class StreamBuilder {
 /** `bytes` octets that differ by `seed`. */
 export function randomOctets(bytes: number, seed: number): Uint8Array {
   const prng = new Prng(seed);
-  return Uint8Array.from({ length: bytes }, () => prng.nextUint32() & 0xff);
+  const octets = new Uint8Array(bytes);
+  for (let i = 0; i < bytes; i++) octets[i] = prng.nextUint32();
+  return octets;
 }
 
 export const said = (from: 'client' | 'server', text: string, thinkNs = 0): RecordedMessage => ({

@@ -30,19 +30,17 @@ afterEach(() => {
 /** Reads a capture in a process of its own whose files may have 4096 octets; what it failed with. */
 function readWithoutRoom(path: string): { code: string; message: string } {
   const script = `
-    import { indexCaptures } from ${JSON.stringify(file('src/run/captures/index-captures.ts'))};
+    import { indexCaptures } from ${JSON.stringify(file('dist/run/captures/index-captures.js'))};
     const failed = await indexCaptures([${JSON.stringify(path)}], { seed: 1, store: true }).then(
       () => ({ code: 'none', message: '' }), ({ code, message }) => ({ code, message }));
     console.log(JSON.stringify(failed));`;
   // The limit's signal is left unheard, so that the write fails as on a full disk.
-  const line = `trap '' XFSZ; ulimit -f 8; exec "$0" --import "$1" --input-type=module -e "$2"`;
+  const line = `trap '' XFSZ; ulimit -f 8; exec "$0" --input-type=module -e "$1"`;
   const temporary = join(folder, 'tmp');
   mkdirSync(temporary);
-  const { stdout } = spawnSync(
-    'sh',
-    ['-c', line, process.execPath, file('test/helpers/typescript.mjs'), script],
-    { env: { ...process.env, TMPDIR: temporary } },
-  );
+  const { stdout } = spawnSync('sh', ['-c', line, process.execPath, script], {
+    env: { ...process.env, TMPDIR: temporary },
+  });
   expect(readdirSync(temporary)).toEqual([]);
   return JSON.parse(stdout.toString()) as { code: string; message: string };
 }
