@@ -402,7 +402,7 @@ export async function listening(
   host: Host,
   program: Running,
   port: number,
-  limitMs = 10_000,
+  limitMs?: number,
 ): Promise<void> {
   const what = `port ${port} open in ${host.name}`;
   await until(

@@ -19,7 +19,7 @@ import {
 } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { must, type Running, undoAtExit, until } from '../helpers/process.ts';
-import { makeFolder } from '../helpers/servers.ts';
+import { listening, makeFolder } from '../helpers/servers.ts';
 
 const COMMAND = fileURLToPath(new URL('../../bin/gryphon.js', import.meta.url));
 const DOCTOR = [process.execPath, COMMAND, 'doctor', '--target', '10.77.0.1:8080'];
@@ -36,17 +36,18 @@ describe.runIf(canRun('gryphon doctor', ['ip', 'iptables', 'nft', 'python3', 'ss
 
     const ip = (host: Host, ...argv: string[]) => must(['ip', '-n', host.name, ...argv]);
     const setting = (host: Host, text: string) => mustInside(host, ['sysctl', '-qw', text]);
+    const startServer = async (host: Host, argv: readonly string[], port: number) => {
+      const server = startInside(host, argv);
+      running.push(server);
+      await listening(host, server, port);
+    };
 
     beforeAll(async () => {
       lab = await makeSwitchedLab();
       bridge = lab.target.name.replace(/target$/, 'switch');
       await ip(lab.target, ...ROUTE);
       const server = ['python3', '-m', 'http.server', '--bind', '0.0.0.0', '8080'];
-      running.push(startInside(lab.target, server));
-      await until('the server listens', async () => {
-        const { stdout } = await runInside(lab.target, ['ss', '-Hltn', 'sport = :8080']);
-        return stdout !== '';
-      });
+      await startServer(lab.target, server, 8080);
     }, 60_000);
 
     afterAll(async () => {
@@ -171,11 +172,7 @@ describe.runIf(canRun('gryphon doctor', ['ip', 'iptables', 'nft', 'python3', 'ss
           name: 'another program on the port',
           make: async () => {
             const argv = ['python3', '-m', 'http.server', '61001'];
-            running.push(startInside(lab.client, argv));
-            await until('it listens', async () => {
-              const { stdout } = await runInside(lab.client, ['ss', '-Hltn', 'sport = :61001']);
-              return stdout !== '';
-            });
+            await startServer(lab.client, argv, 61_001);
           },
           undo: async () => await running.pop()?.stop('SIGKILL'),
           options: ['--clients', 'own', '--ports', '61001'],

@@ -2,18 +2,12 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import {
-  CLIENTS_ON_LINK,
-  type Lab,
-  makeLab,
-  mustInside,
-  runInside,
-  startInside,
-} from '../helpers/netns.ts';
+import { describe, expect, test } from 'vitest';
+import { onNginxGround } from '../helpers/lab-ground.ts';
+import { CLIENTS_ON_LINK, type Lab, mustInside, runInside, startInside } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { until } from '../helpers/process.ts';
-import { type Folder, makeFolder, type Nginx, startNginx } from '../helpers/servers.ts';
+import type { Folder, Nginx } from '../helpers/servers.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const script = (name: string): string => join(ROOT, 'examples', name);
@@ -25,15 +19,8 @@ describe.runIf(canRun('examples', ['ip', 'ethtool', 'nginx', 'curl', 'tcpdump', 
     let nginx: Nginx;
     let folder: Folder;
 
-    beforeAll(async () => {
-      lab = await makeLab();
-      nginx = await startNginx(lab.target);
-      folder = makeFolder('examples');
-    });
-    afterAll(async () => {
-      await nginx?.stop();
-      await lab?.close();
-      folder?.remove();
+    onNginxGround({}, (ground) => {
+      ({ lab, nginx, folder } = ground);
     });
 
     test('record on the server, then play what was recorded from other clients', async () => {

@@ -1,7 +1,8 @@
 /** What a case leaves behind is gone when the next one begins. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { keepGround } from '../helpers/ground.ts';
-import { type Lab, makeLab, mustInside } from '../helpers/netns.ts';
+import { onLabGround } from '../helpers/lab-ground.ts';
+import { type Lab, mustInside } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
 
 const TOOLS = ['ip', 'ethtool', 'iptables', 'ip6tables', 'sysctl'];
@@ -10,12 +11,10 @@ describe.runIf(canRun('the ground of a case', TOOLS))('the ground of a case', ()
   let lab: Lab;
   const before: string[] = [];
 
-  beforeAll(async () => {
-    lab = await makeLab();
+  onLabGround({}, (ground) => {
+    ({ lab } = ground);
   });
-  afterAll(async () => {
-    await lab?.close();
-  });
+
   keepGround(() => [lab.target]);
 
   const look = async (): Promise<string[]> => {

@@ -1,5 +1,5 @@
 /** What the operator of an intercept asks of it: a filter of their own, counts for Prometheus. */
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { keepGround } from '../helpers/ground.ts';
 import {
   leftovers,
@@ -7,11 +7,11 @@ import {
   type RunningIntercept,
   startIntercept,
 } from '../helpers/intercept.ts';
-import { CLIENTS_ROUTED, inside, type Lab, makeLab } from '../helpers/netns.ts';
+import { onNginxGround } from '../helpers/lab-ground.ts';
+import { CLIENTS_ROUTED, inside, type Lab } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { must, run } from '../helpers/process.ts';
 import { completed, fixture, replay } from '../helpers/replay.ts';
-import { type Nginx, startNginx } from '../helpers/servers.ts';
 
 const USERS = 16;
 const METRICS = '127.0.0.1:9100';
@@ -20,13 +20,11 @@ describe.runIf(canRun('options of intercepts', ['ip', 'ethtool', 'nginx', 'curl'
   'an intercept in mode sink',
   () => {
     let lab: Lab;
-    let nginx: Nginx;
     let token: string;
     const running: RunningIntercept[] = [];
 
-    beforeAll(async () => {
-      lab = await makeLab();
-      nginx = await startNginx(lab.target);
+    onNginxGround({}, (ground) => {
+      ({ lab } = ground);
       token = makeToken();
     });
 
@@ -34,11 +32,6 @@ describe.runIf(canRun('options of intercepts', ['ip', 'ethtool', 'nginx', 'curl'
 
     afterEach(async () => {
       for (const each of running.splice(0)) await each.stop();
-    });
-
-    afterAll(async () => {
-      await nginx?.stop();
-      await lab?.close();
     });
 
     async function start(argv: readonly string[]): Promise<void> {

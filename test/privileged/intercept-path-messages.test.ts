@@ -1,16 +1,10 @@
 /** What routers say of packets that are too big, on its way through an intercept's kernel filter. */
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { openSource, type SourceMode } from '../../src/io/intercept/intercept-source.ts';
 import { inNamespace } from '../../src/io/sys/namespace.ts';
 import { packetTooBig } from '../helpers/icmp.ts';
-import {
-  DEVICE,
-  type Host,
-  type Lab,
-  makeLab,
-  mustInside,
-  routeClients,
-} from '../helpers/netns.ts';
+import { onLabGround } from '../helpers/lab-ground.ts';
+import { DEVICE, type Host, type Lab, mustInside, routeClients } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { octetsOf, rangeOf, registrationOf, targetOf } from '../helpers/raw-client.ts';
 import { naivePacket } from '../wire/naive.ts';
@@ -31,16 +25,14 @@ describe.runIf(canRun('routers’ messages', ['ip', 'ethtool', 'iptables', '/usr
     let close = (): void => undefined;
     let isRouted = false;
 
-    beforeAll(async () => {
-      lab = await makeLab();
+    onLabGround({}, (ground) => {
+      ({ lab } = ground);
     });
 
     afterEach(() => {
       close();
       close = () => undefined;
     });
-
-    afterAll(() => lab?.close());
 
     const messageAbout = (target: string, mtu: number): string => {
       const ends = { src: [...octetsOf(CLIENT)], dst: [...octetsOf(target)] };

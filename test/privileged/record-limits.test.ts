@@ -2,11 +2,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Lab, makeLab, runInside, startInside } from '../helpers/netns.ts';
+import { describe, expect, test } from 'vitest';
+import { onNginxGround } from '../helpers/lab-ground.ts';
+import { type Lab, runInside, startInside } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { must, until } from '../helpers/process.ts';
-import { type Folder, makeFolder, type Nginx, startNginx } from '../helpers/servers.ts';
+import type { Folder, Nginx } from '../helpers/servers.ts';
 
 const COMMAND = fileURLToPath(new URL('../../bin/gryphon.js', import.meta.url));
 const GRYPHON = [process.execPath, COMMAND];
@@ -21,16 +22,9 @@ describe.runIf(
   let nginx: Nginx;
   let folder: Folder;
 
-  beforeAll(async () => {
-    lab = await makeLab();
-    nginx = await startNginx(lab.target);
+  onNginxGround({}, (ground) => {
+    ({ lab, nginx, folder } = ground);
     nginx.addPage('large.html', 200_000);
-    folder = makeFolder('record-limits');
-  }, 60_000);
-  afterAll(async () => {
-    await nginx?.stop();
-    await lab?.close();
-    folder?.remove();
   });
 
   const line = (...more: string[]): string =>

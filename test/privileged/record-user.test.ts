@@ -2,11 +2,12 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Lab, makeLab, mustInside, startInside } from '../helpers/netns.ts';
+import { describe, expect, test } from 'vitest';
+import { onNginxGround } from '../helpers/lab-ground.ts';
+import { type Lab, mustInside, startInside } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { must, type Running, until } from '../helpers/process.ts';
-import { type Folder, makeFolder, type Nginx, startNginx } from '../helpers/servers.ts';
+import type { Folder, Nginx } from '../helpers/servers.ts';
 
 const COMMAND = fileURLToPath(new URL('../../bin/gryphon.js', import.meta.url));
 const USER = 'nobody';
@@ -20,16 +21,9 @@ describe.runIf(canRun('gryphon record', ['ip', 'nginx', 'curl', 'ethtool']))(
     let folder: Folder;
     let page: string;
 
-    beforeAll(async () => {
-      lab = await makeLab();
-      nginx = await startNginx(lab.target);
+    onNginxGround({}, (ground) => {
+      ({ lab, nginx, folder } = ground);
       page = nginx.addPage('large.html', 200_000);
-      folder = makeFolder('record-user');
-    }, 60_000);
-    afterAll(async () => {
-      await nginx?.stop();
-      await lab?.close();
-      folder?.remove();
     });
 
     async function recording(out: string, ...more: string[]): Promise<Running> {

@@ -6,9 +6,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Comparison } from '../../src/measure/compare-results.ts';
 import { CLIENTS_ON_LINK, type Lab, makeLab, runInside, startInside } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
-import { type Running, until } from '../helpers/process.ts';
+import type { Running } from '../helpers/process.ts';
 import { fixture, replayCommand } from '../helpers/replay.ts';
-import { type Folder, makeFolder } from '../helpers/servers.ts';
+import { type Folder, listening, makeFolder } from '../helpers/servers.ts';
 
 const SLOW_HTTP = fileURLToPath(new URL('servers/slow-http.mjs', import.meta.url));
 /** How long the servers wait before they answer: so far apart that what a busy machine adds to both leaves the one slower. */
@@ -28,11 +28,9 @@ describe.runIf(canRun('two targets', ['ip', 'ss']))('--against', () => {
       ['81', `${QUICK_MS}`],
       ['82', '1', 'nth=2'],
     ]) {
-      servers.push(startInside(lab.target, [process.execPath, SLOW_HTTP, port, ...how]));
-      await until(`the server at ${port}`, async () => {
-        const { stdout } = await runInside(lab.target, ['ss', '-Hltn', `sport = :${port}`]);
-        return stdout !== '';
-      });
+      const server = startInside(lab.target, [process.execPath, SLOW_HTTP, port, ...how]);
+      servers.push(server);
+      await listening(lab.target, server, Number(port));
     }
   });
   afterAll(async () => {

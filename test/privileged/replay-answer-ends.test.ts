@@ -1,6 +1,7 @@
 /** Where answers end that are never as long as the recorded ones: their own protocol says it. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { CLIENTS_ROUTED, type Lab, makeLab, routeClients } from '../helpers/netns.ts';
+import { describe, expect, test } from 'vitest';
+import { onLabGround } from '../helpers/lab-ground.ts';
+import { CLIENTS_ROUTED, type Lab } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { completed, fixture, replay } from '../helpers/replay.ts';
 import { startLengths } from '../helpers/servers.ts';
@@ -12,13 +13,8 @@ const USERS = 1_000;
 describe.runIf(canRun('ends of answers', TOOLS))('ends of answers', () => {
   let lab: Lab;
 
-  beforeAll(async () => {
-    lab = await makeLab();
-    await routeClients(lab);
-  });
-
-  afterAll(async () => {
-    await lab?.close();
+  onLabGround({ isRouted: true }, (ground) => {
+    ({ lab } = ground);
   });
 
   test('are told by HTTP and never by quiet, whatever the form', async () => {

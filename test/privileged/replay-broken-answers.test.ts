@@ -4,8 +4,9 @@
  */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { CLIENTS_ROUTED, type Lab, makeLab, routeClients, startInside } from '../helpers/netns.ts';
+import { describe, expect, test } from 'vitest';
+import { onLabGround } from '../helpers/lab-ground.ts';
+import { CLIENTS_ROUTED, type Lab, startInside } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { until } from '../helpers/process.ts';
 import { connectionsGone, fixture, replay, withLedger } from '../helpers/replay.ts';
@@ -19,13 +20,8 @@ const HALF = USERS / 2;
 describe.runIf(canRun('broken answers', ['ip', 'ethtool', 'ss', PYTHON]))('broken answers', () => {
   let lab: Lab;
 
-  beforeAll(async () => {
-    lab = await makeLab();
-    await routeClients(lab);
-  });
-
-  afterAll(async () => {
-    await lab?.close();
+  onLabGround({ isRouted: true }, (ground) => {
+    ({ lab } = ground);
   });
 
   test.each([

@@ -1,19 +1,12 @@
 /** Replays that cannot go well: each ends soon, with its exit code and a line that says why. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { firstPortOf } from '../../src/schedule/client-ports.ts';
 import { packetFields, startCapture } from '../helpers/capture.ts';
 import { keepGround } from '../helpers/ground.ts';
-import {
-  CLIENTS_ROUTED,
-  connectionsWith,
-  type Lab,
-  makeLab,
-  mustInside,
-  routeClients,
-} from '../helpers/netns.ts';
+import { onNginxGround } from '../helpers/lab-ground.ts';
+import { CLIENTS_ROUTED, connectionsWith, type Lab, mustInside } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { signalTo, until } from '../helpers/process.ts';
 import {
@@ -25,7 +18,7 @@ import {
   unreached,
   withLedger,
 } from '../helpers/replay.ts';
-import { type Nginx, startNginx, startRude } from '../helpers/servers.ts';
+import { type Nginx, startRude } from '../helpers/servers.ts';
 
 const TOOLS = [
   'ip',
@@ -48,20 +41,12 @@ describe.runIf(canRun('replay that fails', TOOLS))('replay that fails', () => {
   let nginx: Nginx;
   let folder: string;
 
-  beforeAll(async () => {
-    lab = await makeLab();
-    await routeClients(lab);
-    nginx = await startNginx(lab.target);
-    folder = mkdtempSync(join(tmpdir(), 'gryphon-faults-'));
+  onNginxGround({ isRouted: true }, (ground) => {
+    ({ lab, nginx } = ground);
+    folder = ground.folder.path;
   });
 
   keepGround(() => [lab.client, lab.target]);
-
-  afterAll(async () => {
-    await nginx?.stop();
-    await lab?.close();
-    rmSync(folder, { recursive: true, force: true });
-  });
 
   const against = (port: number, ...more: string[]) => [
     '--target',

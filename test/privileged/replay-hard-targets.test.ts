@@ -1,10 +1,11 @@
 /** Targets that make it hard for their clients: no room to wait, a narrow window, a connection closed early. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { clientStreams, startCapture } from '../helpers/capture.ts';
 import { keepGround } from '../helpers/ground.ts';
-import { CLIENTS_ROUTED, type Lab, makeLab, mustInside, routeClients } from '../helpers/netns.ts';
+import { onNginxGround } from '../helpers/lab-ground.ts';
+import { CLIENTS_ROUTED, type Lab, mustInside } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { signalTo, until } from '../helpers/process.ts';
 import {
@@ -16,7 +17,7 @@ import {
   withLedger,
 } from '../helpers/replay.ts';
 import { httpRequests } from '../helpers/requests.ts';
-import { type Folder, makeFolder, type Nginx, startNginx } from '../helpers/servers.ts';
+import type { Folder, Nginx } from '../helpers/servers.ts';
 import { playedInTurn, tally } from '../helpers/tally.ts';
 
 const TOOLS = [
@@ -43,20 +44,11 @@ describe.runIf(canRun('replay to hard targets', TOOLS))('a target', () => {
   let nginx: Nginx;
   let folder: Folder;
 
-  beforeAll(async () => {
-    lab = await makeLab();
-    await routeClients(lab);
-    nginx = await startNginx(lab.target);
-    folder = makeFolder('hard-targets');
+  onNginxGround({ isRouted: true }, (ground) => {
+    ({ lab, nginx, folder } = ground);
   });
 
   keepGround(() => [lab.target]);
-
-  afterAll(async () => {
-    await nginx?.stop();
-    await lab?.close();
-    folder?.remove();
-  });
 
   const against = (port: number, users: number) => {
     const target = ['--target', `${lab.target.ipv4}:${port}`, '--clients', RANGE];

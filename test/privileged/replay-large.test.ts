@@ -1,13 +1,14 @@
 /** Replays of transfers larger than any window, recorded here and now: no fixture could be so big. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { clientStreams, startCapture } from '../helpers/capture.ts';
-import { CLIENTS_ROUTED, type Lab, makeLab, mustInside, routeClients } from '../helpers/netns.ts';
+import { onNginxGround } from '../helpers/lab-ground.ts';
+import { CLIENTS_ROUTED, type Lab, mustInside } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { completed, connectionsGone, replay } from '../helpers/replay.ts';
 import { httpRequests } from '../helpers/requests.ts';
-import { type Folder, makeFolder, type Nginx, startNginx } from '../helpers/servers.ts';
+import type { Folder, Nginx } from '../helpers/servers.ts';
 
 const TOOLS = ['ip', 'ethtool', 'ss', 'nginx', 'curl', 'tcpdump', 'tshark'];
 const RANGE = CLIENTS_ROUTED.ipv4;
@@ -19,18 +20,9 @@ describe.runIf(canRun('replay of large transfers', TOOLS))('replay of large tran
   let nginx: Nginx;
   let folder: Folder;
 
-  beforeAll(async () => {
-    // Offloads on: as on a real machine, the target's segments arrive merged into large ones.
-    lab = await makeLab({ offload: true });
-    await routeClients(lab);
-    nginx = await startNginx(lab.target);
-    folder = makeFolder('large');
-  });
-
-  afterAll(async () => {
-    await nginx?.stop();
-    await lab?.close();
-    folder?.remove();
+  // Offloads on: as on a real machine, the target's segments arrive merged into large ones.
+  onNginxGround({ offload: true, isRouted: true }, (ground) => {
+    ({ lab, nginx, folder } = ground);
   });
 
   async function record(

@@ -2,14 +2,14 @@
  * Replies that come to the load machine itself: the probe before a run, the claim on its clients, and
  * targets that find the clients in other ways than by a route.
  */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { keepGround } from '../helpers/ground.ts';
+import { onNginxGround } from '../helpers/lab-ground.ts';
 import {
   CLIENTS_ROUTED,
   DEVICE,
   kernelCount,
   type Lab,
-  makeLab,
   mustInside,
   routeClients,
   startInside,
@@ -17,7 +17,7 @@ import {
 import { canRun } from '../helpers/privilege.ts';
 import { until } from '../helpers/process.ts';
 import { completed, FIRST, fixture, replay, unreached, withLedger } from '../helpers/replay.ts';
-import { type Nginx, startNginx } from '../helpers/servers.ts';
+import type { Nginx } from '../helpers/servers.ts';
 
 const TOOLS = [
   'ip',
@@ -60,17 +60,11 @@ describe.runIf(canRun('replies to this machine', TOOLS))('replies to this machin
   let lab: Lab;
   let nginx: Nginx;
 
-  beforeAll(async () => {
-    lab = await makeLab();
-    nginx = await startNginx(lab.target);
+  onNginxGround({}, (ground) => {
+    ({ lab, nginx } = ground);
   });
 
   keepGround(() => [lab.client, lab.target]);
-
-  afterAll(async () => {
-    await nginx?.stop();
-    await lab?.close();
-  });
 
   const target = (family: 'ipv4' | 'ipv6' = 'ipv4', port = 80) =>
     family === 'ipv4' ? `${lab.target.ipv4}:${port}` : `[${lab.target.ipv6}]:${port}`;

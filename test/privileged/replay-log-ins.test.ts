@@ -14,7 +14,7 @@ import {
 import { canRun } from '../helpers/privilege.ts';
 import { must, type Running, until } from '../helpers/process.ts';
 import { completed, type Replayed, replay, withLedger } from '../helpers/replay.ts';
-import { type Folder, makeFolder } from '../helpers/servers.ts';
+import { type Folder, listening, makeFolder } from '../helpers/servers.ts';
 import { tally } from '../helpers/tally.ts';
 
 const USERS = 300;
@@ -45,10 +45,7 @@ function onGround(name: string, port: number, start: (ground: Ground) => Promise
     ground = { lab, folder, capture: join(folder.path, 'recorded.pcap') };
     await routeClients(lab);
     server = await start(ground);
-    await until(`${name} listens`, async () => {
-      if (server.hasEnded()) throw new Error(server.output());
-      return (await mustInside(lab.target, ['ss', '-Hltn', `sport = :${port}`])) !== '';
-    });
+    await listening(lab.target, server, port);
   });
 
   afterAll(async () => {

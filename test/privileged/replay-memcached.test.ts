@@ -1,20 +1,14 @@
 /** Replays against memcached, whose values are others than recorded; its own counts are the oracle. */
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { captureWhile } from '../helpers/capture.ts';
-import {
-  CLIENTS_ROUTED,
-  type Lab,
-  makeLab,
-  mustInside,
-  routeClients,
-  startInside,
-} from '../helpers/netns.ts';
+import { onLabGround } from '../helpers/lab-ground.ts';
+import { CLIENTS_ROUTED, type Lab, mustInside, startInside } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
-import { type Running, until } from '../helpers/process.ts';
+import type { Running } from '../helpers/process.ts';
 import { completed, replay } from '../helpers/replay.ts';
 import { expectOvertaken, onRoughPath, ROUGH_PATH_TOOLS } from '../helpers/rough-path.ts';
-import { type Folder, makeFolder } from '../helpers/servers.ts';
+import { type Folder, listening } from '../helpers/servers.ts';
 
 const PYTHON = '/usr/bin/python3';
 const TOOLS = [...ROUGH_PATH_TOOLS, 'ip', 'ethtool', 'ss', 'tcpdump', 'memcached', PYTHON];
@@ -69,15 +63,10 @@ describe.runIf(canRun('replay against memcached', TOOLS))('memcached', () => {
     );
   };
 
-  beforeAll(async () => {
-    lab = await makeLab({ gateway: true });
-    await routeClients(lab);
-    folder = makeFolder('memcached');
+  onLabGround({ gateway: true, isRouted: true }, async (ground) => {
+    ({ lab, folder } = ground);
     server = startInside(lab.target, ['memcached', '-u', 'root', '-l', '0.0.0.0', '-t', '1']);
-    await until('memcached listens', async () => {
-      const text = await mustInside(lab.target, ['ss', '-Hltn', `sport = :${PORT}`]);
-      return text !== '';
-    });
+    await listening(lab.target, server, PORT);
     await store('recorded');
     capture = join(folder.path, 'recorded.pcap');
     const asked = ASKED.map((text) => [text, text.match(/\r\n/g)?.length ?? 0] as const);
@@ -85,11 +74,7 @@ describe.runIf(canRun('replay against memcached', TOOLS))('memcached', () => {
     await captureWhile(lab.client, capture, options, () => say(lab.client, asked));
   });
 
-  afterAll(async () => {
-    await server?.stop();
-    await lab?.close();
-    folder?.remove();
-  });
+  afterAll(() => server?.stop());
 
   test('answers end where they say, where packets are lost and overtake each other', async () => {
     // What ends answers stands in the values, too.

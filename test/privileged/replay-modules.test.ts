@@ -1,12 +1,13 @@
 /** Requests that a module writes anew against nginx, whose access log is the oracle. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { startCapture } from '../helpers/capture.ts';
-import { CLIENTS_ROUTED, type Lab, makeLab, mustInside, routeClients } from '../helpers/netns.ts';
+import { onNginxGround } from '../helpers/lab-ground.ts';
+import { CLIENTS_ROUTED, type Lab, mustInside } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { completed, replay, watched } from '../helpers/replay.ts';
-import { type Folder, makeFolder, type Nginx, startNginx } from '../helpers/servers.ts';
+import type { Folder, Nginx } from '../helpers/servers.ts';
 
 const TOOLS = ['ip', 'ethtool', 'nginx', 'curl', 'tcpdump', 'tshark'];
 const USERS = 40;
@@ -46,11 +47,8 @@ describe.runIf(canRun('replay with modules', TOOLS))('--module', () => {
   let module: string;
   let bodyBytes: number;
 
-  beforeAll(async () => {
-    lab = await makeLab();
-    await routeClients(lab);
-    nginx = await startNginx(lab.target);
-    folder = makeFolder('modules');
+  onNginxGround({ isRouted: true }, async (ground) => {
+    ({ lab, nginx, folder } = ground);
     capture = join(folder.path, 'asked.pcap');
     module = join(folder.path, 'number.mjs');
     writeFileSync(module, MODULE);
@@ -60,12 +58,6 @@ describe.runIf(canRun('replay with modules', TOOLS))('--module', () => {
     const said = await mustInside(lab.client, ['curl', '-sS', '-w', '%{size_download} ', ...urls]);
     bodyBytes = Number(said.split(' ')[0]);
     await recording.stop();
-  });
-
-  afterAll(async () => {
-    await nginx?.stop();
-    await lab?.close();
-    folder?.remove();
   });
 
   test.each([

@@ -1,18 +1,11 @@
 /** A target whose link-layer address changes in the midst of a run, as when a standby takes over. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import {
-  CLIENTS_ON_LINK,
-  CLIENTS_ROUTED,
-  DEVICE,
-  type Lab,
-  makeLab,
-  mustInside,
-  routeClients,
-} from '../helpers/netns.ts';
+import { describe, expect, test } from 'vitest';
+import { onNginxGround } from '../helpers/lab-ground.ts';
+import { CLIENTS_ON_LINK, CLIENTS_ROUTED, DEVICE, type Lab, mustInside } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { until } from '../helpers/process.ts';
 import { completed, connectionsGone, fixture, replay } from '../helpers/replay.ts';
-import { type Nginx, startNginx } from '../helpers/servers.ts';
+import type { Nginx } from '../helpers/servers.ts';
 
 const USERS = 200;
 
@@ -22,15 +15,8 @@ describe.runIf(canRun('a next hop that moves', ['ip', 'ethtool', 'ss', 'nginx'])
     let lab: Lab;
     let nginx: Nginx;
 
-    beforeAll(async () => {
-      lab = await makeLab();
-      await routeClients(lab);
-      nginx = await startNginx(lab.target);
-    });
-
-    afterAll(async () => {
-      await nginx?.stop();
-      await lab?.close();
+    onNginxGround({ isRouted: true }, (ground) => {
+      ({ lab, nginx } = ground);
     });
 
     test.each([

@@ -1,18 +1,13 @@
 /** Replays against nginx; its access log, its counters and the uploaded files are the oracle. */
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { clientStreams } from '../helpers/capture.ts';
-import {
-  CLIENTS_ON_LINK,
-  CLIENTS_ROUTED,
-  type Lab,
-  makeLab,
-  routeClients,
-} from '../helpers/netns.ts';
+import { onNginxGround } from '../helpers/lab-ground.ts';
+import { CLIENTS_ON_LINK, CLIENTS_ROUTED, type Lab } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { completed, connectionsGone, fixture, replay, watched } from '../helpers/replay.ts';
 import { type HttpRequest, httpRequests } from '../helpers/requests.ts';
-import { type AccessLogEntry, type Nginx, startNginx } from '../helpers/servers.ts';
+import type { AccessLogEntry, Nginx } from '../helpers/servers.ts';
 import { playedInTurn, tally } from '../helpers/tally.ts';
 
 const TOOLS = ['ip', 'ethtool', 'ss', 'nginx', 'curl', 'tcpdump', 'tshark'];
@@ -38,15 +33,8 @@ describe.runIf(canRun('replay against nginx', TOOLS))('replay against nginx', ()
   let lab: Lab;
   let nginx: Nginx;
 
-  beforeAll(async () => {
-    lab = await makeLab();
-    await routeClients(lab);
-    nginx = await startNginx(lab.target);
-  });
-
-  afterAll(async () => {
-    await nginx?.stop();
-    await lab?.close();
+  onNginxGround({ isRouted: true }, (ground) => {
+    ({ lab, nginx } = ground);
   });
 
   let loggedBefore = 0;

@@ -1,16 +1,10 @@
 /** What the options of a replay change, as nginx and tshark see it; what they must not change. */
 import { readFileSync } from 'node:fs';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { clientStreams } from '../helpers/capture.ts';
 import { keepGround } from '../helpers/ground.ts';
-import {
-  CLIENTS_ON_LINK,
-  CLIENTS_ROUTED,
-  type Lab,
-  makeLab,
-  mustInside,
-  routeClients,
-} from '../helpers/netns.ts';
+import { onNginxGround } from '../helpers/lab-ground.ts';
+import { CLIENTS_ON_LINK, CLIENTS_ROUTED, type Lab, mustInside } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { must, until } from '../helpers/process.ts';
 import {
@@ -23,7 +17,7 @@ import {
   withLedger,
 } from '../helpers/replay.ts';
 import { httpRequests } from '../helpers/requests.ts';
-import { type Nginx, type Redis, startNginx, startRedis } from '../helpers/servers.ts';
+import { type Nginx, type Redis, startRedis } from '../helpers/servers.ts';
 import { playedInTurn, tally } from '../helpers/tally.ts';
 
 const TOOLS = [
@@ -49,20 +43,14 @@ describe.runIf(canRun('options of a replay', TOOLS))('options of a replay', () =
   let nginx: Nginx;
   let redis: Redis;
 
-  beforeAll(async () => {
-    lab = await makeLab();
-    await routeClients(lab);
-    nginx = await startNginx(lab.target);
+  onNginxGround({ isRouted: true }, async (ground) => {
+    ({ lab, nginx } = ground);
     redis = await startRedis(lab.target);
   });
 
   keepGround(() => [lab.client, lab.target]);
 
-  afterAll(async () => {
-    await redis?.stop();
-    await nginx?.stop();
-    await lab?.close();
-  });
+  afterAll(() => redis?.stop());
 
   let loggedBefore = 0;
   beforeEach(() => {

@@ -2,11 +2,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Lab, makeLab, runInside } from '../helpers/netns.ts';
+import { describe, expect, test } from 'vitest';
+import { onNginxGround } from '../helpers/lab-ground.ts';
+import { type Lab, runInside } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { must } from '../helpers/process.ts';
-import { type Folder, makeFolder, type Nginx, startNginx } from '../helpers/servers.ts';
+import type { Folder, Nginx } from '../helpers/servers.ts';
 
 const COMMAND = fileURLToPath(new URL('../../bin/gryphon.js', import.meta.url));
 const GRYPHON = [process.execPath, COMMAND];
@@ -20,15 +21,8 @@ describe.runIf(canRun('shares from own addresses', ['ip', 'nginx', 'curl', 'ipta
     let nginx: Nginx;
     let folder: Folder;
 
-    beforeAll(async () => {
-      lab = await makeLab();
-      nginx = await startNginx(lab.target);
-      folder = makeFolder('own-shares');
-    }, 60_000);
-    afterAll(async () => {
-      await nginx?.stop();
-      await lab?.close();
-      folder?.remove();
+    onNginxGround({}, (ground) => {
+      ({ lab, nginx, folder } = ground);
     });
 
     test('play at the same time, each from its own, and their results are added', async () => {

@@ -4,15 +4,15 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { startCapture } from '../helpers/capture.ts';
 import { keepGround } from '../helpers/ground.ts';
+import { onNginxGround } from '../helpers/lab-ground.ts';
 import {
   DEVICE,
   type Host,
   kernelCount,
   type Lab,
-  makeLab,
   makeNamespaces,
   mustInside,
   runInside,
@@ -64,14 +64,8 @@ describe.runIf(canRun('a large replay from one address', TOOLS))('60,000 users',
   let lab: Lab;
   let nginx: Nginx;
 
-  beforeAll(async () => {
-    lab = await makeLab();
-    nginx = await startNginx(lab.target);
-  });
-
-  afterAll(async () => {
-    await nginx?.stop();
-    await lab?.close();
+  onNginxGround({}, (ground) => {
+    ({ lab, nginx } = ground);
   });
 
   /**
@@ -119,9 +113,8 @@ describe.runIf(canRun('replays from own addresses', TOOLS))('replays from own ad
   let here: Nginx;
   const running: Running[] = [];
 
-  beforeAll(async () => {
-    lab = await makeLab();
-    nginx = await startNginx(lab.target);
+  onNginxGround({}, async (ground) => {
+    ({ lab, nginx } = ground);
     here = await startNginx(lab.client);
   });
 
@@ -132,11 +125,7 @@ describe.runIf(canRun('replays from own addresses', TOOLS))('replays from own ad
     await runInside(lab.client, ['nft', 'flush', 'ruleset']);
   });
 
-  afterAll(async () => {
-    await nginx?.stop();
-    await here?.stop();
-    await lab?.close();
-  });
+  afterAll(() => here?.stop());
 
   const target = (family: 'ipv4' | 'ipv6' = 'ipv4') =>
     family === 'ipv4' ? `${lab.target.ipv4}:80` : `[${lab.target.ipv6}]:80`;

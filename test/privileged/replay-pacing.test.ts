@@ -3,9 +3,10 @@
  * machine with other work to do; a median within them cannot be luck, since the thing measured
  * would be wrong by far more.
  */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { packetFields } from '../helpers/capture.ts';
-import { CLIENTS_ROUTED, type Lab, makeLab, routeClients } from '../helpers/netns.ts';
+import { onLabGround } from '../helpers/lab-ground.ts';
+import { CLIENTS_ROUTED, type Lab } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { signalTo, until } from '../helpers/process.ts';
 import {
@@ -68,13 +69,8 @@ function median(figures: readonly number[]): number {
 describe.runIf(canRun('pacing of a replay', TOOLS))('pacing of a replay', () => {
   let lab: Lab;
 
-  beforeAll(async () => {
-    lab = await makeLab();
-    await routeClients(lab);
-  });
-
-  afterAll(async () => {
-    await lab?.close();
+  onLabGround({ isRouted: true }, (ground) => {
+    ({ lab } = ground);
   });
 
   test.each([

@@ -1,12 +1,13 @@
 /** Uploads across a gateway behind which packets may only be 1,400 octets long. */
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { clientStreams } from '../helpers/capture.ts';
 import { keepGround } from '../helpers/ground.ts';
-import { type Lab, makeLab, mustInside, routeClients } from '../helpers/netns.ts';
+import { onNginxGround } from '../helpers/lab-ground.ts';
+import { type Lab, mustInside } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { completed, connectionsGone, fixture, replay } from '../helpers/replay.ts';
-import { type Nginx, startNginx } from '../helpers/servers.ts';
+import type { Nginx } from '../helpers/servers.ts';
 
 const TOOLS = ['ip', 'ethtool', 'ss', 'iptables', 'ip6tables', 'nginx', 'tshark'];
 const MTU = '1400';
@@ -21,20 +22,13 @@ describe.runIf(canRun('replay behind a narrow link', TOOLS))('behind a narrow li
   let lab: Lab;
   let nginx: Nginx;
 
-  beforeAll(async () => {
-    lab = await makeLab({ gateway: true });
-    await routeClients(lab);
-    nginx = await startNginx(lab.target);
+  onNginxGround({ gateway: true, isRouted: true }, async (ground) => {
+    ({ lab, nginx } = ground);
     // On the gateway's side alone: the target still offers segments of 1,460 octets.
     await mustInside(lab.gateway, ['ip', 'link', 'set', 'link1', 'mtu', MTU]);
   });
 
   keepGround(() => [lab.gateway]);
-
-  afterAll(async () => {
-    await nginx?.stop();
-    await lab?.close();
-  });
 
   const upload = async (family: 4 | 6, extra: readonly string[] = []) => {
     const range = ownRange(family);

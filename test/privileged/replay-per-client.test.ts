@@ -1,18 +1,13 @@
 /** Virtual clients with several connections against nginx, whose access log is the oracle. */
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { captureWhile, packetFields, startCapture } from '../helpers/capture.ts';
 import { makeToken, startIntercept } from '../helpers/intercept.ts';
-import { CLIENTS_ROUTED, type Lab, makeLab, mustInside, routeClients } from '../helpers/netns.ts';
+import { onNginxGround } from '../helpers/lab-ground.ts';
+import { CLIENTS_ROUTED, type Lab, mustInside } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { completed, replay } from '../helpers/replay.ts';
-import {
-  type Folder,
-  makeFolder,
-  type Nginx,
-  startLengths,
-  startNginx,
-} from '../helpers/servers.ts';
+import { type Folder, type Nginx, startLengths } from '../helpers/servers.ts';
 import { tally } from '../helpers/tally.ts';
 
 const TOOLS = ['ip', 'ethtool', 'nginx', 'curl', 'tcpdump', 'tshark', '/usr/bin/python3'];
@@ -33,20 +28,11 @@ describe.runIf(canRun('replay of clients with several connections', TOOLS))('--p
     return mustInside(lab.client, [...curl, ...files]);
   };
 
-  beforeAll(async () => {
-    lab = await makeLab();
-    await routeClients(lab);
-    nginx = await startNginx(lab.target);
-    folder = makeFolder('per-client');
+  onNginxGround({ isRouted: true }, async (ground) => {
+    ({ lab, nginx, folder } = ground);
     capture = join(folder.path, 'browser.pcap');
     const urls = Array.from({ length: CONNECTIONS }, (_, i) => `http://${lab.target.ipv4}/?c=${i}`);
     await captureWhile(lab.target, capture, { filter: 'tcp port 80' }, () => fetchAtOnce(urls));
-  });
-
-  afterAll(async () => {
-    await nginx?.stop();
-    await lab?.close();
-    folder?.remove();
   });
 
   test.each([

@@ -5,21 +5,20 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { packetFields, startCapture } from '../helpers/capture.ts';
+import { onLabGround } from '../helpers/lab-ground.ts';
 import {
   CLIENTS_ROUTED,
   connectionsWith,
   type Lab,
-  makeLab,
   mustInside,
-  routeClients,
   startInside,
 } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { type Running, signalTo, until } from '../helpers/process.ts';
 import { completed, connectionsGone, FIRST, replay } from '../helpers/replay.ts';
-import { type Folder, makeFolder } from '../helpers/servers.ts';
+import { type Folder, listening } from '../helpers/servers.ts';
 
 const TOOLS = ['ip', 'ethtool', 'ss', 'chrt', 'tcpdump', 'tshark', '/usr/bin/python3'];
 const SERVER = fileURLToPath(new URL('servers/push.mjs', import.meta.url));
@@ -74,23 +73,14 @@ describe.runIf(canRun('connections that are held', TOOLS))('connections that are
   let folder: Folder;
   let server: Running;
 
-  beforeAll(async () => {
-    lab = await makeLab();
-    await routeClients(lab);
+  onLabGround({ isRouted: true }, async (ground) => {
+    ({ lab, folder } = ground);
     await mustInside(lab.target, ['sysctl', '-qw', 'net.core.somaxconn=4096']);
-    folder = makeFolder('push');
     server = startInside(lab.target, [process.execPath, SERVER, `${PORT}`, '1000']);
-    await until('the server listens', async () => {
-      const text = await mustInside(lab.target, ['ss', '-Hltn', `sport = :${PORT}`]);
-      return text !== '';
-    });
+    await listening(lab.target, server, PORT);
   });
 
-  afterAll(async () => {
-    await server?.stop();
-    await lab?.close();
-    folder?.remove();
-  });
+  afterAll(() => server?.stop());
 
   /** One client that asks once, captured. */
   const record = async (): Promise<string> => {

@@ -1,12 +1,13 @@
 /** Replays over a path on which packets overtake each other and are lost; the servers' own accounts are the oracle. */
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { captureWhile } from '../helpers/capture.ts';
-import { CLIENTS_ROUTED, type Lab, makeLab, mustInside, routeClients } from '../helpers/netns.ts';
+import { onLabGround } from '../helpers/lab-ground.ts';
+import { CLIENTS_ROUTED, type Lab, mustInside } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { completed, FIRST, fixture, type ReplayResult, replay } from '../helpers/replay.ts';
 import { expectOvertaken, onRoughPath } from '../helpers/rough-path.ts';
-import { type Folder, makeFolder, startNginx, startRedis } from '../helpers/servers.ts';
+import { type Folder, startNginx, startRedis } from '../helpers/servers.ts';
 
 const PYTHON = '/usr/bin/python3';
 const TOOLS = [
@@ -28,15 +29,8 @@ describe.runIf(canRun('replay over a path that reorders', TOOLS))('packets overt
   let lab: Lab;
   let folder: Folder;
 
-  beforeAll(async () => {
-    lab = await makeLab({ gateway: true });
-    await routeClients(lab);
-    folder = makeFolder('reordered');
-  });
-
-  afterAll(async () => {
-    await lab?.close();
-    folder?.remove();
+  onLabGround({ gateway: true, isRouted: true }, (ground) => {
+    ({ lab, folder } = ground);
   });
 
   /** Replays. @returns the result, after it is sure that something was overtaken */

@@ -1,20 +1,14 @@
 /** Rules for HTTP against nginx, which gives each connection a session and logs what it is sent. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { captureWhile } from '../helpers/capture.ts';
-import {
-  CLIENTS_ROUTED,
-  type Lab,
-  makeLab,
-  mustInside,
-  routeClients,
-  startInside,
-} from '../helpers/netns.ts';
+import { onNginxGround } from '../helpers/lab-ground.ts';
+import { CLIENTS_ROUTED, type Lab, mustInside, startInside } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { until } from '../helpers/process.ts';
 import { completed, replay, withLedger } from '../helpers/replay.ts';
-import { type Folder, makeFolder, type Nginx, startNginx } from '../helpers/servers.ts';
+import type { Folder, Nginx } from '../helpers/servers.ts';
 
 const TOOLS = ['ip', 'ethtool', 'nginx', 'curl', 'tcpdump'];
 const USERS = 200;
@@ -29,22 +23,13 @@ describe.runIf(canRun('rules for HTTP', TOOLS))('rules for HTTP against nginx', 
   let folder: Folder;
   let capture: string;
 
-  beforeAll(async () => {
-    lab = await makeLab();
-    await routeClients(lab);
-    nginx = await startNginx(lab.target);
-    folder = makeFolder('rules');
+  onNginxGround({ isRouted: true }, async (ground) => {
+    ({ lab, nginx, folder } = ground);
     capture = join(folder.path, 'session.pcap');
     const pages = ['session', ...Array.from({ length: PAGES }, () => 'page.html')];
     const urls = pages.flatMap((page) => ['-o', '/dev/null', `http://${lab.target.ipv4}/${page}`]);
     const act = () => mustInside(lab.client, ['curl', '-sS', '-b', '', ...urls]);
     await captureWhile(lab.target, capture, { filter: 'tcp port 80' }, act);
-  });
-
-  afterAll(async () => {
-    await nginx?.stop();
-    await lab?.close();
-    folder?.remove();
   });
 
   /** What nginx was sent of so many users, by connection. */

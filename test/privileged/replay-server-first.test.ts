@@ -1,7 +1,8 @@
 /** Replays against servers that speak first; what they say they received is the oracle. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { clientStreams } from '../helpers/capture.ts';
-import { CLIENTS_ROUTED, type Lab, makeLab, routeClients } from '../helpers/netns.ts';
+import { onLabGround } from '../helpers/lab-ground.ts';
+import { CLIENTS_ROUTED, type Lab } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { completed, connectionsGone, fixture, replay, watched } from '../helpers/replay.ts';
 import { expectOvertaken, onRoughPath, ROUGH_PATH_TOOLS } from '../helpers/rough-path.ts';
@@ -16,13 +17,8 @@ describe.runIf(canRun('replay against servers that greet', TOOLS))(
   () => {
     let lab: Lab;
 
-    beforeAll(async () => {
-      lab = await makeLab({ gateway: true });
-      await routeClients(lab);
-    });
-
-    afterAll(async () => {
-      await lab?.close();
+    onLabGround({ gateway: true, isRouted: true }, (ground) => {
+      ({ lab } = ground);
     });
 
     test.each([

@@ -1,11 +1,12 @@
 /** A generator that stands still for longer than a retransmission timeout, while nothing is lost. */
 import type { ChildProcess } from 'node:child_process';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Lab, makeLab, routeClients } from '../helpers/netns.ts';
+import { describe, expect, test } from 'vitest';
+import { onNginxGround } from '../helpers/lab-ground.ts';
+import type { Lab } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { until } from '../helpers/process.ts';
 import { completed, connectionsGone, fixture, replay } from '../helpers/replay.ts';
-import { type Nginx, startNginx } from '../helpers/servers.ts';
+import type { Nginx } from '../helpers/servers.ts';
 
 const STALL_MS = 400;
 const USERS = 2_000;
@@ -17,15 +18,8 @@ describe.runIf(canRun('a generator that stands still', ['ip', 'ethtool', 'ss', '
     let lab: Lab;
     let nginx: Nginx;
 
-    beforeAll(async () => {
-      lab = await makeLab();
-      await routeClients(lab);
-      nginx = await startNginx(lab.target);
-    });
-
-    afterAll(async () => {
-      await nginx?.stop();
-      await lab?.close();
+    onNginxGround({ isRouted: true }, (ground) => {
+      ({ lab, nginx } = ground);
     });
 
     test('sends next to nothing again: what was acknowledged lies in its ring', async () => {

@@ -4,25 +4,18 @@
  */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { percentileOf, turnsOf } from '../helpers/answer-times.ts';
 import { captureWhile, clientStreams, startCapture } from '../helpers/capture.ts';
-import {
-  CLIENTS_ON_LINK,
-  type Lab,
-  makeLab,
-  mustInside,
-  runInside,
-  startInside,
-} from '../helpers/netns.ts';
+import { onLabGround } from '../helpers/lab-ground.ts';
+import { CLIENTS_ON_LINK, type Lab, mustInside, startInside } from '../helpers/netns.ts';
 import { postgresTool, startPostgres } from '../helpers/postgres.ts';
 import { canRun } from '../helpers/privilege.ts';
-import { until } from '../helpers/process.ts';
 import { completed, connectionsGone, FIRST, fixture, replay } from '../helpers/replay.ts';
 import { mysqlQueries } from '../helpers/requests.ts';
 import {
   type Folder,
-  makeFolder,
+  listening,
   startMariadb,
   startSmtp,
   startTelling,
@@ -72,13 +65,8 @@ describe.runIf(canRun('true latencies of more servers', TOOLS))('latencies', () 
   let lab: Lab;
   let folder: Folder;
 
-  beforeAll(async () => {
-    lab = await makeLab();
-    folder = makeFolder('true-latencies');
-  });
-  afterAll(async () => {
-    await lab?.close();
-    folder?.remove();
+  onLabGround({}, (ground) => {
+    ({ lab, folder } = ground);
   });
 
   /** What a client of the server's own does, as the network has it. */
@@ -160,10 +148,7 @@ describe.runIf(canRun('true latencies of more servers', TOOLS))('latencies', () 
     const argv = ['memcached', '-u', 'root', '-l', '0.0.0.0', '-t', '1'];
     const server = startInside(lab.target, argv);
     try {
-      await until('memcached listens', async () => {
-        const { stdout } = await runInside(lab.target, ['ss', '-Hltn', 'sport = :11211']);
-        return stdout !== '';
-      });
+      await listening(lab.target, server, 11_211);
       const act = () => mustInside(lab.client, [PYTHON, '-c', ASK_MEMCACHED, lab.target.ipv4]);
       await compare(await record(11_211, act), 11_211);
     } finally {

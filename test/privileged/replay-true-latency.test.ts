@@ -1,14 +1,15 @@
 /** Latencies against what the kernel saw at the server: tcpdump and tshark are the oracle. */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { answerTimesMs, percentileOf, turnTimesMs } from '../helpers/answer-times.ts';
 import { startCapture } from '../helpers/capture.ts';
-import { CLIENTS_ON_LINK, type Lab, makeLab, runInside, startInside } from '../helpers/netns.ts';
+import { onLabGround } from '../helpers/lab-ground.ts';
+import { CLIENTS_ON_LINK, type Lab, startInside } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
-import { FIRST_OF_ALL, type Running, until } from '../helpers/process.ts';
+import { FIRST_OF_ALL, type Running } from '../helpers/process.ts';
 import { completed, FIRST, fixture, replay } from '../helpers/replay.ts';
-import { type Folder, makeFolder, startRedis } from '../helpers/servers.ts';
+import { type Folder, listening, startRedis } from '../helpers/servers.ts';
 
 const SERVER = fileURLToPath(new URL('servers/uneven-http.mjs', import.meta.url));
 const TOOLS = ['ip', 'ss', 'chrt', 'tcpdump', 'tshark', 'redis-server', 'redis-cli'];
@@ -18,20 +19,13 @@ describe.runIf(canRun('true latencies', TOOLS))('latencies of 1,000 requests a s
   let folder: Folder;
   let server: Running;
 
-  beforeAll(async () => {
-    lab = await makeLab();
-    folder = makeFolder('true-latency');
+  onLabGround({}, async (ground) => {
+    ({ lab, folder } = ground);
     server = startInside(lab.target, [...FIRST_OF_ALL, process.execPath, SERVER, '80']);
-    await until('the server', async () => {
-      const { stdout } = await runInside(lab.target, ['ss', '-Hltn', 'sport = :80']);
-      return stdout !== '';
-    });
+    await listening(lab.target, server, 80);
   });
-  afterAll(async () => {
-    await server?.stop('SIGTERM');
-    await lab?.close();
-    folder?.remove();
-  });
+
+  afterAll(() => server?.stop('SIGTERM'));
 
   test('are those of the packets at the server, within 100 µs or 2 %', async () => {
     const path = join(folder.path, 'server.pcap');

@@ -3,12 +3,13 @@
  * and the target's packets as oracles.
  */
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { percentileOf, turnTimesMs } from '../helpers/answer-times.ts';
 import { startCapture } from '../helpers/capture.ts';
 import { keepGround } from '../helpers/ground.ts';
 import { makeToken, startIntercept } from '../helpers/intercept.ts';
-import { CLIENTS_ROUTED, type Lab, makeLab, mustInside, routeClients } from '../helpers/netns.ts';
+import { onLabGround } from '../helpers/lab-ground.ts';
+import { CLIENTS_ROUTED, type Lab, mustInside } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { until } from '../helpers/process.ts';
 import {
@@ -31,16 +32,11 @@ const USERS = 48;
 describe.runIf(canRun('verdicts of replays', TOOLS))('the verdict', () => {
   let lab: Lab;
 
-  beforeAll(async () => {
-    lab = await makeLab();
-    await routeClients(lab);
+  onLabGround({ isRouted: true }, (ground) => {
+    ({ lab } = ground);
   });
 
   keepGround(() => [lab.client, lab.target]);
-
-  afterAll(async () => {
-    await lab?.close();
-  });
 
   const argvOf = (capture: string, port: number, more: readonly string[]): string[] => [
     capture,
