@@ -1,7 +1,6 @@
 /** A thread that plays against a real target: frames out and replies in, in this process. */
 import { assert } from '../../base/assert.ts';
 import { type LocalIo, openLocal } from '../../io/open-local.ts';
-import { runStartsNow } from '../../io/receive/run-clock.ts';
 import { Counter } from '../../measure/counters.ts';
 import { LatencyRecorder } from '../../measure/histograms.ts';
 import { IntervalRecorder } from '../../measure/intervals.ts';
@@ -15,7 +14,8 @@ import { ChannelTotal } from '../channel/channel-job.ts';
 import { enginePlan } from '../plan/engine-plan.ts';
 import type { NetworkWay } from '../plan/network-way.ts';
 import { announcedAddresses, describeWay, macText, nextHopText } from '../plan/network-way.ts';
-import { type RunPlan, rowsOf, shardingOf } from '../plan/run-plan.ts';
+import { type RunPlan, rowsOf } from '../plan/run-plan.ts';
+import { localPlanOf } from './local-plan.ts';
 import { networkTurns } from './network-loop.ts';
 import type { ThreadJob } from './thread-job.ts';
 import { failuresOf, modulePartsOf, writtenBytesOf } from './thread-modules.ts';
@@ -35,21 +35,13 @@ export function openNetworkThread(
   const { plan, prepared, shard, shards, counters, control } = job;
   const sharing = { users: plan.users, shard, shards };
   const io = openLocal({
-    path: way.path,
-    sender: way.sender,
-    files: plan.scripts.files,
-    targets: plan.targets,
-    ranges: plan.clients.ranges,
-    ports: plan.ports,
-    sharding: shardingOf(plan, shard, shards),
+    ...localPlanOf(plan, way, shard, shards),
     answersNeighbours: shard === 0 ? way.answersNeighbours : 'nobody',
     announcedAddresses: shard === 0 ? announcedAddresses(way, plan) : 0,
-    runStart: runStartsNow(),
     captureBytes: capture,
     prefixBytes: octetsNeeded(prepared.exchanges, plan.rewriting?.readsAnswers),
     packetsAtOnce: packetsAtOnce(rowsOf(plan, sharing), prepared.answerPackets),
     arenaBytes: writtenBytesOf(job),
-    ...(way.channel === null ? {} : { inbox: way.channel.inboxes[shard] }),
   });
   // What intercepts dropped counts once, whichever thread it was for.
   const totals = shard === 0 ? way.channel?.totals : undefined;

@@ -8,7 +8,6 @@ import { seqAdd } from '../../base/seq.ts';
 import { NS_PER_MS } from '../../base/time.ts';
 import { type LocalIo, openLocal } from '../../io/open-local.ts';
 import { ResetListener } from '../../io/receive/reset-listener.ts';
-import { runStartsNow } from '../../io/receive/run-clock.ts';
 import { UnreachableListener } from '../../io/receive/unreachable-listener.ts';
 import { AddressPool } from '../../schedule/address-pool.ts';
 import { ClientPlaces } from '../../schedule/client-places.ts';
@@ -20,7 +19,8 @@ import { IpView } from '../../wire/ip-view.ts';
 import { ACK, RST, SYN, TcpView } from '../../wire/tcp.ts';
 import { WireFault } from '../../wire/wire-fault.ts';
 import type { NetworkWay } from '../plan/network-way.ts';
-import { portsEachOf, type RunPlan, shardingOf } from '../plan/run-plan.ts';
+import { portsEachOf, type RunPlan } from '../plan/run-plan.ts';
+import { localPlanOf } from './local-plan.ts';
 import {
   probeFault,
   probeFull,
@@ -82,29 +82,20 @@ export async function probePath(
   context: ProbeContext,
 ): Promise<ProbeAnswer> {
   const pool = new AddressPool(plan);
-  const inboxes = way.channel?.inboxes;
-  const shards = inboxes?.length ?? 1;
+  const shards = way.channel?.inboxes.length ?? 1;
   let questions = 0;
   for (let row = 0; row < Math.min(plan.targets.length, TARGETS_MAX); row++) {
     const connection = probeConnection(pool, row);
     const places = new ClientPlaces(pool, plan.users, portsEachOf(plan));
     const shard = places.shardOf(connection, shards);
     const io = openLocal({
-      path: way.path,
-      sender: way.sender,
-      files: plan.scripts.files,
-      targets: plan.targets,
-      ranges: plan.clients.ranges,
-      ports: plan.ports,
-      sharding: shardingOf(plan, shard, shards),
+      ...localPlanOf(plan, way, shard, shards),
       answersNeighbours: way.answersNeighbours,
       // The probe's own address is among the first.
       announcedAddresses:
         way.answersNeighbours === 'nobody' ? 0 : Math.min(row + 1, pool.addresses),
       ringFrames: RING_FRAMES,
-      runStart: runStartsNow(),
       captureBytes: context.captureBytes,
-      ...(inboxes === undefined ? {} : { inbox: inboxes[shard] }),
     });
     const listener =
       context.mode === null ? listenFor(plan, way, pool.lowOf(connection), row) : null;
