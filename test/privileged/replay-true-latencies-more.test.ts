@@ -21,6 +21,7 @@ import {
   startTelling,
 } from '../helpers/servers.ts';
 import { playedInTurn, tally } from '../helpers/tally.ts';
+import { expectTrueTimes } from '../helpers/true-times.ts';
 
 const PYTHON = '/usr/bin/python3';
 const TOOLS = [
@@ -88,17 +89,10 @@ describe.runIf(canRun('true latencies of more servers', TOOLS))('latencies', () 
     expect(told).toHaveLength(exchanges.answered);
     expect(answerRules).toMatchObject({ protocol: exchanges.answered });
     expect(exchanges).toMatchObject({ unfollowed: 0, unsolicited: 0 });
-    for (const [percent, found] of [
+    expectTrueTimes(told, [
       [50, latency.service?.p50],
       [90, latency.service?.p90],
-    ] as const) {
-      const exact = percentileOf(told, percent);
-      // Sent is stamped before the packet leaves, arrival by the kernel: never too short.
-      expect(found, `p${percent}`).toBeGreaterThanOrEqual(exact);
-      expect((found ?? Number.NaN) - exact, `p${percent}`).toBeLessThanOrEqual(
-        Math.max(0.1, 0.02 * exact),
-      );
-    }
+    ]);
     const recorded = await turnsOf(capture, port, filter);
     const times = USERS / recorded.connections;
     expect(thought).toHaveLength(recorded.pausesMs.length * times);

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
-import { answerTimesMs, percentileOf, turnTimesMs } from '../helpers/answer-times.ts';
+import { answerTimesMs, turnTimesMs } from '../helpers/answer-times.ts';
 import { startCapture } from '../helpers/capture.ts';
 import { onLabGround } from '../helpers/lab-ground.ts';
 import { CLIENTS_ON_LINK, type Lab, startInside } from '../helpers/netns.ts';
@@ -10,6 +10,7 @@ import { canRun } from '../helpers/privilege.ts';
 import { FIRST_OF_ALL, type Running } from '../helpers/process.ts';
 import { completed, FIRST, fixture, replay } from '../helpers/replay.ts';
 import { type Folder, listening, startRedis } from '../helpers/servers.ts';
+import { expectTrueTimes } from '../helpers/true-times.ts';
 
 const SERVER = fileURLToPath(new URL('servers/uneven-http.mjs', import.meta.url));
 const TOOLS = ['ip', 'ss', 'chrt', 'tcpdump', 'tshark', 'redis-server', 'redis-cli'];
@@ -41,18 +42,11 @@ describe.runIf(canRun('true latencies', TOOLS))('latencies of 1,000 requests a s
     expect(told).toHaveLength(exchanges.answered);
     expect(exchanges.answered).toBeGreaterThan(2_900);
     const { service, response } = latency;
-    for (const [percent, found] of [
+    expectTrueTimes(told, [
       [50, service?.p50],
       [90, service?.p90],
       [99, service?.p99],
-    ] as const) {
-      const exact = percentileOf(told, percent);
-      // Sent is stamped before the packet leaves, arrival by the kernel: never too short.
-      expect(found, `p${percent}`).toBeGreaterThanOrEqual(exact);
-      expect((found ?? Number.NaN) - exact, `p${percent}`).toBeLessThanOrEqual(
-        Math.max(0.1, 0.02 * exact),
-      );
-    }
+    ]);
     expect(response?.p99).toBeGreaterThanOrEqual(service?.p99 ?? Number.NaN);
   });
 
@@ -71,16 +65,10 @@ describe.runIf(canRun('true latencies', TOOLS))('latencies of 1,000 requests a s
       // Each of the capture's 21 sessions was played 50 times.
       const recorded = await turnTimesMs(fixture('redis.pcap'), 6_379);
       expect(told).toHaveLength(50 * recorded.length);
-      for (const [percent, found] of [
+      expectTrueTimes(told, [
         [50, latency.service?.p50],
         [90, latency.service?.p90],
-      ] as const) {
-        const exact = percentileOf(told, percent);
-        expect(found, `p${percent}`).toBeGreaterThanOrEqual(exact);
-        expect((found ?? Number.NaN) - exact, `p${percent}`).toBeLessThanOrEqual(
-          Math.max(0.1, 0.02 * exact),
-        );
-      }
+      ]);
     } finally {
       await redis.stop();
     }
