@@ -49,6 +49,25 @@ export function compare(url, operations, variants) {
   print(results, count);
 }
 
+/**
+ * What variants find that measure for themselves: each run in a process of its own, that is the bench file with
+ * `--variant NAME`, which writes what it has found as JSON.
+ * @param url the bench file's own `import.meta.url`
+ * @returns what each run has found, by variant
+ */
+export function inTurn(url, variants, runs, more = []) {
+  const results = new Map(variants.map((name) => [name, []]));
+  for (let run = 0; run < runs; run++) {
+    for (const name of variants) {
+      const argv = [fileURLToPath(url), '--variant', name, ...more];
+      results
+        .get(name)
+        .push(JSON.parse(execFileSync(process.execPath, argv, { encoding: 'utf8' })));
+    }
+  }
+  return results;
+}
+
 /** One round in this process. */
 function once(run, operations) {
   run(Math.ceil(operations * WARM_UP_SHARE));

@@ -10,11 +10,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { cpus, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { moved } from '../figures.mjs';
+import { describeMachine } from '../machine.mjs';
 
 const SMOKE_PACKETS = 20_000;
 /** What a program prints beyond this is not kept. */
@@ -157,7 +158,7 @@ function peakOf(pid) {
 function report(title, results, packets, bytes, rounds) {
   const write = (text) => process.stdout.write(`${text}\n`);
   const date = new Date().toISOString().slice(0, 10);
-  write(`${date}, ${cpus().length} × ${cpus()[0]?.model.trim()}, Node ${process.version}`);
+  write(`${date}, ${describeMachine()}`);
   write(`${title}: ${packets}, ${(bytes / 1e6).toFixed(0)} MB; ${rounds} rounds\n`);
   write('| what | seconds best | median | M packets/s, median | peak memory MB |');
   write('|---|---|---|---|---|');

@@ -7,13 +7,14 @@
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createReadStream, createWriteStream, mkdtempSync, rmSync, statSync } from 'node:fs';
-import { cpus, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { createGzip } from 'node:zlib';
 import { moved, skip } from '../figures.mjs';
+import { describeMachine } from '../machine.mjs';
 
 const SMOKE_PACKETS = 20_000;
 const HERE = fileURLToPath(import.meta.url);
@@ -100,7 +101,7 @@ function theirs(packed, tool, bytes) {
 
 function heading(bytes) {
   const date = new Date().toISOString().slice(0, 10);
-  const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, Node ${process.version}`;
+  const machine = describeMachine();
   process.stdout.write(`${date}, ${machine}; ${megabytes(bytes)} MB, ${values.rounds} rounds\n\n`);
   process.stdout.write('| what | seconds best | median | CPU seconds best | median |\n');
   process.stdout.write('|---|---|---|---|---|\n');

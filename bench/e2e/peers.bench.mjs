@@ -15,11 +15,12 @@
 import '../../test/helpers/typescript.mjs';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { cpus, loadavg, release, tmpdir } from 'node:os';
+import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { FIGURE, moved, skip, TOLD_VARIABLE } from '../figures.mjs';
+import { describeMachine } from '../machine.mjs';
 import { replayOnce, wrkOnce } from './page-clients.mjs';
 import { withPageServer } from './page-server.mjs';
 import { autocannonOnce, installAutocannon } from './peer-clients.mjs';
@@ -77,7 +78,7 @@ if (!values.smoke) showBars();
 
 function describe() {
   const commit = spawnSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).stdout;
-  const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, Linux ${release()}`;
+  const machine = describeMachine();
   write(
     `${new Date().toISOString().slice(0, 10)}, commit ${commit?.trim() || 'unknown'}, ${machine},`,
   );

@@ -9,12 +9,12 @@
  *
  * Rounds alternate, every other one in the opposite order.
  */
-import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import '../../test/helpers/typescript.mjs';
 import { moved, skip } from '../figures.mjs';
+import { describeMachine } from '../machine.mjs';
 import { replayed, wrkOnce } from './page-clients.mjs';
 import { withPageServer } from './page-server.mjs';
 import { median } from './rounds-table.mjs';
@@ -103,7 +103,7 @@ async function recorded({ target }, argv, load) {
 }
 
 function print() {
-  const at = `${cpus().length} × ${cpus()[0]?.model}, Node ${process.version}`;
+  const at = describeMachine();
   const write = (...cells) => process.stdout.write(`| ${cells.join(' | ')} |\n`);
   process.stdout.write(`${new Date().toISOString().slice(0, 10)}, ${at}\n`);
   process.stdout.write(`${rounds} rounds of ${seconds} s\n\n`);

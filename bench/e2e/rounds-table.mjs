@@ -1,7 +1,7 @@
 /** The sizes that benches of whole replays take, and the table of best and median that they print. */
-import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { moved } from '../figures.mjs';
+import { describeMachine } from '../machine.mjs';
 
 /** @returns rounds, requestsPerUser and users, as the command line or its `--smoke` has them */
 export function readSizes() {
@@ -35,7 +35,7 @@ export function printTable(
   { rounds, requestsPerUser, users, what = 'GETs' },
   others = [],
 ) {
-  const at = `${cpus().length} × ${cpus()[0]?.model}, Node ${process.version}`;
+  const at = describeMachine();
   process.stdout.write(`${new Date().toISOString().slice(0, 10)}, ${at}\n`);
   process.stdout.write(
     `${rounds} rounds, ${users} connections, ${requestsPerUser} ${what} each\n\n`,

@@ -16,11 +16,11 @@
  * still counts (IpOutDiscards of nstat). Answers of real connections do not share that.
  */
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
-import { cpus, release } from 'node:os';
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { moved, skip } from '../figures.mjs';
+import { describeMachine } from '../machine.mjs';
 
 const VARIANTS = ['none', 'advanced', 'sink', 'nfqueue', 'nfqueue-4-queues'];
 const [SOURCE, CLIENT] = ['source-variant', 'ack-sender'].map((name) =>
@@ -147,11 +147,6 @@ function report(results) {
 function summary(numbers) {
   const sorted = numbers.toSorted((a, b) => a - b);
   return { min: sorted[0], median: sorted[sorted.length >> 1], max: sorted.at(-1) };
-}
-
-function describeMachine() {
-  const model = /model name\s*:\s*(.*)/.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1] ?? '';
-  return `${cpus().length} cores ${model}, Linux ${release()}, Node ${process.version}`;
 }
 
 function makeNamespaces() {

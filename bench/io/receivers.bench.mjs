@@ -10,11 +10,11 @@
  * way 144 MB may wait; a ring for whole packets has a frame of 64 KiB for each, however short it is.
  */
 import { spawn } from 'node:child_process';
-import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import '../../test/helpers/typescript.mjs';
 import { moved, skip } from '../figures.mjs';
+import { describeMachine } from '../machine.mjs';
 
 const { makeLab, inside } = await import('../../test/helpers/netns.ts');
 const { missingFor } = await import('../../test/helpers/privilege.ts');
@@ -35,7 +35,7 @@ const bytes = (values.smoke ? 4 : Number(values.megabytes)) * 1e6;
 
 const missing = missingFor(['ip', 'ethtool']);
 if (missing !== null) skip('receivers', `it needs ${missing}`);
-const at = `${cpus().length} × ${cpus()[0]?.model}, Node ${process.version}`;
+const at = describeMachine();
 console.log(`${new Date().toISOString().slice(0, 10)}, ${at}; ${runs} runs of ${bytes / 1e6} MB\n`);
 console.log(
   '| packets | listener | bytes a packet | CPU µs a packet, min (median) | its own | taken |',

@@ -9,11 +9,11 @@
  * variant and run, variants alternated; the peer's counter must show every packet.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
-import { cpus, release } from 'node:os';
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { moved, skip } from '../figures.mjs';
+import { describeMachine } from '../machine.mjs';
 
 const VARIANTS = ['raw-socket', 'raw-socket-sender', 'ip-sendto', 'ip-sendmmsg', 'packet'];
 if (hasTcpreplay()) VARIANTS.push('tcpreplay');
@@ -103,11 +103,6 @@ function hasTcpreplay() {
 
 function millions(rate) {
   return `${(rate / 1e6).toFixed(3)} M`;
-}
-
-function describeMachine() {
-  const model = /model name\s*:\s*(.*)/.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1] ?? '';
-  return `${cpus().length} cores ${model}, Linux ${release()}, Node ${process.version}`;
 }
 
 /** @returns the MAC to send to */

@@ -3,9 +3,8 @@
 //   node bench/measure/histograms.bench.mjs [--smoke]
 //
 // One variant a process, variants alternated; minimum and median of ns per record.
-import { spawnSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { moved } from '../figures.mjs';
+import { inTurn } from '../rounds.mjs';
 
 const SMOKE = process.argv.includes('--smoke');
 const RUNS = SMOKE ? 1 : 10;
@@ -60,20 +59,7 @@ if (process.argv.includes('--variant')) {
   const ns = Number(process.hrtime.bigint() - startedNs) / RECORDS;
   process.stdout.write(JSON.stringify({ ns, p99: p99() }));
 } else {
-  const results = new Map(VARIANTS.map((name) => [name, []]));
-  for (let run = 0; run < RUNS; run++) {
-    for (const name of VARIANTS) {
-      const args = [
-        fileURLToPath(import.meta.url),
-        '--variant',
-        name,
-        ...(SMOKE ? ['--smoke'] : []),
-      ];
-      const child = spawnSync(process.execPath, args, { encoding: 'utf8' });
-      if (child.status !== 0) throw new Error(`${name}: ${child.stderr}`);
-      results.get(name).push(JSON.parse(child.stdout));
-    }
-  }
+  const results = inTurn(import.meta.url, VARIANTS, RUNS, SMOKE ? ['--smoke'] : []);
   console.log(`${RECORDS} records, ${RUNS} runs; ns per record`);
   console.log('variant     minimum   median   p99 (must agree)');
   for (const [name, runs] of results) {

@@ -4,9 +4,8 @@
 //   node bench/schedule/timing-wheel.bench.mjs [--smoke]
 //
 // One variant a process, variants alternated; minimum and median of ns per operation.
-import { spawnSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { moved } from '../figures.mjs';
+import { inTurn } from '../rounds.mjs';
 
 const SMOKE = process.argv.includes('--smoke');
 const RUNS = SMOKE ? 1 : 10;
@@ -162,20 +161,7 @@ if (process.argv.includes('--variant')) {
   const rssBytes = process.memoryUsage().rss - rssBefore;
   process.stdout.write(JSON.stringify({ ...result, bytesPerUser: rssBytes / USERS }));
 } else {
-  const results = new Map(VARIANTS.map((name) => [name, []]));
-  for (let run = 0; run < RUNS; run++) {
-    for (const name of VARIANTS) {
-      const args = [
-        fileURLToPath(import.meta.url),
-        '--variant',
-        name,
-        ...(SMOKE ? ['--smoke'] : []),
-      ];
-      const child = spawnSync(process.execPath, args, { encoding: 'utf8' });
-      if (child.status !== 0) throw new Error(`${name}: ${child.stderr}`);
-      results.get(name).push(JSON.parse(child.stdout));
-    }
-  }
+  const results = inTurn(import.meta.url, VARIANTS, RUNS, SMOKE ? ['--smoke'] : []);
   const fmt = (value) =>
     (value === null || Number.isNaN(value) ? '-' : value.toFixed(1)).padStart(8);
   console.log(`${USERS} users, ${RUNS} runs; ns per operation, minimum and median`);
