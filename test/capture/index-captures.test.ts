@@ -3,26 +3,21 @@ import { spawnSync } from 'node:child_process';
 import {
   copyFileSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
-  rmSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { openCaptureBytes } from '../../src/io/files/capture-file.ts';
 import { compileFilter } from '../../src/io/sys/libpcap.ts';
 import type { ProtocolModule } from '../../src/rewrite/module.ts';
-import {
-  type CaptureIndex,
-  type IndexOptions,
-  indexCaptures,
-} from '../../src/run/captures/index-captures.ts';
+import type { IndexOptions } from '../../src/run/captures/index-captures.ts';
 import { unpackCapture } from '../../src/run/captures/unpack-capture.ts';
+import { onCaptureFolder } from '../helpers/capture-folder.ts';
 import { PCAP_NANOSECONDS, pcap, section } from '../helpers/packets.ts';
 import { frameOf, handshake, type SentSegment } from '../helpers/recording.ts';
 
@@ -30,28 +25,9 @@ const fixture = (name: string) => new URL(`../../fixtures/${name}`, import.meta.
 const HTTP = fixture('http-short.pcap');
 
 let folder = '';
-const open: CaptureIndex[] = [];
-
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'gryphon-captures-'));
+const read = onCaptureFolder((path) => {
+  folder = path;
 });
-
-afterEach(() => {
-  for (const index of open.splice(0)) index.close();
-  rmSync(folder, { recursive: true });
-});
-
-async function read(paths: readonly string[], options: Partial<IndexOptions> = {}) {
-  const warnings: string[] = [];
-  const index = await indexCaptures(paths, {
-    seed: 1,
-    onWarning: (text) => warnings.push(text),
-    ...options,
-  });
-  open.push(index);
-  const sessions = [...index.sessionList({ digests: true })];
-  return { index, sessions, warnings, file: index.files[0] };
-}
 
 const write = (name: string, octets: Uint8Array): string => {
   const path = join(folder, name);

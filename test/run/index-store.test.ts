@@ -7,23 +7,16 @@ import {
   chownSync,
   copyFileSync,
   existsSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
-  rmSync,
   symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import {
-  type CaptureIndex,
-  type IndexOptions,
-  indexCaptures,
-} from '../../src/run/captures/index-captures.ts';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import type { IndexOptions } from '../../src/run/captures/index-captures.ts';
 import {
   DETAIL_WORDS,
   DetailWord,
@@ -32,6 +25,7 @@ import {
   SessionFlag,
   SessionWord,
 } from '../../src/session/reading/session-records.ts';
+import { onCaptureFolder } from '../helpers/capture-folder.ts';
 import { pcap } from '../helpers/packets.ts';
 
 const fixture = (name: string) => new URL(`../../fixtures/${name}`, import.meta.url).pathname;
@@ -39,25 +33,13 @@ const HTTP = fixture('http-short.pcap');
 const HEAD_BYTES = 24;
 
 let folder = '';
-const open: CaptureIndex[] = [];
-
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'gryphon-index-'));
+afterEach(() => vi.restoreAllMocks());
+const readAll = onCaptureFolder((path) => {
+  folder = path;
 });
 
-afterEach(() => {
-  for (const index of open.splice(0)) index.close();
-  rmSync(folder, { recursive: true });
-  vi.restoreAllMocks();
-});
-
-async function read(path: string, options: Partial<IndexOptions> = {}) {
-  const warnings: string[] = [];
-  const onWarning = (text: string) => warnings.push(text);
-  const index = await indexCaptures([path], { seed: 1, store: true, onWarning, ...options });
-  open.push(index);
-  return { index, sessions: [...index.sessionList({ digests: true })], warnings };
-}
+const read = (path: string, options: Partial<IndexOptions> = {}) =>
+  readAll([path], { store: true, ...options });
 
 const beside = (path: string) => `${path}.gryphon-index`;
 
