@@ -2,7 +2,7 @@
  * Plays sessions that modules change against servers that are functions: no packets, no loss. What a user
  * may send arrives at once, read as a sender reads it, and what the server says comes a while later.
  */
-import { NEVER_NS, NS_PER_MS, NS_PER_SECOND } from '../../src/base/time.ts';
+import { NS_PER_MS, NS_PER_SECOND } from '../../src/base/time.ts';
 import { Counter, createCounters } from '../../src/measure/counters.ts';
 import { LatencyRecorder, LatencyTable } from '../../src/measure/histograms.ts';
 import { Conversations } from '../../src/replay/conversations.ts';
@@ -23,17 +23,12 @@ import type { Scripts } from '../../src/session/script/scripts.ts';
 import type { ClientStream } from '../../src/transport/client-stream.ts';
 import { withArena } from '../../src/transport/ports.ts';
 import { RecordedStream } from '../../src/transport/recorded-stream.ts';
-import {
-  NOBODY,
-  type SendTimes,
-  type Transport,
-  TransportEvent,
-  type TransportListener,
-} from '../../src/transport/transport.ts';
+import { type SendTimes, TransportEvent } from '../../src/transport/transport.ts';
 import { FrameBatch } from '../../src/wire/frame-batch.ts';
 import { ledgerFaults } from '../helpers/ledger.ts';
 import { planOf } from '../helpers/plan.ts';
 import { type RecordedSession, record } from '../helpers/recorded.ts';
+import { type Arrival, type Line, Lossless } from '../transport/lossless.ts';
 import { OPTIONS } from './play.ts';
 
 /** What a server says to what it was told; `end` closes the connection behind it. */
@@ -44,18 +39,8 @@ export type Answer =
 /** A connection's server: called when it is open, with nothing, and with whatever comes. */
 export type TalkingServer = (heard: string, connection: number) => readonly Answer[];
 
-interface Line {
-  acked: number;
-  isOpening: boolean;
-  isEndAsked: boolean;
-  isOver: boolean;
-}
-
-interface Arrival {
-  readonly atNs: number;
+interface Said extends Arrival {
   readonly line: Line;
-  readonly user: number;
-  readonly events: number;
   readonly octets: Uint8Array;
 }
 
@@ -64,25 +49,12 @@ const MSS = 50;
 const NOTHING = new Uint8Array(0);
 const ends = TransportEvent.PEER_FIN;
 
-class Talk implements Transport {
-  readonly delivery = {
-    bytes: 0,
-    isPushed: true,
-    arrivedNs: 0,
-    data: new DataView(NOTHING.buffer) as DataView,
-    dataStart: 0,
-    atHandBytes: 0,
-  };
+class Talk extends Lossless<Said> {
   readonly #stream: ClientStream;
   readonly #read: (offset: number, into: Uint8Array) => void;
-  readonly #times: SendTimes;
   readonly #server: TalkingServer;
   readonly #numberOf: (user: number) => number;
-  readonly #lines = new Map<number, Line>();
   readonly #batch = new FrameBatch(1);
-  #arrivals: Arrival[] = [];
-  #timed: { readonly user: number; readonly wanted: number }[] = [];
-  nowNs = 0;
   closeNs = 0;
   readonly #counters: Float64Array;
 
@@ -94,32 +66,21 @@ class Talk implements Transport {
     server: TalkingServer,
     numberOf: (user: number) => number,
   ) {
+    super(times);
     this.#counters = counters;
     this.#stream = stream;
     this.#read = read;
-    this.#times = times;
     this.#server = server;
     this.#numberOf = numberOf;
   }
 
-  nextArrivalNs(): number {
-    return this.#arrivals.at(0)?.atNs ?? NEVER_NS;
-  }
-
-  receive(nowNs: number, listener: TransportListener): void {
-    this.nowNs = nowNs;
-    for (let next = this.#arrivals.at(0); next !== undefined; next = this.#arrivals.at(0)) {
-      if (next.atNs > nowNs) return;
-      this.#arrivals.shift();
-      const { user, line, events, octets, atNs } = next;
-      if (line.isOver || this.#lines.get(user) !== line) continue;
-      if (events & TransportEvent.CONNECTED) this.#open(user, line);
-      this.delivery.data = new DataView(octets.buffer, octets.byteOffset, octets.length);
-      this.delivery.bytes = octets.length;
-      this.delivery.atHandBytes = octets.length;
-      this.delivery.arrivedNs = atNs;
-      listener.onEvents(user, events, atNs, nowNs);
-    }
+  protected take({ user, line, events, octets }: Said): boolean {
+    if (line.isOver || this.lines.get(user) !== line) return false;
+    if (events & TransportEvent.CONNECTED) this.#open(user, line);
+    this.delivery.data = new DataView(octets.buffer, octets.byteOffset, octets.length);
+    this.delivery.bytes = octets.length;
+    this.delivery.atHandBytes = octets.length;
+    return true;
   }
 
   #open(user: number, line: Line): void {
@@ -140,14 +101,11 @@ class Talk implements Transport {
   }
 
   open(user: number): void {
-    const line = { acked: 0, isOpening: true, isEndAsked: false, isOver: false };
-    this.#lines.set(user, line);
-    this.#timed.push({ user, wanted: this.#times.wanted(user, true, 0) });
-    this.#arrive(user, line, TransportEvent.CONNECTED, NOTHING, 0);
+    this.#arrive(user, this.begin(user), TransportEvent.CONNECTED, NOTHING, 0);
   }
 
   emit(user: number): void {
-    const line = this.#lineOf(user);
+    const line = this.lineOf(user);
     if (line.isOpening || line.isOver) return;
     const limit = this.#stream.streamLimit(user);
     let heard = '';
@@ -159,7 +117,7 @@ class Talk implements Transport {
       line.acked = end;
     }
     if (heard !== '') {
-      this.#timed.push({ user, wanted: this.#times.wanted(user, false, limit) });
+      this.timed(user, false, limit);
       this.#arrive(user, line, TransportEvent.ACKED, NOTHING, 0);
       this.#say(user, line, heard);
     }
@@ -183,49 +141,9 @@ class Talk implements Transport {
     return text;
   }
 
-  finish(user: number): void {
-    this.#lineOf(user).isEndAsked = true;
-  }
-
-  abort(user: number): void {
-    this.#lineOf(user).isOver = true;
-  }
-
-  flush(): void {
-    const timed = this.#timed;
-    this.#timed = [];
-    for (const { user, wanted } of timed) this.#times.onSent(user, wanted, this.nowNs);
-  }
-
-  ackedBytes(user: number): number {
-    return this.#lineOf(user).acked;
-  }
-
-  isOpening(user: number): boolean {
-    return this.#lineOf(user).isOpening;
-  }
-
-  nextPiece = (): boolean => false;
-  dueNs = (): number => NEVER_NS;
-  onTimeout = (): number => TransportEvent.NONE;
-  isOutstanding = (): boolean => false;
-  isRepeating = (): boolean => false;
-  hasHole = (): boolean => false;
-  roundTripUs = (): number => 0;
-  lingerRoundTripUs = (): number => NOBODY;
-  hasLeftLate = (): void => undefined;
-  expectMore = (): void => undefined;
-
-  #lineOf(user: number): Line {
-    const line = this.#lines.get(user);
-    if (line === undefined) throw new Error(`user ${user} was never opened`);
-    return line;
-  }
-
   #arrive(user: number, line: Line, events: number, octets: Uint8Array, laterNs: number): void {
     const atNs = this.nowNs + DELAY_NS + laterNs;
-    this.#arrivals.push({ atNs, line, user, events, octets });
-    this.#arrivals = this.#arrivals.toSorted((a, b) => a.atNs - b.atNs);
+    this.arrive({ atNs, line, user, events, octets });
   }
 }
 
