@@ -1,10 +1,12 @@
-/** Which rules of a firewall may meet the clients' segments, from what its tool prints. */
+/** Which rules of a firewall may meet the segments between clients and target, from what its tool prints. */
 import { addressBytes, parseAddress } from '../base/address.ts';
 
-/** Ends of the segments that come in; null: any. */
-export interface Incoming {
-  readonly source: string;
+/** Ends of segments that come in or go out; no addresses, and null for a port: any. */
+export interface Passing {
+  readonly way: 'in' | 'out';
+  readonly sources: readonly string[];
   readonly sourcePort: number | null;
+  readonly destinations: readonly string[];
   readonly destinationPort: number | null;
 }
 
@@ -12,13 +14,20 @@ const DROPS = /\b(?:drop|reject)\b/i;
 /** Rules that only some packets of a connection meet, which are not its first ones. */
 const LATER = /\bct state (?:\{ )?(?:invalid|untracked)|--ctstate INVALID|--state INVALID/;
 const HOOK = /hook (\w+)/;
-const HOOKS_MET = ['input', 'prerouting', 'ingress', 'forward'];
+const HOOKS_MET = {
+  in: ['input', 'prerouting', 'ingress', 'forward'],
+  out: ['output', 'postrouting', 'egress'],
+};
+const CHAINS_NOT_MET = {
+  in: /^-[AP] (?:OUTPUT|POSTROUTING)\b/,
+  out: /^-[AP] (?:INPUT|PREROUTING|FORWARD)\b/,
+};
 
 /**
- * Rules of `nft list ruleset`, each with its table and chain, that drop or reject what comes in so.
+ * Rules of `nft list ruleset`, each with its table and chain, that drop or reject what passes so.
  * Chains that hang on no hook are taken for ones that are jumped to.
  */
-export function nftRules(text: string, incoming: Incoming): string[] {
+export function nftRules(text: string, passing: Passing): string[] {
   const found: string[] = [];
   let table = '';
   let chain = '';
@@ -33,23 +42,27 @@ export function nftRules(text: string, incoming: Incoming): string[] {
       isMet = true;
     }
     const [, hook] = HOOK.exec(line) ?? [];
-    if (hook !== undefined) isMet = HOOKS_MET.includes(hook);
+    if (hook !== undefined) isMet = HOOKS_MET[passing.way].includes(hook);
     if (!isMet || !DROPS.test(line) || LATER.test(line)) continue;
-    if (meets(line, incoming)) found.push(`${table} ${chain}: ${line}`);
+    if (meets(line, passing)) found.push(`${table} ${chain}: ${line}`);
   }
   return found;
 }
 
-/** Rules of `iptables -S` that drop or reject what comes in so. */
-export const iptablesRules = (text: string, incoming: Incoming): string[] =>
+/** Rules of `iptables -S` that drop or reject what passes so. */
+export const iptablesRules = (text: string, passing: Passing): string[] =>
   text
     .split('\n')
-    .filter((line) => !/^-[AP] (?:OUTPUT|POSTROUTING)\b/.test(line))
-    .filter((line) => DROPS.test(line) && !LATER.test(line) && meets(line, incoming));
+    .filter((line) => !CHAINS_NOT_MET[passing.way].test(line))
+    .filter((line) => DROPS.test(line) && !LATER.test(line) && meets(line, passing));
 
-function meets(line: string, { source, sourcePort, destinationPort }: Incoming): boolean {
+function meets(
+  line: string,
+  { sources, sourcePort, destinations, destinationPort }: Passing,
+): boolean {
   return (
-    addressMeets(/(?:saddr|-s) (!= )?([\da-f.:]+(?:\/\d+)?)(?:\s|$)/i.exec(line), source) &&
+    addressMeets(/(?:saddr|-s) (!= )?([\da-f.:]+(?:\/\d+)?)(?:\s|$)/i.exec(line), sources) &&
+    addressMeets(/(?:daddr|-d) (!= )?([\da-f.:]+(?:\/\d+)?)(?:\s|$)/i.exec(line), destinations) &&
     portMeets(/(?:tcp dport|--dport) ([\d:-]+)(?:\s|$)/.exec(line), destinationPort) &&
     portMeets(/(?:tcp sport|--sport) ([\d:-]+)(?:\s|$)/.exec(line), sourcePort) &&
     !/(?:-p|ip protocol|l4proto) (?:udp|icmp)/.test(line) &&
@@ -57,10 +70,11 @@ function meets(line: string, { source, sourcePort, destinationPort }: Incoming):
   );
 }
 
-function addressMeets(match: RegExpExecArray | null, address: string): boolean {
-  if (match === null) return true;
+/** Whether the rule means one of these addresses. */
+function addressMeets(match: RegExpExecArray | null, addresses: readonly string[]): boolean {
+  if (match === null || addresses.length === 0) return true;
   const [, not, text = ''] = match;
-  return isWithin(address, text) === (not === undefined);
+  return addresses.some((address) => isWithin(address, text) === (not === undefined));
 }
 
 function isWithin(text: string, prefix: string): boolean {

@@ -24,13 +24,15 @@ interface Known {
   readonly loadAddresses: readonly string[] | null;
   /** No answer came back to it. */
   readonly isSilent: boolean;
+  /** Its probe was answered. */
+  readonly isAnswered: boolean;
 }
 
 /** In the order in which a segment meets them. */
 export function machineFindings(
   facts: MachineFacts,
   question: Question,
-  known: Known = { loadAddresses: null, isSilent: false },
+  known: Known = { loadAddresses: null, isSilent: false, isAnswered: false },
 ): Finding[] {
   const { place } = facts;
   return [
@@ -44,7 +46,7 @@ export function machineFindings(
       ? [tableFinding(facts.neighbours, neighboursOf(question.client.includes(':') ? 6 : 4))]
       : []),
     ...offloadFindings(facts),
-    firewallFinding(facts),
+    firewallFinding(facts, known),
   ];
 }
 
@@ -229,15 +231,20 @@ function offloadFindings({ offloads, place }: MachineFacts): Finding[] {
 /** Rules that are told at most. */
 const RULES_TOLD = 3;
 
-function firewallFinding({ firewall, place }: MachineFacts): Finding {
+function firewallFinding({ firewall, place, heard }: MachineFacts, known: Known): Finding {
   const what = 'firewall';
   if (firewall === null) {
     return unknown(what, 'its rules cannot be read', 'as root: nft list ruleset, or iptables -S');
   }
   if (firewall.length === 0) return good(what, 'has no rule that drops the clients');
-  const rules = firewall.slice(0, RULES_TOLD).join(' | ');
+  const told = firewall.slice(0, RULES_TOLD).join(' | ');
   const more = firewall.length > RULES_TOLD ? ` | and ${firewall.length - RULES_TOLD} more` : '';
-  const text = `may drop or reject the clients: ${rules}${more}`;
+  const rules = `${told}${more}`;
+  // Most firewalls drop by default what no rule before has let in.
+  const answers = place === 'target' ? sumOf(heard ?? [], ({ synAck }) => synAck.out) : 0;
+  const letsPass = known.isAnswered || answers > 0;
+  if (letsPass) return good(what, `lets the clients through, whatever else it drops: ${rules}`);
+  const text = `may drop or reject the clients: ${rules}`;
   const mend = 'put a rule before them that accepts the clients';
   // Packet sockets see packets before the rules, and send past them.
   return place === 'target' ? bad(what, text, mend) : unknown(what, text, mend);

@@ -10,13 +10,18 @@ const PLACES = { load: 'this machine', target: 'target', intercept: 'intercept' 
 /** Findings in the order of the way; those of other machines bear their names. */
 export function walkFindings(walk: Walk): Finding[] {
   const { load, others, question } = walk;
-  const known = { loadAddresses: load.addresses, isSilent: isSilent(walk) };
+  // On this machine the kernel's own connection tells: the probe passes its rules by.
+  const isAnswered = walk.probe?.ok === true;
+  const toLoad = { isAnswered: isAnswered && walk.fromHere === 'open' };
+  const known = { loadAddresses: load.addresses, isSilent: isSilent(walk), isAnswered };
   return [
     privilegeFinding(walk),
     triedFinding('plan', walk.plan),
     ...(walk.path === null ? [] : [triedFinding('path', walk.path)]),
     ...rateFindings(walk),
-    ...machineFindings(load, question).map((finding) => named(finding, load)),
+    ...machineFindings(load, question, { ...known, ...toLoad }).map((finding) =>
+      named(finding, load),
+    ),
     fromHereFinding(walk),
     ...(walk.channel === null ? [] : [triedFinding('intercept', walk.channel)]),
     clockFinding(walk),
@@ -78,10 +83,15 @@ const triedFinding = (what: string, tried: Tried): Finding =>
     ? { state: 'good', what, text: tried.text, mend: null }
     : { state: 'bad', what, text: tried.message, mend: tried.hint };
 
-function fromHereFinding({ fromHere, question }: Walk): Finding {
+function fromHereFinding({ fromHere, question, probe }: Walk): Finding {
   const what = "target's port";
   const { target, port } = question;
   const watch = `on the target: ss -ltn 'sport = :${port}'; nft list ruleset`;
+  if (probe?.ok === true && fromHere !== 'open' && fromHere !== null) {
+    const text =
+      "answers the clients, but takes no connection of this machine's own: a firewall here or there drops those, which no replay needs";
+    return { state: 'unknown', what, text, mend: 'nft list ruleset, or iptables -S' };
+  }
   switch (fromHere) {
     case 'open':
       return { state: 'good', what, text: "takes a connection of this machine's own", mend: null };
@@ -112,8 +122,17 @@ function probeFindings(walk: Walk): Finding[] {
     return [{ state: 'unknown', what, text, mend: null }];
   }
   if (probe.ok) return [triedFinding(what, probe), whereHeard(load.heard ?? [], question)];
+  if (probe.code === 'ERR_PROBE_RESET' && walk.fromHere === 'open') return [rejected(question)];
   const found = [triedFinding(what, probe)];
   return isSilent(walk) ? [...found, ...silenceFindings(walk)] : found;
+}
+
+/** The port is open to this machine itself, so it is not closed. */
+function rejected({ client, isOwn }: Question): Finding {
+  const text = `a SYN from ${client} is answered with a reset, though the target takes connections of this machine's own: a firewall rejects the clients`;
+  const own = isOwn ? '' : '; or --clients own';
+  const mend = `on the target: nft list ruleset, or iptables -S${own}`;
+  return { state: 'bad', what: 'a client', text, mend };
 }
 
 const total = (heard: readonly Heard[], of: (one: Heard) => number): number =>

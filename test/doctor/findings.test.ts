@@ -117,9 +117,17 @@ describe('what is wrong is named', () => {
       { path: { ...SILENT, code: 'ERR_IO_NO_ROUTE', message: 'no route' } },
       /^path: no route/,
     ],
-    ['a port that is closed', { fromHere: 'refused' }, /^target's port: refuses/],
-    ['a firewall that drops all', { fromHere: 'silent' }, /^target's port: does not answer/],
-    ['a firewall that rejects', { fromHere: 'unreachable' }, /^target's port: cannot be reached/],
+    ['a port that is closed', { fromHere: 'refused', probe: null }, /^target's port: refuses/],
+    [
+      'a firewall that drops all',
+      { fromHere: 'silent', probe: null },
+      /^target's port: does not answer/,
+    ],
+    [
+      'a firewall that rejects',
+      { fromHere: 'unreachable', probe: null },
+      /^target's port: cannot be reached/,
+    ],
     [
       'an intercept that is not there',
       { channel: { ...SILENT, message: 'refused' }, probe: null },
@@ -199,7 +207,7 @@ describe('what is wrong is named', () => {
     ],
     [
       'a firewall rule',
-      { firewall: ['ip filter INPUT: drop'] },
+      { firewall: ['ip filter INPUT: drop'], heard: null },
       /^firewall: .*ip filter INPUT: drop/,
     ],
     ['SYNs that nobody answers', { heard: NOT_ANSWERED }, /^seen here: .*this machine drops them/],
@@ -207,6 +215,42 @@ describe('what is wrong is named', () => {
     expect(worst(machineFindings({ ...TARGET, ...change }, QUESTION), 'bad')).toEqual([
       expect.stringMatching(text),
     ]);
+  });
+
+  test('rules that have let the clients through are no fault: most firewalls drop by default', () => {
+    const firewall = ['ip filter INPUT: type filter hook input priority filter; policy drop;'];
+    const target = machineFindings({ ...TARGET, firewall }, QUESTION);
+    expect(target.filter(({ state }) => state !== 'good')).toEqual([]);
+    const load = { ...LOAD, firewall };
+    const answered = walkFindings({
+      ...WALK,
+      load,
+      others: [{ ...TARGET, firewall, heard: null }],
+    });
+    expect(answered.filter(({ state }) => state !== 'good')).toEqual([]);
+    const silent = walkFindings({ ...SILENT_WALK, load: { ...load, heard: [] } });
+    expect(worst(silent, 'unknown')).toContainEqual(expect.stringMatching(/^firewall: may drop/));
+  });
+
+  test('what drops the connections of the load machine alone is no fault of the way', () => {
+    const load = { ...LOAD, firewall: ['ip filter INPUT: drop'] };
+    for (const fromHere of ['silent', 'refused', 'unreachable'] as const) {
+      const found = walkFindings({ ...WALK, load, fromHere });
+      expect(worst(found, 'bad')).toEqual([]);
+      expect(worst(found, 'unknown')).toEqual([
+        'firewall: may drop or reject the clients: ip filter INPUT: drop',
+        expect.stringMatching(/^target's port: answers the clients, but takes no connection/),
+      ]);
+    }
+  });
+
+  test('a reset from an open port is a firewall, not a server that is missing', () => {
+    const probe = { ...SILENT, code: 'ERR_PROBE_RESET', message: 'nothing listens there' };
+    const of = (walk: Partial<Walk>) => worst(walkFindings({ ...WALK, probe, ...walk }), 'bad');
+    expect(of({})).toEqual([
+      expect.stringMatching(/^a client: .*with a reset, .*: a firewall rejects the clients$/),
+    ]);
+    expect(of({ fromHere: 'refused' })).toContain('a client: nothing listens there');
   });
 
   test('the limit of neighbours is that of the family that is asked for', () => {

@@ -1,7 +1,16 @@
 import { expect, test } from 'vitest';
-import { iptablesRules, nftRules } from '../../src/doctor/firewall-rules.ts';
+import { iptablesRules, nftRules, type Passing } from '../../src/doctor/firewall-rules.ts';
 
-const CLIENT = { source: '198.18.0.1', sourcePort: null, destinationPort: 8080 };
+const CLIENT: Passing = {
+  way: 'in',
+  ...{ sources: ['198.18.0.1'], sourcePort: null },
+  ...{ destinations: ['10.0.0.5'], destinationPort: 8080 },
+};
+const ANSWER: Passing = {
+  way: 'out',
+  ...{ sources: ['10.0.0.5'], sourcePort: 8080 },
+  ...{ destinations: ['198.18.0.1'], destinationPort: null },
+};
 
 test.each([
   ['-P INPUT DROP', true],
@@ -19,6 +28,8 @@ test.each([
   ['-A INPUT -p udp -m udp --dport 8080 -j DROP', false],
   ['-A INPUT -m conntrack --ctstate INVALID -j DROP', false],
   ['-A OUTPUT -j DROP', false],
+  ['-A INPUT -d 10.0.0.5/32 -j DROP', true],
+  ['-A INPUT -d 10.0.0.6/32 -j DROP', false],
 ])('of iptables: %s', (line, isMet) => {
   expect(iptablesRules(`-N f\n${line}\n`, CLIENT)).toEqual(isMet ? [line] : []);
 });
@@ -38,15 +49,32 @@ test.each([
   expect(nftRules(text, CLIENT)).toEqual(isMet ? [`inet f c: ${line}`] : []);
 });
 
-test('a rule of a chain that packets leave by is none of theirs', () => {
-  const text =
-    'table ip f {\n\tchain out {\n\t\ttype filter hook output priority 0; policy accept;\n\t\tdrop\n\t}\n' +
-    '\tchain in {\n\t\ttype filter hook input priority 0; policy accept;\n\t\tdrop\n\t}\n}\n';
-  expect(nftRules(text, CLIENT)).toEqual(['ip f in: drop']);
+const BOTH_HOOKS =
+  'table ip f {\n\tchain out {\n\t\ttype filter hook output priority 0; policy accept;\n\t\tdrop\n\t}\n' +
+  '\tchain in {\n\t\ttype filter hook input priority 0; policy accept;\n\t\tdrop\n\t}\n}\n';
+
+test('rules of a chain concern what passes it that way alone', () => {
+  expect(nftRules(BOTH_HOOKS, CLIENT)).toEqual(['ip f in: drop']);
+  expect(nftRules(BOTH_HOOKS, ANSWER)).toEqual(['ip f out: drop']);
+});
+
+test.each([
+  ['-P OUTPUT DROP', true],
+  ['-P FORWARD DROP', false],
+  ['-A INPUT -j DROP', false],
+  ['-A OUTPUT -d 198.18.0.0/15 -j DROP', true],
+  ['-A OUTPUT -d 198.20.0.0/15 -j DROP', false],
+  ['-A OUTPUT -p tcp -m tcp --sport 8080 -j REJECT', true],
+  ['-A POSTROUTING -j DROP', true],
+  ['-A mine -d 198.18.0.1/32 -j DROP', true],
+  // Of a chain that what comes in jumps to as well.
+  ['-A mine -s 203.0.113.0/24 -j DROP', false],
+])('of iptables, of what goes out: %s', (line, isMet) => {
+  expect(iptablesRules(`-N mine\n${line}\n`, ANSWER)).toEqual(isMet ? [line] : []);
 });
 
 test('IPv6 prefixes of any length', () => {
-  const six = { ...CLIENT, source: '2001:db8:1::7' };
+  const six = { ...CLIENT, sources: ['2001:db8:1::7'] };
   const rules = ['2001:db8::/32', '2001:db8:1::/120', '2001:db8:2::/48', '::/0'].map(
     (prefix) => `-A INPUT -s ${prefix} -j DROP`,
   );

@@ -25,6 +25,7 @@ const COMMAND = fileURLToPath(new URL('../../bin/gryphon.js', import.meta.url));
 const DOCTOR = [process.execPath, COMMAND, 'doctor', '--target', '10.77.0.1:8080'];
 const CLIENTS = '198.18.0.0/15';
 const WAIT = ['--wait', '400ms'];
+const RESET = ['-j', 'REJECT', '--reject-with', 'tcp-reset'];
 const ROUTE = ['route', 'add', CLIENTS, 'via', '10.77.0.2'];
 
 describe.runIf(canRun('gryphon doctor', ['ip', 'iptables', 'nft', 'python3', 'ss']))(
@@ -126,6 +127,17 @@ describe.runIf(canRun('gryphon doctor', ['ip', 'iptables', 'nft', 'python3', 'ss
           name: 'a firewall of the target rejects the clients',
           ...rule(() => lab.target, 'INPUT', '-s', CLIENTS, '-j', 'REJECT'),
           says: /✗ a client +the probe .* did not get through/,
+        },
+        {
+          name: 'a firewall of the target resets the clients alone',
+          ...rule(() => lab.target, 'INPUT', '-s', CLIENTS, '-p', 'tcp', ...RESET),
+          says: /✗ a client +a SYN from .* answered with a reset, .*a firewall rejects the clients/,
+        },
+        {
+          name: 'a firewall here drops what goes to the target',
+          ...rule(() => lab.client, 'OUTPUT', '-d', '10.77.0.1', '-p', 'tcp', '-j', 'DROP'),
+          // What gryphon sends passes it by.
+          says: /\? firewall +may drop or reject the clients: .*10\.77\.0\.1[\s\S]*\? target's port +answers the clients, but/,
         },
         {
           name: 'a firewall here drops what the target sends',
@@ -238,6 +250,24 @@ describe.runIf(canRun('gryphon doctor', ['ip', 'iptables', 'nft', 'python3', 'ss
       const dropped = await saidByBoth();
       expect(dropped.target).toMatch(/✗ target: firewall .*198\.18\.0\.0\/15/);
       await mustInside(lab.target, ['iptables', '-D', ...drop]);
+
+      const lost = ['OUTPUT', '-d', CLIENTS, '-j', 'DROP'];
+      await mustInside(lab.target, ['iptables', '-A', ...lost]);
+      const unsent = await saidByBoth();
+      expect(unsent.target).toMatch(/✗ target: firewall +may drop .*OUTPUT.*198\.18\.0\.0\/15/);
+      await mustInside(lab.target, ['iptables', '-D', ...lost]);
+
+      const let8080In = ['INPUT', '-p', 'tcp', '--dport', '8080', '-j', 'ACCEPT'];
+      await mustInside(lab.target, ['iptables', '-A', ...let8080In]);
+      for (const chain of ['INPUT', 'FORWARD'])
+        await mustInside(lab.target, ['iptables', '-P', chain, 'DROP']);
+      const usual = await saidByBoth();
+      expect(usual.target).toMatch(
+        /^✓ nothing is wrong[\s\S]*✓ target: firewall +lets the clients/m,
+      );
+      for (const chain of ['INPUT', 'FORWARD'])
+        await mustInside(lab.target, ['iptables', '-P', chain, 'ACCEPT']);
+      await mustInside(lab.target, ['iptables', '-D', ...let8080In]);
 
       const table =
         'table bridge f { chain c { type filter hook forward priority 0; ip saddr 198.18.0.0/15 drop; }; }';

@@ -37,6 +37,7 @@ export function gatherFacts(
   };
 }
 
+/** Rules that meet what comes from the other end and what goes there, of both ways once. */
 function firewallRules(
   place: Place,
   { client, target, port }: Question,
@@ -44,9 +45,23 @@ function firewallRules(
 ): readonly string[] | null {
   const text = firewallText(family);
   if (text === null) return null;
-  const incoming =
-    place === 'target'
-      ? { source: client, sourcePort: null, destinationPort: port }
-      : { source: target, sourcePort: port, destinationPort: null };
-  return [...nftRules(text.nft, incoming), ...iptablesRules(text.iptables, incoming)];
+  const own = ownAddresses(family);
+  // The load machine sends and hears as its clients and as itself.
+  const clients = place === 'load' ? [client, ...own] : [client];
+  const targets = place === 'target' ? [target, ...own] : [target];
+  const toTarget = {
+    way: place === 'target' ? 'in' : 'out',
+    ...{ sources: clients, sourcePort: null, destinations: targets, destinationPort: port },
+  } as const;
+  const toClient = {
+    way: place === 'target' ? 'out' : 'in',
+    ...{ sources: targets, sourcePort: port, destinations: clients, destinationPort: null },
+  } as const;
+  // What an intercept sends to the target are no segments of the clients.
+  const passing = place === 'intercept' ? [toClient] : [toTarget, toClient];
+  const found = passing.flatMap((each) => [
+    ...nftRules(text.nft, each),
+    ...iptablesRules(text.iptables, each),
+  ]);
+  return [...new Set(found)];
 }

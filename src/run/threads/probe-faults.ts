@@ -28,15 +28,15 @@ export interface SilenceSeen extends ProbeSeen {
   readonly unsent: SendFaults;
 }
 
-/** Nothing listens there. */
+/** Nothing listens there, or a firewall says so. */
 export const probeReset = (plan: RunPlan, { row, client }: ProbeSeen): ReplayError =>
   new ReplayError({
     code: 'ERR_PROBE_RESET',
     kind: 'unreachable',
     message:
       `the target's host answered the probe from ${client} to ${targetText(plan, row)} ` +
-      'with a reset: nothing listens there',
-    hint: `start the server, or see on the target: ss -ltn 'sport = :${plan.targets[row].port}'`,
+      'with a reset: nothing listens there, or a firewall rejects the clients',
+    hint: `start the server, or see on the target: ss -ltn 'sport = :${plan.targets[row].port}'; nft list ruleset`,
   });
 
 /** The host is reached and its replies come back, but it takes no connection. */
