@@ -36,6 +36,7 @@ export async function lab({ given, faults, context }: CommandInput): Promise<Exi
     modes: isAsked ? [...new Set(values.mode)] : LAB_MODES,
     include: values.include,
     port: values.port,
+    isPortChosen: given.text('port') !== null,
     server: values.server,
     out: values.out,
     keep: values.keep,

@@ -1,4 +1,5 @@
 import { formatCount } from '../base/units.ts';
+import { failedUsers } from '../measure/ledger.ts';
 import type { RunResult } from '../measure/result.ts';
 import { type Ending, verdictOf } from '../report/verdict.ts';
 import { ExitCode } from './exit-codes.ts';
@@ -51,10 +52,11 @@ function unreachable(result: RunResult): string {
   if (exchanges.answered === 0) {
     return `the target ${target} took connections but answered nothing; ${fates(result)}`;
   }
-  return (
-    `the target ${target} let no user come to the end of a session: ${fates(result)}; ` +
-    'can these sessions be repeated there byte by byte?'
-  );
+  const hint =
+    users.reasons.aborted.closedEarly === failedUsers(users)
+      ? 'it closed each connection before the recorded server did: does it keep them open after an answer (HTTP keep-alive)?'
+      : 'can these sessions be repeated there byte by byte?';
+  return `the target ${target} let no user come to the end of a session: ${fates(result)}; ${hint}`;
 }
 
 /** What became of the users: `12 refused, 3 timed out`. */

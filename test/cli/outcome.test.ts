@@ -69,6 +69,10 @@ describe('a run that played nothing never ends with 0', () => {
     const { code, message } = outcomeOf(sampleResult([], NETWORK, { ...counts, ...ends }));
     expect(code).toBe(5);
     expect(message).toContain('let no user come to the end of a session: 1,000 aborted');
+    expect(message).toContain('; it closed each connection before the recorded server did');
+    const reset = { ABORTED: 999, ABORTED_CLOSED_EARLY: 999, RESET: 1, RESET_DURING_ANSWER: 1 };
+    const others = outcomeOf(sampleResult([], NETWORK, { ...counts, ...reset }));
+    expect(others.message).toContain('999 aborted; can these sessions be repeated there');
   });
 
   test('though a threshold would have held', () => {

@@ -25,6 +25,14 @@ test.each([
   },
   { more: { '--interface': null }, fault: 'no interface given; --interface eth0' },
   { more: { '--out': null }, fault: 'no folder given; --out DIR' },
+  {
+    more: { '--answers': 'some' },
+    fault: "--answers: 'some' is no amount of an answer; write headers, full, or how many octets",
+  },
+  {
+    more: { '--answers': '65536' },
+    fault: "--answers: '65536' is not a whole number from 0 to 65,535",
+  },
   { more: { '--sessions': '0%' }, fault: '--sessions is not above 0% and at most 100%; write 10%' },
 ])('$more is one fault: $fault', async ({ more, fault }) => {
   expect(await record(more)).toEqual({ code: 2, err: `gryphon: ${fault}\n` });

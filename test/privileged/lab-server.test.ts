@@ -37,9 +37,16 @@ describe.runIf(canRun('gryphon lab --server', ['ip', 'python3', 'setsid', 'sh'])
       expect(stderr).toContain('gryphon: the server ended with 0; it wrote nothing\n');
     }, 60_000);
 
-    test('that listens on another port is told which', async () => {
+    test('that listens on one port alone is played to there, unless another was named', async () => {
       const server = 'exec python3 -m http.server --bind $HOST 8081';
-      lab = startProgram([...LAB, '--server', server]);
+      const { stdout, stderr } = await run([...LAB, '--server', server]);
+      expect(stderr).toContain('playing to port 8081, the only one that the server listens on\n');
+      expect(stdout).toMatch(/answered +[1-9]/);
+    }, 60_000);
+
+    test('that listens on another port than was named is told which', async () => {
+      const server = 'exec python3 -m http.server --bind $HOST 8081';
+      lab = startProgram([...LAB, '--port', '8080', '--server', server]);
       const told = 'gryphon: the server listens on 8081; if that is what is meant: --port 8081\n';
       await until('it is told', () => lab?.output().includes(told) ?? false, 30_000);
       await lab.stop('SIGINT');

@@ -44,7 +44,7 @@ export const LAB_TABLE = optionTable({
   ),
   port: value(whole({ min: 1, max: 65_535 }), {
     group: LAB,
-    help: 'of the target that the server listens on',
+    help: 'of the target that the server listens on; where none is named, the only one that your server has will do',
     default: '8080',
   }),
   keep: onOff({

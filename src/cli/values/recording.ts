@@ -33,5 +33,10 @@ export function parseRotation(text: string): Rotation {
 /** Octets of payload kept of an answer's packet: `headers`, a number, `full` (Infinity). */
 export function parseAnswers(text: string): number {
   if (text === 'headers') return 0;
-  return text === 'full' ? Number.POSITIVE_INFINITY : parseWhole(text, { min: 0, max: 65_535 });
+  if (text === 'full') return Number.POSITIVE_INFINITY;
+  if (/^\d+$/.test(text)) return parseWhole(text, { min: 0, max: 65_535 });
+  throw valueError(
+    `'${text}' is no amount of an answer`,
+    'write headers, full, or how many octets',
+  );
 }

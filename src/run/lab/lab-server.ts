@@ -4,7 +4,7 @@ import { Worker } from 'node:worker_threads';
 import { ReplayError } from '../../base/errors.ts';
 import { errorFrom, failureOf } from '../../base/posted-failure.ts';
 import { type LabHost, processesIn } from '../../io/lab/laboratory.ts';
-import { listeningIn, listeningPortsIn } from '../../io/way/listening.ts';
+import { type Listening, listeningIn, listeningPortsIn } from '../../io/way/listening.ts';
 import { LabProcess } from './lab-process.ts';
 import type { ServerJob } from './server-worker.ts';
 
@@ -14,8 +14,13 @@ const LISTENS_MS = 60_000;
 const ELSEWHERE_MS = 2_000;
 const ASK_EVERY_MS = 50;
 
+/** After this long a server is taken where it listens, if that may be elsewhere. */
+const MOVES_MS = 5_000;
+
 /** A server that takes connections. */
 export interface LabServer {
+  /** That it listens on. */
+  readonly port: number;
   /** @throws ReplayError ERR_LAB_SERVER (unreachable) where it has ended by itself */
   check(): void;
   stop(): Promise<void>;
@@ -43,6 +48,7 @@ export async function startBuiltIn(
     throw typeof message === 'object' ? errorFrom(posted) : errorFrom(failureOf(failure));
   }
   return {
+    port: job.port,
     check: () => {
       if (failure !== null) throw errorFrom(failureOf(failure));
     },
@@ -50,19 +56,27 @@ export async function startBuiltIn(
   };
 }
 
+/** Where the user's own server is to listen. */
+export interface OwnServerPort {
+  readonly port: number;
+  /** Whether somebody has chosen it: else the only one that the server listens on will do. */
+  readonly isChosen: boolean;
+}
+
 /**
  * The user's own server: a line for the shell, run in the target's namespace with PORT and HOST in its
  * environment. It has to listen on the port, on more than its loopback interface. One that goes to the
  * background is ended with the namespace.
- * @param onElsewhere told once which other ports it listens on, where that is all it does
+ * @param onElsewhere told which other ports it listens on, where that is all it does, and once more
+ * with the one that is taken
  * @throws ReplayError ERR_LAB_SERVER (unreachable), with the end of what it wrote; the signal's reason
  */
 export async function startOwn(
   target: LabHost,
   command: string,
-  port: number,
+  { port, isChosen }: OwnServerPort,
   interrupted: AbortSignal,
-  onElsewhere: (ports: readonly number[]) => void,
+  onElsewhere: (ports: readonly number[], isTaken: boolean) => void,
 ): Promise<LabServer> {
   const server = new LabProcess(target.name, ['sh', '-c', command], {
     HOST: '0.0.0.0',
@@ -72,39 +86,44 @@ export async function startOwn(
     if (server.code === null || (server.code === 0 && isThere())) return;
     throw serverFault(`the server ended with ${server.code}`, lastLines(server.said));
   };
+  const standing = (at: number): LabServer => ({
+    port: at,
+    check: () => check(() => listeningIn(target.name, at) === 'everybody'),
+    stop: () => server.stop(),
+  });
   try {
     const start = performance.now();
     let isToldElsewhere = false;
     for (;;) {
       const listening = listeningIn(target.name, port);
-      if (listening === 'everybody') break;
+      if (listening === 'everybody') return standing(port);
       interrupted.throwIfAborted();
       check(() => processesIn(target.name).length > 0);
       const waitedMs = performance.now() - start;
-      if (!isToldElsewhere && waitedMs > ELSEWHERE_MS) {
-        const ports = listeningPortsIn(target.name);
-        isToldElsewhere = ports.length > 0;
-        if (isToldElsewhere) onElsewhere(ports);
+      const others = waitedMs > ELSEWHERE_MS ? listeningPortsIn(target.name) : [];
+      const [only] = others;
+      if (!isChosen && others.length === 1 && waitedMs > MOVES_MS) {
+        onElsewhere(others, true);
+        return standing(only);
       }
-      if (waitedMs > LISTENS_MS) {
-        throw listening === 'loopback'
-          ? serverFault(
-              `the server listens on port ${port} of its loopback interface alone`,
-              ownHint(port),
-            )
-          : serverFault(`the server does not listen on port ${port} after a minute`, ownHint(port));
-      }
+      if (others.length > 0 && !isToldElsewhere) onElsewhere(others, false);
+      isToldElsewhere ||= others.length > 0;
+      if (waitedMs > LISTENS_MS) throw notListening(listening, port);
       await new Promise((resolve) => setTimeout(resolve, ASK_EVERY_MS));
     }
   } catch (fault) {
     await server.stop();
     throw fault;
   }
-  return {
-    check: () => check(() => listeningIn(target.name, port) === 'everybody'),
-    stop: () => server.stop(),
-  };
 }
+
+const notListening = (listening: Listening, port: number): ReplayError =>
+  listening === 'loopback'
+    ? serverFault(
+        `the server listens on port ${port} of its loopback interface alone`,
+        ownHint(port),
+      )
+    : serverFault(`the server does not listen on port ${port} after a minute`, ownHint(port));
 
 const ownHint = (port: number): string =>
   `let it listen on 0.0.0.0 (HOST) and ${port} (PORT in its environment), or give its --port`;

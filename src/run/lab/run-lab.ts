@@ -43,6 +43,8 @@ export interface LabOptions {
   readonly include: readonly Incomplete[];
   readonly modes: readonly LabMode[];
   readonly port: number;
+  /** Whether somebody has chosen it. */
+  readonly isPortChosen: boolean;
   /** A line for the shell; null: the built-in server. */
   readonly server: string | null;
   /** Options that each replay gets as they are. */
@@ -87,13 +89,18 @@ export async function runLab(options: LabOptions, host: LabRunHost): Promise<Lab
 
 async function startServer(
   target: LabHost,
-  { server, captures, include, port, seed }: LabOptions,
+  { server, captures, include, port, isPortChosen, seed }: LabOptions,
   { interrupted, note }: LabRunHost,
 ): Promise<LabServer> {
   if (server === null) return await startBuiltIn(target, { captures, include, port, seed });
   note(`waiting for the server to listen on port ${port}`);
-  return await startOwn(target, server, port, interrupted, (ports) =>
-    note(`the server listens on ${ports.join(', ')}; if that is what is meant: --port ${ports[0]}`),
+  const asked = { port, isChosen: isPortChosen };
+  return await startOwn(target, server, asked, interrupted, (ports, isTaken) =>
+    note(
+      isTaken
+        ? `playing to port ${ports[0]}, the only one that the server listens on`
+        : `the server listens on ${ports.join(', ')}; if that is what is meant: --port ${ports[0]}`,
+    ),
   );
 }
 
@@ -205,7 +212,8 @@ class LabRun {
 
   #replayLine(mode: LabMode): string[] {
     const { target, auxiliary } = this.#laboratory;
-    const { captures, port, replay, server } = this.#options;
+    const { captures, replay, server } = this.#options;
+    const { port } = this.#server;
     const place = mode === 'advanced' ? auxiliary : target;
     return [
       ...[...ownCommand(), 'replay', ...captures, '--target', `${target.address}:${port}`],
@@ -221,7 +229,7 @@ class LabRun {
   /** What to type in another shell while it stands. */
   #commands(mode: LabMode): string[] {
     const { client, target, auxiliary } = this.#laboratory;
-    const { port } = this.#options;
+    const { port } = this.#server;
     const inside = ({ name }: LabHost, line: string): string => `ip netns exec ${name} ${line}`;
     const watch = `tcpdump -ni ${LAB_DEVICE} tcp port ${port}`;
     return [
