@@ -111,13 +111,20 @@ interface Hit {
   readonly proposed: readonly number[];
 }
 
+/** As a rule's extractor. @param isWanted whether a value was sent later */
+type Finder = (answer: Answer, isWanted: (value: string) => boolean) => ReturnType<Extractor>;
+
+/** Whether what was sent is what was found, or what scripts read there. */
+const isSame = (sent: string, found: string): boolean =>
+  sent === found || sent === decodePercent(found, false);
+
 /** Finds what correlates. */
 export class Correlator {
   readonly #told: Told[] = [];
   readonly #candidates = new Map<string, Candidate>();
   /** By what is asked for, in the order in which they came up. */
   readonly #byKey = new Map<string, Candidate[]>();
-  readonly #extractors: Extractor[] = [];
+  readonly #extractors: Finder[] = [];
   readonly #hits = new Map<string, Hit[]>();
   #isCut = false;
 
@@ -213,13 +220,15 @@ export class Correlator {
       const all = [EVERYWHERE, keyOf(at.exchange)].flatMap((key) => this.#byKey.get(key) ?? []);
       const readOnce = withBodyOnce(answer);
       for (const candidate of all) {
-        const learnt = this.#extractors[candidate.id](readOnce);
+        const isWanted = (value: string): boolean =>
+          hits.some(({ told }) => isSame(told.value, value));
+        const learnt = this.#extractors[candidate.id](readOnce, isWanted);
         if (learnt === undefined || learnt.value === '') continue;
         const { value, written } = learnt;
         candidate.evidence.observe(client, target, copyOf(value));
-        const decoded = decodePercent(value, false);
-        const isFound = [value, written, decoded];
-        const right = hits.filter(({ told }) => isFound.includes(told.value));
+        const right = hits.filter(
+          ({ told }) => isSame(told.value, value) || told.value === written,
+        );
         for (const { told } of right) told.foundBy.add(candidate.id);
         if (right.length > 0) candidate.right++;
         else if (hits.some(({ proposed }) => proposed.includes(candidate.id))) candidate.wrong++;
@@ -314,12 +323,14 @@ function withBodyOnce(answer: Answer): Answer {
   };
 }
 
+/** An answer may set a cookie again and again, and take it back elsewhere: which one counts the jar knows. */
 const cookieNamed =
-  (name: string): Extractor =>
-  ({ fields }) => {
-    for (const field of fields) {
+  (name: string): Finder =>
+  ({ fields }, isWanted) => {
+    const values = fields.flatMap((field) => {
       const cookie = field.name === 'set-cookie' ? parseSetCookie(field.value) : null;
-      if (cookie?.name === name) return { value: cookie.value, written: cookie.value };
-    }
-    return undefined;
+      return cookie?.name === name ? [cookie.value] : [];
+    });
+    const value = values.findLast(isWanted) ?? values.at(-1);
+    return value === undefined ? undefined : { value, written: value };
   };

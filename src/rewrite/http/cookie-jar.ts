@@ -78,10 +78,11 @@ export class CookieJar {
    * Takes what a server has set.
    * @param at the request that was answered
    * @param nowMs in ms since 1970
+   * @returns whether it is kept: it is neither somebody else's nor taken back
    */
-  set({ name, value, attributes }: SetCookie, at: CookiePlace, nowMs: number): void {
+  set({ name, value, attributes }: SetCookie, at: CookiePlace, nowMs: number): boolean {
     const wanted = (attributes.get('domain') ?? '').replace(/^\./, '').toLowerCase();
-    if (wanted !== '' && !domainMatches(at.host, wanted)) return;
+    if (wanted !== '' && !domainMatches(at.host, wanted)) return false;
     const path = attributes.get('path') ?? '';
     const cookie: Cookie = {
       ...{ name, value },
@@ -96,11 +97,14 @@ export class CookieJar {
     if (cookie.expiresMs <= nowMs) {
       this.#taken.add(name);
       if (old >= 0) this.#cookies.splice(old, 1);
-    } else if (old >= 0) this.#cookies[old] = cookie;
+      return false;
+    }
+    if (old >= 0) this.#cookies[old] = cookie;
     else {
       if (this.#cookies.length === COOKIES_MAX) this.#cookies.shift();
       this.#cookies.push(cookie);
     }
+    return true;
   }
 
   /** Whether a server has taken a cookie of this name back, which need not be one that it had set. */

@@ -133,8 +133,9 @@ export class AnswersOfConnection {
     for (const { name, value } of answer.fields) {
       const cookie = name === 'set-cookie' ? parseSetCookie(value) : null;
       if (cookie === null) continue;
-      jar.set(cookie, place, info.nowMs());
-      cookies.set(cookie.name, cookie.value);
+      // One that is taken back elsewhere, beside one that is set, is not the one that counts.
+      const isKept = jar.set(cookie, place, info.nowMs());
+      if (isKept || !cookies.has(cookie.name)) cookies.set(cookie.name, cookie.value);
     }
     for (const { rule, name, recorded, escaped } of sites) {
       const learnt = rule?.extract(answer);

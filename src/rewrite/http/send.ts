@@ -150,7 +150,9 @@ export function headerSlots(to: RequestSlots, rule: Settings, rank: number): voi
 export function targetSlots(to: RequestSlots, rule: Settings, rank: number): void {
   const { request, head, bind } = to;
   if (rule.path !== null) head.add(request.pathAt, bind(rule.path, 'target'), rank);
-  if (rule.query.length === 0) return;
+  // `OPTIONS *`, and a CONNECT's host and port, have none (RFC 9112, section 3.2).
+  const hasQuery = request.target !== '*' && request.method !== 'CONNECT';
+  if (rule.query.length === 0 || !hasQuery) return;
   const { queryAt } = request;
   const text = queryAt === null ? '' : request.target.slice(queryAt.from - request.targetAt.from);
   pairSlots(to, head, rule.query, rank, {

@@ -431,6 +431,34 @@ describe('the rules', () => {
     expect(found.rules).toEqual({ cookies: 'auto' });
   });
 
+  test.each<[string, (value: string) => readonly string[]]>([
+    ['twice', (value) => [`sid=before-${value}; Path=/`, `sid=${value}; Path=/`]],
+    ['and taken back behind it', (value) => [`sid=${value}; Path=/`, 'sid=; Max-Age=0; Path=/old']],
+    [
+      'and taken back before it',
+      (value) => ['sid=gone; Max-Age=0; Path=/old', `sid=${value}; Path=/`],
+    ],
+  ])('know a cookie that one answer sets %s', (_, set) => {
+    const visit = (value: string) =>
+      session(
+        [
+          get('/a'),
+          answer(
+            '',
+            set(value)
+              .map((each) => `Set-Cookie: ${each}\r\n`)
+              .join(''),
+          ),
+        ],
+        [get('/b', `Cookie: sid=${value}\r\nX-Sid: ${value}\r\n`), answer('')],
+      );
+    const { rules } = correlated(twoClients(visit));
+    expect(rules).toEqual({ cookies: 'auto' });
+    const live = visit('c0ffee1234');
+    const [played] = play(rules, [visit(VALUES[0] ?? '')], [(stage) => live.stages[stage] ?? '']);
+    expect(played?.sent).toEqual(live.messages);
+  });
+
   test('learn a short cookie that is sent in what is no cookie', () => {
     const visit = (value: string) =>
       session(
