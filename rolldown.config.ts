@@ -40,6 +40,22 @@ const ownPlaces: Plugin = {
   },
 };
 
+const WIDTH = 'string-width';
+
+/**
+ * In help each character has one column. What the package knows besides (emoji, East Asian ones) is read by its
+ * patterns at every start, and takes longer than all else of yargs.
+ */
+const plainWidth: Plugin = {
+  name: 'plain-width',
+  resolveId: (source) => (source === WIDTH ? `\0${WIDTH}` : null),
+  load: (id) =>
+    id === `\0${WIDTH}`
+      ? `import { stripVTControlCharacters } from 'node:util';
+         export default (text) => [...stripVTControlCharacters(text)].length;`
+      : null,
+};
+
 /** The licences of what is taken into the program, as they ask for. */
 const licences: Plugin = {
   name: 'licences',
@@ -72,7 +88,7 @@ export default defineConfig({
   input: Object.fromEntries(ENTRIES.map((name) => [name, `src/${name}.ts`])),
   platform: 'node',
   external: INSTALLED.map((name) => new RegExp(`^${name}(?:/|$)`)),
-  plugins: [ownPlaces, licences],
+  plugins: [ownPlaces, plainWidth, licences],
   output: {
     dir: 'lib',
     cleanDir: true,

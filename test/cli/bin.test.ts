@@ -14,6 +14,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parseCommandLine } from '../../src/cli/command-line.ts';
+import { loadCommands } from '../../src/cli/commands.ts';
 import { parseResult } from '../../src/report/json.ts';
 import { type RunOptions, run, until } from '../helpers/process.ts';
 
@@ -54,6 +56,17 @@ test('--help goes to stdout and ends with 0', async () => {
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   expect(stdout).toContain('gryphon replay x.pcap');
 });
+
+// The program measures widths by characters alone, sources by yargs' own package: rolldown.config.ts.
+test.each(['--help', 'replay --help', 'lab --explain --help'])(
+  'help is laid out as yargs does: %s',
+  async (typed) => {
+    const args = typed.split(' ');
+    const context = { args, env: {}, columns: null, version: '' };
+    const line = parseCommandLine(await loadCommands(args), context);
+    expect((await gryphon(args)).stdout).toBe('output' in line ? line.output : '');
+  },
+);
 
 describe('where Node is too old', () => {
   /** The program beside a build that no version of Node can read. */
