@@ -7,7 +7,7 @@
  * stamps requests and answers, tshark says how long each took; the same percentiles of both are
  * printed. Ours begin when a request is handed to the kernel and end when the answer is at the client, so
  * they hold the veth pair, too; tcpdump costs the machine a part of a processor. Lag is the generator's own:
- * from when a request was intended to when it was handed over. `chrt` keeps other programs away from all of them.
+ * from when a request was intended to when it was handed over; a run's first second has its code compiled. `chrt` keeps other programs away from all of them.
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -84,4 +84,7 @@ async function measure(lab, capture, rate) {
       `| ${rate}/s | ${perSecond} | ${name} | ${ours.toFixed(3)} | ${theirs.toFixed(3)} | ${longerUs} | ${lag} |\n`,
     );
   }
+  const lags = result.timeline.intervals.flatMap(({ latency: { lag } }) => (lag ? [lag.p99] : []));
+  const each = lags.map((ms) => ms.toFixed(2)).join(', ');
+  process.stdout.write(`${rate}/s: 99th percentile of the lag in each second, ms: ${each}\n`);
 }

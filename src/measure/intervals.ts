@@ -9,10 +9,11 @@
 import { NS_PER_SECOND } from '../base/time.ts';
 import { COUNTERS, Counter, sumCounters } from './counters.ts';
 import {
+  createHistograms,
   LATENCY_NAMES,
   type Latency,
   LatencyChanges,
-  type LatencyRecorder,
+  LatencyRecorder,
   type SparseCounts,
 } from './histograms.ts';
 import { CountsPacker, type PackedCounts, packCounts, unpackCounts } from './packed-counts.ts';
@@ -45,6 +46,29 @@ export interface Timeline {
   /** Every interval begins at a multiple of this and is at most as long. */
   readonly intervalNs: number;
   readonly intervals: readonly Interval[];
+}
+
+/** Steps of half a per cent, from a microsecond to a minute. */
+const REHEARSED_NS_MIN = 1_000;
+const REHEARSED_NS_MAX = 60 * NS_PER_SECOND;
+const REHEARSED_STEP = 1.005;
+/** Once is not always enough for the compiler. */
+const REHEARSALS = 2;
+
+/**
+ * Does before a run what ends an interval: the first time that takes 7 ms, not yet compiled, afterwards less than
+ * one, and the loop that plays must not stop for it.
+ */
+export function rehearseInterval(): void {
+  const recorder = new LatencyRecorder(createHistograms(1));
+  const changes = new LatencyChanges(recorder.columns);
+  const packer = new CountsPacker();
+  for (let of = 0; of < REHEARSALS; of++) {
+    for (let ns = REHEARSED_NS_MIN; ns < REHEARSED_NS_MAX; ns *= REHEARSED_STEP) {
+      recorder.record(0, ns);
+    }
+    packCounts(changes.take(0), packer);
+  }
 }
 
 /** Cuts one thread's run into intervals. */

@@ -3,7 +3,7 @@ import { assert } from '../../base/assert.ts';
 import { type LocalIo, openLocal } from '../../io/open-local.ts';
 import { Counter } from '../../measure/counters.ts';
 import { LatencyRecorder } from '../../measure/histograms.ts';
-import { IntervalRecorder } from '../../measure/intervals.ts';
+import { IntervalRecorder, rehearseInterval } from '../../measure/intervals.ts';
 import { octetsNeeded } from '../../replay/octets-needed.ts';
 import { packetsAtOnce } from '../../replay/packets-at-once.ts';
 import { Replay } from '../../replay/replay.ts';
@@ -55,13 +55,15 @@ export function openNetworkThread(
       replay.setLink(target, link);
       if (shard === 0) onWarning(warnOfMove(way, plan, target, link));
     });
+    // Before the start: the columns that it keeps are large.
+    const intervals = new IntervalRecorder(latency, counters);
+    rehearseInterval();
     return {
       latency,
       notes: describeWay(way, plan),
       moduleFailures: failuresOf(replay),
       *turns(start) {
         io.clock.restart(start);
-        const intervals = new IntervalRecorder(latency, counters);
         const endNs = yield* networkTurns({
           replay,
           receiver: io.receiver,
