@@ -4,6 +4,7 @@ WORKDIR /gryphon
 COPY package.json package-lock.json .npmrc tsconfig.json tsconfig.build.json rolldown.config.ts ./
 COPY src ./src
 COPY bin ./bin
+COPY scripts/bundle.mjs ./scripts/
 # Without a compiler raw-socket, the optional second way to send, is left out by itself.
 RUN npm ci && npm prune --omit=dev --ignore-scripts
 

@@ -1,5 +1,15 @@
 /** What `npm pack` hands out: what a user needs, and no more. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -87,6 +97,24 @@ describe('the package', () => {
     expect(paths).toContain('lib/LICENSES');
     for (const name of ['yargs', 'yargs-parser', 'y18n', 'cliui']) {
       expect(licences).toMatch(new RegExp(`^${name} \\d`, 'm'));
+    }
+  });
+
+  test('is built of modules on machines that rolldown has no binary for', async () => {
+    const place = mkdtempSync(join(tmpdir(), 'gryphon-modules-'));
+    try {
+      mkdirSync(join(place, 'scripts'));
+      mkdirSync(join(place, 'dist/cli'), { recursive: true });
+      copyFileSync(join(ROOT, 'scripts/bundle.mjs'), join(place, 'scripts/bundle.mjs'));
+      for (const name of ['main.js', 'main.d.ts', 'main.js.map']) {
+        writeFileSync(join(place, 'dist/cli', name), name);
+      }
+      const pretend =
+        'data:text/javascript,Object.defineProperty(process, "arch", { value: "riscv64" })';
+      await must([process.execPath, '--import', pretend, join(place, 'scripts/bundle.mjs')]);
+      expect(readdirSync(join(place, 'lib'), { recursive: true })).toEqual(['cli', 'cli/main.js']);
+    } finally {
+      rmSync(place, { recursive: true });
     }
   });
 
