@@ -31,13 +31,19 @@ describe('a planned load', () => {
       name: 'until a time',
       options: { users: 10, durationNs: 30e9, ratePerSecond: 1e6 },
       plays: 300,
-      seconds: 31,
+      seconds: 30,
+    },
+    {
+      name: 'of whom the time lets only some start',
+      options: { users: 100, iterations: 1, durationNs: 3.5e9, ratePerSecond: 1 },
+      plays: 4,
+      seconds: 4,
     },
     {
       name: 'until a time, accelerated',
       options: { users: 10, durationNs: 30e9, ratePerSecond: 1e6, accel: 10 },
       plays: 3000,
-      seconds: 30.1,
+      seconds: 30,
     },
     {
       name: 'until a time, on connections that stay open',
@@ -102,6 +108,22 @@ test('of connections that only some servers end users play on until one stays op
   ]).scripts;
   const asked = { users: 10, durationNs: 30e9, ratePerSecond: 1e6, close: 'server' } as const;
   const load = plannedLoad(planOf(some, { ...OPTIONS, ...asked }));
-  expect(load.plays).toBe(20);
-  expect(load.durationNs / 1e9).toBeCloseTo(31, 1);
+  // As users are ten, each has the same session again: five stay, and five play on.
+  expect(load.plays).toBe(5 + 5 * 30);
+  expect(load.durationNs / 1e9).toBeCloseTo(30, 1);
 });
+
+test.each(['connection', 'client'] as const)(
+  'each %s is played as often as its own length lets it be until a time',
+  (per) => {
+    const asks = (afterMs: number) => ({
+      said: [{ from: 'client', text: 'ask', afterMs }] as const,
+    });
+    const unlike = handMade([asks(999), asks(2_999)]).scripts;
+    const options = { users: 2, durationNs: 9.5e9, ratePerSecond: 1e6, per };
+    const load = plannedLoad(planOf(unlike, { ...OPTIONS, ...options }));
+    // From 0, 1, … 9 s and from 0, 3, 6, 9 s on.
+    expect(load).toMatchObject({ plays: 14, messages: 14 });
+    expect(load.durationNs / 1e9).toBeCloseTo(12, 1);
+  },
+);

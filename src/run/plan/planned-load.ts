@@ -2,7 +2,7 @@
 import { assert } from '../../base/assert.ts';
 import { Close } from '../../replay/replay-plan.ts';
 import type { ArrivalPlan } from '../../schedule/arrivals.ts';
-import { connectionOf, plannedPlays, sessionOf } from '../../schedule/connections.ts';
+import { connectionOf, plannedPlays } from '../../schedule/connections.ts';
 import { runConnectionOf } from '../../schedule/run-share.ts';
 import { StreamEnd } from '../../session/script/scripts.ts';
 import { ETHERNET_HEADER_BYTES } from '../../wire/ethernet.ts';
@@ -29,10 +29,12 @@ export interface PlannedLoad {
 export function plannedLoad(plan: RunPlan): PlannedLoad {
   const arrivals = arrivalsOf(plan);
   const { firstMessage, messageEnd } = plan.scripts.client;
+  const walked = walkPlays(plan, arrivals);
   let plays = 0;
   let messages = 0;
   let payloadBytes = 0;
-  for (const [session, times] of timesPlayed(plan, expectedPlays(plan, arrivals))) {
+  for (const [session, times] of walked?.times ??
+    timesPlayed(plan, estimatedPlays(plan, arrivals))) {
     plays += times;
     const last = firstMessage[session + 1];
     messages += times * (last - firstMessage[session]);
@@ -46,58 +48,105 @@ export function plannedLoad(plan: RunPlan): PlannedLoad {
     messages,
     payloadBytes,
     wireBytes: payloadBytes + segments * headerBytes,
-    durationNs: Math.min(endNs(plan, arrivals), latestEndNs(plan)),
+    durationNs: walked?.endNs ?? estimatedEndNs(plan, arrivals),
   };
 }
 
-/** When the last of those ends who start until nobody starts any more. */
-function latestEndNs(plan: RunPlan): number {
-  const { stopStartingNs } = plan;
-  // Of very many sessions it takes a while to find the longest.
-  if (!Number.isFinite(stopStartingNs)) return stopStartingNs;
-  // Connections that stay open are closed when the time is up.
-  return stopStartingNs + (shareHeld(plan) === 1 ? 0 : longestOf(plan) / plan.accel);
+/** How often users were told to play in all; where the time decides, how often it lets them. */
+export const expectedPlays = (plan: RunPlan, arrivals: ArrivalPlan): number =>
+  plan.playsUntilNs === null
+    ? plannedPlays(plan)
+    : (walkPlays(plan, arrivals)?.plays ?? estimatedPlays(plan, arrivals));
+
+/** Each play of a plan, one after another. */
+interface Walk {
+  /** Of users: of a session, or of a client with all of its connections. */
+  readonly plays: number;
+  /** Sessions with how often each is played. */
+  readonly times: ReadonlyMap<number, number>;
+  /** When the last one ends. */
+  readonly endNs: number;
 }
 
-/** How often users play in all; where the time decides, about as often. */
-export const expectedPlays = (plan: RunPlan, { lastStartNs }: ArrivalPlan): number => {
+/** @returns null where there are too many to look at each */
+function walkPlays(plan: RunPlan, arrivals: ArrivalPlan): Walk | null {
+  if (estimatedPlays(plan, arrivals) > PLAYS_EXACT_MAX) return null;
+  const { users, iterations, accel, share, stopStartingNs, playsUntilNs } = plan;
+  const durationOf = durationsOf(plan);
+  const isHeld = playsUntilNs === null ? () => false : heldBy(plan);
+  const count = countInTurn(plan);
+  const times = new Map<number, number>();
+  let plays = 0;
+  let endNs = 0;
+  for (let user = 0; user < users; user++) {
+    let atNs = arrivals.startNs(user);
+    // Just when the time is up nothing is begun: some of it has passed until then.
+    for (let iteration = 0; iteration < iterations && atNs < stopStartingNs; iteration++) {
+      if (++plays > PLAYS_EXACT_MAX) return null;
+      const play = runConnectionOf(connectionOf(user, iteration, users), share) % count;
+      times.set(play, (times.get(play) ?? 0) + 1);
+      atNs += durationOf(play) / accel;
+      endNs = Math.max(endNs, atNs);
+      // Whoever comes to a connection that stays open plays no other one, and is closed when the time is up.
+      if (!isHeld(play)) continue;
+      endNs = Math.max(endNs, stopStartingNs);
+      break;
+    }
+  }
+  return { plays, times: timesOfSessions(plan, times), endNs };
+}
+
+/** By session, from how often each of what users play in turn is played. */
+function timesOfSessions(
+  { played, perClient }: RunPlan,
+  times: ReadonlyMap<number, number>,
+): ReadonlyMap<number, number> {
+  const bySession = new Map<number, number>();
+  for (const [play, count] of times) {
+    const first = perClient?.firstOf[play] ?? play;
+    const end = perClient?.firstOf[play + 1] ?? play + 1;
+    for (let row = first; row < end; row++) bySession.set(played[row], count);
+  }
+  return bySession;
+}
+
+/** By the time that there is, and how long a play takes in the mean. */
+function estimatedPlays(plan: RunPlan, { lastStartNs }: ArrivalPlan): number {
   const { users, playsUntilNs, accel } = plan;
   const playsMax = plannedPlays(plan);
   if (playsUntilNs === null) return playsMax;
   const playNs = plan.arrivals.sessionDurationNs / accel;
   const plays = playsUntil(users, playNs, playsUntilNs, { lastStartNs, playsMax });
-  // Whoever comes to a connection that stays open plays no other one.
   return Math.min(plays, Math.ceil(users / shareHeld(plan)));
-};
+}
 
-/** Of the played sessions the share that only a server would end that never ended them: `--close server`. */
-function shareHeld({ close, played, scripts }: RunPlan): number {
-  if (close !== Close.SERVER) return 0;
+/** Whether only a server would end it that never ended it (`--close server`), of what users play in turn. */
+function heldBy({ close, played, perClient, scripts }: RunPlan): (play: number) => boolean {
+  if (close !== Close.SERVER) return () => false;
   const { end, endAfterPeer } = scripts.server;
   const isHeld = (session: number): boolean =>
     end[session] === StreamEnd.OPEN || endAfterPeer[session] === 1;
-  return played.filter(isHeld).length / played.length;
+  const { firstOf } = perClient ?? {};
+  if (firstOf === undefined) return (play) => isHeld(played[play]);
+  return (play) => played.subarray(firstOf[play], firstOf[play + 1]).some(isHeld);
 }
 
-/** The session that a connection of the plan's share plays. */
-const playedBy = (connection: number, { share, played }: RunPlan): number =>
-  sessionOf(runConnectionOf(connection, share), played);
+/** Of what users play in turn the share that stays open. */
+function shareHeld(plan: RunPlan): number {
+  if (plan.close !== Close.SERVER) return 0;
+  const isHeld = heldBy(plan);
+  const count = countInTurn(plan);
+  let held = 0;
+  for (let play = 0; play < count; play++) held += isHeld(play) ? 1 : 0;
+  return held / count;
+}
 
-/** Sessions with how often each is played; of very many plays as if they were dealt out evenly. */
-function timesPlayed(plan: RunPlan, plays: number): ReadonlyMap<number, number> {
-  const { played, perClient } = plan;
+/** Sessions with how often each is played, as if very many plays were dealt out evenly. */
+function timesPlayed({ played, perClient }: RunPlan, plays: number): ReadonlyMap<number, number> {
   if (perClient !== undefined) return timesOfClients(played, perClient.firstOf, plays);
-  if (plays > PLAYS_EXACT_MAX) {
-    const each = Math.floor(plays / played.length);
-    const more = plays % played.length;
-    return new Map(Array.from(played, (session, i) => [session, each + (i < more ? 1 : 0)]));
-  }
-  const times = new Map<number, number>();
-  for (let connection = 0; connection < plays; connection++) {
-    const session = playedBy(connection, plan);
-    times.set(session, (times.get(session) ?? 0) + 1);
-  }
-  return times;
+  const each = Math.floor(plays / played.length);
+  const more = plays % played.length;
+  return new Map(Array.from(played, (session, i) => [session, each + (i < more ? 1 : 0)]));
 }
 
 /** Sessions with how often each is played where clients play so many times in all. */
@@ -147,23 +196,12 @@ export function clientConnections(plan: RunPlan): number {
   return connections;
 }
 
-/** When the last of the planned plays would end. */
-function endNs(plan: RunPlan, arrivals: ArrivalPlan): number {
-  const { users, iterations, accel } = plan;
-  if (plannedPlays(plan) > PLAYS_EXACT_MAX) {
-    return arrivals.lastStartNs + (longestOf(plan) / accel) * iterations;
-  }
-  const durationOf = durationsOf(plan);
-  let latestNs = 0;
-  for (let user = 0; user < users; user++) {
-    let playsNs = 0;
-    for (let iteration = 0; iteration < iterations; iteration++) {
-      const play = runConnectionOf(connectionOf(user, iteration, users), plan.share);
-      playsNs += durationOf(play);
-    }
-    latestNs = Math.max(latestNs, arrivals.startNs(user) + playsNs / accel);
-  }
-  return latestNs;
+/** When the last of the planned plays would end, at the latest. */
+function estimatedEndNs(plan: RunPlan, { lastStartNs }: ArrivalPlan): number {
+  const longestNs = longestOf(plan) / plan.accel;
+  // Connections that stay open are closed when the time is up.
+  const lastNs = shareHeld(plan) === 1 ? 0 : longestNs;
+  return Math.min(lastStartNs + longestNs * plan.iterations, plan.stopStartingNs + lastNs);
 }
 
 /** How often users that play one session after another until a time play in all. */
@@ -181,16 +219,19 @@ function playsUntil(
 
 function longestOf(plan: RunPlan): number {
   const durationOf = durationsOf(plan);
-  const count = plan.perClient?.durationNs.length ?? plan.played.length;
+  const count = countInTurn(plan);
   let longest = 0;
   for (let play = 0; play < count; play++) longest = Math.max(longest, durationOf(play));
   return longest;
 }
 
-/** How long a play takes of what users play in turn: sessions, or clients. */
+/** How many sessions, or clients, users play in turn. */
+const countInTurn = ({ played, perClient }: RunPlan): number =>
+  perClient?.durationNs.length ?? played.length;
+
+/** How long a play takes of each of them. */
 function durationsOf({ scripts, played, perClient }: RunPlan): (play: number) => number {
   const { durationNs } = scripts;
-  if (perClient === undefined) return (play) => durationNs[sessionOf(play, played)];
-  const ofClients = perClient.durationNs;
-  return (play) => ofClients[play % ofClients.length];
+  if (perClient === undefined) return (play) => durationNs[played[play]];
+  return (play) => perClient.durationNs[play];
 }
