@@ -1,9 +1,10 @@
 /** The scripts of examples/ that need no privilege, run as a newcomer runs them. */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { parse } from 'yaml';
 import { run } from './helpers/process.ts';
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
@@ -65,6 +66,38 @@ test('own-server.sh shows the plan first', async () => {
   expect(code).toBe(0);
   expect(stdout.indexOf('nothing was sent')).toBeGreaterThan(0);
   expect(stdout.indexOf('all 10 users')).toBeGreaterThan(stdout.indexOf('nothing was sent'));
+});
+
+test('each pod of the Kubernetes job plays a share of its own of one plan', async () => {
+  const text = readFileSync(join(ROOT, 'examples/kubernetes/indexed-job.yaml'), 'utf8');
+  const { completions, completionMode, parallelism, template } = parse(text).spec;
+  const [{ command, args, env }] = template.spec.containers;
+  expect({ completionMode, parallelism }).toEqual({
+    completionMode: 'Indexed',
+    parallelism: completions,
+  });
+  expect(env.map(({ name }: { name: string }) => name)).toEqual(['TARGET', 'START_AT']);
+  const bin = join(folder, 'gryphon');
+  const line = `exec ${process.execPath} ${join(ROOT, 'bin/gryphon.js')}`;
+  writeFileSync(bin, `#!/bin/sh\n${line} "$@" --dry-run\n`, { mode: 0o755 });
+  const [script] = args.map((each: string) =>
+    each.replace('/data/app.pcap', CAPTURE).replace('/data/results', folder),
+  );
+  const podEnv = { TARGET: '127.0.0.1:8080', START_AT: '2099-01-01T00:00:00Z' };
+  for (const pod of [0, completions - 1]) {
+    const { code, stdout, stderr } = await run([...command, script], {
+      env: {
+        ...process.env,
+        ...podEnv,
+        PATH: `${folder}:${process.env.PATH}`,
+        JOB_COMPLETION_INDEX: String(pod),
+      },
+    });
+    expect(code, stderr).toBe(0);
+    expect(stdout).toMatch(
+      new RegExp(`^share +${pod + 1} of ${completions}, of 5,000 users in all$`, 'm'),
+    );
+  }
 });
 
 test.each([

@@ -75,6 +75,7 @@ function planLines(plan: RunPlan, options: ReplayOptions): [string, string][] {
   const seconds = load.durationNs / NS_PER_SECOND;
   return [
     ['users', usersText(plan, plays)],
+    ...shareLines(plan),
     ['arrivals', planArrivals(plan.arrivals).description],
     ['clients', `${plan.clients.text}, ports ${formatPorts(plan.ports)}: ${connections}`],
     ['first, last', endsText(plan, pool, plays)],
@@ -118,6 +119,13 @@ function rewritingLines(plan: RunPlan, options: ReplayOptions): [string, string]
     `about ${formatBytes(REWRITING_BYTES_PER_USER)} more a user, and what the module keeps`,
   ];
   return [['rewritten', parts.join('; ')]];
+}
+
+/** Which part of the run this is. */
+function shareLines({ share: { index, of, users } }: RunPlan): [string, string][] {
+  return of === 1
+    ? []
+    : [['share', `${index + 1} of ${of}, of ${formatCount(users)} users in all`]];
 }
 
 /** How many users there are, how often each plays, and where they are clients, how many connections that is. */
