@@ -29,13 +29,17 @@ export function aliasSlots(
   const body = isPacked(request) ? '' : request.body;
   const texts = [request.target, ...request.fields.map(({ value }) => value), body];
   for (const alias of valuesIn(texts.join('\n'), sites)) {
-    const { recorded, ids } = alias;
-    const find = (text: string, from: number, context: Context, list: 'head' | 'body') => {
+    const { recorded, handedOutAs, ids } = alias;
+    const find = (text: string, start: number, context: Context, list: 'head' | 'body') => {
       for (const { at, encoding } of places(text, alias, context)) {
-        const range = movedBy(at, from);
+        const range = movedBy(at, start);
         if (taken[list].some((each) => overlap(each, range))) continue;
         taken[list].push(range);
-        to[list].add(range, { is: 'alias', recorded, sites: ids, encoding }, Rank.ALIAS);
+        to[list].add(
+          range,
+          { is: 'alias', recorded, handedOutAs, sites: ids, encoding },
+          Rank.ALIAS,
+        );
       }
     };
     const pathEnd = request.pathAt.to - request.targetAt.from;
@@ -53,11 +57,11 @@ export function frameAliases(payload: string, sites: readonly Site[], list: Slot
   const context = /^\s*[{[]/.test(payload) ? 'json' : 'other';
   const taken: Range[] = [];
   for (const alias of valuesIn(payload, sites)) {
-    const { recorded, ids } = alias;
+    const { recorded, handedOutAs, ids } = alias;
     for (const { at, encoding } of places(payload, alias, context)) {
       if (taken.some((each) => overlap(each, at))) continue;
       taken.push(at);
-      list.add(at, { is: 'alias', recorded, sites: ids, encoding }, Rank.ALIAS);
+      list.add(at, { is: 'alias', recorded, handedOutAs, sites: ids, encoding }, Rank.ALIAS);
     }
   }
 }
@@ -65,6 +69,7 @@ export function frameAliases(payload: string, sites: readonly Site[], list: Slot
 /** A recorded value, its other forms, and the sites that handed it out. */
 interface AliasValue {
   readonly recorded: string;
+  readonly handedOutAs: string;
   readonly forms: Forms;
   readonly ids: number[];
 }
@@ -72,18 +77,20 @@ interface AliasValue {
 /** The values that a text has; of values within each other the longer one comes first. */
 function valuesIn(text: string, sites: readonly Site[]): readonly AliasValue[] {
   const values = new Map<string, AliasValue | null>();
-  const look = (recorded: string, forms: Forms, id: number): void => {
+  const look = (recorded: string, forms: Forms, { rule, name, id }: Site): void => {
     const known = values.get(recorded);
     if (known !== undefined) known?.ids.push(id);
     else {
+      const handedOutAs = rule === null ? `cookie ${name}` : name;
       const isThere = text.includes(recorded) || forms.some(([form]) => text.includes(form));
-      values.set(recorded, isThere ? { recorded, forms, ids: [id] } : null);
+      values.set(recorded, isThere ? { recorded, handedOutAs, forms, ids: [id] } : null);
     }
   };
-  for (const { recorded, forms, escaped, id } of sites) {
+  for (const site of sites) {
+    const { recorded, forms, escaped } = site;
     if (recorded === undefined || forms === null) continue;
-    look(recorded, forms, id);
-    if (escaped !== null) look(escaped.text, escaped.forms, id);
+    look(recorded, forms, site);
+    if (escaped !== null) look(escaped.text, escaped.forms, site);
   }
   const found = [...values.values()].filter((value) => value !== null);
   return found.sort((a, b) => b.recorded.length - a.recorded.length);

@@ -73,7 +73,8 @@ interface Missing {
 function missingOf(value: SlotValue, client: HttpClient, values: RequestValues): Missing | null {
   if (value.is === 'alias') {
     if (client.aliases.has(value.recorded)) return null;
-    const what = `no value came for the recorded ${quoted(value.recorded)}`;
+    // Not the recorded value: it may be a secret, and each user's is another.
+    const what = `${value.handedOutAs} was never learnt`;
     return { what, isSettled: client.areSettled(value.sites) };
   }
   if (value.is === 'cookies') {
@@ -141,9 +142,3 @@ function cookieText(
   if (pairs.length === 0) return '';
   return value.before + pairs.join('; ') + value.behind;
 }
-
-/** A value for a message: its beginning, with nothing that a terminal would take otherwise. */
-const quoted = (value: string): string => {
-  const text = value.replace(/[^\x20-\x7e]/g, '.');
-  return `'${text.length > 24 ? `${text.slice(0, 24)}…` : text}'`;
-};

@@ -36,6 +36,8 @@ export type SlotValue =
   | {
       readonly is: 'alias';
       readonly recorded: string;
+      /** The rule's name, or the cookie's, for messages. */
+      readonly handedOutAs: string;
       readonly sites: readonly number[];
       readonly encoding: Encoding;
     }
