@@ -171,6 +171,11 @@ export abstract class Framer {
     return this.outcome;
   }
 
+  /** Of an answer: whether the server has said that it is the connection's last one. */
+  get endsConnection(): boolean {
+    return false;
+  }
+
   /** Writes what is remembered of the connection to `FRAMER_WORDS` words from `at`. */
   save(words: Uint32Array, at: number): void {
     words[at] = this.phase | (this.index << 8) | (this.flags << 16) | (this.replyClass << 24);

@@ -1,7 +1,8 @@
 /** Follows HTTP/1 answers to their ends (RFC 9112, sections 4 and 6.3). */
 import { type AnswerFramer, Fault, Outcome, ReplyClass } from './framer.ts';
 import { HeadMemories } from './head-memory.ts';
-import { Http1Message, HttpPhase, HttpRequestKind } from './http1-message.ts';
+import { Http1Message, HttpRequestKind } from './http1-message.ts';
+import { HttpPhase } from './http1-phases.ts';
 import { octetsOf } from './octets.ts';
 
 const Phase = { VERSION: HttpPhase.START, STATUS: 1, REASON: 2, REST: 3 } as const;

@@ -7,6 +7,7 @@
  * a time, and nothing of them is kept. Bare line feeds end lines, too (section 2.2).
  */
 import { Fault, Framer, LENGTH_MAX, Outcome } from './framer.ts';
+import { HttpFlag as Flag, HttpPhase } from './http1-phases.ts';
 import { isSameLetter, nextLineFeed, octetsOf } from './octets.ts';
 
 /** What an answer's framing depends on: the kind of a request. */
@@ -23,39 +24,6 @@ const HEADER_BYTES_MAX = 1 << 20;
 /** Octets of a chunk's first line. */
 const CHUNK_LINE_BYTES_MAX = 16_384;
 
-/** Phases below LINE are those of the start line, and have their meaning in the subclasses. */
-export const HttpPhase = {
-  START: 0,
-  LINE: 8,
-  FIELD_NAME: 9,
-  FIELD_REST: 10,
-  LENGTH: 11,
-  CODING: 12,
-  EMPTY_LINE: 13,
-  CHUNK_SIZE: 14,
-  CHUNK_REST: 15,
-  CHUNK_END: 16,
-  TRAILER: 17,
-  TRAILER_REST: 18,
-  TRAILER_END: 19,
-} as const;
-
-const Flag = {
-  HAS_LENGTH: 1,
-  /** There is a Transfer-Encoding. */
-  IS_CODED: 2,
-  /** Its last coding is chunked. */
-  IS_CHUNKED: 4,
-  /** The field whose name is being read may be Content-Length; else it may be Transfer-Encoding. */
-  IS_LENGTH: 8,
-  /** Of a number: it has digits. */
-  HAS_DIGITS: 16,
-  /** Of a number: nothing but blanks may follow. */
-  IS_OVER: 32,
-  /** The header is over, and nothing but the stream's end ends the body. */
-  IS_UNTIL_CLOSE: 64,
-} as const;
-
 const CR = 0x0d;
 const LF = 0x0a;
 const SPACE = 0x20;
@@ -67,9 +35,13 @@ const LOWER_C = 0x63;
 const LOWER_T = 0x74;
 const CONTENT_LENGTH = octetsOf('content-length');
 const TRANSFER_ENCODING = octetsOf('transfer-encoding');
+const CONNECTION = octetsOf('connection');
+/** So many octets its name has in common with that of Content-Length. */
+const CONNECTION_LIKE_LENGTH = 3;
 const CHUNKED = octetsOf('chunked');
-/** `index` of a coding that is not chunked. */
-const OTHER_CODING = 0xff;
+const CLOSE = octetsOf('close');
+/** `index` of an element of a list that is another one. */
+const OTHER_ELEMENT = 0xff;
 
 /** The common half of requests and answers: header lines, lengths, chunks (RFC 9112). */
 export abstract class Http1Message extends Framer {
@@ -86,6 +58,10 @@ export abstract class Http1Message extends Framer {
   /** Whether the header says how long the body is. */
   get hasLength(): boolean {
     return (this.flags & (Flag.HAS_LENGTH | Flag.IS_CODED)) === Flag.HAS_LENGTH;
+  }
+
+  override get endsConnection(): boolean {
+    return (this.flags & Flag.SAYS_CLOSE) !== 0;
   }
 
   protected abstract startLine(data: DataView, at: number, end: number): number;
@@ -136,13 +112,15 @@ export abstract class Http1Message extends Framer {
       case HttpPhase.LINE:
         return this.#line(data, at, end);
       case HttpPhase.FIELD_NAME:
+      case HttpPhase.CONNECTION_NAME:
         return this.#fieldName(data, at, end);
       case HttpPhase.FIELD_REST:
         return this.restOfLine(data, at, end, HttpPhase.LINE);
       case HttpPhase.LENGTH:
         return this.#length(data, at, end);
       case HttpPhase.CODING:
-        return this.#coding(data, at, end);
+      case HttpPhase.CONNECTION:
+        return this.#list(data, at, end);
       default:
         if (data.getUint8(at) === LF) this.onHeader();
         else this.lose(Fault.MALFORMED);
@@ -182,8 +160,10 @@ export abstract class Http1Message extends Framer {
   }
 
   #fieldName(data: DataView, start: number, end: number): number {
+    const isConnection = this.phase === HttpPhase.CONNECTION_NAME;
     const isLength = (this.flags & Flag.IS_LENGTH) !== 0;
-    const name = isLength ? CONTENT_LENGTH : TRANSFER_ENCODING;
+    const likely = isLength ? CONTENT_LENGTH : TRANSFER_ENCODING;
+    const name = isConnection ? CONNECTION : likely;
     let at = start;
     let { index } = this;
     while (at < end && index < name.length && isSameLetter(data.getUint8(at), name[index])) {
@@ -193,21 +173,22 @@ export abstract class Http1Message extends Framer {
     this.index = index;
     if (at === end) return at;
     if (index < name.length || data.getUint8(at) !== COLON) {
-      return this.#toFieldRest(data, at, end);
+      if (name !== CONTENT_LENGTH || index !== CONNECTION_LIKE_LENGTH) {
+        this.phase = HttpPhase.FIELD_REST;
+        return this.restOfLine(data, at, end, HttpPhase.LINE);
+      }
+      this.phase = HttpPhase.CONNECTION_NAME;
+      return this.#fieldName(data, at, end);
     }
     this.index = 0;
     this.flags &= ~(Flag.HAS_DIGITS | Flag.IS_OVER);
-    if (isLength) this.phase = HttpPhase.LENGTH;
+    if (isConnection) this.phase = HttpPhase.CONNECTION;
+    else if (isLength) this.phase = HttpPhase.LENGTH;
     else {
       this.flags = (this.flags | Flag.IS_CODED) & ~Flag.IS_CHUNKED;
       this.phase = HttpPhase.CODING;
     }
     return at + 1;
-  }
-
-  #toFieldRest(data: DataView, at: number, end: number): number {
-    this.phase = HttpPhase.FIELD_REST;
-    return this.restOfLine(data, at, end, HttpPhase.LINE);
   }
 
   /** Digits between blanks; of several values all have to be the same (RFC 9110, section 8.6). */
@@ -251,26 +232,29 @@ export abstract class Http1Message extends Framer {
     return true;
   }
 
-  /** Of a list of codings the last one counts, also where it stands in several fields. */
-  #coding(data: DataView, start: number, end: number): number {
+  /** Of codings the last one counts, also where it stands in several fields; of options any (RFC 9112, section 9.6). */
+  #list(data: DataView, start: number, end: number): number {
+    const isCoding = this.phase === HttpPhase.CODING;
+    const word = isCoding ? CHUNKED : CLOSE;
     for (let at = start; at < end; at++) {
       const octet = data.getUint8(at);
-      if (octet === LF) {
-        if (this.index === CHUNKED.length) this.flags |= Flag.IS_CHUNKED;
+      if (octet === LF || octet === COMMA) {
+        const counts = this.index === word.length && (octet === LF || !isCoding);
+        if (counts) this.flags |= isCoding ? Flag.IS_CHUNKED : Flag.SAYS_CLOSE;
+        this.index = 0;
+        this.flags &= ~Flag.IS_OVER;
+        if (octet === COMMA) continue;
         this.phase = HttpPhase.LINE;
         return at + 1;
       }
-      if (octet === COMMA) {
-        this.index = 0;
-        this.flags &= ~Flag.IS_OVER;
-      } else if (octet === SPACE || octet === TAB || octet === CR) {
+      if (octet === SPACE || octet === TAB || octet === CR) {
         if (this.index > 0) this.flags |= Flag.IS_OVER;
       } else {
         const isNext =
           !(this.flags & Flag.IS_OVER) &&
-          this.index < CHUNKED.length &&
-          isSameLetter(octet, CHUNKED[this.index]);
-        this.index = isNext ? this.index + 1 : OTHER_CODING;
+          this.index < word.length &&
+          isSameLetter(octet, word[this.index]);
+        this.index = isNext ? this.index + 1 : OTHER_ELEMENT;
       }
     }
     return end;

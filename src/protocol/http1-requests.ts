@@ -1,6 +1,7 @@
 /** Cuts a client's stream into HTTP/1 requests (RFC 9112, sections 3 and 6.3). */
 import { Fault, type RequestFramer } from './framer.ts';
-import { Http1Message, HttpPhase, HttpRequestKind } from './http1-message.ts';
+import { Http1Message, HttpRequestKind } from './http1-message.ts';
+import { HttpPhase } from './http1-phases.ts';
 import { octetsOf } from './octets.ts';
 
 const Phase = { START: HttpPhase.START, METHOD: 1, TARGET: 2, VERSION: 3, LINE_END: 4 } as const;

@@ -41,6 +41,7 @@ export class AnswerFraming {
   endBytes = 0;
   /** Users amid an answer, or amid what may become one. */
   readonly open = new OpenAnswers();
+  #isLast = false;
   readonly #plays: PlayTable;
   readonly #stages: Stages;
   readonly #exchanges: OpenExchanges;
@@ -125,7 +126,7 @@ export class AnswerFraming {
       if (isHttp && exchange !== NO_EXCHANGE) this.#doubtSwitch(user, exchange, framer);
       this.endBytes = framer.endBytes;
       if (framer.endBytes > bytes) this.open.keep(user, framer, whole);
-      else this.#judge(user, framer, whole);
+      else this.#end(user, framer, whole);
       return Outcome.ENDS;
     }
     // A client that goes on behind an answer without an end has one that nobody can tell.
@@ -213,7 +214,23 @@ export class AnswerFraming {
   /** A followed answer, whose end was told before it came, is over: what did it say? */
   judgeFramed(user: number): void {
     const framer = this.#framerOf(user);
-    this.#judge(user, framer, this.open.resume(user, framer));
+    this.#end(user, framer, this.open.resume(user, framer));
+  }
+
+  /** A followed answer is over, to its end. */
+  #end(user: number, framer: AnswerFramer, bytes: number): void {
+    this.#judge(user, framer, bytes);
+    if (!framer.endsConnection) return;
+    const exchange = this.#exchanges.of(user);
+    // A recorded client that went on in spite of it is one that does.
+    this.#isLast ||= exchange !== NO_EXCHANGE && !this.#stages.closes(exchange);
+  }
+
+  /** Whether an answer has said, unlike the recorded one, that no other will follow it; told once. */
+  takeLast(): boolean {
+    const isLast = this.#isLast;
+    this.#isLast = false;
+    return isLast;
   }
 
   /** An answer is over by another rule: what is known of it? @param bytes that have come of it */

@@ -26,7 +26,7 @@ export class Answers {
   protected begunAt = 0;
   readonly #plays: PlayTable;
   readonly #start: AnswerStart;
-  protected readonly framing: AnswerFraming;
+  readonly framing: AnswerFraming;
   protected readonly exchanges: OpenExchanges;
   readonly #recorder: ExchangeRecorder;
   readonly #stages: Stages;

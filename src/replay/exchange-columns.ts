@@ -22,6 +22,8 @@ export const ExchangeMark = {
   BROKEN: 16,
   /** Of what the target will say some is not in the recording, and other octets stand in: nobody can follow it. */
   STOOD_IN: 32,
+  /** The recorded answer said that it was the connection's last one. */
+  CLOSES: 64,
 } as const;
 
 /** Of `protocol`: the server speaks first, and where that ends it says itself. */

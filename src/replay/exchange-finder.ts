@@ -27,7 +27,13 @@ import {
   ExchangeMark,
   GREETS,
 } from './exchange-columns.ts';
-import { type FoundAnswer, type FoundRequest, isBeyond, UNHEARD } from './found-exchanges.ts';
+import {
+  type FoundAnswer,
+  type FoundRequest,
+  isBeyond,
+  marksOf,
+  UNHEARD,
+} from './found-exchanges.ts';
 import type { FindPlan, ProtocolOfPort } from './replay-plan.ts';
 import { ScriptSteps } from './script-steps.ts';
 import { MessageMark, rowOf } from './stage-columns.ts';
@@ -287,14 +293,9 @@ export class ExchangeFinder {
     const found = this.#found;
     let at = Math.max(start, this.#at);
     while (this.#done + found.length < asked && at < stageEnd && !this.#isCut) {
-      const end = this.#ends.endOf(
-        answers,
-        server,
-        at,
-        this.#requests[this.#done + found.length].kind,
-      );
-      const isChunked = answers instanceof Http1Answers && answers.isChunked;
-      const marks = ExchangeMark.FOLLOWED | (isChunked ? ExchangeMark.CHUNKED : 0);
+      const { kind } = this.#requests[this.#done + found.length];
+      const end = this.#ends.endOf(answers, server, at, kind);
+      const marks = marksOf(answers);
       const { replyClass } = answers;
       const code = replyClass > 0 ? answers.code : 0;
       this.#isCut =

@@ -100,7 +100,9 @@ export class Fates {
     // Where our end came in the middle of an answer, nobody reads the rest.
     const hasLeft = (flags & PlayFlag.ENDED) !== 0 && this.#stages.isEndWithin(session);
     const isExpected = hasPeerEnded || hasLeft || (isSaid && server.end[session] === StreamEnd.RST);
-    if (isOver && isExpected) {
+    if (flags & PlayFlag.CLOSED_EARLY) {
+      this.#finish(user, Counter.ABORTED, Counter.ABORTED_CLOSED_EARLY, nowNs);
+    } else if (isOver && isExpected) {
       // It had said all; or the recorded server ended the same way.
       this.complete(user, nowNs);
     } else if (isOver && isSaid) {
@@ -142,7 +144,8 @@ export class Fates {
       this.#timeOut(user, Counter.TIMED_OUT_CONNECTING, nowNs);
       return;
     }
-    const isAnswered = (flags & PlayFlag.ENDED) !== 0 && this.#answers.isAllAnswered(user);
+    const isOver = this.#answers.isAllAnswered(user) || (flags & PlayFlag.CLOSED_EARLY) !== 0;
+    const isAnswered = (flags & PlayFlag.ENDED) !== 0 && isOver;
     const isRead = transport.ackedBytes(user) >= this.#stream.endOf(user);
     if (!isAnswered || !isRead) {
       this.#timeOut(user, reasonOfWaiting(flags, transport.isRepeating(user)), nowNs);

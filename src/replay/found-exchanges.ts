@@ -1,5 +1,6 @@
 /** What is found of a session's exchanges on the way to their columns: requests, and answers to them. */
 import { type AnswerFramer, Fault, Outcome } from '../protocol/framer.ts';
+import { Http1Answers } from '../protocol/http1-answers.ts';
 import { ExchangeMark, type ExchangeRow } from './exchange-columns.ts';
 
 /** A request of a session that is answered. */
@@ -26,6 +27,13 @@ export const UNHEARD: FoundAnswer = {
   code: 0,
   marks: ExchangeMark.FOLLOWED,
 };
+
+/** What is marked of an answer that was followed. */
+export function marksOf(answers: AnswerFramer): number {
+  const isChunked = answers instanceof Http1Answers && answers.isChunked;
+  const marks = ExchangeMark.FOLLOWED | (isChunked ? ExchangeMark.CHUNKED : 0);
+  return answers.endsConnection ? marks | ExchangeMark.CLOSES : marks;
+}
 
 /** Whether an answer whose end is not in the recording goes on behind it. */
 export const isBeyond = (answers: AnswerFramer): boolean =>

@@ -144,11 +144,21 @@ export class Player implements TransportListener {
         return;
       }
     } while (transport.nextPiece());
+    // Whoever was told that the connection is over does not ask on it.
+    if (this.#answers.framing.takeLast()) this.#endEarly(user, nowNs);
     if (this.#endless.isEndless(user, transport.delivery.arrivedNs)) {
       this.#fates.onEndless(user, nowNs);
       return;
     }
     if (this.#answers.isExpecting(user)) this.#transport.expectMore(user);
+  }
+
+  /** The server will answer nothing more, although more is to be asked. */
+  #endEarly(user: number, nowNs: number): void {
+    const { flags } = this.#plays;
+    if (flags[user] & PlayFlag.ENDED || this.#answers.isAllAnswered(user)) return;
+    flags[user] |= PlayFlag.CLOSED_EARLY;
+    this.endStream(user, nowNs);
   }
 
   /** The server has ended its stream. */

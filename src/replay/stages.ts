@@ -169,6 +169,11 @@ export class Stages extends ScriptSteps {
     return (this.exchanges.marks[exchange] & ExchangeMark.STOOD_IN) !== 0;
   }
 
+  /** Whether the recorded server had said that this answer was the connection's last one. */
+  closes(exchange: number): boolean {
+    return (this.exchanges.marks[exchange] & ExchangeMark.CLOSES) !== 0;
+  }
+
   /** Whether the exchange's answer has to keep to its protocol's rules: the recorded one did, or was not heard. */
   isRuled(exchange: number): boolean {
     const { marks } = this.exchanges;

@@ -91,28 +91,33 @@ describe.runIf(canRun('replay to hard targets', TOOLS))('a target', () => {
     expect(tally(asked.map(({ uri }) => uri))).toEqual(tally(requests.map(({ uri }) => uri)));
   });
 
-  test('that closes after two answers ends those who have more to say, or resets them, and all are told', async () => {
-    const users = 32;
-    const before = nginx.accessLog().length;
-    const streams = await clientStreams(fixture('http-keepalive.pcap'), 80);
-    const played = playedInTurn(streams.map(httpRequests), users);
-    const argv = [fixture('http-keepalive.pcap'), ...against(CLOSING_PORT, users), '--accel', '10'];
+  test.each([
+    ['think times', ['--accel', '10']],
+    ['none', ['--pace', 'none']],
+  ])(
+    'that says it closes after two answers is asked no more by who had more to say: with %s',
+    async (_, pace) => {
+      const users = 32;
+      const before = nginx.accessLog().length;
+      const streams = await clientStreams(fixture('http-keepalive.pcap'), 80);
+      const played = playedInTurn(streams.map(httpRequests), users);
+      const argv = [fixture('http-keepalive.pcap'), ...against(CLOSING_PORT, users), ...pace];
 
-    const result = withLedger(await replay(lab.client, argv));
+      const result = withLedger(await replay(lab.client, argv));
 
-    await connectionsGone(lab.target, RANGE);
-    const cutShort = played.filter((requests) => requests.length > 2).length;
-    expect(cutShort).toBeGreaterThan(0);
-    expect(result.users.completed).toBe(users - cutShort);
-    // Who had asked a third time before the server's FIN came is reset for it.
-    const { aborted, reset } = result.users.reasons;
-    expect(aborted.closedEarly).toBeGreaterThan(0);
-    expect(aborted.closedEarly + reset.beforeAnswer).toBe(cutShort);
-    const asked = nginx.accessLog().slice(before);
-    const expected = played.flatMap((requests) => requests.slice(0, 2).map(({ uri }) => uri));
-    expect(tally(asked.map(({ uri }) => uri))).toEqual(tally(expected));
-    expect(result.exchanges.answered).toBe(expected.length);
-  });
+      await connectionsGone(lab.target, RANGE);
+      const cutShort = played.filter((requests) => requests.length > 2).length;
+      expect(cutShort).toBeGreaterThan(0);
+      expect(result.users.completed).toBe(users - cutShort);
+      // Nobody has asked a third time, to be reset for it.
+      expect(result.users.reasons.aborted.closedEarly).toBe(cutShort);
+      expect(result.exchanges.sent).toBe(result.exchanges.answered);
+      const asked = nginx.accessLog().slice(before);
+      const expected = played.flatMap((requests) => requests.slice(0, 2).map(({ uri }) => uri));
+      expect(tally(asked.map(({ uri }) => uri))).toEqual(tally(expected));
+      expect(result.exchanges.answered).toBe(expected.length);
+    },
+  );
 
   test('whose window is 64 KB gets 10 MB whole, about as fast as from curl', async () => {
     await mustInside(lab.target, ['sysctl', '-qw', 'net.ipv4.tcp_window_scaling=0']);
