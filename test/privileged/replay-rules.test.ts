@@ -1,6 +1,8 @@
 /** Rules for HTTP against nginx, which gives each connection a session and logs what it is sent. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { captureWhile } from '../helpers/capture.ts';
 import { onNginxGround } from '../helpers/lab-ground.ts';
@@ -9,7 +11,9 @@ import { canRun } from '../helpers/privilege.ts';
 import { until } from '../helpers/process.ts';
 import { completed, replay, withLedger } from '../helpers/replay.ts';
 import type { Folder, Nginx } from '../helpers/servers.ts';
+import { tally } from '../helpers/tally.ts';
 
+const PACKED = fileURLToPath(new URL('servers/packed.mjs', import.meta.url));
 const TOOLS = ['ip', 'ethtool', 'nginx', 'curl', 'tcpdump'];
 const USERS = 200;
 /** With two connections each. */
@@ -133,6 +137,35 @@ describe.runIf(canRun('rules for HTTP', TOOLS))('rules for HTTP against nginx', 
       }
     },
   );
+
+  test('what each was told stands in bodies that are compressed, too', async () => {
+    const server = startInside(lab.target, [process.execPath, PACKED, '82']);
+    try {
+      await until('the server', async () => server.output().includes('listening'));
+      const base = `http://${lab.target.ipv4}:82`;
+      const posted = join(folder.path, 'posted.pcap');
+      const body = join(folder.path, 'body.gz');
+      // The first token that it gives, which the recorded client knows beforehand.
+      writeFileSync(body, gzipSync(JSON.stringify({ items: [1, 2, 3], token: 'token--0' })));
+      await captureWhile(lab.target, posted, { filter: 'tcp port 82' }, () =>
+        mustInside(lab.client, [
+          ...['curl', '-sS', '-o', '/dev/null', `${base}/token`, '--next'],
+          ...['-sS', '-f', '-o', '/dev/null', '-H', 'Content-Encoding: gzip'],
+          ...['-H', 'Content-Type: application/json', '--data-binary', `@${body}`, `${base}/items`],
+        ]),
+      );
+      const rules = join(folder.path, 'posted.yaml');
+      writeFileSync(rules, 'learn: [{ name: token, from: { json: $.token } }]\n');
+      const target = ['--target', `${lab.target.ipv4}:82`, '--clients', CLIENTS_ROUTED.ipv4];
+      const users = ['--users', `${USERS}`, '--rules', rules];
+      completed(await replay(lab.client, [posted, ...target, ...users]), USERS);
+      expect(tally(server.output().trim().split('\n').slice(1))).toEqual(
+        new Map([['right', USERS + 1]]),
+      );
+    } finally {
+      await server.stop('SIGTERM');
+    }
+  });
 
   test('and without them all of them say what was recorded', async () => {
     const said = new Set<string>();

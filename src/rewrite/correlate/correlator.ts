@@ -9,6 +9,7 @@ import { parseSetCookie } from '../http/cookie-jar.ts';
 import { decodePercent, globMatcher } from '../http/encodings.ts';
 import { type RecordedExchange, readSession } from '../http/exchanges.ts';
 import { type Extractor, learnFrom } from '../http/learn.ts';
+import { unpackedRequest } from '../http/packing.ts';
 import type { LearnSource } from '../http/rules.ts';
 import type { RecordedSession } from '../module.ts';
 import { copyOf, messageAt } from '../octet-text.ts';
@@ -294,7 +295,7 @@ function usesOf({ exchanges, frames }: Said): Map<string, Use> {
       if (within === undefined) use.within = null;
       else use.within?.add(within);
     };
-  for (const at of exchanges) sentValues(at.exchange.request, useIn(at));
+  for (const at of exchanges) sentValues(unpackedRequest(at.exchange.request), useIn(at));
   for (const at of frames) frameValues(at.payload, useIn(at));
   return uses;
 }

@@ -4,6 +4,7 @@
  */
 import { Outcome } from '../../protocol/framer.ts';
 import { Http1Requests } from '../../protocol/http1-requests.ts';
+import type { Packing } from './packing.ts';
 
 /** A range of a text: `[from, to)`. */
 export interface Range {
@@ -51,6 +52,8 @@ export interface RecordedRequest {
   /** Where the body begins, and its octets without chunks. */
   readonly bodyFrom: number;
   readonly body: string;
+  /** Set where `body` was unpacked: how it was packed, and of how many octets it was then. */
+  readonly packed?: { readonly packing: Packing; readonly bytes: number };
   /** Null where the body is not chunked. */
   readonly chunks: readonly Chunk[] | null;
   /** What the framer calls its answer. */

@@ -2,6 +2,7 @@
  * A request with other octets in its slots. What follows from them follows: Content-Length, and the
  * sizes of chunks. All other octets stay as they were recorded.
  */
+import { packedText } from './packing.ts';
 import type { Chunk, Range } from './recorded-requests.ts';
 import type { RequestLayout, RequestPlan } from './request-plan.ts';
 import type { Slot } from './slots.ts';
@@ -23,7 +24,7 @@ export function renderRequest(
   textFor: (slot: Slot) => string | undefined,
 ): readonly Edit[] {
   const edits = editsOf(head, textFor);
-  const bodyEdits = editsOf(body, textFor);
+  const bodyEdits = withinPacked(layout, editsOf(body, textFor));
   if (frame !== undefined) return renderFrame(frame, bodyEdits);
   if (bodyEdits.length === 0) return edits;
   if (layout.chunks !== null) return [...edits, ...chunkEdits(layout.chunks, bodyEdits)];
@@ -37,6 +38,24 @@ export function renderRequest(
     text,
   }));
   return [...withLength(edits, layout, bytes), ...moved];
+}
+
+/** Edits of a body that is packed, as one of all of it. */
+function withinPacked(
+  { packed, bodyBytes }: RequestLayout,
+  edits: readonly Edit[],
+): readonly Edit[] {
+  if (packed === null) return edits;
+  let text = '';
+  let at = 0;
+  for (const edit of edits) {
+    text += packed.plain.slice(at, edit.from) + edit.text;
+    at = edit.to;
+  }
+  text += packed.plain.slice(at);
+  // As recorded: another packer would have made something else of it.
+  if (text === packed.plain) return [];
+  return [{ from: 0, to: bodyBytes, text: packedText(text, packed.packing) }];
 }
 
 function editsOf(slots: readonly Slot[], textFor: (slot: Slot) => string | undefined): Edit[] {

@@ -5,6 +5,7 @@ import { aliasSlots, frameAliases } from './aliases.ts';
 import { type CookiePlace, parseCookies } from './cookie-jar.ts';
 import type { RecordedExchange } from './exchanges.ts';
 import { hostOf, hostOfAuthority, type RequestMatcher } from './learn.ts';
+import { type Packing, unpackedRequest } from './packing.ts';
 import {
   type Chunk,
   type Field,
@@ -46,6 +47,8 @@ export interface RequestLayout {
   readonly bodyFrom: number;
   /** Without chunks. */
   readonly bodyBytes: number;
+  /** Where the body is packed: what it is unpacked, which slots are of. */
+  readonly packed: { readonly packing: Packing; readonly plain: string } | null;
   readonly chunks: readonly Chunk[] | null;
   /** Values of Content-Length. */
   readonly lengths: readonly Range[];
@@ -91,7 +94,7 @@ export function planRequest(
   input: RequestInput,
 ): RequestPlan | RequestRefusal | undefined {
   const { exchange, turn } = input;
-  const { request } = exchange;
+  const request = unpackedRequest(exchange.request);
   const status = exchange.answer?.status;
   const told = sitesBefore(input.sites, input.session, turn);
   const settings = merged(rules.send.filter(({ when }) => when(request, status)));
@@ -162,14 +165,17 @@ export function planFrame(
 
 /** A frame has no header of a request. */
 const NO_LAYOUT: RequestLayout = {
-  ...{ fieldsEnd: 0, lineEnd: '', bodyFrom: 0, bodyBytes: 0, chunks: null, lengths: [] },
+  ...{ fieldsEnd: 0, lineEnd: '', bodyFrom: 0, bodyBytes: 0, packed: null, chunks: null },
+  lengths: [],
 };
 
 const layoutOf = (request: RecordedRequest): RequestLayout => ({
   fieldsEnd: request.fieldsEnd,
   lineEnd: request.lineEnd,
   bodyFrom: request.bodyFrom,
-  bodyBytes: request.body.length,
+  bodyBytes: request.packed?.bytes ?? request.body.length,
+  packed:
+    request.packed === undefined ? null : { packing: request.packed.packing, plain: request.body },
   chunks: request.chunks,
   lengths: request.fields.flatMap(({ name, valueAt }) =>
     name === 'content-length' ? [valueAt] : [],

@@ -311,8 +311,9 @@ export const isJson = (request: RecordedRequest): boolean =>
   /[/+]json\b/.test(typeOf(request)) || (typeOf(request) === '' && /^\s*[{[]/.test(request.body));
 
 /** Whether the body cannot be looked into: it is compressed. */
-export const isPacked = ({ fields }: RecordedRequest): boolean => {
-  const coding = fieldOf(fields, 'content-encoding')?.toLowerCase() ?? 'identity';
+export const isPacked = ({ fields, packed }: RecordedRequest): boolean => {
+  const isPlain = packed !== undefined;
+  const coding = (!isPlain && fieldOf(fields, 'content-encoding')?.toLowerCase()) || 'identity';
   const transfer = fieldOf(fields, 'transfer-encoding')?.toLowerCase() ?? 'chunked';
   return coding !== 'identity' || transfer !== 'chunked';
 };
