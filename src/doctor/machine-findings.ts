@@ -191,6 +191,20 @@ const neighboursOf = (family: 4 | 6): Table => ({
   },
 });
 
+/**
+ * A table of tracked connections without room, or with hardly any: entries come and go. The kernel lets nothing new
+ * out through its netfilter then.
+ * @returns null where there is room
+ */
+export function fullTracking(
+  table: MachineFacts['conntrack'],
+): { readonly what: string; readonly mend: string } | null {
+  if (table === null || table.count <= table.max * NEARLY_FULL) return null;
+  const { count, max } = table;
+  const what = `its table of ${CONNTRACK.entries} is full (conntrack: ${count} of ${max})`;
+  return { what, mend: CONNTRACK.mend(max) };
+}
+
 function tableFinding(
   table: { readonly count: number; readonly max: number } | null,
   { what, entries, mend }: Table,

@@ -4,6 +4,8 @@ import { availableParallelism } from 'node:os';
 import { ReplayError, undoAfter } from '../base/errors.ts';
 import { NS_PER_MS, NS_PER_SECOND } from '../base/time.ts';
 import { formatCount } from '../base/units.ts';
+import { fullTracking } from '../doctor/machine-findings.ts';
+import { conntrack } from '../io/doctor/machine.ts';
 import type { MetricsServer } from '../io/metrics-server.ts';
 import { peakMemoryBytes } from '../io/process-memory.ts';
 import { Counter, sumCounters } from '../measure/counters.ts';
@@ -112,7 +114,11 @@ async function playAndReport(
     }
     if (host.onAnswers !== undefined) crew.tellAnswers((answers) => host.onAnswers?.(answers));
     const counters = sumCounters(crew.state.counters);
-    const said = [...warnOfEarlierRun(counters), ...crew.moduleFailures];
+    const said = [
+      ...warnOfEarlierRun(counters),
+      ...warnOfTracking(counters),
+      ...crew.moduleFailures,
+    ];
     for (const warning of said) onWarning(warning);
     const facts = shareFacts(options, plan, intercepts?.mode ?? null, {
       ...sinceBegun(begun),
@@ -290,6 +296,16 @@ export function warnOfEarlierRun(counters: Float64Array): string[] {
   return [
     `the target still has connections of an earlier run: ${formatCount(met)} users met one, ` +
       `${formatCount(inVain)} timed out connecting; wait a minute, or give another --seed or --ports`,
+  ];
+}
+
+/** Packets that this machine did not let out, for a reason that is none of its firewall's rules. */
+export function warnOfTracking(counters: Float64Array, tracked = conntrack()): string[] {
+  const unsent = counters[Counter.UNSENT_NOT_PERMITTED];
+  const full = unsent > 0 ? fullTracking(tracked) : null;
+  if (full === null) return [];
+  return [
+    `this machine did not let ${formatCount(unsent)} packets out: ${full.what}; ${full.mend}`,
   ];
 }
 

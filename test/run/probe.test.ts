@@ -44,7 +44,13 @@ test('a pool of one address and port has just that one for its probes', () => {
   expect(probeConnection(poolOf('10.0.0.1', 80, 80, 'port'), 3)).toBe(0);
 });
 
-const SEEN = { row: 0, client: '198.18.0.1:65535', mode: null, unsent: new SendFaults() };
+const SEEN = {
+  row: 0,
+  client: '198.18.0.1:65535',
+  mode: null,
+  unsent: new SendFaults(),
+  tracked: null,
+};
 
 test.each<[string, string, string, WayChanges, string[], string[]]>([
   [
@@ -118,6 +124,18 @@ test('a probe that the kernel did not let out tells of this machine', () => {
   expect(fault.code).toBe('ERR_PROBE_UNSENT');
   expect(fault.message).toContain("did not leave by eth1: this machine's firewall refused it");
   expect(fault.hint).toContain('--sender packet');
+});
+
+test('and where that is since its table of tracked connections is full, of that', () => {
+  const unsent = new SendFaults();
+  unsent.count(1);
+  const plan = planFor('10.20.0.5', '198.18.0.0/15');
+  const faultOf = (tracked: { count: number; max: number }) =>
+    probeFault(plan, wayTo('10.20.0.5', { sender: 'ip' }), { ...SEEN, unsent, tracked });
+  const full = faultOf({ count: 1_000, max: 1_000 });
+  expect(full.message).toMatch(/refused it: its table .* is full \(conntrack: 1000 of 1000\)$/);
+  expect(full.hint).toMatch(/^sysctl -w net\.netfilter\.nf_conntrack_max=4000 .*--sender packet$/);
+  expect(faultOf({ count: 10, max: 1_000 }).message).toContain('firewall refused it');
 });
 
 test('a reset says that nothing listens', () => {

@@ -2,6 +2,8 @@
 
 import { formatAddress } from '../../base/address.ts';
 import { ReplayError } from '../../base/errors.ts';
+import { fullTracking } from '../../doctor/machine-findings.ts';
+import type { MachineFacts } from '../../doctor/observations.ts';
 import type { ReplyDropSpec } from '../../io/rules/drop-spec.ts';
 import { replyDropLines } from '../../io/rules/reply-drop.ts';
 import type { SendFaults } from '../../io/send/send-faults.ts';
@@ -26,6 +28,8 @@ export interface ProbeSeen {
 /** A probe that nothing answered, and why its packets may not have left. */
 export interface SilenceSeen extends ProbeSeen {
   readonly unsent: SendFaults;
+  /** This machine's tracked connections; null where there are none. */
+  readonly tracked: MachineFacts['conntrack'];
 }
 
 /** Nothing listens there, or a firewall says so. */
@@ -111,7 +115,10 @@ export function probeFault(plan: RunPlan, way: NetworkWay, seen: SilenceSeen): R
 
 function unsent(plan: RunPlan, { path, sender }: NetworkWay, seen: SilenceSeen): ReplayError {
   const { notPermitted, tooLong, lastOther } = seen.unsent;
-  const byFirewall = notPermitted > 0 ? "this machine's firewall refused it" : null;
+  const full = notPermitted > 0 ? fullTracking(seen.tracked) : null;
+  const refusal =
+    full === null ? "this machine's firewall refused it" : `this machine refused it: ${full.what}`;
+  const byFirewall = notPermitted > 0 ? refusal : null;
   const why = byFirewall ?? lastOther ?? (tooLong > 0 ? 'it is too long' : 'no room in its queue');
   return new ReplayError({
     code: 'ERR_PROBE_UNSENT',
@@ -120,7 +127,7 @@ function unsent(plan: RunPlan, { path, sender }: NetworkWay, seen: SilenceSeen):
     hint:
       sender === 'packet'
         ? `see that the interface is up: ip link show ${path.device.name}`
-        : 'let it pass (iptables -S OUTPUT, nft list ruleset), or use --sender packet',
+        : `${full?.mend ?? 'let it pass (iptables -S OUTPUT, nft list ruleset)'}, or use --sender packet`,
   });
 }
 

@@ -3,9 +3,11 @@
  * its answer by the way that all replies will come, and a RST, so that the server never accepts it.
  * What is not in order shows here, with the hop that it fails at, and not as a run without an answer.
  */
+
 import { addressBytes } from '../../base/address.ts';
 import { seqAdd } from '../../base/seq.ts';
 import { NS_PER_MS } from '../../base/time.ts';
+import { conntrack } from '../../io/doctor/machine.ts';
 import { type LocalIo, openLocal } from '../../io/open-local.ts';
 import { ResetListener } from '../../io/receive/reset-listener.ts';
 import { UnreachableListener } from '../../io/receive/unreachable-listener.ts';
@@ -111,7 +113,8 @@ export async function probePath(
       if (verdict === 'own-reset') throw probeOwnReset(plan, way, seen);
       if (verdict === 'full') throw probeFull(plan, seen);
       if (verdict === 'unreachable') throw probeUnreachable(plan, way, seen, probe.heard);
-      throw probeFault(plan, way, { ...seen, unsent: io.sender.faults });
+      const unsent = io.sender.faults;
+      throw probeFault(plan, way, { ...seen, unsent, tracked: conntrack() });
     } finally {
       listener?.close();
       resets?.close();
