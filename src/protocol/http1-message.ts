@@ -236,28 +236,28 @@ export abstract class Http1Message extends Framer {
   #list(data: DataView, start: number, end: number): number {
     const isCoding = this.phase === HttpPhase.CODING;
     const word = isCoding ? CHUNKED : CLOSE;
-    for (let at = start; at < end; at++) {
-      const octet = data.getUint8(at);
+    let { index } = this;
+    let isOver = (this.flags & Flag.IS_OVER) !== 0;
+    let at = start;
+    while (at < end) {
+      const octet = data.getUint8(at++);
       if (octet === LF || octet === COMMA) {
-        const counts = this.index === word.length && (octet === LF || !isCoding);
+        const counts = index === word.length && (octet === LF || !isCoding);
         if (counts) this.flags |= isCoding ? Flag.IS_CHUNKED : Flag.SAYS_CLOSE;
-        this.index = 0;
-        this.flags &= ~Flag.IS_OVER;
+        index = 0;
+        isOver = false;
         if (octet === COMMA) continue;
         this.phase = HttpPhase.LINE;
-        return at + 1;
+        break;
       }
-      if (octet === SPACE || octet === TAB || octet === CR) {
-        if (this.index > 0) this.flags |= Flag.IS_OVER;
-      } else {
-        const isNext =
-          !(this.flags & Flag.IS_OVER) &&
-          this.index < word.length &&
-          isSameLetter(octet, word[this.index]);
-        this.index = isNext ? this.index + 1 : OTHER_ELEMENT;
-      }
+      if (octet === SPACE || octet === TAB || octet === CR) isOver ||= index > 0;
+      else if (index < word.length && !isOver && isSameLetter(octet, word[index])) index++;
+      else index = OTHER_ELEMENT;
     }
-    return end;
+    this.index = index;
+    if (isOver) this.flags |= Flag.IS_OVER;
+    else this.flags &= ~Flag.IS_OVER;
+    return at;
   }
 
   // ---- body -----------------------------------------------------------------------
