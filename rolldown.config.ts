@@ -78,11 +78,15 @@ const licences: Plugin = {
   },
 };
 
-/** Packages that `npm install` brings along are imported as they are; those for development are taken in. */
+/** Every command needs it. Where `lib/` is a copy of `dist/` (scripts/bundle.mjs) it is imported as it is. */
+const TAKEN_IN = 'yargs';
+/** Other packages that `npm install` brings along are imported as they are. */
 const { dependencies, optionalDependencies } = JSON.parse(
   readFileSync(join(ROOT, 'package.json'), 'utf8'),
 );
-const INSTALLED = Object.keys({ ...dependencies, ...optionalDependencies });
+const INSTALLED = Object.keys({ ...dependencies, ...optionalDependencies }).filter(
+  (name) => name !== TAKEN_IN,
+);
 
 export default defineConfig({
   input: Object.fromEntries(ENTRIES.map((name) => [name, `src/${name}.ts`])),
