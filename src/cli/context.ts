@@ -67,7 +67,8 @@ export function processContext(): Context {
     columns: process.stdout.isTTY === true ? process.stdout.columns : null,
     rows: process.stdout.isTTY === true ? process.stdout.rows : null,
     print: printToStdout,
-    log: (text) => void process.stderr.write(text),
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: names of files, and what servers say, may hold any
+    log: (text) => void process.stderr.write(text.replace(/[\0-\x08\x0b-\x1f\x7f-\x9f]/g, '?')),
     nowMs: () => performance.now(),
     randomUint32: () => crypto.getRandomValues(new Uint32Array(1))[0],
     lookup: lookUp,

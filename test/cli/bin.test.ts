@@ -68,6 +68,14 @@ test.each(['--help', 'replay --help', 'lab --explain --help'])(
   },
 );
 
+test('what moves the cursor is shown, and not done', async () => {
+  const { code, stderr } = await gryphon(['inspect', 'a\x1b[31m\tb.pcap']);
+  expect({ code, stderr }).toEqual({
+    code: 3,
+    stderr: 'gryphon: a?[31m\tb.pcap does not exist; check the spelling of the path\n',
+  });
+});
+
 describe('where Node is too old', () => {
   /** The program beside a build that no version of Node can read. */
   const startIn = (node: string) => {
