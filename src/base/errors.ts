@@ -33,6 +33,15 @@ export class ReplayError extends Error {
   }
 }
 
+/** Whatever was thrown, as one line: modules of users throw anything. */
+export function lineOf(thrown: unknown): string {
+  try {
+    return String(thrown instanceof Error ? thrown.message : thrown).split('\n', 1)[0];
+  } catch {
+    return 'something that cannot be said';
+  }
+}
+
 /**
  * The error of an operation that failed and left something behind, since undoing it failed as well:
  * it says both, with the first one's code and the second one's hint, which removes what is left.

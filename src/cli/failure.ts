@@ -1,4 +1,4 @@
-import { ReplayError } from '../base/errors.ts';
+import { lineOf, ReplayError } from '../base/errors.ts';
 import { ExitCode, exitCodeOf } from './exit-codes.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -35,7 +35,7 @@ function failureLine(what: string, hint: string | null): string {
 function causesText(error: unknown): string {
   let text = '';
   for (let at = error; at !== undefined && at !== null; ) {
-    const shown = at instanceof Error ? (at.stack ?? at.message) : String(at);
+    const shown = at instanceof Error ? (at.stack ?? at.message) : lineOf(at);
     const code = at instanceof ReplayError ? ` [${at.code}]` : '';
     text += `${text === '' ? '' : 'caused by '}${shown}${code}\n`;
     at = at instanceof Error ? at.cause : undefined;

@@ -14,6 +14,12 @@ export class MessageDraft implements MessageWriter {
   bytes = 0;
   /** Why the module has failed, where it said so. */
   reason = '';
+  readonly #bytesMax: number;
+
+  /** @param bytesMax octets of the longest message: what is longer is never placed */
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
 
   /** Another message is to be written. */
   begin(recorded: Uint8Array<ArrayBuffer>, isLate: boolean): void {
@@ -41,14 +47,14 @@ export class MessageDraft implements MessageWriter {
     this.bytes = at;
   }
 
-  /** @throws TypeError where it is given no octets */
+  /** @throws TypeError where it is given no octets, RangeError where that is more than anything has room for */
   put(octets: Uint8Array): void {
     if (!(octets instanceof Uint8Array)) throw new TypeError('put is given no Uint8Array');
     this.#append(octets);
   }
 
   fail(reason: string): void {
-    this.reason = String(reason);
+    this.reason = reason;
   }
 
   #append(octets: Uint8Array): void {
@@ -60,7 +66,10 @@ export class MessageDraft implements MessageWriter {
   #reserve(bytes: number): void {
     const end = this.bytes + bytes;
     if (end <= this.octets.length) return;
-    const grown = new Uint8Array(Math.max(end, 2 * this.octets.length));
+    if (end > this.#bytesMax) {
+      throw new RangeError(`writes ${end} octets, and more, of which ${this.#bytesMax} have room`);
+    }
+    const grown = new Uint8Array(Math.min(this.#bytesMax, Math.max(end, 2 * this.octets.length)));
     grown.set(this.octets.subarray(0, this.bytes));
     this.octets = grown;
   }

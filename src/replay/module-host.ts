@@ -3,6 +3,7 @@
  * throw, and whatever they return that makes no sense, ends the connection that it was for, under a
  * reason of its own, and nothing else.
  */
+import { lineOf } from '../base/errors.ts';
 import { Counter } from '../measure/counters.ts';
 import { type DialogueStep, type ProtocolModule, RewriteOutcome } from '../rewrite/module.ts';
 import type { RewrittenStream } from '../transport/rewritten-stream.ts';
@@ -10,11 +11,13 @@ import { MessageDraft } from './message-draft.ts';
 import type { ModuleClient, ModuleClients } from './module-clients.ts';
 import type { PlayTable } from './play-table.ts';
 import type { RecordedTexts } from './recorded-text.ts';
-import { planOf, type RewriteColumns, RewriteMark, textOf } from './rewrite-columns.ts';
+import { planOf, type RewriteColumns, RewriteMark } from './rewrite-columns.ts';
 import { rowOf } from './stage-columns.ts';
 
 /** Recorded messages that are written anew are kept in memory; beyond so many octets from the start again. */
 const RECORDED_BYTES_MAX = 64 << 20;
+/** A module may write so much at once although the memory is smaller: it is told to be full. */
+const DRAFT_BYTES_MIN = 64 << 20;
 /** Different texts of failures that are kept. */
 const FAILURES_MAX = 3;
 
@@ -80,7 +83,7 @@ export class ModuleHost {
   readonly #clients: ModuleClients;
   readonly #stream: RewrittenStream;
   readonly #counters: Float64Array;
-  readonly #draft = new MessageDraft();
+  readonly #draft: MessageDraft;
   readonly #planned = new Map<number, PlannedSession>();
   readonly #engaged: (Engagement | undefined)[];
   /** Users whose connection has failed before it began for its module. */
@@ -98,6 +101,8 @@ export class ModuleHost {
       readonly firstMessage: Uint32Array;
       readonly clients: ModuleClients;
       readonly stream: RewrittenStream;
+      /** Octets that all messages in flight have room in. */
+      readonly arenaBytes: number;
       readonly counters: Float64Array;
     },
   ) {
@@ -108,6 +113,7 @@ export class ModuleHost {
     this.#firstMessage = parts.firstMessage;
     this.#clients = parts.clients;
     this.#stream = parts.stream;
+    this.#draft = new MessageDraft(Math.max(DRAFT_BYTES_MIN, parts.arenaBytes));
     this.#counters = parts.counters;
     const users = parts.plays.session.length;
     this.#engaged = new Array<Engagement | undefined>(users).fill(undefined);
@@ -160,7 +166,7 @@ export class ModuleHost {
     try {
       planned.module.onEnd?.(connection);
     } catch (error) {
-      this.#note(planned.module, textOf(error));
+      this.#note(planned.module, lineOf(error));
     }
     return client.waiting;
   }
@@ -189,7 +195,7 @@ export class ModuleHost {
     try {
       engaged = this.#begin(user, session);
     } catch (error) {
-      this.#note(this.#modules[this.#columns.module[session] - 1], textOf(error));
+      this.#note(this.#modules[this.#columns.module[session] - 1], lineOf(error));
       this.#stillborn.add(user);
       return null;
     }
@@ -245,7 +251,7 @@ export class ModuleHost {
     try {
       outcome = module.rewrite?.(engaged.connection, message - this.#firstMessage[session], draft);
     } catch (error) {
-      return this.#failed(engaged, textOf(error));
+      return this.#failed(engaged, lineOf(error));
     }
     switch (outcome) {
       case RewriteOutcome.READY:
@@ -257,9 +263,9 @@ export class ModuleHost {
           ? this.#failed(engaged, `still waits at message ${message}, although it is late`)
           : Written.WAIT;
       case RewriteOutcome.FAIL:
-        return this.#failed(engaged, draft.reason || 'failed without saying why');
+        return this.#failed(engaged, lineOf(draft.reason) || 'failed without saying why');
       default:
-        return this.#failed(engaged, `rewrite has returned ${String(outcome)}`);
+        return this.#failed(engaged, `rewrite has returned ${lineOf(outcome)}`);
     }
   }
 
@@ -302,7 +308,7 @@ export class ModuleHost {
     try {
       module.onAnswer?.(engaged.connection, place, octets, isWhole);
     } catch (error) {
-      this.#failed(engaged, textOf(error));
+      this.#failed(engaged, lineOf(error));
       return false;
     }
     return true;
@@ -320,7 +326,7 @@ export class ModuleHost {
     try {
       step = engaged.planned.module.dialogue?.(engaged.connection, octets);
     } catch (error) {
-      this.#failed(engaged, textOf(error));
+      this.#failed(engaged, lineOf(error));
       return null;
     }
     const session = this.#plays.session[user];
@@ -352,7 +358,8 @@ export class ModuleHost {
   }
 
   #note({ name }: ProtocolModule, reason: string): void {
-    const text = `${name}: ${reason.split('\n', 1)[0]}`;
+    // A server may have said it, and people read it on a terminal.
+    const text = `${name}: ${reason.split('\n', 1)[0].replace(/\p{Cc}/gu, '?')}`;
     const before = this.failures.get(text);
     if (before === undefined && this.failures.size >= FAILURES_MAX) return;
     this.failures.set(text, (before ?? 0) + 1);
@@ -376,14 +383,14 @@ const NOTHING = new Uint8Array(0);
 
 /** What a module has returned from `dialogue`, or what is wrong with it. */
 function checkStep(step: unknown, bytes: number, messages: number): CheckedStep | string {
-  if (typeof step !== 'object' || step === null) return `dialogue has returned ${String(step)}`;
+  if (typeof step !== 'object' || step === null) return `dialogue has returned ${lineOf(step)}`;
   // As the port has it, of which nothing is sure.
   const { taken, send, resumeAt, fail } = step as { [Member in keyof DialogueStep]?: unknown };
-  if (fail !== undefined) return String(fail);
-  if (!isWithin(taken, bytes)) return `dialogue has taken ${String(taken)} of ${bytes} octets`;
+  if (fail !== undefined) return lineOf(fail);
+  if (!isWithin(taken, bytes)) return `dialogue has taken ${lineOf(taken)} of ${bytes} octets`;
   if (send !== undefined && !(send instanceof Uint8Array)) return 'dialogue sends no Uint8Array';
   if (resumeAt !== undefined && !isWithin(resumeAt, messages)) {
-    return `dialogue ends at message ${String(resumeAt)} of ${messages}`;
+    return `dialogue ends at message ${lineOf(resumeAt)} of ${messages}`;
   }
   return {
     taken,

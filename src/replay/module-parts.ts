@@ -55,6 +55,7 @@ export function rewritingOf(
     firstMessage: scripts.client.firstMessage,
     clients: new ModuleClients(plan, connections, () => modules.nowMs()),
     stream,
+    arenaBytes: arena.octets.length,
     counters,
   });
   const { bindTimeoutNs = 0, answerBytesMax = 0 } = rewriting ?? {};

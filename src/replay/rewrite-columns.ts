@@ -4,7 +4,7 @@
  * session besides (`SessionPlan.plan`) each thread asks for again, when it first plays that session.
  */
 import { assert } from '../base/assert.ts';
-import { ReplayError } from '../base/errors.ts';
+import { lineOf, ReplayError } from '../base/errors.ts';
 import type { ProtocolModule, RecordedSession, SessionPlan } from '../rewrite/module.ts';
 import type { Scripts } from '../session/script/scripts.ts';
 import type { ReadOctets } from '../session/script/stream-view.ts';
@@ -117,7 +117,7 @@ function survey(module: ProtocolModule, session: RecordedSession): void {
     module.survey?.(session);
   } catch (error) {
     if (error instanceof ReplayError) throw error;
-    throw badPlan(module, session, textOf(error), error);
+    throw badPlan(module, session, lineOf(error), error);
   }
 }
 
@@ -131,7 +131,7 @@ export function planOf(
     try {
       plan = module.plan(session);
     } catch (error) {
-      throw badPlan(module, session, textOf(error), error);
+      throw badPlan(module, session, lineOf(error), error);
     }
     if (plan === undefined) continue;
     const fault = faultOf(plan, session, module);
@@ -286,7 +286,3 @@ const badPlan = (
     hint: 'mend the module; docs/modules.md says what a plan is',
     cause,
   });
-
-/** Whatever was thrown, as one line. */
-export const textOf = (thrown: unknown): string =>
-  (thrown instanceof Error ? thrown.message : String(thrown)).split('\n', 1)[0];

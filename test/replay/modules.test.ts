@@ -271,7 +271,40 @@ describe('a module that fails ends the connection alone, under its reason', () =
       (out) => having(out.put('text' as unknown as Uint8Array)),
       /^test: put is given no Uint8Array$/,
     ],
+    [
+      'it throws what has no text',
+      () => {
+        throw Object.create(null);
+      },
+      /^test: something that cannot be said$/,
+    ],
+    [
+      'it throws an error whose text throws',
+      () => {
+        throw Object.defineProperty(new Error(), 'message', {
+          get: () => Symbol().toString.call(0),
+        });
+      },
+      /^test: something that cannot be said$/,
+    ],
+    [
+      'its reason moves the cursor',
+      (out) => having(out.fail('no \x1b[2Jaccount\x9b'), 'fail'),
+      /^test: no \?\[2Jaccount\?$/,
+    ],
+    [
+      'it writes without end',
+      (out) => {
+        for (;;) out.put(new Uint8Array(1 << 20));
+      },
+      /^test: writes 68157440 octets, and more, of which 67108864 have room$/,
+    ],
     ['it returns nothing', () => nonsense(undefined), /^test: rewrite has returned undefined$/],
+    [
+      'it returns what has no text',
+      () => nonsense(Object.create(null)),
+      /^test: rewrite has returned something that cannot be said$/,
+    ],
     ['it returns a number', () => nonsense(Number.NaN), /^test: rewrite has returned NaN$/],
   ])('%s', (_, write, reason) => {
     const { heard, server } = echo();

@@ -6,7 +6,7 @@
  */
 import { createHash } from 'node:crypto';
 import { pathToFileURL } from 'node:url';
-import { ReplayError } from '../../base/errors.ts';
+import { lineOf, ReplayError } from '../../base/errors.ts';
 import type { HttpSettings } from '../../rewrite/http/http-module.ts';
 import type { RunPattern } from '../../rewrite/http/learn.ts';
 import type { ProtocolModule } from '../../rewrite/module.ts';
@@ -81,7 +81,7 @@ async function loadModule({ path, options }: FileModuleSpec): Promise<ProtocolMo
   try {
     exported = (await import(pathToFileURL(path).href)) as unknown;
   } catch (cause) {
-    throw loadFault(path, textOf(cause), cause);
+    throw loadFault(path, lineOf(cause), cause);
   }
   const made = (exported as Readonly<Record<string, unknown>>).default;
   if (typeof made !== 'function') return checked(path, made);
@@ -89,7 +89,7 @@ async function loadModule({ path, options }: FileModuleSpec): Promise<ProtocolMo
     return checked(path, (await made(options)) as unknown);
   } catch (cause) {
     if (cause instanceof ReplayError) throw cause;
-    throw loadFault(path, `its function has thrown: ${textOf(cause)}`, cause);
+    throw loadFault(path, `its function has thrown: ${lineOf(cause)}`, cause);
   }
 }
 
@@ -102,7 +102,7 @@ function checked(path: string, made: unknown): ProtocolModule {
     throw shapeFault(path, 'it has no default export');
   }
   if (typeof made !== 'object' || made === null) {
-    throw shapeFault(path, `its default export is no module, but ${String(made)}`);
+    throw shapeFault(path, `its default export is no module, but ${lineOf(made)}`);
   }
   const members = made as Readonly<Record<string, unknown>>;
   if (typeof members.name !== 'string' || members.name === '') {
@@ -133,6 +133,3 @@ const shapeFault = (path: string, what: string): ReplayError =>
     message: `--module ${path}: ${what}`,
     hint: 'export default { name, plan, client, connection, … }, or a function that gives one; see docs/modules.md',
   });
-
-const textOf = (thrown: unknown): string =>
-  (thrown instanceof Error ? thrown.message : String(thrown)).split('\n', 1)[0];
