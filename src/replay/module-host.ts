@@ -5,8 +5,9 @@
  */
 import { lineOf } from '../base/errors.ts';
 import { Counter } from '../measure/counters.ts';
-import { type DialogueStep, type ProtocolModule, RewriteOutcome } from '../rewrite/module.ts';
+import { type ProtocolModule, RewriteOutcome } from '../rewrite/module.ts';
 import type { RewrittenStream } from '../transport/rewritten-stream.ts';
+import { type CheckedStep, checkStep } from './dialogue-step.ts';
 import { MessageDraft } from './message-draft.ts';
 import type { ModuleClient, ModuleClients } from './module-clients.ts';
 import type { PlayTable } from './play-table.ts';
@@ -61,14 +62,6 @@ export interface Engagement {
   /** What it has written, while there is no room for it; and when that was due, NaN while there is. */
   unplaced: Uint8Array | null;
   roomlessSinceNs: number;
-}
-
-/** What a module says in a dialogue, after it was looked at. */
-export interface CheckedStep {
-  readonly taken: number;
-  readonly send: Uint8Array | null;
-  /** Counted from the session's first message; -1 while the dialogue goes on. */
-  readonly resumeAt: number;
 }
 
 /** Asks the modules of one thread. */
@@ -380,24 +373,3 @@ export class ModuleHost {
 }
 
 const NOTHING = new Uint8Array(0);
-
-/** What a module has returned from `dialogue`, or what is wrong with it. */
-function checkStep(step: unknown, bytes: number, messages: number): CheckedStep | string {
-  if (typeof step !== 'object' || step === null) return `dialogue has returned ${lineOf(step)}`;
-  // As the port has it, of which nothing is sure.
-  const { taken, send, resumeAt, fail } = step as { [Member in keyof DialogueStep]?: unknown };
-  if (fail !== undefined) return lineOf(fail);
-  if (!isWithin(taken, bytes)) return `dialogue has taken ${lineOf(taken)} of ${bytes} octets`;
-  if (send !== undefined && !(send instanceof Uint8Array)) return 'dialogue sends no Uint8Array';
-  if (resumeAt !== undefined && !isWithin(resumeAt, messages)) {
-    return `dialogue ends at message ${lineOf(resumeAt)} of ${messages}`;
-  }
-  return {
-    taken,
-    send: send === undefined || send.length === 0 ? null : send,
-    resumeAt: resumeAt ?? -1,
-  };
-}
-
-const isWithin = (value: unknown, max: number): value is number =>
-  Number.isInteger(value) && Number(value) >= 0 && Number(value) <= max;
