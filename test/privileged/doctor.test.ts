@@ -6,6 +6,9 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parseAddress } from '../../src/base/address.ts';
+import { PathTap } from '../../src/io/doctor/path-tap.ts';
+import { inNamespace } from '../../src/io/sys/namespace.ts';
 import {
   DEVICE,
   type Host,
@@ -19,6 +22,7 @@ import {
 } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { must, type Running, undoAtExit, until } from '../helpers/process.ts';
+import { RawClients, rangeOf, TcpFlag } from '../helpers/raw-client.ts';
 import { listening, makeFolder } from '../helpers/servers.ts';
 
 const COMMAND = fileURLToPath(new URL('../../bin/gryphon.js', import.meta.url));
@@ -223,6 +227,31 @@ describe.runIf(canRun('gryphon doctor', ['ip', 'iptables', 'nft', 'python3', 'ss
       expect(code).toBe(2);
       expect(stderr).toMatch(/^gryphon: --on-target does not know .*load machine's address\n$/);
     });
+
+    test('on the target what it says again to a SYN of before is no answer', async () => {
+      const address = parseAddress(lab.target.ipv4);
+      if (address === null) throw new Error(`${lab.target.ipv4} is no address`);
+      const range = rangeOf('198.18.0.0', 65_536);
+      const tapThere = (isAtTarget: boolean) =>
+        inNamespace(
+          lab.target.name,
+          () => new PathTap({ address, port: 8080 }, [range], { isAtTarget }),
+        );
+      const answers = (tap: PathTap) => tap.hear().reduce((sum, { synAck }) => sum + synAck.out, 0);
+      const clients = new RawClients(lab.client, lab.target);
+      const syn = { client: '198.18.0.9', flags: TcpFlag.SYN, seq: 7, targetPort: 8080 };
+      const all = tapThere(false);
+      clients.send({ ...syn, port: 40_001 });
+      await until('the target answers', () => answers(all) > 0);
+      const tap = tapThere(true);
+      const said = answers(all);
+      await until('it says so again', () => answers(all) > said);
+      expect(tap.hear()).toEqual([]);
+      clients.send({ ...syn, port: 40_002 });
+      await until('an answer of now counts', () => answers(tap) > 0);
+      clients.forget();
+      for (const each of [all, tap, clients]) each.close();
+    }, 60_000);
 
     test('what the target has to tell, pasted on the load machine', async () => {
       await ip(lab.target, 'route', 'delete', CLIENTS);

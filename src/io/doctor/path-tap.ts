@@ -5,6 +5,7 @@
 
 import type { Endpoint } from '../../base/address.ts';
 import { type AddressRange, addressBytes, addressOfBytes, isInRange } from '../../base/address.ts';
+import { seqAdd } from '../../base/seq.ts';
 import { EtherType } from '../../wire/ethernet.ts';
 import { IpView } from '../../wire/ip-view.ts';
 import { IPV4_DESTINATION, IPV4_SOURCE } from '../../wire/ipv4.ts';
@@ -59,6 +60,8 @@ export class PathTap {
   readonly #targetOctets: Uint8Array;
   readonly #clients: readonly AddressRange[];
   readonly #clientPort: number | null;
+  /** Of SYNs that were heard: what their answers acknowledge, with the client's port; null: any answer counts. */
+  readonly #asked: Set<number> | null;
   readonly #ears: Ear[] = [];
   readonly #packet = new Uint8Array(SNAP_BYTES);
   readonly #data = new DataView(this.#packet.buffer);
@@ -66,15 +69,18 @@ export class PathTap {
   readonly #segment = new TcpView();
 
   /**
-   * @param clientPort the only one that counts: what else comes may be of an earlier run; null: any
+   * @param clientPort the only one that counts: what else comes may be of an earlier run; else any
+   * @param isAtTarget SYNs come by here: only answers to those that were heard count, since a kernel repeats
+   *   those to earlier ones for a minute
    * @throws ReplayError ERR_IO_NOT_PERMITTED, ERR_IO_SOCKET, ERR_IO_FILTER (environment)
    */
   constructor(
     target: Endpoint,
     clients: readonly AddressRange[],
-    clientPort: number | null = null,
+    { clientPort, isAtTarget = false }: { clientPort?: number; isAtTarget?: boolean } = {},
   ) {
-    this.#clientPort = clientPort;
+    this.#clientPort = clientPort ?? null;
+    this.#asked = isAtTarget ? new Set() : null;
     this.#target = target;
     this.#targetOctets = addressBytes(target.address);
     this.#clients = clients;
@@ -94,10 +100,9 @@ export class PathTap {
 
   /** Takes what has come since the last call; interfaces without any segment are left out. */
   hear(): Tapped[] {
-    for (const { incoming, both, counts } of this.#ears) {
-      this.#drain(incoming, counts.incoming);
-      this.#drain(both, counts.both);
-    }
+    // What comes in by one interface may be answered by another.
+    for (const { incoming, counts } of this.#ears) this.#drain(incoming, counts.incoming);
+    for (const { both, counts } of this.#ears) this.#drain(both, counts.both);
     return this.#ears
       .map(({ interfaceName, counts: { incoming, both } }) => ({
         interfaceName,
@@ -138,10 +143,14 @@ export class PathTap {
       ip.version === 4 ? [IPV4_SOURCE, IPV4_DESTINATION] : [IPV6_SOURCE, IPV6_DESTINATION];
     if (segment.dstPort === port && ip.dstMatches(this.#targetOctets)) {
       if (!this.#isClient(sourceAt, segment.srcPort)) return;
-      if (kind === SYN) tally.syn++;
+      if (kind === SYN) {
+        tally.syn++;
+        this.#asked?.add(keyOf(seqAdd(segment.seq, 1), segment.srcPort));
+      }
       if (kind & RST) tally.resetToTarget++;
     } else if (segment.srcPort === port && ip.srcMatches(this.#targetOctets)) {
-      if (kind === (SYN | ACK) && this.#isClient(destinationAt, segment.dstPort)) tally.synAck++;
+      if (kind !== (SYN | ACK) || !this.#isClient(destinationAt, segment.dstPort)) return;
+      if (this.#asked?.has(keyOf(segment.ack, segment.dstPort)) !== false) tally.synAck++;
     }
   }
 
@@ -152,6 +161,9 @@ export class PathTap {
     return this.#clients.some((range) => isInRange(address, range));
   }
 }
+
+/** A sequence number and a port, as one number. */
+const keyOf = (seq: number, port: number): number => (seq >>> 0) * 0x1_0000 + port;
 
 const newTally = (): Tally => ({ syn: 0, synAck: 0, resetToTarget: 0 });
 

@@ -156,7 +156,7 @@ async function tryWay(
 ): Promise<Walked> {
   const pool = new AddressPool(plan);
   const port = pool.portOf(probeConnection(pool, 0));
-  const tap = new PathTap(plan.targets[0], plan.clients.ranges, port);
+  const tap = new PathTap(plan.targets[0], plan.clients.ranges, { clientPort: port });
   const { interrupted } = by.host;
   const asked = { interrupted, patienceMs: by.patienceMs, onWarning: () => undefined };
   const hasIntercept = network.intercepts.length > 0;
@@ -257,7 +257,8 @@ export async function listenHere(
   const question = questionOf(options);
   const address = parseAddress(question.target);
   if (options.clients === OWN_CLIENTS || address === null) throw noClients(place);
-  const tap = new PathTap({ address, port: question.port }, options.clients.ranges);
+  const target = { address, port: question.port };
+  const tap = new PathTap(target, options.clients.ranges, { isAtTarget: place === 'target' });
   try {
     onListening(question);
     let endMs = performance.now() + listenMs;
