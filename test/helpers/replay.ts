@@ -236,7 +236,9 @@ async function judge(path: string): Promise<Seen> {
     mss,
     time,
   }));
-  const packets = withoutProbe(all);
+  // What an earlier run left at the target may be said once more, and is reset for it.
+  const begun = new Set(all.filter(({ isSyn }) => isSyn).map(({ client }) => client));
+  const packets = withoutProbe(all.filter(({ client }) => begun.has(client)));
   const syns = packets.filter(({ isSyn }) => isSyn);
   const ports = packets.map(({ port }) => port);
   return {
