@@ -1,5 +1,6 @@
 """
-Fills the network namespace's table of tracked connections, up to so many entries: tracked.py LEFT
+Fills the network namespace's table of tracked connections (tracked.py fill), or takes out so many of the entries
+that it was filled with (tracked.py free COUNT).
 
 They are as of connections that both ends have spoken on, which the kernel does not drop for new ones; by messages of
 ctnetlink (linux/netfilter/nfnetlink_conntrack.h), since they are hundreds of thousands. Prints how many there are.
@@ -9,7 +10,7 @@ import struct
 import sys
 
 SETTINGS = '/proc/sys/net/netfilter/nf_conntrack_'
-NETLINK_NETFILTER, CT_NEW = 12, 1 << 8
+NETLINK_NETFILTER, CT_NEW, CT_DELETE = 12, 1 << 8, 1 << 8 | 2
 REQUEST, ACK, EXCL, CREATE = 0x1, 0x4, 0x200, 0x400
 ORIG, REPLY, STATUS, TIMEOUT, NESTED = 1, 2, 3, 7, 0x8000
 SEEN_REPLY, ASSURED, CONFIRMED = 2, 4, 8
@@ -39,29 +40,43 @@ REST = attribute(STATUS, struct.pack('!I', SEEN_REPLY | ASSURED | CONFIRMED))
 REST += attribute(TIMEOUT, struct.pack('!I', 600))
 
 
-def entry(number):
+def message(kind, flags, number, more=b''):
     here, there = b'\x7f\0\0\1', struct.pack('!I', 0x7f010000 + number)
     body = struct.pack('=BBH', socket.AF_INET, 0, 0)
-    body += ends(ORIG, there, here, (1, 9)) + ends(REPLY, here, there, (9, 1)) + REST
-    return struct.pack('=IHHII', 16 + len(body), CT_NEW, REQUEST | ACK | EXCL | CREATE, number, 0) + body
+    body += ends(ORIG, there, here, (1, 9)) + ends(REPLY, here, there, (9, 1)) + more
+    return struct.pack('=IHHII', 16 + len(body), kind, REQUEST | ACK | flags, number, 0) + body
 
 
-left = int(sys.argv[1])
-kernel = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
-made, is_full = 0, False
-most = setting('max') - left
-while not is_full:
-    some = min(AT_ONCE, most - setting('count'))
-    if some <= 0:
-        break
-    kernel.send(b''.join(entry(made + i) for i in range(some)))
-    made += some
-    answers = 0
-    while answers < some:
+def said_yes(messages):
+    """Sends messages. Returns how many of them the kernel did as it was told."""
+    kernel.send(b''.join(messages))
+    answers = yes = 0
+    while answers < len(messages):
         data, at = kernel.recv(1 << 16), 0
         while at < len(data):
             size, = struct.unpack_from('=I', data, at)
-            is_full |= struct.unpack_from('=i', data, at + 16)[0] != 0
+            yes += struct.unpack_from('=i', data, at + 16)[0] == 0
             answers += 1
             at += size + 3 & ~3
+    return yes
+
+
+def fill():
+    made, most, is_full = 0, setting('max'), False
+    while not is_full:
+        some = min(AT_ONCE, most - setting('count'))
+        if some <= 0:
+            break
+        numbers = range(made, made + some)
+        is_full = said_yes([message(CT_NEW, EXCL | CREATE, i, REST) for i in numbers]) < some
+        made += some
+
+
+kernel = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
+if sys.argv[1] == 'fill':
+    fill()
+else:
+    count = int(sys.argv[2])
+    if said_yes([message(CT_DELETE, 0, i) for i in range(count)]) < count:
+        sys.exit('the entries are not there')
 print(setting('count'))
