@@ -100,7 +100,8 @@ describe.runIf(canRun('log-ins to mosquitto', [...COMMON_TOOLS, ...MOSQUITTO]))(
       [
         `listener ${PORT} ${lab.target.ipv4}`,
         ...['user root', 'allow_anonymous false', `password_file ${passwords}`],
-        ...['log_dest stdout', 'log_type all', ''],
+        // To standard output it is written by blocks: the last one would wait for the server's end.
+        ...['log_dest stderr', 'log_type all', ''],
       ].join('\n'),
     );
     return startInside(lab.target, ['mosquitto', '-c', configuration]);
