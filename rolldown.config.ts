@@ -78,14 +78,17 @@ const licences: Plugin = {
   },
 };
 
-/** Every command needs it. Where `lib/` is a copy of `dist/` (scripts/bundle.mjs) it is imported as it is. */
-const TAKEN_IN = 'yargs';
+/**
+ * Every command needs yargs, and of the curves one is needed, by few. Where `lib/` is a copy of `dist/`
+ * (scripts/bundle.mjs) they are imported as they are.
+ */
+const TAKEN_IN = ['yargs', '@noble/curves'];
 /** Other packages that `npm install` brings along are imported as they are. */
 const { dependencies, optionalDependencies } = JSON.parse(
   readFileSync(join(ROOT, 'package.json'), 'utf8'),
 );
 const INSTALLED = Object.keys({ ...dependencies, ...optionalDependencies }).filter(
-  (name) => name !== TAKEN_IN,
+  (name) => !TAKEN_IN.includes(name),
 );
 
 export default defineConfig({

@@ -90,6 +90,7 @@ describe('the checker itself', () => {
     },
     { name: 'a node: module in report', path: 'report/a.ts', text: `import 'node:os';` },
     { name: 'a package', path: 'replay/a.ts', text: `import koffi from 'koffi';` },
+    { name: 'another of a scope', path: 'rewrite/a.ts', text: `import '@noble/hashes/sha2.js';` },
     { name: 'process', path: 'replay/a.ts', text: 'export const a = process.hrtime();' },
     { name: 'console', path: 'tcp/a.ts', text: 'console.log(1);' },
     { name: 'Date.now', path: 'measure/a.ts', text: 'export const at = Date.now();' },

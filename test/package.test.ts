@@ -95,7 +95,14 @@ describe('the package', () => {
   test('has the licences of what is taken into the program', () => {
     const licences = readFileSync(join(ROOT, 'lib/LICENSES'), 'utf8');
     expect(paths).toContain('lib/LICENSES');
-    for (const name of ['yargs', 'yargs-parser', 'y18n', 'cliui']) {
+    for (const name of [
+      'yargs',
+      'yargs-parser',
+      'y18n',
+      'cliui',
+      '@noble/curves',
+      '@noble/hashes',
+    ]) {
       expect(licences).toMatch(new RegExp(`^${name} \\d`, 'm'));
     }
   });

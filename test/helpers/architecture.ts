@@ -43,7 +43,14 @@ export const FOLDER_RULES: ReadonlyMap<string, FolderRule> = new Map<string, Fol
   ['protocol', { imports: ['base'] }],
   ['measure', { imports: ['base'], packages: ['hdr-histogram-js'], calculations: ['node:zlib'] }],
   ['session', { imports: ['base', 'wire', 'capture', 'protocol'] }],
-  ['rewrite', { imports: ['base', 'protocol'], calculations: ['node:crypto', 'node:zlib'] }],
+  [
+    'rewrite',
+    {
+      imports: ['base', 'protocol'],
+      packages: ['@noble/curves'],
+      calculations: ['node:crypto', 'node:zlib'],
+    },
+  ],
   ['transport', { imports: ['base', 'wire', 'tcp', 'schedule', 'measure', 'session'] }],
   [
     'replay',
@@ -227,7 +234,7 @@ function importFault(at: {
       return isAllowed ? null : `${folder} may not import ${specifier}`;
     }
     if (specifier === '*' && rule.computedImports?.includes(path) === true) return null;
-    const allowed = rule.packages?.includes(specifier.split('/')[0] ?? '') ?? false;
+    const allowed = rule.packages?.includes(packageOf(specifier)) ?? false;
     return allowed ? null : `${folder} may not import the package ${specifier}`;
   }
   if (!target.includes('/')) return `imports ${specifier}, which is outside src/`;
@@ -239,6 +246,10 @@ function importFault(at: {
     rule.imports.includes(target.replace(/\.ts$/, ''));
   return allowed ? null : `${folder} may not import ${to} (${target})`;
 }
+
+/** Of what is imported of a package: its name, with its scope. */
+const packageOf = (specifier: string): string =>
+  /^(?:@[^/]+\/)?[^/]*/.exec(specifier)?.[0] ?? specifier;
 
 /** The room of a folder in which a file lies; '' in the folder itself. */
 const roomOf = (path: string): string => path.split('/').slice(1, -1).join('/');

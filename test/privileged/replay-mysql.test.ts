@@ -131,6 +131,30 @@ describe.runIf(canRun('replay against mariadb with log-ins', TOOLS))('--mysql-us
     expect([preparesAfter - prepares, executesAfter - executes]).toEqual([users * 4, users * 2]);
   });
 
+  test('accounts are those of a plugin that signs, and a wrong password is refused', async () => {
+    const { path, counted } = await recorded('signed.pcap');
+    await mariadb.sql("install soname 'auth_ed25519'");
+    const altered = Array.from(
+      { length: USERS },
+      (_, i) => `alter user u${i} identified via ed25519 using password('secret ${i}');`,
+    );
+    await mariadb.sql(altered.join(''));
+    writeAccounts((user) => `secret ${user}`);
+    const before = await counts();
+    const replaying = [path, ...replayed, '--users'];
+    const result = completed(await replay(lab.client, [...replaying, `${USERS}`]), USERS);
+    expect(result.exchanges).toMatchObject({ unfollowed: 0, unsolicited: 0, mismatched: 0 });
+    expect(await counts(before)).toEqual(counted.map((count) => USERS * count));
+
+    writeAccounts((user) => `wrong ${user}`);
+    const refused = await replay(lab.client, [...replaying, `${REFUSED}`]);
+    expect(refused.stderr).toContain("mysql: the server says: Access denied for user '…'@'…'");
+    expect(refused.stderr).toContain(`(${REFUSED} times)`);
+    await mariadb.sql(
+      altered.join('').replaceAll(/via ed25519 using password\(([^)]*)\)/g, 'by $1'),
+    );
+  });
+
   test('--read-only leaves out what writes', async () => {
     const { path } = await recorded('written.pcap');
     writeAccounts((user) => `secret ${user}`);

@@ -7,7 +7,6 @@ import { encryptedPassword, PROOFS } from './mysql-scrambles.ts';
 
 const NATIVE = 'mysql_native_password';
 const CACHING = 'caching_sha2_password';
-const NONCE_BYTES = 20;
 const NUL = '\0';
 /** Of caching_sha2_password: what the server says behind MORE, and how it is asked for its key. */
 const KNOWN = '\x03';
@@ -22,8 +21,8 @@ export class PasswordProof {
 
   constructor(credentials: Credentials, plugin: string, nonce: string) {
     this.#password = credentials.password;
-    // Of another default the server says which plugin the account has.
-    this.#plugin = PROOFS.has(plugin) ? plugin : NATIVE;
+    // Of another default the server says which plugin the account has, and gives what that one takes.
+    this.#plugin = PROOFS.get(plugin)?.nonceBytes === nonce.length ? plugin : NATIVE;
     this.#nonce = nonce;
   }
 
@@ -38,8 +37,10 @@ export class PasswordProof {
   /** The proof by the plugin and nonce at hand; empty for an empty password. */
   first(): string {
     if (this.#password === '') return '';
-    const prove = PROOFS.get(this.#plugin);
-    return prove === undefined ? '' : textOf(prove(this.#password, octetsOfText(this.#nonce)));
+    const method = PROOFS.get(this.#plugin);
+    return method === undefined
+      ? ''
+      : textOf(method.prove(this.#password, octetsOfText(this.#nonce)));
   }
 
   /**
@@ -52,12 +53,13 @@ export class PasswordProof {
 
   #switch(body: string): string {
     const [plugin = ''] = body.slice(1).split(NUL, 1);
-    if (!PROOFS.has(plugin)) {
+    const method = PROOFS.get(plugin);
+    if (method === undefined) {
       throw new Error(`the server asks for a log-in by ${plugin || 'mysql_old_password'}`);
     }
     this.#plugin = plugin;
     const at = plugin.length + 2;
-    this.#nonce = body.slice(at, at + NONCE_BYTES);
+    this.#nonce = body.slice(at, at + method.nonceBytes);
     return this.first();
   }
 

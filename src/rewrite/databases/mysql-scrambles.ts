@@ -1,5 +1,6 @@
 /** How MySQL and MariaDB have a password proved: by digests of it and of the server's nonce. */
 import { constants, createHash, publicEncrypt } from 'node:crypto';
+import { Ed25519Proofs } from './ed25519-proof.ts';
 
 const digest = (algorithm: 'sha1' | 'sha256', ...parts: readonly Uint8Array[]): Buffer => {
   const hash = createHash(algorithm);
@@ -11,24 +12,43 @@ function xor(a: Uint8Array, b: Uint8Array): Buffer {
   return Buffer.from(a.map((octet, i) => octet ^ b[i % b.length]));
 }
 
-/** The plugins that are spoken, by name: what proves the password at once. @param nonce 20 octets */
-export const PROOFS: ReadonlyMap<string, (password: string, nonce: Uint8Array) => Uint8Array> =
-  new Map([
-    [
-      'mysql_native_password',
-      (password, nonce) => {
+/** How a plugin has a password proved. */
+interface ProofMethod {
+  /** Octets of the server's nonce. */
+  readonly nonceBytes: number;
+  /** What proves the password at once. */
+  readonly prove: (password: string, nonce: Uint8Array) => Uint8Array;
+}
+
+const ed25519 = new Ed25519Proofs();
+
+/** The plugins that are spoken, by name. */
+export const PROOFS: ReadonlyMap<string, ProofMethod> = new Map([
+  [
+    'mysql_native_password',
+    {
+      nonceBytes: 20,
+      prove: (password, nonce) => {
         const once = digest('sha1', Buffer.from(password));
         return xor(once, digest('sha1', nonce, digest('sha1', once)));
       },
-    ],
-    [
-      'caching_sha2_password',
-      (password, nonce) => {
+    },
+  ],
+  [
+    'caching_sha2_password',
+    {
+      nonceBytes: 20,
+      prove: (password, nonce) => {
         const once = digest('sha256', Buffer.from(password));
         return xor(once, digest('sha256', digest('sha256', once), nonce));
       },
-    ],
-  ]);
+    },
+  ],
+  [
+    'client_ed25519',
+    { nonceBytes: 32, prove: (password, nonce) => ed25519.prove(password, nonce) },
+  ],
+]);
 
 /**
  * The password for a server that has to see it (caching_sha2_password, not in its cache yet).

@@ -1,5 +1,14 @@
-/** Proofs of passwords, with mysql2 as a second opinion. */
-import { constants, generateKeyPairSync, privateDecrypt } from 'node:crypto';
+/** Proofs of passwords, with mysql2 and mariadb as second opinions. */
+import {
+  constants,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  privateDecrypt,
+  sign,
+  verify,
+} from 'node:crypto';
+import { createRequire } from 'node:module';
 import fc from 'fast-check';
 import { authPlugins } from 'mysql2';
 import { describe, expect, test } from 'vitest';
@@ -9,6 +18,16 @@ import { onlyReads } from '../../../src/rewrite/databases/mysql-statements.ts';
 type Plugin = (options?: object) => (of: object) => (data: Buffer) => Buffer;
 
 const PLUGINS = authPlugins as unknown as Readonly<Record<string, Plugin>>;
+const require = createRequire(import.meta.url);
+/** mariadb exports its client alone. */
+const AUTH = require.resolve('mariadb').replace(/dist\/[^/]+$/, 'lib/cmd/handshake/auth/');
+type Proves = Readonly<Record<string, (password: string, nonce: Buffer) => Buffer>>;
+const mariadbs = async (file: string): Promise<Proves> =>
+  (await import(`${AUTH}${file}-password-auth.js`)).default;
+const NATIVE = await mariadbs('native');
+const SHA_256 = await mariadbs('sha256');
+const ED25519 = await mariadbs('ed25519');
+
 const latin1 = (octets: Uint8Array): string => Buffer.from(octets).toString('latin1');
 
 /** mysql2's half of a log-in. */
@@ -26,8 +45,48 @@ test.each(['mysql_native_password', 'caching_sha2_password'])('%s', (plugin) => 
       const proof = proofOf(password, plugin, latin1(nonce));
       expect(proof.plugin).toBe(plugin);
       expect(proof.first()).toBe(latin1(theirs(plugin, password)(Buffer.from(nonce))));
+      const mariadbsProof =
+        plugin === 'mysql_native_password'
+          ? NATIVE.encryptSha1Password
+          : SHA_256.encryptSha256Password;
+      expect(proof.first()).toBe(latin1(mariadbsProof(password, Buffer.from(nonce))));
     }),
   );
+});
+
+describe('client_ed25519', () => {
+  const PLUGIN = 'client_ed25519';
+  const switched = (password: string, nonce: Uint8Array) =>
+    proofOf(password, 'mysql_native_password', 'x'.repeat(20)).next(
+      `\xfe${PLUGIN}\0${latin1(nonce)}`,
+    );
+
+  test('signs the nonce as mariadb does, with a password of any length', () => {
+    const nonceOf32 = fc.uint8Array({ minLength: 32, maxLength: 32 });
+    fc.assert(
+      fc.property(fc.string({ unit: 'grapheme', maxLength: 100 }), nonceOf32, (password, nonce) => {
+        const signed = ED25519.encryptPassword(password, Buffer.from(nonce));
+        expect(switched(password, nonce)).toBe(latin1(signed));
+      }),
+    );
+  });
+
+  test('signs as everybody does where the password has as many octets as a key', () => {
+    const password = 'a key of two and thirty letters.';
+    const nonce = Buffer.from('0123456789abcdef0123456789abcdef');
+    const der = Buffer.concat([
+      Buffer.from('302e020100300506032b657004220420', 'hex'),
+      Buffer.from(password),
+    ]);
+    const key = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
+    const signature = Buffer.from(switched(password, nonce) ?? '', 'latin1');
+    expect(verify(null, nonce, createPublicKey(key), signature)).toBe(true);
+    expect(signature).toEqual(sign(null, nonce, key));
+  });
+
+  test('is not begun with by the nonce of another plugin', () => {
+    expect(proofOf('x', PLUGIN, 'x'.repeat(20)).plugin).toBe('mysql_native_password');
+  });
 });
 
 describe('caching_sha2_password', () => {
@@ -57,7 +116,7 @@ describe('caching_sha2_password', () => {
 
 test.each([
   ['mysql_clear_password', '\xfemysql_clear_password\0'],
-  ['client_ed25519', `\xfeclient_ed25519\0${'x'.repeat(32)}`],
+  ['sha256_password', `\xfesha256_password\0${'x'.repeat(20)}\0`],
   ['mysql_old_password', '\xfe'],
 ])('%s is not spoken, and said not to be', (plugin, asked) => {
   const proof = proofOf('x', 'mysql_native_password', 'x'.repeat(20));
