@@ -1,16 +1,14 @@
 /** Whether the sums of a run come out even, for runs that make no result of their own. */
-import { buildResult } from '../../src/measure/build-result.ts';
+import { classReports } from '../../src/measure/class-reports.ts';
+import { countedOf } from '../../src/measure/counted.ts';
 import { Counter } from '../../src/measure/counters.ts';
-import { NO_DIFFERENCES } from '../../src/measure/differences.ts';
-import { LatencyTable } from '../../src/measure/histograms.ts';
+import { checkLedger } from '../../src/measure/ledger.ts';
 import { NO_CLASSES } from '../../src/measure/request-classes.ts';
 import { FACTS } from '../measure/sample-run.ts';
 
-/** Without a value: what was measured does not change the sums. */
-const NO_LATENCY = new LatencyTable();
-
 /**
- * The sums that do not come out even; none of them after a sound run.
+ * The sums that do not come out even, by the check that a result has; none of them after a sound run. The
+ * rest of a result has no part in them, and would take longer than many a run.
  * @param plays that were planned: users by iterations
  */
 export function ledgerFaults(
@@ -18,15 +16,8 @@ export function ledgerFaults(
   plays: number,
   classes = NO_CLASSES,
 ): readonly string[] {
-  const timeline = { intervalNs: 1e9, intervals: [] };
-  const measured = {
-    counters,
-    latency: NO_LATENCY,
-    classes,
-    differences: NO_DIFFERENCES,
-    timeline,
-  };
   const begun = counters[Counter.CLIENTS_STARTED];
   const clientPlays = begun > 0 ? begun : null;
-  return buildResult({ ...FACTS, plays, clientPlays }, measured, []).faults;
+  const counted = countedOf({ ...FACTS, plays, clientPlays }, counters);
+  return checkLedger({ ...counted, capture: FACTS.capture, classes: classReports(classes) });
 }
