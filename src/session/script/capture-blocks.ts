@@ -39,7 +39,8 @@ export class CaptureBlocks {
     this.#blockBytes = size.bytes;
     const end = Math.max(1, ...files.map(({ base, bytes }) => base + bytes));
     this.#places = Math.min(size.count, Math.ceil(end / size.bytes));
-    this.#memory = new Uint8Array(this.#places * size.bytes);
+    // A small capture takes no more than it has.
+    this.#memory = new Uint8Array(Math.min(this.#places * size.bytes, end));
     this.#block = new Float64Array(this.#places).fill(NO_BLOCK);
     this.#from = new Float64Array(this.#places);
     this.#to = new Float64Array(this.#places);
