@@ -56,6 +56,9 @@ export function recordedOf({ messages, endsFirst, endThinkNs }: Session): Record
 /** Memory for what is written: the runs that need it have it in turn. */
 const ARENA = new Uint8Array(1 << 22);
 
+/** A frame as it leaves, to be compared with what it was. */
+const LEAVING = new Uint8Array(1 << 16);
+
 /** Latencies are measured and not judged; tables of a run of their own would cost more than the run. */
 const LATENCY = new LatencyRecorder();
 
@@ -113,7 +116,9 @@ export class Engine implements Sender {
     this.show();
     for (const [frame, packet] of this.#unsent.entries()) {
       // What was written must not change before it leaves.
-      if (Buffer.compare(packet, this.#packetOf(frame)) !== 0) this.changed++;
+      const leaving = LEAVING.subarray(0, this.#bytesOf(frame));
+      this.#write(frame, leaving);
+      if (Buffer.compare(packet, leaving) !== 0) this.changed++;
     }
     this.#unsent = [];
     this.batch.count = 0;
@@ -124,7 +129,9 @@ export class Engine implements Sender {
   /** Shows what was written since the last call: it was decided on what is known by now. */
   show(): void {
     while (this.#shown < this.batch.count) {
-      const packet = this.#packetOf(this.#shown++);
+      const frame = this.#shown++;
+      const packet = new Uint8Array(this.#bytesOf(frame));
+      this.#write(frame, packet);
       this.#unsent.push(packet);
       this.#onFrame(packet);
     }
@@ -144,12 +151,17 @@ export class Engine implements Sender {
     return (plays.flags[user] & PlayFlag.LIVE) !== 0 && connections.numberOf(user) === connection;
   }
 
-  #packetOf(frame: number): Uint8Array {
+  #bytesOf(frame: number): number {
     const { batch } = this;
     const first = frame * EXTENTS_PER_FRAME;
     let bytes = batch.headerBytes[frame];
     for (let i = 0; i < batch.extentCount[frame]; i++) bytes += batch.extentBytes[first + i];
-    const packet = new Uint8Array(bytes);
+    return bytes;
+  }
+
+  #write(frame: number, packet: Uint8Array): void {
+    const { batch } = this;
+    const first = frame * EXTENTS_PER_FRAME;
     const start = frame * HEADER_SLOT_BYTES;
     packet.set(batch.headers.subarray(start, start + batch.headerBytes[frame]));
     let at = batch.headerBytes[frame];
@@ -158,7 +170,6 @@ export class Engine implements Sender {
       this.#sent.read(batch.extentOffset[row], packet.subarray(at, at + batch.extentBytes[row]));
       at += batch.extentBytes[row];
     }
-    return packet;
   }
 }
 

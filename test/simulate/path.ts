@@ -115,34 +115,43 @@ function nonsense({ seed, bytes }: Of<'garbage'>): Uint8Array {
 /** Neighbours of one flow become one packet, as a card's receive offload makes them (GRO, LRO). */
 function merged(arrived: readonly Arrival[]): readonly Arrival[] {
   const out: Arrival[] = [];
-  let before: SegmentRead | null = null;
+  let joined: SegmentRead[] = [];
   for (const arrival of arrived) {
     const segment = arrival.isHarmed ? 'harmed' : readSegment(arrival.packet);
-    const next = typeof segment === 'string' ? null : segment;
-    if (before !== null && next !== null && canMerge(before, next)) {
-      const payload = new Uint8Array(before.payload.length + next.payload.length);
-      payload.set(before.payload);
-      payload.set(next.payload, before.payload.length);
-      const flags = before.flags | next.flags;
-      const both: SegmentRead = { ...before, flags, payload, payloadBytes: payload.length };
-      out[out.length - 1] = { ...arrival, packet: writeSegment(both) };
-      before = both;
-    } else {
-      out.push(arrival);
-      before = next;
+    if (typeof segment !== 'string' && canJoin(joined, segment)) {
+      joined.push(segment);
+      out[out.length - 1] = arrival;
+      continue;
     }
+    asOne(out, joined);
+    joined = typeof segment === 'string' ? [] : [segment];
+    out.push(arrival);
   }
+  asOne(out, joined);
   return out;
 }
 
-function canMerge(one: SegmentRead, next: SegmentRead): boolean {
-  const isPlain = ((one.flags | next.flags) & ~(ACK | PSH)) === 0 && (one.flags & PSH) === 0;
+/** Puts one packet in the place of the last of those that were joined. */
+function asOne(out: Arrival[], joined: readonly SegmentRead[]): void {
+  const [first] = joined;
+  const last = out.at(-1);
+  if (first === undefined || last === undefined || joined.length === 1) return;
+  const payload = new Uint8Array(Buffer.concat(joined.map((each) => each.payload)));
+  const flags = joined.reduce((union, each) => union | each.flags, 0);
+  out[out.length - 1] = { ...last, packet: writeSegment({ ...first, flags, payload }) };
+}
+
+function canJoin(joined: readonly SegmentRead[], next: SegmentRead): boolean {
+  const [one] = joined;
+  const last = joined.at(-1);
+  if (one === undefined || last === undefined) return false;
+  const isPlain = ((last.flags | next.flags) & ~(ACK | PSH)) === 0 && (last.flags & PSH) === 0;
   return (
     isPlain &&
     one.payload.length > 0 &&
     next.payload.length > 0 &&
-    one.payload.length + next.payload.length <= MERGED_BYTES_MAX &&
-    (one.seq + one.payload.length) >>> 0 === next.seq &&
+    next.seq === (last.seq + last.payload.length) >>> 0 &&
+    ((next.seq - one.seq) >>> 0) + next.payload.length <= MERGED_BYTES_MAX &&
     one.ack === next.ack &&
     one.window === next.window &&
     one.srcPort === next.srcPort &&

@@ -152,10 +152,10 @@ class Run {
   }
 
   #onFrame(packet: Uint8Array): void {
-    for (let at = 0; at < Math.min(packet.length, 60); at++) {
-      this.#digest = (Math.imul(this.#digest ^ packet[at], 0x01000193) + 1) >>> 0;
-    }
-    this.#digest = (Math.imul(this.#digest, 31) + Math.floor(this.#nowNs)) >>> 0;
+    let digest = this.#digest;
+    const end = Math.min(packet.length, 60);
+    for (let at = 0; at < end; at++) digest = Math.imul(digest ^ packet[at], 0x01000193) + 1;
+    this.#digest = (Math.imul(digest, 31) + Math.floor(this.#nowNs)) >>> 0;
     this.#observer.onSent(packet, this.#nowNs);
     this.#toServer.send(packet, this.#nowNs);
   }
@@ -269,26 +269,22 @@ class Run {
   /** At every step: who has started is live or has ended, once, and for one reason. */
   #judgeLedger(): void {
     const { counters, replay } = this.#engine;
-    const of = (...which: Counter[]): number =>
-      which.reduce<number>((sum, each) => sum + counters[each], 0);
     let [live, connected] = [0, 0];
     for (const flags of replay.plays.flags) {
       if (flags & PlayFlag.LIVE) live++;
       if (flags & PlayFlag.CONNECTED) connected++;
     }
-    const ended = of(...ENDS);
-    const sums: [string, number, number][] = [
-      ['started = live + ended', of(Counter.STARTED), live + ended],
-      ['established', of(Counter.ESTABLISHED), connected],
-      ['reset', of(Counter.RESET), of(...RESETS)],
-      ['timed out', of(Counter.TIMED_OUT), of(...TIMEOUTS)],
-      ['aborted', of(Counter.ABORTED), of(...ABORTS)],
-      ['answered', of(Counter.EXCHANGES_ANSWERED), of(...ANSWERS)],
-    ];
-    for (const [what, one, other] of sums) {
+    const judge = (what: string, counter: Counter, other: number): void => {
+      const one = counters[counter];
       if (one !== other) this.#faults.push(`ledger: ${what}: ${one} is not ${other}`);
-    }
-    if (of(Counter.EXCHANGES_ANSWERED) > of(Counter.EXCHANGES_SENT)) {
+    };
+    judge('started = live + ended', Counter.STARTED, live + sumOf(counters, ENDS));
+    judge('established', Counter.ESTABLISHED, connected);
+    judge('reset', Counter.RESET, sumOf(counters, RESETS));
+    judge('timed out', Counter.TIMED_OUT, sumOf(counters, TIMEOUTS));
+    judge('aborted', Counter.ABORTED, sumOf(counters, ABORTS));
+    judge('answered', Counter.EXCHANGES_ANSWERED, sumOf(counters, ANSWERS));
+    if (counters[Counter.EXCHANGES_ANSWERED] > counters[Counter.EXCHANGES_SENT]) {
       this.#faults.push('ledger: more answered than sent');
     }
   }
@@ -352,6 +348,12 @@ class Run {
       .map((which) => `${nameOf(which)} ${counters[which]}`)
       .join(', ');
   }
+}
+
+function sumOf(counters: Float64Array, which: readonly Counter[]): number {
+  let sum = 0;
+  for (const each of which) sum += counters[each];
+  return sum;
 }
 
 /** The counters of reasons: whatever is added to them belongs to the sum. */

@@ -54,8 +54,12 @@ function sumOf(octets: Uint8Array, start: number, end: number, before: number): 
   return sum;
 }
 
-function pseudoSum(src: Uint8Array, dst: Uint8Array, bytes: number): number {
-  return sumOf(src, 0, src.length, sumOf(dst, 0, dst.length, PROTOCOL_TCP + bytes));
+/** The sum over a TCP segment and its pseudo header: both addresses stand side by side in either IP header. */
+function tcpSum(packet: Uint8Array, at: number): number {
+  const addresses = at === IPV4_BYTES ? 12 : 8;
+  const ends = at === IPV4_BYTES ? 20 : IPV6_BYTES;
+  const pseudo = sumOf(packet, addresses, ends, PROTOCOL_TCP + packet.length - at);
+  return sumOf(packet, at, packet.length, pseudo);
 }
 
 /**
@@ -69,7 +73,6 @@ export function readSegment(packet: Uint8Array, isWhole = true): SegmentRead | s
   const view = new DataView(packet.buffer, packet.byteOffset, packet.byteLength);
   let at = IPV4_BYTES;
   let totalBytes = view.getUint16(2);
-  let [src, dst] = [packet.slice(12, 16), packet.slice(16, 20)];
   if (version === 4) {
     if (packet[0] !== 0x45) return `IPv4 header of ${(packet[0] & 15) * 4} octets`;
     if (sumOf(packet, 0, at, 0) !== 0xffff) return 'IPv4 checksum';
@@ -79,23 +82,21 @@ export function readSegment(packet: Uint8Array, isWhole = true): SegmentRead | s
     at = IPV6_BYTES;
     totalBytes = at + view.getUint16(4);
     if (packet[6] !== PROTOCOL_TCP) return `IPv6 next header ${packet[6]}`;
-    [src, dst] = [packet.slice(8, 24), packet.slice(24, 40)];
   } else return `IP version ${version}`;
   if (packet.length < at + TCP_BYTES) return 'TCP header is cut';
   if (isWhole ? totalBytes !== packet.length : totalBytes < packet.length) {
     return `IP length ${totalBytes}, ${packet.length} octets came`;
   }
   const bytes = totalBytes - at;
-  if (isWhole && sumOf(packet, at, packet.length, pseudoSum(src, dst, bytes)) !== 0xffff)
-    return 'TCP checksum';
+  if (isWhole && tcpSum(packet, at) !== 0xffff) return 'TCP checksum';
   const headerBytes = (packet[at + 12] >>> 4) * 4;
   if (headerBytes < TCP_BYTES || at + headerBytes > packet.length)
     return `TCP header of ${headerBytes} octets`;
   const options = readOptions(view, at + TCP_BYTES, at + headerBytes);
   if (typeof options === 'string') return options;
   return {
-    src,
-    dst,
+    src: version === 4 ? packet.subarray(12, 16) : packet.subarray(8, 24),
+    dst: version === 4 ? packet.subarray(16, 20) : packet.subarray(24, IPV6_BYTES),
     srcPort: view.getUint16(at),
     dstPort: view.getUint16(at + 2),
     seq: view.getUint32(at + 4),
@@ -138,12 +139,9 @@ function readOptions(view: DataView, start: number, end: number): Options | stri
   return found;
 }
 
-const octetsOf32 = (value: number): number[] => [
-  (value >>> 24) & 255,
-  (value >>> 16) & 255,
-  (value >>> 8) & 255,
-  value & 255,
-];
+function push32(octets: number[], value: number): void {
+  octets.push((value >>> 24) & 255, (value >>> 16) & 255, (value >>> 8) & 255, value & 255);
+}
 
 function optionOctets(segment: Segment): number[] {
   const { mss, windowScale, sackPermitted, timestamps, sack = [] } = segment;
@@ -152,9 +150,15 @@ function optionOctets(segment: Segment): number[] {
   if (windowScale !== undefined) octets.push(3, 3, windowScale);
   if (sackPermitted === true) octets.push(4, 2);
   if (timestamps !== undefined) {
-    octets.push(8, 10, ...octetsOf32(timestamps.value), ...octetsOf32(timestamps.echo));
+    octets.push(8, 10);
+    push32(octets, timestamps.value);
+    push32(octets, timestamps.echo);
   }
-  if (sack.length > 0) octets.push(5, 2 + 8 * sack.length, ...sack.flat().flatMap(octetsOf32));
+  if (sack.length > 0) octets.push(5, 2 + 8 * sack.length);
+  for (const [from, to] of sack) {
+    push32(octets, from);
+    push32(octets, to);
+  }
   while (octets.length % 4 !== 0) octets.push(1);
   return octets;
 }
@@ -193,7 +197,6 @@ export function writeSegment(segment: Segment): Uint8Array {
   view.setUint16(at + 18, segment.urgent ?? 0);
   packet.set(options, at + TCP_BYTES);
   packet.set(payload, at + TCP_BYTES + options.length);
-  const sum = sumOf(packet, at, packet.length, pseudoSum(src, dst, tcpBytes));
-  view.setUint16(at + 16, 0xffff ^ sum);
+  view.setUint16(at + 16, 0xffff ^ tcpSum(packet, at));
   return packet;
 }

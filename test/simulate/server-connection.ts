@@ -307,9 +307,12 @@ export class ServerConnection {
       this.#sendReset();
       return;
     }
+    const { expected } = this.#ends;
+    let wrong = 0;
     for (let at = Math.max(from, next); at < last; at++) {
-      if (payload[at - from] !== this.#ends.expected[at]) this.wrong++;
+      if (payload[at - from] !== expected[at]) wrong++;
     }
+    this.wrong += wrong;
     const before = this.#held.behindHoles.length;
     this.#held.add(Math.max(from, 0), last);
     this.#newest = from;
