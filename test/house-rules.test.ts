@@ -62,6 +62,11 @@ test(
   PROGRAM_TIMEOUT_MS,
 );
 
+test('what runs some tests names their projects: vitest leaves nothing out of a project for --exclude', () => {
+  const texts = ['package.json', '.ci/run'].map((path) => readFileSync(join(ROOT, path), 'utf8'));
+  expect(texts.join('\n')).not.toMatch(/vitest.*--exclude/);
+});
+
 describe('the checker itself', () => {
   const DOC = '/** What it is. */\n';
   const faultsOf = (text: string) => shapeFaults(new Map([['base/a.ts', text]]));
