@@ -12,6 +12,9 @@ const MOCKING = readdirSync(join(import.meta.dirname, 'test'), { recursive: true
   .filter((path) => path.endsWith('.test.ts') && !path.startsWith('test/privileged/'))
   .filter((path) => /\bvi\.mock\(/.test(readFileSync(join(import.meta.dirname, path), 'utf8')));
 
+/** Thousands of seeds for the simulator: what they find is the engine's, and the same on every Node. */
+const SEEDS = 'test/simulate/seeds-*.test.ts';
+
 /**
  * Privileged files that count and compare what arrives, and set no time against another: they wait most of
  * their time (for starts of programs, time-outs, servers), so more of them have room side by side.
@@ -72,12 +75,13 @@ export default defineConfig({
           ...UNIT,
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/privileged/**', ...SOURCES, ...MOCKING],
+          exclude: ['test/privileged/**', SEEDS, ...SOURCES, ...MOCKING],
           // Files share a worker's modules: a quarter of the processor's time went into loading them anew.
           isolate: false,
         },
       },
       { test: { ...UNIT, name: 'unit-mocking', include: MOCKING } },
+      { test: { ...UNIT, name: 'seeds', include: [SEEDS], isolate: false } },
       {
         // Three files at a time: more would share too few cores where times are judged.
         test: {
