@@ -7,7 +7,7 @@
  * tells: that of messages which often come unasked, and without which no request lacks an answer. Parts of an
  * answer that another message ends (`websocket-streams.ts`) are passed as pushes are.
  */
-import { learnStreams } from './websocket-streams.ts';
+import { learnStreams, type StreamKinds } from './websocket-streams.ts';
 
 /** A message of one side. */
 export interface ToldMessage {
@@ -100,11 +100,12 @@ const KINDS_MAX = 64;
 /**
  * The kinds of pushes in some conversations, and of parts of answers but for their ends.
  * @param conversations each as `inOrder` has it
+ * @param streams what `learnStreams` has found in them
  */
 export function learnPushes(
   conversations: readonly (readonly ToldMessage[])[],
+  { parts, ends }: StreamKinds = learnStreams(conversations),
 ): ReadonlySet<number> {
-  const { parts, ends } = learnStreams(conversations);
   const pushes = new Set(parts);
   for (let found = 0; found < KINDS_MAX; found++) {
     const kind = mostUnasked(conversations, pushes, ends);

@@ -3,7 +3,7 @@
  * kinds of messages do: whether a message is text, and with what it begins, where runs of digits are the
  * same whatever they are. Which kinds are pushes a recording shows (`websocket-pairs.ts`).
  */
-import { ReplyClass } from './framer.ts';
+import { type Outcome, ReplyClass } from './framer.ts';
 import { type PayloadReader, WebSocketMessages } from './websocket.ts';
 
 /** Kinds are told by as many of the payload's first octets, runs of digits counted as one. */
@@ -63,31 +63,46 @@ export class KindList extends KindReader {
   }
 }
 
-/** Looks for a kind that is one of pushes. */
+/** Kinds of a server's messages (`learnPushes`, `learnStreams`). */
+export interface MessageKinds {
+  /** Of those that are not awaited: pushes, and parts of answers that another message ends. */
+  readonly pushes: ReadonlySet<number>;
+  /** Of those parts alone. */
+  readonly parts: ReadonlySet<number>;
+}
+
+/** Looks for a kind that is one of pushes, and for one of parts. */
 class PushFinder extends KindReader {
   isPush = false;
+  isPart = false;
   /** Nobody wants to know. */
   isIdle = false;
   readonly #pushes: ReadonlySet<number>;
+  readonly #parts: ReadonlySet<number>;
 
-  constructor(pushes: ReadonlySet<number>) {
+  constructor({ pushes, parts }: MessageKinds) {
     super();
     this.#pushes = pushes;
+    this.#parts = parts;
   }
 
   override onFrame(first: number): boolean {
     this.isPush = false;
+    this.isPart = false;
     return !this.isIdle && super.onFrame(first);
   }
 
   protected override onKind(kind: number): boolean {
     this.isPush ||= this.#pushes.has(kind);
-    return !this.isPush;
+    this.isPart ||= this.#parts.has(kind);
+    // What is a push by its first octets may be a part by those behind them.
+    return !this.isPush || (!this.isPart && this.#parts.size > 0);
   }
 }
 
-/** Of the number of octets that were read: the message at hand is a push. */
+/** Of the number of octets that were read: the message at hand is a push; or so its octets say, which may be a part's. */
 const IS_PUSH = 0x80;
+const HAS_PUSH_KIND = 0x40;
 const TWO_32 = 0x1_0000_0000;
 
 /**
@@ -98,12 +113,15 @@ const TWO_32 = 0x1_0000_0000;
 export class WebSocketPushes extends WebSocketMessages {
   /** Whether anything has been asked: what begins before is a push whatever it says. */
   isAsked = true;
+  /** Whether the octets just fed have shown a part of the answer. */
+  hasPart = false;
+  /** Of that part, the first one of several, the first octet came before. */
+  isPartOlder = false;
   readonly #finder: PushFinder;
   #isPush = false;
 
-  /** @param pushes kinds of messages that are pushes */
-  constructor(pushes: ReadonlySet<number>) {
-    const finder = new PushFinder(pushes);
+  constructor(kinds: MessageKinds) {
+    const finder = new PushFinder(kinds);
     super(finder);
     this.#finder = finder;
   }
@@ -123,19 +141,28 @@ export class WebSocketPushes extends WebSocketMessages {
     this.#isPush = false;
   }
 
+  override feed(data: DataView, start: number, atHand: number, bytes: number): Outcome {
+    this.hasPart = false;
+    this.isPartOlder = false;
+    return super.feed(data, start, atHand, bytes);
+  }
+
   override save(words: Uint32Array, at: number): void {
-    const { hash, octets } = this.#finder;
-    this.length = (hash >>> 0) + TWO_32 * (octets + (this.#isPush ? IS_PUSH : 0));
+    const { hash, octets, isPush } = this.#finder;
+    const marks = (this.#isPush ? IS_PUSH : 0) | (isPush ? HAS_PUSH_KIND : 0);
+    this.length = (hash >>> 0) + TWO_32 * (octets | marks);
     super.save(words, at);
   }
 
   override load(words: Uint32Array, at: number): void {
     super.load(words, at);
-    const octets = Math.floor(this.length / TWO_32);
-    this.#isPush = octets >= IS_PUSH;
+    const marked = Math.floor(this.length / TWO_32);
+    this.#isPush = (marked & IS_PUSH) !== 0;
     this.#finder.hash = this.length | 0;
-    this.#finder.octets = octets % IS_PUSH;
-    this.#finder.isPush = false;
+    this.#finder.octets = marked & ~(IS_PUSH | HAS_PUSH_KIND);
+    this.#finder.isPush = (marked & HAS_PUSH_KIND) !== 0;
+    this.#finder.isPart = false;
+    this.#finder.isIdle = this.#isPush;
   }
 
   protected override onBegin(): void {
@@ -147,6 +174,10 @@ export class WebSocketPushes extends WebSocketMessages {
     if (this.#isPush) return;
     this.#isPush = this.#finder.isPush;
     if (!this.#isPush) this.finish(0);
+    else if (this.#finder.isPart && !this.hasPart) {
+      this.hasPart = true;
+      this.isPartOlder = this.messageAt < 0;
+    }
   }
 
   protected override onOver(octets: number): void {

@@ -13,6 +13,7 @@ import { octetsOf } from '../protocol/octets.ts';
 import type { ClientStream } from '../transport/client-stream.ts';
 import type { Delivery, Transport } from '../transport/transport.ts';
 import type { BrokenAnswers } from './broken-answers.ts';
+import type { ExchangeRecorder } from './exchange-recorder.ts';
 import type { OpenAnswers } from './open-answers.ts';
 import { NO_EXCHANGE, type OpenExchanges } from './open-exchanges.ts';
 import { PlayFlag, type PlayTable } from './play-table.ts';
@@ -30,11 +31,13 @@ interface StartParts {
   readonly stream: ClientStream;
   readonly open: OpenAnswers;
   readonly broken: BrokenAnswers;
-  readonly counters: Float64Array;
+  readonly recorder: ExchangeRecorder;
 }
 
 /** Says whether arriving octets begin the answer that is awaited. */
 export class AnswerStart {
+  /** Of the last `find`: whether the recorder has been told of the first octet of the answer that begins. */
+  hasToldFirst = false;
   readonly #plays: PlayTable;
   readonly #stages: Stages;
   readonly #exchanges: OpenExchanges;
@@ -47,12 +50,12 @@ export class AnswerStart {
 
   constructor(plays: PlayTable, stages: Stages, exchanges: OpenExchanges, parts: StartParts) {
     this.#plays = plays;
-    this.#pushes = new Pushes(plays, stages, exchanges, parts.open);
+    this.#pushes = new Pushes(plays, stages, exchanges, parts.open, parts.recorder);
     this.#stages = stages;
     this.#exchanges = exchanges;
     this.#transport = parts.transport;
     this.#stream = parts.stream;
-    this.#counters = parts.counters;
+    this.#counters = parts.recorder.counters;
     this.#broken = parts.broken;
   }
 
@@ -63,7 +66,8 @@ export class AnswerStart {
    */
   find(user: number, delivery: Delivery, at: number): number {
     const exchange = this.#exchanges.of(user);
-    if (exchange !== NO_EXCHANGE && this.#stages.isMessage(exchange)) {
+    this.hasToldFirst = exchange !== NO_EXCHANGE && this.#stages.isMessage(exchange);
+    if (this.hasToldFirst) {
       return this.#pushes.skip(user, delivery, at, !this.#isUnasked(user, exchange));
     }
     if (this.#isUnasked(user, exchange)) {
@@ -84,6 +88,11 @@ export class AnswerStart {
     this.#countUnasked(user);
     const skip = this.#http.findBeginning(delivery.data, start, atHand);
     return skip < 0 ? delivery.bytes : at + skip;
+  }
+
+  /** The user has ended. */
+  forget(user: number): void {
+    this.#pushes.forget(user);
   }
 
   /** Whether octets at which a followed answer has to begin are none of HTTP's. */

@@ -47,7 +47,8 @@ export class Answers {
     this.#recorder = recorder;
     this.framing = new AnswerFraming(plays, stages, exchanges, recorder, this.broken);
     const { open } = this.framing;
-    const parts = { transport, stream, open, broken: this.broken, counters: recorder.counters };
+    const { broken } = this;
+    const parts = { transport, stream, open, broken, recorder };
     this.#start = new AnswerStart(plays, stages, exchanges, parts);
     this.#stages = stages;
     this.#pacer = pacer;
@@ -67,6 +68,7 @@ export class Answers {
   forget(user: number): void {
     this.exchanges.forget(user);
     this.framing.forget(user);
+    this.#start.forget(user);
     this.broken.forget(user);
   }
 
@@ -107,7 +109,7 @@ export class Answers {
       start = this.#start.find(user, delivery, at);
       this.begunAt = start;
       if (start >= bytes) return bytes;
-      this.#onFirstByte(user, arrivedNs);
+      this.#onFirstByte(user, arrivedNs, this.#start.hasToldFirst);
     }
     if (!this.framing.mayFollow(user)) return this.#count(user, delivery, start);
     switch (this.framing.feed(user, delivery, start)) {
@@ -149,10 +151,10 @@ export class Answers {
     }
   }
 
-  #onFirstByte(user: number, arrivedNs: number): void {
+  #onFirstByte(user: number, arrivedNs: number, isToldOf: boolean): void {
     this.#plays.flags[user] |= PlayFlag.FIRST_BYTE;
     const exchange = this.exchanges.of(user);
-    if (exchange === NO_EXCHANGE) return;
+    if (exchange === NO_EXCHANGE || isToldOf) return;
     const isAsked = this.exchanges.isAsked(user, exchange);
     if (isAsked || this.framing.mayFollow(user)) this.#recorder.onFirstByte(user, arrivedNs);
   }
@@ -242,7 +244,7 @@ export class Answers {
     const plays = this.#plays;
     if (plays.stageBytes[user] === 0 || this.framing.mayFollow(user)) return;
     for (let beyond = this.#judge(user, false, nowNs); beyond > 0; ) {
-      this.#onFirstByte(user, nowNs);
+      this.#onFirstByte(user, nowNs, false);
       plays.flags[user] |= PlayFlag.UNFOLLOWED;
       this.#fill(user, beyond, nowNs);
       beyond = this.#judge(user, false, nowNs);

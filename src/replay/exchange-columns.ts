@@ -40,8 +40,9 @@ export interface WebSocketColumns {
   readonly thinkNs: Float64Array;
   /** A row a message of the client's: bits of FrameMark. */
   readonly frames: Uint8Array;
-  /** The kinds of messages that are pushes. */
+  /** The kinds of messages that are pushes or parts of answers, and of those parts alone. */
   readonly pushes: readonly number[];
+  readonly parts: readonly number[];
 }
 
 /** In shared memory; sessions that are not played have no exchanges. */

@@ -1,11 +1,18 @@
-/** Steps over what servers say of their own accord, up to the answers that are awaited. */
+/**
+ * Steps over what servers say of their own accord, and parts of answers, up to the messages that are awaited; says
+ * when answers' first octets came.
+ */
 import { Outcome } from '../protocol/framer.ts';
 import { WebSocketPushes } from '../protocol/websocket-pushes.ts';
 import type { Delivery } from '../transport/transport.ts';
+import type { ExchangeRecorder } from './exchange-recorder.ts';
 import type { OpenAnswers } from './open-answers.ts';
 import { NO_EXCHANGE, type OpenExchanges } from './open-exchanges.ts';
 import type { PlayTable } from './play-table.ts';
 import type { Stages } from './stages.ts';
+
+/** In place of a time: it has been told. */
+const TOLD = -1;
 
 /**
  * Where users are in pushes. Those amid one are in the table of open answers, too: whether it is a push may
@@ -17,13 +24,29 @@ export class Pushes {
   readonly #exchanges: OpenExchanges;
   readonly #open: OpenAnswers;
   readonly #framer: WebSocketPushes;
+  readonly #recorder: ExchangeRecorder;
+  /**
+   * Of users amid a message that may be their answer's first: when its first octet came; of those amid an answer in
+   * parts, that this has been told.
+   */
+  readonly #firstNs = new Map<number, number>();
 
-  constructor(plays: PlayTable, stages: Stages, exchanges: OpenExchanges, open: OpenAnswers) {
+  constructor(
+    plays: PlayTable,
+    stages: Stages,
+    exchanges: OpenExchanges,
+    open: OpenAnswers,
+    recorder: ExchangeRecorder,
+  ) {
     this.#plays = plays;
+    this.#recorder = recorder;
     this.#stages = stages;
     this.#exchanges = exchanges;
     this.#open = open;
-    this.#framer = new WebSocketPushes(new Set(stages.exchanges.webSockets?.pushes));
+    this.#framer = new WebSocketPushes({
+      pushes: new Set(stages.exchanges.webSockets?.pushes),
+      parts: new Set(stages.exchanges.webSockets?.parts),
+    });
   }
 
   /**
@@ -47,21 +70,47 @@ export class Pushes {
       bytes,
     );
     const begunAt = framer.answerAt < 0 ? -1 : framer.answerAt - delivery.dataStart;
+    const { arrivedNs } = delivery;
+    if (framer.hasPart) this.#tellFirst(user, framer.isPartOlder, arrivedNs, TOLD);
     if (outcome === Outcome.MORE) {
+      const mayBeAnswer = !framer.isPush && !framer.isBetween;
+      this.#keepFirst(user, mayBeAnswer, begunAt >= 0, arrivedNs);
       if (framer.isBetween) this.#open.forget(user);
       else this.#open.keep(user, framer, 0);
       // As long as it may be an answer its octets are one's.
-      if (framer.isPush || framer.isBetween) stageBytes[user] = 0;
+      if (!mayBeAnswer) stageBytes[user] = 0;
       else if (begunAt >= 0) stageBytes[user] = delivery.bytes - begunAt;
       else stageBytes[user] += bytes;
       return delivery.bytes;
     }
     // What is no push is for whoever reads answers, who will be lost where this one is.
     const isAnswer = outcome === Outcome.ENDS || (isAsked && !framer.isPush);
+    if (isAnswer) this.#tellFirst(user, begunAt < 0, arrivedNs, null);
     // Its first octets came before: reading goes on from what has been kept.
     if (isAnswer && begunAt < 0) return at;
     this.#open.forget(user);
     stageBytes[user] = 0;
     return isAnswer ? begunAt : delivery.bytes;
+  }
+
+  /** A message is the answer's first, or ends it. @param next what is kept of the user from now on */
+  #tellFirst(user: number, isOlder: boolean, arrivedNs: number, next: number | null): void {
+    const keptNs = this.#firstNs.get(user);
+    const firstNs = isOlder ? (keptNs ?? arrivedNs) : arrivedNs;
+    if (keptNs !== TOLD) this.#recorder.onFirstByte(user, firstNs);
+    if (next === null) this.#firstNs.delete(user);
+    else this.#firstNs.set(user, next);
+  }
+
+  /** @param isNew whether the message at hand has begun just now */
+  #keepFirst(user: number, mayBeAnswer: boolean, isNew: boolean, arrivedNs: number): void {
+    if (this.#firstNs.get(user) === TOLD) return;
+    if (!mayBeAnswer) this.#firstNs.delete(user);
+    else if (isNew) this.#firstNs.set(user, arrivedNs);
+  }
+
+  /** The user has ended. */
+  forget(user: number): void {
+    if (this.#firstNs.size > 0) this.#firstNs.delete(user);
   }
 }

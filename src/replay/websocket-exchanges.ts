@@ -28,7 +28,7 @@ export class WebSocketExchanges {
   readonly #sessions: WebSocketSessions;
   readonly #pongs: WebSocketPongs;
   /** Null while no session has become one. */
-  #found: Omit<WebSocketColumns, 'pushes'> | null = null;
+  #found: Omit<WebSocketColumns, 'pushes' | 'parts'> | null = null;
   /** Of the session at hand: null before its upgrade. */
   #pairs: readonly MessagePair[] | null = null;
   #kind: number = MessageKind.PLAIN;
@@ -69,7 +69,7 @@ export class WebSocketExchanges {
     this.#countFrom(session, stage, upgrade.serverAt);
   }
 
-  #noneFound(): Omit<WebSocketColumns, 'pushes'> {
+  #noneFound(): Omit<WebSocketColumns, 'pushes' | 'parts'> {
     const { sessions, client } = this.#scripts;
     const messages = client.messageEnd.length;
     const stages = rowOf(sessions, messages);
@@ -132,6 +132,7 @@ export class WebSocketExchanges {
   /** What was found; undefined without any such session. */
   finish(): WebSocketColumns | undefined {
     if (this.#found === null) return undefined;
-    return { ...this.#found, pushes: [...this.#sessions.pushes] };
+    const { pushes, parts } = this.#sessions.learnt;
+    return { ...this.#found, pushes: [...pushes], parts: [...parts] };
   }
 }

@@ -105,7 +105,7 @@ describe('pushes', () => {
   const tick = kindsOf('tick 17')[1];
   /** The answer's beginning, and what is left of it, at each cut of the stream. */
   const begins = (stream: string, cuts: readonly number[]): number => {
-    const framer = new WebSocketPushes(new Set([tick]));
+    const framer = new WebSocketPushes({ pushes: new Set([tick]), parts: new Set() });
     const ends = [...cuts, stream.length].filter((cut) => cut > 0);
     const memory = new DataView(octets(stream).buffer);
     framer.begin(0);
@@ -131,6 +131,29 @@ describe('pushes', () => {
     for (const cuts of everyCut(before.length)) expect(begins(before, cuts)).toBe(-1);
   });
 
+  test('parts of an answer are told, also where they begin as pushes do', () => {
+    const [, push, part] = kindsOf('pushed and more');
+    const before = frame(0x81, 'push') + frame(0x8a, 'pong');
+    const stream = before + frame(0x81, 'pushed at once') + frame(0x81, 'an answer');
+    const memory = new DataView(octets(stream).buffer);
+    const words = new Uint32Array(11);
+    for (let cut = 1; cut < stream.length; cut++) {
+      const framer = new WebSocketPushes({ pushes: new Set([push, part]), parts: new Set([part]) });
+      framer.begin(0);
+      const told: boolean[] = [];
+      expect(framer.feed(memory, 0, cut, cut)).toBe(0);
+      if (framer.hasPart) told.push(framer.isPartOlder);
+      framer.save(words, 0);
+      framer.begin(0);
+      framer.load(words, 0);
+      expect(framer.feed(memory, cut, stream.length - cut, stream.length - cut)).toBe(1);
+      if (framer.hasPart) told.push(framer.isPartOlder);
+      // Known by its eighth octet, behind two of its header.
+      const isKnownLater = cut < before.length + 10;
+      expect(told, `${cut}`).toEqual([isKnownLater && cut > before.length]);
+    }
+  });
+
   test('numbers make no other kind', () => {
     expect(kindsOf('price 12.50 now')).toEqual(kindsOf('price 7.1 now'));
     expect(kindsOf('at 1')).toEqual(kindsOf('at 999'));
@@ -139,7 +162,7 @@ describe('pushes', () => {
   });
 
   test('of what was not asked all are', () => {
-    const framer = new WebSocketPushes(new Set());
+    const framer = new WebSocketPushes({ pushes: new Set(), parts: new Set() });
     framer.isAsked = false;
     framer.begin(0);
     const stream = octets(frame(0x81, 'an answer'));

@@ -120,6 +120,55 @@ describe('behind an upgrade', () => {
     expect(played.endMs).toBeGreaterThan(11 + 3 * 20 + 12 * 10);
   });
 
+  describe('of an answer in parts the first octet is that of its first part', () => {
+    const session = (count: number, before: readonly Said[] = []): SessionSpec =>
+      upgraded(
+        ...[1, 2, 3].flatMap((turn) => [
+          ask(`ask ${turn}`),
+          ...before,
+          ...Array.from({ length: count }, (_, i) => say(`part ${i} of many`)),
+          say('done'),
+        ]),
+        say('tick 1', 5),
+        say('tick 2', 5),
+      );
+    /** The same in packets of few octets, 2 ms apart. */
+    const inPieces = ({ said }: SessionSpec): SessionSpec => ({
+      said: said.flatMap((each, i) =>
+        each.from === 'client' || i < 2
+          ? [each]
+          : (`${each.text}`.match(/.{1,3}/gs) ?? []).map((piece, at) =>
+              raw(piece, at === 0 ? each.afterMs : 2),
+            ),
+      ),
+    });
+
+    test.each([
+      ['in packets of their own', session(4), 10],
+      ['in pieces', inPieces(session(4)), 10],
+      ['behind a push', session(4, [say('tick 8', 10)]), 20],
+      ['behind a push, in pieces', inPieces(session(4, [say('tick 8', 10)])), 24],
+      ['of one message', session(0), 10],
+      ['of one message, in pieces', inPieces(session(0)), 10],
+    ])('%s', (_, server, firstMs) => {
+      const played = play([session(2)], { users: 2, server: [server] });
+      expect(named(played.counters)).toMatchObject({ EXCHANGES_ANSWERED: 8, COMPLETED: 2 });
+      const first = played.latency.row(Latency.FIRST_BYTE);
+      expect(first.count).toBe(8);
+      expect(first.max).toBeGreaterThan(firstMs - 0.5);
+      expect(first.max).toBeLessThan(firstMs + 1.5);
+    });
+
+    test('again for whoever comes after a user that ended amid one', () => {
+      const { said } = session(4);
+      const server: SessionSpec = { said: said.slice(0, 5), end: 'server' };
+      const played = play([session(2)], { users: 1, iterations: 3, server: [server] });
+      expect(named(played.counters)).toMatchObject({ EXCHANGES_ANSWERED: 3, ABORTED: 3 });
+      // Of each user those of the upgrade and of one part.
+      expect(played.latency.row(Latency.FIRST_BYTE).count).toBe(6);
+    });
+  });
+
   test('what the server closes with is what it says', () => {
     const target = upgraded(ask('one'), say('echo'), ask('two'), raw(frame(0x88, '\x03\xf3')));
     const played = play([recorded], { server: [{ ...target, end: 'server' }] });

@@ -10,7 +10,8 @@ import {
   pairMessages,
   type ToldMessage,
 } from '../../protocol/websocket-pairs.ts';
-import { KindList } from '../../protocol/websocket-pushes.ts';
+import { KindList, type MessageKinds } from '../../protocol/websocket-pushes.ts';
+import { learnStreams } from '../../protocol/websocket-streams.ts';
 import { storedIn } from './http-requests.ts';
 import { Protocol, type Scripts, StreamEnd } from './scripts.ts';
 import { type ReadOctets, StreamView } from './stream-view.ts';
@@ -65,7 +66,7 @@ export class WebSocketSessions {
   readonly #answers = new RecordedMessages(this.#kinds);
   readonly #requests = new RecordedRequests();
   readonly #ends = new MessageEnds();
-  #pushes: ReadonlySet<number> | null = null;
+  #learnt: MessageKinds | null = null;
 
   /** @param read fills `into` with octets of the joined capture from `offset` */
   constructor(scripts: Scripts, read: ReadOctets) {
@@ -74,19 +75,19 @@ export class WebSocketSessions {
     this.#server = new StreamView(scripts.server, read);
   }
 
-  /** The kinds of messages that are pushes. */
-  get pushes(): ReadonlySet<number> {
-    this.#pushes ??= this.#learn();
-    return this.#pushes;
+  /** What kinds of messages are no answers, or not all of one. */
+  get learnt(): MessageKinds {
+    this.#learnt ??= this.#learn();
+    return this.#learnt;
   }
 
   /** The messages of a session behind its upgrade. */
   read(session: number, upgrade: Upgrade): WebSocketSession {
     const { messages, isWhole } = this.#messagesOf(session, upgrade);
-    return { pairs: pairMessages(messages, this.pushes), isWhole };
+    return { pairs: pairMessages(messages, this.learnt.pushes), isWhole };
   }
 
-  #learn(): ReadonlySet<number> {
+  #learn(): MessageKinds {
     const conversation = new Conversation(HTTP1);
     const found: ToldMessage[][] = [];
     let messages = 0;
@@ -99,7 +100,8 @@ export class WebSocketSessions {
       found.push(this.#messagesOf(session, upgrade).messages);
       messages += found.at(-1)?.length ?? 0;
     }
-    return learnPushes(found);
+    const streams = learnStreams(found);
+    return { pushes: learnPushes(found, streams), parts: streams.parts };
   }
 
   #upgradeOf(conversation: Conversation, session: number): Upgrade | null {
