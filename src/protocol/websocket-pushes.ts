@@ -43,8 +43,9 @@ export abstract class KindReader implements PayloadReader {
       const isOne = KIND_BYTES.includes(this.octets as (typeof KIND_BYTES)[number]);
       if (isOne && !this.onKind(this.hash)) return false;
     }
+    if (this.octets === KIND_BYTES_MAX) return false;
     if (isLast) this.onKind(hashed(this.hash, END));
-    return this.octets < KIND_BYTES_MAX;
+    return true;
   }
 }
 

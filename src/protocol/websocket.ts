@@ -132,11 +132,11 @@ export class WebSocketMessages extends Framer implements AnswerFramer {
 
   #length(octet: number): void {
     this.flags = octet & MASKED ? this.flags | Flag.MASKED : this.flags & ~Flag.MASKED;
-    if (octet & MASKED && !this.mayMask) this.lose(Fault.MALFORMED);
     const length = octet & LENGTH_BITS;
-    if (length >= LENGTH_16) {
-      // Control frames are short (section 5.5).
-      if (this.count & CONTROL) this.lose(Fault.BAD_LENGTH);
+    if (octet & MASKED && !this.mayMask) this.lose(Fault.MALFORMED);
+    // Control frames are short (section 5.5).
+    else if (length >= LENGTH_16 && this.count & CONTROL) this.lose(Fault.BAD_LENGTH);
+    else if (length >= LENGTH_16) {
       this.value = 0;
       this.index = length === LENGTH_16 ? 2 : 8;
       this.phase = Phase.EXTENDED;
@@ -239,7 +239,8 @@ export class WebSocketMessages extends Framer implements AnswerFramer {
   #closed(): void {
     this.phase = Phase.FIRST;
     this.replyClass = classOfClose(this.code);
-    if (this.code === 0) this.code = CLOSE;
+    // No code is that low, and lower ones name kinds of messages.
+    this.code = Math.max(this.code, CLOSE);
     this.onClose(this.value);
   }
 

@@ -158,6 +158,8 @@ describe('pushes', () => {
     expect(kindsOf('price 12.50 now')).toEqual(kindsOf('price 7.1 now'));
     expect(kindsOf('at 1')).toEqual(kindsOf('at 999'));
     expect(kindsOf('at 1')).not.toEqual(kindsOf('at 1b'));
+    const long = 'x'.repeat(31);
+    expect(kindsOf(`${long}1`)).toEqual(kindsOf(`${long}23`));
     expect(kindsOf('a')).not.toEqual(kindsOf('b'));
   });
 
