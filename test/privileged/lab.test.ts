@@ -100,10 +100,10 @@ describe.runIf(canRun('gryphon lab', TOOLS))('gryphon lab', () => {
   }, 120_000);
 
   test('Ctrl-C ends what plays in order, and removes everything', async () => {
-    const lab = startProgram([...LAB, '--mode', 'advanced', '--users', '9', '--rate', '1/s']);
+    const lab = startProgram([...LAB, '--mode', 'advanced', '--users', '30', '--rate', '1/s']);
     running.push(lab);
     await until('it plays', () => lab.output().includes('advanced: playing'), 60_000);
-    // 9 users, one a second.
+    // 30 users, one a second: it is far from its end then.
     const long = 'gryphon: advanced: still playing, at the recorded pace: --accel 10 is faster\n';
     await until('it takes long', () => lab.output().includes(long));
     await lab.stop('SIGINT');
