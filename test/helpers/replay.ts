@@ -73,6 +73,8 @@ export interface ReplayResult {
   };
   readonly bytes: { readonly planned: number; readonly sent: number; readonly received: number };
   readonly latency: Readonly<Record<string, LatencyRow>>;
+  /** HdrHistogram, V2 compressed, base64; of nanoseconds. */
+  readonly histograms: Readonly<Record<'lag', string>>;
 }
 
 export interface Replayed extends Finished {

@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { percentileOf, turnsOf } from '../helpers/answer-times.ts';
+import { turnsOf } from '../helpers/answer-times.ts';
 import { captureWhile, clientStreams, startCapture } from '../helpers/capture.ts';
 import { onLabGround } from '../helpers/lab-ground.ts';
 import { CLIENTS_ON_LINK, type Lab, mustInside, startInside } from '../helpers/netns.ts';
@@ -17,22 +17,22 @@ import {
   type Folder,
   listening,
   startMariadb,
+  startNginx,
   startSmtp,
   startTelling,
 } from '../helpers/servers.ts';
 import { playedInTurn, tally } from '../helpers/tally.ts';
+import { expectThinkTimes } from '../helpers/think-times.ts';
 import { expectTrueTimes } from '../helpers/true-times.ts';
 
 const PYTHON = '/usr/bin/python3';
 const TOOLS = [
-  ...['ip', 'ss', 'chrt', 'tcpdump', 'tshark', 'mariadbd', 'memcached', 'psql', 'setpriv'],
+  ...['ip', 'ss', 'chrt', 'tcpdump', 'tshark', 'nginx', 'mariadbd', 'memcached', 'psql', 'setpriv'],
   ...[PYTHON, postgresTool('initdb')],
 ];
 /** Each of the sessions of any of the captures is played equally often. */
 const USERS = 1_020;
-const LOAD = ['--users', `${USERS}`, '--rate', '500/s', '--check', 'off'];
-/** How far nine of ten pauses may be from the recorded ones. */
-const THINK_MS = 2;
+const LOAD = ['--users', `${USERS}`, '--rate', '500/s', '--check', 'off', '--threads', '1'];
 
 /** Asks memcached one thing after another. */
 const ASK_MEMCACHED = `
@@ -49,6 +49,9 @@ const WEBSOCKET = [
   ...[PYTHON, '-B', fileURLToPath(new URL('servers/websocket.py', import.meta.url))],
 ];
 const MESSAGES = 6;
+/** Answers of other lengths each time: whole, in chunks, slowly, compressed. */
+const HTTP = [process.execPath, fileURLToPath(new URL('servers/live-http.mjs', import.meta.url))];
+const PAGES_AND_PAUSES = ['/length', '7', '/chunks', '24', '/slow', '3', '/gzip', '50', '/length'];
 /** Upgrade, texts and closes, and what it says to them: neither its pushes nor pings and pongs. */
 const WEBSOCKET_TURNS = [
   ...['47', '81', '88'].map((first) => `(tcp.dstport == 8080 && tcp.payload[0:1] == ${first})`),
@@ -84,8 +87,9 @@ describe.runIf(canRun('true latencies of more servers', TOOLS))('latencies', () 
     const target = ['--target', `${lab.target.ipv4}:${port}`, '--clients', CLIENTS_ON_LINK.ipv4];
     const replayed = await replay(lab.client, [capture, ...target, ...LOAD], FIRST);
     await packets.stop();
-    const { exchanges, answerRules, latency } = completed(replayed, USERS);
-    const { turnsMs: told, pausesMs: thought } = await turnsOf(path, port, filter);
+    const result = completed(replayed, USERS);
+    const { exchanges, answerRules, latency } = result;
+    const { turnsMs: told } = await turnsOf(path, port, filter);
     expect(told).toHaveLength(exchanges.answered);
     expect(answerRules).toMatchObject({ protocol: exchanges.answered });
     expect(exchanges).toMatchObject({ unfollowed: 0, unsolicited: 0 });
@@ -93,14 +97,25 @@ describe.runIf(canRun('true latencies of more servers', TOOLS))('latencies', () 
       [50, latency.service?.p50],
       [90, latency.service?.p90],
     ]);
-    const recorded = await turnsOf(capture, port, filter);
-    const times = USERS / recorded.connections;
-    expect(thought).toHaveLength(recorded.pausesMs.length * times);
-    // Both are in ascending order, and each recorded pause was played so many times.
-    const off = thought.map((ms, i) => Math.abs(ms - recorded.pausesMs[Math.floor(i / times)]));
-    off.sort((a, b) => a - b);
-    expect(percentileOf(off, 90), 'of think times').toBeLessThanOrEqual(THINK_MS);
+    const thinking = { recorded: capture, played: path, port, users: USERS, result };
+    await expectThinkTimes(filter === undefined ? thinking : { ...thinking, filter });
   };
+
+  test('of Node, whose answers are others each time, and of nginx before it', async () => {
+    const ledger = join(folder.path, 'answered');
+    const server = startInside(lab.target, [...HTTP, '8000', ledger, '5']);
+    const nginx = await startNginx(lab.target);
+    try {
+      await listening(lab.target, server, 8_000);
+      for (const port of [8_000, nginx.port]) {
+        const argv = [...HTTP, 'record', lab.target.ipv4, `${port}`, '4', ...PAGES_AND_PAUSES];
+        await compare(await record(port, () => mustInside(lab.client, argv)), port);
+      }
+    } finally {
+      await server.stop();
+      await nginx.stop();
+    }
+  });
 
   test('of MariaDB are those of its packets, within 100 µs or 2 %, and each statement is run once', async () => {
     const mariadb = await startMariadb(lab.target);

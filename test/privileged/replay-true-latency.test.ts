@@ -10,6 +10,7 @@ import { canRun } from '../helpers/privilege.ts';
 import { FIRST_OF_ALL, type Running } from '../helpers/process.ts';
 import { completed, FIRST, fixture, replay } from '../helpers/replay.ts';
 import { type Folder, listening, startRedis } from '../helpers/servers.ts';
+import { expectThinkTimes } from '../helpers/think-times.ts';
 import { expectTrueTimes } from '../helpers/true-times.ts';
 
 const SERVER = fileURLToPath(new URL('servers/uneven-http.mjs', import.meta.url));
@@ -56,11 +57,12 @@ describe.runIf(canRun('true latencies', TOOLS))('latencies of 1,000 requests a s
       const path = join(folder.path, 'redis.pcap');
       const capture = await startCapture(lab.target, path, { filter: 'tcp port 6379' });
       const target = ['--target', `${lab.target.ipv4}:6379`, '--clients', CLIENTS_ON_LINK.ipv4];
-      const load = ['--users', '1050', '--rate', '500/s', '--check', 'off'];
+      const load = ['--users', '1050', '--rate', '500/s', '--check', 'off', '--threads', '1'];
       const argv = [fixture('redis.pcap'), ...target, ...load];
       const replayed = await replay(lab.client, argv, FIRST);
       await capture.stop();
-      const { latency } = completed(replayed, 1_050);
+      const result = completed(replayed, 1_050);
+      const { latency } = result;
       const told = await turnTimesMs(path, 6_379);
       // Each of the capture's 21 sessions was played 50 times.
       const recorded = await turnTimesMs(fixture('redis.pcap'), 6_379);
@@ -69,6 +71,8 @@ describe.runIf(canRun('true latencies', TOOLS))('latencies of 1,000 requests a s
         [50, latency.service?.p50],
         [90, latency.service?.p90],
       ]);
+      const thinking = { recorded: fixture('redis.pcap'), played: path, port: 6_379 };
+      await expectThinkTimes({ ...thinking, users: 1_050, result });
     } finally {
       await redis.stop();
     }

@@ -9,10 +9,12 @@
  *
  * The ledger has a line for each answer: path, and octets of the body.
  *
- * As a client, `live-http.mjs record HOST PORT CONNECTIONS PATH…`, it asks for each of these once on each connection.
+ * As a client, `live-http.mjs record HOST PORT CONNECTIONS PATH…`, it asks for each of these once on each connection; a
+ * number instead of a path is a pause in milliseconds, on each connection another one.
  */
 import { writeFileSync } from 'node:fs';
 import { Agent, request as ask, createServer } from 'node:http';
+import { setTimeout as pause } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 
 /** xorshift32: the same each time. */
@@ -109,12 +111,15 @@ async function record(host, port, connections, paths) {
         setTimeout(() => sent.end(body.slice(500)), 20);
       }
     });
-  const one = async () => {
+  const one = async (connection) => {
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-    for (const path of paths) await exchange(agent, path);
+    for (const path of paths) {
+      if (path.startsWith('/')) await exchange(agent, path);
+      else await pause(Number(path) * (1 + connection / connections));
+    }
     agent.destroy();
   };
-  await Promise.all(Array.from({ length: connections }, one));
+  await Promise.all(Array.from({ length: connections }, (_, i) => one(i)));
 }
 
 const [first = '', ...rest] = process.argv.slice(2);

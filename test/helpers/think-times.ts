@@ -1,0 +1,93 @@
+/** How long clients thought, by packets at their server, against the plan and what a run says of its own lag. */
+import { expect } from 'vitest';
+import { percentileOf } from './answer-times.ts';
+import { packetFields } from './capture.ts';
+import { readHdrV2, type ValueCounts } from './hdr-v2.ts';
+import type { ReplayResult } from './replay.ts';
+
+/** A request, and what came before it. */
+interface Thought {
+  /** From the last packet of the server's, an opened connection at first, to the request's first packet. */
+  readonly pauseMs: number;
+  /** Whether the server said anything to it. */
+  isAnswered: boolean;
+}
+
+/**
+ * What each connection thought, in the order in which they were opened; of those that said something.
+ * @param port the server's
+ * @param filter which packets are parts of requests and answers, in tshark's language
+ */
+async function thoughtsOf(path: string, port: number, filter: string): Promise<Thought[][]> {
+  const fields = ['tcp.stream', 'tcp.dstport', 'frame.time_epoch', 'tcp.len'];
+  const wanted = `((${filter}) || tcp.flags.syn == 1) && !tcp.analysis.retransmission`;
+  const heardMs = new Map<string, number>();
+  const thoughts = new Map<string, Thought[]>();
+  for (const [stream = '', toPort, seconds, bytes] of await packetFields(path, fields, wanted)) {
+    const of = thoughts.get(stream) ?? [];
+    thoughts.set(stream, of);
+    const atMs = Number(seconds) * 1_000;
+    const lastMs = heardMs.get(stream);
+    if (toPort !== `${port}`) {
+      const last = of.at(-1);
+      if (last !== undefined) last.isAnswered = true;
+      heardMs.set(stream, atMs);
+    } else if (bytes !== '0' && lastMs !== undefined) {
+      of.push({ pauseMs: atMs - lastMs, isAnswered: false });
+      // What else is said before the server speaks again is part of the same.
+      heardMs.delete(stream);
+    }
+  }
+  return [...thoughts.values()].filter((of) => of.length > 0);
+}
+
+/** By so much may the clocks of a capture, of the kernel and of a run differ within one pause. */
+const CLOCKS_MS = 0.1;
+/** How far a think time may be from the plan, but for lag that the run itself tells. */
+const THINK_MS = 2;
+
+/** What is compared: captures, at the client and at the server, and what the run says. */
+export interface ThinkTimes {
+  readonly recorded: string;
+  readonly played: string;
+  readonly port: number;
+  readonly filter?: string;
+  readonly users: number;
+  readonly result: ReplayResult;
+}
+
+/**
+ * Every think time of a run in a closed loop is that of the plan: none is shorter, nine of ten are longer by 2 ms at
+ * most, and all by as much as the run tells as lag and 2 ms at most: the longest against the longest lag, and so on.
+ * Users play the sessions in turn, and open their connections in order: by one thread.
+ */
+export async function expectThinkTimes(compared: ThinkTimes): Promise<void> {
+  const { port, filter = 'tcp.len > 0', users, result } = compared;
+  const sessions = await thoughtsOf(compared.recorded, port, filter);
+  const played = await thoughtsOf(compared.played, port, filter);
+  expect(played).toHaveLength(users);
+  const late: number[] = [];
+  const lastLate: number[] = [];
+  for (const [user, thoughts] of played.entries()) {
+    const session = sessions[user % sessions.length];
+    const answered = (of: readonly Thought[]): boolean[] => of.map((each) => each.isAnswered);
+    expect(answered(thoughts), `user ${user}`).toEqual(answered(session));
+    for (const [i, { pauseMs, isAnswered }] of thoughts.entries()) {
+      (isAnswered ? late : lastLate).push(pauseMs - session[i].pauseMs);
+    }
+  }
+  late.sort((a, b) => a - b);
+  const lags = millisecondsOf(readHdrV2(result.histograms.lag));
+  expect(lags).toHaveLength(late.length);
+  const off = late.map((ms, i) => Math.abs(ms - lags[i]));
+  expect(Math.min(...late, ...lastLate), 'none is early').toBeGreaterThan(-CLOCKS_MS);
+  expect(percentileOf(late, 90), 'nine of ten').toBeLessThanOrEqual(THINK_MS);
+  expect(Math.max(...off), 'all, but for the lag').toBeLessThanOrEqual(THINK_MS);
+  // Lag is told of what is answered.
+  const longest = lags.at(-1) ?? 0;
+  expect(Math.max(0, ...lastLate), 'unanswered').toBeLessThanOrEqual(longest + THINK_MS);
+}
+
+/** In ascending order. */
+const millisecondsOf = (counts: ValueCounts): number[] =>
+  [...counts].flatMap(([ns, count]) => Array.from({ length: count }, () => ns / 1e6));
