@@ -35,9 +35,9 @@ export interface ClientDirectory {
    * The user, from 0, to whom a client address (its last 32 bits) and port belong; -1 when they are
    * nobody's. A user has one live connection: its next one takes the place of the one before.
    */
-  userOf(addressLow32: number, port: number): number;
+  userOf(addressLow32: number, port: number, targetPort: number): number;
   /** The row in Scripts that the connection of this address and port plays; -1 for an old one. */
-  sessionOf(addressLow32: number, port: number): number;
+  sessionOf(addressLow32: number, port: number, targetPort: number): number;
 }
 
 /** What the embedded target plays, to whom, and how its TCP is set. */
@@ -170,7 +170,8 @@ export class EmbeddedTarget implements Sender, Receiver {
   #onFrame(ipAt: number): void {
     const { ip, segment, options, payloadBytes } = this.#check;
     const clientLow32 = ip.srcLow32;
-    const user = this.#clients.userOf(clientLow32, segment.srcPort);
+    const { srcPort, dstPort } = segment;
+    const user = this.#clients.userOf(clientLow32, srcPort, dstPort);
     if (user < 0) {
       // An address that no client has: no reply could find its way.
       this.#counters[Counter.UNSENT_OTHER]++;
@@ -178,14 +179,16 @@ export class EmbeddedTarget implements Sender, Receiver {
     }
     const server = this.#server;
     const nowNs = this.#nowNs;
-    if (server.isOpen(user, clientLow32, segment.srcPort)) {
+    // The user's connection before may have had the same address and port, to another of the ports here.
+    const isToPort = this.#writer.serverPortOf(this.#table.path[user]) === dstPort;
+    if (isToPort && server.isOpen(user, clientLow32, srcPort)) {
       server.onSegment(user, segment, options, payloadBytes, nowNs);
       return;
     }
     const isSyn = (segment.flags & (SYN | ACK | RST)) === SYN;
-    const session = isSyn ? this.#clients.sessionOf(clientLow32, segment.srcPort) : -1;
+    const session = isSyn ? this.#clients.sessionOf(clientLow32, srcPort, dstPort) : -1;
     if (session < 0 && !server.isClosed(user)) return;
-    const path = this.#writer.pathOf(this.batch.headers, ipAt, ip.version, segment.dstPort);
+    const path = this.#writer.pathOf(this.batch.headers, ipAt, ip.version, dstPort);
     if (path < 0) this.#counters[Counter.UNSENT_OTHER]++;
     else if (session >= 0) server.listen(user, session, path, clientLow32, segment, options, nowNs);
     else server.reject(user, path, clientLow32, segment, payloadBytes, nowNs);

@@ -98,6 +98,11 @@ export class ReplyWriter {
     return this.#paths.push({ server, serverPort, client, sum }) - 1;
   }
 
+  /** The server's port of a path; of none -1. */
+  serverPortOf(path: number): number {
+    return this.#paths[path]?.serverPort ?? -1;
+  }
+
   /** @returns octets of IP and TCP header written */
   write(reply: Reply): number {
     const path = this.#paths[reply.path];

@@ -75,7 +75,7 @@ export class Replay extends Conversations implements PacketSink {
           });
     const stream = rewriting?.stream ?? recorded;
     const times = new PlaySendTimes(plays, stages, stream, latency);
-    const owners = new Owners(plan.pool);
+    const owners = new Owners(plan);
     const transport = new TcpTransport(
       plan,
       stream,

@@ -1,5 +1,6 @@
 /** What a replay would do, without sending a packet. */
 
+import { formatAddress } from '../base/address.ts';
 import { formatPorts } from '../base/port-range.ts';
 import { NS_PER_SECOND } from '../base/time.ts';
 import { formatBytes, formatCount, formatDuration, formatRate } from '../base/units.ts';
@@ -12,13 +13,15 @@ import {
 import { AddressPool } from '../schedule/address-pool.ts';
 import { planArrivals } from '../schedule/arrivals.ts';
 import { ClientPlaces } from '../schedule/client-places.ts';
+import type { ConnectionPool } from '../schedule/connection-pool.ts';
 import { plannedPlays } from '../schedule/connections.ts';
 import { reservableBytes } from '../transport/message-arena.ts';
 import { warnOfHints } from './plan/capture-hints.ts';
+import { poolOf } from './plan/engine-plan.ts';
 import { describeWay, warnOfWay } from './plan/network-way.ts';
 import type { ReplayOptions, RunHost } from './plan/options.ts';
 import { plannedLoad } from './plan/planned-load.ts';
-import { portsEachOf, type RunPlan, rowsOf } from './plan/run-plan.ts';
+import { type RunPlan, rowsOf } from './plan/run-plan.ts';
 import { targetCommands } from './plan/target-commands.ts';
 import { arenaBytesOf, draftFor, planWay } from './plans.ts';
 import { indexForReplay } from './replay-run.ts';
@@ -70,15 +73,18 @@ function planLines(plan: RunPlan, options: ReplayOptions): [string, string][] {
   const load = plannedLoad(plan);
   const { plays } = load;
   const untilText = playsUntilNs === null ? null : formatDuration(playsUntilNs);
+  const eachText = plan.portsByTarget
+    ? ` at each of ${formatCount(plan.targets.length)} targets`
+    : '';
   const about = untilText === null ? '' : 'about ';
-  const connections = `${about}${formatCount(plays)} of ${formatCount(pool.capacity)} address-port pairs`;
+  const connections = `${about}${formatCount(plays)} of ${formatCount(pool.capacity)} address-port pairs${eachText}`;
   const seconds = load.durationNs / NS_PER_SECOND;
   return [
     ['users', usersText(plan, plays)],
     ...shareLines(plan),
     ['arrivals', planArrivals(plan.arrivals).description],
     ['clients', `${plan.clients.text}, ports ${formatPorts(plan.ports)}: ${connections}`],
-    ['first, last', endsText(plan, pool, plays)],
+    ['first, last', endsText(plan, plays)],
     ['target', [...new Set(plan.targets.map(({ label }) => label))].join(', ')],
     ['pace', `${options.pace}, ${options.accel} × as fast as recorded`],
     ['duration', `about ${formatDuration(load.durationNs)} where the target answers as recorded`],
@@ -147,11 +153,13 @@ function usersText(plan: RunPlan, plays: number): string {
 }
 
 /** The ends of the first and the last connection; of clients the first one of each. */
-function endsText(plan: RunPlan, pool: AddressPool, plays: number): string {
-  const portsEach = portsEachOf(plan);
-  const places = new ClientPlaces(pool, plan.users, portsEach);
-  const last = portsEach === 0 ? plays - 1 : places.connectionOf(plan.users - 1, 0);
-  return `${endpointOf(pool, 0)}, ${endpointOf(pool, last)}`;
+function endsText(plan: RunPlan, plays: number): string {
+  const pool = poolOf(plan, 0, 1);
+  const { perClient, users, iterations } = plan;
+  if (perClient === undefined) return `${endpointOf(pool, 0)}, ${endpointOf(pool, plays - 1)}`;
+  const portsEach = iterations * perClient.connectionsMax;
+  const places = new ClientPlaces(pool.numbering, users, portsEach);
+  return `${endpointOf(pool, 0)}, ${endpointOf(pool, places.connectionOf(users - 1, 0))}`;
 }
 
 function memoryText(plan: RunPlan): string {
@@ -166,8 +174,9 @@ function memoryText(plan: RunPlan): string {
   );
 }
 
-function endpointOf(pool: AddressPool, connection: number): string {
-  const address = pool.addressOf(connection);
+function endpointOf(pool: ConnectionPool, connection: number): string {
+  const { family, prefix } = pool.clients;
+  const address = formatAddress({ family, prefix, low: pool.lowBitsOf(connection) >>> 0 });
   const port = pool.portOf(connection);
-  return pool.clients.family === 6 ? `[${address}]:${port}` : `${address}:${port}`;
+  return family === 6 ? `[${address}]:${port}` : `${address}:${port}`;
 }

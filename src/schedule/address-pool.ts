@@ -16,6 +16,7 @@ import { countPorts, type PortRange, portIndexOf } from '../base/port-range.ts';
 import { formatCount } from '../base/units.ts';
 import type { ClientAddresses } from './client-addresses.ts';
 import { HoledPorts } from './client-ports.ts';
+import type { ConnectionPool } from './connection-pool.ts';
 import { lastNotAfter } from './sorted.ts';
 
 /**
@@ -37,7 +38,8 @@ export interface PoolShape {
 export const CONNECTIONS_MAX = 0x1_0000_0000;
 
 /** Both directions between a connection's number and its address and port. */
-export class AddressPool {
+export class AddressPool implements ConnectionPool {
+  readonly isByTarget = false;
   readonly clients: ClientAddresses;
   readonly order: PoolOrder;
   readonly addresses: number;
@@ -87,19 +89,24 @@ export class AddressPool {
     this.capacity = Math.min(CONNECTIONS_MAX, this.addresses * this.portsPerAddress);
   }
 
+  get numbering(): this {
+    return this;
+  }
+
   /**
    * Refuses a plan that needs more connections than there are addresses and ports.
    * @param hint how to mend it, in place of the usual
+   * @param what they are to, where addresses and ports are there for each target
    * @throws ReplayError ERR_POOL_TOO_SMALL (usage), which says how many addresses are needed
    */
-  requireCapacity(connections: number, hint?: string): void {
+  requireCapacity(connections: number, hint?: string, what = ''): void {
     if (connections <= this.capacity) return;
     const needed = Math.ceil(connections / this.portsPerAddress);
     throw new ReplayError({
       code: 'ERR_POOL_TOO_SMALL',
       kind: 'usage',
       message:
-        `${formatCount(connections)} connections need ${formatCount(needed)} client addresses ` +
+        `${formatCount(connections)} connections${what} need ${formatCount(needed)} client addresses ` +
         `with ${formatCount(this.portsPerAddress)} ports each; ` +
         `'${this.clients.text}' has ${formatCount(this.addresses)}`,
       hint:

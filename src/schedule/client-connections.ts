@@ -1,7 +1,7 @@
 /** Connections of clients that have several at a time: a row a connection. */
-import type { AddressPool } from './address-pool.ts';
 import { ClientPlaces } from './client-places.ts';
 import { ClientRows } from './client-rows.ts';
+import type { ConnectionPool } from './connection-pool.ts';
 import { type Connections, NO_USER, type Sharing, usersOfShard } from './connections.ts';
 import type { RunShare } from './run-share.ts';
 
@@ -28,7 +28,7 @@ export interface ClientPlan {
 export interface ClientSharing extends Sharing {
   readonly share: RunShare;
   readonly iterations: number;
-  readonly pool: AddressPool;
+  readonly pool: ConnectionPool;
   readonly perClient: ClientPlan;
 }
 
@@ -59,10 +59,10 @@ export class ClientConnections implements Connections {
   readonly #number: Uint32Array;
 
   constructor(sharing: ClientSharing) {
-    const { pool, users, shard, shards, perClient } = sharing;
+    const { pool, users, iterations, shard, shards, perClient } = sharing;
     this.rows = rowsOfShard(sharing);
     this.count = this.rows.count;
-    this.#places = new ClientPlaces(pool, users, perClient.portsEach);
+    this.#places = new ClientPlaces(pool.numbering, users, iterations * perClient.connectionsMax);
     this.#shard = shard;
     this.#shards = shards;
     this.#connectionsMax = perClient.connectionsMax;

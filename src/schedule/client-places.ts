@@ -8,7 +8,7 @@
  *
  * The kernel's filter computes the same with its own instructions (`io/filter/reply-filter.ts`).
  */
-import type { AddressPool } from './address-pool.ts';
+import type { PoolNumbering } from './connection-pool.ts';
 
 /** The clients of a run in the numbers of its pool. */
 export class ClientPlaces {
@@ -24,7 +24,7 @@ export class ClientPlaces {
    * @param users clients; or, where `portsEach` is 0, users that have one connection at a time
    * @param portsEach ports of a client, for all of its connections and plays
    */
-  constructor(pool: AddressPool, users: number, portsEach: number) {
+  constructor(pool: PoolNumbering, users: number, portsEach: number) {
     this.#users = users;
     this.#portsEach = portsEach;
     this.#isByAddress = pool.order === 'ip';

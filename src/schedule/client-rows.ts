@@ -8,6 +8,7 @@
  * those that lie a multiple of gcd(clients, G) apart. Either way the numbers of rows repeat after at
  * most G clients, and where a client's rows begin is arithmetic over the sums of one such period.
  */
+import { commonDivisor } from './target-ranks.ts';
 
 /** The clients of one thread among those of the run. */
 export interface ClientRange {
@@ -43,8 +44,8 @@ export class ClientRows {
     this.#range = range;
     this.clients = range.clients;
     const recorded = firstOf.length - 1;
-    const apart = range.repeats ? gcd(range.runClients, recorded) : recorded;
-    const period = apart / gcd(range.step, apart);
+    const apart = range.repeats ? commonDivisor(range.runClients, recorded) : recorded;
+    const period = apart / commonDivisor(range.step, apart);
     const largest = largestOf(firstOf, apart);
     this.#period = period;
     this.#before = new Float64Array(period + 1);
@@ -94,9 +95,4 @@ function largestOf(firstOf: Uint32Array, apart: number): Uint32Array {
     if (connections > largest[each % apart]) largest[each % apart] = connections;
   }
   return largest;
-}
-
-/** The greatest common divisor of two whole numbers above 0. */
-function gcd(a: number, b: number): number {
-  return b === 0 ? a : gcd(b, a % b);
 }

@@ -63,7 +63,7 @@ export class PacketIntake {
       counters[Counter.DROPPED_MALFORMED]++;
       return;
     }
-    const connection = this.#owners.connectionTo(ip, segment.dstPort);
+    const connection = this.#owners.connectionTo(ip, segment.srcPort, segment.dstPort);
     const user = connection === NO_CONNECTION ? NO_USER : this.#connections.userOf(connection);
     if (user === NO_USER) {
       counters[Counter.DROPPED_NOT_OURS]++;

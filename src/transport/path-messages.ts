@@ -88,7 +88,7 @@ export class PathMessages {
     const message = this.#message;
     const isToClient = message.dstLow32 === ip.dstLow32 && this.#owners.isClients(ip);
     const connection = isToClient
-      ? this.#owners.connectionTo(message, message.dstPort)
+      ? this.#owners.connectionTo(message, message.srcPort, message.dstPort)
       : NO_CONNECTION;
     if (connection === NO_CONNECTION) return NO_USER;
     const user = this.#connections.userOf(connection);

@@ -1,5 +1,5 @@
 /** What a transport has to know of the run. */
-import type { AddressPool } from '../schedule/address-pool.ts';
+import type { ConnectionPool } from '../schedule/connection-pool.ts';
 import type { Sharing } from '../schedule/connections.ts';
 import type { TcpSettings } from '../tcp/ports.ts';
 import type { SynOptions } from '../wire/frame-writer.ts';
@@ -17,7 +17,7 @@ export interface TransportTarget {
 /** The part of the engine's plan that a transport goes by. */
 export interface TransportPlan extends Sharing {
   readonly targets: readonly TransportTarget[];
-  readonly pool: AddressPool;
+  readonly pool: ConnectionPool;
   readonly seed: number;
   /** Wall clock at the run's start in ms, or 0: makes sequence numbers and timestamps new each run. */
   readonly epochMs: number;

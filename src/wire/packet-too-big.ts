@@ -124,6 +124,11 @@ export class PacketTooBigView {
     return this.#quoted.srcLow32 | 0;
   }
 
+  /** The last 32 bits of the target's address. */
+  get srcLow32(): number {
+    return this.#quoted.dstLow32;
+  }
+
   /** The target's port. */
   get srcPort(): number {
     return this.#data.getUint16(this.#tcpAt + 2);

@@ -416,6 +416,34 @@ describe.runIf(canRun('replays from own addresses', TOOLS))('replays from own ad
       completed(await playTo(50, '--ports', '58000-58999'), 50);
     });
 
+    test.each([
+      ['one thread', ['--threads', '1']],
+      ['two threads', ['--threads', '2']],
+    ])('serve a connection to each target at a time (%s)', async (_, asked) => {
+      // nginx answers on both.
+      const other = '10.77.0.201';
+      await mustInside(lab.target, ['ip', 'address', 'add', `${other}/16`, 'dev', DEVICE]);
+      const before = nginx.accessLog().length;
+      const captures = [SHORT, fixture('http-ipv6.pcap')];
+      const map = `10.77.0.1:80-${target()},[fd77::1]:80-${other}:80`;
+      // Of 16 sessions 10 and 6 go to either.
+      const [users, count] = [160, 100];
+      const first = 50_000 + 1_000 * slices++;
+      const ports = ['--ports', `${first}-${first + count - 1}`, '--clients', 'own'];
+      const load = ['--users', `${users}`, '--rate', '400/s', ...asked];
+      const argv = [...captures, '--map', map, ...ports, ...load];
+      const dry = await replay(lab.client, [...argv, '--dry-run']);
+      expect(dry.stdout).toContain(`of ${count} address-port pairs at each of 2 targets`);
+      completed(await replay(lab.client, argv), users);
+      const entries = nginx.accessLog().slice(before);
+      expect(new Set(entries.map(({ connection }) => connection)).size).toBe(users);
+      expect(new Set(entries.map(({ port }) => port)).size).toBe(count);
+      const refused = await replay(lab.client, [...argv, '--users', '161', '--dry-run']);
+      expect(refused.code).toBe(2);
+      expect(refused.stderr).toContain('101 connections to one target need 2 client addresses');
+      expect(await rules()).toEqual([]);
+    });
+
     test('of several addresses serve more users', async () => {
       await mustInside(lab.client, ['ip', 'address', 'add', '10.77.0.9/16', 'dev', DEVICE]);
       const before = nginx.accessLog().length;

@@ -96,6 +96,7 @@ describe.runIf(canRun('replay of clients with several connections', TOOLS))('--p
     const other = await startLengths(lab.target, 81, ['length']);
     const recorded = join(folder.path, 'two.pcap');
     const wire = join(folder.path, 'wire.pcap');
+    const ownWire = join(folder.path, 'own.pcap');
     try {
       const at = `http://${lab.target.ipv4}`;
       const urls = [`${at}/?c=0`, `${at}:81/a`, `${at}/?c=1`, `${at}:81/b`];
@@ -109,6 +110,12 @@ describe.runIf(canRun('replay of clients with several connections', TOOLS))('--p
       const argv = [recorded, '--map', map, '--clients', CLIENTS_ROUTED.ipv4, ...load];
       completed(await replay(lab.client, argv), CLIENTS * CONNECTIONS);
       await watch.stop();
+      // From one address, with a port for as many as a client has to one of the targets.
+      const watchOwn = await startCapture(lab.target, ownWire, { filter: requests });
+      const ports = ['--clients', 'own', '--ports', `40000-${40_000 + CLIENTS * 2 - 1}`];
+      const own = [recorded, '--map', map, ...ports, ...load, '--threads', '2'];
+      completed(await replay(lab.client, own), CLIENTS * CONNECTIONS);
+      await watchOwn.stop();
     } finally {
       await other.stop();
     }
@@ -118,6 +125,9 @@ describe.runIf(canRun('replay of clients with several connections', TOOLS))('--p
     }
     expect(ports.size).toBe(CLIENTS);
     for (const own of ports.values()) expect(own.sort()).toEqual(['80', '80', '81', '81']);
+    const pairs = await packetFields(ownWire, ['tcp.srcport', 'tcp.dstport']);
+    expect(new Set(pairs.map(([port]) => port)).size).toBe(CLIENTS * 2);
+    expect(new Set(pairs.map((pair) => pair.join(' '))).size).toBe(CLIENTS * CONNECTIONS);
   });
 
   /** What nginx has logged since, is of clients of which each has an address and all connections of its own. */

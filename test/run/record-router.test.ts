@@ -165,3 +165,67 @@ test('replies to nobody of the pool are counted', () => {
     expect(router.foreign).toBe(1);
   });
 });
+
+test('where each target has the pool for itself, the place at the target tells the shard', () => {
+  const targets = [80, 81].map((port) => ({ address: Uint8Array.of(10, 77, 0, 1), port }));
+  // Of the first target's places 100 are the first shard's, of the other's 7.
+  const blocks = [Float64Array.of(0, 100, 220), Float64Array.of(0, 7, 220)];
+  const inboxes = [0, 1].map(() => ({ ring: createRecordRing(1 << 20), fd: openEventFd() }));
+  try {
+    const router = new RecordRouter(inboxes, pool, USERS, 0, { blocks, targets });
+    const ring = new RecordRing(createRecordRing(1 << 20));
+    const push = (packet: Uint8Array): void => {
+      ring.push(100, 500, new DataView(packet.buffer), 0, packet.length);
+    };
+    const ends = (place: number) => ({ dst: pool.addressOf(place), dstPort: pool.portOf(place) });
+    for (const srcPort of [80, 81, 82]) {
+      for (const place of [0, 6, 7, 99, 100, 219, 5_000]) {
+        push(packetOf({ src: '10.77.0.1', srcPort, ...ends(place) }));
+      }
+    }
+    // Who quotes what was sent to the other target, from the same address and port.
+    const { dst: src, dstPort: srcPort } = ends(50);
+    const quoted = packetOf({ src, dst: '10.77.0.1', srcPort, dstPort: 81 });
+    push(packetTooBig({ quoted, mtu: 1_400 }));
+    const piece = new Uint8Array(1 << 20);
+    const bytes = ring.take(piece, 0);
+    router.route(new DataView(piece.buffer, 0, bytes), 0, bytes, 0);
+    const clock = new RunClock(
+      { monotonicMs: () => 910_000, realtimeNs: () => 1_000e9, realtimeBaseSeconds: 0 },
+      0,
+    );
+    const seen = inboxes.map((inbox) => {
+      const receiver = new ChannelReceiver(inbox, clock);
+      const packets: string[] = [];
+      receiver.receive(1_000, {
+        onPacket: (start) => {
+          const { data } = receiver;
+          if (data.getUint8(start + 9) === 1) {
+            packets.push('message');
+            return;
+          }
+          const place = pool.connectionOf(data.getUint32(start + 16), data.getUint16(start + 22));
+          packets.push(`${data.getUint16(start + 20)}: ${place}`);
+        },
+      });
+      return packets;
+    });
+    expect(seen).toEqual([
+      ['80: 0', '80: 6', '80: 7', '80: 99', '81: 0', '81: 6'],
+      [
+        '80: 100',
+        '80: 219',
+        '80: 5000',
+        '81: 7',
+        '81: 99',
+        '81: 100',
+        '81: 219',
+        '81: 5000',
+        'message',
+      ],
+    ]);
+    expect(router.foreign).toBe(7);
+  } finally {
+    for (const { fd } of inboxes) closeEventFd(fd);
+  }
+});

@@ -14,14 +14,14 @@ import { sumFigures } from '../../src/replay/difference-texts.ts';
 import { prepareSessions } from '../../src/replay/prepared-sessions.ts';
 import { draftPlan } from '../../src/run/plan/draft-plan.ts';
 import type { ReplayOptions } from '../../src/run/plan/options.ts';
-import { plannedLoad } from '../../src/run/plan/planned-load.ts';
+import { clientConnections, plannedLoad } from '../../src/run/plan/planned-load.ts';
 import { openEmbeddedThread } from '../../src/run/threads/embedded-thread.ts';
 import { CONTROL_WORDS } from '../../src/run/threads/thread-job.ts';
 import { playThrough } from '../../src/run/threads/thread-run.ts';
 import { AddressPool } from '../../src/schedule/address-pool.ts';
 import { addressesOfShare, usersOfShare, wholeRun } from '../../src/schedule/run-share.ts';
 import { planOf } from '../helpers/plan.ts';
-import { handMade } from '../helpers/scripts.ts';
+import { handMade, type SessionSpec } from '../helpers/scripts.ts';
 import { FACTS } from '../measure/sample-run.ts';
 import { OPTIONS } from '../replay/play.ts';
 
@@ -41,9 +41,13 @@ const SPECS = [0, 300, 450, 1700, 2900].map((startMs, i) => ({
 }));
 
 /** Plays one share, or all, in virtual time, among some threads. */
-function played(options: ReplayOptions, shards = 1): RunResult {
+function played(
+  options: ReplayOptions,
+  shards = 1,
+  specs: readonly SessionSpec[] = SPECS,
+): RunResult {
   const memory: number[] = [];
-  const { scripts, capture } = handMade(SPECS, 1448, memory);
+  const { scripts, capture } = handMade(specs, 1448, memory);
   const plan = planOf(scripts, options);
   const control = new Int32Array(new SharedArrayBuffer(CONTROL_WORDS * 4));
   const prepared = prepareSessions(plan, capture);
@@ -73,7 +77,12 @@ function played(options: ReplayOptions, shards = 1): RunResult {
     planDigest: 'f0',
     asked: { users: '1000', pace: '"think"' },
     sessions: FACTS.capture.sessions,
-    plan: { ...FACTS.plan, users: share.users, iterations: plan.iterations },
+    plan: {
+      ...FACTS.plan,
+      per: options.per ?? ('connection' as const),
+      users: share.users,
+      iterations: plan.iterations,
+    },
     recorded: plannedLoad({ ...plan, share: wholeRun(share.users), users: share.users }),
     shares: share.of,
     stateBytesPerUser: 128,
@@ -81,6 +90,7 @@ function played(options: ReplayOptions, shards = 1): RunResult {
   const facts = {
     share: share.index,
     users: plan.users,
+    ...(plan.perClient === undefined ? {} : { connections: clientConnections(plan) }),
     command: FACTS.command,
     files: FACTS.capture.files,
     startedAt: FACTS.startedAt,
@@ -173,6 +183,70 @@ describe('however many threads play it, the result is the same but for the peak'
       expect(shared.faults).toEqual([]);
       expect(shared.users.peakEstablished).toBeGreaterThanOrEqual(whole.users.peakEstablished);
     }
+  });
+});
+
+describe('each target has all addresses and ports, where these would not suffice for all of them', () => {
+  const specs = SPECS.map((spec, i) => ({
+    ...spec,
+    port: [80, 81, 80, 82, 81][i],
+    client: i >> 1,
+  }));
+  // 20 ports each: of 50 users 20, 20 and 10 go to each of the three.
+  const few = (addresses: number) => ({
+    ports: { first: 2_000, last: 2_019 },
+    clients: parseClients(`198.18.0.1-198.18.0.${addresses}`),
+  });
+
+  test.each([
+    ['users', { users: 50 }, 1],
+    ['users, all ports of an address first', { users: 50, order: 'port' }, 1],
+    ['users with several plays', { users: 10, iterations: 5 }, 1],
+    ['one user with many plays', { users: 1, iterations: 50 }, 1],
+    ['users of several addresses', { users: 150 }, 3],
+    // Each of these has two connections at most, to two targets.
+    ['clients', { users: 20, per: 'client' }, 1],
+    ['clients with several plays', { users: 5, iterations: 4, per: 'client' }, 1],
+  ] as const)('%s', (_, options, addresses) => {
+    const asked = { ...OPTIONS, ...options };
+    const { plan: __, ...roomy } = played(asked, 1, specs);
+    for (const shards of [1, 2, 3]) {
+      const { plan, ...result } = played({ ...asked, ...few(addresses) }, shards, specs);
+      expect(result.faults).toEqual([]);
+      expect(result.users.completed).toBe(roomy.users.completed);
+      expect(measured({ ...result, plan })).toEqual(measured({ ...roomy, plan }));
+    }
+  });
+
+  test('and among shares', () => {
+    const asked = { ...OPTIONS, ...few(2), users: 100 };
+    const whole = played(asked, 2, specs);
+    expect(whole.users.completed).toBe(100);
+    const shares = [0, 1].map((index) => played({ ...asked, share: { index, of: 2 } }, 2, specs));
+    expect(measured(mergeResults(named(shares), [], false))).toEqual(measured(whole));
+  });
+
+  test('until a time: as often as one of them has places for', () => {
+    const { scripts } = handMade(specs);
+    const plan = (options: Partial<ReplayOptions>) =>
+      planOf(scripts, { ...OPTIONS, ...few(1), durationNs: 60e9, ...options });
+    expect([plan({ users: 5 }).iterations, plan({ users: 5 }).portsByTarget]).toEqual([10, true]);
+    expect(plan({ users: 50 }).iterations).toBe(1);
+    const clients = plan({ users: 5, per: 'client' });
+    expect([clients.iterations, clients.portsByTarget]).toEqual([4, true]);
+    // What is enough for all is not made more of.
+    expect(plan({ users: 5, iterations: 4 }).portsByTarget).toBe(false);
+  });
+
+  test('more than that is refused, and says so', () => {
+    const { scripts } = handMade(specs);
+    const refused = (options: Partial<ReplayOptions>) => () =>
+      planOf(scripts, { ...OPTIONS, ...few(1), ...options });
+    expect(refused({ users: 53 })).toThrow(
+      "22 connections to one target need 2 client addresses with 20 ports each; '198.18.0.1-198.18.0.1' has 1",
+    );
+    expect(refused({ users: 53, durationNs: 60e9 })).toThrow('22 connections to one target');
+    expect(refused({ users: 21, per: 'client' })).toThrow('21 clients with 1 ports each');
   });
 });
 

@@ -69,6 +69,6 @@ export function simulateRewriting(options: RewritingOptions) {
     changed: tap.changed,
     /** What the server has got of a connection, by its number. */
     streamOf: (connection: number): Uint8Array =>
-      tap.streamOf(pool.lowOf(connection), pool.portOf(connection)),
+      tap.streamOf(pool.lowBitsOf(connection) >>> 0, pool.portOf(connection)),
   };
 }

@@ -141,7 +141,7 @@ export class Engine implements Sender {
   connectionOf(address: Uint8Array, port: number): number {
     const { byteLength, buffer, byteOffset } = address;
     const low = new DataView(buffer, byteOffset, byteLength).getUint32(byteLength - 4);
-    return this.plan.pool.connectionOf(low, port);
+    return this.plan.pool.connectionOf(low, port, 0);
   }
 
   /** Whether that connection is its user's present one, and the user has no end state yet. */
@@ -181,12 +181,7 @@ function planOf(scenario: Scenario, { scripts }: Recorded): ReplayPlan {
     played: Uint32Array.from(scenario.sessions, (_, session) => session),
     targets: [{ address: TARGET[family], port: 80, link: new Uint8Array(0) }],
     targetOf: new Uint16Array(scripts.endpoints.length),
-    pool: new AddressPool({
-      clients: parseClients(CLIENTS[family]),
-      ports: parsePorts('1024-65535'),
-      order: 'ip',
-      firstPort: 1024,
-    }),
+    pool: poolOf(family),
     arrivals: planArrivals({
       sessionStartsNs: scripts.startNs,
       sessionDurationNs: NS_PER_SECOND,
@@ -219,6 +214,14 @@ function planOf(scenario: Scenario, { scripts }: Recorded): ReplayPlan {
   };
 }
 
+const poolOf = (family: 4 | 6): AddressPool =>
+  new AddressPool({
+    clients: parseClients(CLIENTS[family]),
+    ports: parsePorts('1024-65535'),
+    order: 'ip',
+    firstPort: 1024,
+  });
+
 const paceOf = (pace: number): Pace =>
   Object.values(Pace).find((each) => each === pace) ?? Pace.THINK;
 const closeOf = (close: number): Close =>
@@ -228,7 +231,7 @@ function channelOf(scenario: Scenario, plan: ReplayPlan): ChannelRing {
   const { family, ranges } = plan.pool.clients;
   const [{ address, port }] = plan.targets;
   return new ChannelRing({
-    pool: plan.pool,
+    pool: poolOf(family),
     users: plan.users,
     request: {
       name: 'simulation:1',

@@ -87,7 +87,7 @@ class Run {
     const numbers = new Map<string, number>();
     for (let connection = 0; connection < connections; connection++) {
       const low = new Uint8Array(4);
-      new DataView(low.buffer).setUint32(0, pool.lowOf(connection));
+      new DataView(low.buffer).setUint32(0, pool.lowBitsOf(connection));
       numbers.set(keyOf(low, pool.portOf(connection)), connection);
     }
     this.#keys = [...numbers.keys()];

@@ -90,7 +90,7 @@ describe('a second stream', () => {
       windowBytes: 1 << 20,
       timestamps: true,
     });
-    const owners = new Owners(plan.pool);
+    const owners = new Owners(plan);
     const { conversations, transport, connections } = playersOf(plan, {
       capture: memory,
       counters,

@@ -42,6 +42,8 @@ export const Bpf = {
   JUMP_EQUAL: 0x15,
   JUMP_GREATER: 0x25,
   JUMP_GREATER_EQUAL: 0x35,
+  /** Whether A >= X. */
+  JUMP_GREATER_EQUAL_X: 0x3d,
   JUMP_SET: 0x45,
   RETURN: 0x06,
   RETURN_A: 0x16,

@@ -11,7 +11,9 @@
  * (the ports by their index in the range; the first is the one that connections begin with), and it
  * belongs to user `number % users`, who lives in shard `user % shards`. Where users are clients that have
  * blocks of ports, blocks take the place of ports in the formula. Connection numbers are below 2^32, so
- * the kernel's 32-bit arithmetic is exact.
+ * the kernel's 32-bit arithmetic is exact. Where the pool is there once for each target
+ * (`schedule/target-pools.ts`) the same number is a place in it, and each shard has a block of places
+ * at each target.
  *
  * A router's message that a packet of ours was too big quotes that packet: it goes where the answer
  * to it would go.
@@ -45,6 +47,8 @@ export interface Sharding {
   /** Ports of a user that is a client with several connections; 0 or absent: users are connections. */
   readonly portsEach?: number;
   readonly shards: number;
+  /** For each target the shard's block of places; absent: the number tells the shard. */
+  readonly blocks?: readonly { readonly first: number; readonly end: number }[];
   /** Which shard's replies are wanted, 0..shards - 1. */
   readonly shard: number;
 }
@@ -63,6 +67,12 @@ export interface ReplyFilterOptions {
 
 /** A word of the filter's memory, behind those of tcp-match.ts. */
 const CLIENT_INDEX = 2;
+/** Likewise, the shard's block at the packet's target: the first place, and the one behind the last. */
+const BLOCK_FIRST = 3;
+const BLOCK_END = 12;
+
+/** Beyond every place that a word can hold, but the very last one. */
+const PLACES_END = 0xffff_ffff;
 
 const ACCEPT = 'accept';
 const DROP = 'drop';
@@ -87,14 +97,14 @@ export function replyFilter(options: ReplyFilterOptions): BpfInstruction[] {
 function addIpv4(filter: BpfAssembler, options: ReplyFilterOptions): void {
   addIpv4Ends(filter);
   addPort(filter, 'ipv4', options);
-  addTargets(filter, 4, options.targets);
+  addTargets(filter, 4, options);
   addRanges(filter, options.ranges, 4);
 }
 
 function addIpv6(filter: BpfAssembler, options: ReplyFilterOptions): void {
   addIpv6Ends(filter);
   addPort(filter, 'ipv6', options);
-  addTargets(filter, 6, options.targets);
+  addTargets(filter, 6, options);
   addRanges(filter, options.ranges, 6);
 }
 
@@ -116,13 +126,30 @@ function addPort(filter: BpfAssembler, version: string, { ports }: ReplyFilterOp
 }
 
 /** Goes on where the source is one of the targets, else drops. */
-function addTargets(filter: BpfAssembler, family: 4 | 6, targets: readonly Endpoint[]): void {
+function addTargets(filter: BpfAssembler, family: 4 | 6, options: ReplyFilterOptions): void {
   const name = `ipv${family}`;
   const found = `${name} target found`;
-  addTargetMatch(filter, { family, name, targets, found });
+  const { targets, sharding } = options;
+  const { blocks } = sharding;
+  const onFound =
+    blocks === undefined ? {} : { onFound: (row: number) => addBlock(filter, blocks[row]) };
+  addTargetMatch(filter, { family, name, targets, found, ...onFound });
+  // Before it takes a program the kernel reads on behind a return, and wants to see words stored that are read there.
+  if (blocks !== undefined) addBlock(filter, { first: 0, end: 0 });
   filter.add(Bpf.RETURN, 0);
   // Without a target of this version nothing leads here.
   filter.label(found);
+}
+
+/** Notes the shard's block at the target that was found. */
+function addBlock(
+  filter: BpfAssembler,
+  block: { readonly first: number; readonly end: number },
+): void {
+  filter.add(Bpf.LOAD_IMMEDIATE, block.first);
+  filter.add(Bpf.STORE, BLOCK_FIRST);
+  filter.add(Bpf.LOAD_IMMEDIATE, Math.min(block.end, PLACES_END));
+  filter.add(Bpf.STORE, BLOCK_END);
 }
 
 /** Goes to `shard` with the address's index in A, or drops. */
@@ -138,21 +165,28 @@ function addRanges(filter: BpfAssembler, ranges: readonly AddressRange[], family
 
 /** A is the index of the client's address. */
 function addShard(filter: BpfAssembler, options: ReplyFilterOptions): void {
-  const { order, firstPort, users, portsEach = 0, shards, shard } = options.sharding;
+  const { order, firstPort, users, portsEach = 0, shards, shard, blocks } = options.sharding;
   if (shards > 1) {
     const addresses = options.ranges.reduce((sum, { count }) => sum + count, 0);
     const ports = countPorts(options.ports);
     filter.add(Bpf.STORE, CLIENT_INDEX);
     addPortIndex(filter, portIndexOf(options.ports, firstPort), ports);
     addBlockIndex(filter, portsEach);
-    const blocks = portsEach <= 1 ? ports : Math.floor(ports / portsEach);
+    const turns = portsEach <= 1 ? ports : Math.floor(ports / portsEach);
     filter.add(Bpf.LOAD_MEMORY, order === 'ip' ? CLIENT_PORT : CLIENT_INDEX);
-    filter.add(Bpf.MULTIPLY, order === 'ip' ? addresses : blocks);
+    filter.add(Bpf.MULTIPLY, order === 'ip' ? addresses : turns);
     filter.add(Bpf.LOAD_X_MEMORY, order === 'ip' ? CLIENT_INDEX : CLIENT_PORT);
     filter.add(Bpf.ADD_X);
-    filter.add(Bpf.MODULO, users);
-    filter.add(Bpf.MODULO, shards);
-    filter.jump(Bpf.JUMP_EQUAL, shard, ACCEPT, DROP);
+    if (blocks === undefined) {
+      filter.add(Bpf.MODULO, users);
+      filter.add(Bpf.MODULO, shards);
+      filter.jump(Bpf.JUMP_EQUAL, shard, ACCEPT, DROP);
+    } else {
+      filter.add(Bpf.LOAD_X_MEMORY, BLOCK_FIRST);
+      filter.jump(Bpf.JUMP_GREATER_EQUAL_X, 0, null, DROP);
+      filter.add(Bpf.LOAD_X_MEMORY, BLOCK_END);
+      filter.jump(Bpf.JUMP_GREATER_EQUAL_X, 0, DROP, ACCEPT);
+    }
     filter.label(DROP);
     filter.add(Bpf.RETURN, 0);
     filter.label(ACCEPT);

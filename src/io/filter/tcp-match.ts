@@ -138,13 +138,15 @@ export interface TargetMatch {
   readonly targets: readonly Endpoint[];
   /** Where to go when the packet comes from one of them. */
   readonly found: string;
+  /** Adds what is to be done first where it comes from the target of this row. */
+  readonly onFound?: (row: number) => void;
 }
 
 /** Adds the comparison of the packet's source with targets; goes on behind it where none is it. */
 export function addTargetMatch(filter: BpfAssembler, match: TargetMatch): void {
-  const { family, name, targets, found } = match;
-  const own = targets.filter(({ address }) => address.family === family);
-  for (const [i, { address, port }] of own.entries()) {
+  const { family, name, targets, found, onFound } = match;
+  for (const [i, { address, port }] of targets.entries()) {
+    if (address.family !== family) continue;
     const next = `${name} target ${i} is not it`;
     const octets = addressBytes(address);
     for (let offset = 0; offset < octets.length; offset += 4) {
@@ -153,6 +155,7 @@ export function addTargetMatch(filter: BpfAssembler, match: TargetMatch): void {
     }
     filter.add(Bpf.LOAD_MEMORY, TARGET_PORT);
     filter.jump(Bpf.JUMP_EQUAL, port, null, next);
+    onFound?.(i);
     filter.goto(found);
     filter.label(next);
   }

@@ -32,6 +32,8 @@ export interface ChannelJob {
   /** One a shard, in their order. */
   readonly inboxes: readonly ShardInbox[];
   readonly pool: PoolShape;
+  /** As `targetBlocksOf` has them. */
+  readonly blocks: readonly Float64Array[] | null;
   readonly users: number;
   /** Ports of each, where they are clients with several connections; else 0. */
   readonly portsEach: number;

@@ -10,7 +10,7 @@ import { excessOf, type RegistrationAnswer } from '../../intercept/registration.
 import type { ShardInbox } from '../../io/channel/channel-receiver.ts';
 import { closeEventFd, openEventFd } from '../../io/sys/eventfd.ts';
 import type { InterceptAddress } from '../plan/options.ts';
-import { portsEachOf, type RunPlan } from '../plan/run-plan.ts';
+import { portsEachOf, type RunPlan, targetBlocksOf } from '../plan/run-plan.ts';
 import {
   CHANNEL_TOTALS,
   type ChannelCommand,
@@ -61,6 +61,7 @@ export class ChannelThread {
       pool: { clients, ports, order, firstPort },
       users,
       portsEach: portsEachOf(plan),
+      blocks: shards === 1 ? null : targetBlocksOf(plan, shards),
       totals: this.totals,
       followed,
       request: {

@@ -22,8 +22,10 @@ assert(port !== null, 'this file is the entry of a worker thread');
 const post = (message: ChannelMessage): void => port.postMessage(message);
 
 const job = workerData as ChannelJob;
-const { inboxes, pool, users, portsEach, intercepts, key, request, followed, totals } = job;
-const router = new RecordRouter(inboxes, new AddressPool(pool), users, portsEach);
+const { inboxes, users, portsEach, blocks, intercepts, key, request, followed, totals } = job;
+const pool = new AddressPool(job.pool);
+const byTarget = blocks === null ? null : { blocks, targets: request.targets };
+const router = new RecordRouter(inboxes, pool, users, portsEach, byTarget);
 const hello = helloOf(job.version);
 const now = wallClock();
 const world: LinkWorld = {

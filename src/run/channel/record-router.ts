@@ -5,6 +5,8 @@ import type { ShardInbox } from '../../io/channel/channel-receiver.ts';
 import { raiseEvent } from '../../io/sys/eventfd.ts';
 import type { AddressPool } from '../../schedule/address-pool.ts';
 import { ClientPlaces } from '../../schedule/client-places.ts';
+import { shardAtPlace } from '../../schedule/target-pools.ts';
+import { TargetRows } from '../../transport/target-rows.ts';
 import { IpView } from '../../wire/ip-view.ts';
 import { PacketTooBigView } from '../../wire/packet-too-big.ts';
 import { TCP_HEADER_BYTES_MIN } from '../../wire/tcp.ts';
@@ -13,6 +15,13 @@ import { WireFault } from '../../wire/wire-fault.ts';
 /** Replies that wait for a shard: as many as an outbox of the intercept holds. */
 export const INBOX_BYTES = 16 << 20;
 
+/** Where each target has the pool for itself. */
+interface TargetBlocks {
+  /** For each of the targets. */
+  readonly blocks: readonly Float64Array[];
+  readonly targets: readonly { readonly address: Uint8Array; readonly port: number }[];
+}
+
 /** Sorts records into the inboxes of the shards that own their users. */
 export class RecordRouter {
   readonly #rings: readonly RecordRing[];
@@ -20,6 +29,9 @@ export class RecordRouter {
   readonly #touched: Uint8Array;
   readonly #pool: AddressPool;
   readonly #places: ClientPlaces;
+  /** Null where the connection's number tells the shard. */
+  readonly #targets: TargetRows | null;
+  readonly #blocks: readonly Float64Array[] | null;
   readonly #ip = new IpView();
   readonly #message = new PacketTooBigView();
   /** Records that were handed over, to whatever shard. */
@@ -27,8 +39,19 @@ export class RecordRouter {
   /** Records of no client of the run. */
   foreign = 0;
 
-  /** @param portsEach as in ClientPlaces */
-  constructor(inboxes: readonly ShardInbox[], pool: AddressPool, users: number, portsEach = 0) {
+  /**
+   * @param portsEach as in ClientPlaces
+   * @param byTarget where each target has the pool for itself: the shards' blocks at each
+   */
+  constructor(
+    inboxes: readonly ShardInbox[],
+    pool: AddressPool,
+    users: number,
+    portsEach = 0,
+    byTarget: TargetBlocks | null = null,
+  ) {
+    this.#blocks = byTarget?.blocks ?? null;
+    this.#targets = byTarget === null ? null : new TargetRows(byTarget.targets);
     this.#rings = inboxes.map(({ ring }) => new RecordRing(ring));
     this.#fds = inboxes.map(({ fd }) => fd);
     this.#touched = new Uint8Array(inboxes.length);
@@ -85,7 +108,8 @@ export class RecordRouter {
     const fault = ip.check();
     if (fault === WireFault.NOT_TCP) return this.#shardOfMessage(data, start, bytes);
     if (fault !== WireFault.OK || bytes < ip.headerBytes + TCP_HEADER_BYTES_MIN) return -1;
-    return this.#shardAt(ip.dstLow32, data.getUint16(start + ip.headerBytes + 2));
+    const tcpAt = start + ip.headerBytes;
+    return this.#shardAt(ip, ip.dstLow32, data.getUint16(tcpAt), data.getUint16(tcpAt + 2));
   }
 
   /** What a router says of a packet that was too big goes to the shard of the packet's user. */
@@ -93,11 +117,16 @@ export class RecordRouter {
     const message = this.#message;
     message.wrap(data, start, bytes, this.#ip);
     if (message.check() !== WireFault.OK) return -1;
-    return this.#shardAt(message.dstLow32, message.dstPort);
+    return this.#shardAt(message, message.dstLow32, message.srcPort, message.dstPort);
   }
 
-  #shardAt(low: number, port: number): number {
-    const connection = this.#pool.connectionOf(low, port);
-    return connection < 0 ? -1 : this.#places.shardOf(connection, this.#rings.length);
+  #shardAt(ends: IpView | PacketTooBigView, low: number, srcPort: number, port: number): number {
+    const place = this.#pool.connectionOf(low, port);
+    if (place < 0) return -1;
+    if (this.#targets === null || this.#blocks === null) {
+      return this.#places.shardOf(place, this.#rings.length);
+    }
+    const target = this.#targets.rowOf(ends, srcPort);
+    return target < 0 ? -1 : shardAtPlace(this.#blocks[target], place);
   }
 }

@@ -8,6 +8,13 @@ import type { ClientAddresses } from '../../schedule/client-addresses.ts';
 import { blocksOf } from '../../schedule/client-places.ts';
 import { firstPortOf } from '../../schedule/client-ports.ts';
 import { plannedPlays } from '../../schedule/connections.ts';
+import type { RunShare } from '../../schedule/run-share.ts';
+import {
+  connectionsByTarget,
+  connectionsToOneTarget,
+  playsWithin,
+} from '../../schedule/target-pools.ts';
+import type { TargetTurns } from '../../schedule/target-ranks.ts';
 import type { ReplayOptions } from './options.ts';
 import type { Surroundings } from './plan-run.ts';
 import type { RecordedClients } from './recorded-clients.ts';
@@ -25,12 +32,17 @@ export interface PlannedConnections {
   readonly iterations: number;
   /** Ports of a client for all connections of all its plays; 0 where users are connections. */
   readonly portsEach: number;
+  /** Whether an address and port are there once for each target: they would not suffice otherwise. */
+  readonly portsByTarget: boolean;
 }
 
 /** What else decides which addresses and ports connections have. */
 export interface ConnectionRoom extends Partial<Pick<Surroundings, 'addressesMax' | 'hintTooFew'>> {
   /** Where users are clients: those that they play. */
   readonly recorded?: RecordedClients | null;
+  /** Which target each session goes to, and which part of the run the users are; absent: one target. */
+  readonly turns?: TargetTurns;
+  readonly share?: RunShare;
 }
 
 /**
@@ -54,19 +66,46 @@ export function planConnections(
   const clients = firstAddresses(whole, Math.max(needed, addressesMax));
   const shape = { clients, ports, order: order ?? 'ip', firstPort: firstPortOf(ports, seed) };
   const pool = new AddressPool(shape);
-  const iterations = iterationsOf(options, users, pool);
+  const iterations = playsOf(options, Math.floor(pool.capacity / users));
   const connections = plannedPlays({ users, iterations });
   requireCountable(connections);
+  const byTarget = playsByTarget(pool, { users, iterations }, options, room);
+  if (byTarget !== null) return { shape, iterations: byTarget, portsEach: 0, portsByTarget: true };
   pool.requireCapacity(connections, hintTooFew);
-  return { shape, iterations, portsEach: 0 };
+  return { shape, iterations, portsEach: 0, portsByTarget: false };
 }
+
+/**
+ * How often users play where each target has all addresses and ports for itself.
+ * @returns null where one pool for all of them is enough
+ */
+function playsByTarget(
+  pool: AddressPool,
+  planned: { readonly users: number; readonly iterations: number },
+  options: ReplayOptions,
+  { turns, share, hintTooFew }: ConnectionRoom,
+): number | null {
+  if (turns === undefined || share === undefined || turns.targets === 1) return null;
+  const isTooSmall = plannedPlays(planned) > pool.capacity;
+  const playsMax = Math.min(ITERATIONS_MAX, Math.floor(CONNECTIONS_MAX / planned.users));
+  const iterations = playsUntilTime(options)
+    ? Math.max(1, playsWithin({ turns, share }, pool.capacity, playsMax))
+    : planned.iterations;
+  if (!isTooSmall && iterations <= planned.iterations) return null;
+  const most = Math.max(...connectionsByTarget({ turns, share, iterations }));
+  pool.requireCapacity(most, hintTooFew, ' to one target');
+  return iterations;
+}
+
+const playsUntilTime = ({ iterations, durationNs }: ReplayOptions): boolean =>
+  iterations === null && durationNs !== null;
 
 /** Clients have an address each as long as there are enough, and a block of its ports. */
 function planClients(
   whole: ClientAddresses,
   clients: number,
   options: ReplayOptions,
-  { hintTooFew, recorded }: ConnectionRoom & { readonly recorded: RecordedClients },
+  { hintTooFew, recorded, turns }: ConnectionRoom & { readonly recorded: RecordedClients },
 ): PlannedConnections {
   const { order, seed } = options;
   const ports = options.ports ?? DEFAULT_PORTS;
@@ -80,18 +119,27 @@ function planClients(
   const { addresses, portsPerAddress } = pool;
   // Of many addresses fewer ports are used: connection numbers have 32 bits.
   const usable = Math.min(portsPerAddress, Math.floor(CONNECTIONS_MAX / addresses));
-  const { connectionsMax } = recorded;
   const blockPorts = Math.floor(usable / Math.ceil(clients / addresses));
-  const iterations = playsOf(options, Math.floor(blockPorts / connectionsMax));
-  const portsEach = iterations * connectionsMax;
-  const blocks = blocksOf(portsPerAddress, portsEach);
-  if (addresses * blocks < clients) throw tooFewPorts(pool, clients, portsEach, hintTooFew);
+  const planned = (playPorts: number) => {
+    const iterations = playsOf(options, Math.floor(blockPorts / playPorts));
+    const portsEach = iterations * playPorts;
+    const blocks = blocksOf(portsPerAddress, portsEach);
+    return { iterations, portsEach, blocks, isEnough: addresses * blocks >= clients };
+  };
+  const { connectionsMax, firstOf } = recorded;
+  const forAll = planned(connectionsMax);
+  const portsOfOne = turns === undefined ? connectionsMax : connectionsToOneTarget(turns, firstOf);
+  const forEach = planned(portsOfOne);
+  const portsByTarget = !forAll.isEnough || forEach.iterations > forAll.iterations;
+  const { iterations, portsEach, blocks, isEnough } = portsByTarget ? forEach : forAll;
+  if (!isEnough) throw tooFewPorts(pool, clients, portsEach, hintTooFew);
   requireCountable(
     shape.order === 'ip'
       ? addresses * Math.ceil(clients / addresses) * portsEach
       : Math.ceil(clients / blocks) * portsPerAddress,
   );
-  return { shape, iterations, portsEach };
+  if (portsByTarget) requireCountable(clients * iterations * connectionsMax);
+  return { shape, iterations, portsEach, portsByTarget };
 }
 
 const tooFewPorts = (
@@ -120,10 +168,6 @@ const tooFewPorts = (
         : 'give a larger pool of --clients, more --ports, or fewer --users'),
   });
 };
-
-function iterationsOf(options: ReplayOptions, users: number, pool: AddressPool): number {
-  return playsOf(options, Math.floor(pool.capacity / users));
-}
 
 /** @param playsMax as often as there are fresh addresses and ports for */
 function playsOf(options: ReplayOptions, playsMax: number): number {

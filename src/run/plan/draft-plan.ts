@@ -37,7 +37,7 @@ import {
 } from './options.ts';
 import { type RecordedClients, recordedClients } from './recorded-clients.ts';
 import { warnOfRefused, withoutRefused } from './refused-sessions.ts';
-import type { RunTarget } from './run-plan.ts';
+import { type RunTarget, turnsOf } from './run-plan.ts';
 import { startsByRequests, warnOfUnsteady } from './steady-requests.ts';
 import { routeOf } from './wanted-sessions.ts';
 
@@ -125,7 +125,9 @@ export function draftPlan(
       : { requestRate: { perSecond: steady.asked, startsNs: steady.startsNs } }),
   };
   checkDuration(durationNs, options.accel, planArrivals(arrivals).lastStartNs);
-  const { iterations } = planConnections(clients, users, options, { recorded: recordedBy });
+  const turns = turnsOf({ scripts, played, targetOf, targets });
+  const whole = { recorded: recordedBy, turns, share: wholeRun(users) };
+  const { iterations } = planConnections(clients, users, options, whole);
   const share = { ...wholeRun(users), ...options.share };
   // Each machine has its own, where it was not said which.
   requireShare(share, options.clients === OWN_CLIENTS ? null : clients);

@@ -9,7 +9,7 @@ import { TCP_IP_HEADER_BYTES } from '../../wire/header-bytes.ts';
 import { planConnections } from './connections.ts';
 import type { PlanDraft } from './draft-plan.ts';
 import { type ReplayOptions, saysRecorded } from './options.ts';
-import type { RunPlan } from './run-plan.ts';
+import { type RunPlan, turnsOf } from './run-plan.ts';
 
 /** First SYN repetition; each next one waits twice as long (RFC 6298; Linux does the same). */
 const SYN_RTO_NS = NS_PER_SECOND;
@@ -53,8 +53,10 @@ export function planRun(draft: PlanDraft, surroundings: Surroundings, epochMs: n
   // Own addresses are divided before it is known which they are.
   const pool = draft.isOwn ? draft.clients : addressesOfShare(draft.clients, share);
   const whole = withoutAddresses(pool, inUse);
-  const room = { ...surroundings, recorded };
-  const { shape, iterations, portsEach } = planConnections(whole, users, options, room);
+  const turns = turnsOf({ scripts, played, targetOf, targets });
+  const room = { ...surroundings, recorded, turns, share };
+  const planned = planConnections(whole, users, options, room);
+  const { shape, iterations, portsEach, portsByTarget } = planned;
   const segmentBytes = mtu - TCP_IP_HEADER_BYTES[whole.family];
   const mss = Math.min(options.mss ?? segmentBytes, segmentBytes);
   return {
@@ -65,6 +67,7 @@ export function planRun(draft: PlanDraft, surroundings: Surroundings, epochMs: n
     protocols: options.protocols ?? [],
     saysRecorded: saysRecorded(options),
     ...shape,
+    portsByTarget,
     ...(recorded === null ? {} : { perClient: { ...recorded, portsEach } }),
     arrivals,
     share,

@@ -7,6 +7,8 @@ import { type ArrivalOptions, type ArrivalPlan, planArrivals } from '../../sched
 import { rowsOfShard } from '../../schedule/client-connections.ts';
 import { type Sharing, usersOfShard } from '../../schedule/connections.ts';
 import { arrivalsOfShare } from '../../schedule/run-share.ts';
+import { placesOfShards, type TargetUsers } from '../../schedule/target-pools.ts';
+import type { TargetTurns } from '../../schedule/target-ranks.ts';
 
 /** Where sessions are played. */
 export interface RunTarget extends Endpoint {
@@ -19,6 +21,8 @@ export interface RunPlan
   extends PoolShape,
     Omit<ReplayPlan, 'targets' | 'pool' | 'arrivals' | 'shard' | 'shards'> {
   readonly targets: readonly RunTarget[];
+  /** Whether addresses and ports are there once for each target (`schedule/target-pools.ts`). */
+  readonly portsByTarget: boolean;
   /** Of the whole run (`arrivalsOf`). */
   readonly arrivals: ArrivalOptions;
   /** Where users play again and again until a time: that time. Then `iterations` is a limit only. */
@@ -60,8 +64,45 @@ export const rowsOf = (
     : rowsOfShard({ ...plan, ...sharing, perClient }).count;
 };
 
+/** The target of each session that is played. */
+export const turnsOf = ({
+  scripts,
+  played,
+  targetOf,
+  targets,
+}: Pick<RunPlan, 'scripts' | 'played' | 'targetOf'> & {
+  readonly targets: readonly unknown[];
+}): TargetTurns => ({
+  targetOf: Uint16Array.from(played, (session) => targetOf[scripts.endpoint[session]]),
+  targets: targets.length,
+});
+
+/** What pools by target go by. */
+export const targetUsersOf = (plan: RunPlan): TargetUsers => ({
+  turns: turnsOf(plan),
+  share: plan.share,
+  iterations: plan.iterations,
+});
+
+/**
+ * Where each thread's block of the pool begins at each target, and the last one ends; null where the
+ * users' numbers tell the thread.
+ */
+export const targetBlocksOf = (plan: RunPlan, shards: number): readonly Float64Array[] | null =>
+  plan.portsByTarget && plan.perClient === undefined
+    ? placesOfShards(targetUsersOf(plan), shards)
+    : null;
+
 /** How the plan's connections are shared out among threads. */
 export const shardingOf = (plan: RunPlan, shard: number, shards: number) => {
   const { order, firstPort, users } = plan;
-  return { order, firstPort, users, portsEach: portsEachOf(plan), shards, shard };
+  const sharing = { order, firstPort, users, portsEach: portsEachOf(plan), shards, shard };
+  const blocks = shards === 1 ? null : targetBlocksOf(plan, shards);
+  return blocks === null ? sharing : { ...sharing, blocks: blocks.map((of) => blockOf(of, shard)) };
 };
+
+/** Places that nobody has are the last thread's: what the probe asks comes from one of them. */
+const blockOf = (starts: Float64Array, shard: number) => ({
+  first: starts[shard],
+  end: shard + 2 < starts.length ? starts[shard + 1] : Number.POSITIVE_INFINITY,
+});

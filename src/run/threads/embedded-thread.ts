@@ -7,7 +7,6 @@ import { IntervalRecorder } from '../../measure/intervals.ts';
 import { octetsNeeded } from '../../replay/octets-needed.ts';
 import { Replay } from '../../replay/replay.ts';
 import type { ProtocolModule } from '../../rewrite/module.ts';
-import { AddressPool } from '../../schedule/address-pool.ts';
 import { ClientConnections, type ClientPlan } from '../../schedule/client-connections.ts';
 import {
   NO_USER,
@@ -18,7 +17,7 @@ import {
 } from '../../schedule/connections.ts';
 import { runConnectionOf } from '../../schedule/run-share.ts';
 import { type CaptureBytes, withArena } from '../../transport/ports.ts';
-import { enginePlan } from '../plan/engine-plan.ts';
+import { enginePlan, poolOf } from '../plan/engine-plan.ts';
 import { type RunPlan, rowsOf } from '../plan/run-plan.ts';
 import { embeddedTurns } from './embedded-loop.ts';
 import type { ThreadJob } from './thread-job.ts';
@@ -89,22 +88,28 @@ export function clientDirectory(
     : rowDirectory(plan, sharing, perClient);
 }
 
+/** The embedded targets are one machine: their ports tell them apart. A port that is nobody's is the first's. */
+function targetRowOf({ targets }: RunPlan): (port: number) => number {
+  const rows = new Map(targets.map(({ port }, row) => [port, row]));
+  return (port) => rows.get(port) ?? 0;
+}
+
 /** Of clients with several connections. */
 function rowDirectory(plan: RunPlan, sharing: Sharing, perClient: ClientPlan): ClientDirectory {
-  const pool = new AddressPool(plan);
+  const pool = poolOf(plan, sharing.shard, sharing.shards);
+  const rowAt = targetRowOf(plan);
   const connections = new ClientConnections({ ...plan, ...sharing, pool, perClient });
   const { rows } = connections;
-  const rowOf = (low: number, port: number): number => {
-    const connection = pool.connectionOf(low, port);
-    return connection < 0 ? -1 : connections.userOf(connection);
-  };
+  const rowOf = (connection: number): number =>
+    connection < 0 ? -1 : connections.userOf(connection);
   return {
-    userOf: rowOf,
-    sessionOf: (low, port) => {
-      const row = rowOf(low, port);
+    userOf: (low, port, targetPort) => rowOf(pool.connectionOf(low, port, rowAt(targetPort))),
+    sessionOf: (low, port, targetPort) => {
+      const connection = pool.connectionOf(low, port, rowAt(targetPort));
+      const row = rowOf(connection);
       if (row < 0) return -1;
       const client = rows.clientOf(row);
-      const iteration = connections.iterationOf(pool.connectionOf(low, port));
+      const iteration = connections.iterationOf(connection);
       const recorded = rows.recordedOf(client, iteration);
       const index = perClient.firstOf[recorded] + row - rows.firstRowOf(client);
       return index < perClient.firstOf[recorded + 1] ? plan.played[index] : -1;
@@ -113,20 +118,21 @@ function rowDirectory(plan: RunPlan, sharing: Sharing, perClient: ClientPlan): C
 }
 
 function userDirectory(plan: RunPlan, sharing: Sharing): ClientDirectory {
-  const pool = new AddressPool(plan);
+  const pool = poolOf(plan, sharing.shard, sharing.shards);
+  const rowAt = targetRowOf(plan);
   const users = new UserConnections(sharing);
   const connections = plannedPlays(plan);
-  const connectionOf = (low: number, port: number): number => {
-    const connection = pool.connectionOf(low, port);
+  const connectionOf = (low: number, port: number, targetPort: number): number => {
+    const connection = pool.connectionOf(low, port, rowAt(targetPort));
     return connection < connections ? connection : -1;
   };
   return {
-    userOf: (low: number, port: number): number => {
-      const connection = connectionOf(low, port);
+    userOf: (low, port, targetPort) => {
+      const connection = connectionOf(low, port, targetPort);
       return connection < 0 ? NO_USER : users.userOf(connection);
     },
-    sessionOf: (low: number, port: number): number => {
-      const connection = connectionOf(low, port);
+    sessionOf: (low, port, targetPort) => {
+      const connection = connectionOf(low, port, targetPort);
       return connection < 0 ? -1 : sessionOf(runConnectionOf(connection, plan.share), plan.played);
     },
   };

@@ -13,6 +13,7 @@ import { ResetListener } from '../../io/receive/reset-listener.ts';
 import { UnreachableListener } from '../../io/receive/unreachable-listener.ts';
 import { AddressPool } from '../../schedule/address-pool.ts';
 import { ClientPlaces } from '../../schedule/client-places.ts';
+import { shardAtPlace } from '../../schedule/target-pools.ts';
 import type { CaptureBytes, PacketSink } from '../../transport/ports.ts';
 import { foldSum, sumOctets } from '../../wire/checksum.ts';
 import { EXTENTS_PER_FRAME } from '../../wire/frame-batch.ts';
@@ -21,7 +22,7 @@ import { IpView } from '../../wire/ip-view.ts';
 import { ACK, RST, SYN, TcpView } from '../../wire/tcp.ts';
 import { WireFault } from '../../wire/wire-fault.ts';
 import type { NetworkWay } from '../plan/network-way.ts';
-import { portsEachOf, type RunPlan } from '../plan/run-plan.ts';
+import { portsEachOf, type RunPlan, targetBlocksOf } from '../plan/run-plan.ts';
 import { localPlanOf } from './local-plan.ts';
 import {
   probeFault,
@@ -85,11 +86,13 @@ export async function probePath(
 ): Promise<ProbeAnswer> {
   const pool = new AddressPool(plan);
   const shards = way.channel?.inboxes.length ?? 1;
+  const blocks = shards === 1 ? null : targetBlocksOf(plan, shards);
   let questions = 0;
   for (let row = 0; row < Math.min(plan.targets.length, TARGETS_MAX); row++) {
     const connection = probeConnection(pool, row);
     const places = new ClientPlaces(pool, plan.users, portsEachOf(plan));
-    const shard = places.shardOf(connection, shards);
+    const shard =
+      blocks === null ? places.shardOf(connection, shards) : shardAtPlace(blocks[row], connection);
     const io = openLocal({
       ...localPlanOf(plan, way, shard, shards),
       answersNeighbours: way.answersNeighbours,
