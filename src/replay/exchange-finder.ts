@@ -9,15 +9,12 @@ import {
   NEXT_REQUEST,
   NO_ANSWER,
   Outcome,
-  type RequestFramer,
 } from '../protocol/framer.ts';
 import { CONTINUE, Http1Answers } from '../protocol/http1-answers.ts';
 import { HttpRequestKind } from '../protocol/http1-message.ts';
 import { MessageEnds, type StoredStream } from '../protocol/message-ends.ts';
-import { RECOGNISED_BYTES, recognise } from '../protocol/recognise.ts';
-import { followedProtocol, HTTP1_NAME, type ProtocolChoice } from '../protocol/registry.ts';
 import { storedIn } from '../session/script/http-requests.ts';
-import { Protocol, type Scripts, StreamEnd } from '../session/script/scripts.ts';
+import { type Scripts, StreamEnd } from '../session/script/scripts.ts';
 import { type ReadOctets, StreamView } from '../session/script/stream-view.ts';
 import { upgradeBy } from '../session/script/websocket-sessions.ts';
 import type { ClassMarks } from './class-marks.ts';
@@ -34,8 +31,9 @@ import {
   marksOf,
   UNHEARD,
 } from './found-exchanges.ts';
-import type { FindPlan, ProtocolOfPort } from './replay-plan.ts';
+import type { FindPlan } from './replay-plan.ts';
 import { ScriptSteps } from './script-steps.ts';
+import { type Framers, SessionFramers } from './session-framers.ts';
 import { MessageMark, rowOf } from './stage-columns.ts';
 import { WebSocketExchanges } from './websocket-exchanges.ts';
 
@@ -43,16 +41,6 @@ import { WebSocketExchanges } from './websocket-exchanges.ts';
 const GREETING = 0;
 /** Messages of one session at which requests are looked for anew where one could not be followed. */
 const RETRIES_MAX = 64;
-
-/** The framers of one protocol. */
-interface Framers {
-  /** Null where it is a framing. */
-  readonly name: string | null;
-  readonly id: number;
-  readonly requests: RequestFramer;
-  readonly answers: AnswerFramer;
-  readonly hasGreeting: boolean;
-}
 
 /** Where exchanges of one session are written; `find` is called in the order of sessions. */
 export class ExchangeFinder {
@@ -65,11 +53,8 @@ export class ExchangeFinder {
   readonly #servers: StreamView;
   readonly #ends = new MessageEnds();
   readonly #webSockets: WebSocketExchanges;
-  readonly #choices: readonly ProtocolOfPort[];
+  readonly #framers: SessionFramers;
   readonly #saysRecorded: boolean;
-  readonly #framers = new Map<ProtocolChoice, Framers>();
-  readonly #client = new Uint8Array(RECOGNISED_BYTES);
-  readonly #server = new Uint8Array(RECOGNISED_BYTES);
   /** Of the session at hand: requests whose answers have not been found yet, and how many have. */
   #requests: FoundRequest[] = [];
   #done = 0;
@@ -85,19 +70,20 @@ export class ExchangeFinder {
 
   /** @param marks a row a message: those that the server waited for are marked */
   constructor(
-    { scripts, protocols = [], saysRecorded = false }: FindPlan,
+    plan: FindPlan,
     marks: Uint8Array,
     columns: ExchangeColumnsBuilder,
     classes: ClassMarks,
     read: ReadOctets,
   ) {
+    const { scripts, saysRecorded = false } = plan;
     this.#scripts = scripts;
     this.#steps = new ScriptSteps(scripts);
     this.#marks = marks;
     this.#columns = columns;
     this.#classes = classes;
     this.#webSockets = new WebSocketExchanges(scripts, columns, classes, read);
-    this.#choices = protocols;
+    this.#framers = new SessionFramers(plan, columns);
     this.#saysRecorded = saysRecorded;
     this.#clients = new StreamView(scripts.client, read);
     this.#servers = new StreamView(scripts.server, read);
@@ -108,7 +94,7 @@ export class ExchangeFinder {
     const steps = this.#steps;
     const client = storedIn(this.#clients, session);
     const server = storedIn(this.#servers, session);
-    const framers = this.#framersOf(session, client, server);
+    const framers = this.#framers.of(session, client, server);
     this.#requests = framers === null ? [] : this.#requestsOf(session, framers, client);
     this.#done = 0;
     this.#isSwitched = false;
@@ -128,47 +114,6 @@ export class ExchangeFinder {
       } else if (steps.isAnswer(session, stage)) this.#stage(session, stage, framers, server);
       this.#at = Math.max(this.#at, steps.awaitOf(session, stage));
     }
-  }
-
-  #framersOf(session: number, client: StoredStream, server: StoredStream): Framers | null {
-    const choice = this.#choiceOf(session, client, server);
-    if (choice === null) return null;
-    let framers = this.#framers.get(choice);
-    if (framers === undefined) {
-      const protocol = followedProtocol(choice);
-      if (protocol === null) return null;
-      const name = typeof choice === 'string' ? choice : null;
-      const id = this.#columns.protocols.push(choice);
-      framers = {
-        ...protocol,
-        name,
-        id,
-        requests: protocol.requests(),
-        answers: protocol.answers(),
-      };
-      this.#framers.set(choice, framers);
-    }
-    this.#columns.protocol[session] = framers.id;
-    return framers;
-  }
-
-  /** What the user says of the recorded port, then what the octets say, then what the user says of all. */
-  #choiceOf(session: number, client: StoredStream, server: StoredStream): ProtocolChoice | null {
-    const { endpoints, endpoint, protocol } = this.#scripts;
-    const { port } = endpoints[endpoint[session]];
-    const choice = this.#choices.find((each) => each.port === port);
-    if (choice !== undefined) return choice.protocol;
-    if (protocol[session] === Protocol.HTTP1) return HTTP1_NAME;
-    const recognised = this.#recognise(session, client, server);
-    if (recognised !== null) return recognised;
-    return this.#choices.find((each) => each.port === null)?.protocol ?? null;
-  }
-
-  #recognise(session: number, client: StoredStream, server: StoredStream): string | null {
-    const { firstMessage, messageAwait } = this.#scripts.client;
-    const isServerFirst = client.bytes === 0 || messageAwait[firstMessage[session]] > 0;
-    const said = prefixOf(client, this.#client);
-    return recognise(said, prefixOf(server, this.#server), isServerFirst);
   }
 
   /** The requests that are answered, up to one behind which the client speaks another protocol. */
@@ -390,10 +335,4 @@ export class ExchangeFinder {
     if (answers.outcome !== Outcome.UNTIL_CLOSE || stage !== this.#steps.end(session)) return false;
     return server.end[session] !== StreamEnd.FIN || client.endAfterPeer[session] === 0;
   }
-}
-
-function prefixOf(stream: StoredStream, into: Uint8Array): Uint8Array {
-  const octets = into.subarray(0, Math.min(RECOGNISED_BYTES, stream.bytes));
-  if (octets.length > 0) stream.read(0, octets);
-  return octets;
 }
