@@ -83,6 +83,9 @@ export const FOLLOWED_NAMES: readonly string[] = [...FOLLOWED_PROTOCOLS.keys()];
 /** HTTP/1's name. */
 export const HTTP1_NAME = 'http1';
 
+/** A session whose module tells where its answers end, in place of a protocol's name. */
+export const MODULE_NAME = 'module';
+
 /** What a session is said to speak: a name of `FOLLOWED_PROTOCOLS`, or a framing; `none`: neither. */
 export type ProtocolChoice = string | LengthField;
 

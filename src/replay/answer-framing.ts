@@ -35,6 +35,9 @@ const STAGE_BYTES_MAX = 0xffff_ffff;
 /** A server's first words answer nothing. */
 const GREETING = 0;
 
+/** Makes one. */
+export type FramingOf = (...parts: ConstructorParameters<typeof AnswerFraming>) => AnswerFraming;
+
 /** The framers of a thread, and where they are in users' answers. */
 export class AnswerFraming {
   /** Of the last `feed` that found an end: octets of the delivery from where it began to that end. */
@@ -95,7 +98,7 @@ export class AnswerFraming {
    */
   feed(user: number, delivery: Delivery, at: number): Outcome {
     const exchange = this.#exchanges.of(user);
-    const framer = this.#framerOf(user, exchange);
+    const framer = this.framerOf(user, exchange);
     const wasOpen = this.open.has(user);
     if (wasOpen) this.open.resume(user, framer);
     else {
@@ -162,7 +165,8 @@ export class AnswerFraming {
     return Outcome.ENDS;
   }
 
-  #framerOf(user: number, exchange: number = this.#exchanges.of(user)): AnswerFramer {
+  /** The one that follows the user's answers; to an exchange, or to nothing (NO_EXCHANGE). */
+  protected framerOf(user: number, exchange: number): AnswerFramer {
     if (exchange !== NO_EXCHANGE && this.#stages.isMessage(exchange)) return this.#messages;
     const number = this.#stages.protocolOf(this.#plays.session[user]);
     let framer = this.#framers[number];
@@ -213,7 +217,7 @@ export class AnswerFraming {
 
   /** A followed answer, whose end was told before it came, is over: what did it say? */
   judgeFramed(user: number): void {
-    const framer = this.#framerOf(user);
+    const framer = this.framerOf(user, this.#exchanges.of(user));
     this.#end(user, framer, this.open.resume(user, framer));
   }
 
@@ -243,7 +247,7 @@ export class AnswerFraming {
     verdict.replyClass = 0;
     verdict.code = 0;
     if (this.open.has(user)) {
-      const framer = this.#framerOf(user);
+      const framer = this.framerOf(user, this.#exchanges.of(user));
       this.open.resume(user, framer);
       this.#judge(user, framer, bytes);
     }
@@ -267,7 +271,7 @@ export class AnswerFraming {
 
   /** The server has ended its stream in the middle of a followed answer: is that the answer's end? */
   endsWithClose(user: number): boolean {
-    const framer = this.#framerOf(user);
+    const framer = this.framerOf(user, this.#exchanges.of(user));
     this.open.resume(user, framer);
     if (framer.close() !== Outcome.ENDS) return false;
     this.#judge(user, framer, this.#plays.stageBytes[user]);

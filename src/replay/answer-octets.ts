@@ -35,12 +35,17 @@ export class AnswerOctets {
     if (bytes < to - from) kept.isWhole = false;
     // What is not at hand has no place in the packet, not even a beginning.
     if (bytes === 0) return;
+    this.#copy(kept, delivery.data, delivery.dataStart + from, bytes);
+  }
+
+  /** So many octets of `data` from `start` on come next, for all of which there has to be room. */
+  append(user: number, data: DataView, start: number, bytes: number): void {
+    this.#copy(this.#of(user), data, start, bytes);
+  }
+
+  #copy(kept: Kept, data: DataView, start: number, bytes: number): void {
     this.#reserve(kept, bytes);
-    const { data, dataStart } = delivery;
-    kept.octets.set(
-      new Uint8Array(data.buffer, data.byteOffset + dataStart + from, bytes),
-      kept.bytes,
-    );
+    kept.octets.set(new Uint8Array(data.buffer, data.byteOffset + start, bytes), kept.bytes);
     kept.bytes += bytes;
   }
 

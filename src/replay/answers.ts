@@ -7,7 +7,7 @@ import { Counter } from '../measure/counters.ts';
 import { Outcome } from '../protocol/framer.ts';
 import type { ClientStream } from '../transport/client-stream.ts';
 import type { Delivery, Transport } from '../transport/transport.ts';
-import { AnswerFraming, Tail } from './answer-framing.ts';
+import { AnswerFraming, type FramingOf, Tail } from './answer-framing.ts';
 import { AnswerStart } from './answer-start.ts';
 import { BrokenAnswers } from './broken-answers.ts';
 import type { ExchangeRecorder } from './exchange-recorder.ts';
@@ -40,15 +40,15 @@ export class Answers {
     pacer: Pacer,
     recorder: ExchangeRecorder,
     exchanges: OpenExchanges,
+    framingOf: FramingOf = (...parts) => new AnswerFraming(...parts),
   ) {
     this.#plays = plays;
     this.silences = new Silences(plays, stages, transport);
     this.exchanges = exchanges;
     this.#recorder = recorder;
-    this.framing = new AnswerFraming(plays, stages, exchanges, recorder, this.broken);
-    const { open } = this.framing;
-    const { broken } = this;
-    const parts = { transport, stream, open, broken, recorder };
+    this.framing = framingOf(plays, stages, exchanges, recorder, this.broken);
+    const { framing, broken } = this;
+    const parts = { transport, stream, open: framing.open, broken, recorder };
     this.#start = new AnswerStart(plays, stages, exchanges, parts);
     this.#stages = stages;
     this.#pacer = pacer;

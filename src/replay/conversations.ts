@@ -6,6 +6,7 @@ import { assert } from '../base/assert.ts';
 import { Counter } from '../measure/counters.ts';
 import type { LatencyRecorder } from '../measure/histograms.ts';
 import type { ClassRecorder } from '../measure/request-classes.ts';
+import { MODULE_NAME } from '../protocol/registry.ts';
 import { ClientConnections } from '../schedule/client-connections.ts';
 import type { UserConnections } from '../schedule/connections.ts';
 import { TimingWheel } from '../schedule/timing-wheel.ts';
@@ -13,6 +14,7 @@ import type { ClientStream } from '../transport/client-stream.ts';
 import type { MessageArena } from '../transport/message-arena.ts';
 import type { RewrittenStream } from '../transport/rewritten-stream.ts';
 import type { Transport, TransportListener } from '../transport/transport.ts';
+import type { FramingOf } from './answer-framing.ts';
 import { AnswerOctets } from './answer-octets.ts';
 import { Answers } from './answers.ts';
 import { ClientStarts } from './client-starts.ts';
@@ -31,6 +33,7 @@ import { type RewritingParts, RewritingPlayer } from './rewriting-player.ts';
 import type { PlaySendTimes } from './send-times.ts';
 import type { Stages } from './stages.ts';
 import type { StartParts, Starts } from './starts.ts';
+import { ToldFraming } from './told-answers.ts';
 import { UserStarts } from './user-starts.ts';
 import { UserTimers } from './user-timers.ts';
 import { WebSocketAnswers } from './websocket-answers.ts';
@@ -105,7 +108,8 @@ export class Conversations {
     const octets = new AnswerOctets(rewriting?.answerBytesMax ?? 0);
     const answersOf = [plays, transport, stream, stages, pacer, recorder, times.exchanges] as const;
     const pings = new LivePings();
-    const read = rewriting && readAnswersOf([answersOf, rewriting.host, octets], rewriting, pings);
+    const readOf = [...answersOf, rewriting && framingOf(stages, rewriting)] as const;
+    const read = rewriting && readAnswersOf([readOf, rewriting.host, octets], rewriting, pings);
     const answers = read ?? new Answers(...answersOf);
     const wheel = new TimingWheel(connections.count);
     const timers = new UserTimers(plan, plays, transport, stages, answers, wheel);
@@ -241,6 +245,15 @@ function readAnswersOf(
 ): ReadAnswers {
   if (webSockets === null) return new ReadAnswers(...parts);
   return new WebSocketAnswers(parts, webSockets.from, pings);
+}
+
+/** Undefined where nobody but the protocols tells where answers end. */
+function framingOf(
+  { exchanges }: Stages,
+  { host, answerBytesMax }: RewritingEnds,
+): FramingOf | undefined {
+  if (!exchanges.protocols.includes(MODULE_NAME)) return undefined;
+  return (...parts) => new ToldFraming(parts, host, answerBytesMax);
 }
 
 function rewritingPlayerOf(

@@ -35,6 +35,7 @@ import type { FindPlan } from './replay-plan.ts';
 import { ScriptSteps } from './script-steps.ts';
 import { type Framers, SessionFramers } from './session-framers.ts';
 import { MessageMark, rowOf } from './stage-columns.ts';
+import { ToldExchanges } from './told-exchanges.ts';
 import { WebSocketExchanges } from './websocket-exchanges.ts';
 
 /** Kind of a server's first words, which answer nothing. */
@@ -54,6 +55,7 @@ export class ExchangeFinder {
   readonly #ends = new MessageEnds();
   readonly #webSockets: WebSocketExchanges;
   readonly #framers: SessionFramers;
+  readonly #told: ToldExchanges;
   readonly #saysRecorded: boolean;
   /** Of the session at hand: requests whose answers have not been found yet, and how many have. */
   #requests: FoundRequest[] = [];
@@ -84,6 +86,7 @@ export class ExchangeFinder {
     this.#classes = classes;
     this.#webSockets = new WebSocketExchanges(scripts, columns, classes, read);
     this.#framers = new SessionFramers(plan, columns);
+    this.#told = new ToldExchanges(scripts, columns, classes, plan.rewriting?.columns ?? null);
     this.#saysRecorded = saysRecorded;
     this.#clients = new StreamView(scripts.client, read);
     this.#servers = new StreamView(scripts.server, read);
@@ -94,7 +97,8 @@ export class ExchangeFinder {
     const steps = this.#steps;
     const client = storedIn(this.#clients, session);
     const server = storedIn(this.#servers, session);
-    const framers = this.#framers.of(session, client, server);
+    const isTold = this.#told.begin(session);
+    const framers = isTold ? null : this.#framers.of(session, client, server);
     this.#requests = framers === null ? [] : this.#requestsOf(session, framers, client);
     this.#done = 0;
     this.#isSwitched = false;
@@ -109,10 +113,25 @@ export class ExchangeFinder {
         continue;
       }
       if (steps.bytesOf(session, stage) === 0) continue;
-      if (framers !== null && stage === steps.first(session)) {
+      if (isTold) this.#toldStage(session, stage);
+      else if (framers !== null && stage === steps.first(session)) {
         this.#greeting(session, stage, framers, server);
       } else if (steps.isAnswer(session, stage)) this.#stage(session, stage, framers, server);
       this.#at = Math.max(this.#at, steps.awaitOf(session, stage));
+    }
+  }
+
+  /** A stage of a session whose module tells where answers end. */
+  #toldStage(session: number, stage: number): void {
+    const steps = this.#steps;
+    if (stage === steps.first(session)) {
+      if (this.#told.isGreeting(session, stage)) this.#columns.protocol[session] |= GREETS;
+    } else if (steps.isAnswer(session, stage)) {
+      const isUnheard = this.#isUnheard(session);
+      this.#isStoodIn = isUnheard && this.#saysRecorded;
+      if (!this.#isStoodIn && this.#told.addStage(session, stage, isUnheard)) return;
+      const message = Math.min(stage, steps.end(session)) - 1;
+      this.#addTurn(session, message, null, steps.bytesOf(session, stage));
     }
   }
 

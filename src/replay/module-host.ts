@@ -14,6 +14,7 @@ import type { PlayTable } from './play-table.ts';
 import type { RecordedTexts } from './recorded-text.ts';
 import { planOf, type RewriteColumns, RewriteMark } from './rewrite-columns.ts';
 import { rowOf } from './stage-columns.ts';
+import { checkEnd } from './told-ends.ts';
 
 /** Recorded messages that are written anew are kept in memory; beyond so many octets from the start again. */
 const RECORDED_BYTES_MAX = 64 << 20;
@@ -308,6 +309,27 @@ export class ModuleHost {
   }
 
   /**
+   * Where the user's answer ends, which begins with these octets.
+   * @param message that is answered, from 0 in its session; -1: what the server says first
+   * @param seen how many of them the module has been shown before
+   * @returns octets of the answer; NOT_YET; FAILED where the module has
+   */
+  answerEnd(user: number, message: number, octets: Uint8Array, seen: number): number {
+    const session = this.#plays.session[user];
+    let end: number | string;
+    try {
+      const { module, plan } = this.#plannedOf(session);
+      end = checkEnd(module.answerEnd?.(plan, message, octets, seen), seen);
+    } catch (error) {
+      end = lineOf(error);
+    }
+    if (typeof end === 'number') return end;
+    const engaged = this.engage(user);
+    if (engaged !== null) this.#failed(engaged, end);
+    return FAILED;
+  }
+
+  /**
    * The module's turn in a dialogue.
    * @param octets what the server has said and was not taken yet
    * @returns null where it has failed
@@ -372,4 +394,6 @@ export class ModuleHost {
   }
 }
 
+/** Instead of an answer's end. */
+const FAILED = -1;
 const NOTHING = new Uint8Array(0);

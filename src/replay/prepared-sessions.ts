@@ -32,6 +32,7 @@ export type PreparePlan = Pick<
   | 'scripts'
   | 'protocols'
   | 'saysRecorded'
+  | 'rewriting'
   | 'played'
   | 'share'
   | 'users'

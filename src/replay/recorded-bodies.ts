@@ -1,7 +1,7 @@
 /** Digests of recorded answers' bodies: made before a run, and only where bodies are compared. */
 import { type AnswerFramer, Outcome } from '../protocol/framer.ts';
 import { Http1Answers } from '../protocol/http1-answers.ts';
-import { followedProtocol } from '../protocol/registry.ts';
+import { followedProtocol, MODULE_NAME } from '../protocol/registry.ts';
 import { WebSocketMessages } from '../protocol/websocket.ts';
 import type { Scripts } from '../session/script/scripts.ts';
 import { type ReadOctets, StreamView } from '../session/script/stream-view.ts';
@@ -10,6 +10,7 @@ import type { BodyDigest } from './body-digest.ts';
 import { type ExchangeColumns, ExchangeMark, GREETS } from './exchange-columns.ts';
 import { ScriptSteps } from './script-steps.ts';
 import { rowOf } from './stage-columns.ts';
+import { WholeAnswer } from './whole-answer.ts';
 
 /** Octets that are read at a time. */
 const BUFFER_BYTES = 65_536;
@@ -72,7 +73,8 @@ export class RecordedBodies {
     let framer = this.#framers.get(number);
     if (framer !== undefined) return framer;
     const protocol = number === 0 ? null : followedProtocol(this.#exchanges.protocols[number - 1]);
-    framer = protocol?.answers() ?? null;
+    const isTold = this.#exchanges.protocols[number - 1] === MODULE_NAME;
+    framer = isTold ? new WholeAnswer() : (protocol?.answers() ?? null);
     this.#framers.set(number, framer);
     return framer;
   }

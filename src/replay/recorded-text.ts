@@ -41,7 +41,7 @@ export class RecordedTexts {
       protocol: this.#protocolOf(session),
       messages,
       message: (i) => this.message(session, within(i, messages, 'message')),
-      stage: (i) => this.#stage(session, within(i, messages + 1, 'stage')),
+      stage: (i) => this.stageAt(session, within(i, messages + 1, 'stage')),
     };
   }
 
@@ -52,7 +52,8 @@ export class RecordedTexts {
     return read(this.#client, session, start, messageEnd[row]);
   }
 
-  #stage(session: number, row: number): Uint8Array | undefined {
+  /** Octets of a stage, by its row; a copy. Undefined where they were not captured whole. */
+  stageAt(session: number, row: number): Uint8Array | undefined {
     if (this.#scripts.areAnswersUnheard?.[session] === 1) return undefined;
     const end = this.#steps.awaitOf(session, row);
     const octets = read(this.#server, session, end - this.#steps.bytesOf(session, row), end);

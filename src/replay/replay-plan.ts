@@ -69,7 +69,10 @@ export interface ReplayPlan extends TransportPlan {
 }
 
 /** The part of the plan that says what exchanges are. */
-export type FindPlan = Pick<ReplayPlan, 'scripts' | 'protocols' | 'saysRecorded'>;
+export type FindPlan = Pick<ReplayPlan, 'scripts' | 'protocols' | 'saysRecorded'> & {
+  /** What modules say of recorded answers. */
+  readonly rewriting?: Pick<RewritingPlan, 'columns'>;
+};
 
 /** What modules change, and how far they may go. */
 export interface RewritingPlan {

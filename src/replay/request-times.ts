@@ -3,14 +3,11 @@ import { Float64Column, Uint32Column } from '../base/columns.ts';
 import type { RequestTimes } from '../schedule/request-rate.ts';
 import type { ReadOctets } from '../session/script/stream-view.ts';
 import { RecordedExchanges } from './recorded-exchanges.ts';
-import type { ReplayPlan } from './replay-plan.ts';
+import type { FindPlan, ReplayPlan } from './replay-plan.ts';
 import { Stages } from './stages.ts';
 
 /** What of a plan decides when requests are due. */
-export type RequestTimesPlan = Pick<
-  ReplayPlan,
-  'scripts' | 'played' | 'protocols' | 'saysRecorded' | 'accel'
->;
+export type RequestTimesPlan = FindPlan & Pick<ReplayPlan, 'played' | 'accel'>;
 
 /** Reads the requests of the plan's sessions; row i of the result is session `played[i]`. */
 export function requestTimes(plan: RequestTimesPlan, read: ReadOctets): RequestTimes {

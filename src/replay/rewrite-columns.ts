@@ -12,6 +12,7 @@ import { roomBytes } from '../transport/room-bytes.ts';
 import { RecordedTexts } from './recorded-text.ts';
 import { ScriptSteps } from './script-steps.ts';
 import { rowOf } from './stage-columns.ts';
+import { checkEnd, ToldEnds } from './told-ends.ts';
 
 /** What is done with a message; bits. */
 export const RewriteMark = {
@@ -38,6 +39,13 @@ export interface RewriteColumns {
   readonly surveyed: Uint32Array;
   /** A row a stage (`rowOf`): bits of RewriteMark, of the stage and the message behind it. */
   readonly marks: Uint8Array;
+  /** A row a session: 1 where its module may tell where answers end. */
+  readonly tells: Uint8Array;
+  /**
+   * Where some may: a row a stage, octets of the recorded answer to the message before it, of the first one: of what the
+   * server says first; 0 where the module does not know. Else empty.
+   */
+  readonly toldBytes: Uint32Array;
 }
 
 /** What modules have planned, in numbers and names. */
@@ -47,6 +55,9 @@ export interface RewriteFacts {
   readonly messages: number;
   readonly stages: number;
   readonly dialogues: number;
+  /** Answers of sessions whose modules tell where answers end: those whose end they know, and others. */
+  readonly told: number;
+  readonly untold: number;
   /** Of one session's messages that are written anew: the octets that the longest has. */
   readonly longestBytes: number;
   /** The most that is kept for a user, as far as is known beforehand. */
@@ -75,7 +86,7 @@ export function* planRewrites(
   assert(modules.length <= MODULES_MAX, 'a column of modules has 8 bits');
   const texts = new RecordedTexts(scripts, read);
   const rows = Uint32Array.from(sessions).sort();
-  const planner = new RewritePlanner(scripts, modules, rows);
+  const planner = new RewritePlanner(scripts, modules, rows, texts);
   for (const module of modules) {
     if (module.survey === undefined) continue;
     for (const session of rows) {
@@ -98,6 +109,8 @@ export const noRewrites = ({ sessions, client }: Scripts): RewriteColumns => ({
   turnBytes: new Uint32Array(new SharedArrayBuffer(4 * sessions)),
   turnMessages: new Uint32Array(new SharedArrayBuffer(4 * sessions)),
   surveyed: new Uint32Array(),
+  tells: new Uint8Array(new SharedArrayBuffer(sessions)),
+  toldBytes: new Uint32Array(),
 });
 
 /** Shows modules the sessions that they were shown before the run: in a thread of its own. */
@@ -148,17 +161,30 @@ class RewritePlanner {
   readonly #columns: RewriteColumns;
   readonly #sessions = new Map<string, number>();
   readonly #refused = new Map<string, number[]>();
+  readonly #ends: ToldEnds | null;
+  #told = 0;
+  #untold = 0;
   #messages = 0;
   #stages = 0;
   #dialogues = 0;
   #longestBytes = 0;
   #roomBytes = 0;
 
-  constructor(scripts: Scripts, modules: readonly ProtocolModule[], surveyed: Uint32Array) {
+  constructor(
+    scripts: Scripts,
+    modules: readonly ProtocolModule[],
+    surveyed: Uint32Array,
+    texts: RecordedTexts,
+  ) {
     this.#scripts = scripts;
     this.#steps = new ScriptSteps(scripts);
     this.#modules = modules;
-    this.#columns = { ...noRewrites(scripts), surveyed };
+    const columns = { ...noRewrites(scripts), surveyed };
+    const mayTell = modules.some(({ answerEnd }) => answerEnd !== undefined);
+    const rows = mayTell ? columns.marks.length : 0;
+    const toldBytes = new Uint32Array(new SharedArrayBuffer(4 * rows));
+    this.#ends = mayTell ? new ToldEnds(scripts, texts, toldBytes) : null;
+    this.#columns = { ...columns, toldBytes };
   }
 
   plan(session: RecordedSession): void {
@@ -193,6 +219,26 @@ class RewritePlanner {
     for (const stage of plan.reads) marks[rowOf(row, first + stage)] |= RewriteMark.READ;
     this.#messages += plan.rewrites.length;
     this.#stages += plan.reads.length;
+    this.#tellEnds(this.#modules[place], session, plan.plan);
+  }
+
+  #tellEnds(module: ProtocolModule, session: RecordedSession, plan: unknown): void {
+    if (module.answerEnd === undefined) return;
+    const row = session.session;
+    this.#columns.tells[row] = 1;
+    const ask = (message: number, octets: Uint8Array): number => {
+      let end: number | string;
+      try {
+        end = checkEnd(module.answerEnd?.(plan, message, octets, 0), 0);
+      } catch (error) {
+        throw badPlan(module, session, `answerEnd, message ${message}: ${lineOf(error)}`, error);
+      }
+      if (typeof end === 'number') return end;
+      throw badPlan(module, session, `message ${message}: ${end}`);
+    };
+    const found = this.#ends?.find(row, ask);
+    this.#told += found?.told ?? 0;
+    this.#untold += found?.untold ?? 0;
   }
 
   /** What may have to be kept at a time: what is written until the server has answered. */
@@ -225,6 +271,8 @@ class RewritePlanner {
         messages: this.#messages,
         stages: this.#stages,
         dialogues: this.#dialogues,
+        told: this.#told,
+        untold: this.#untold,
         longestBytes: this.#longestBytes,
         roomBytes: this.#roomBytes,
         refused: this.#refused,

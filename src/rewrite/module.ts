@@ -126,6 +126,18 @@ export interface ProtocolModule<Plan = unknown, Client = unknown, Connection = u
    */
   onAnswer?(connection: Connection, stage: number, octets: Uint8Array, isWhole: boolean): void;
   /**
+   * Where the answer ends that begins with these octets. Where a module has this function it alone says so in
+   * its sessions, whatever is known here of their protocol. Asked before the run of the recorded answers, and during it
+   * whenever octets have come, until it says.
+   * @param message the message that is answered; of several that were sent in one go each in turn, or, where
+   * those ends do not make up what the server said then, the last one; -1: what the server says first
+   * @param octets of the answer from its beginning on, at most `--answer-bytes`; maybe those of later answers behind it
+   * @param seen how many of them it was shown before, without an end
+   * @returns octets of the whole answer, which may be more than there are yet; undefined: not known yet. Where it never says,
+   * the answer ends as one of an unknown protocol does: by length, push or quiet
+   */
+  answerEnd?(plan: Plan, message: number, octets: Uint8Array, seen: number): number | undefined;
+  /**
    * A planned connection is over, however it ended: what it has not been told will not come. Of a client
    * with several connections also one that never came to be, so that the others need not wait for it.
    */

@@ -110,7 +110,7 @@ function planLines(plan: RunPlan, options: ReplayOptions): [string, string][] {
 function rewritingLines(plan: RunPlan, options: ReplayOptions): [string, string][] {
   const { rewrites } = plan;
   if (rewrites === undefined) return [];
-  const { sessions, messages, stages, dialogues, longestBytes, roomBytes } = rewrites;
+  const { sessions, messages, stages, dialogues, told, untold, longestBytes, roomBytes } = rewrites;
   if (sessions.size === 0) return [['rewritten', 'nothing: no module wants any of the sessions']];
   const arenaBytes = arenaBytesOf(plan, options, 1);
   const rooms = Math.floor(reservableBytes(arenaBytes) / roomBytes);
@@ -120,6 +120,9 @@ function rewritingLines(plan: RunPlan, options: ReplayOptions): [string, string]
     `${formatCount(messages)} requests written anew (up to ${formatBytes(longestBytes)})`,
     `${formatCount(stages)} answers read`,
     ...(dialogues > 0 ? [`${formatCount(dialogues)} begun by the module`] : []),
+    ...(told + untold > 0
+      ? [`the module knows where ${formatCount(told)} of ${formatCount(told + untold)} answers end`]
+      : []),
     `up to ${formatBytes(arenaBytes)} of memory for them in a thread` +
       (roomBytes > 0 ? `, room for at least ${formatCount(rooms)} users at a time` : ''),
     `about ${formatBytes(REWRITING_BYTES_PER_USER)} more a user, and what the module keeps`,

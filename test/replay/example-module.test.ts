@@ -32,8 +32,8 @@ const SESSION: RecordedSession = {
 };
 
 /**
- * Gives tickets from 30 on; it has no scanner. Notes what it was told that is wrong. Its answers are as
- * long as the recorded ones: in an open loop nothing else tells them apart.
+ * Gives tickets from 1030 on; it has no scanner. Notes what it was told that is wrong. Its answers are not as
+ * long as the recorded ones.
  */
 function ticketServer(key: string) {
   const open = new Set<string>();
@@ -47,9 +47,9 @@ function ticketServer(key: string) {
       names.push(first);
       return 'OK\n';
     }
-    if (word === 'OPEN' && first === 'scanner') return { text: 'NOT HERE.\n', delayMs: 40 };
+    if (word === 'OPEN' && first === 'scanner') return { text: 'NOT HERE\n', delayMs: 40 };
     if (word === 'OPEN') {
-      const ticket = `${30 + names.length + open.size}`;
+      const ticket = `${1030 + names.length + open.size}`;
       open.add(`${connection} ${ticket}`);
       return { text: `TICKET ${ticket}\n`, delayMs: 40 };
     }
@@ -81,6 +81,9 @@ test.each(['think', 'schedule'] as const)(
     expect(counters[Counter.COMPLETED]).toBe(5);
     expect(names.sort()).toEqual(['load0', 'load1', 'load2', 'load3', 'load4']);
     expect({ wrong, open: [...open] }).toEqual({ wrong: [], open: [] });
+    // As the module says, and not by length or quiet.
+    expect(counters[Counter.ANSWER_BY_PROTOCOL]).toBe(15);
+    expect(counters[Counter.EXCHANGES_ANSWERED]).toBe(15);
     // What the server has no scanner for is not closed.
     expect(counters[Counter.EXCHANGES_SKIPPED]).toBe(5);
   },

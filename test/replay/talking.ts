@@ -178,7 +178,8 @@ export function talk(given: TalkOptions) {
     ...given.rewriting,
   };
   const links = plain.targets.map(() => new Uint8Array(0));
-  const plan = { ...enginePlan(plain, 0, 1, links), rewriting };
+  // Functions say what they like.
+  const plan = { ...enginePlan(plain, 0, 1, links), rewriting, saysRecorded: false };
   const { perClient } = plan;
   const connections =
     perClient === undefined
@@ -187,7 +188,7 @@ export function talk(given: TalkOptions) {
   const counters = createCounters();
   const plays = new PlayTable(connections.count);
   const prepared = prepareSessions(plan, capture);
-  const stages = new Stages({ scripts }, prepared.stages, prepared.exchanges);
+  const stages = new Stages(plan, prepared.stages, prepared.exchanges);
   const stream = new RecordedStream(scripts, capture, plays.session, prepared.segments);
   const arena = new Uint8Array(given.arenaBytes ?? 1 << 16);
   const modules = { modules: given.modules, arena, nowMs: () => 0 };

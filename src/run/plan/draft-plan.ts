@@ -111,6 +111,7 @@ export function draftPlan(
     readTimes({
       ...{ scripts, played, accel: options.accel, protocols: options.protocols ?? [] },
       saysRecorded: saysRecorded(options),
+      ...(rewrites === null ? {} : { rewriting: rewrites }),
     }),
   );
   const users = steady?.startsNs.length ?? options.users ?? startNs.length;

@@ -93,7 +93,7 @@ async function loadModule({ path, options }: FileModuleSpec): Promise<ProtocolMo
   }
 }
 
-const OPTIONAL_FUNCTIONS = ['survey', 'onAnswer', 'rewrite', 'dialogue'];
+const OPTIONAL_FUNCTIONS = ['survey', 'answerEnd', 'onAnswer', 'onEnd', 'rewrite', 'dialogue'];
 const FUNCTIONS = ['plan', 'client', 'connection'];
 
 /** Sees that it is a module, as far as that can be seen. */

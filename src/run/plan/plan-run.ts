@@ -115,7 +115,7 @@ function rewritingPart({
   if (facts.sessions.size === 0) return { refused, rewrites: facts };
   const rewriting = {
     columns,
-    readsAnswers: facts.stages + facts.dialogues > 0,
+    readsAnswers: facts.stages + facts.dialogues > 0 || columns.toldBytes.length > 0,
     bindTimeoutNs: options.bindTimeoutNs ?? BIND_TIMEOUT_NS,
     answerBytesMax: options.answerBytesMax ?? ANSWER_BYTES_MAX,
   };
