@@ -1,4 +1,5 @@
 /** What is wrong on one machine, from its own facts. */
+import { kernelClockFindings } from './clock-findings.ts';
 import type { Finding, Heard, MachineFacts, Question } from './observations.ts';
 
 /** Fuller than this a table of the kernel's is a fault to come. */
@@ -46,6 +47,7 @@ export function machineFindings(
       ? [tableFinding(facts.neighbours, neighboursOf(question.client.includes(':') ? 6 : 4))]
       : []),
     ...offloadFindings(facts),
+    ...kernelClockFindings(facts),
     firewallFinding(facts, known),
   ];
 }

@@ -57,6 +57,12 @@ export interface MachineFacts {
   readonly neighbours: { readonly count: number; readonly max: number } | null;
   /** Interfaces and what joins packets on them (`ethtool -k`); null: nobody can tell; absent: of an older version. */
   readonly offloads?: readonly InterfaceOffloads[] | null;
+  /** How well its clock is kept, as its kernel says; null: it does not; absent: of an older version. */
+  readonly clock?: {
+    readonly isSynchronised: boolean;
+    readonly maxErrorNs: number;
+    readonly estimatedErrorNs: number;
+  } | null;
   /** Firewall rules that may drop or reject the clients' segments; null: they cannot be read. */
   readonly firewall: readonly string[] | null;
   /** What was heard while the load machine sent; null: nobody listened. */
@@ -74,6 +80,14 @@ export type Tried =
       readonly hint: string | null;
     };
 
+/** What the channel has found out of an intercept's clock. */
+export interface ChannelClock {
+  /** `HOST:PORT`. */
+  readonly intercept: string;
+  /** `same`: the intercept runs on this machine's kernel. */
+  readonly known: 'same' | { readonly offsetNs: number; readonly uncertaintyNs: number };
+}
+
 /** All that the load machine has seen; null: it did not come to that. */
 export interface Walk {
   readonly question: Question;
@@ -85,6 +99,8 @@ export interface Walk {
   readonly fromHere: 'open' | 'refused' | 'silent' | 'unreachable' | null;
   /** The channel to the intercepts. */
   readonly channel: Tried | null;
+  /** The clocks of those that are connected. */
+  readonly channelClocks: readonly ChannelClock[];
   /** SYN, SYN-ACK, RST from a client's address. */
   readonly probe: Tried | null;
   /** Octets of the longest packet of the path, and of the longest that was answered (0: none). */

@@ -2,6 +2,7 @@
 import { parseAddress } from '../base/address.ts';
 import { formatCount } from '../base/units.ts';
 import { TCP_IP_HEADER_BYTES } from '../wire/header-bytes.ts';
+import { channelClockFindings } from './clock-findings.ts';
 import { machineFindings } from './machine-findings.ts';
 import type { Finding, Heard, MachineFacts, Question, Tried, Walk } from './observations.ts';
 
@@ -24,7 +25,7 @@ export function walkFindings(walk: Walk): Finding[] {
     ),
     fromHereFinding(walk),
     ...(walk.channel === null ? [] : [triedFinding('intercept', walk.channel)]),
-    clockFinding(walk),
+    ...channelClockFindings(walk.channelClocks),
     ...probeFindings(walk),
     ...packetSizeFindings(walk),
     ...others.flatMap((facts) =>
@@ -59,17 +60,6 @@ function privilegeFinding({ privileges, question }: Walk): Finding {
     text: `this process lacks ${missing}`,
     mend: 'sudo gryphon doctor …',
   };
-}
-
-/** Nothing that is measured needs another machine's clock to be right. */
-function clockFinding({ channel }: Walk): Finding {
-  const ofShares =
-    'for shares that start together: chronyc tracking, or timedatectl, on each machine';
-  const text =
-    channel?.ok !== true
-      ? `how far the target's is ahead is not checkable from here, and no latency needs it; ${ofShares}`
-      : `the channel measures how far the intercept's is ahead, and takes it off; the target's is not checkable, and no latency needs it; ${ofShares}`;
-  return { state: 'good', what: 'clock', text, mend: null };
 }
 
 function rateFindings({ sendsPerSecond }: Walk): Finding[] {

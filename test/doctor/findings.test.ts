@@ -59,6 +59,7 @@ const WALK: Walk = {
   path: { ok: true, text: 'frames leave by eth0' },
   fromHere: 'open',
   channel: null,
+  channelClocks: [],
   probe: { ok: true, text: 'SYN, SYN-ACK and RST' },
   packetSize: { path: 1500, answered: 1500 },
   overridden: null,
@@ -324,17 +325,60 @@ describe('what joins packets', () => {
   });
 });
 
-test("clocks: none of another machine's is needed, an intercept's is measured", () => {
-  const clock = (channel: Walk['channel']) =>
-    walkFindings({ ...WALK, channel }).find(({ what }) => what === 'clock');
-  expect(clock(null)).toMatchObject({
-    state: 'good',
-    text: expect.stringMatching(/not checkable from here/),
+describe('a clock', () => {
+  const ms = (n: number) => n * 1e6;
+  const kept = { isSynchronised: true, maxErrorNs: ms(12), estimatedErrorNs: ms(0.3) };
+  const clocks = (load: Partial<MachineFacts>, channelClocks: Walk['channelClocks'] = []) =>
+    walkFindings({ ...WALK, channelClocks, load: { ...LOAD, ...load } })
+      .filter(({ what }) => what.endsWith('clock'))
+      .map(({ state, what, text, mend }) => [state, `${what} ${text}`, mend !== null]);
+
+  test('of this machine is told as its kernel counts it, and harms no latency', () => {
+    expect(clocks({ clock: kept })).toEqual([
+      [
+        'good',
+        'clock is synchronised (NTP), to 12 ms at most and 300 µs by estimate; no latency needs it, times in results and --start-at of shares do',
+        false,
+      ],
+    ]);
+    expect(clocks({ clock: { ...kept, isSynchronised: false, maxErrorNs: ms(16_000) } })).toEqual([
+      [
+        'good',
+        expect.stringMatching(/^clock is synchronised with nothing .* off by 16 s and more/),
+        true,
+      ],
+    ]);
+    expect(clocks({ clock: null })).toEqual([
+      ['unknown', expect.stringContaining('does not say'), true],
+    ]);
+    expect(clocks({})).toEqual([]);
   });
-  expect(clock({ ok: true, text: '' })?.text).toMatch(/^the channel measures .* takes it off/);
-  // Without a channel nothing is measured.
-  const silent = clock({ ok: false, code: '', message: '', hint: null });
-  expect(silent?.text).toMatch(/not checkable from here/);
+
+  test('of another machine bears its name', () => {
+    const [of] = walkFindings({ ...WALK, others: [{ ...TARGET, clock: kept }] }).filter(
+      ({ what }) => what.endsWith('clock'),
+    );
+    expect(of).toMatchObject({ state: 'good', what: 'target: clock' });
+  });
+
+  test.each([
+    ['same', 'good', /10\.0\.0\.3:7070: it is this machine's/],
+    [
+      { offsetNs: ms(-1.2), uncertaintyNs: 40e3 },
+      'good',
+      /1\.20 ms behind, known to ±40 µs; .* err by no more/,
+    ],
+    [{ offsetNs: ms(5_000), uncertaintyNs: ms(0.9) }, 'good', /5 s ahead, known to ±900 µs/],
+    [
+      { offsetNs: 0, uncertaintyNs: ms(1) },
+      'bad',
+      /known to ±1 ms; .* each latency may err by the latter/,
+    ],
+  ] as const)("of an intercept's is what the channel has measured: %j", (known, state, said) => {
+    expect(clocks({}, [{ intercept: '10.0.0.3:7070', known }])).toEqual([
+      [state, expect.stringMatching(said), state === 'bad'],
+    ]);
+  });
 });
 
 test('facts survive being pasted, with line breaks that a terminal has made', () => {

@@ -1,6 +1,7 @@
 /** What is posted between a replay and its channel thread. */
 
 import type { PostedFailure } from '../../base/posted-failure.ts';
+import type { ChannelClock } from '../../doctor/observations.ts';
 import type { RegistrationAnswer, RegistrationRequest } from '../../intercept/registration.ts';
 import type { ShardInbox } from '../../io/channel/channel-receiver.ts';
 import type { PoolShape } from '../../schedule/address-pool.ts';
@@ -48,7 +49,11 @@ export interface ChannelCommand {
 /** What the channel's thread tells the main thread. */
 export type ChannelMessage =
   /** All intercepts capture, and their clocks are known. In the order of the job. */
-  | { readonly type: 'ready'; readonly answers: readonly RegistrationAnswer[] }
+  | {
+      readonly type: 'ready';
+      readonly answers: readonly RegistrationAnswer[];
+      readonly clocks: readonly ChannelClock[];
+    }
   | { readonly type: 'warning'; readonly text: string }
   | { readonly type: 'failed'; readonly failure: PostedFailure }
   /** In mid-run: an intercept will not come back. */

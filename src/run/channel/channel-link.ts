@@ -6,6 +6,7 @@
 import { ReplayError } from '../../base/errors.ts';
 import { NS_PER_MS, NS_PER_SECOND, type Timestamp } from '../../base/time.ts';
 import { formatCount, formatDuration } from '../../base/units.ts';
+import type { ChannelClock } from '../../doctor/observations.ts';
 import { type Hello, RefusalCode } from '../../intercept/protocol.ts';
 import type { RegistrationAnswer, RegistrationRequest } from '../../intercept/registration.ts';
 import { type PeerFault, ReplayPeer } from '../../intercept/replay-peer.ts';
@@ -110,6 +111,17 @@ export class ChannelLink {
     });
     await isReady;
     this.#hasBegun = true;
+  }
+
+  /** What is known of the intercept's clock, once `open` has resolved. */
+  get clock(): ChannelClock {
+    const { host, port } = this.#options.address;
+    const peer = this.#peer;
+    const known =
+      peer === null || peer.sharesClock
+        ? 'same'
+        : { offsetNs: peer.clock.offsetNs, uncertaintyNs: peer.clock.uncertaintyNs };
+    return { intercept: `${host}:${port}`, known };
   }
 
   /** Says goodbye. @returns lines for the summary */

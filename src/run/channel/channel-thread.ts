@@ -6,6 +6,7 @@ import { addressBytes } from '../../base/address.ts';
 import { ReplayError } from '../../base/errors.ts';
 import { errorFrom } from '../../base/posted-failure.ts';
 import { createRecordRing } from '../../base/record-ring.ts';
+import type { ChannelClock } from '../../doctor/observations.ts';
 import { excessOf, type RegistrationAnswer } from '../../intercept/registration.ts';
 import type { ShardInbox } from '../../io/channel/channel-receiver.ts';
 import { closeEventFd, openEventFd } from '../../io/sys/eventfd.ts';
@@ -38,6 +39,8 @@ export class ChannelThread {
   readonly totals = new Float64Array(
     new SharedArrayBuffer(CHANNEL_TOTALS * Float64Array.BYTES_PER_ELEMENT),
   );
+  /** What was known of the intercepts' clocks when all were connected, in their order. */
+  clocks: readonly ChannelClock[] = [];
   /** What the intercepts have answered, in their order. */
   #answers: readonly RegistrationAnswer[] = [];
   readonly #worker: Worker;
@@ -107,6 +110,7 @@ export class ChannelThread {
       if (message.type === 'failed' || message.type === 'gone') throw errorFrom(message.failure);
       if (message.type !== 'ready') throw thread.#fault ?? new Error('the channel was closed');
       thread.#answers = message.answers;
+      thread.clocks = message.clocks;
       return thread;
     } catch (error) {
       await thread.close();

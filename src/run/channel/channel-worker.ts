@@ -72,7 +72,7 @@ port.on('message', (command: ChannelCommand) => {
 try {
   await Promise.all(links.map((link) => link.open()));
   const answers = links.flatMap(({ answer }) => answer ?? []);
-  post({ type: 'ready', answers });
+  post({ type: 'ready', answers, clocks: links.map(({ clock }) => clock) });
 } catch (error) {
   post({ type: 'failed', failure: failureOf(error) });
 }

@@ -12,6 +12,7 @@ import {
   strictInterfaces,
   wayTo,
 } from '../../io/doctor/machine.ts';
+import { readKernelClock } from '../../io/sys/kernel-clock.ts';
 import { listeningHere } from '../../io/way/listening.ts';
 
 /** @throws ReplayError ERR_IO_NO_IP_COMMAND (environment) */
@@ -32,6 +33,7 @@ export function gatherFacts(
     conntrack: conntrack(),
     neighbours: neighbours(family),
     offloads: offloads(),
+    clock: readKernelClock(),
     firewall: firewallRules(place, question, family),
     heard,
   };

@@ -2,7 +2,14 @@
 import { addressAt, formatAddress, parseAddress } from '../../base/address.ts';
 import { ReplayError } from '../../base/errors.ts';
 import { formatBytes, formatCount } from '../../base/units.ts';
-import type { Heard, MachineFacts, Question, Tried, Walk } from '../../doctor/observations.ts';
+import type {
+  ChannelClock,
+  Heard,
+  MachineFacts,
+  Question,
+  Tried,
+  Walk,
+} from '../../doctor/observations.ts';
 import { capabilities, connectTo } from '../../io/doctor/machine.ts';
 import { PathTap } from '../../io/doctor/path-tap.ts';
 import { measureSendRate } from '../../io/doctor/send-rate.ts';
@@ -59,7 +66,7 @@ export async function walkTheWay(
       privileges.netRaw && planned.plan !== null && planned.network !== null
         ? await tryWay(planned.plan, planned.network, options, { patienceMs, host, version })
         : NOT_WALKED;
-    const { heard, channel, probe, packetSize } = walked;
+    const { heard, channel, channelClocks, probe, packetSize } = walked;
     return {
       question,
       privileges,
@@ -67,6 +74,7 @@ export async function walkTheWay(
       path: planned.asPath,
       fromHere,
       channel,
+      channelClocks,
       probe,
       packetSize,
       overridden: overriddenBy(options),
@@ -142,11 +150,18 @@ export function questionOf(
 interface Walked {
   readonly heard: readonly Heard[] | null;
   readonly channel: Tried | null;
+  readonly channelClocks: readonly ChannelClock[];
   readonly probe: Tried | null;
   readonly packetSize: Walk['packetSize'];
 }
 
-const NOT_WALKED: Walked = { heard: null, channel: null, probe: null, packetSize: null };
+const NOT_WALKED: Walked = {
+  heard: null,
+  channel: null,
+  channelClocks: [],
+  probe: null,
+  packetSize: null,
+};
 
 async function tryWay(
   plan: RunPlan,
@@ -161,12 +176,16 @@ async function tryWay(
   const asked = { interrupted, patienceMs: by.patienceMs, onWarning: () => undefined };
   const hasIntercept = network.intercepts.length > 0;
   let close: () => unknown = () => undefined;
+  let channelClocks: readonly ChannelClock[] = [];
   try {
     const intercepted = await openIntercepts(plan, network, {
       ...asked,
       token: options.token,
       shards: 1,
       version: by.version,
+      onClocks: (clocks) => {
+        channelClocks = clocks;
+      },
     });
     close = async () => await intercepted?.close();
     const local = await openLocalWay(plan, network, asked);
@@ -177,14 +196,14 @@ async function tryWay(
     const channel: Tried | null = hasIntercept
       ? { ok: true, text: `${by.version === '' ? '' : 'it is connected and '}captures (${mode})` }
       : null;
-    return { heard: tap.hear(), channel, probe, packetSize: size };
+    return { heard: tap.hear(), channel, channelClocks, probe, packetSize: size };
   } catch (fault) {
     const failed = failedWith(fault);
     const heard = tap.hear();
     const isChannel = hasIntercept && !failed.code.startsWith('ERR_PROBE_');
-    if (isChannel) return { ...NOT_WALKED, heard, channel: failed };
+    if (isChannel) return { ...NOT_WALKED, heard, channel: failed, channelClocks };
     const channel: Tried | null = hasIntercept ? { ok: true, text: 'it is connected' } : null;
-    return { ...NOT_WALKED, heard, channel, probe: failed };
+    return { ...NOT_WALKED, heard, channel, channelClocks, probe: failed };
   } finally {
     tap.close();
     await close();

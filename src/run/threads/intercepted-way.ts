@@ -1,6 +1,7 @@
 /** The way of a run whose replies come from intercepts: connected, and tried once. */
 
 import { PREFIX_BYTES_MAX } from '../../base/prefix-bytes.ts';
+import type { ChannelClock } from '../../doctor/observations.ts';
 import { keyOfToken } from '../../io/channel/channel-secret.ts';
 import { openCaptureBytes } from '../../io/files/capture-file.ts';
 import type { ExchangeColumns } from '../../replay/exchange-columns.ts';
@@ -43,6 +44,8 @@ export async function openIntercepts(
     readonly interrupted: AbortSignal;
     /** Of the probe, in place of the usual time. */
     readonly patienceMs?: number;
+    /** Told before the probe. */
+    onClocks?(clocks: readonly ChannelClock[]): void;
     onWarning(text: string): void;
   },
 ): Promise<InterceptedWay | null> {
@@ -57,6 +60,7 @@ export async function openIntercepts(
     const asked = askedFor(prepared.exchanges, plan.rewriting?.readsAnswers);
     const opened = { intercepts, key, version, shards, onWarning, ...asked };
     channel = await ChannelThread.open(plan, opened);
+    options.onClocks?.(channel.clocks);
     const { inboxes, totals, mode } = channel;
     const way: NetworkWay = { ...network, channel: { inboxes, totals } };
     await probePath(plan, way, { ...options, mode, captureBytes });
