@@ -63,6 +63,7 @@ export async function readReplayOptions(from: {
   }
   refuseClosedLoop(values, given, faults);
   refuseAgainst(values, faults);
+  refuseTwoProtocols(values, faults);
   refuseOwn(values, { given, isEmbedded, hasIntercepts: specs.length > 0 }, faults);
   await refuseIgnored(values, faults);
   faults.throwIfAny();
@@ -252,5 +253,20 @@ function refuseAgainst(
       '--against together with --baseline or --abort-on-fail',
       'leave them out: thresholds count from the other target, at the end',
     );
+  }
+}
+
+/** Sessions to a recorded port speak one protocol; those without one of their own, too. */
+function refuseTwoProtocols({ protocol, framing }: ReplayValues, faults: FaultList): void {
+  const said = new Map<number | null, Set<string>>();
+  for (const { port, protocol: choice } of [...protocol, ...framing]) {
+    const choices = said.get(port) ?? new Set();
+    said.set(port, choices.add(JSON.stringify(choice)));
+  }
+  for (const [port, { size }] of said) {
+    if (size < 2) continue;
+    const labels = port === null ? '--framing without a port' : '--protocol and --framing';
+    const what = port === null ? 'is given' : `name protocols for port ${port}`;
+    faults.add(`${labels} ${what} ${size} times`, 'leave all but one of them out');
   }
 }

@@ -16,7 +16,7 @@ import { ClientPlaces } from '../schedule/client-places.ts';
 import type { ConnectionPool } from '../schedule/connection-pool.ts';
 import { plannedPlays } from '../schedule/connections.ts';
 import { reservableBytes } from '../transport/message-arena.ts';
-import { warnOfHints } from './plan/capture-hints.ts';
+import { warnOfHints, warnOfPorts } from './plan/capture-hints.ts';
 import { poolOf } from './plan/engine-plan.ts';
 import { describeWay, warnOfWay } from './plan/network-way.ts';
 import type { ReplayOptions, RunHost } from './plan/options.ts';
@@ -37,7 +37,7 @@ export async function describePlan(options: ReplayOptions, host: RunHost): Promi
   try {
     const draft = await draftFor(index, options);
     const { plan, network } = planWay(draft, Date.now(), false);
-    for (const warning of draft.warnings) host.onWarning(warning);
+    for (const warning of [...draft.warnings, ...warnOfPorts(plan)]) host.onWarning(warning);
     if (network !== null) {
       for (const warning of warnOfWay(network, plan)) host.onWarning(warning);
       for (const warning of warnOfHints(index, plan, options.modules)) host.onWarning(warning);

@@ -15,7 +15,7 @@ import { type CaptureIndex, indexCaptures } from './captures/index-captures.ts';
 import { nothingToReplay } from './captures/nothing-to-replay.ts';
 import { baselineOf, EarlyStop } from './early-stop.ts';
 import { LeftBehindError } from './left-behind-error.ts';
-import { warnOfHints } from './plan/capture-hints.ts';
+import { warnOfHints, warnOfPorts } from './plan/capture-hints.ts';
 import { type NetworkWay, warnOfWay } from './plan/network-way.ts';
 import type { ReplayOptions, RunHost } from './plan/options.ts';
 import { clientsText } from './plan/options.ts';
@@ -206,7 +206,8 @@ async function openWays(
   let local: LocalWay | null = null;
   try {
     const { plan, network } = planWay(draft, epochMs);
-    const said = network === null ? [] : [...warnOfWay(network, plan)];
+    const said = warnOfPorts(plan);
+    if (network !== null) said.push(...warnOfWay(network, plan));
     if (network !== null) said.push(...warnOfHints(index, plan, options.modules));
     for (const warning of [...draft.warnings, ...said]) onWarning(warning);
     const threads = threadsOf(options, plan.users);

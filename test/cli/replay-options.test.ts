@@ -246,6 +246,11 @@ describe('refused, each with its value and the limit', () => {
     ['--check-ignore x', '--check-ignore without --check body'],
     ['--check body --check-ignore (.*)*x', "--check-ignore '(.*)*x' can take forever"],
     ['--rate 5 --ramp 1s:5', '--rate and --ramp contradict each other'],
+    [
+      '--protocol 80=http,81=redis --framing 80=line',
+      '--protocol and --framing name protocols for port 80 2 times',
+    ],
+    ['--framing line --framing none', '--framing without a port is given 2 times'],
     ['--request-rate 5 --rate 5', '--request-rate and --rate contradict each other'],
     ['--request-rate 5 --pace none', '--request-rate and --pace none contradict each other'],
     ['-x 80-10.0.0.1:80 --target embedded', '--map and --target embedded contradict each other'],

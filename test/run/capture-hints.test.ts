@@ -1,7 +1,7 @@
 /** What is said before a replay of what a server will not take as it stands. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type CaptureIndex, indexCaptures } from '../../src/run/captures/index-captures.ts';
-import { warnOfHints } from '../../src/run/plan/capture-hints.ts';
+import { warnOfHints, warnOfPorts } from '../../src/run/plan/capture-hints.ts';
 import type { ReplayOptions } from '../../src/run/plan/options.ts';
 import { planOf } from '../helpers/plan.ts';
 import { OPTIONS } from '../replay/play.ts';
@@ -54,4 +54,16 @@ test('names that a log-in gives each client anew do not matter', () => {
 test('what is not played does not matter', () => {
   expect(warnings({ users: 100 }, 1883)).toEqual(['MQTT']);
   expect(warnings({ users: 100 }, 21)).toEqual(['FTP']);
+});
+
+test('what is said of a port that no session was recorded to changes nothing', () => {
+  const ports = (...said: (number | null)[]): string[] => {
+    const protocols = said.map((port) => ({ port, protocol: 'redis' }));
+    return warnOfPorts(planOf(index.scripts(), { ...OPTIONS, maxGapNs: 1e9, protocols }));
+  };
+  expect(ports()).toEqual([]);
+  expect(ports(21, null)).toEqual([]);
+  expect(ports(6_379, 1_883, 6_379)).toEqual([
+    '--protocol or --framing for port 6379 changes nothing: sessions were recorded to port 21, 1883, 33582, 37835',
+  ]);
 });

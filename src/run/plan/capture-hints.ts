@@ -7,6 +7,9 @@ import type { CaptureIndex } from '../captures/index-captures.ts';
 import type { ModuleSpec } from './modules.ts';
 import type { RunPlan } from './run-plan.ts';
 
+/** So many recorded ports are named. */
+const PORTS_SHOWN = 5;
+
 /** What was recognised in sessions, as `inspect` tells it. */
 export function hintReports(
   hints: readonly ProtocolHint[],
@@ -38,4 +41,20 @@ export function warnOfHints(
     return isPlayed && (names === 0 || areSessionsShared || names < sessions);
   });
   return hintReports(hints, scripts.endpoints).map(({ text }) => text);
+}
+
+/** Protocols and framings that are said of ports which no session has: most likely those of the target. */
+export function warnOfPorts({ scripts, played, protocols = [] }: RunPlan): string[] {
+  const said = new Set(protocols.map(({ port }) => port).filter((port) => port !== null));
+  if (said.size === 0) return [];
+  const recorded = new Set<number>();
+  for (const session of played) recorded.add(scripts.endpoints[scripts.endpoint[session]].port);
+  const ports = [...recorded].sort((a, b) => a - b);
+  const known = `${ports.slice(0, PORTS_SHOWN).join(', ')}${ports.length > PORTS_SHOWN ? ', …' : ''}`;
+  return [...said]
+    .filter((port) => !recorded.has(port))
+    .map(
+      (port) =>
+        `--protocol or --framing for port ${port} changes nothing: sessions were recorded to port ${known}`,
+    );
 }
