@@ -78,10 +78,12 @@ export class AnswerFraming {
   /** Whether the open answer is to be followed. */
   mayFollow(user: number): boolean {
     const plays = this.#plays;
-    if (plays.flags[user] & PlayFlag.UNFOLLOWED) return false;
+    const session = plays.session[user];
+    // Of most that cannot be followed nothing can: that is asked once a packet.
+    if (this.#stages.isUnread(session) || plays.flags[user] & PlayFlag.UNFOLLOWED) return false;
     const exchange = this.#exchanges.of(user);
     if (exchange !== NO_EXCHANGE) return this.#stages.isFollowed(exchange);
-    const [session, stage] = [plays.session[user], plays.openStage[user]];
+    const stage = plays.openStage[user];
     return this.#stages.isGreeting(session, stage) || this.#stages.isLeave(session, stage);
   }
 

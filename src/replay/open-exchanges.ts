@@ -5,6 +5,7 @@
  */
 import { LaterTurns } from './later-turns.ts';
 import { PlayFlag, type PlayTable } from './play-table.ts';
+import { rowOf } from './stage-columns.ts';
 import type { Stages } from './stages.ts';
 
 /** The open stage holds no answer. */
@@ -32,8 +33,10 @@ export class OpenExchanges {
     const stages = this.#stages;
     if (stage > stages.end(session) + 1) return NO_EXCHANGE;
     const done = answered.size > 0 ? (answered.get(user) ?? 0) : 0;
-    const exchange = stages.firstExchange(session, stage) + done;
-    return exchange < stages.lastExchange(session, stage) ? exchange : NO_EXCHANGE;
+    const { first } = stages.exchanges;
+    const row = rowOf(session, stage);
+    const exchange = first[row] + done;
+    return exchange < first[row + 1] ? exchange : NO_EXCHANGE;
   }
 
   /** Row behind the open stage's last exchange. */

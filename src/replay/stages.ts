@@ -139,6 +139,11 @@ export class Stages extends ScriptSteps {
     return this.exchanges.protocol[session] & ~GREETS;
   }
 
+  /** Whether nobody knows the session's protocol: none of its answers tells its end itself. */
+  isUnread(session: number): boolean {
+    return this.exchanges.protocol[session] === 0;
+  }
+
   /** Whether the session's answers are followed as HTTP's. */
   isHttp(session: number): boolean {
     return this.#isHttp[this.protocolOf(session)] === 1;
