@@ -114,7 +114,8 @@ class MadeUpServer {
   }
 }
 
-function playing(headers) {
+/** @param protocols what is said of the server's port: as recognised without any */
+function playing(headers, protocols = []) {
   const answer = `${headers[0]}\r\n\r\n${BODY}`;
   const messages = Array.from({ length: REQUESTS }, () => [
     said('client', REQUEST),
@@ -125,7 +126,7 @@ function playing(headers) {
     users: USERS,
     seed: 1,
     ratePerSecond: 1e6,
-    plan: { pace: Pace.NONE },
+    plan: { pace: Pace.NONE, protocols },
   });
   const server = new MadeUpServer(headers);
   const latency = new LatencyRecorder();
@@ -142,11 +143,12 @@ function playing(headers) {
       replay.flush();
     }
     if (counters[Counter.EXCHANGES_FAILED] > 0) throw new Error('an answer was not as recorded');
-    return counters[Counter.ANSWER_BY_PROTOCOL] - wanted;
+    return counters[Counter.EXCHANGES_ANSWERED] - wanted;
   };
 }
 
 compare(import.meta.url, 1_000_000, {
   'a request, the same header': () => playing([HEADER]),
   'a request, another header each time': () => playing(HEADERS),
+  'a request, nothing read': () => playing([HEADER], [{ port: 80, protocol: 'none' }]),
 });
