@@ -18,7 +18,7 @@ const MEAN = LENGTHS.reduce((sum, bytes) => sum + bytes) / LENGTHS.length;
 /**
  * Makes client and server, gives them to `measure`, and removes them whatever comes of it.
  * @param requestsPerUser how many GETs each connection of the capture has
- * @param measure `async ({ lab, capture, captures })`: the namespaces, and the paths of the captures, the first
+ * @param measure `async ({ lab, capture, captures, nginx })`: the namespaces, and the paths of the captures, the first
  *   one and all, a page each
  * @param pages `any.html` is one of ten files by chance, of 600 to 1,500 octets; `ten.html` is, too, but all
  *   ten have 1,050
@@ -50,7 +50,7 @@ export async function withPageServer(
       await recordSessions(lab, path, requestsPerUser, page, asks);
       captures.push(path);
     }
-    await measure({ lab, capture: captures[0], captures });
+    await measure({ lab, capture: captures[0], captures, nginx });
     await nginx.stop();
   } finally {
     await lab.close();
