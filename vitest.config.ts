@@ -47,6 +47,7 @@ const WAITING = [
   'replay-server-first',
   'replay-websocket',
   'rough-path',
+  'stacks-protocols',
 ].map((name) => `test/privileged/${name}.test.ts`);
 
 /** Every core: one fewer, as is usual, is half of two. */
