@@ -47,7 +47,9 @@ const WAITING = [
   'replay-server-first',
   'replay-websocket',
   'rough-path',
+  'stacks-lwip',
   'stacks-protocols',
+  'stacks-user-space',
 ].map((name) => `test/privileged/${name}.test.ts`);
 
 /** Every core: one fewer, as is usual, is half of two. */
