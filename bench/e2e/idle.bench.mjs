@@ -137,7 +137,9 @@ async function watch(pid, serverPid) {
 
 async function push(serverPid) {
   const path = join(folder.path, 'push.pcap');
-  const capture = await startCapture(lab.target, path, { filter: `tcp port ${PORT}` });
+  // Headers alone: tcpdump's buffer has room for as many packets as they are short.
+  const options = ['-s', '96'];
+  const capture = await startCapture(lab.target, path, { filter: `tcp port ${PORT}`, options });
   signalTo(serverPid, 'SIGUSR2');
   await sleep(1);
   await capture.stop();
