@@ -148,8 +148,10 @@ async function push(serverPid) {
   const times = acks.map(([rtt]) => Number(rtt) * 1_000).sort((a, b) => a - b);
   const at = (share) => times[Math.ceil(share * times.length) - 1] ?? Number.NaN;
   moved('acknowledgements', times.length);
+  const acknowledged = new Set(acks.map(([, stream]) => stream)).size;
+  if (acknowledged !== users) faults.push('not all pushes are acknowledged');
   process.stdout.write(
-    `${new Set(acks.map(([, stream]) => stream)).size} pushes acknowledged after ` +
+    `${acknowledged} pushes acknowledged after ` +
       `${(times[0] ?? Number.NaN).toFixed(1)} ms at first, ` +
       `${at(0.5).toFixed(1)} p50, ${at(0.99).toFixed(1)} p99, ${at(1).toFixed(1)} at last\n`,
   );
