@@ -5,7 +5,9 @@
  *
  * The stack ends each connection that comes by the tap device and opens one of its own to the server.
  */
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { packetFields } from './capture.ts';
 import { type Host, inside, makeNamespaces } from './netns.ts';
 import { must, type Running, startProgram, until } from './process.ts';
 import { type Folder, makeFolder } from './servers.ts';
@@ -72,43 +74,74 @@ async function startStack(
 const LWIP_SOURCE = new URL('../privileged/servers/lwip.c', import.meta.url).pathname;
 const LWIP = { own: '10.8.0.1', target: '10.8.0.2', netmask: '255.255.255.0' } as const;
 
-/** A web server whose TCP is lwIP's, at the other end of the load machine's tap device. */
+/** Room for servers whose TCP is lwIP's, at the other end of the load machine's tap device. */
 export interface LwipLab {
   readonly load: Host;
   readonly target: string;
   /** What each client sent, a file a client. */
   readonly streams: Folder;
-  readonly server: Running;
+  /**
+   * Starts the server that says what those of a capture said.
+   * @param port where clients of the capture went, and where it listens
+   */
+  readonly startServer: (capture: string, port: number) => Promise<Running>;
   readonly close: () => Promise<void>;
 }
 
-/** Compiles that server and starts it in a namespace of its own. */
+/** Compiles that server; it is started in a namespace of its own. */
 export async function startLwip(): Promise<LwipLab> {
   const folder = makeFolder('lwip');
   const streams = makeFolder('lwip-streams');
   const { names, close: removeNamespaces } = await makeNamespaces(1);
   const load: Host = { name: names[0] ?? '', device: TAP, ipv4: LWIP.own, ipv6: '' };
-  let server: Running | null = null;
   const close = async (): Promise<void> => {
-    await server?.stop();
     removeNamespaces();
     folder.remove();
     streams.remove();
   };
+  const program = join(folder.path, 'lwip');
+  const startServer = async (capture: string, port: number): Promise<Running> => {
+    const talks = join(folder.path, 'talks');
+    writeFileSync(talks, await talksOf(capture, port));
+    const ends = [TAP, LWIP.target, LWIP.netmask, `${port}`];
+    const server = startProgram(inside(load, [program, ...ends, talks, streams.path]));
+    await until('lwIP', () => server.output().includes('ready'), 15_000);
+    return server;
+  };
   try {
-    const program = join(folder.path, 'lwip');
     await must(['cc', '-O1', '-o', program, LWIP_SOURCE, '-I/usr/include/lwip', '-llwip']);
     const ip = (...argv: string[]) => must(['ip', '-n', load.name, ...argv]);
     await ip('tuntap', 'add', 'dev', TAP, 'mode', 'tap');
     await ip('address', 'add', `${LWIP.own}/24`, 'dev', TAP);
     await ip('link', 'set', TAP, 'up');
-    const argv = [program, TAP, LWIP.target, LWIP.netmask, streams.path];
-    const running = startProgram(inside(load, argv));
-    server = running;
-    await until('lwIP', () => running.output().includes('ready'), 15_000);
-    return { load, target: LWIP.target, streams, server: running, close };
+    return { load, target: LWIP.target, streams, startServer, close };
   } catch (fault) {
     await close();
     throw fault;
   }
+}
+
+/** The sessions of a capture, in the form that lwip.c reads. */
+async function talksOf(capture: string, port: number): Promise<Buffer> {
+  const fields = ['tcp.stream', 'tcp.dstport', 'tcp.flags.fin', 'tcp.payload'];
+  const isNew = '!tcp.analysis.retransmission && (tcp.len > 0 || tcp.flags.fin == 1)';
+  const sessions = new Map<string, { rows: Buffer[]; hasEnded: boolean }>();
+  for (const [stream = '', to, fin, hex = ''] of await packetFields(capture, fields, isNew)) {
+    const session = sessions.get(stream) ?? { rows: [], hasEnded: false };
+    sessions.set(stream, session);
+    const isClient = Number(to) === port;
+    if (hex !== '') session.rows.push(talkRow(isClient ? 'C' : 'S', Buffer.from(hex, 'hex')));
+    // Who answers an end by its own does so without being told.
+    const isEnd = fin === '1' || fin === 'True';
+    if (isEnd && !isClient && !session.hasEnded) session.rows.push(talkRow('E'));
+    if (isEnd) session.hasEnded = true;
+  }
+  const all = [...sessions.values()].flatMap(({ rows }) => [...rows, talkRow('N')]);
+  return Buffer.concat(all);
+}
+
+function talkRow(kind: string, octets: Buffer = Buffer.alloc(0)): Buffer {
+  const head = Buffer.from([kind.charCodeAt(0), 0, 0, 0, 0]);
+  head.writeUInt32LE(octets.length, 1);
+  return Buffer.concat([head, octets]);
 }

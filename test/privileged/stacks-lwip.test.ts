@@ -30,26 +30,44 @@ describe.runIf(canRun('replay to lwIP', TOOLS))('a server on lwIP', () => {
     for (const name of received()) rmSync(join(lab.streams.path, name));
   });
 
-  const play = (capture: string, users: number, ...argv: string[]) => {
-    const target = ['--target', `${lab.target}:80`, '--clients', '10.8.0.16-10.8.0.79'];
+  const play = (capture: string, port: number, users: number, ...argv: string[]) => {
+    const target = ['--target', `${lab.target}:${port}`, '--clients', '10.8.0.16-10.8.0.79'];
     const options = ['--users', `${users}`, '--rate', `${RATE}`, '--accel', '10', ...argv];
     return replay(lab.load, [fixture(capture), ...target, ...options]);
   };
 
-  test.each(['http-short.pcap', 'http-keepalive.pcap', 'http-post-20k.pcap'])(
-    'reads every octet of every user once: %s',
-    async (capture) => {
-      completed(await play(capture, USERS), USERS);
-      const streams = await clientStreams(fixture(capture), 80);
+  test.each([
+    { capture: 'http-short.pcap', port: 80 },
+    { capture: 'http-keepalive.pcap', port: 80 },
+    { capture: 'http-post-20k.pcap', port: 80 },
+    { capture: 'greeting.pcap', port: 7000 },
+    { capture: 'smtp.pcap', port: 25 },
+    { capture: 'redis.pcap', port: 6379 },
+    { capture: 'redis-pipelined.pcap', port: 6379 },
+    { capture: 'mysql.pcap', port: 3306 },
+  ])('reads every octet of every user once: $capture', async ({ capture, port }) => {
+    const server = await lab.startServer(fixture(capture), port);
+    try {
+      completed(await play(capture, port, USERS), USERS);
+      const streams = await clientStreams(fixture(capture), port);
       const planned = playedInTurn(streams, USERS).map((stream) => stream.toString('latin1'));
       const seen = received().map((name) => readFileSync(join(lab.streams.path, name), 'latin1'));
       expect(tally(seen)).toEqual(tally(planned));
-      expect(lab.server.output()).toBe('ready\n');
-    },
-  );
+      expect(server.output()).toBe('ready\n');
+    } finally {
+      await server.stop();
+    }
+  });
 
   // lwIP keeps connections in TIME-WAIT and heeds no RST there: only other ports help.
   test('lets a second run in right after the first', async () => {
-    for (const seed of ['1', '2']) completed(await play('http-short.pcap', 50, '--seed', seed), 50);
+    const server = await lab.startServer(fixture('http-short.pcap'), 80);
+    try {
+      for (const seed of ['1', '2']) {
+        completed(await play('http-short.pcap', 80, 50, '--seed', seed), 50);
+      }
+    } finally {
+      await server.stop();
+    }
   });
 });

@@ -1,17 +1,20 @@
 /*
- * A web server on lwIP's TCP, behind a tap device: it writes what each client sent to a file of the
- * folder, named by the client's address and port, and answers every request with a few octets. The
- * listener's `on_accept` and the callbacks after it are lwIP's raw API.
+ * A server on lwIP's TCP, behind a tap device, that says what was recorded: it writes what each client sent
+ * to a file of the folder, named by the client's address and port, and goes on with the first session that
+ * began with just those octets. The listener's `on_accept` and the callbacks after it are lwIP's raw API.
  *
- *   lwip TAP ADDRESS NETMASK FOLDER      (needs the tap device to be up already)
+ *   lwip TAP ADDRESS NETMASK PORT TALKS FOLDER      (needs the tap device to be up already)
+ *
+ * TALKS: rows of a letter, a length (32 bits, in the machine's order) and so many octets: C what a client says,
+ * S what the server says then, E the server ends its stream, N the next session.
  */
 #include <fcntl.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -21,12 +24,14 @@
 #include <lwip/tcp.h>
 #include <lwip/tcpip.h>
 
-#define PORT 80
-#define HEAD_MAX 4096
+#define STREAM_MAX (1 << 17)
 #define MTU 1500
 #define FRAME_MAX (MTU + 14)
 
 static const char *folder;
+static u16_t port;
+static char *talks;
+static size_t talks_bytes;
 static const char *device;
 static int tap_fd;
 static struct netif tap;
@@ -39,19 +44,51 @@ static void must(int holds, const char *what) {
 
 struct conversation {
   FILE *file;
-  /* The head of the request that is coming in, and the octets of its body that are still to come. */
-  char head[HEAD_MAX];
-  size_t head_bytes;
-  unsigned long body_bytes;
-  int is_last;
+  /* All that the client has said. */
+  char stream[STREAM_MAX];
+  size_t stream_bytes;
+  /* Which session it is, as a place in the talks; how many of its rows are done, and octets of the next one. */
+  size_t session;
+  unsigned rows;
+  size_t row_bytes;
 };
 
-static const char ANSWER[] = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nlwip!\n";
+struct row {
+  char kind;
+  uint32_t bytes;
+  const char *octets;
+};
+
+/* The row at a place, which moves on behind it; at the end of all an N. */
+static struct row row_at(size_t *at) {
+  struct row row = {.kind = 'N'};
+  if (*at == talks_bytes) return row;
+  row.kind = talks[*at];
+  memcpy(&row.bytes, talks + *at + 1, sizeof row.bytes);
+  row.octets = talks + *at + 1 + sizeof row.bytes;
+  *at += 1 + sizeof row.bytes + row.bytes;
+  return row;
+}
+
+/* Whether the client of this session began with these octets. `at` moves on to the next one. */
+static int begins_with(size_t *at, const char *stream, size_t bytes) {
+  size_t same = 0;
+  int is_same = 1;
+  for (struct row row = row_at(at); row.kind != 'N'; row = row_at(at)) {
+    if (row.kind != 'C' || same == bytes) continue;
+    size_t count = bytes - same < row.bytes ? bytes - same : row.bytes;
+    if (memcmp(stream + same, row.octets, count) != 0) is_same = 0;
+    same += count;
+  }
+  return is_same && same == bytes;
+}
 
 /* Returns what a callback has to return then. */
 static err_t end(struct tcp_pcb *pcb, struct conversation *one) {
   tcp_arg(pcb, NULL);
   tcp_recv(pcb, NULL);
+  tcp_sent(pcb, NULL);
+  tcp_poll(pcb, NULL, 0);
   tcp_err(pcb, NULL);
   if (one != NULL) {
     fclose(one->file);
@@ -62,6 +99,36 @@ static err_t end(struct tcp_pcb *pcb, struct conversation *one) {
   return ERR_ABRT;
 }
 
+/* Says what is due by what the client has said, as far as there is room. */
+static err_t go_on(struct tcp_pcb *pcb, struct conversation *one) {
+  size_t at = one->session;
+  size_t heard = 0;
+  for (unsigned i = 0;; i++) {
+    struct row row = row_at(&at);
+    if (row.kind == 'C') heard += row.bytes;
+    if (i < one->rows) continue;
+    if (row.kind == 'N' || heard > one->stream_bytes) break;
+    if (row.kind == 'E') return end(pcb, one);
+    if (row.kind == 'S') {
+      size_t left = row.bytes - one->row_bytes;
+      size_t bytes = left < tcp_sndbuf(pcb) ? left : tcp_sndbuf(pcb);
+      /* The queue may have no room for it: it is tried again. */
+      if (bytes > 0 && tcp_write(pcb, row.octets + one->row_bytes, bytes, 0) != ERR_OK) break;
+      one->row_bytes += bytes;
+      if (bytes < left) break;
+    }
+    one->row_bytes = 0;
+    one->rows = i + 1;
+  }
+  tcp_output(pcb);
+  return ERR_OK;
+}
+
+static err_t on_sent(void *arg, struct tcp_pcb *pcb, u16_t bytes) {
+  (void)bytes;
+  return go_on(pcb, arg);
+}
+
 static void on_error(void *arg, err_t error) {
   struct conversation *one = arg;
   if (one == NULL) return;
@@ -70,33 +137,9 @@ static void on_error(void *arg, err_t error) {
   free(one);
 }
 
-/* A header's value, or NULL. */
-static const char *header(const char *head, const char *name) {
-  const char *line = strstr(head, "\r\n");
-  for (; line != NULL; line = strstr(line + 2, "\r\n")) {
-    if (strncasecmp(line + 2, name, strlen(name)) == 0) return line + 2 + strlen(name);
-  }
-  return NULL;
-}
-
-/* One octet of the stream. Returns whether a request ends with it. */
-static int takes(struct conversation *one, char octet) {
-  if (one->body_bytes > 0) {
-    return --one->body_bytes == 0;
-  }
-  if (one->head_bytes == HEAD_MAX - 1) {
-    fprintf(stderr, "a head is too long\n");
-    exit(1);
-  }
-  one->head[one->head_bytes++] = octet;
-  one->head[one->head_bytes] = 0;
-  if (one->head_bytes < 4 || memcmp(one->head + one->head_bytes - 4, "\r\n\r\n", 4) != 0) return 0;
-  const char *length = header(one->head, "content-length:");
-  const char *connection = header(one->head, "connection:");
-  one->is_last = connection != NULL && strncasecmp(connection, " close", 6) == 0;
-  one->head_bytes = 0;
-  one->body_bytes = length == NULL ? 0 : strtoul(length, NULL, 10);
-  return one->body_bytes == 0;
+/* Twice a second: where nothing was under way there is no acknowledgement to go on by. */
+static err_t on_poll(void *arg, struct tcp_pcb *pcb) {
+  return go_on(pcb, arg);
 }
 
 static err_t on_data(void *arg, struct tcp_pcb *pcb, struct pbuf *data, err_t error) {
@@ -105,21 +148,24 @@ static err_t on_data(void *arg, struct tcp_pcb *pcb, struct pbuf *data, err_t er
   if (data == NULL) {
     return end(pcb, one);
   }
-  for (struct pbuf *part = data; part != NULL; part = part->next) {
-    fwrite(part->payload, 1, part->len, one->file);
-    for (u16_t at = 0; at < part->len; at++) {
-      if (takes(one, ((char *)part->payload)[at])) {
-        if (tcp_write(pcb, ANSWER, sizeof ANSWER - 1, TCP_WRITE_FLAG_COPY) != ERR_OK) {
-          fprintf(stderr, "no room for an answer\n");
-        }
-      }
-    }
+  if (data->tot_len > STREAM_MAX - one->stream_bytes) {
+    fprintf(stderr, "a client says too much\n");
+    exit(1);
   }
+  char *octets = one->stream + one->stream_bytes;
+  one->stream_bytes += pbuf_copy_partial(data, octets, data->tot_len, 0);
+  fwrite(octets, 1, data->tot_len, one->file);
   fflush(one->file);
   tcp_recved(pcb, data->tot_len);
   pbuf_free(data);
-  tcp_output(pcb);
-  return one->is_last && one->body_bytes == 0 ? end(pcb, one) : ERR_OK;
+  size_t next = one->session;
+  while (!begins_with(&next, one->stream, one->stream_bytes)) {
+    one->session = next;
+    if (next < talks_bytes) continue;
+    fprintf(stderr, "nobody has said that\n");
+    exit(1);
+  }
+  return go_on(pcb, one);
 }
 
 static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t error) {
@@ -132,8 +178,10 @@ static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t error) {
   must(one->file != NULL, name);
   tcp_arg(pcb, one);
   tcp_recv(pcb, on_data);
+  tcp_sent(pcb, on_sent);
+  tcp_poll(pcb, on_poll, 1);
   tcp_err(pcb, on_error);
-  return ERR_OK;
+  return go_on(pcb, one);
 }
 
 /* The driver of the tap device. lwIP's own (tapif) writes past its pool's buffers in Debian's build. */
@@ -191,22 +239,34 @@ static void start(void *arg) {
   netif_set_up(&tap);
   netif_set_link_up(&tap);
   struct tcp_pcb *listener = tcp_new();
-  must(tcp_bind(listener, IP_ADDR_ANY, PORT) == ERR_OK, "tcp_bind");
+  must(tcp_bind(listener, IP_ADDR_ANY, port) == ERR_OK, "tcp_bind");
   listener = tcp_listen_with_backlog(listener, 255);
   tcp_accept(listener, on_accept);
   printf("ready\n");
   fflush(stdout);
 }
 
+static void read_talks(const char *path) {
+  FILE *file = fopen(path, "r");
+  must(file != NULL && fseek(file, 0, SEEK_END) == 0, path);
+  talks_bytes = ftell(file);
+  talks = malloc(talks_bytes);
+  rewind(file);
+  must(talks != NULL && fread(talks, 1, talks_bytes, file) == talks_bytes, path);
+  fclose(file);
+}
+
 int main(int argc, char **argv) {
-  if (argc != 5) {
-    fprintf(stderr, "lwip TAP ADDRESS NETMASK FOLDER\n");
+  if (argc != 7) {
+    fprintf(stderr, "lwip TAP ADDRESS NETMASK PORT TALKS FOLDER\n");
     return 2;
   }
   static struct start with;
   with.address = argv[2];
   with.netmask = argv[3];
-  folder = argv[4];
+  port = atoi(argv[4]);
+  read_talks(argv[5]);
+  folder = argv[6];
   device = argv[1];
   tcpip_init(start, &with);
   for (;;) pause();
