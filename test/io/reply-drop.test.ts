@@ -12,6 +12,7 @@ const addressOf = (text: string): IpAddress => {
 
 const SPEC = {
   device: 'eth0',
+  isBridge: false,
   targets: [{ address: addressOf('10.0.0.5'), port: 80 }],
   ranges: [rangeOf('10.0.0.2', 1)],
   ports: { first: 1_024, last: 65_535, without: [{ first: 1_025, last: 60_999 }] },
@@ -28,6 +29,12 @@ test('the rule names interface, target, own address and ports, and nothing besid
       'iifname "eth0" ip saddr 10.0.0.5 ip daddr { 10.0.0.2/32 } tcp sport 80 ' +
       "tcp dport { 1024, 61000-65535 } drop; }; }'",
   });
+});
+
+test('on a bridge it stands behind its packet sockets', () => {
+  const { iptables, nft } = replyDropLines({ ...SPEC, isBridge: true });
+  expect(iptables[0]).toMatch(/^iptables -w -I INPUT -i eth0 /);
+  expect(nft).toContain('type filter hook input priority -300;');
 });
 
 test('of IPv6 it is made by the other tool', () => {

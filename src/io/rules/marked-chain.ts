@@ -27,7 +27,7 @@ export interface ChainRule {
 /** Which chain, and what to say where it cannot be had. */
 export interface ChainOptions {
   readonly table: 'filter' | 'raw';
-  readonly chain: 'OUTPUT' | 'PREROUTING';
+  readonly chain: 'INPUT' | 'OUTPUT' | 'PREROUTING';
   /** What to do where the tool is not installed. */
   readonly hintMissing: string;
   /** What to do where the kernel or the tool refuses the rules. */

@@ -73,7 +73,10 @@ function removeTable(name: string, kind: 'environment' | 'internal', what: strin
   });
 }
 
-function tableText({ device, targets, ranges, ports }: ReplyDropSpec, name: string): string {
+function tableText(
+  { device, isBridge, targets, ranges, ports }: ReplyDropSpec,
+  name: string,
+): string {
   const blocks = ranges.flatMap(coveringBlocks).map(formatBlock).join(', ');
   const spans = portSpans(ports)
     .map(({ first, last }) => (first === last ? `${first}` : `${first}-${last}`))
@@ -86,7 +89,7 @@ function tableText({ device, targets, ranges, ports }: ReplyDropSpec, name: stri
     );
   });
   // -300 is what newer versions call `raw`: before connection tracking.
-  const hook = 'type filter hook prerouting priority -300;';
+  const hook = `type filter hook ${isBridge ? 'input' : 'prerouting'} priority -300;`;
   return `table inet ${name} { chain replies { ${hook} ${rules.join(' ')} }; }`;
 }
 

@@ -8,6 +8,9 @@
  * machine is touched. Packet sockets see a packet before any rule does; and `raw` stands before
  * connection tracking, which so does not fill up. Where there is no iptables, nft has the same in a
  * table of this process.
+ *
+ * Not so on a bridge: with br_netfilter (bridge-nf-call-iptables, as Docker and Kubernetes have it) its packets meet
+ * PREROUTING in its port, before a packet socket of the bridge sees them. There the rule is in INPUT.
  */
 
 import { readFileSync } from 'node:fs';
@@ -23,13 +26,22 @@ import { DropTable, dropTableLine } from './nft-table.ts';
 /** Each packet that comes in is compared with them, one after the other. */
 const RULES_MAX = 1_024;
 
-const CHAIN = {
+const hintMissing =
+  'install iptables or nftables, or put the rule in yourself (--no-firewall-rules prints it)';
+const PREROUTING = {
   table: 'raw',
   chain: 'PREROUTING',
-  hintMissing:
-    'install iptables or nftables, or put the rule in yourself (--no-firewall-rules prints it)',
+  hintMissing,
   hintRefused: 'the kernel needs its table raw (iptable_raw, or nf_tables), or install nftables',
 } as const;
+const INPUT = {
+  table: 'filter',
+  chain: 'INPUT',
+  hintMissing,
+  hintRefused: 'the kernel needs its table filter (iptable_filter, or nf_tables)',
+} as const;
+
+const chainOf = ({ isBridge }: ReplyDropSpec) => (isBridge ? INPUT : PREROUTING);
 
 /** A rule that is in force until it is closed. */
 export interface ReplyDrop {
@@ -45,7 +57,7 @@ export interface ReplyDrop {
 export const replyDropLines = (
   spec: ReplyDropSpec,
 ): { readonly iptables: readonly string[]; readonly nft: string } => ({
-  iptables: dropRules(spec).map((rule) => chainLine(CHAIN, rule)),
+  iptables: dropRules(spec).map((rule) => chainLine(chainOf(spec), rule)),
   nft: dropTableLine(spec, 'gryphon'),
 });
 
@@ -61,9 +73,11 @@ export function openReplyDrop(spec: ReplyDropSpec): ReplyDrop {
   requireNetAdmin(spec);
   DropTable.removeLeftovers();
   const [{ family }] = rules;
-  const chain = new MarkedChain(CHAIN);
+  const chain = new MarkedChain(chainOf(spec));
+  const other = new MarkedChain(spec.isBridge ? PREROUTING : INPUT);
   try {
     chain.findLeftovers([family]);
+    if (other.findLeftovers([]).length > 0) other.replace([]);
     chain.replace(rules);
     return closedAtExit(IPTABLES[family], () => chain.close());
   } catch (fault) {

@@ -87,6 +87,17 @@ export function findInterface(
   });
 }
 
+/**
+ * Whether an interface is a bridge.
+ * @throws ReplayError ERR_IO_NO_IP_COMMAND
+ */
+export const isBridge = (name: string): boolean => {
+  const { failure, value } = ipJson(['link', 'show', 'dev', name, 'type', 'bridge']);
+  return (
+    failure === null && (value as Partial<IpAddressJson>[]).some(({ ifname }) => ifname === name)
+  );
+};
+
 /** The 4 or 16 octets of an address's text form, or null. */
 export function parseOctets(text: string): Uint8Array | null {
   const address = parseAddress(text);

@@ -3,6 +3,7 @@ import type { Endpoint } from '../../base/address.ts';
 import { ReplayError } from '../../base/errors.ts';
 import { countPorts, formatPorts, type PortRange } from '../../base/port-range.ts';
 import { formatCount } from '../../base/units.ts';
+import { isBridge } from '../../io/way/interfaces.ts';
 import type { LocalPath } from '../../io/way/local-path.ts';
 import { areOwn, ownAddressFor } from '../../io/way/own-addresses.ts';
 import { choosePorts, PORTS_MOST, readPortUse, type SharedPorts } from '../../io/way/own-ports.ts';
@@ -56,7 +57,8 @@ export function planOwn(
   const addressesMax = Number.POSITIVE_INFINITY;
   const plan = planRun(owned, { mtu, inUse: [], addressesMax, hintTooFew }, epochMs);
   const { targets, clients, ports } = plan;
-  const drop = { device: path.device.name, targets, ranges: clients.ranges, ports };
+  const device = path.device.name;
+  const drop = { device, isBridge: isBridge(device), targets, ranges: clients.ranges, ports };
   const own = { drop, makesRule: options.makesRules, sharedPorts };
   const { sender } = options;
   const network = { path, sender, answersNeighbours: 'nobody', own, intercepts: [] } as const;
