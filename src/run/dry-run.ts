@@ -73,11 +73,12 @@ function planLines(plan: RunPlan, options: ReplayOptions): [string, string][] {
   const load = plannedLoad(plan);
   const { plays } = load;
   const untilText = playsUntilNs === null ? null : formatDuration(playsUntilNs);
-  const eachText = plan.portsByTarget
-    ? ` at each of ${formatCount(plan.targets.length)} targets`
-    : '';
+  const pairs = formatCount(pool.capacity);
+  const room = plan.portsByTarget
+    ? `${formatCount(plays)}, ${pairs} address-port pairs at each of ${formatCount(plan.targets.length)} targets`
+    : `${formatCount(plays)} of ${pairs} address-port pairs`;
   const about = untilText === null ? '' : 'about ';
-  const connections = `${about}${formatCount(plays)} of ${formatCount(pool.capacity)} address-port pairs${eachText}`;
+  const connections = `${about}${room}`;
   const seconds = load.durationNs / NS_PER_SECOND;
   return [
     ['users', usersText(plan, plays)],

@@ -433,7 +433,7 @@ describe.runIf(canRun('replays from own addresses', TOOLS))('replays from own ad
       const load = ['--users', `${users}`, '--rate', '400/s', ...asked];
       const argv = [...captures, '--map', map, ...ports, ...load];
       const dry = await replay(lab.client, [...argv, '--dry-run']);
-      expect(dry.stdout).toContain(`of ${count} address-port pairs at each of 2 targets`);
+      expect(dry.stdout).toContain(`: ${users}, ${count} address-port pairs at each of 2 targets`);
       completed(await replay(lab.client, argv), users);
       const entries = nginx.accessLog().slice(before);
       expect(new Set(entries.map(({ connection }) => connection)).size).toBe(users);

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { parseClients } from '../../src/cli/values/clients.ts';
 import { SendFaults } from '../../src/io/send/send-faults.ts';
 import { probeConnection } from '../../src/run/threads/probe.ts';
-import { probeFault, probeReset } from '../../src/run/threads/probe-faults.ts';
+import { probeFault, probeFull, probeReset } from '../../src/run/threads/probe-faults.ts';
 import { AddressPool, type PoolOrder } from '../../src/schedule/address-pool.ts';
 import { planFor, type WayChanges, wayTo } from './ways.ts';
 
@@ -136,6 +136,16 @@ test('and where that is since its table of tracked connections is full, of that'
   expect(full.message).toMatch(/refused it: its table .* is full \(conntrack: 1000 of 1000\)$/);
   expect(full.hint).toMatch(/^sysctl -w net\.netfilter\.nf_conntrack_max=4000 .*--sender packet$/);
   expect(faultOf({ count: 10, max: 1_000 }).message).toContain('firewall refused it');
+});
+
+test('a target of this machine that takes no connection may be a published port', () => {
+  const seen = { row: 0, client: '127.0.0.1:61000', mode: null };
+  const hintFor = (isLocal: boolean) =>
+    probeFull(planFor('127.0.0.1', '127.0.0.2'), wayTo('127.0.0.1', { isLocal }), seen).hint;
+  expect(hintFor(true)).toMatch(
+    /^a container's port .* give the container's own address and port; or see/,
+  );
+  expect(hintFor(false)).toMatch(/^see on the target/);
 });
 
 test('a reset says that nothing listens', () => {

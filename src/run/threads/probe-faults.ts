@@ -44,7 +44,11 @@ export const probeReset = (plan: RunPlan, { row, client }: ProbeSeen): ReplayErr
   });
 
 /** The host is reached and its replies come back, but it takes no connection. */
-export const probeFull = (plan: RunPlan, { row, client }: ProbeSeen): ReplayError =>
+export const probeFull = (
+  plan: RunPlan,
+  { path }: NetworkWay,
+  { row, client }: ProbeSeen,
+): ReplayError =>
   new ReplayError({
     code: 'ERR_PROBE_FULL',
     kind: 'unreachable',
@@ -52,6 +56,10 @@ export const probeFull = (plan: RunPlan, { row, client }: ProbeSeen): ReplayErro
       `no answer to the probe's SYNs from ${client} to ${targetText(plan, row)}, though the target's host ` +
       'answers other segments: its accept queue is full, or a firewall drops new connections',
     hint:
+      // Its own kernel translates the packets of its own connections only.
+      (path.routes[row]?.isLocal === true
+        ? "a container's port that is published on this machine: give the container's own address and port; or "
+        : '') +
       `see on the target: ss -ltn 'sport = :${plan.targets[row].port}' (Recv-Q above Send-Q: full; ` +
       'the server does not accept, or its backlog is too short), nstat -az TcpExtListenOverflows',
   });

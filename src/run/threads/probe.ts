@@ -114,7 +114,7 @@ export async function probePath(
       const seen = { row, client: probe.client, mode: context.mode };
       if (verdict === 'reset') throw probeReset(plan, seen);
       if (verdict === 'own-reset') throw probeOwnReset(plan, way, seen);
-      if (verdict === 'full') throw probeFull(plan, seen);
+      if (verdict === 'full') throw probeFull(plan, way, seen);
       if (verdict === 'unreachable') throw probeUnreachable(plan, way, seen, probe.heard);
       const unsent = io.sender.faults;
       throw probeFault(plan, way, { ...seen, unsent, tracked: conntrack() });
