@@ -5,8 +5,8 @@
 import { Uint32Column } from '../base/columns.ts';
 import { OTHER_CLASS } from '../measure/request-classes.ts';
 import { NAMED_BYTES, requestName } from '../protocol/request-name.ts';
-import type { StreamView } from '../session/script/stream-view.ts';
 import type { ExchangeColumns } from './exchange-columns.ts';
+import type { SessionStreams } from './session-streams.ts';
 
 /** More classes than this are told apart by nobody; one more holds the rest. */
 const CLASSES_MAX = 200;
@@ -15,7 +15,7 @@ const NAMES_MAX = 100_000;
 
 /** Names requests, exchange by exchange. */
 export class ClassMarks {
-  readonly #clients: StreamView;
+  readonly #streams: SessionStreams;
   readonly #prefix = new Uint8Array(NAMED_BYTES);
   /** A row an exchange: the number of its request's name. */
   readonly #names = new Uint32Column();
@@ -23,24 +23,24 @@ export class ClassMarks {
   /** By the name's number: how many requests have it. */
   readonly #counts: number[] = [0];
 
-  /** @param clients the clients' streams */
-  constructor(clients: StreamView) {
-    this.#clients = clients;
+  /** @param streams those of the session whose requests are added */
+  constructor(streams: SessionStreams) {
+    this.#streams = streams;
   }
 
   /**
    * Names the request of the next exchange: the octets `[start, end)` of the client's stream.
    * @param protocol a name as `recognise` gives it; null where that is not known
    */
-  add(protocol: string | null, session: number, start: number, end: number): void {
-    const number = protocol === null ? 0 : this.#numberOf(protocol, session, start, end);
+  add(protocol: string | null, start: number, end: number): void {
+    const number = protocol === null ? 0 : this.#numberOf(protocol, start, end);
     this.#names.push(number);
     this.#counts[number]++;
   }
 
-  #numberOf(protocol: string, session: number, start: number, end: number): number {
+  #numberOf(protocol: string, start: number, end: number): number {
     const octets = this.#prefix.subarray(0, Math.min(NAMED_BYTES, end - start));
-    this.#clients.read(session, start, octets);
+    this.#streams.client.read(start, octets);
     const name = requestName(protocol, octets);
     if (name === null) return 0;
     const known = this.#numbers.get(name);

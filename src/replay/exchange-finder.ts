@@ -13,9 +13,7 @@ import {
 import { CONTINUE, Http1Answers } from '../protocol/http1-answers.ts';
 import { HttpRequestKind } from '../protocol/http1-message.ts';
 import { MessageEnds, type StoredStream } from '../protocol/message-ends.ts';
-import { storedIn } from '../session/script/http-requests.ts';
 import { type Scripts, StreamEnd } from '../session/script/scripts.ts';
-import { type ReadOctets, StreamView } from '../session/script/stream-view.ts';
 import { upgradeBy } from '../session/script/websocket-sessions.ts';
 import type { ClassMarks } from './class-marks.ts';
 import {
@@ -34,6 +32,7 @@ import {
 import type { FindPlan } from './replay-plan.ts';
 import { ScriptSteps } from './script-steps.ts';
 import { type Framers, SessionFramers } from './session-framers.ts';
+import type { SessionStreams } from './session-streams.ts';
 import { MessageMark, rowOf } from './stage-columns.ts';
 import { ToldExchanges } from './told-exchanges.ts';
 import { WebSocketExchanges } from './websocket-exchanges.ts';
@@ -50,8 +49,7 @@ export class ExchangeFinder {
   readonly #marks: Uint8Array;
   readonly #columns: ExchangeColumnsBuilder;
   readonly #classes: ClassMarks;
-  readonly #clients: StreamView;
-  readonly #servers: StreamView;
+  readonly #streams: SessionStreams;
   readonly #ends = new MessageEnds();
   readonly #webSockets: WebSocketExchanges;
   readonly #framers: SessionFramers;
@@ -76,7 +74,7 @@ export class ExchangeFinder {
     marks: Uint8Array,
     columns: ExchangeColumnsBuilder,
     classes: ClassMarks,
-    read: ReadOctets,
+    streams: SessionStreams,
   ) {
     const { scripts, saysRecorded = false } = plan;
     this.#scripts = scripts;
@@ -84,19 +82,18 @@ export class ExchangeFinder {
     this.#marks = marks;
     this.#columns = columns;
     this.#classes = classes;
-    this.#webSockets = new WebSocketExchanges(scripts, columns, classes, read);
+    this.#webSockets = new WebSocketExchanges(scripts, columns, classes, streams.read);
     this.#framers = new SessionFramers(plan, columns);
     this.#told = new ToldExchanges(scripts, columns, classes, plan.rewriting?.columns ?? null);
     this.#saysRecorded = saysRecorded;
-    this.#clients = new StreamView(scripts.client, read);
-    this.#servers = new StreamView(scripts.server, read);
+    this.#streams = streams;
   }
 
   /** Adds the session's exchanges. */
   find(session: number): void {
     const steps = this.#steps;
-    const client = storedIn(this.#clients, session);
-    const server = storedIn(this.#servers, session);
+    this.#streams.open(session);
+    const { client, server } = this.#streams;
     const isTold = this.#told.begin(session);
     const framers = isTold ? null : this.#framers.of(session, client, server);
     this.#requests = framers === null ? [] : this.#requestsOf(session, framers, client);
@@ -117,7 +114,7 @@ export class ExchangeFinder {
       else if (framers !== null && stage === steps.first(session)) {
         this.#greeting(session, stage, framers, server);
       } else if (steps.isAnswer(session, stage)) this.#stage(session, stage, framers, server);
-      this.#at = Math.max(this.#at, steps.awaitOf(session, stage));
+      this.#at = Math.max(this.#at, this.#streams.awaitOf(session, stage));
     }
   }
 
@@ -137,22 +134,23 @@ export class ExchangeFinder {
 
   /** The requests that are answered, up to one behind which the client speaks another protocol. */
   #requestsOf(session: number, { requests }: Framers, client: StoredStream): FoundRequest[] {
-    const { messageEnd, firstMessage } = this.#scripts.client;
+    const { firstMessage } = this.#scripts.client;
+    const streams = this.#streams;
     const found: FoundRequest[] = [];
     const last = firstMessage[session + 1];
     let row = firstMessage[session];
     let kind: number = FIRST_REQUEST;
     let retries = 0;
     for (let at = 0; at < client.bytes && row < last; kind = NEXT_REQUEST) {
-      while (row < last && messageEnd[row] <= at) row++;
+      while (row < last && streams.messageEnd(row) <= at) row++;
       const beginMessage = row;
       const end = this.#ends.endOf(requests, client, at, kind);
       if (end < 0) {
         if (++retries > RETRIES_MAX) break;
-        at = messageEnd[row];
+        at = streams.messageEnd(row);
         continue;
       }
-      while (row + 1 < last && messageEnd[row] < end) row++;
+      while (row + 1 < last && streams.messageEnd(row) < end) row++;
       const { answerKind, isSwitch } = requests;
       if (answerKind !== NO_ANSWER) {
         found.push({ beginMessage, message: row, kind: answerKind, start: at, end });
@@ -166,7 +164,7 @@ export class ExchangeFinder {
   #greeting(session: number, stage: number, framers: Framers, server: StoredStream): void {
     if (!framers.hasGreeting || this.#isUnheard(session)) return;
     const end = this.#ends.endOf(framers.answers, server, 0, GREETING);
-    if (end === this.#steps.awaitOf(session, stage)) this.#columns.protocol[session] |= GREETS;
+    if (end === this.#streams.awaitOf(session, stage)) this.#columns.protocol[session] |= GREETS;
   }
 
   /** A stage that answers something. */
@@ -180,7 +178,7 @@ export class ExchangeFinder {
     this.#isStoodIn = false;
     // HTTP's answers are found behind the rest of one that the client did not wait for.
     const isHttp = framers?.answers instanceof Http1Answers;
-    const isBeginning = this.#at <= steps.awaitOf(session, isHttp ? stage : stage - 1);
+    const isBeginning = this.#at <= this.#streams.awaitOf(session, isHttp ? stage : stage - 1);
     if (isHttp && isBeginning && asked === this.#done && !this.#isUnheard(session)) {
       const amid = this.#amidRequest(session, stage, framers.answers, server);
       if (amid === 'leave') return;
@@ -199,7 +197,7 @@ export class ExchangeFinder {
     for (const answer of this.#found) {
       const request = this.#requests[this.#done++];
       this.#columns.add({ ...request, ...answer });
-      this.#classes.add(framers?.name ?? null, session, request.start, request.end);
+      this.#classes.add(framers?.name ?? null, request.start, request.end);
     }
     if (this.#isCut) this.#done = asked;
   }
@@ -216,10 +214,10 @@ export class ExchangeFinder {
   ): 'leave' | 'answer' | null {
     const request = this.#requests.at(this.#done);
     if (request === undefined || request.beginMessage >= stage) return null;
-    const at = Math.max(this.#steps.awaitOf(session, stage - 1), this.#at);
+    const at = Math.max(this.#streams.awaitOf(session, stage - 1), this.#at);
     const end = this.#ends.endOf(answers, server, at, HttpRequestKind.BEGUN);
     if (end < 0) return null;
-    if (answers.code !== CONTINUE || end < this.#steps.awaitOf(session, stage)) return 'answer';
+    if (answers.code !== CONTINUE || end < this.#streams.awaitOf(session, stage)) return 'answer';
     this.#marks[stage] |= MessageMark.CONTINUED;
     return 'leave';
   }
@@ -233,7 +231,7 @@ export class ExchangeFinder {
     const next = this.#requests.at(this.#done);
     const isNone = next === undefined || next.beginMessage > message;
     if (this.#isSwitched || !isNone || !this.#isTurn(session, stage)) return false;
-    const at = Math.max(this.#steps.awaitOf(session, stage - 1), this.#at);
+    const at = Math.max(this.#streams.awaitOf(session, stage - 1), this.#at);
     this.#ends.endOf(answers, server, at, HttpRequestKind.OTHER);
     if (answers.replyClass === 0) return false;
     const request = { ...this.#turnOf(session, message), message, kind: HttpRequestKind.OTHER };
@@ -252,8 +250,8 @@ export class ExchangeFinder {
     answers: AnswerFramer,
     server: StoredStream,
   ): void {
-    const start = this.#steps.awaitOf(session, stage - 1);
-    const stageEnd = this.#steps.awaitOf(session, stage);
+    const start = this.#streams.awaitOf(session, stage - 1);
+    const stageEnd = this.#streams.awaitOf(session, stage);
     const found = this.#found;
     let at = Math.max(start, this.#at);
     while (this.#done + found.length < asked && at < stageEnd && !this.#isCut) {
@@ -326,17 +324,18 @@ export class ExchangeFinder {
     const marks = this.#isStoodIn ? ExchangeMark.STOOD_IN : 0;
     const answer = { answerBytes: bytes, answerEnd: bytes, replyClass: 0, code: 0, marks };
     this.#columns.add({ beginMessage: message, message, kind: 0, ...answer });
-    this.#classes.add(framers?.name ?? null, session, start, end);
+    this.#classes.add(framers?.name ?? null, start, end);
   }
 
   /** What the client says in one go, up to the end of the message. */
   #turnOf(session: number, message: number): Pick<FoundRequest, 'start' | 'end' | 'beginMessage'> {
-    const { messageEnd, messageAwait } = this.#scripts.client;
+    const { messageAwait } = this.#scripts.client;
+    const streams = this.#streams;
     const firstOfSession = this.#steps.first(session);
     let first = message;
     while (first > firstOfSession && messageAwait[first - 1] === messageAwait[message]) first--;
-    const start = first === firstOfSession ? 0 : messageEnd[first - 1];
-    return { start, end: messageEnd[message], beginMessage: first };
+    const start = first === firstOfSession ? 0 : streams.messageEnd(first - 1);
+    return { start, end: streams.messageEnd(message), beginMessage: first };
   }
 
   #isTurn(session: number, stage: number): boolean {

@@ -76,7 +76,7 @@ export function* prepareTurns(
   if (plan.check !== Check.BODY) return prepared;
   const bodyIgnored = plan.checkIgnore ?? [];
   let reading = 0;
-  const bodies = new RecordedBodies(scripts, exchanges, read, bodyIgnored, (blank) =>
+  const bodies = new RecordedBodies(plan, exchanges, read, bodyIgnored, (blank) =>
     runBlanking(reading, blank),
   );
   for (const session of sessions) {

@@ -1,9 +1,10 @@
 /** The stages and exchanges of recorded sessions, found before anybody plays them. */
-import { type ReadOctets, StreamView } from '../session/script/stream-view.ts';
+import type { ReadOctets } from '../session/script/stream-view.ts';
 import { ClassMarks } from './class-marks.ts';
 import { type ExchangeColumns, ExchangeColumnsBuilder } from './exchange-columns.ts';
 import { ExchangeFinder } from './exchange-finder.ts';
 import type { FindPlan } from './replay-plan.ts';
+import { SessionStreams } from './session-streams.ts';
 import { createStageColumns, type StageColumns } from './stage-columns.ts';
 import { StageMarks } from './stage-marks.ts';
 
@@ -23,12 +24,13 @@ export class RecordedExchanges {
       stages.marks.length,
       stages.waitNs.length,
     );
-    const classes = new ClassMarks(new StreamView(scripts.client, read));
+    const streams = new SessionStreams(plan, read);
+    const classes = new ClassMarks(streams);
     this.#stages = stages;
     this.#marks = new StageMarks(scripts, stages);
     this.#exchanges = exchanges;
     this.#classes = classes;
-    this.#finder = new ExchangeFinder(plan, stages.marks, exchanges, classes, read);
+    this.#finder = new ExchangeFinder(plan, stages.marks, exchanges, classes, streams);
   }
 
   /** Finds those of one session. */

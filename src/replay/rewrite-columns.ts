@@ -35,6 +35,8 @@ export interface RewriteColumns {
   readonly turnBytes: Uint32Array;
   /** A row a session: how many such messages one turn has at most. */
   readonly turnMessages: Uint32Array;
+  /** A row a session: `SessionPlan.inflatedFrom`, 0 without; absent where no session has it. */
+  readonly inflatedFrom?: Uint32Array;
   /** Rows of the sessions that modules were shown before the first plan, ascending. */
   readonly surveyed: Uint32Array;
   /** A row a stage (`rowOf`): bits of RewriteMark, of the stage and the message behind it. */
@@ -158,7 +160,7 @@ class RewritePlanner {
   readonly #scripts: Scripts;
   readonly #steps: ScriptSteps;
   readonly #modules: readonly ProtocolModule[];
-  readonly #columns: RewriteColumns;
+  #columns: RewriteColumns;
   readonly #sessions = new Map<string, number>();
   readonly #refused = new Map<string, number[]>();
   readonly #ends: ToldEnds | null;
@@ -205,6 +207,7 @@ class RewritePlanner {
     const { firstMessage, messageEnd } = this.#scripts.client;
     const first = firstMessage[row];
     module[row] = place + 1;
+    if (plan.inflatedFrom !== undefined) this.#inflatedFrom()[row] = plan.inflatedFrom;
     if (plan.dialogueBefore !== undefined) {
       dialogue[row] = 1;
       this.#dialogues++;
@@ -239,6 +242,13 @@ class RewritePlanner {
     const found = this.#ends?.find(row, ask);
     this.#told += found?.told ?? 0;
     this.#untold += found?.untold ?? 0;
+  }
+
+  #inflatedFrom(): Uint32Array {
+    const { sessions } = this.#scripts;
+    const { inflatedFrom = new Uint32Array(new SharedArrayBuffer(4 * sessions)) } = this.#columns;
+    this.#columns = { ...this.#columns, inflatedFrom };
+    return inflatedFrom;
   }
 
   /** What may have to be kept at a time: what is written until the server has answered. */
@@ -287,7 +297,9 @@ function faultOf(
   { messages }: RecordedSession,
   module: ProtocolModule,
 ): string | null {
-  const { rewrites, reads, dialogueBefore, refused } = plan as Partial<SessionPlan<unknown>>;
+  const { rewrites, reads, dialogueBefore, inflatedFrom, refused } = plan as Partial<
+    SessionPlan<unknown>
+  >;
   if (refused !== undefined) return typeof refused === 'string' ? null : 'refused is no text';
   if (!isAscending(rewrites, messages)) {
     return `rewrites are not ascending numbers of its ${messages} messages`;
@@ -301,11 +313,18 @@ function faultOf(
   if (reads.length > 0 && module.onAnswer === undefined) {
     return 'it names answers to read, and has no function onAnswer';
   }
+  if (inflatedFrom !== undefined && !endsWithAll(rewrites, inflatedFrom, messages)) {
+    return 'inflatedFrom is no message behind its first from which on all are written';
+  }
   if (dialogueBefore === undefined) return null;
   if (module.dialogue === undefined) return 'it wants a dialogue, and has no function dialogue';
   const isMessage = Number.isInteger(dialogueBefore) && dialogueBefore >= 0;
   return isMessage && dialogueBefore <= messages ? null : 'dialogueBefore is no message of it';
 }
+
+/** Whether the last ones of ascending numbers are all from one on, which is none of nothing and not the first. */
+const endsWithAll = (numbers: readonly number[], from: number, end: number): boolean =>
+  Number.isInteger(from) && from > 0 && from < end && numbers.at(from - end) === from;
 
 function isAscending(
   numbers: readonly number[] | undefined,

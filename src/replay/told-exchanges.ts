@@ -86,6 +86,6 @@ export class ToldExchanges {
     const start = beginMessage === first ? 0 : messageEnd[beginMessage - 1];
     // A greeting's kind is 0.
     this.#exchanges.add({ beginMessage, message, kind: message - first + 1, ...answer });
-    this.#classes.add(null, session, start, messageEnd[message]);
+    this.#classes.add(null, start, messageEnd[message]);
   }
 }

@@ -98,7 +98,7 @@ export class WebSocketExchanges {
         code: answer.code,
         marks: ExchangeMark.FOLLOWED | ExchangeMark.WEBSOCKET,
       });
-      this.#classes.add(NAME, session, request.start, request.end);
+      this.#classes.add(NAME, request.start, request.end);
       answered = answer.end;
     }
     this.#countFrom(session, stage, answered);

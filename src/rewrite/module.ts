@@ -42,6 +42,12 @@ export interface SessionPlan<Plan> {
    * from the beginning of the connection, and recorded messages below this one are not played.
    */
   readonly dialogueBefore?: number;
+  /**
+   * From this message on, at least the second, and from the end of the stage before it on, what was recorded lies in MySQL's
+   * compressed packets, and is played without: requests and answers are looked for in what they hold, and `rewrites`
+   * has all messages from there on.
+   */
+  readonly inflatedFrom?: number;
   /** Why the session cannot be played with this module; then it is left out, and said to be. */
   readonly refused?: string;
 }

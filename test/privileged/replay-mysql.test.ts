@@ -14,6 +14,8 @@ import { type Folder, type Mariadb, makeFolder, startMariadb } from '../helpers/
 const TOOLS = [...ROUGH_PATH_TOOLS, 'ip', 'ethtool', 'ss', 'mariadbd', 'mariadb', 'tcpdump'];
 const ASKS = fileURLToPath(new URL('servers/mysql-asks.mjs', import.meta.url));
 const USERS = 1_000;
+/** Of those who say and hear more than others. */
+const COMPRESSED_USERS = 500;
 /** Of those who give wrong passwords. */
 const REFUSED = 200;
 const RECORDER = 'recorder';
@@ -26,6 +28,9 @@ const COUNTED = [
   'Com_stmt_close',
 ];
 
+/** Long and short, to be said and heard. */
+const TYPED = `select 1; select repeat('b', 100000); insert into visits (who) values ('${'c'.repeat(500)}')`;
+
 describe.runIf(canRun('replay against mariadb with log-ins', TOOLS))('--mysql-user', () => {
   let lab: Lab;
   let mariadb: Mariadb;
@@ -34,15 +39,17 @@ describe.runIf(canRun('replay against mariadb with log-ins', TOOLS))('--mysql-us
   let replayed: readonly string[];
 
   /** A capture of a session, and the server's counts of what it asked. */
-  const recorded = async (name: string, ...more: readonly string[]) => {
+  const recordedBy = async (name: string, argv: readonly string[]) => {
     const path = join(folder.path, name);
     const before = await counts();
     const recording = await startCapture(lab.target, path, { filter: 'tcp port 3306' });
-    const argv = [process.execPath, ASKS, lab.target.ipv4, RECORDER, PASSWORD, ...more];
     await mustInside(lab.client, argv);
     await recording.stop();
     return { path, counted: await counts(before) };
   };
+
+  const recorded = (name: string, ...more: readonly string[]) =>
+    recordedBy(name, [process.execPath, ASKS, lab.target.ipv4, RECORDER, PASSWORD, ...more]);
 
   const counts = async (before: readonly number[] = []): Promise<readonly number[]> => {
     const found: number[] = [];
@@ -133,12 +140,18 @@ describe.runIf(canRun('replay against mariadb with log-ins', TOOLS))('--mysql-us
 
   test('accounts are those of a plugin that signs, and a wrong password is refused', async () => {
     const { path, counted } = await recorded('signed.pcap');
-    await mariadb.sql("install soname 'auth_ed25519'");
-    const altered = Array.from(
-      { length: USERS },
-      (_, i) => `alter user u${i} identified via ed25519 using password('secret ${i}');`,
+    await mariadb.sql(
+      [
+        "install soname 'auth_ed25519'",
+        "create function ed25519_password returns string soname 'auth_ed25519.so'",
+        'create table `load`.natives as select * from mysql.global_priv',
+        // A statement an account takes as long as everything else here.
+        `update mysql.global_priv set priv = json_set(priv, '$.plugin', 'ed25519',
+          '$.authentication_string', ed25519_password(concat('secret ', substr(user, 2))))
+          where user regexp '^u[0-9]+$'`,
+        'flush privileges',
+      ].join(';'),
     );
-    await mariadb.sql(altered.join(''));
     writeAccounts((user) => `secret ${user}`);
     const before = await counts();
     const replaying = [path, ...replayed, '--users'];
@@ -151,9 +164,30 @@ describe.runIf(canRun('replay against mariadb with log-ins', TOOLS))('--mysql-us
     expect(refused.stderr).toContain("mysql: the server says: Access denied for user '…'@'…'");
     expect(refused.stderr).toContain(`(${REFUSED} times)`);
     await mariadb.sql(
-      altered.join('').replaceAll(/via ed25519 using password\(([^)]*)\)/g, 'by $1'),
+      'replace into mysql.global_priv select * from `load`.natives; flush privileges',
     );
   });
+
+  test.each(['mysql2', 'mariadb'])(
+    'what %s compressed is played without, and each user asks what was recorded',
+    async (client) => {
+      const { path, counted } =
+        client === 'mysql2'
+          ? await recorded('compressed.pcap', 'compress', 'change')
+          : await recordedBy('compressed.pcap', [
+              ...['mariadb', '--no-defaults', '--skip-ssl', '--compress', '-h', lab.target.ipv4],
+              ...['-u', RECORDER, `-p${PASSWORD}`, 'load', '-e', TYPED],
+            ]);
+      writeAccounts((user) => `secret ${user}`);
+      const before = await counts();
+      const argv = [path, ...replayed, '--users', `${COMPRESSED_USERS}`];
+      const replayedAll = await replay(lab.client, argv);
+      const { exchanges, answerRules } = completed(replayedAll, COMPRESSED_USERS);
+      expect(exchanges).toMatchObject({ unfollowed: 0, unsolicited: 0, mismatched: 0 });
+      expect(answerRules).toMatchObject({ protocol: exchanges.answered });
+      expect(await counts(before)).toEqual(counted.map((count) => COMPRESSED_USERS * count));
+    },
+  );
 
   test('--read-only leaves out what writes', async () => {
     const { path } = await recorded('written.pcap');

@@ -128,6 +128,18 @@ describe('a plan', () => {
       { dialogue: () => ({ taken: 0 }) },
       /dialogueBefore is no message/,
     ],
+    [
+      'compressed packets that are sent as they are',
+      { rewrites: [0], reads: [], inflatedFrom: 1 },
+      { rewrite },
+      /inflatedFrom is no message behind its first/,
+    ],
+    [
+      'compressed packets from the first message on',
+      { rewrites: [0, 1], reads: [], inflatedFrom: 0 },
+      { rewrite },
+      /inflatedFrom is no message behind its first/,
+    ],
     ['a reason that is none', { refused: 7 }, {}, /refused is no text/],
   ])('of %s is refused by name', (_, made, functions, message) => {
     const refused = () =>

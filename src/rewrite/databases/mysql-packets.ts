@@ -140,7 +140,7 @@ export function logInResponseOf(body: string): LogInResponse | null {
         : words.text();
   const database = capabilities & Capability.CONNECT_WITH_DB ? decodeUtf8(words.text()) : null;
   const plugin = capabilities & Capability.PLUGIN_AUTH ? words.text() : '';
-  const attributes = capabilities & Capability.CONNECT_ATTRIBUTES ? words.rest() : '';
+  const attributes = capabilities & Capability.CONNECT_ATTRIBUTES ? words.countedAsIs() : '';
   return {
     ...{ capabilities, limits: body.slice(4, 4 + LIMITS_BYTES), user: decodeUtf8(user), proof },
     ...{ extended: numberAt(body, start - 4, 4), database, plugin, attributes },
@@ -232,6 +232,13 @@ export class Words {
   /** A length of varying length, and as many octets. */
   counted(): string {
     return this.take(this.number());
+  }
+
+  /** As `counted`, with the length as it is written. */
+  countedAsIs(): string {
+    const from = this.#at;
+    this.counted();
+    return this.#text.slice(from, this.#at);
   }
 
   /** A number of varying length. */

@@ -2,6 +2,7 @@
 import type { RecordedSession } from '../module.ts';
 import { decodeUtf8, textOf } from '../octet-text.ts';
 import { answerStage } from './client-text.ts';
+import { inflatedSession, type PartedMessages } from './mysql-compression.ts';
 import {
   Capability,
   type ChangeUser,
@@ -36,7 +37,9 @@ export type PlannedMessage =
   /** A step of a change of users: what it says hangs on the server. */
   | { readonly kind: 'proof' }
   /** Octets of a local file that the server has asked for. */
-  | { readonly kind: 'file' };
+  | { readonly kind: 'file' }
+  /** The beginning of a compressed packet, with which nothing can be done yet. */
+  | { readonly kind: 'nothing' };
 
 /** What is looked for in a stage. */
 export type PlannedStage =
@@ -51,6 +54,11 @@ export interface MysqlPlan {
   readonly users: ReadonlySet<string>;
   /** Message behind the log-in. */
   readonly resumeAt: number;
+  /**
+   * Not null where messages were recorded in compressed packets from there on. Then offsets are those of what they
+   * hold, and these are the messages that do not end with a packet.
+   */
+  readonly parted: PartedMessages | null;
   readonly messages: ReadonlyMap<number, PlannedMessage>;
   readonly stages: ReadonlyMap<number, PlannedStage>;
 }
@@ -83,6 +91,7 @@ const LAST_PREPARED = 0xffff_ffff;
 /** A statement that is not prepared, since it writes. */
 const LEFT_OUT = -2;
 const ID_BYTES = 4;
+const COMPRESSING = Capability.COMPRESS | Capability.ZSTD;
 /** From a command's packet to the number of its statement. */
 export const ID_AT = 5;
 
@@ -96,8 +105,22 @@ export function planOf(session: RecordedSession, readOnly: boolean): MysqlPlan |
     return isTls ? 'it is encrypted' : 'it logs in as before version 4.1';
   }
   const capabilities = response.capabilities & offeredIn(session);
-  if (capabilities & (Capability.COMPRESS | Capability.ZSTD)) return 'its packets are compressed';
-  return new Planner(session, { ...response, capabilities }, readOnly).plan();
+  const plain = { ...response, capabilities: capabilities & ~COMPRESSING };
+  const from = firstCommand(session);
+  if (!(capabilities & COMPRESSING)) return new Planner(session, plain, readOnly).plan(from);
+  // Whoever has agreed to both compresses by the older one.
+  if (!(capabilities & Capability.COMPRESS)) return 'its packets are compressed by Zstandard';
+  const inflated = inflatedSession(session, from);
+  if (inflated === null) return 'its compressed packets cannot be read';
+  return new Planner(inflated.session, plain, readOnly, inflated.parted).plan(from);
+}
+
+/** The message behind the log-in; as many as there are where there is none. */
+function firstCommand(session: RecordedSession): number {
+  let message = 1;
+  // Compressed packets have their number in the same place.
+  while (message < session.messages && session.message(message)[3] !== 0) message++;
+  return message;
 }
 
 /** Some clients wish for what was not offered; whatever was, where that was not captured. */
@@ -110,6 +133,7 @@ class Planner {
   readonly #session: RecordedSession;
   readonly #response: LogInResponse;
   readonly #readOnly: boolean;
+  readonly #parted: PartedMessages | null;
   readonly #users = new Set<string>();
   readonly #messages = new Map<number, PlannedMessage>();
   readonly #stages = new Map<number, PlannedStage>();
@@ -121,29 +145,45 @@ class Planner {
   /** Whether answers are still to come for what was asked before the message at hand. */
   #isBehind = false;
 
-  constructor(session: RecordedSession, response: LogInResponse, readOnly: boolean) {
+  /** @param parted as `MysqlPlan.parted`: the session has what compressed packets hold */
+  constructor(
+    session: RecordedSession,
+    response: LogInResponse,
+    readOnly: boolean,
+    parted: PartedMessages | null = null,
+  ) {
     this.#session = session;
     this.#response = response;
     this.#readOnly = readOnly;
+    this.#parted = parted;
     this.#users.add(response.user);
   }
 
-  plan(): MysqlPlan | string {
+  /** @param resumeAt message behind the log-in */
+  plan(resumeAt: number): MysqlPlan | string {
     const { messages } = this.#session;
-    let resumeAt = 1;
-    while (resumeAt < messages && !this.#isCommand(resumeAt)) resumeAt++;
     for (let message = resumeAt; message < messages; message++) {
       const refused = this.#message(message);
       if (refused !== null) return refused;
+      if (this.#parted !== null) this.#keep(message);
     }
     return {
-      ...{ response: this.#response, users: this.#users, resumeAt },
+      ...{
+        response: this.#response,
+        users: this.#users,
+        resumeAt,
+        parted: this.#parted,
+      },
       ...{ messages: this.#messages, stages: this.#stages },
     };
   }
 
-  #isCommand(message: number): boolean {
-    return this.#session.message(message)[3] === 0;
+  /** What is not changed is written as well. */
+  #keep(message: number): void {
+    if (this.#messages.has(message)) return;
+    const to = this.#session.message(message).length;
+    const commands = [{ from: 0, to, statement: -1, isAnswered: true }];
+    this.#messages.set(message, { kind: 'statements', commands });
   }
 
   /** @returns why it cannot be played */
@@ -153,6 +193,10 @@ class Planner {
     const end = packets.at(-1)?.to ?? 0;
     if (end < text.length) return 'its commands cannot be told apart';
     this.#isBehind &&= this.#session.stage(message)?.length === 0;
+    if (packets.length === 0) {
+      this.#messages.set(message, { kind: 'nothing' });
+      return null;
+    }
     if (packets[0].sequence > 0) {
       this.#step(message);
       return null;
@@ -175,7 +219,9 @@ class Planner {
       this.#stages.set(answerStage(this.#session, message), { kind: 'proof' });
       return;
     }
-    const before = this.#messages.get(message - 1)?.kind;
+    let last = message - 1;
+    while (this.#messages.get(last)?.kind === 'nothing') last--;
+    const before = this.#messages.get(last)?.kind;
     this.#messages.set(message, { kind: before === 'left out' ? 'left out' : 'file' });
     if (before !== 'left out') this.#stages.set(message, { kind: 'file' });
   }

@@ -13,6 +13,7 @@ import {
 } from '../module.ts';
 import { octetsOfText, textOf } from '../octet-text.ts';
 import { type Account, Accounts, noAccountFor } from './accounts.ts';
+import { inflatedMessage, type PartedMessages } from './mysql-compression.ts';
 import {
   Capability,
   changeUserText,
@@ -84,9 +85,11 @@ class MysqlModule implements ProtocolModule<MysqlPlan | null, number, MysqlConne
     if (typeof plan === 'string') return refuse(plan);
     const stranger = [...plan.users].find((user) => !this.#accounts.has(user));
     if (stranger !== undefined) return refuse(noAccountFor(stranger));
+    const isGoingOn = plan.resumeAt < session.messages;
     const ascending = (numbers: Iterable<number>) => [...numbers].sort((a, b) => a - b);
     return {
       ...{ plan, dialogueBefore: plan.resumeAt },
+      ...(plan.parted !== null && isGoingOn ? { inflatedFrom: plan.resumeAt } : {}),
       rewrites: ascending(plan.messages.keys()),
       reads: ascending(plan.stages.keys()),
     };
@@ -165,11 +168,15 @@ class MysqlModule implements ProtocolModule<MysqlPlan | null, number, MysqlConne
     const { proof, plan } = connection;
     connection.reply = kind === Reply.OK || proof === null ? null : replyText(packet, proof);
     if (connection.reply === null || connection.reply === '') return;
-    if (plan.messages.get(stage)?.kind === 'proof') return;
+    let next = stage;
+    while (plan.messages.get(next)?.kind === 'nothing') next++;
+    if (plan.messages.get(next)?.kind === 'proof') return;
     throw new Error('a change of users takes more steps than were recorded');
   }
 
-  rewrite(connection: MysqlConnection, message: number, out: MessageWriter): RewriteOutcome {
+  rewrite(connection: MysqlConnection, message: number, writer: MessageWriter): RewriteOutcome {
+    const { parted } = connection.plan;
+    const out = parted === null ? writer : inflating(parted, message, writer);
     const planned = connection.plan.messages.get(message);
     switch (planned?.kind) {
       case 'statements':
@@ -218,6 +225,17 @@ function replyText({ sequence, body }: Packet, proof: PasswordProof): string {
 }
 
 const refusalText = ({ body }: Packet): string => `the server says: ${errorText(body)}`;
+
+/** Writes what the recorded compressed packets hold. */
+function inflating(parted: PartedMessages, message: number, out: MessageWriter): MessageWriter {
+  const recorded = inflatedMessage(parted, message, out.recorded);
+  return {
+    ...{ recorded, isLate: out.isLate },
+    copy: (from, to) => out.put(recorded.subarray(from, to)),
+    put: (octets) => out.put(octets),
+    fail: (reason) => out.fail(reason),
+  };
+}
 
 /** Commands with the numbers that the target gave; those of statements that it did not prepare are left out. */
 function writeStatements(

@@ -1,5 +1,6 @@
 /** MySQL's log-ins, as other accounts than the recorded ones, and numbers of prepared statements. */
 import { createHash } from 'node:crypto';
+import { deflateSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { Counter } from '../../../src/measure/counters.ts';
 import { type MysqlSettings, mysqlModule } from '../../../src/rewrite/databases/mysql.ts';
@@ -174,6 +175,118 @@ describe('a server that proves by', () => {
       heard === '' ? [packetText(0, `\xff${numberText(1040, 2)}Too many connections`)] : [],
     );
     expect(failures).toEqual(['mysql: the server says: Too many connections (1040)']);
+  });
+});
+
+describe('a recording whose packets are compressed', () => {
+  const packed = (number: number, plain: string): string => {
+    const content =
+      plain.length < 50 ? plain : deflateSync(Buffer.from(plain, 'latin1')).toString('latin1');
+    const before = content === plain ? 0 : plain.length;
+    const head = numberText(content.length, 3) + String.fromCharCode(number);
+    return `${head}${numberText(before, 3)}${content}`;
+  };
+  const LONG = query(`select '${'a'.repeat(3_000)}'`);
+  const TOLD = packetText(1, `\0\0\0\x02\0\0\0${'x'.repeat(250)}`);
+  const said = (...turns: readonly Turn[]): RecordedSession =>
+    sessionOf(
+      ['server', greeting(ALL, OLD_NONCE, NATIVE)],
+      ['client', response(BASE | Capability.COMPRESS)],
+      ['server', ok(2)],
+      ...turns,
+      ['client', packed(0, command(1))],
+    );
+  const WHOLE = said(
+    ['client', packed(0, prepare('select ?'))],
+    ['server', packed(1, prepared(1))],
+    ['client', packed(0, execute(1) + LONG)],
+    ['server', packed(1, ok(1) + ok(1))],
+    ['client', packed(0, query('select 2'))],
+    ['server', packed(1, TOLD)],
+  );
+  const parts = (turns: readonly Turn[], at: number): Turn[] =>
+    turns.flatMap(([from, text]): Turn[] =>
+      from === 'server'
+        ? [[from, text]]
+        : [
+            [from, text.slice(0, at)],
+            [from, text.slice(at)],
+          ],
+    );
+  const PARTED = said(
+    ...parts(
+      [
+        ['client', packed(0, prepare('select ?'))],
+        ['server', packed(1, prepared(1))],
+        ['client', packed(0, execute(1) + LONG)],
+        ['server', packed(1, ok(1) + ok(1))],
+        ['client', packed(0, query('select 2'))],
+        ['server', packed(1, TOLD)],
+      ],
+      7,
+    ),
+  );
+  /** Other answers than recorded, as long as they like, and not compressed. */
+  const answers: Answers = (packet, body) => {
+    if (body[0] === '\x16') return prepared(77);
+    return packet === query('select 2') ? packetText(1, '\0\0\0\x02\0\0\0more') : undefined;
+  };
+
+  test.each([
+    ['packet by packet', WHOLE],
+    ['heads and contents apart', PARTED],
+  ])('is played without, where clients had written %s', (_, session) => {
+    const { heard, failures, counters } = playLogIns(
+      moduleOf(),
+      [session],
+      serving(NATIVE, proofIs(nativeProof('pass wörd', NONCE)), answers),
+      { options: { users: 3 } },
+    );
+    expect(failures).toEqual([]);
+    expect(counters[Counter.COMPLETED]).toBe(3);
+    expect(counters[Counter.EXCHANGES_ANSWERED]).toBe(12);
+    expect(counters[Counter.ANSWER_BY_PROTOCOL]).toBe(12);
+    expect(counters[Counter.ANSWERS_UNFOLLOWED]).toBe(0);
+    for (const all of heard) {
+      const [logIn, ...rest] = all;
+      expect(logInResponseOf(logIn.slice(4))?.capabilities).toBe(BASE);
+      expect(rest.join('')).toBe(
+        [prepare('select ?'), execute(77), LONG, query('select 2'), command(1)].join(''),
+      );
+    }
+  });
+
+  test('logs in and nothing else where nothing else was recorded', () => {
+    const session = sessionOf(
+      ['server', greeting(ALL, OLD_NONCE, NATIVE)],
+      ['client', response(BASE | Capability.COMPRESS)],
+      ['server', ok(2)],
+    );
+    const { failures, counters } = playLogIns(moduleOf(), [session], serving(NATIVE, welcoming));
+    expect(failures).toEqual([]);
+    expect(counters[Counter.COMPLETED]).toBe(1);
+  });
+
+  test('what writes is left out of it, and statements that cannot be prepared are not executed', () => {
+    const session = said(
+      ['client', packed(0, query('delete from t'))],
+      ['server', packed(1, ok(1))],
+      ['client', packed(0, prepare('select ?'))],
+      ['server', packed(1, prepared(1))],
+      ['client', packed(0, execute(1))],
+      ['server', packed(1, ok(1))],
+      ['client', packed(0, LONG)],
+      ['server', packed(1, ok(1))],
+    );
+    const { heard, failures } = playLogIns(
+      moduleOf({ readOnly: true }),
+      [session],
+      serving(NATIVE, welcoming, (_, body) =>
+        body[0] === '\x16' ? error(1, 1146, 'no such table') : undefined,
+      ),
+    );
+    expect(failures).toEqual([]);
+    expect(heard[0].slice(1)).toEqual([prepare('select ?'), LONG, command(1)]);
   });
 });
 
@@ -426,7 +539,11 @@ describe('what cannot be played is left out', () => {
       'it is encrypted',
     ],
     ['an old client', [packetText(1, '\x05\0\0\0\0al\0')], 'it logs in as before version 4.1'],
-    ['compression', [response(BASE | Capability.COMPRESS)], 'its packets are compressed'],
+    [
+      'compression that is none',
+      [response(BASE | Capability.COMPRESS), query('select 1')],
+      'its compressed packets cannot be read',
+    ],
     ['a replica', [response(BASE), command(0x12)], 'it is a replica’s'],
     [
       'a statement of before',
@@ -440,6 +557,14 @@ describe('what cannot be played is left out', () => {
     ],
   ])('%s', (_, messages, reason) => {
     expect(planned(moduleOf(), ALL, ...messages)?.refused).toBe(reason);
+  });
+
+  test('compression by Zstandard, where that was offered', () => {
+    const messages = [response(BASE | Capability.ZSTD), query('select 1')];
+    expect(planned(moduleOf(), BASE, ...messages)?.refused).toBeUndefined();
+    expect(planned(moduleOf(), BASE | Capability.ZSTD, ...messages)?.refused).toBe(
+      'its packets are compressed by Zstandard',
+    );
   });
 
   test('a user without an account, and reading and writing in one go where nothing is to be written', () => {
