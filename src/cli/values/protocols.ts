@@ -47,7 +47,7 @@ function framingOf(text: string): Framing {
   if (!/^length(:|$)/.test(text)) {
     throw valueError(
       `'${text}' is no framing`,
-      'write line, none or length:offset=0,bytes=4,endian=big,add=4',
+      'write line, none or length:offset=0,bytes=4,endian=big,add=4; for one port alone 7000=line',
     );
   }
   const field: Mutable<LengthField> = { offset: 0, bytes: 4, endian: 'big', add: 0 };
