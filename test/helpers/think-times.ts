@@ -45,6 +45,8 @@ async function thoughtsOf(path: string, port: number, filter: string): Promise<T
 const CLOCKS_MS = 0.1;
 /** How far a think time may be from the plan, but for lag that the run itself tells. */
 const THINK_MS = 2;
+/** A packet in so many may be held up behind its stamp: by a machine whose cores have other work, and by nobody's plan. */
+const HELD_UP_SHARE = 1_000;
 
 /** What is compared: captures, at the client and at the server, and what the run says. */
 export interface ThinkTimes {
@@ -58,8 +60,8 @@ export interface ThinkTimes {
 
 /**
  * Every think time of a run in a closed loop is that of the plan: none is shorter, nine of ten are longer by 2 ms at
- * most, and all by as much as the run tells as lag and 2 ms at most: the longest against the longest lag, and so on.
- * Users play the sessions in turn, and open their connections in order: by one thread.
+ * most, and all but one in a thousand by as much as the run tells as lag, to within 2 ms: in ascending order, each
+ * against the lag of its rank. Users play the sessions in turn, and open their connections in order: by one thread.
  */
 export async function expectThinkTimes(compared: ThinkTimes): Promise<void> {
   const { port, filter = 'tcp.len > 0', users, result } = compared;
@@ -82,7 +84,10 @@ export async function expectThinkTimes(compared: ThinkTimes): Promise<void> {
   const off = late.map((ms, i) => Math.abs(ms - lags[i]));
   expect(Math.min(...late, ...lastLate), 'none is early').toBeGreaterThan(-CLOCKS_MS);
   expect(percentileOf(late, 90), 'nine of ten').toBeLessThanOrEqual(THINK_MS);
-  expect(Math.max(...off), 'all, but for the lag').toBeLessThanOrEqual(THINK_MS);
+  const beyond = off.filter((ms) => ms > THINK_MS);
+  expect(beyond.length, `others than the lag: ${beyond}`).toBeLessThanOrEqual(
+    late.length / HELD_UP_SHARE,
+  );
   // Lag is told of what is answered.
   const longest = lags.at(-1) ?? 0;
   expect(Math.max(0, ...lastLate), 'unanswered').toBeLessThanOrEqual(longest + THINK_MS);
