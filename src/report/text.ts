@@ -189,8 +189,11 @@ function loadRows(result: RunResult, width: number): string[] {
     ['answered', answersText(result)],
     [
       'connected',
-      `${countText(rates.connected, 'time')}, ${formatRate(rates.connections)}, at most ` +
-        `${formatCount(users.peakEstablished)} at once`,
+      `${countText(rates.connected, 'time')}, ${formatRate(rates.connections)}` +
+        // A thread that was ended has not told how many it had.
+        (users.peakEstablished > 0 || rates.connected === 0
+          ? `, at most ${formatCount(users.peakEstablished)} at once`
+          : ''),
     ],
     [
       'payload',

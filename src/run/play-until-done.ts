@@ -56,6 +56,7 @@ export async function playUntilDone(
   ends.addEventListener('abort', drain, { once: true });
   const timer = setInterval(() => {
     meter.report();
+    crew.watch(performance.now());
     const counters = sumCounters(crew.state.counters);
     device?.watch(counters[Counter.CLOCK_NS]);
     // Where nothing is sent, it is no wonder that nobody answers.

@@ -1,7 +1,10 @@
 /** Opens the files of an index for as long as something is made of their octets. */
+
+import { ReplayError } from '../../base/errors.ts';
 import type { JoinedFile } from '../../base/joined-file.ts';
 import { openCaptureBytes } from '../../io/files/capture-file.ts';
 import { planRewrites, type RewritePlan } from '../../replay/rewrite-columns.ts';
+import { watchedModules } from '../../replay/watched-modules.ts';
 import type { ProtocolModule } from '../../rewrite/module.ts';
 import type { SessionCatalog } from '../../session/reading/session-catalog.ts';
 import { SessionReason } from '../../session/reading/session-reason.ts';
@@ -10,6 +13,7 @@ import { findHttpRequests, type HttpRequests } from '../../session/script/http-r
 import { ScriptBuilder } from '../../session/script/script-builder.ts';
 import type { Scripts } from '../../session/script/scripts.ts';
 import type { ReadOctets } from '../../session/script/stream-view.ts';
+import { StoppedScript } from './stopped-script.ts';
 
 /** Each read is a system call. */
 export function withOctets<T>(joined: readonly JoinedFile[], use: (read: ReadOctets) => T): T {
@@ -62,9 +66,16 @@ export function* scriptParts(
   }
 }
 
+/** No module takes as long over some sessions: ms, by the wall clock. */
+const PLAN_MS_MAX = 10_000;
+/** How long modules are asked between turns. */
+const SLICE_MS = 5;
+
 /**
- * What modules want with sessions, all of which are read.
- * @param takeTurn called after each session
+ * What modules want with sessions, all of which are read. A module that does not return is stopped: in this thread
+ * nobody would hear an interrupt either.
+ * @param takeTurn called now and then
+ * @throws ReplayError usage: ERR_MODULE_STUCK, and as planRewrites does
  */
 export async function planAll(
   joined: readonly JoinedFile[],
@@ -77,15 +88,34 @@ export async function planAll(
   try {
     const read: ReadOctets = (offset, into) => octets.read(offset, into);
     const blocks = new CaptureBlocks(scripts.files, read);
-    const planning = planRewrites(scripts, sessions, modules, (offset, into) =>
+    const called = new Int32Array(1);
+    const watched = watchedModules(modules, called, 0);
+    const planning = planRewrites(scripts, sessions, watched, (offset, into) =>
       blocks.read(offset, into),
     );
+    const script = new StoppedScript();
     for (;;) {
-      const step = planning.next();
-      if (step.done === true) return step.value;
+      const untilMs = performance.now() + SLICE_MS;
+      let planned: RewritePlan | null = null as RewritePlan | null;
+      const hasReturned = script.endsWithin(PLAN_MS_MAX, () => {
+        do {
+          const step = planning.next();
+          if (step.done === true) planned = step.value;
+        } while (planned === null && performance.now() < untilMs);
+      });
+      if (!hasReturned) throw stuck(modules.at(called[0] - 1)?.name ?? '');
+      if (planned !== null) return planned;
       await takeTurn();
     }
   } finally {
     octets.close();
   }
 }
+
+const stuck = (name: string): ReplayError =>
+  new ReplayError({
+    code: 'ERR_MODULE_STUCK',
+    kind: 'usage',
+    message: `module ${name} has not returned for ${PLAN_MS_MAX / 1e3} s when it was asked about the sessions`,
+    hint: 'mend the module: it is asked in turn, and nothing else happens meanwhile',
+  });

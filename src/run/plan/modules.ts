@@ -57,6 +57,12 @@ async function makeModule(spec: ModuleSpec, run?: RunPattern): Promise<ProtocolM
   }
 }
 
+/** What people know a module by. */
+export function moduleLabel(spec: ModuleSpec): string {
+  if (spec.kind === 'file') return spec.path;
+  return spec.kind === 'http' ? 'http' : spec.protocol;
+}
+
 /** What decides what a module does, without anybody's secrets: for results, and to compare runs. */
 export function moduleText(spec: ModuleSpec): string {
   switch (spec.kind) {

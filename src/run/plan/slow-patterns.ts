@@ -3,8 +3,8 @@
  * them. So each is run beforehand, in a context that is stopped when its time is up: over texts that
  * bring such expressions out, and over the recorded answers; and while the run goes on it is stopped as well.
  */
-import { type Context, createContext, Script } from 'node:vm';
 import { threadCpuMs } from '../../io/sys/clock.ts';
+import { StoppedScript } from '../captures/stopped-script.ts';
 
 /** A good pattern takes microseconds. */
 const LIMIT_MS = 500;
@@ -32,14 +32,10 @@ export function isTooSlow(pattern: string, texts: readonly string[]): boolean {
  */
 export class TimeLimit {
   readonly #ms: number;
-  readonly #given: { run: () => void };
-  readonly #context: Context;
-  readonly #script = new Script('run()');
+  readonly #script = new StoppedScript();
 
   constructor(ms: number) {
     this.#ms = ms;
-    this.#given = { run: () => undefined };
-    this.#context = createContext(this.#given);
   }
 
   /**
@@ -47,25 +43,13 @@ export class TimeLimit {
    * @returns whether it has come to an end
    */
   run(run: () => void): boolean {
-    this.#given.run = run;
     let ms = this.#ms;
-    if (this.#endsWithin(ms)) return true;
+    if (this.#script.endsWithin(ms, run)) return true;
     for (;;) {
       const before = threadCpuMs();
-      if (this.#endsWithin(ms)) return true;
+      if (this.#script.endsWithin(ms, run)) return true;
       if (threadCpuMs() - before >= SHARE_MIN * this.#ms) return false;
       ms *= 2;
-    }
-  }
-
-  #endsWithin(ms: number): boolean {
-    try {
-      this.#script.runInContext(this.#context, { timeout: ms });
-      return true;
-    } catch (fault) {
-      const { code } = fault as { readonly code?: string };
-      if (code === 'ERR_SCRIPT_EXECUTION_TIMEOUT') return false;
-      throw fault;
     }
   }
 }

@@ -12,15 +12,17 @@ import type { Timeline } from '../../measure/intervals.ts';
 import { type Measurements, nothingMeasured } from '../../measure/run-record.ts';
 import { DifferenceTexts, sumFigures } from '../../replay/difference-texts.ts';
 import type { PreparedSessions } from '../../replay/prepared-sessions.ts';
+import { NO_MODULE } from '../../replay/watched-modules.ts';
 import type { ReadOctets } from '../../session/script/stream-view.ts';
 import { requireWebSocketMemory } from '../plan/memory.ts';
-import type { ModuleSpec } from '../plan/modules.ts';
+import { type ModuleSpec, moduleLabel } from '../plan/modules.ts';
 import type { NetworkWay } from '../plan/network-way.ts';
 import type { RunAnswers } from '../plan/options.ts';
 import { prepare } from '../plan/prepare.ts';
 import type { RunPlan } from '../plan/run-plan.ts';
 import { inSlices } from './in-slices.ts';
 import { StartGate } from './start-gate.ts';
+import { StuckThreads } from './stuck-threads.ts';
 import {
   CONTROL_WORDS,
   Command,
@@ -29,7 +31,7 @@ import {
   type ThreadJob,
   type ThreadMessage,
 } from './thread-job.ts';
-import { addFailures, failureLines, modulesOf } from './thread-modules.ts';
+import { addFailures, endLive, failureLines, modulesOf } from './thread-modules.ts';
 
 /** What the threads of a run are to do. */
 export interface ThreadsOptions {
@@ -70,14 +72,23 @@ export class ReplayThreads {
   readonly #notes = new Set<string>();
   readonly #moduleFailures = new Map<string, number>();
   readonly #gate: StartGate;
-  readonly #control = new Int32Array(
-    new SharedArrayBuffer(CONTROL_WORDS * Int32Array.BYTES_PER_ELEMENT),
-  );
+  readonly #control: Int32Array<SharedArrayBuffer>;
+  readonly #stuck: StuckThreads;
+  /** A worker's each: what ends the wait for it. */
+  readonly #ends: (() => void)[] = [];
+  #hasStarted = false;
 
   constructor(options: ThreadsOptions) {
     this.#options = options;
     this.#gate = new StartGate(options.startAtMs);
     this.#counters = Array.from({ length: options.threads }, createCounters);
+    const words = CONTROL_WORDS + options.threads;
+    this.#control = new Int32Array(new SharedArrayBuffer(4 * words));
+    this.#stuck = new StuckThreads(
+      this.#counters,
+      (shard) => this.#moduleCalledBy(shard),
+      options.onWarning,
+    );
   }
 
   get state(): ThreadsState {
@@ -135,6 +146,36 @@ export class ReplayThreads {
     Atomics.store(this.#control, Control.COMMAND, Command.DRAIN);
     Atomics.notify(this.#control, Control.COMMAND);
     this.#gate.open();
+  }
+
+  /**
+   * Looks, a few times a second, whether all threads move. Says so where one does not; where that does not hear of a
+   * drain either it is ended, and what it has counted until then is what there is of it.
+   */
+  watch(nowMs: number): void {
+    if (!this.#hasStarted) return;
+    const isDraining = this.#control[Control.COMMAND] === Command.DRAIN;
+    for (const shard of this.#stuck.look(nowMs, isDraining)) this.#giveUp(shard);
+  }
+
+  #moduleCalledBy(shard: number): string | null {
+    const place = Atomics.load(this.#control, Control.CALLED + shard);
+    const spec = place === NO_MODULE ? undefined : this.#options.modules.at(place - 1);
+    return spec === undefined ? null : moduleLabel(spec);
+  }
+
+  #giveUp(shard: number): void {
+    const name = this.#moduleCalledBy(shard);
+    this.#stuck.end(shard);
+    const worker = this.#workers[shard];
+    // Its exit is no surprise.
+    worker.removeAllListeners('exit');
+    void worker.terminate().then(() => {
+      const ended = endLive(this.#counters[shard], name !== null);
+      if (name === null) this.#options.onWarning(`thread ${shard} was ended: it did not move`);
+      else addFailures(this.#moduleFailures, new Map([[stuckText(name), ended]]));
+      this.#ends[shard]();
+    });
   }
 
   /**
@@ -230,6 +271,7 @@ export class ReplayThreads {
     });
     this.#workers.push(worker);
     return new Promise((resolve, reject) => {
+      this.#ends.push(resolve);
       worker.on('error', reject);
       worker.on('exit', () => reject(threadVanished(shard)));
       worker.on('message', (message: ThreadMessage) => {
@@ -238,6 +280,7 @@ export class ReplayThreads {
         else if (message.type === 'ready') {
           this.#onReady(message.latencies, message.notes).catch(reject);
         } else {
+          this.#stuck.end(shard);
           this.#timelines.push(message.timeline);
           addFailures(this.#moduleFailures, message.moduleFailures);
           resolve();
@@ -261,6 +304,7 @@ export class ReplayThreads {
     await this.#gate.wait();
     const go: MainMessage = { type: 'go', start: runStartsNow() };
     this.#options.onStart();
+    this.#hasStarted = true;
     for (const worker of this.#workers) worker.postMessage(go);
   }
 }
@@ -274,6 +318,8 @@ const heapOf = ({ plan, shards }: ThreadJob): Pick<WorkerOptions, 'resourceLimit
           maxOldGenerationSizeMb: Math.ceil(process.availableMemory() / shards / 2 ** 20),
         },
       };
+
+const stuckText = (module: string): string => `${module} does not return: its thread was ended`;
 
 const threadVanished = (shard: number): ReplayError =>
   new ReplayError({

@@ -7,11 +7,14 @@ import type { ModuleSpec } from '../plan/modules.ts';
 import type { NetworkWay } from '../plan/network-way.ts';
 import type { RunPlan } from '../plan/run-plan.ts';
 
-/** Words of the control memory (Int32Array): written by the main thread, read by the others. */
+/** Words of the control memory (Int32Array). */
 export const Control = {
-  /** `Command` that holds from now on. */
+  /** `Command` that holds from now on: written by the main thread, read by the others. */
   COMMAND: 0,
+  /** From here on a word a thread, which that writes: the module that it is calling (`watchedModules`). */
+  CALLED: 1,
 } as const;
+/** Besides a word a thread. */
 export const CONTROL_WORDS = 1;
 
 /** What the main thread says through shared memory. */

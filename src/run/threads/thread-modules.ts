@@ -1,9 +1,11 @@
 /** The modules of one thread, and what is told of them when it has ended. */
 import { formatCount } from '../../base/units.ts';
+import { Counter } from '../../measure/counters.ts';
 import type { ModuleParts } from '../../replay/module-parts.ts';
 import type { Replay } from '../../replay/replay.ts';
+import { watchedModules } from '../../replay/watched-modules.ts';
 import type { ProtocolModule } from '../../rewrite/module.ts';
-import type { ThreadJob } from './thread-job.ts';
+import { Control, type ThreadJob } from './thread-job.ts';
 
 /** Different reasons that are told. */
 const REASONS_MAX = 3;
@@ -17,10 +19,16 @@ const NO_FAILURES: ReadonlyMap<string, number> = new Map();
  * The thread's own modules; none where nothing is written during the run.
  * @throws ReplayError as makeModules does
  */
-export async function modulesOf({ plan, modules }: ThreadJob): Promise<readonly ProtocolModule[]> {
+export async function modulesOf({
+  plan,
+  modules,
+  control,
+  shard,
+}: ThreadJob): Promise<readonly ProtocolModule[]> {
   if (plan.rewriting === undefined) return [];
   const { modulesOfThread } = await import('../plan/http-rules.ts');
-  return await modulesOfThread(modules);
+  const made = await modulesOfThread(modules);
+  return watchedModules(made, control, Control.CALLED + shard);
 }
 
 /** What the engine is given; null where nothing is written. */
@@ -48,6 +56,23 @@ export function writtenBytesOf(job: ThreadJob): number {
 /** Why modules have failed: goes on growing. */
 export const failuresOf = ({ rewriting }: Replay): ReadonlyMap<string, number> =>
   rewriting?.host.failures ?? NO_FAILURES;
+
+/**
+ * A thread was ended: the users that it had are aborted.
+ * @param counters the thread's
+ * @param isByModule whether a module is to blame
+ * @returns how many those are
+ */
+export function endLive(counters: Float64Array, isByModule: boolean): number {
+  const live = counters[Counter.STARTED] - ENDED.reduce((sum, each) => sum + counters[each], 0);
+  counters[Counter.ABORTED] += live;
+  counters[isByModule ? Counter.ABORTED_MODULE : Counter.ABORTED_INTERRUPTED] += live;
+  return live;
+}
+
+const ENDED = [
+  ...[Counter.COMPLETED, Counter.REFUSED, Counter.RESET, Counter.TIMED_OUT, Counter.ABORTED],
+] as const;
 
 /** Adds another thread's failures. */
 export function addFailures(all: Map<string, number>, more: ReadonlyMap<string, number>): void {
