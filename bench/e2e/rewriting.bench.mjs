@@ -1,6 +1,7 @@
 /**
  * What it costs to write requests anew: the same replay against nginx without a module, with one that
- * wants nothing, and with one that puts 1 or 5 values of the client's own into every request.
+ * wants nothing, and with one that puts 1 or 5 values of the client's own into every request; and with rules that add
+ * headers, the same for all or of the user's own.
  *
  *     npm run build && sudo node bench/e2e/rewriting.bench.mjs
  *         [--smoke] [--rounds 5] [--requests 2000] [--users 1000]
@@ -24,6 +25,9 @@ const VARIANTS = {
   'a module that wants nothing': withSlots(0),
   '1 value a request': withSlots(1),
   '5 values a request': withSlots(5),
+  '1 fixed header by rules': ['--set-header', 'X-Run: b7'],
+  '1 header by rules': ['--set-header', 'X-Run: {{user}}'],
+  '5 headers by rules': [1, 2, 3, 4, 5].flatMap((i) => ['--set-header', `X-Run-${i}: {{user}}`]),
 };
 
 const sizes = readSizes();

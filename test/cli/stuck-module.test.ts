@@ -54,9 +54,7 @@ test(
         },
       },
     );
-    expect(stderr).toMatch(
-      /module .\/stuck.mjs does not return: its thread was ended /,
-    );
+    expect(stderr).toMatch(/module .\/stuck.mjs does not return: its thread was ended /);
     expect(stdout).toContain('by a module, or since it failed');
     expect(code).toBe(130);
     const text = readFileSync(join(folder, 'result.json'), 'utf8');
