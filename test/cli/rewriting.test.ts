@@ -81,6 +81,14 @@ send:
   });
 });
 
+test('numbers that stay what they are need no quotes', async () => {
+  const form =
+    '{ a: 0, b: 9007199254740991, c: -1.5, d: 0.25, e: 123456789.123456, f: 007x, g: "0042" }';
+  await expect(
+    read(['--rules', 'r.yaml'], { 'r.yaml': `send: [{ form: ${form} }]\n` }),
+  ).resolves.toBeDefined();
+});
+
 test('an empty rules file says nothing', async () => {
   expect(await read(['--rules', 'r.yaml'], { 'r.yaml': '# nothing yet\n' })).toEqual({
     ...{ rules: { send: [] }, feeds: {}, environment: {}, perClient: false },
@@ -129,6 +137,23 @@ test.each([
     "learn: [{ name: a, from: { regex: '^(\\w+\\s?)*$' } }]\n",
     [
       'rules/r.yaml:1:35: learn[0].from.regex can take forever: something that is repeated stands in something that is repeated',
+    ],
+  ],
+  [
+    'send:\n  - form: { id: 12345678901234567890, pin: 0042 }\n  - json: { $.a: [.nan, 1e500, -.inf] }\n',
+    [
+      "rules/r.yaml:2:17: 12345678901234567890 is a number, which would be sent as 12345678901234567000; in quotes it stays as it is: '12345678901234567890'",
+      "rules/r.yaml:2:44: 0042 is a number, which would be sent as 42; in quotes it stays as it is: '0042'",
+      "rules/r.yaml:3:19: .nan is a number, which would be sent as NaN; in quotes it stays as it is: '.nan'",
+      "rules/r.yaml:3:25: 1e500 is a number, which would be sent as Infinity; in quotes it stays as it is: '1e500'",
+      "rules/r.yaml:3:32: -.inf is a number, which would be sent as -Infinity; in quotes it stays as it is: '-.inf'",
+      'rules/r.yaml:3:18: send[1].json["$.a"] takes a value, or null to remove it, not a list',
+    ],
+  ],
+  [
+    'send: [{ query: { a: 0.1234567890123456789 } }]\n',
+    [
+      "rules/r.yaml:1:22: 0.1234567890123456789 is a number, which would be sent as 0.12345678901234568; in quotes it stays as it is: '0.1234567890123456789'",
     ],
   ],
   [

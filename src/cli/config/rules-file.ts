@@ -1,5 +1,14 @@
 /** Rules files: YAML, whose faults have a line and a column. */
-import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument } from 'yaml';
+import {
+  type Document,
+  isMap,
+  isNode,
+  isScalar,
+  LineCounter,
+  parseDocument,
+  type Scalar,
+  visit,
+} from 'yaml';
 import { ReplayError } from '../../base/errors.ts';
 import { nearest } from '../../base/nearest.ts';
 import { type HttpRules, isHttpRules } from '../../rewrite/http/rules.ts';
@@ -11,6 +20,9 @@ import { isTooDeep, wordsOf } from './config-file.ts';
 const ALIASES_MAX = 100;
 /** More faults than this tell nothing that these do not. */
 const FAULTS_MAX = 10;
+
+/** Decimal digits that each number keeps (IEEE 754, binary64). */
+const EXACT_DIGITS = 15;
 
 /** Rules as they were read, and where their parts stand. */
 export interface RulesFile {
@@ -46,12 +58,40 @@ export function parseRules(text: string, path: string, faults: FaultList): Rules
     const hint = hintOf(nearest(unknown, known), known);
     to.add(`${place}: ${name === '' ? 'the file' : name} ${fault.what}`, hint);
   };
+  const lossy = lossyNumbers(document);
+  for (const { source = '', value, range } of lossy.slice(0, FAULTS_MAX)) {
+    const what = `${source} is a number, which would be sent as ${String(value)}`;
+    faults.add(`${at(range?.[0] ?? 0)}: ${what}`, `in quotes it stays as it is: '${source}'`);
+  }
   const found: DocumentFault[] = [];
   const content: unknown = plain(document, path);
   // An empty file says nothing, and that is none of a document.
-  if (isHttpRules(content ?? {}, found)) return { rules: content ?? {}, add };
+  const isSound = isHttpRules(content ?? {}, found);
+  if (isSound && lossy.length === 0) return { rules: content ?? {}, add };
   for (const fault of found.slice(0, FAULTS_MAX)) add(fault, faults);
   return null;
+}
+
+/** Numbers that would be other ones, or written otherwise: beyond what is exact, or with zeros in front. */
+function lossyNumbers(document: Document): Scalar[] {
+  const lossy: Scalar[] = [];
+  visit(document, {
+    Scalar: (_, node) => {
+      if (typeof node.value === 'number' && isLossy(node.value, node.source ?? ''))
+        lossy.push(node);
+    },
+  });
+  return lossy;
+}
+
+function isLossy(value: number, source: string): boolean {
+  if (!Number.isFinite(value) || (Number.isInteger(value) && !Number.isSafeInteger(value))) {
+    return true;
+  }
+  const digits = source.replace(/^[-+]/, '').replace(/e.*$/i, '');
+  if (/^0\d/.test(digits)) return true;
+  const significant = digits.replace('.', '').replace(/^0+/, '').length;
+  return significant > EXACT_DIGITS && String(value) !== source;
 }
 
 function plain(document: Document, path: string): HttpRules | null {
