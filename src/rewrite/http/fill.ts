@@ -30,10 +30,11 @@ export interface FillInput {
 /** The edits of a request. */
 export function fillRequest(input: FillInput): Filled {
   const { plan, client } = input;
-  const slots = [...plan.head, ...plan.body];
+  const { head, body } = plan;
   let unbound: string | null = null;
   // Before anything is counted, for it is asked again after a wait.
-  for (const { value } of slots) {
+  for (let i = 0; i < head.length + body.length; i++) {
+    const { value } = i < head.length ? head[i] : body[i - head.length];
     const missing = missingOf(value, client, input.values);
     if (missing === null) continue;
     if (!missing.isSettled && !input.isLate) return { is: 'wait' };

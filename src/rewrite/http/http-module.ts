@@ -11,7 +11,7 @@ import {
   RewriteOutcome,
   type SessionPlan,
 } from '../module.ts';
-import { messageAt, octetsOfText } from '../octet-text.ts';
+import { messageAt, octetsForNow } from '../octet-text.ts';
 import { isHttp2, readSession, type SessionText } from './exchanges.ts';
 import { fillRequest, fixedEdits } from './fill.ts';
 import { learnFrom, type RunPattern, requestMatcher } from './learn.ts';
@@ -89,6 +89,8 @@ class HttpModule implements ProtocolModule<HttpPlan, HttpClient, HttpConnection>
   readonly #settings: HttpSettings;
   /** Whether anything depends on what the recorded server said. */
   readonly #needsAnswers: boolean;
+  /** The edits of the request that was filled last. */
+  #filled: readonly Edit[] = [];
 
   constructor(settings: HttpSettings, run?: RunPattern) {
     const { rules } = settings;
@@ -195,6 +197,11 @@ class HttpModule implements ProtocolModule<HttpPlan, HttpClient, HttpConnection>
   rewrite(connection: HttpConnection, message: number, out: MessageWriter): RewriteOutcome {
     const { plan, edits, skipped } = connection;
     const concerned = plan.requests.get(message) ?? [];
+    const [first] = concerned;
+    const isOne = concerned.length === 1 && first.firstMessage === first.lastMessage;
+    if (isOne && !first.isSkipped && skipped.size === 0) {
+      return this.#writeOne(connection, first, message, out);
+    }
     if (concerned.some(({ turn, isSkipped }) => isSkipped || skipped.has(turn))) {
       return leaveOut(connection, concerned);
     }
@@ -203,18 +210,32 @@ class HttpModule implements ProtocolModule<HttpPlan, HttpClient, HttpConnection>
       const outcome = this.#fill(connection, request, out);
       if (outcome === RewriteOutcome.SKIP) return leaveOut(connection, concerned);
       if (outcome !== RewriteOutcome.READY) return outcome;
+      edits.set(request.turn, this.#filled);
     }
-    const range = { from: plan.starts[message], to: plan.starts[message + 1] };
-    const [first] = concerned;
-    const all =
-      concerned.length === 1 && first !== undefined
-        ? (first.fixed ?? edits.get(first.turn) ?? [])
-        : concerned.flatMap(({ turn, fixed }) => fixed ?? edits.get(turn) ?? []);
-    writeEdits(all, range, out);
+    const all = concerned.flatMap(({ turn, fixed }) => fixed ?? edits.get(turn) ?? []);
+    writeEdits(all, plan.starts[message], plan.starts[message + 1], out);
     for (const { turn, lastMessage } of concerned) if (lastMessage === message) edits.delete(turn);
     return RewriteOutcome.READY;
   }
 
+  /** A request that has a message for itself, as nearly all have: nothing is kept of it. */
+  #writeOne(
+    connection: HttpConnection,
+    request: PlannedRequest,
+    message: number,
+    out: MessageWriter,
+  ): RewriteOutcome {
+    if (request.fixed === null) {
+      const outcome = this.#fill(connection, request, out);
+      if (outcome === RewriteOutcome.SKIP) return leaveOut(connection, [request]);
+      if (outcome !== RewriteOutcome.READY) return outcome;
+    }
+    const { starts } = connection.plan;
+    writeEdits(request.fixed ?? this.#filled, starts[message], starts[message + 1], out);
+    return RewriteOutcome.READY;
+  }
+
+  /** READY: the edits are in `#filled`. */
   #fill(connection: HttpConnection, plan: PlannedRequest, out: MessageWriter): RewriteOutcome {
     const { client } = connection;
     const { unbound = 'recorded' } = this.#settings.rules;
@@ -226,7 +247,7 @@ class HttpModule implements ProtocolModule<HttpPlan, HttpClient, HttpConnection>
       case 'wait':
         return RewriteOutcome.WAIT;
       case 'ready':
-        connection.edits.set(plan.turn, filled.edits);
+        this.#filled = filled.edits;
         return RewriteOutcome.READY;
       default:
         if (filled.is === 'unbound' && unbound === 'skip') return RewriteOutcome.SKIP;
@@ -270,11 +291,7 @@ function byMessage(
 }
 
 /** Writes a message with the edits that begin in it; of others only what they leave out. */
-function writeEdits(
-  edits: readonly Edit[],
-  { from: start, to: end }: { readonly from: number; readonly to: number },
-  out: MessageWriter,
-): void {
+function writeEdits(edits: readonly Edit[], start: number, end: number, out: MessageWriter): void {
   let at = start;
   for (const { from, to, text, octets } of edits) {
     // What is added at a boundary goes with the message before it.
@@ -282,7 +299,7 @@ function writeEdits(
     const begins = isAdded ? start < from && from <= end : start <= from && from < end;
     if (!begins && (to <= start || from >= end)) continue;
     out.copy(at - start, Math.max(from, at) - start);
-    if (begins && text !== '') out.put(octets ?? octetsOfText(text));
+    if (begins && text !== '') out.put(octets ?? octetsForNow(text));
     at = Math.min(Math.max(to, at), end);
   }
   out.copy(at - start, end - start);

@@ -24,6 +24,7 @@ export function renderRequest(
   textFor: (slot: Slot) => string | undefined,
 ): readonly Edit[] {
   const edits = editsOf(head, textFor);
+  if (body.length === 0 && frame === undefined) return edits;
   const bodyEdits = withinPacked(layout, editsOf(body, textFor));
   if (frame !== undefined) return renderFrame(frame, bodyEdits);
   if (bodyEdits.length === 0) return edits;

@@ -56,7 +56,8 @@ const Use = { REQUEST_UUID: 1, CLIENT_UUID: 2, RANDOM: 3, FEED: 4 } as const;
 export class RequestValues {
   readonly #of: RequestOf;
   readonly #feeds: ReadonlyMap<string, Feed>;
-  readonly #counted = new Map<string, number>();
+  /** Made when something is counted: most requests count nothing. */
+  #counted: Map<string, number> | null = null;
 
   constructor(of: RequestOf, feeds: ReadonlyMap<string, Feed>) {
     this.#of = of;
@@ -95,6 +96,7 @@ export class RequestValues {
   }
 
   #countOf(name: string): number {
+    this.#counted ??= new Map();
     const count = this.#counted.get(name) ?? this.#of.client.count(name);
     this.#counted.set(name, count);
     return count;
