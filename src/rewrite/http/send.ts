@@ -146,10 +146,20 @@ export function headerSlots(to: RequestSlots, rule: Settings, rank: number): voi
   }
 }
 
-/** The path of the target, and parameters of its query. */
+/** What a target in absolute form begins with. */
+const SCHEME = /^[a-z][a-z0-9+.-]*:\/\//i;
+
+/** The path of the target, its host, and parameters of its query. */
 export function targetSlots(to: RequestSlots, rule: Settings, rank: number): void {
   const { request, head, bind } = to;
   if (rule.path !== null) head.add(request.pathAt, bind(rule.path, 'target'), rank);
+  const host = rule.headers.find(([name]) => name === 'host')?.[1] ?? null;
+  const scheme = SCHEME.exec(request.target)?.[0].length;
+  // A server takes the host of a target that has one, and not that of the field (RFC 9112, section 3.2.2).
+  if (host !== null && scheme !== undefined) {
+    const from = request.targetAt.from + scheme;
+    head.add({ from, to: request.pathAt.from }, bind(host, 'header'), rank);
+  }
   // `OPTIONS *`, and a CONNECT's host and port, have none (RFC 9112, section 3.2).
   const hasQuery = request.target !== '*' && request.method !== 'CONNECT';
   if (rule.query.length === 0 || !hasQuery) return;

@@ -23,6 +23,19 @@ test('a header field is set in place, whatever the case of its name, or added af
   );
 });
 
+test.each([
+  ['http://h.test/p?a=http://h.test', 'http://shop.test:81/p?a=http://h.test'],
+  ['HTTP://user@h.test:8080', 'HTTP://shop.test:81'],
+  ['http://h.test?a=1', 'http://shop.test:81?a=1'],
+  ['/http://h.test/', '/http://h.test/'],
+  ['h.test:443', 'h.test:443'],
+  ['*', '*'],
+])('a host that is set is that of the target %s, too, where it has one', (target, wanted) => {
+  const request = (line: string, host: string) => `GET ${line} HTTP/1.1\r\nHost: ${host}\r\n\r\n`;
+  const send = [{ headers: { host: 'shop.test:81' } }];
+  expect(one({ send }, request(target, 'h.test'))).toBe(request(wanted, 'shop.test:81'));
+});
+
 test('a header field is removed, all of its lines, and of several the first is set', () => {
   const request = 'GET / HTTP/1.1\r\nA: 1\r\nB: 2\r\nA: 3\r\n 4\r\n\r\n';
   expect(one({ send: [{ headers: { A: null } }] }, request)).toBe('GET / HTTP/1.1\r\nB: 2\r\n\r\n');
