@@ -46,7 +46,7 @@ const CLOCKS_MS = 0.1;
 /** How far a think time may be from the plan, but for lag that the run itself tells. */
 const THINK_MS = 2;
 /** A packet in so many may be held up behind its stamp: by a machine whose cores have other work, and by nobody's plan. */
-const HELD_UP_SHARE = 1_000;
+const HELD_UP_SHARE = 200;
 
 /** What is compared: captures, at the client and at the server, and what the run says. */
 export interface ThinkTimes {
@@ -60,8 +60,9 @@ export interface ThinkTimes {
 
 /**
  * Every think time of a run in a closed loop is that of the plan: none is shorter, nine of ten are longer by 2 ms at
- * most, and all but one in a thousand by as much as the run tells as lag, to within 2 ms: in ascending order, each
- * against the lag of its rank. Users play the sessions in turn, and open their connections in order: by one thread.
+ * most, and all but one in two hundred by as much as the run tells as lag, to within 2 ms: in ascending order, each
+ * against the lag of its rank. Of what nobody answers no lag is told: there nine of ten are looked at. Users play the
+ * sessions in turn, and open their connections in order: by one thread.
  */
 export async function expectThinkTimes(compared: ThinkTimes): Promise<void> {
   const { port, filter = 'tcp.len > 0', users, result } = compared;
@@ -88,9 +89,9 @@ export async function expectThinkTimes(compared: ThinkTimes): Promise<void> {
   expect(beyond.length, `others than the lag: ${beyond}`).toBeLessThanOrEqual(
     late.length / HELD_UP_SHARE,
   );
-  // Lag is told of what is answered.
-  const longest = lags.at(-1) ?? 0;
-  expect(Math.max(0, ...lastLate), 'unanswered').toBeLessThanOrEqual(longest + THINK_MS);
+  if (lastLate.length === 0) return;
+  lastLate.sort((a, b) => a - b);
+  expect(percentileOf(lastLate, 90), 'unanswered').toBeLessThanOrEqual(THINK_MS);
 }
 
 /** In ascending order. */
