@@ -106,3 +106,19 @@ test.each([
   });
   expect(verdict).toMatchObject({ faults: [], users: 1, completed: 1 });
 });
+
+// The model's own fault: it forgot a connection that was over sooner than the path lets go of a packet, and took its
+// repeated SYN for another connection, of which the client, whose FIN nobody had acknowledged, never heard an end.
+test("a SYN that comes again behind a connection's end begins no other one", () => {
+  const blackout = { kind: 'blackout', way: 'toClient', fromNs: 73 * NS_PER_MS } as const;
+  const verdict = runScenario({
+    ...CALM,
+    sessions: [{ ...UPLOAD, messages: [{ ...UPLOAD.messages[0], bytes: 2_153 }] }],
+    server: { ...CALM.server, bufferBytes: 2_000, ackEvery: 1, ackDelayNs: 0 },
+    faults: [
+      { kind: 'duplicate', way: 'toServer', index: 0, lateNs: 2_400 * NS_PER_MS },
+      { ...blackout, forNs: 2_450 * NS_PER_MS },
+    ],
+  });
+  expect(verdict).toMatchObject({ faults: [], users: 1, completed: 1 });
+});

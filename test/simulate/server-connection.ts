@@ -22,7 +22,8 @@ import {
 
 const NEVER_NS = Number.POSITIVE_INFINITY;
 const NS_PER_MS = 1e6;
-const TIME_WAIT_NS = 2e9;
+/** Linux's; longer than a path keeps any packet (RFC 9293, section 3.4.2: twice the maximum segment lifetime). */
+const TIME_WAIT_NS = 60e9;
 const RTO_NS_MAX = 60e9;
 const DUPLICATE_ACKS = 3;
 
