@@ -16,11 +16,10 @@ interface Thought {
 /**
  * What each connection thought, in the order in which they were opened; of those that said something.
  * @param port the server's
- * @param filter which packets are parts of requests and answers, in tshark's language
  */
-async function thoughtsOf(path: string, port: number, filter: string): Promise<Thought[][]> {
+async function thoughtsOf(path: string, port: number): Promise<Thought[][]> {
   const fields = ['tcp.stream', 'tcp.dstport', 'frame.time_epoch', 'tcp.len'];
-  const wanted = `((${filter}) || tcp.flags.syn == 1) && !tcp.analysis.retransmission`;
+  const wanted = '(tcp.len > 0 || tcp.flags.syn == 1) && !tcp.analysis.retransmission';
   const heardMs = new Map<string, number>();
   const thoughts = new Map<string, Thought[]>();
   for (const [stream = '', toPort, seconds, bytes] of await packetFields(path, fields, wanted)) {
@@ -44,7 +43,7 @@ async function thoughtsOf(path: string, port: number, filter: string): Promise<T
 /** By so much may the clocks of a capture, of the kernel and of a run differ within one pause. */
 const CLOCKS_MS = 0.1;
 /** How far a think time may be from the plan, but for lag that the run itself tells. */
-const THINK_MS = 2;
+export const THINK_MS = 2;
 /** A packet in so many may be held up behind its stamp: by a machine whose cores have other work, and by nobody's plan. */
 const HELD_UP_SHARE = 200;
 
@@ -53,7 +52,6 @@ export interface ThinkTimes {
   readonly recorded: string;
   readonly played: string;
   readonly port: number;
-  readonly filter?: string;
   readonly users: number;
   readonly result: ReplayResult;
 }
@@ -65,9 +63,9 @@ export interface ThinkTimes {
  * sessions in turn, and open their connections in order: by one thread.
  */
 export async function expectThinkTimes(compared: ThinkTimes): Promise<void> {
-  const { port, filter = 'tcp.len > 0', users, result } = compared;
-  const sessions = await thoughtsOf(compared.recorded, port, filter);
-  const played = await thoughtsOf(compared.played, port, filter);
+  const { port, users, result } = compared;
+  const sessions = await thoughtsOf(compared.recorded, port);
+  const played = await thoughtsOf(compared.played, port);
   expect(played).toHaveLength(users);
   const late: number[] = [];
   const lastLate: number[] = [];

@@ -39,6 +39,8 @@ const ROUNDS_MIN = 2;
 const ROUNDS_MAX = 4;
 /** `U` or `D` and eight digits, before an upload's octets. */
 const HEAD_BYTES = 9;
+/** A sender that has heard nothing for two round trips says its last segment again (RFC 8985, 7.3): no path lost it. */
+const TAIL_PROBE_BYTES = 1_460;
 const RTT_MS = [1, 40, 300];
 const SIZES = [10_000, 100_000, 1_000_000];
 /** Packets with payload that are lost, for each size, in the direction of the transfer. */
@@ -86,10 +88,13 @@ function bestSeconds(client: Client, transfer: Transfer): number {
   return Math.min(...rounds.map(({ seconds }) => seconds[wayOf(transfer)]));
 }
 
-function mostOctets(client: Client, transfer: Transfer): number {
+function octetsOf(client: Client, transfer: Transfer): number[] {
   const rounds = SEEN[client].get(transfer.port) ?? [];
-  return Math.max(...rounds.map(({ octets }) => octets[wayOf(transfer)]));
+  return rounds.map(({ octets }) => octets[wayOf(transfer)]);
 }
+
+const mostOctets = (client: Client, transfer: Transfer): number =>
+  Math.max(...octetsOf(client, transfer));
 
 const limitSeconds = (transfer: Transfer): number =>
   SHARE * bestSeconds('kernel', transfer) + BUSY_SECONDS;
@@ -200,12 +205,15 @@ describe.runIf(canRun('gryphon beside the kernel', TOOLS))('gryphon beside the k
     const ours = SEEN[client].get(port) ?? [];
     expect(ours.length).toBeGreaterThanOrEqual(ROUNDS_MIN);
     expect(SEEN.kernel.get(port)?.length).toBe(ours.length);
-    // Octets are no matter of luck: every round counts.
+    // Octets are hardly a matter of luck: every round counts.
     const sent = mostOctets(client, run);
     expect(sent).toBeGreaterThanOrEqual(bytes);
     expect(sent).toBeLessThanOrEqual(SHARE * mostOctets('kernel', run));
-    // The head of an upload counts, too.
-    if (lost.length === 0) expect(sent).toBeLessThanOrEqual(bytes + HEAD_BYTES);
+    if (lost.length === 0) {
+      // The head of an upload counts, too. A core that had other work for some ms makes a probe of the tail.
+      expect(Math.min(...octetsOf(client, run))).toBeLessThanOrEqual(bytes + HEAD_BYTES);
+      expect(sent).toBeLessThanOrEqual(bytes + HEAD_BYTES + TAIL_PROBE_BYTES);
+    }
     expect(ours.map(({ syns }) => syns)).toEqual(ours.map(() => 1));
     expect(bestSeconds(client, run)).toBeLessThanOrEqual(limitSeconds(run));
   });
