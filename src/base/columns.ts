@@ -8,11 +8,20 @@ const CAPACITY_MIN = 256;
 /** A growing column of 64-bit floats. */
 export class Float64Column {
   #values = floats(CAPACITY_MIN);
+  /** So many values had been written when they were forgotten: behind them nothing ever was. */
+  #written = 0;
   count = 0;
 
   push(value: number): void {
     if (this.count === this.#values.length) this.reserve(this.count * 2);
     this.#values[this.count++] = value;
+  }
+
+  /** Adds zeros until there are so many values, without writing to memory that has them already. */
+  skipTo(values: number): void {
+    if (values > this.#values.length) this.reserve(Math.max(values, this.count * 2));
+    this.#values.fill(0, this.count, Math.min(values, this.#written));
+    this.count = values;
   }
 
   /** Makes room for so many values in all, so that the column is not copied on the way there. */
@@ -25,6 +34,7 @@ export class Float64Column {
 
   /** Forgets what was pushed; the next values take its place, also in what `toShared` returned. */
   clear(): void {
+    this.#written = Math.max(this.#written, this.count);
     this.count = 0;
   }
 
@@ -37,11 +47,20 @@ export class Float64Column {
 /** A growing column of unsigned 32-bit integers. */
 export class Uint32Column {
   #values = words(CAPACITY_MIN);
+  #written = 0;
   count = 0;
 
   push(value: number): void {
     if (this.count === this.#values.length) this.reserve(this.count * 2);
     this.#values[this.count++] = value;
+  }
+
+  /** As Float64Column's, with this value in the place of zeros. */
+  skipTo(values: number, value = 0): void {
+    if (values > this.#values.length) this.reserve(Math.max(values, this.count * 2));
+    const end = value === 0 ? Math.min(values, this.#written) : values;
+    this.#values.fill(value, this.count, end);
+    this.count = values;
   }
 
   /** As Float64Column's. */
@@ -54,6 +73,7 @@ export class Uint32Column {
 
   /** As Float64Column's. */
   clear(): void {
+    this.#written = Math.max(this.#written, this.count);
     this.count = 0;
   }
 

@@ -31,3 +31,27 @@ test('narrow copies have the values that were pushed', () => {
   expect(column.toSharedOctets()).toEqual(Uint8Array.of(0, 1, 255));
   expect(column.toSharedUint16()).toEqual(Uint16Array.of(0, 1, 255));
 });
+
+test.each([
+  { name: 'floats', make: () => new Float64Column() },
+  { name: 'words', make: () => new Uint32Column() },
+])('$name that are skipped are zeros, also where something had been', ({ make }) => {
+  const column = make();
+  column.push(7);
+  column.skipTo(1_000);
+  column.push(8);
+  expect([...column.toShared()]).toEqual([7, ...new Array<number>(999).fill(0), 8]);
+  column.clear();
+  column.push(9);
+  column.skipTo(1_003);
+  column.skipTo(1_003);
+  expect([...column.toShared()]).toEqual([9, ...new Array<number>(1_002).fill(0)]);
+});
+
+test('words that are skipped may have another value', () => {
+  const column = new Uint32Column();
+  column.push(1);
+  column.skipTo(300, 5);
+  column.skipTo(302);
+  expect([...column.toShared()]).toEqual([1, ...new Array<number>(299).fill(5), 0, 0]);
+});

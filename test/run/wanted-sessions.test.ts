@@ -60,9 +60,13 @@ const said = (scripts: Scripts, session: number) => ({
 
 /** What is known of a session whether or not it is played; its start where that counts from the same. */
 const outline = (scripts: Scripts, session: number) => ({
-  connectNs: scripts.connectNs[session],
   durationNs: scripts.durationNs[session],
   server: scripts.endpoints[scripts.endpoint[session]],
+});
+
+/** What else is known of one that is played. */
+const detail = (scripts: Scripts, session: number) => ({
+  connectNs: scripts.connectNs[session],
   client: clientAddressText(
     scripts.clientAddressWords ?? new Uint32Array(0),
     scripts.clientAddress[session],
@@ -87,7 +91,12 @@ describe('scripts of wanted sessions', () => {
     expect([...some.startNs]).toEqual([...whole.startNs]);
     for (let session = 0; session < whole.sessions; session++) {
       expect(outline(some, session)).toEqual(outline(whole, session));
-      if (session < wanted) expect(said(some, session)).toEqual(said(whole, session));
+      if (session >= wanted) {
+        expect(messagesOf(some, session)).toBe(0);
+        continue;
+      }
+      expect(said(some, session)).toEqual(said(whole, session));
+      expect(detail(some, session)).toEqual(detail(whole, session));
     }
   });
 
@@ -119,6 +128,7 @@ test.each([1, 3, 1_000])(
         expect(said(scripts, row).client.messages).toEqual(said(whole, session).client.messages);
         expect(said(scripts, row)).toEqual(said(whole, session));
         expect(outline(scripts, row)).toEqual(outline(whole, session));
+        expect(detail(scripts, row)).toEqual(detail(whole, session));
       }
     }
     expect(session).toBe(whole.sessions);

@@ -72,10 +72,13 @@ export const turnsOf = ({
   targets,
 }: Pick<RunPlan, 'scripts' | 'played' | 'targetOf'> & {
   readonly targets: readonly unknown[];
-}): TargetTurns => ({
-  targetOf: Uint16Array.from(played, (session) => targetOf[scripts.endpoint[session]]),
-  targets: targets.length,
-});
+}): TargetTurns => {
+  const { endpoint } = scripts;
+  const each = new Uint16Array(played.length);
+  // Not by `Uint16Array.from`, whose calls cost 200 ns a session.
+  for (let i = 0; i < each.length; i++) each[i] = targetOf[endpoint[played[i]]];
+  return { targetOf: each, targets: targets.length };
+};
 
 /** What pools by target go by. */
 export const targetUsersOf = (plan: RunPlan): TargetUsers => ({

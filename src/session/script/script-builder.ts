@@ -32,7 +32,7 @@ import {
   SessionWord,
 } from '../reading/session-records.ts';
 import { ClientNumbers } from './client-numbers.ts';
-import { Protocol, type Scripts, StreamEnd } from './scripts.ts';
+import { type Scripts, StreamEnd } from './scripts.ts';
 import { SessionColumnsBuilder } from './session-columns-builder.ts';
 import { StreamColumnsBuilder } from './stream-columns-builder.ts';
 import { StreamProtocol } from './stream-protocol.ts';
@@ -61,6 +61,8 @@ export class ScriptBuilder {
   #latestStartNs = 0;
   #fillBytes = FILL_BYTES_MAX;
   #wanted = new WantedSessions(null, []);
+  /** Of the catalog's servers: their rows in the scripts. */
+  #scriptRows = new Uint16Array(0);
   /** Of the session at hand. */
   #session = 0;
   #detail = 0;
@@ -87,9 +89,12 @@ export class ScriptBuilder {
     const catalog = this.#catalog;
     this.#begin(Math.min(to - from, catalog.reasonCounts[SessionReason.NONE]), wanted === null);
     this.#wanted = new WantedSessions(wanted, catalog.endpoints);
+    this.#scriptRows = new Uint16Array(catalog.endpoints.length);
+    for (const [server, row] of catalog.scriptRows) this.#scriptRows[server] = row;
     for (let session = from; session < to; session++) {
       if (catalog.reasonOf(session) === SessionReason.NONE) this.#addSession(session);
     }
+    this.#skipOutlines();
     return {
       ...this.#sessions.finish(),
       files,
@@ -121,9 +126,10 @@ export class ScriptBuilder {
       ? (this.#part?.startNs ?? 0)
       : this.#float(DetailFloat.SYN_NS);
     if (!this.#isWanted()) {
-      this.#addOutline(client);
+      this.#addOutline();
       return;
     }
+    this.#skipOutlines();
     for (const direction of [0, 1]) {
       const first = this.#word(DetailWord.FIRST_SEGMENT + direction);
       mendClock(this.#records.segments, first);
@@ -138,8 +144,11 @@ export class ScriptBuilder {
     this.#streams[client].date(this.#streams[server]);
     if (this.#part !== null) this.#streams[server].fill(this.#streams[client], this.#fillBytes);
     this.#streams[server].date(this.#streams[client]);
-    this.#addTimes();
-    this.#addEnds(client, this.#speaks.of(this.#streams[client]));
+    this.#addOutline();
+    const synAckNs = this.#handshakeNs(DetailFloat.SYN_ACK_NS);
+    this.#sessions.connectNs.push(Math.max(0, synAckNs - this.#beginNs));
+    this.#sessions.protocol.push(this.#speaks.of(this.#streams[client]));
+    this.#sessions.clientAddress.push(this.#addressNumber(client));
     this.#addStream(this.#clients, client, true);
     this.#addStream(this.#servers, server, false);
   }
@@ -150,24 +159,22 @@ export class ScriptBuilder {
     return isTaken || this.#part !== null || this.#skewNs !== 0;
   }
 
-  /** Adds a session that says nothing. */
-  #addOutline(client: number): void {
-    this.#sessions.unheard.push(0);
-    this.#addOffer(client);
-    this.#addTimes();
-    this.#addEnds(client, Protocol.UNKNOWN);
-    for (const columns of [this.#clients, this.#servers]) {
-      columns.beginSession();
-      this.#addOpenEnd(columns);
-    }
+  /** Adds what is known also of a session that says nothing: when it was, and with which server. */
+  #addOutline(): void {
+    if (Number.isNaN(this.#originNs)) this.#originNs = this.#beginNs;
+    // Sessions are in the order of the capture; a clock that went back does not reorder them.
+    this.#latestStartNs = Math.max(this.#latestStartNs, this.#beginNs - this.#originNs);
+    this.#sessions.startNs.push(this.#latestStartNs);
+    this.#sessions.durationNs.push(Math.max(0, this.#lastNs() - this.#beginNs));
+    this.#sessions.endpoint.push(this.#scriptRows[this.#catalog.endpointOf[this.#session]]);
   }
 
-  /** Adds whom the session was between. */
-  #addEnds(client: number, protocol: Protocol): void {
-    const { endpointOf, scriptRows } = this.#catalog;
-    this.#sessions.endpoint.push(scriptRows.get(endpointOf[this.#session]) ?? 0);
-    this.#sessions.protocol.push(protocol);
-    this.#sessions.clientAddress.push(this.#addressNumber(client));
+  /** Sessions of which only that was added say nothing. */
+  #skipOutlines(): void {
+    const row = this.#sessions.startNs.count;
+    this.#sessions.skipTo(row);
+    this.#clients.skipTo(row);
+    this.#servers.skipTo(row);
   }
 
   /** Of the address of whoever sends in a direction. */
@@ -219,17 +226,6 @@ export class ScriptBuilder {
     const { clientFrom, clientTo, serverFrom, serverTo } = this.#part;
     this.#streams[client].cut(clientFrom, clientTo);
     this.#streams[server].cut(serverFrom, serverTo);
-  }
-
-  #addTimes(): void {
-    if (Number.isNaN(this.#originNs)) this.#originNs = this.#beginNs;
-    // Sessions are in the order of the capture; a clock that went back does not reorder them.
-    this.#latestStartNs = Math.max(this.#latestStartNs, this.#beginNs - this.#originNs);
-    this.#sessions.startNs.push(this.#latestStartNs);
-    this.#sessions.connectNs.push(
-      Math.max(0, this.#handshakeNs(DetailFloat.SYN_ACK_NS) - this.#beginNs),
-    );
-    this.#sessions.durationNs.push(Math.max(0, this.#lastNs() - this.#beginNs));
   }
 
   /** When the handshake was over for the client, or for the server. */

@@ -5,9 +5,9 @@ import type { Scripts } from './scripts.ts';
 /** What is known of each session besides its two streams, while it grows. */
 export class SessionColumnsBuilder {
   readonly startNs = new Float64Column();
-  readonly connectNs = new Float64Column();
   readonly durationNs = new Float64Column();
   readonly endpoint = new Uint32Column();
+  readonly connectNs = new Float64Column();
   readonly protocol = new Uint32Column();
   readonly clientAddress = new Uint32Column();
   readonly unheard = new Uint32Column();
@@ -28,6 +28,15 @@ export class SessionColumnsBuilder {
       column.clear();
       column.reserve(sessions);
     }
+  }
+
+  /** Sessions before this row of which only the first columns are known have nothing in the others. */
+  skipTo(row: number): void {
+    this.connectNs.skipTo(row);
+    this.protocol.skipTo(row);
+    this.clientAddress.skipTo(row);
+    this.unheard.skipTo(row);
+    this.sackLeftOut.skipTo(row);
   }
 
   /** The columns, in shared memory. */

@@ -50,6 +50,17 @@ export class StreamColumnsBuilder {
     this.#firstExtent.push(this.extentStart.count);
   }
 
+  /** Sessions before this row that are not there yet say nothing. */
+  skipTo(row: number): void {
+    this.#firstMessage.skipTo(row, this.messageEnd.count);
+    this.#firstExtent.skipTo(row, this.extentStart.count);
+    this.end.skipTo(row);
+    this.endAwait.skipTo(row);
+    this.endAfterPeer.skipTo(row);
+    this.endOffsetNs.skipTo(row);
+    this.endThinkNs.skipTo(row);
+  }
+
   /** The columns, in shared memory. */
   finish(): StreamColumns {
     this.beginSession();

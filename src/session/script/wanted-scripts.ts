@@ -1,7 +1,7 @@
 /** Which sessions get a whole script: who plays a few of many need not wait for the others. */
 import type { RecordedEndpoint } from '../reading/session-facts.ts';
 
-/** Which replayable sessions get what they say; of the others only times, servers and clients are known. */
+/** Which replayable sessions get what they say; of the others only starts, durations and servers are known. */
 export interface WantedScripts {
   /** The first so many of those servers' sessions. */
   readonly sessionsMax: number;
