@@ -12,12 +12,13 @@ const addressOf = (text: string): IpAddress => {
   return address;
 };
 
-const PORTS: TcpSpec = { sourcePort: 5_000, destinationPort: 80, flags: RST };
+const RESET: TcpSpec = { sourcePort: 5_000, destinationPort: 80, seq: 0, flags: RST };
 const NOTHING_OF_OURS: readonly [string, TcpSpec][] = [
   ['a SYN', { flags: SYN }],
   ['an acknowledgement', { flags: ACK }],
   ['a reset from another port', { sourcePort: 5_001 }],
   ['a reset for another port', { destinationPort: 81 }],
+  ['a reset of an older connection', { seq: 7 }],
 ];
 
 describe.each([
@@ -29,10 +30,11 @@ describe.each([
     clientPort: 5_000,
     target: addressOf(`${prefix}5`),
     targetPort: 80,
+    iss: 0xffff_ffff,
   });
   /** Of the addresses the last number. */
   const packet = (spec: TcpSpec, source = 2, destination = 5) => {
-    const body = tcp({ ...PORTS, ...spec });
+    const body = tcp({ ...RESET, ...spec });
     return family === 4
       ? ipv4(body, { source: `${prefix}${source}`, destination: `${prefix}${destination}` })
       : ipv6(body, { source, destination });
@@ -43,7 +45,7 @@ describe.each([
   test('sees one with and without an acknowledgement', () => {
     expect([sees(packet({})), sees(packet({ flags: RST | ACK }))]).toEqual([true, true]);
     const ends = { source: '10.0.0.2', destination: '10.0.0.5' };
-    if (family === 4) expect(sees(ipv4(tcp(PORTS), { ...ends, options: [1, 1, 1, 0] }))).toBe(true);
+    if (family === 4) expect(sees(ipv4(tcp(RESET), { ...ends, options: [1, 1, 1, 0] }))).toBe(true);
   });
 
   test.each(NOTHING_OF_OURS)('does not see %s', (_, spec) => {

@@ -304,6 +304,51 @@ describe.runIf(canRun('replays from own addresses', TOOLS))('replays from own ad
     });
   });
 
+  describe('half a connection that the target keeps', () => {
+    /** What the target's kernel has of clients that it has answered, and that have not answered. */
+    const halfOpen = async (): Promise<string> =>
+      await mustInside(lab.target, ['ss', '-Htn', 'state', 'syn-recv', 'sport = :80']);
+    const target = () => ['--target', `${lab.target.ipv4}:80`, '--clients', 'own'];
+    /** The target's answers reach nobody from here on. */
+    const mute = () =>
+      mustInside(lab.target, [
+        'nft',
+        'table inet muted { chain c { type filter hook output priority 0; tcp sport 80 drop; }; }',
+      ]);
+    const unmute = () => mustInside(lab.target, ['nft', 'delete', 'table', 'inet', 'muted']);
+
+    test('is not left by a probe that has heard nothing, nor by one that is told to end', async () => {
+      await mute();
+      const argv = [...target(), ...freshPorts()];
+      const silent = await play(20, argv);
+      expect(silent).toMatchObject({ code: 5 });
+      expect(silent.stderr).toContain('no answer to the probe');
+      expect(await halfOpen()).toBe('');
+      const program = startInside(lab.client, replayCommand([SHORT, ...argv, '--users', '20']));
+      running.push(program);
+      await until('the target has answered', async () => (await halfOpen()) !== '');
+      await program.stop('SIGINT');
+      expect(program.exitCode()).toBe(130);
+      expect(await halfOpen()).toBe('');
+      await unmute();
+    });
+
+    test('of a killed run is ended by the next, which takes its own reset for no other', async () => {
+      await mute();
+      const [option = '', ports = ''] = freshPorts();
+      // One port, so that both have it.
+      const argv = [...target(), option, ports.split('-')[0] ?? ''];
+      const program = startInside(lab.client, replayCommand([SHORT, ...argv, '--users', '1']));
+      running.push(program);
+      await until('the target has answered', async () => (await halfOpen()) !== '');
+      await program.stop('SIGKILL');
+      expect(await halfOpen()).not.toBe('');
+      await unmute();
+      completed(await play(1, argv), 1);
+      expect(await halfOpen()).toBe('');
+    });
+  });
+
   describe('with --no-firewall-rules', () => {
     test('the kernel resets without a rule, and the probe says so: 4', async () => {
       const replayed = await playTo(9, '--no-firewall-rules');

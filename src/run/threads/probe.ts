@@ -104,9 +104,10 @@ export async function probePath(
     });
     const listener =
       context.mode === null ? listenFor(plan, way, pool.lowOf(connection), row) : null;
-    const resets = way.own === null ? null : listenForResets(plan, pool, connection, row);
+    const iss = (plan.seed ^ connection) >>> 0;
+    const resets = way.own === null ? null : listenForResets(plan, pool, { connection, row, iss });
     try {
-      const at = { pool, connection, row, listener, resets };
+      const at = { pool, connection, row, iss, listener, resets };
       const probe = new Probe(plan, way, io, at, context);
       const verdict = await probe.run(context.interrupted);
       questions += io.answered();
@@ -144,13 +145,22 @@ function listenFor(
 function listenForResets(
   plan: RunPlan,
   pool: AddressPool,
-  connection: number,
-  row: number,
+  {
+    connection,
+    row,
+    iss,
+  }: { readonly connection: number; readonly row: number; readonly iss: number },
 ): ResetListener {
   const { family, prefix } = plan.clients;
   const { address: target, port: targetPort } = plan.targets[row];
   const client = { family, prefix, low: pool.lowOf(connection) };
-  return new ResetListener({ client, clientPort: pool.portOf(connection), target, targetPort });
+  return new ResetListener({
+    client,
+    clientPort: pool.portOf(connection),
+    target,
+    targetPort,
+    iss,
+  });
 }
 
 /** An address that users will have, with the port that they come to last: most runs never do. */
@@ -197,6 +207,7 @@ class Probe implements PacketSink {
       readonly pool: AddressPool;
       readonly connection: number;
       readonly row: number;
+      readonly iss: number;
       readonly listener: UnreachableListener | null;
       readonly resets: ResetListener | null;
     },
@@ -213,7 +224,7 @@ class Probe implements PacketSink {
     this.client = family === 6 ? `[${address}]:${this.#port}` : `${address}:${this.#port}`;
     this.#targetPort = plan.targets[row].port;
     this.#targetAddress = addressBytes(plan.targets[row].address);
-    this.#iss = (plan.seed ^ connection) >>> 0;
+    this.#iss = at.iss;
     this.#writer = new FrameWriter(io.sender.batch, { family });
     this.#writer.synOptions = plan.syn;
     this.#pace = (context.patienceMs ?? PATIENCE_MS) / PATIENCE_MS;
@@ -239,6 +250,18 @@ class Probe implements PacketSink {
   }
 
   async run(interrupted: AbortSignal): Promise<Verdict> {
+    try {
+      const verdict = await this.#ask(interrupted);
+      const isReset = verdict === 'answered' && (await this.#isResetByKernel(interrupted));
+      return isReset ? 'own-reset' : verdict;
+    } finally {
+      // The target forgets it, heard or not: else it would repeat its answer for a minute, and tell the
+      // next probe of this one.
+      if (this.#verdict !== 'reset') this.#send(RST, seqAdd(this.#iss, 1));
+    }
+  }
+
+  async #ask(interrupted: AbortSignal): Promise<Verdict> {
     const startMs = performance.now();
     const repeats = [...REPEAT_AT_MS];
     this.#send(SYN, this.#iss);
@@ -262,25 +285,20 @@ class Probe implements PacketSink {
       await new Promise<void>((resolve) => setImmediate(resolve));
       interrupted.throwIfAborted();
     }
-    if (this.#verdict === 'answered') await this.#watchKernel(interrupted);
-    // The target forgets it: no connection was made.
-    if (this.#verdict === 'answered') this.#send(RST, seqAdd(this.#iss, 1));
     return this.#verdict;
   }
 
-  /** Before our own reset leaves, which looks like the kernel's. */
-  async #watchKernel(interrupted: AbortSignal): Promise<void> {
-    if (this.#resets === null) return;
+  /** Before our own reset leaves, which bears the same number. */
+  async #isResetByKernel(interrupted: AbortSignal): Promise<boolean> {
+    if (this.#resets === null) return false;
     const startMs = performance.now();
     while (performance.now() - startMs < OWN_RESET_MS) {
-      if (this.#resets.hear()) {
-        this.#verdict = 'own-reset';
-        return;
-      }
+      if (this.#resets.hear()) return true;
       this.#io.wait(WAIT_NS);
       await new Promise<void>((resolve) => setImmediate(resolve));
       interrupted.throwIfAborted();
     }
+    return false;
   }
 
   #listen(): void {
