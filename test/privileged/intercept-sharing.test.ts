@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { leftovers, makeToken } from '../helpers/intercept.ts';
 import { hasRegistered, interceptGround, MODES, notesOf } from '../helpers/intercept-ground.ts';
-import { CLIENTS_ROUTED, inside, mustInside } from '../helpers/netns.ts';
+import { CLIENTS_ROUTED, DEVICE, inside, mustInside } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { run, signalTo, startProgram } from '../helpers/process.ts';
 import { completed, fixture, replay } from '../helpers/replay.ts';
@@ -84,6 +84,27 @@ time.sleep(1.5)
     const replayed = await play(['sink', 'advanced'], ['-u', '160', '-a', '10']);
     completed(replayed, 160);
     expect(notesOf(replayed).plan.mode).toBe('sink+advanced');
+  });
+
+  test('two targets behind one intercept: a client has its ports for each of them', async () => {
+    await start('nfqueue');
+    // nginx answers on both.
+    const other = '10.77.0.201';
+    await mustInside(at.lab.target, ['ip', 'address', 'add', `${other}/16`, 'dev', DEVICE]);
+    const before = at.nginx.accessLog().length;
+    const { ipv4 } = at.lab.target;
+    // Of 16 sessions 10 and 6 go to either.
+    const [users, ports] = [160, 100];
+    const replayed = await replay(at.lab.client, [
+      ...[fixture('http-short.pcap'), fixture('http-ipv6.pcap')],
+      ...['--map', `10.77.0.1:80-${ipv4}:80,[fd77::1]:80-${other}:80`],
+      ...['--token-file', at.token, '-s', ipv4, '-c', '198.18.0.1', '--threads', '2'],
+      ...['--ports', `50000-${50_000 + ports - 1}`, '-u', `${users}`, '--rate', '400/s'],
+    ]);
+    completed(replayed, users);
+    const entries = at.nginx.accessLog().slice(before);
+    expect(new Set(entries.map(({ connection }) => connection)).size).toBe(users);
+    expect(new Set(entries.map(({ port }) => port)).size).toBe(ports);
   });
 
   test('a client of the operator works undisturbed during a run', async () => {
