@@ -1,7 +1,8 @@
 /** What correlates, as rows for people and as rules for a replay. */
+
+import { append } from '../../base/append.ts';
 import { BUILT_IN_NAMES, type HttpRules, type LearnRule } from '../http/rules.ts';
 import type { HandedIn } from './answer-values.ts';
-import { append } from './append.ts';
 import { Confidence, confidenceOf } from './confidence.ts';
 import type { Candidate, Found, Told } from './correlator.ts';
 import type { Differs } from './evidence.ts';

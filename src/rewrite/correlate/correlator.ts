@@ -3,6 +3,8 @@
  * shown twice: first values are found that came before they were sent; then the rules that may find them
  * are tried on all answers, which tells those that do, and what they hand out to whom.
  */
+
+import { append } from '../../base/append.ts';
 import { pathTemplate } from '../../protocol/path-template.ts';
 import type { Answer } from '../http/answers.ts';
 import { parseSetCookie } from '../http/cookie-jar.ts';
@@ -14,7 +16,6 @@ import type { LearnSource } from '../http/rules.ts';
 import type { RecordedSession } from '../module.ts';
 import { copyOf, messageAt } from '../octet-text.ts';
 import { type Handed, type HandedIn, handedValues } from './answer-values.ts';
-import { append } from './append.ts';
 import { Evidence } from './evidence.ts';
 import { frameValues, type OnSentValue, type SentPlace, sentValues } from './request-values.ts';
 

@@ -1,8 +1,9 @@
 /** Correlation over recorded sessions: which of them are looked at, client by client. */
+
+import { append } from '../../base/append.ts';
 import { HTTP1_NAME } from '../../protocol/registry.ts';
 import { RecordedTexts } from '../../replay/recorded-text.ts';
 import { ScriptSteps } from '../../replay/script-steps.ts';
-import { append } from '../../rewrite/correlate/append.ts';
 import { type Correlation, correlationOf } from '../../rewrite/correlate/correlation.ts';
 import { type ClientSession, Correlator } from '../../rewrite/correlate/correlator.ts';
 import { CaptureBlocks } from '../../session/script/capture-blocks.ts';
