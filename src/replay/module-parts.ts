@@ -2,6 +2,7 @@
 import type { ProtocolModule } from '../rewrite/module.ts';
 import type { ClientConnections } from '../schedule/client-connections.ts';
 import type { UserConnections } from '../schedule/connections.ts';
+import { CaptureBlocks, SPARSE_BLOCKS } from '../session/script/capture-blocks.ts';
 import { MessageArena } from '../transport/message-arena.ts';
 import type { CaptureBytes } from '../transport/ports.ts';
 import type { RecordedStream } from '../transport/recorded-stream.ts';
@@ -46,7 +47,13 @@ export function rewritingOf(
   const arena = new MessageArena(modules.arena);
   const users = plays.session.length;
   const stream = new RewrittenStream(users, recorded, scripts.client, planned, arena);
-  const texts = new RecordedTexts(scripts, (offset, into) => capture.read(offset, into));
+  // Sessions are read message by message, each a system call else.
+  const blocks = new CaptureBlocks(
+    scripts.files,
+    (offset, into) => capture.read(offset, into),
+    SPARSE_BLOCKS,
+  );
+  const texts = new RecordedTexts(scripts, (offset, into) => blocks.read(offset, into));
   surveyAll(modules.modules, columns.surveyed, texts);
   const host = new ModuleHost(columns, {
     modules: modules.modules,

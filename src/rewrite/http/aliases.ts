@@ -7,8 +7,8 @@ import type { Encoding } from './encodings.ts';
 import { overlap } from './exchanges.ts';
 import type { Range, RecordedRequest } from './recorded-requests.ts';
 import { isForm, isJson, isPacked, movedBy, occurrences, type RequestSlots } from './send.ts';
-import type { Forms, Site } from './sites.ts';
 import { Rank, type SlotList } from './slots.ts';
+import type { AliasValue, ToldSites } from './told-sites.ts';
 
 /** From so many octets on a value is found also within a longer word. */
 const DISTINCT_BYTES_MIN = 16;
@@ -20,15 +20,15 @@ const PERCENT_OCTET = /%[0-9A-Fa-f]{2}$/;
 /** The slots of what a request has of values that its client had been told before. */
 export function aliasSlots(
   to: RequestSlots,
-  sites: readonly Site[],
+  told: ToldSites,
   isLeftOut: (name: string) => boolean,
 ): void {
-  if (sites.length === 0) return;
+  if (told.isEmpty) return;
   const taken = { head: [] as Range[], body: [] as Range[] };
   const { request } = to;
   const body = isPacked(request) ? '' : request.body;
   const texts = [request.target, ...request.fields.map(({ value }) => value), body];
-  for (const alias of valuesIn(texts.join('\n'), sites)) {
+  for (const alias of told.valuesIn(texts.join('\n'))) {
     const { recorded, handedOutAs, ids } = alias;
     const find = (text: string, start: number, context: Context, list: 'head' | 'body') => {
       for (const { at, encoding } of places(text, alias, context)) {
@@ -53,10 +53,10 @@ export function aliasSlots(
 }
 
 /** Likewise of what a WebSocket's frame says. */
-export function frameAliases(payload: string, sites: readonly Site[], list: SlotList): void {
+export function frameAliases(payload: string, told: ToldSites, list: SlotList): void {
   const context = /^\s*[{[]/.test(payload) ? 'json' : 'other';
   const taken: Range[] = [];
-  for (const alias of valuesIn(payload, sites)) {
+  for (const alias of told.valuesIn(payload)) {
     const { recorded, handedOutAs, ids } = alias;
     for (const { at, encoding } of places(payload, alias, context)) {
       if (taken.some((each) => overlap(each, at))) continue;
@@ -64,36 +64,6 @@ export function frameAliases(payload: string, sites: readonly Site[], list: Slot
       list.add(at, { is: 'alias', recorded, handedOutAs, sites: ids, encoding }, Rank.ALIAS);
     }
   }
-}
-
-/** A recorded value, its other forms, and the sites that handed it out. */
-interface AliasValue {
-  readonly recorded: string;
-  readonly handedOutAs: string;
-  readonly forms: Forms;
-  readonly ids: number[];
-}
-
-/** The values that a text has; of values within each other the longer one comes first. */
-function valuesIn(text: string, sites: readonly Site[]): readonly AliasValue[] {
-  const values = new Map<string, AliasValue | null>();
-  const look = (recorded: string, forms: Forms, { rule, name, id }: Site): void => {
-    const known = values.get(recorded);
-    if (known !== undefined) known?.ids.push(id);
-    else {
-      const handedOutAs = rule === null ? `cookie ${name}` : name;
-      const isThere = text.includes(recorded) || forms.some(([form]) => text.includes(form));
-      values.set(recorded, isThere ? { recorded, handedOutAs, forms, ids: [id] } : null);
-    }
-  };
-  for (const site of sites) {
-    const { recorded, forms, escaped } = site;
-    if (recorded === undefined || forms === null) continue;
-    look(recorded, forms, site);
-    if (escaped !== null) look(escaped.text, escaped.forms, site);
-  }
-  const found = [...values.values()].filter((value) => value !== null);
-  return found.sort((a, b) => b.recorded.length - a.recorded.length);
 }
 
 /** What a value stands in: what its live counterpart must not break. */

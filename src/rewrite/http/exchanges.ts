@@ -2,12 +2,17 @@
 import type { RecordedSession } from '../module.ts';
 import { messageAt, textOf } from '../octet-text.ts';
 import { type Answer, AnswerReader } from './answers.ts';
-import { fieldOf, type Range, type RecordedRequest, readRequests } from './recorded-requests.ts';
+import {
+  fieldOf,
+  KnownRequests,
+  type PlacedRequest,
+  type Range,
+  readRequests,
+} from './recorded-requests.ts';
 import { type RecordedFrame, readFrames } from './websocket-frames.ts';
 
 /** A request and what was said to it. */
-export interface RecordedExchange {
-  readonly request: RecordedRequest;
+export interface RecordedExchange extends PlacedRequest {
   /** The messages in which the request begins and ends. */
   readonly firstMessage: number;
   readonly lastMessage: number;
@@ -19,9 +24,7 @@ export interface RecordedExchange {
 
 /** A session taken apart. */
 export interface SessionText {
-  /** All that the client said, octets as text. */
-  readonly stream: string;
-  /** Where message `i` begins in it; one more for its end. */
+  /** Where message `i` begins in the client's stream; one more for its end. */
   readonly starts: readonly number[];
   readonly exchanges: readonly RecordedExchange[];
   /** Frames with data, where the connection became a WebSocket. */
@@ -42,8 +45,13 @@ export const isHttp2 = (session: RecordedSession): boolean =>
 /**
  * Takes a session apart.
  * @param needsAnswers whether the recorded answers are looked at
+ * @param known requests that were taken apart before
  */
-export function readSession(session: RecordedSession, needsAnswers: boolean): SessionText {
+export function readSession(
+  session: RecordedSession,
+  needsAnswers: boolean,
+  known = new KnownRequests(),
+): SessionText {
   const messages = Array.from({ length: session.messages }, (_, i) => session.message(i));
   const starts = [0];
   for (const { length } of messages) starts.push((starts.at(-1) ?? 0) + length);
@@ -51,24 +59,24 @@ export function readSession(session: RecordedSession, needsAnswers: boolean): Se
   for (const [i, message] of messages.entries()) octets.set(message, starts[i]);
   const stream = textOf(octets);
   let isSwitched = false;
-  const { requests, end } = readRequests(stream, octets, (request) => {
-    isSwitched = switches(session, request, messageAt(starts, request.at.to - 1) + 1);
+  const { requests, end } = readRequests(stream, octets, known, (placed) => {
+    isSwitched = switches(session, placed, messageAt(starts, placed.at.to - 1) + 1);
     return isSwitched;
   });
-  const exchanges = requests.map((request): Open => {
-    const firstMessage = messageAt(starts, request.at.from);
-    const lastMessage = messageAt(starts, request.at.to - 1);
-    return { request, firstMessage, lastMessage, answer: undefined, stages: undefined };
+  const exchanges = requests.map(({ at, request }): Open => {
+    const firstMessage = messageAt(starts, at.from);
+    const lastMessage = messageAt(starts, at.to - 1);
+    return { at, request, firstMessage, lastMessage, answer: undefined, stages: undefined };
   });
   if (needsAnswers) findAnswers(session, exchanges);
-  const upgrade = fieldOf(requests.at(-1)?.fields ?? [], 'upgrade')?.toLowerCase();
+  const upgrade = fieldOf(requests.at(-1)?.request.fields ?? [], 'upgrade')?.toLowerCase();
   const isWebSocket = isSwitched && upgrade === 'websocket';
   const frames = isWebSocket ? readFrames(octets, end) : [];
-  return { stream, starts, exchanges, frames };
+  return { starts, exchanges, frames };
 }
 
 /** Whether behind a request another protocol is spoken. */
-function switches(session: RecordedSession, request: RecordedRequest, stage: number): boolean {
+function switches(session: RecordedSession, { request }: PlacedRequest, stage: number): boolean {
   const mayBe = request.method === 'CONNECT' || fieldOf(request.fields, 'upgrade') !== undefined;
   if (!mayBe) return false;
   const octets = session.stage(stage);

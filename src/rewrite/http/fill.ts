@@ -1,68 +1,70 @@
 /** Fills the slots of a request with what its client has learnt, or says what is missing. */
 import { octetsOfText } from '../octet-text.ts';
+import type { CookiePlace } from './cookie-jar.ts';
 import { encodeAs } from './encodings.ts';
 import { type Edit, renderRequest } from './render.ts';
 import type { RequestPlan } from './request-plan.ts';
 import type { Slot, SlotValue } from './slots.ts';
 import type { HttpClient, RequestValues } from './values.ts';
 
-/** What became of a request that was to be filled. */
-export type Filled =
-  | { readonly is: 'ready'; readonly edits: readonly Edit[] }
-  /** Something is not known yet. */
-  | { readonly is: 'wait' }
-  /** Something will never be known; of `recorded` that stays as it was. */
-  | { readonly is: 'unbound'; readonly what: string }
-  /** A value cannot stand where it has to. */
-  | { readonly is: 'broken'; readonly what: string };
+/** What `whatIsMissing` says of what may still come. */
+export const NOT_YET = '';
 
-/** What is looked up for a request. */
-export interface FillInput {
-  readonly plan: RequestPlan;
-  readonly client: HttpClient;
-  readonly values: RequestValues;
-  /** Nothing more can be waited for. */
-  readonly isLate: boolean;
-  /** What was never learnt stays as it was recorded. */
-  readonly keepsRecorded: boolean;
-}
-
-/** The edits of a request. */
-export function fillRequest(input: FillInput): Filled {
-  const { plan, client } = input;
-  const { head, body } = plan;
+/**
+ * What a request needs and its client has not been told. Asked before anything is counted, for it is asked
+ * again after a wait.
+ * @param slots that may lack something
+ * @param isLate nothing more can be waited for
+ * @returns null: nothing; NOT_YET; or what will never be known
+ */
+export function whatIsMissing(
+  slots: readonly Slot[],
+  values: RequestValues,
+  isLate: boolean,
+): string | null {
   let unbound: string | null = null;
-  // Before anything is counted, for it is asked again after a wait.
-  for (let i = 0; i < head.length + body.length; i++) {
-    const { value } = i < head.length ? head[i] : body[i - head.length];
-    const missing = missingOf(value, client, input.values);
+  for (const { value } of slots) {
+    const missing = missingOf(value, values);
     if (missing === null) continue;
-    if (!missing.isSettled && !input.isLate) return { is: 'wait' };
+    if (!missing.isSettled && !isLate) return NOT_YET;
     if (value.is !== 'cookies') unbound ??= missing.what;
   }
-  if (unbound !== null && !input.keepsRecorded) return { is: 'unbound', what: unbound };
-  let broken: string | null = null;
+  return unbound;
+}
+
+/** Whether a slot may lack something. */
+export const isUncertain = ({ value }: Slot): boolean =>
+  value.is !== 'template' ||
+  value.parts === undefined ||
+  value.parts.some(
+    (part) => typeof part !== 'string' && (part.is === 'learnt' || part.is === 'feed'),
+  );
+
+/** The edits of a request; null where a value cannot stand where it has to. */
+export function editsOfRequest(plan: RequestPlan, values: RequestValues): readonly Edit[] | null {
+  let isBroken = false;
   const edits = renderRequest(plan, (slot) => {
-    const text = textOfSlot(slot, input);
-    if (text === null) broken = 'a value with a line end cannot stand in a header field';
+    const text = textOfSlot(slot, values, plan.place);
+    if (text === null) isBroken = true;
     return text ?? undefined;
   });
-  return broken === null ? { is: 'ready', edits } : { is: 'broken', what: broken };
+  return isBroken ? null : edits;
 }
 
 /** The edits of a request that says the same for all clients; null where it does not. */
 export function fixedEdits(plan: RequestPlan): readonly Edit[] | null {
-  const texts = new Map<Slot, string>();
-  for (const slot of [...plan.head, ...plan.body]) {
-    const { value } = slot;
-    if (value.is !== 'template' || value.parts === undefined) return null;
-    if (!value.parts.every((part) => typeof part === 'string')) return null;
-    const encoded = encodeAs(value.parts.join(''), value.encoding);
-    if (encoded === null) return null;
-    texts.set(slot, value.before + encoded + value.behind);
-  }
-  const edits = renderRequest(plan, (slot) => texts.get(slot));
+  const isFixed = [...plan.head, ...plan.body].every((slot) => constantText(slot) !== null);
+  if (!isFixed) return null;
+  const edits = renderRequest(plan, (slot) => constantText(slot) ?? undefined);
   return edits.map((edit) => ({ ...edit, octets: octetsOfText(edit.text) }));
+}
+
+/** What all clients say in a slot; null where that is not the same, or cannot stand there. */
+export function constantText({ value }: Slot): string | null {
+  if (value.is !== 'template' || value.parts === undefined) return null;
+  if (!value.parts.every((part) => typeof part === 'string')) return null;
+  const encoded = encodeAs(value.parts.join(''), value.encoding);
+  return encoded === null ? null : value.before + encoded + value.behind;
 }
 
 interface Missing {
@@ -71,7 +73,8 @@ interface Missing {
   readonly isSettled: boolean;
 }
 
-function missingOf(value: SlotValue, client: HttpClient, values: RequestValues): Missing | null {
+function missingOf(value: SlotValue, values: RequestValues): Missing | null {
+  const { client } = values;
   if (value.is === 'alias') {
     if (client.aliases.has(value.recorded)) return null;
     // Not the recorded value: it may be a secret, and each user's is another.
@@ -79,10 +82,11 @@ function missingOf(value: SlotValue, client: HttpClient, values: RequestValues):
     return { what, isSettled: client.areSettled(value.sites) };
   }
   if (value.is === 'cookies') {
-    const open = value.pairs.find(({ sites }) => !client.areSettled(sites));
     // Any of the answers that set the value may have done.
-    const isOpen = open !== undefined && !open.sites.some((site) => client.settled.has(site));
-    return isOpen ? { what: `no cookie ${open.name}`, isSettled: false } : null;
+    const open = value.pairs.find(
+      ({ sites }) => sites.length > 0 && !sites.some((site) => client.settled.has(site)),
+    );
+    return open !== undefined ? { what: `no cookie ${open.name}`, isSettled: false } : null;
   }
   if (value.parts === undefined) return { what: 'a value was never recorded', isSettled: true };
   for (const part of value.parts) {
@@ -99,13 +103,17 @@ function missingOf(value: SlotValue, client: HttpClient, values: RequestValues):
 }
 
 /** @returns undefined: as recorded; null: it cannot stand there */
-function textOfSlot({ value }: Slot, input: FillInput): string | undefined | null {
-  const { client, values } = input;
+export function textOfSlot(
+  { value }: Slot,
+  values: RequestValues,
+  place: CookiePlace,
+): string | undefined | null {
+  const { client } = values;
   if (value.is === 'alias') {
     const live = client.aliases.get(value.recorded);
     return live === undefined ? undefined : encodeAs(live, value.encoding);
   }
-  if (value.is === 'cookies') return cookieText(value, input);
+  if (value.is === 'cookies') return cookieText(value, client, place);
   if (value.parts === undefined) return undefined;
   let text = '';
   for (const part of value.parts) {
@@ -123,9 +131,10 @@ function textOfSlot({ value }: Slot, input: FillInput): string | undefined | nul
  */
 function cookieText(
   value: SlotValue & { readonly is: 'cookies' },
-  { client, plan }: FillInput,
+  client: HttpClient,
+  place: CookiePlace,
 ): string {
-  const live = client.jar.cookiesFor(plan.place, client.info.nowMs());
+  const live = client.jar.cookiesFor(place, client.info.nowMs());
   const pairs: string[] = [];
   const used = new Set<string>();
   for (const pair of value.pairs) {

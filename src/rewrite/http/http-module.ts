@@ -11,24 +11,34 @@ import {
   RewriteOutcome,
   type SessionPlan,
 } from '../module.ts';
-import { messageAt, octetsForNow } from '../octet-text.ts';
-import { isHttp2, readSession, type SessionText } from './exchanges.ts';
-import { fillRequest, fixedEdits } from './fill.ts';
+import { messageAt } from '../octet-text.ts';
+import { isHttp2, type RecordedExchange, readSession, type SessionText } from './exchanges.ts';
+import { editsOfRequest, NOT_YET, whatIsMissing } from './fill.ts';
+import {
+  bringsForeignCookies,
+  byMessage,
+  type HttpPlan,
+  isSkippedInPart,
+  messagesOf,
+  type Planned,
+  type PlannedRequest,
+  rangeOf,
+  readyRequest,
+  usedSites,
+} from './http-plan.ts';
 import { learnFrom, type RunPattern, requestMatcher } from './learn.ts';
 import { type AnswerPlan, AnswersOfConnection, answersToRead } from './live-answers.ts';
 import { templateNames } from './ready-rules.ts';
-import type { Edit } from './render.ts';
-import {
-  placeOfRequest,
-  planFrame,
-  planRequest,
-  type ReadyRules,
-  type RequestPlan,
-} from './request-plan.ts';
+import { KnownRequests, type RecordedRequest } from './recorded-requests.ts';
+import { type Edit, movedEdit, writeEdits } from './render.ts';
+import { placeOfRequest, planFrame, planRequest, type ReadyRules } from './request-plan.ts';
 import type { HttpRules } from './rules.ts';
-import { sendFrom } from './send.ts';
+import { SettingsFor, sendFrom } from './send.ts';
 import { type Site, SiteTable } from './sites.ts';
+import type { Slot } from './slots.ts';
+import type { Splice } from './splice.ts';
 import { TemplateReader } from './template.ts';
+import type { ScopeSites } from './told-sites.ts';
 import { type Feed, HttpClient, RequestValues } from './values.ts';
 
 /** What the module is made of, in every thread the same; it can be sent to another thread. */
@@ -42,31 +52,12 @@ export interface HttpSettings {
   readonly perClient: boolean;
 }
 
-/** A request that is written anew, and where it lies. */
-interface PlannedRequest extends RequestPlan {
-  /** Its edits where they are the same for all clients. */
-  readonly fixed: readonly Edit[] | null;
-  readonly firstMessage: number;
-  readonly lastMessage: number;
-}
-
-/** What is done with a session. */
-export interface HttpPlan {
-  readonly session: number;
-  /** Where message `i` begins in the client's stream; one more for its end. */
-  readonly starts: readonly number[];
-  /** Requests that lie in a message, in their order. */
-  readonly requests: ReadonlyMap<number, readonly PlannedRequest[]>;
-  /** Answers in stages that are read, in their order. */
-  readonly answers: readonly AnswerPlan[];
-}
-
 /** A connection of a virtual client. */
 interface HttpConnection {
   readonly client: HttpClient;
   readonly plan: HttpPlan;
   readonly answers: AnswersOfConnection;
-  /** Edits of requests of which messages are still to be written, by turn. */
+  /** Edits of requests of which messages are still to be written, by turn; offsets of the stream. */
   readonly edits: Map<number, readonly Edit[]>;
   /** Requests that are left out, by turn. */
   readonly skipped: Set<number>;
@@ -89,8 +80,9 @@ class HttpModule implements ProtocolModule<HttpPlan, HttpClient, HttpConnection>
   readonly #settings: HttpSettings;
   /** Whether anything depends on what the recorded server said. */
   readonly #needsAnswers: boolean;
-  /** The edits of the request that was filled last. */
-  #filled: readonly Edit[] = [];
+  readonly #known = new KnownRequests();
+  /** What is done with requests where nothing is learnt, by the status of their answers. */
+  readonly #shared = new WeakMap<RecordedRequest, Map<number | undefined, Planned>>();
 
   constructor(settings: HttpSettings, run?: RunPattern) {
     const { rules } = settings;
@@ -98,9 +90,10 @@ class HttpModule implements ProtocolModule<HttpPlan, HttpClient, HttpConnection>
     this.#feeds = new Map(Object.entries(settings.feeds));
     const columns = (name: string) => this.#feeds.get(name)?.columns ?? null;
     const reader = new TemplateReader(templateNames(rules, settings.environment, columns));
+    const send = (rules.send ?? []).map((each) => sendFrom(each, reader));
     this.#rules = {
+      ...{ send, settings: new SettingsFor(send) },
       cookies: rules.cookies === 'auto',
-      send: (rules.send ?? []).map((each) => sendFrom(each, reader)),
       skip: (rules.skip ?? []).map(({ when }) => requestMatcher(when)),
     };
     const learnt = (rules.learn ?? []).map((rule) => learnFrom(rule, run));
@@ -111,7 +104,7 @@ class HttpModule implements ProtocolModule<HttpPlan, HttpClient, HttpConnection>
 
   survey(session: RecordedSession): void {
     if (this.#sites.isNeeded && session.protocol === HTTP1_NAME) {
-      this.#sites.add(this.#scopeOf(session), session);
+      this.#sites.add(this.#scopeOf(session), session, this.#known);
     }
   }
 
@@ -121,28 +114,28 @@ class HttpModule implements ProtocolModule<HttpPlan, HttpClient, HttpConnection>
     }
     if (session.protocol !== HTTP1_NAME) return undefined;
     const sites = this.#sites.of(this.#scopeOf(session));
-    const text = readSession(session, this.#needsAnswers);
+    const text = readSession(session, this.#needsAnswers, this.#known);
     const requests: PlannedRequest[] = [];
     for (const [turn, exchange] of text.exchanges.entries()) {
-      const input = { exchange, turn, session: session.session, stream: text.stream, sites };
-      const planned = planRequest(this.#rules, input);
+      const planned = this.#planned(exchange, sites, session.session, turn);
       if (planned === undefined) continue;
       if ('refused' in planned) return this.#refusal(session, planned.refused);
-      const { firstMessage, lastMessage } = exchange;
-      requests.push({ ...planned, fixed: fixedEdits(planned), firstMessage, lastMessage });
+      const { at, firstMessage, lastMessage } = exchange;
+      requests.push({ ready: planned, turn, from: at.from, firstMessage, lastMessage });
     }
     for (const [i, frame] of text.frames.entries()) {
       const turn = text.exchanges.length + i;
-      const planned = planFrame(this.#rules, frame, { turn, session: session.session, sites });
+      const planned = planFrame(this.#rules, frame, sites.before(session.session, turn));
       if (planned === undefined) continue;
-      const firstMessage = messageAt(text.starts, frame.at.from);
-      const lastMessage = messageAt(text.starts, frame.at.to - 1);
-      requests.push({ ...planned, fixed: fixedEdits(planned), firstMessage, lastMessage });
+      const { from, to } = frame.at;
+      const firstMessage = messageAt(text.starts, from);
+      const lastMessage = messageAt(text.starts, to - 1);
+      requests.push({ ready: readyRequest(planned), turn, from, firstMessage, lastMessage });
     }
-    if (isSkippedInPart(requests, text)) {
+    if (this.#rules.skip.length > 0 && isSkippedInPart(requests, text)) {
       return this.#refusal(session, 'a request that is to be left out came together with others');
     }
-    const answers = this.#answersToRead(session, text, sites, requests);
+    const answers = this.#sites.isNeeded ? this.#answersToRead(session, text, sites, requests) : [];
     if (requests.length === 0 && answers.length === 0) return undefined;
     const plan = {
       ...{ session: session.session, starts: text.starts, answers },
@@ -156,21 +149,38 @@ class HttpModule implements ProtocolModule<HttpPlan, HttpClient, HttpConnection>
     };
   }
 
+  #planned(exchange: RecordedExchange, sites: ScopeSites, session: number, turn: number): Planned {
+    const plan = (): Planned => {
+      const planned = planRequest(this.#rules, exchange, sites.before(session, turn));
+      return planned === undefined || 'refused' in planned ? planned : readyRequest(planned);
+    };
+    if (this.#sites.isNeeded) return plan();
+    const { request, answer } = exchange;
+    const shared = this.#shared.get(request) ?? new Map<number | undefined, Planned>();
+    this.#shared.set(request, shared);
+    const status = answer?.status;
+    if (!shared.has(status)) shared.set(status, plan());
+    return shared.get(status);
+  }
+
   /** Those that tell something that a request of the client uses. */
   #answersToRead(
     { session }: RecordedSession,
     { exchanges }: SessionText,
-    sites: readonly Site[],
+    sites: ScopeSites,
     requests: readonly PlannedRequest[],
   ): readonly AnswerPlan[] {
     // What is told on one connection may be used on another, which is planned by itself.
     const { perClient } = this.#settings;
     const used = usedSites(requests);
     const last = perClient ? exchanges.length : (requests.at(-1)?.turn ?? 0);
-    const own = sites.filter(
-      ({ session: of, exchange, rule, id }) =>
-        of === session && (perClient || (rule === null ? exchange < last : used.has(id))),
-    );
+    const own = new Map<number, readonly Site[]>();
+    for (const [exchange, all] of sites.ofSession(session)) {
+      const isUsed = ({ rule, id }: Site): boolean =>
+        perClient || (rule === null ? exchange < last : used.has(id));
+      const read = all.filter(isUsed);
+      if (read.length > 0) own.set(exchange, read);
+    }
     const allBefore = bringsForeignCookies(requests) ? last : 0;
     return answersToRead(exchanges, own, allBefore, (exchange) =>
       placeOfRequest(this.#rules, exchange),
@@ -199,61 +209,66 @@ class HttpModule implements ProtocolModule<HttpPlan, HttpClient, HttpConnection>
     const concerned = plan.requests.get(message) ?? [];
     const [first] = concerned;
     const isOne = concerned.length === 1 && first.firstMessage === first.lastMessage;
-    if (isOne && !first.isSkipped && skipped.size === 0) {
-      return this.#writeOne(connection, first, message, out);
-    }
-    if (concerned.some(({ turn, isSkipped }) => isSkipped || skipped.has(turn))) {
+    const splice = isOne && skipped.size === 0 ? first.ready.splice : null;
+    if (splice !== null) return this.#splice(connection, first, splice, out);
+    if (concerned.some(({ turn, ready }) => ready.plan.isSkipped || skipped.has(turn))) {
       return leaveOut(connection, concerned);
     }
     for (const request of concerned) {
-      if (request.fixed !== null || edits.has(request.turn)) continue;
+      if (edits.has(request.turn)) continue;
       const outcome = this.#fill(connection, request, out);
       if (outcome === RewriteOutcome.SKIP) return leaveOut(connection, concerned);
       if (outcome !== RewriteOutcome.READY) return outcome;
-      edits.set(request.turn, this.#filled);
     }
-    const all = concerned.flatMap(({ turn, fixed }) => fixed ?? edits.get(turn) ?? []);
+    const all = concerned.flatMap(({ turn }) => edits.get(turn) ?? []);
     writeEdits(all, plan.starts[message], plan.starts[message + 1], out);
     for (const { turn, lastMessage } of concerned) if (lastMessage === message) edits.delete(turn);
     return RewriteOutcome.READY;
   }
 
-  /** A request that has a message for itself, as nearly all have: nothing is kept of it. */
-  #writeOne(
+  /** A request that has a message for itself: nothing is kept of it. */
+  #splice(
     connection: HttpConnection,
     request: PlannedRequest,
-    message: number,
+    splice: Splice,
     out: MessageWriter,
   ): RewriteOutcome {
-    if (request.fixed === null) {
-      const outcome = this.#fill(connection, request, out);
-      if (outcome === RewriteOutcome.SKIP) return leaveOut(connection, [request]);
-      if (outcome !== RewriteOutcome.READY) return outcome;
-    }
-    const { starts } = connection.plan;
-    writeEdits(request.fixed ?? this.#filled, starts[message], starts[message + 1], out);
+    const { client, plan } = connection;
+    const { turn, from, firstMessage, ready } = request;
+    const values = new RequestValues(client, plan.session, turn, this.#feeds);
+    const outcome = this.#await(ready.uncertain, values, out);
+    if (outcome === RewriteOutcome.SKIP) return leaveOut(connection, [request]);
+    if (outcome !== RewriteOutcome.READY) return outcome;
+    return splice.write(values, from - plan.starts[firstMessage], out)
+      ? RewriteOutcome.READY
+      : brokenValue(out);
+  }
+
+  /** READY: its edits are kept. */
+  #fill(
+    { client, plan, edits }: HttpConnection,
+    { ready, turn, from }: PlannedRequest,
+    out: MessageWriter,
+  ): RewriteOutcome {
+    const values = new RequestValues(client, plan.session, turn, this.#feeds);
+    const outcome = this.#await(ready.uncertain, values, out);
+    if (outcome !== RewriteOutcome.READY) return outcome;
+    const own = ready.fixed ?? editsOfRequest(ready.plan, values);
+    if (own === null) return brokenValue(out);
+    edits.set(turn, from === 0 ? own : own.map((edit) => movedEdit(edit, from)));
     return RewriteOutcome.READY;
   }
 
-  /** READY: the edits are in `#filled`. */
-  #fill(connection: HttpConnection, plan: PlannedRequest, out: MessageWriter): RewriteOutcome {
-    const { client } = connection;
+  /** READY: what it needs is there, or will never be. */
+  #await(slots: readonly Slot[], values: RequestValues, out: MessageWriter): RewriteOutcome {
+    if (slots.length === 0) return RewriteOutcome.READY;
     const { unbound = 'recorded' } = this.#settings.rules;
-    const of = { client, session: connection.plan.session, turn: plan.turn };
-    const values = new RequestValues(of, this.#feeds);
-    const keepsRecorded = unbound === 'recorded';
-    const filled = fillRequest({ plan, client, values, isLate: out.isLate, keepsRecorded });
-    switch (filled.is) {
-      case 'wait':
-        return RewriteOutcome.WAIT;
-      case 'ready':
-        this.#filled = filled.edits;
-        return RewriteOutcome.READY;
-      default:
-        if (filled.is === 'unbound' && unbound === 'skip') return RewriteOutcome.SKIP;
-        out.fail(filled.what);
-        return RewriteOutcome.FAIL;
-    }
+    const missing = whatIsMissing(slots, values, out.isLate);
+    if (missing === NOT_YET) return RewriteOutcome.WAIT;
+    if (missing === null || unbound === 'recorded') return RewriteOutcome.READY;
+    if (unbound === 'skip') return RewriteOutcome.SKIP;
+    out.fail(missing);
+    return RewriteOutcome.FAIL;
   }
 
   #scopeOf({ session, clientAddress }: RecordedSession): string {
@@ -264,6 +279,11 @@ class HttpModule implements ProtocolModule<HttpPlan, HttpClient, HttpConnection>
     const plan = { session, starts: [], requests: new Map(), answers: [] };
     return { plan, rewrites: [], reads: [], refused };
   }
+}
+
+function brokenValue(out: MessageWriter): RewriteOutcome {
+  out.fail('a value with a line end cannot stand in a header field');
+  return RewriteOutcome.FAIL;
 }
 
 /** Requests are not sent, and what their answers would have told nobody waits for. */
@@ -277,95 +297,3 @@ function leaveOut(
   }
   return RewriteOutcome.SKIP;
 }
-
-function byMessage(
-  requests: readonly PlannedRequest[],
-): ReadonlyMap<number, readonly PlannedRequest[]> {
-  const rows = new Map<number, PlannedRequest[]>();
-  for (const request of requests) {
-    for (const message of rangeOf(request.firstMessage, request.lastMessage)) {
-      rows.set(message, [...(rows.get(message) ?? []), request]);
-    }
-  }
-  return rows;
-}
-
-/** Writes a message with the edits that begin in it; of others only what they leave out. */
-function writeEdits(edits: readonly Edit[], start: number, end: number, out: MessageWriter): void {
-  let at = start;
-  for (const { from, to, text, octets } of edits) {
-    // What is added at a boundary goes with the message before it.
-    const isAdded = from === to;
-    const begins = isAdded ? start < from && from <= end : start <= from && from < end;
-    if (!begins && (to <= start || from >= end)) continue;
-    out.copy(at - start, Math.max(from, at) - start);
-    if (begins && text !== '') out.put(octets ?? octetsForNow(text));
-    at = Math.min(Math.max(to, at), end);
-  }
-  out.copy(at - start, end - start);
-}
-
-/** Messages that edits may fall into; all of a request's where it may be left out. */
-function messagesOf(
-  requests: readonly PlannedRequest[],
-  starts: readonly number[],
-  isWhole: boolean,
-): number[] {
-  const messages = new Set<number>();
-  for (const { head, body, isSkipped, firstMessage, lastMessage } of requests) {
-    if (isSkipped || isWhole || body.length > 0) {
-      for (const each of rangeOf(firstMessage, lastMessage)) messages.add(each);
-    }
-    for (const { at } of head) {
-      // What is added at a boundary goes with the message before it.
-      const first = at.from === at.to ? at.from - 1 : at.from;
-      const last = Math.max(first, at.to - 1);
-      for (const each of rangeOf(messageAt(starts, first), messageAt(starts, last))) {
-        messages.add(each);
-      }
-    }
-  }
-  return [...messages].sort((a, b) => a - b);
-}
-
-const rangeOf = (first: number, last: number): number[] =>
-  Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i);
-
-/** Whether of the requests of one message some are to be left out and others not. */
-function isSkippedInPart(requests: readonly PlannedRequest[], text: SessionText): boolean {
-  return requests.some(
-    ({ isSkipped, turn, firstMessage, lastMessage }) =>
-      isSkipped &&
-      text.exchanges.some(
-        (other, i) =>
-          i !== turn &&
-          other.firstMessage <= lastMessage &&
-          other.lastMessage >= firstMessage &&
-          !requests.some((request) => request.turn === i && request.isSkipped),
-      ),
-  );
-}
-
-/** Ids of the sites that something in these requests may come from. */
-function usedSites(requests: readonly PlannedRequest[]): ReadonlySet<number> {
-  const used = new Set<number>();
-  const add = (sites: readonly number[]) => {
-    for (const site of sites) used.add(site);
-  };
-  for (const { head, body } of requests) {
-    for (const { value } of [...head, ...body]) {
-      if (value.is === 'alias') add(value.sites);
-      if (value.is !== 'template') continue;
-      for (const part of value.parts ?? []) {
-        if (typeof part !== 'string' && part.is === 'learnt') add(part.sites);
-      }
-    }
-  }
-  return used;
-}
-
-/** Whether requests have cookies that the recorded server was not seen to set. */
-const bringsForeignCookies = (requests: readonly PlannedRequest[]): boolean =>
-  requests.some(({ head }) =>
-    head.some(({ value }) => value.is === 'cookies' && value.pairs.some((pair) => !pair.isServers)),
-  );

@@ -20,22 +20,19 @@ export interface AnswerPlan {
 /**
  * Answers that have to be read: those that have a site, and those that lie before them in the same
  * stages.
+ * @param sites by exchange
  * @param allBefore all answers to requests before this one are read: they may set cookies
  * @param placeOf where the request of an exchange goes
  */
 export function answersToRead(
   exchanges: readonly RecordedExchange[],
-  sites: readonly Site[],
+  sites: ReadonlyMap<number, readonly Site[]>,
   allBefore: number,
   placeOf: (exchange: RecordedExchange) => CookiePlace,
 ): readonly AnswerPlan[] {
   const read = new Set<number>();
   for (const [turn, { stages }] of exchanges.entries()) {
-    if (
-      stages === undefined ||
-      !(turn < allBefore || sites.some(({ exchange }) => exchange === turn))
-    )
-      continue;
+    if (stages === undefined || !(turn < allBefore || sites.has(turn))) continue;
     let { first } = stages;
     read.add(turn);
     for (let before = turn - 1; before >= 0; before--) {
@@ -48,7 +45,7 @@ export function answersToRead(
   return exchanges.flatMap((exchange, turn) => {
     const { request, stages } = exchange;
     if (stages === undefined || !read.has(turn)) return [];
-    const own = sites.filter(({ exchange }) => exchange === turn);
+    const own = sites.get(turn) ?? [];
     return [{ turn, kind: request.answerKind, stages, sites: own, place: placeOf(exchange) }];
   });
 }

@@ -4,6 +4,7 @@
  */
 import { Outcome } from '../../protocol/framer.ts';
 import { Http1Requests } from '../../protocol/http1-requests.ts';
+import { copyOf } from '../octet-text.ts';
 import type { Packing } from './packing.ts';
 
 /** A range of a text: `[from, to)`. */
@@ -12,7 +13,7 @@ export interface Range {
   readonly to: number;
 }
 
-/** A header field, at offsets of the stream. */
+/** A header field, at offsets of its message. */
 export interface Field {
   /** In small letters. */
   readonly name: string;
@@ -34,9 +35,13 @@ export interface Chunk {
   readonly end: number;
 }
 
-/** A request as it was recorded; offsets count from the beginning of the client's stream. */
+/**
+ * A request as it was recorded; offsets count from its first octet, so that requests of the same octets are one
+ * (`KnownRequests`).
+ */
 export interface RecordedRequest {
-  readonly at: Range;
+  /** All of it, octets as text. */
+  readonly text: string;
   readonly method: string;
   readonly target: string;
   readonly targetAt: Range;
@@ -60,11 +65,54 @@ export interface RecordedRequest {
   readonly answerKind: number;
 }
 
+/** A request, and where it lies in the client's stream. */
+export interface PlacedRequest {
+  readonly at: Range;
+  readonly request: RecordedRequest;
+}
+
 /** What a stream was found to be. */
 export interface RequestRow {
-  readonly requests: readonly RecordedRequest[];
+  readonly requests: readonly PlacedRequest[];
   /** Where what follows is no whole request; the stream's length where all of it is. */
   readonly end: number;
+}
+
+/** Requests of more octets are seldom sent again as they are. */
+const KNOWN_BYTES_MAX = 4096;
+/** Octets of all that are remembered; beyond them it begins anew. */
+const KNOWN_BYTES_SUM_MAX = 4 << 20;
+
+/** Requests that were taken apart: clients say the same again and again, and are many. */
+export class KnownRequests {
+  readonly #requests = new Map<string, RecordedRequest | null>();
+  #bytes = 0;
+
+  /**
+   * A request by its octets.
+   * @returns the same object for the same octets, as long as it is remembered; null where it is none
+   */
+  of(text: string, framed: Framed): RecordedRequest | null {
+    if (text.length > KNOWN_BYTES_MAX) return readRequest(text, framed);
+    const known = this.#requests.get(text);
+    if (known !== undefined) return known;
+    this.#bytes += text.length;
+    if (this.#bytes > KNOWN_BYTES_SUM_MAX) {
+      this.#requests.clear();
+      this.#bytes = text.length;
+    }
+    // Its parts would else keep all of the stream.
+    const own = copyOf(text);
+    const request = readRequest(own, framed);
+    this.#requests.set(own, request);
+    return request;
+  }
+}
+
+/** What a framer has found of a request. */
+interface Framed {
+  readonly answerKind: number;
+  readonly isChunked: boolean;
 }
 
 /**
@@ -75,11 +123,12 @@ export interface RequestRow {
 export function readRequests(
   stream: string,
   octets: Uint8Array,
-  isLast: (request: RecordedRequest, index: number) => boolean,
+  known: KnownRequests,
+  isLast: (request: PlacedRequest) => boolean,
 ): RequestRow {
   const data = new DataView(octets.buffer, octets.byteOffset, octets.byteLength);
   const framer = new Http1Requests();
-  const requests: RecordedRequest[] = [];
+  const requests: PlacedRequest[] = [];
   let at = 0;
   while (at < octets.length) {
     framer.begin();
@@ -87,41 +136,37 @@ export function readRequests(
     if (framer.feed(data, at, bytes, bytes) !== Outcome.ENDS) break;
     const end = at + framer.endBytes;
     if (end > octets.length) break;
-    const { answerKind, isChunked } = framer;
-    const request = readRequest(stream, { from: at, to: end }, { answerKind, isChunked });
+    const request = known.of(stream.slice(at, end), framer);
     if (request === null) break;
-    requests.push(request);
+    const placed = { at: { from: at, to: end }, request };
+    requests.push(placed);
     at = end;
-    if (isLast(request, requests.length - 1)) break;
+    if (isLast(placed)) break;
   }
   return { requests, end: at };
 }
 
-function readRequest(
-  stream: string,
-  at: Range,
-  { answerKind, isChunked }: { answerKind: number; isChunked: boolean },
-): RecordedRequest | null {
-  let from = at.from;
-  while (stream[from] === '\r' || stream[from] === '\n') from++;
-  const lineFeed = stream.indexOf('\n', from);
-  const line = stream.slice(from, lineFeed).replace(/\r$/, '');
+function readRequest(text: string, { answerKind, isChunked }: Framed): RecordedRequest | null {
+  let from = 0;
+  while (text[from] === '\r' || text[from] === '\n') from++;
+  const lineFeed = text.indexOf('\n', from);
+  const line = text.slice(from, lineFeed).replace(/\r$/, '');
   const match = /^(\S+) (.*) HTTP\/1\.\d$/.exec(line);
   if (match === null) return null;
   const [, method = '', target = ''] = match;
   const targetFrom = from + method.length + 1;
-  const { fields, end: fieldsEnd } = readFields(stream, lineFeed + 1);
-  const bodyFrom = stream.indexOf('\n', fieldsEnd) + 1;
-  const chunks = isChunked ? readChunks(stream, bodyFrom) : null;
+  const { fields, end: fieldsEnd } = readFields(text, lineFeed + 1);
+  const bodyFrom = text.indexOf('\n', fieldsEnd) + 1;
+  const chunks = isChunked ? readChunks(text, bodyFrom) : null;
   const body =
     chunks === null
-      ? stream.slice(bodyFrom, at.to)
-      : chunks.map(({ dataAt }) => stream.slice(dataAt.from, dataAt.to)).join('');
+      ? text.slice(bodyFrom)
+      : chunks.map(({ dataAt }) => text.slice(dataAt.from, dataAt.to)).join('');
   return {
-    ...{ at, method, target, answerKind, fields, fieldsEnd, bodyFrom, body, chunks },
+    ...{ text, method, target, answerKind, fields, fieldsEnd, bodyFrom, body, chunks },
     targetAt: { from: targetFrom, to: targetFrom + target.length },
     ...partsOfTarget(target, targetFrom),
-    lineEnd: stream[lineFeed - 1] === '\r' ? '\r\n' : '\n',
+    lineEnd: text[lineFeed - 1] === '\r' ? '\r\n' : '\n',
   };
 }
 

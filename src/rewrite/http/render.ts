@@ -2,13 +2,15 @@
  * A request with other octets in its slots. What follows from them follows: Content-Length, and the
  * sizes of chunks. All other octets stay as they were recorded.
  */
+import type { MessageWriter } from '../module.ts';
+import { octetsForNow } from '../octet-text.ts';
 import { packedText } from './packing.ts';
 import type { Chunk, Range } from './recorded-requests.ts';
 import type { RequestLayout, RequestPlan } from './request-plan.ts';
 import type { Slot } from './slots.ts';
 import { renderFrame } from './websocket-frames.ts';
 
-/** Octets of the client's stream, and what is sent instead of them, as text. */
+/** Octets of a request, and what is sent instead of them, as text. */
 export interface Edit extends Range {
   readonly text: string;
   /** The same as octets, where the edit is the same for all. */
@@ -16,7 +18,7 @@ export interface Edit extends Range {
 }
 
 /**
- * The edits of a request, in ascending order and without overlaps, at offsets of the stream.
+ * The edits of a request, in ascending order and without overlaps, at offsets in it.
  * @param textFor what stands in a slot; undefined: what was recorded
  */
 export function renderRequest(
@@ -137,3 +139,29 @@ function editsOfChunk({ chunk, at, edits }: EditedChunk): readonly Edit[] {
   const moved = edits.map(({ from, to, text }) => ({ from: from + by, to: to + by, text }));
   return bytes === at.to - at.from ? moved : [{ ...sizeAt, text: bytes.toString(16) }, ...moved];
 }
+
+/** Writes a message with the edits that begin in it; of others only what they leave out. */
+export function writeEdits(
+  edits: readonly Edit[],
+  start: number,
+  end: number,
+  out: MessageWriter,
+): void {
+  let at = start;
+  for (const { from, to, text, octets } of edits) {
+    // What is added at a boundary goes with the message before it.
+    const isAdded = from === to;
+    const begins = isAdded ? start < from && from <= end : start <= from && from < end;
+    if (!begins && (to <= start || from >= end)) continue;
+    out.copy(at - start, Math.max(from, at) - start);
+    if (begins && text !== '') out.put(octets ?? octetsForNow(text));
+    at = Math.min(Math.max(to, at), end);
+  }
+  out.copy(at - start, end - start);
+}
+
+/** An edit of a stream, in which its request begins at `by`. */
+export const movedEdit = ({ from, to, text, octets }: Edit, by: number): Edit => {
+  const moved = { from: from + by, to: to + by, text };
+  return octets === undefined ? moved : { ...moved, octets };
+};

@@ -21,26 +21,27 @@ import {
   isMultipart,
   isPacked,
   jsonSlots,
-  merged,
   occurrences,
   type RequestSlots,
   replaceSlots,
   type SendFrom,
+  type SettingsFor,
   targetSlots,
 } from './send.ts';
-import { type Site, sitesBefore } from './sites.ts';
 import { type BoundPlace, NOTHING, Rank, type Slot, SlotList } from './slots.ts';
 import type { Place, Template } from './template.ts';
+import type { ToldSites } from './told-sites.ts';
 import type { RecordedFrame } from './websocket-frames.ts';
 
 /** Rules made ready. */
 export interface ReadyRules {
   readonly cookies: boolean;
   readonly send: readonly SendFrom[];
+  readonly settings: SettingsFor;
   readonly skip: readonly RequestMatcher[];
 }
 
-/** What has to be known of a request to write it: offsets of the stream. */
+/** What has to be known of a request to write it: offsets in it. */
 export interface RequestLayout {
   readonly fieldsEnd: number;
   readonly lineEnd: string;
@@ -54,19 +55,18 @@ export interface RequestLayout {
   readonly lengths: readonly Range[];
 }
 
-/** A request that is written anew. */
+/**
+ * A request that is written anew, wherever it stands: where nothing in it depends on what its client was told,
+ * requests of the same octets share one.
+ */
 export interface RequestPlan {
   readonly layout: RequestLayout;
   /** Set of a frame of a WebSocket, which is all body. */
   readonly frame?: RecordedFrame;
-  /** Of its octets. */
-  readonly at: Range;
-  /** Its number in the session, from 0. */
-  readonly turn: number;
   /** Where it goes, for cookies. */
   readonly place: CookiePlace;
   readonly isSkipped: boolean;
-  /** Of offsets of the stream. */
+  /** Of offsets in the request. */
   readonly head: readonly Slot[];
   /** Of offsets of the body, without chunks. */
   readonly body: readonly Slot[];
@@ -77,31 +77,19 @@ export interface RequestRefusal {
   readonly refused: string;
 }
 
-/** A session's exchange, and what its client had been told. */
-export interface RequestInput {
-  readonly exchange: RecordedExchange;
-  readonly turn: number;
-  readonly session: number;
-  /** All that the client said, octets as text. */
-  readonly stream: string;
-  /** All sites of the client. */
-  readonly sites: readonly Site[];
-}
-
-/** @returns undefined where nothing of the request changes */
+/**
+ * @param told what the client had been told before
+ * @returns undefined where nothing of the request changes
+ */
 export function planRequest(
   rules: ReadyRules,
-  input: RequestInput,
+  exchange: RecordedExchange,
+  told: ToldSites,
 ): RequestPlan | RequestRefusal | undefined {
-  const { exchange, turn } = input;
   const request = unpackedRequest(exchange.request);
   const status = exchange.answer?.status;
-  const told = sitesBefore(input.sites, input.session, turn);
-  const settings = merged(rules.send.filter(({ when }) => when(request, status)));
-  const planned = {
-    ...{ turn, at: request.at, layout: layoutOf(request) },
-    place: placeOfRequest(rules, exchange),
-  };
+  const settings = rules.settings.of(request, status);
+  const planned = { layout: layoutOf(request), place: placeOfRequest(rules, exchange) };
   if (rules.skip.some((when) => when(request, status))) {
     return { ...planned, isSkipped: true, head: [], body: [] };
   }
@@ -114,7 +102,7 @@ export function planRequest(
   const isLeftOut = (name: string): boolean =>
     FRAMING.has(name) || (rules.cookies && name === 'cookie');
   aliasSlots(to, told, isLeftOut);
-  if (rules.cookies) cookieSlots(to, told, input.stream);
+  if (rules.cookies) cookieSlots(to, told);
   for (const [i, each] of settings.replace.entries()) {
     replaceSlots(to, each, Rank.REPLACE + i, isLeftOut);
   }
@@ -142,25 +130,22 @@ export function planRequest(
 
 /** @returns undefined where nothing of the frame changes */
 export function planFrame(
-  { send }: ReadyRules,
+  { settings }: ReadyRules,
   frame: RecordedFrame,
-  input: { readonly turn: number; readonly session: number; readonly sites: readonly Site[] },
+  told: ToldSites,
 ): RequestPlan | undefined {
-  const told = sitesBefore(input.sites, input.session, input.turn);
   const list = new SlotList();
   frameAliases(frame.payload, told, list);
   const bind = binder(told);
   // Which request a frame belongs to is nothing that a rule could say.
-  const rules = merged(send.filter(({ isForAll }) => isForAll));
-  for (const [i, { text, by }] of rules.replace.entries()) {
+  for (const [i, { text, by }] of settings.forAll.replace.entries()) {
     for (const at of occurrences(frame.payload, text))
       list.add(at, bind(by, 'raw'), Rank.REPLACE + i);
   }
   const body = list.get();
   if (body.length === 0) return undefined;
-  const { turn } = input;
   const place = { host: '', path: '' };
-  return { layout: NO_LAYOUT, frame, at: frame.at, turn, place, isSkipped: false, head: [], body };
+  return { layout: NO_LAYOUT, frame, place, isSkipped: false, head: [], body };
 }
 
 /** A frame has no header of a request. */
@@ -214,13 +199,13 @@ export function placeOfRequest(
 }
 
 /** Fields of the header that cookies come in. */
-function cookieSlots({ request, head }: RequestSlots, told: readonly Site[], stream: string): void {
+function cookieSlots({ request, head }: RequestSlots, told: ToldSites): void {
   const [first, ...more] = request.fields.filter(({ name }) => name === 'cookie');
   if (first === undefined) return;
   for (const { lineAt } of more) head.add(lineAt, NOTHING, Rank.COOKIES);
   const text = [first, ...more].map(({ value }) => value).join('; ');
   const pairs = parseCookies(text).map(({ name, value }) => {
-    const setBy = told.filter((site) => site.rule === null && site.name === name);
+    const setBy = told.cookies(name);
     const same = setBy.filter(({ recorded }) => recorded === value);
     return {
       name: copyOf(name),
@@ -231,17 +216,17 @@ function cookieSlots({ request, head }: RequestSlots, told: readonly Site[], str
   });
   const { lineAt, valueAt } = first;
   // The field's name, its blanks and its line end stay as they are.
-  const before = copyOf(stream.slice(lineAt.from, valueAt.from));
-  const behind = copyOf(stream.slice(valueAt.to, lineAt.to));
+  const before = copyOf(request.text.slice(lineAt.from, valueAt.from));
+  const behind = copyOf(request.text.slice(valueAt.to, lineAt.to));
   head.add(lineAt, { is: 'cookies', pairs, before, behind }, Rank.COOKIES);
 }
 
 /** Gives places of templates the sites that they may have come from. */
-function binder(told: readonly Site[]): Bind {
+function binder(told: ToldSites): Bind {
   const bound = (part: string | Place): string | BoundPlace | undefined => {
     if (typeof part === 'string') return part;
     if (part.is !== 'learnt' && part.is !== 'recorded') return part;
-    const sites = told.filter(({ rule, name }) => rule !== null && name === part.name);
+    const sites = told.learnt(part.name);
     if (part.is === 'recorded')
       return sites.findLast(({ recorded }) => recorded !== undefined)?.recorded;
     return { is: 'learnt', name: part.name, sites: sites.map(({ id }) => id) };

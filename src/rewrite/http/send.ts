@@ -69,8 +69,32 @@ export function sendFrom(rule: SendRule, reader: TemplateReader): SendFrom {
   };
 }
 
+/** What the rules say of a request, put together once for each set of rules that requests have. */
+export class SettingsFor {
+  readonly #rules: readonly SendFrom[];
+  readonly #merged = new Map<string, Merged>();
+  /** What they say of all requests. */
+  readonly forAll: Merged;
+
+  constructor(rules: readonly SendFrom[]) {
+    this.#rules = rules;
+    this.forAll = merged(rules.filter(({ isForAll }) => isForAll));
+  }
+
+  /** @param status of the recorded answer; undefined: not known */
+  of(request: RecordedRequest, status: number | undefined): Merged {
+    const rules = this.#rules.filter(({ when }) => when(request, status));
+    const key = rules.map((rule) => this.#rules.indexOf(rule)).join();
+    const known = this.#merged.get(key) ?? merged(rules);
+    this.#merged.set(key, known);
+    return known;
+  }
+}
+
+type Merged = Omit<SendFrom, 'when' | 'isForAll'>;
+
 /** What several rules say together: of what is set twice the later one counts. */
-export function merged(rules: readonly SendFrom[]): Omit<SendFrom, 'when' | 'isForAll'> {
+function merged(rules: readonly SendFrom[]): Merged {
   const last = <T extends { readonly 0: unknown }>(all: readonly T[]): T[] => [
     ...new Map(all.map((each) => [String(each[0]), each])).values(),
   ];

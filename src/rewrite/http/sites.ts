@@ -8,6 +8,8 @@ import { parseSetCookie } from './cookie-jar.ts';
 import { type Encoding, encodeAs } from './encodings.ts';
 import { type RecordedExchange, readSession } from './exchanges.ts';
 import type { LearnFrom } from './learn.ts';
+import type { KnownRequests } from './recorded-requests.ts';
+import { NOTHING_TOLD, ScopeSites } from './told-sites.ts';
 
 /** Other forms of a text in which requests may have it, percent-encoded and the like. */
 export type Forms = readonly (readonly [form: string, encoding: Encoding])[];
@@ -46,7 +48,7 @@ const COOKIE_ALIAS_BYTES_MIN = 8;
 export class SiteTable {
   readonly #rules: readonly LearnFrom[];
   readonly #cookies: boolean;
-  readonly #scopes = new Map<string, Site[]>();
+  readonly #scopes = new Map<string, ScopeSites>();
   /** By value: servers hand out the same one again and again. */
   readonly #forms = new Map<string, Forms>();
   #count = 0;
@@ -62,16 +64,16 @@ export class SiteTable {
   }
 
   /** Adds what a session was told. */
-  add(scope: string, session: RecordedSession): void {
-    const { exchanges } = readSession(session, true);
+  add(scope: string, session: RecordedSession, known: KnownRequests): void {
+    const { exchanges } = readSession(session, true, known);
     for (const [index, exchange] of exchanges.entries()) {
       if (exchange.stages === undefined) continue;
       for (const found of this.#found(exchange)) {
-        const sites = this.#scopes.get(scope) ?? [];
+        const sites = this.#scopes.get(scope) ?? new ScopeSites();
         this.#scopes.set(scope, sites);
         const place = { id: this.#count++, session: session.session, exchange: index };
         const { rule, name, recorded } = found;
-        sites.push({ ...place, rule, name, recorded, ...this.#formsOf(found) });
+        sites.add({ ...place, rule, name, recorded, ...this.#formsOf(found) });
       }
     }
   }
@@ -116,21 +118,11 @@ export class SiteTable {
     return known;
   }
 
-  /** All of a scope's, in the order in which they were added. */
-  of(scope: string): readonly Site[] {
-    return this.#scopes.get(scope) ?? [];
+  /** All of a scope's. */
+  of(scope: string): ScopeSites {
+    return this.#scopes.get(scope) ?? NOTHING_TOLD;
   }
 }
-
-/**
- * Those sites that may have come before a request of theirs: of its own session those of earlier
- * exchanges, and those of all others.
- */
-export const sitesBefore = (
-  sites: readonly Site[],
-  session: number,
-  exchange: number,
-): readonly Site[] => sites.filter((site) => site.session !== session || site.exchange < exchange);
 
 /** Whether requests get the live value where they have the recorded one. */
 function isAliased({ rule, recorded }: Found): boolean {

@@ -42,46 +42,43 @@ export class HttpClient {
   }
 }
 
-/** Which request it is that templates are filled in for. */
-export interface RequestOf {
-  readonly client: HttpClient;
-  readonly session: number;
-  readonly turn: number;
-}
-
 /** Numbers that keep the uses of chance apart. */
 const Use = { REQUEST_UUID: 1, CLIENT_UUID: 2, RANDOM: 3, FEED: 4 } as const;
 
 /** The values of one request: each name is looked up once, so that it is the same in all of it. */
 export class RequestValues {
-  readonly #of: RequestOf;
+  readonly client: HttpClient;
+  readonly #session: number;
+  readonly #turn: number;
   readonly #feeds: ReadonlyMap<string, Feed>;
   /** Made when something is counted: most requests count nothing. */
   #counted: Map<string, number> | null = null;
 
-  constructor(of: RequestOf, feeds: ReadonlyMap<string, Feed>) {
-    this.#of = of;
+  constructor(client: HttpClient, session: number, turn: number, feeds: ReadonlyMap<string, Feed>) {
+    this.client = client;
+    this.#session = session;
+    this.#turn = turn;
     this.#feeds = feeds;
   }
 
   /** Octets as text; undefined where it has not been learnt, or the feed has no more rows. */
   valueOf(place: BoundPlace): string | undefined {
-    const { client, session, turn } = this.#of;
-    const { info } = client;
+    const { info } = this.client;
     switch (place.is) {
       case 'client':
         return String(info.client);
       case 'iteration':
         return String(info.iteration);
       case 'turn':
-        return String(turn);
+        return String(this.#turn);
       case 'uuid':
         if (place.of === 'client') return uuid(this.#chance(Use.CLIENT_UUID, 0));
-        return uuid(this.#chance(hash32(Use.REQUEST_UUID, session), turn));
+        return uuid(this.#chance(hash32(Use.REQUEST_UUID, this.#session), this.#turn));
       case 'counter':
         return String(this.#countOf(place.name));
       case 'random': {
-        const chance = this.#chance(hash32(hash32(Use.RANDOM, session), turn), place.number);
+        const use = hash32(hash32(Use.RANDOM, this.#session), this.#turn);
+        const chance = this.#chance(use, place.number);
         return String(Math.floor(chance.nextUnit() * place.below));
       }
       case 'now':
@@ -91,20 +88,20 @@ export class RequestValues {
       case 'feed':
         return this.#feedValue(place.feed, place.column);
       default:
-        return client.values.get(place.name);
+        return this.client.values.get(place.name);
     }
   }
 
   #countOf(name: string): number {
     this.#counted ??= new Map();
-    const count = this.#counted.get(name) ?? this.#of.client.count(name);
+    const count = this.#counted.get(name) ?? this.client.count(name);
     this.#counted.set(name, count);
     return count;
   }
 
   /** Chance that is the client's and the iteration's, and the same in every run of the seed. */
   #chance(use: number, number: number): Prng {
-    const { seed, iteration } = this.#of.client.info;
+    const { seed, iteration } = this.client.info;
     const round = use === Use.CLIENT_UUID ? 0 : iteration;
     return new Prng(hash32(hash32(seed, round), hash32(use, number)));
   }
@@ -112,7 +109,7 @@ export class RequestValues {
   #feedValue(name: string, column: string): string | undefined {
     const feed = this.#feeds.get(name);
     if (feed === undefined) return undefined;
-    const { client, clients, iteration } = this.#of.client.info;
+    const { client, clients, iteration } = this.client.info;
     const rows = feed.rows.length;
     let row = client % rows;
     // Rows of their own are dealt out round by round.

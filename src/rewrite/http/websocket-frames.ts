@@ -6,8 +6,9 @@ import { textOf } from '../octet-text.ts';
 import type { Range } from './recorded-requests.ts';
 import type { Edit } from './render.ts';
 
-/** A frame as it was recorded; offsets are those of the client's stream. */
+/** A frame as it was recorded. */
 export interface RecordedFrame {
+  /** Of its octets in the client's stream. */
   readonly at: Range;
   /** FIN, the reserved bits and the opcode. */
   readonly first: number;
@@ -64,7 +65,7 @@ function masked(octets: Uint8Array, mask: Uint8Array | null): Uint8Array {
   return octets;
 }
 
-/** The frame with these edits of its payload; none where there are none. */
+/** The frame with these edits of its payload, as one of its octets; none where there are none. */
 export function renderFrame(
   { at, first, mask, payload }: RecordedFrame,
   edits: readonly Edit[],
@@ -78,7 +79,7 @@ export function renderFrame(
   }
   const octets = Buffer.from(text + payload.slice(done), 'latin1');
   const header = headerOf(first, octets.length, mask);
-  return [{ ...at, text: textOf(header) + textOf(masked(octets, mask)) }];
+  return [{ from: 0, to: at.to - at.from, text: textOf(header) + textOf(masked(octets, mask)) }];
 }
 
 /** The shortest length that says it, as section 5.2 wants it. */

@@ -346,3 +346,13 @@ describe('cookies', () => {
     expect(play({ cookies: 'off' }, [recorded], [])[0]?.sent).toEqual(recorded.messages);
   });
 });
+
+test('a request waits for each of its cookies, also where another was set by some of several answers', () => {
+  const set = (name: string, value: string) => `Set-Cookie: ${name}=${value}-recorded\r\n`;
+  const cookies = 'Cookie: a=a-recorded; b=b-recorded\r\n';
+  // Both connections set a; b comes with the second one's answer alone.
+  const first = session([get('/1'), answer('', set('a', 'a'))], [get('/2', cookies), answer('')]);
+  const second = session([get('/3'), answer('', set('a', 'a') + set('b', 'b'))]);
+  const [played] = play({ cookies: 'auto' }, [first, second], [], { perClient: true });
+  expect(played?.waits).toBe(1);
+});

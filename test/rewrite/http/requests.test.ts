@@ -1,5 +1,5 @@
 /** What becomes of recorded requests, octet by octet. */
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { HttpRules } from '../../../src/rewrite/http/rules.ts';
 import { answer, feedOf, get, type PlayedSession, play, post, session } from './play.ts';
 
@@ -335,4 +335,27 @@ test('a session that is not HTTP is played as it is', () => {
   expect(play({ send: [{ headers: { X: 1 } }] }, [redis], [])[0]).toEqual(
     expect.objectContaining({ sent: redis.messages, refused: undefined }),
   );
+});
+
+describe('requests of the same octets', () => {
+  const same = get('/page');
+  const recorded = session([same, answer('')], [same, answer('')], [same, answer('', '', 404)]);
+
+  test('each say what is theirs, wherever they stand', () => {
+    const rules: HttpRules = { send: [{ headers: { 'X-Turn': '{{turn}}' } }] };
+    const [played] = play(rules, [{ ...recorded, messages: [same, same, same] }], []);
+    expect(played?.sent).toEqual([0, 1, 2].map((turn) => get('/page', `X-Turn: ${turn}\r\n`)));
+  });
+
+  test('are told apart by how they were answered, where a rule asks for that', () => {
+    const rules: HttpRules = { send: [{ when: { status: 404 }, headers: { 'X-Run': 'a' } }] };
+    const [played] = play(rules, [recorded], []);
+    expect(played?.sent).toEqual([same, same, get('/page', 'X-Run: a\r\n')]);
+  });
+
+  test('are each written where several came in one message', () => {
+    const both = { messages: [same + same], stages: ['', answer('') + answer('')] };
+    const [played] = play({ send: [{ headers: { 'X-Turn': '{{turn}}' } }] }, [both], []);
+    expect(played?.sent).toEqual([get('/page', 'X-Turn: 0\r\n') + get('/page', 'X-Turn: 1\r\n')]);
+  });
 });
