@@ -19,7 +19,6 @@ import type {
 } from '../../report/inspect-document.ts';
 import type { ProtocolModule } from '../../rewrite/module.ts';
 import type { RequestTimes } from '../../schedule/request-rate.ts';
-import type { CaptureIngest } from '../../session/reading/capture-ingest.ts';
 import { emptySelection } from '../../session/reading/selection-findings.ts';
 import { SessionCatalog } from '../../session/reading/session-catalog.ts';
 import type { SessionSelection } from '../../session/reading/session-selection.ts';
@@ -31,10 +30,11 @@ import type { Scripts } from '../../session/script/scripts.ts';
 import type { WantedScripts } from '../../session/script/wanted-scripts.ts';
 import { type CaptureSources, openSources, type Source } from './capture-sources.ts';
 import type { CaptureCorrelation } from './correlations.ts';
+import { damaged, fileReport, timeWarnings } from './file-reports.ts';
 import { canBeStored, type IndexKey, identitiesOf, loadIndex, saveIndex } from './index-store.ts';
 import { planAll, type ScriptPart, scriptParts, withBlocks, withOctets } from './joined-octets.ts';
 import { CaptureReading, type DatedSource, dateSource } from './read-captures.ts';
-import { serverReports, sessionReports, sessionTotals, timestampText } from './session-reports.ts';
+import { serverReports, sessionReports, sessionTotals } from './session-reports.ts';
 import { skewWarnings } from './skew-warnings.ts';
 import { Turns } from './turns.ts';
 
@@ -327,45 +327,3 @@ class Indexing {
     this.#options.onWarning?.(text);
   }
 }
-
-function fileReport(source: Source, ingest: CaptureIngest): FileReport {
-  const { reader, first, last } = ingest;
-  return {
-    file: source.name,
-    format: reader.format,
-    compression: source.compression,
-    bytes: source.namedBytes,
-    packets: ingest.packets,
-    tcpPackets: ingest.tcpPackets,
-    firstTimestamp: first === null ? null : timestampText(first),
-    lastTimestamp: last === null ? null : timestampText(last),
-    linkTypes: [...new Set(reader.linkTypes)],
-    strayTimestamps: ingest.strayTimestamps,
-    clockStepsBack: ingest.clockStepsBack,
-    truncatedPackets: ingest.truncatedPackets,
-    skippedPackets: Object.fromEntries(ingest.skipped()),
-    damage: source.damage ?? reader.damage,
-  };
-}
-
-/** What was done about the times of a file, because they cannot be right. */
-function timeWarnings({ strayTimestamps, clockStepsBack }: FileReport): string[] {
-  const strays = strayTimestamps === 1 ? '1 time stamp is' : `${strayTimestamps} time stamps are`;
-  const steps = clockStepsBack === 1 ? 'once' : `${clockStepsBack} times`;
-  return [
-    ...(strayTimestamps === 0
-      ? []
-      : [`${strays} far from those before and after, and taken to lie between them`]),
-    ...(clockStepsBack === 0
-      ? []
-      : [`its clock was set back ${steps}; what follows is moved forward by as much`]),
-  ];
-}
-
-const damaged = (name: string, offset: number, reason: string): CaptureError =>
-  new CaptureError({
-    code: 'ERR_CAPTURE_DAMAGED',
-    message: `${name} is damaged at byte ${offset}: ${reason}`,
-    hint: 'without --strict, what comes before is used',
-    offset,
-  });
