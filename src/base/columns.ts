@@ -24,6 +24,13 @@ export class Float64Column {
     this.count = values;
   }
 
+  /** Takes over values that are there; they are not copied. */
+  adopt(values: Float64Array<SharedArrayBuffer>): void {
+    this.#values = values;
+    this.#written = values.length;
+    this.count = values.length;
+  }
+
   /** Makes room for so many values in all, so that the column is not copied on the way there. */
   reserve(values: number): void {
     if (values <= this.#values.length) return;
@@ -53,6 +60,13 @@ export class Uint32Column {
   push(value: number): void {
     if (this.count === this.#values.length) this.reserve(this.count * 2);
     this.#values[this.count++] = value;
+  }
+
+  /** As Float64Column's. */
+  adopt(values: Uint32Array<SharedArrayBuffer>): void {
+    this.#values = values;
+    this.#written = values.length;
+    this.count = values.length;
   }
 
   /** As Float64Column's, with this value in the place of zeros. */

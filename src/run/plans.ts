@@ -1,6 +1,7 @@
 /** From an index of captures to a run's plan, and the memory that it takes. */
 import { REWRITING_BYTES_PER_USER } from '../replay/state-bytes.ts';
-import type { CaptureIndex } from './captures/index-captures.ts';
+import type { Scripts } from '../session/script/scripts.ts';
+import type { PlayedCaptures } from './captures/index-captures.ts';
 import { draftPlan, mappedSessions, type PlanDraft } from './plan/draft-plan.ts';
 import { requireMemory } from './plan/memory.ts';
 import {
@@ -14,7 +15,6 @@ import type { ReplayOptions } from './plan/options.ts';
 import { asksForOwn, planOwn } from './plan/own-clients.ts';
 import { NO_SURROUNDINGS, planRun } from './plan/plan-run.ts';
 import type { RunPlan } from './plan/run-plan.ts';
-import { wantedBy } from './plan/wanted-sessions.ts';
 
 /** Of the free memory, for what is written during the run, unless somebody says how much. */
 const REWRITE_MEMORY_SHARE = 0.25;
@@ -29,18 +29,17 @@ const loadModules = async () => ({
 
 /**
  * The draft of the plan.
- * @param isWhole whether all sessions are asked about, and not only those that are played
+ * @param scripts of the captures; those that will be played say something
  * @throws ReplayError as makeModules, draftPlan and requireMemory do
  */
 export async function draftFor(
-  index: CaptureIndex,
+  index: PlayedCaptures,
+  scripts: Scripts,
   options: ReplayOptions,
-  isWhole = true,
 ): Promise<PlanDraft> {
   const specs = options.modules ?? [];
   const rules = specs.length === 0 ? null : await loadModules();
   const modules = rules === null ? [] : await rules.modulesOfPlan(specs);
-  const scripts = index.scripts((isWhole ? null : wantedBy(options)) ?? undefined);
   const draft = draftPlan(scripts, options, {
     isOwn: asksForOwn(options),
     readTimes: index.requestTimes,

@@ -11,7 +11,14 @@ import { peakMemoryBytes } from '../io/process-memory.ts';
 import { Counter, sumCounters } from '../measure/counters.ts';
 import type { RunResult } from '../measure/result.ts';
 import { nothingMeasured, type RunIdentity, recordOf } from '../measure/run-record.ts';
-import { type CaptureIndex, indexCaptures } from './captures/index-captures.ts';
+import {
+  type CaptureIndex,
+  type IndexOptions,
+  indexCaptures,
+  indexPlayed,
+  type PlayedCaptures,
+  type PlayedIndex,
+} from './captures/index-captures.ts';
 import { nothingToReplay } from './captures/nothing-to-replay.ts';
 import { baselineOf, EarlyStop } from './early-stop.ts';
 import { LeftBehindError } from './left-behind-error.ts';
@@ -21,6 +28,7 @@ import type { ReplayOptions, RunHost } from './plan/options.ts';
 import { clientsText } from './plan/options.ts';
 import { NO_SURROUNDINGS, planRun } from './plan/plan-run.ts';
 import type { RunPlan } from './plan/run-plan.ts';
+import { wantedBy } from './plan/wanted-sessions.ts';
 import { arenaBytesOf, draftFor, planWay } from './plans.ts';
 import { failureOf, playUntilDone, watchOf } from './play-until-done.ts';
 import { runIdentity, shareFacts } from './run-facts.ts';
@@ -84,7 +92,7 @@ async function playAndReport(
   const begun: Begun = { version, startedAt: new Date(), cpuBefore: process.cpuUsage() };
   const meter = new ProgressMeter(host);
   const stop = new EarlyStop(options, await baselineOf(options));
-  const index = await indexForReplay(options, host, meter);
+  const index = await playedForReplay(options, host, meter);
   let local: LocalWay | null = null;
   try {
     const ways = await openWays(index, options, host, begun);
@@ -190,7 +198,7 @@ interface Ways {
 
 /** @throws UnreachedError where a target or an intercept cannot be reached; ReplayError */
 async function openWays(
-  index: CaptureIndex,
+  index: PlayedIndex,
   options: ReplayOptions,
   host: RunHost,
   begun: Begun,
@@ -201,7 +209,7 @@ async function openWays(
     host.onWarning(text);
   };
   const { interrupted } = host;
-  const draft = await draftFor(index, options, false);
+  const draft = await draftFor(index, index.played(), options);
   const epochMs = begun.startedAt.getTime();
   let local: LocalWay | null = null;
   try {
@@ -237,7 +245,7 @@ async function openWays(
 
 /** What there is to report where no user was started, since there is no way to the target or back. */
 async function unreachedResult(
-  index: CaptureIndex,
+  index: PlayedCaptures,
   options: ReplayOptions,
   plan: RunPlan,
   begun: Begun,
@@ -271,20 +279,42 @@ async function unreachedResult(
 }
 
 /** The index of captures that have something to replay. */
-export async function indexForReplay(
+export const indexForReplay = async (
   options: ReplayOptions,
   host: RunHost,
   meter: ProgressMeter,
-): Promise<CaptureIndex> {
-  const index = await indexCaptures(options.captures, {
-    ...options.choice,
-    seed: options.seed,
-    onProgress: (bytesRead, bytes, elapsedMs) => meter.onIndexing(bytesRead, bytes, elapsedMs),
-    onWarning: (text) => host.onWarning(text),
-    signal: host.interrupted,
-  });
+): Promise<CaptureIndex> =>
+  withSomething(
+    await indexCaptures(options.captures, indexOptions(options, host, meter)),
+    options.captures,
+  );
+
+/** The same, where only what will be played is asked for. */
+const playedForReplay = async (
+  options: ReplayOptions,
+  host: RunHost,
+  meter: ProgressMeter,
+): Promise<PlayedIndex> =>
+  withSomething(
+    await indexPlayed(options.captures, indexOptions(options, host, meter), wantedBy(options)),
+    options.captures,
+  );
+
+const indexOptions = (
+  { choice, seed }: ReplayOptions,
+  host: RunHost,
+  meter: ProgressMeter,
+): IndexOptions => ({
+  ...choice,
+  seed,
+  onProgress: (bytesRead, bytes, elapsedMs) => meter.onIndexing(bytesRead, bytes, elapsedMs),
+  onWarning: (text) => host.onWarning(text),
+  signal: host.interrupted,
+});
+
+function withSomething<T extends PlayedCaptures>(index: T, captures: readonly string[]): T {
   if (index.sessions.replayable > 0) return index;
-  const fault = nothingToReplay(index, options.captures);
+  const fault = nothingToReplay(index, captures);
   index.close();
   throw fault;
 }

@@ -5,7 +5,7 @@ import type { RunIdentity, ShareFacts } from '../measure/run-record.ts';
 import { STATE_BYTES_PER_CLIENT_ROW, STATE_BYTES_PER_USER } from '../replay/state-bytes.ts';
 import { planArrivals } from '../schedule/arrivals.ts';
 import { wholeRun } from '../schedule/run-share.ts';
-import type { CaptureIndex } from './captures/index-captures.ts';
+import type { PlayedCaptures } from './captures/index-captures.ts';
 import { askedOf, captureDigest, planDigest } from './plan/digests.ts';
 import type { ReplayOptions } from './plan/options.ts';
 import { clientsText } from './plan/options.ts';
@@ -18,7 +18,7 @@ import { type RunPlan, unplayedOf } from './plan/run-plan.ts';
  */
 export function runIdentity(
   options: ReplayOptions,
-  index: CaptureIndex,
+  index: PlayedCaptures,
   plan: RunPlan,
   version: string,
 ): RunIdentity {

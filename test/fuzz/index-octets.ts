@@ -4,12 +4,14 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Prng } from '../../src/base/prng.ts';
-import { indexCaptures } from '../../src/run/captures/index-captures.ts';
+import { BLOCK_BYTES, BlockDigests, DIGEST_BYTES } from '../../src/run/captures/index-body.ts';
+import { indexCaptures, indexPlayed } from '../../src/run/captures/index-captures.ts';
+import { findHints } from '../../src/session/script/protocol-hints.ts';
 import { mutate } from './mutate.ts';
 
-/** Octets before the head: a magic and its length. */
-const HEAD_AT = 24;
-const HEAD_LENGTH_AT = 16;
+/** As `index-store.ts` has them. */
+const MAGIC_BYTES = 16;
+const SEAL_BYTES = 32;
 
 /** A capture with its index in a folder of their own. */
 export class IndexOctets {
@@ -50,7 +52,15 @@ export class IndexOctets {
   /** @returns everything that is said of its sessions */
   async #read(): Promise<string> {
     const onWarning = (): void => undefined;
-    const index = await indexCaptures([this.#path], { seed: 1, store: true, onWarning });
+    const wanted = { sessionsMax: 3, isWanted: () => true };
+    const options = { seed: 1, store: true, onWarning };
+    const played = await indexPlayed([this.#path], options, wanted);
+    try {
+      findHints(played.played(), () => undefined);
+    } finally {
+      played.close();
+    }
+    const index = await indexCaptures([this.#path], options);
     try {
       index.scripts();
       return JSON.stringify([...index.sessionList({ digests: true })]);
@@ -60,18 +70,18 @@ export class IndexOctets {
   }
 }
 
-/** With the digest of the tables as they are now, where the head still has one. */
+/** With the digests of the body as it is now, and the seal, where it still has a head. */
 function sealed(octets: Uint8Array): Uint8Array {
-  if (octets.length < HEAD_AT) return octets;
+  const lengthAt = octets.length - SEAL_BYTES - 8;
+  if (lengthAt < MAGIC_BYTES) return octets;
   const data = new DataView(octets.buffer, octets.byteOffset);
-  const tablesAt = HEAD_AT + data.getFloat64(HEAD_LENGTH_AT, true);
-  if (!(tablesAt <= octets.length)) return octets;
-  const head = Buffer.from(octets.subarray(HEAD_AT, tablesAt)).toString('latin1');
-  const digest = createHash('sha256').update(octets.subarray(tablesAt)).digest('hex');
-  const text = head.replace(/"sha256":"[0-9a-f]{64}"/, `"sha256":"${digest}"`);
-  return Buffer.concat([
-    octets.subarray(0, HEAD_AT),
-    Buffer.from(text, 'latin1'),
-    octets.subarray(tablesAt),
-  ]);
+  const headAt = lengthAt - data.getFloat64(lengthAt, true);
+  if (!(headAt >= MAGIC_BYTES && headAt <= lengthAt)) return octets;
+  const blocks = Math.ceil((headAt - MAGIC_BYTES) / (BLOCK_BYTES + DIGEST_BYTES));
+  const body = octets.subarray(MAGIC_BYTES, Math.max(MAGIC_BYTES, headAt - blocks * DIGEST_BYTES));
+  const digests = new BlockDigests();
+  digests.add(body);
+  const behind = Buffer.concat([digests.finish(), octets.subarray(headAt, lengthAt + 8)]);
+  const digest = createHash('sha256').update(behind).digest();
+  return Buffer.concat([octets.subarray(0, MAGIC_BYTES), body, behind, digest]);
 }

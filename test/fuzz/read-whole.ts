@@ -56,7 +56,7 @@ export function readWhole(
     into.set(file.subarray(offset, offset + into.length));
   };
   const builder = new ScriptBuilder(catalog, read);
-  const scripts = builder.build([{ path: '', base: 0, bytes: file.length }]);
+  const scripts = builder.build([{ path: '', base: 0, bytes: file.length }], catalog.replayable);
   checkScripts(scripts, file.length);
   const requests = findHttpRequests(scripts, read);
   must(requests.first.length === scripts.sessions + 1, 'requests of every session');

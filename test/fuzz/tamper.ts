@@ -48,7 +48,10 @@ export function readTampered(
   if (!areRecordsSound(copy.records, bounds)) return false;
   const include = below(2) === 0 ? { include: ['mid-stream', 'holed'] as const } : {};
   const catalog = new SessionCatalog(copy, include, newEpoch());
-  const scripts = new ScriptBuilder(catalog, read).build([{ path: '', base: 0, bytes: fileBytes }]);
+  const scripts = new ScriptBuilder(catalog, read).build(
+    [{ path: '', base: 0, bytes: fileBytes }],
+    catalog.replayable,
+  );
   findHints(scripts, read);
   for (const { extentOffset, extentBytes } of [scripts.client, scripts.server]) {
     for (const [row, offset] of extentOffset.entries()) {

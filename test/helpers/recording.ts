@@ -128,7 +128,10 @@ export function readCapture(
     into.set(file.subarray(offset, offset + into.length));
   };
   const scripts = () =>
-    new ScriptBuilder(catalog, read).build([{ path: 'x', base: 0, bytes: file.length }]);
+    new ScriptBuilder(catalog, read).build(
+      [{ path: 'x', base: 0, bytes: file.length }],
+      catalog.replayable,
+    );
   const reasons = () =>
     Array.from({ length: catalog.total }, (_, session) => {
       const reason = catalog.reasonOf(session);

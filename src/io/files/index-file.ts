@@ -13,6 +13,7 @@ import {
   readSync,
   renameSync,
   rmSync,
+  type Stats,
   writeSync,
 } from 'node:fs';
 import { ReplayError } from '../../base/errors.ts';
@@ -55,16 +56,47 @@ export function identityOf(path: string): FileIdentity {
   }
 }
 
-/** An index as it was found: its octets, or why it is not used; neither where there is none. */
+/** An index as it was found, or why it is not used; neither where there is none. */
 export interface FoundIndex {
-  readonly memory: ArrayBuffer | null;
+  readonly file: IndexFile | null;
   readonly refusal: string | null;
 }
 
-const NO_INDEX: FoundIndex = { memory: null, refusal: null };
+const NO_INDEX: FoundIndex = { file: null, refusal: null };
 
-/** Reads all of an index, if there is one that only this user (or root) can have written. */
-export function readIndex(path: string): FoundIndex {
+/** An index that is being read; it stays the same file when another one takes its place. */
+export class IndexFile {
+  readonly bytes: number;
+  readonly #fd: number;
+
+  constructor(fd: number, bytes: number) {
+    this.#fd = fd;
+    this.bytes = bytes;
+  }
+
+  /** @returns false where it cannot be read that far */
+  read(at: number, into: Uint8Array): boolean {
+    try {
+      for (let done = 0; done < into.length; ) {
+        const piece = Math.min(PIECE_BYTES, into.length - done);
+        const count = readSync(this.#fd, into, done, piece, at + done);
+        if (count === 0) return false;
+        done += count;
+      }
+      return true;
+    } catch {
+      // A medium that fails: as good as absent.
+      return false;
+    }
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+}
+
+/** Opens an index, if there is one that only this user (or root) can have written. */
+export function openIndex(path: string): FoundIndex {
   let fd: number;
   try {
     // Not blocking: what lies there may be a pipe.
@@ -74,42 +106,30 @@ export function readIndex(path: string): FoundIndex {
     // No index yet, or one of somebody else that cannot be read: it is made anew.
     return isLink ? refused(path, 'a link, which is not followed') : NO_INDEX;
   }
-  try {
-    const stat = fstatSync(fd);
-    if (!stat.isFile()) return refused(path, 'no file');
-    if (stat.uid !== 0 && stat.uid !== process.geteuid?.()) {
-      return refused(path, `of another user (${stat.uid})`);
-    }
-    if ((stat.mode & WRITABLE_BY_OTHERS) !== 0) return refused(path, 'writable by others');
-    return { memory: readAll(fd, stat.size), refusal: null };
-  } catch {
-    return NO_INDEX;
-  } finally {
-    closeSync(fd);
-  }
+  const stat = fstatSync(fd);
+  const fault = faultOf(stat);
+  if (fault === null) return { file: new IndexFile(fd, stat.size), refusal: null };
+  closeSync(fd);
+  return refused(path, fault);
+}
+
+function faultOf(stat: Stats): string | null {
+  if (!stat.isFile()) return 'no file';
+  if (stat.uid !== 0 && stat.uid !== process.geteuid?.()) return `of another user (${stat.uid})`;
+  return (stat.mode & WRITABLE_BY_OTHERS) !== 0 ? 'writable by others' : null;
 }
 
 const refused = (path: string, what: string): FoundIndex => ({
-  memory: null,
+  file: null,
   refusal: `the index ${path} is ${what}: it is not used`,
 });
 
-/** Null where the file is shorter than it was. */
-function readAll(fd: number, bytes: number): ArrayBuffer | null {
-  const memory = new Uint8Array(bytes);
-  for (let done = 0; done < bytes; ) {
-    const count = readSync(fd, memory, done, Math.min(PIECE_BYTES, bytes - done), done);
-    if (count === 0) return null;
-    done += count;
-  }
-  return memory.buffer;
-}
-
 /**
  * Writes an index whole or not at all, in the place of whatever has its name.
+ * @param parts each is written before the next one is asked for
  * @throws ReplayError ERR_CAPTURE_INDEX (environment)
  */
-export function writeIndex(path: string, parts: readonly Uint8Array[]): void {
+export function writeIndex(path: string, parts: Iterable<Uint8Array>): void {
   const draft = `${path}.${randomBytes(DRAFT_NAME_BYTES).toString('base64url')}`;
   try {
     // Made anew or not at all: what is there, link or file, is somebody else's.

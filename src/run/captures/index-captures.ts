@@ -7,8 +7,7 @@ import type { JoinedFile } from '../../base/joined-file.ts';
 import { formatCount } from '../../base/units.ts';
 import { type Epoch, newEpoch } from '../../capture/capture-clock.ts';
 import { CaptureError } from '../../capture/capture-error.ts';
-import { FrameFilter } from '../../capture/frame-filter.ts';
-import { LinkType } from '../../capture/link-types.ts';
+import type { FrameFilter } from '../../capture/frame-filter.ts';
 import { type RequestTimesPlan, requestTimes } from '../../replay/request-times.ts';
 import type { RewritePlan } from '../../replay/rewrite-columns.ts';
 import type {
@@ -31,11 +30,21 @@ import type { WantedScripts } from '../../session/script/wanted-scripts.ts';
 import { type CaptureSources, openSources, type Source } from './capture-sources.ts';
 import type { CaptureCorrelation } from './correlations.ts';
 import { damaged, fileReport, timeWarnings } from './file-reports.ts';
-import { canBeStored, type IndexKey, identitiesOf, loadIndex, saveIndex } from './index-store.ts';
+import { filters } from './frame-filters.ts';
+import {
+  canBeStored,
+  type IndexKey,
+  identitiesOf,
+  loadIndex,
+  loadScripts,
+  type PlayedSessions,
+  saveIndex,
+} from './index-store.ts';
 import { planAll, type ScriptPart, scriptParts, withBlocks, withOctets } from './joined-octets.ts';
 import { CaptureReading, type DatedSource, dateSource } from './read-captures.ts';
 import { serverReports, sessionReports, sessionTotals } from './session-reports.ts';
 import { skewWarnings } from './skew-warnings.ts';
+import { outlinesOf } from './stored-outlines.ts';
 import { Turns } from './turns.ts';
 
 /** How captures are read and which of their sessions are wanted. */
@@ -61,20 +70,9 @@ export interface IndexOptions {
 /** Which packets and sessions of the captures are wanted, and how strictly they are read. */
 export type CaptureChoice = Pick<IndexOptions, 'filter' | 'selection' | 'strict' | 'store'>;
 
-/** What a set of captures holds. */
-export interface CaptureIndex {
-  readonly files: readonly FileReport[];
+/** What a run asks of captures beside the scripts of what it plays. */
+export interface PlayedCaptures {
   readonly sessions: SessionTotals;
-  /** The busiest first. */
-  readonly servers: readonly ServerReport[];
-  /** Octets of memory that the index takes. */
-  readonly indexBytes: number;
-  /** Every session, in the order of first packets; digests read all their payload again. */
-  sessionList(options: { readonly digests: boolean }): Iterable<SessionReport>;
-  /** The replayable sessions, in shared memory, or what is wanted of them. Made anew by each call. */
-  scripts(wanted?: WantedScripts): Scripts;
-  /** The replayable sessions, so many at a time: each part lasts until the next one is asked for. */
-  scriptParts(sessions: number): Iterable<ScriptPart>;
   /** When requests of played sessions are due; reads those of all of them, and their answers. */
   requestTimes(plan: RequestTimesPlan): RequestTimes;
   /**
@@ -87,17 +85,35 @@ export interface CaptureIndex {
     sessions: Uint32Array,
     modules: readonly ProtocolModule[],
   ): Promise<RewritePlan>;
-  /** Which values of requests came from answers; reads all HTTP/1 sessions of those scripts twice. */
-  correlation(scripts: Scripts): Promise<CaptureCorrelation>;
   /** What in those scripts a server will not take as it stands, by the first octets of streams. */
   hints(scripts: Scripts): ProtocolHint[];
-  /** Which protocols the first of those scripts speak; reads all streams of those that can be followed. */
-  protocols(scripts: Scripts, sessionsMax: number): ProtocolUse[];
   /** Which option leaves no session, and what there is; null where some are left or there are none. */
   whyNone(): string | null;
   /** Ends the use of the captures: what was unpacked for reading is removed. */
   close(): void;
 }
+
+/** What a set of captures holds. */
+export interface CaptureIndex extends PlayedCaptures {
+  readonly files: readonly FileReport[];
+  /** The busiest first. */
+  readonly servers: readonly ServerReport[];
+  /** Octets of memory that the index takes. */
+  readonly indexBytes: number;
+  /** Every session, in the order of first packets; digests read all their payload again. */
+  sessionList(options: { readonly digests: boolean }): Iterable<SessionReport>;
+  /** The replayable sessions, in shared memory, or what is wanted of them. Made anew by each call. */
+  scripts(wanted?: WantedScripts): Scripts;
+  /** The replayable sessions, so many at a time: each part lasts until the next one is asked for. */
+  scriptParts(sessions: number): Iterable<ScriptPart>;
+  /** Which values of requests came from answers; reads all HTTP/1 sessions of those scripts twice. */
+  correlation(scripts: Scripts): Promise<CaptureCorrelation>;
+  /** Which protocols the first of those scripts speak; reads all streams of those that can be followed. */
+  protocols(scripts: Scripts, sessionsMax: number): ProtocolUse[];
+}
+
+/** The same, with scripts of which those that are wanted say something. */
+export type PlayedIndex = PlayedCaptures & { played(): Scripts };
 
 /** The smallest packets with their headers: how many there are is guessed from the files' sizes. */
 const PACKET_BYTES_MIN = 70;
@@ -109,10 +125,38 @@ const PACKET_BYTES_MIN = 70;
  * @throws ReplayError (capture) where one of them cannot be read at all; a file that goes wrong
  * further on is read as far as it goes, and says so in its report
  */
-export async function indexCaptures(
+export const indexCaptures = (
   paths: readonly string[],
   options: IndexOptions,
-): Promise<CaptureIndex> {
+): Promise<CaptureIndex> =>
+  withIndexing(paths, options, async (indexing) => {
+    await indexing.run();
+    return indexing.finish();
+  });
+
+/**
+ * Reads captures of which only some sessions are played. With an index beside them, it reads of that what those say.
+ * @param wanted null: all of them
+ * @throws ReplayError as `indexCaptures` does
+ */
+export const indexPlayed = (
+  paths: readonly string[],
+  options: IndexOptions,
+  wanted: WantedScripts | null,
+): Promise<PlayedIndex> =>
+  withIndexing(paths, options, async (indexing) => {
+    const stored = wanted === null ? null : indexing.stored(wanted);
+    if (stored !== null) return stored;
+    await indexing.run();
+    const index = indexing.finish();
+    return { ...index, played: () => index.scripts(wanted ?? undefined) };
+  });
+
+async function withIndexing<T>(
+  paths: readonly string[],
+  options: IndexOptions,
+  use: (indexing: Indexing) => Promise<T>,
+): Promise<T> {
   const turns = new Turns(options);
   const { signal, onWarning } = options;
   signal?.throwIfAborted();
@@ -124,27 +168,11 @@ export async function indexCaptures(
   });
   try {
     const filterOf = options.filter === undefined ? undefined : await filters(options.filter);
-    const indexing = new Indexing(sources, turns, { ...options, filterOf });
-    await indexing.run();
-    return indexing.finish();
+    return await use(new Indexing(sources, turns, { ...options, filterOf }));
   } catch (fault) {
     sources.close();
     throw fault;
   }
-}
-
-/** Filters a link type, compiled when the first frame of one is met. */
-async function filters(text: string): Promise<(linkType: number) => FrameFilter> {
-  const { compileFilter } = await import('../../io/sys/libpcap.ts');
-  const known = new Map<number, FrameFilter>();
-  const filterOf = (linkType: number): FrameFilter => {
-    const filter = known.get(linkType) ?? new FrameFilter(compileFilter(text, linkType));
-    known.set(linkType, filter);
-    return filter;
-  };
-  // What is wrong with the text is said before anything is read.
-  filterOf(LinkType.ETHERNET);
-  return filterOf;
 }
 
 interface IndexingOptions extends IndexOptions {
@@ -158,6 +186,11 @@ class Indexing {
   readonly #turns: Turns;
   readonly #options: IndexingOptions;
   readonly #tracker: SessionTracker;
+  readonly #dated: readonly DatedSource[];
+  /** Of the index beside the captures; null: none is asked for. */
+  readonly #key: IndexKey | null;
+  /** Of the selection. */
+  #catalog: SessionCatalog | null = null;
   readonly #epoch: Epoch = newEpoch();
   readonly #reports = new Map<Source, FileReport>();
   readonly #bytes: number;
@@ -175,17 +208,29 @@ class Indexing {
     this.#bytesRead = sum(({ namedBytes, unpackedShare }) => namedBytes * unpackedShare);
     const packets = sum(({ bytes }) => bytes) / PACKET_BYTES_MIN;
     this.#tracker = new SessionTracker(options.seed, packets);
+    this.#dated = this.#dateSources();
+    if (this.#dated.length > 0) this.#sources = this.#dated.map(({ source }) => source);
+    this.#key = options.store === true ? this.#storeKey() : null;
   }
 
   async run(): Promise<void> {
-    const dated = this.#dateSources();
-    if (dated.length > 0) this.#sources = dated.map(({ source }) => source);
-    const key = this.#options.store === true ? this.#storeKey() : null;
+    const key = this.#key;
     if (key !== null && this.#load(key)) return;
     const reading = this.#reading();
-    if (dated.length > 0) await reading.merge(dated);
+    if (this.#dated.length > 0) await reading.merge(this.#dated);
     else await reading.readAll(this.#sources[0]);
     if (key !== null) this.#save(key);
+  }
+
+  /** What the index beside the captures tells of wanted sessions; null where it does not. */
+  stored(wanted: WantedScripts): PlayedIndex | null {
+    const key = this.#key;
+    if (key === null || !this.#isUnselected) return null;
+    const stored = loadScripts(key, this.#joined, wanted);
+    if (stored === null || stored.sessions.replayable === 0) return null;
+    const { sessions, scripts, reports } = stored;
+    this.#reportAll(reports);
+    return { ...this.#played(sessions), whyNone: () => null, played: () => scripts };
   }
 
   /**
@@ -236,51 +281,64 @@ class Indexing {
     if (stored === null) return false;
     this.#epoch.seconds = stored.epoch.seconds;
     this.#epoch.nanoseconds = stored.epoch.nanoseconds;
-    for (const [i, report] of stored.reports.entries()) {
+    this.#reportAll(stored.reports);
+    return true;
+  }
+
+  #reportAll(reports: readonly FileReport[]): void {
+    for (const [i, report] of reports.entries()) {
       const source = this.#sources.at(i);
       if (source !== undefined) this.#report(source, { ...report, file: source.name });
     }
-    return true;
   }
 
   #save(key: IndexKey): void {
     const reports = this.#sources.flatMap((source) => this.#reports.get(source) ?? []);
-    if (saveIndex(key, this.#tracker, { epoch: this.#epoch, reports })) return;
+    const stored = { epoch: this.#epoch, reports };
+    if (saveIndex(key, this.#tracker, stored, () => this.#outlined())) return;
     this.#warn('a capture changed while it was read: no index of it is kept');
+  }
+
+  /** What is kept of the sessions for who plays some of them. */
+  #outlined(): PlayedSessions | null {
+    const catalog = new SessionCatalog(this.#tracker, {}, this.#epoch);
+    if (this.#isUnselected) this.#catalog = catalog;
+    return outlinesOf(catalog, this.#joined);
+  }
+
+  get #isUnselected(): boolean {
+    return Object.values(this.#options.selection ?? {}).every((part) => part === undefined);
+  }
+
+  get #joined(): JoinedFile[] {
+    return this.#sources.map(({ path, base, bytes }) => ({ path, base, bytes }));
   }
 
   finish(): CaptureIndex {
     const { seconds } = this.#epoch;
     const epochSeconds = Number.isNaN(seconds) ? 0 : seconds;
-    const catalog = new SessionCatalog(this.#tracker, this.#options.selection ?? {}, this.#epoch);
+    const catalog =
+      this.#catalog ??
+      new SessionCatalog(this.#tracker, this.#options.selection ?? {}, this.#epoch);
     const { found } = catalog.skews;
     for (const text of skewWarnings(found, catalog.records, this.#sources)) this.#warn(text);
-    const joined: JoinedFile[] = this.#sources.map(({ path, base, bytes }) => ({
-      path,
-      base,
-      bytes,
-    }));
+    const joined = this.#joined;
     return {
+      ...this.#played(sessionTotals(catalog)),
       files: this.#sources.flatMap((source) => this.#reports.get(source) ?? []),
-      sessions: sessionTotals(catalog),
       servers: serverReports(catalog),
       indexBytes: this.#tracker.records.bytes,
       sessionList: ({ digests }) => sessionReports(catalog, { digests, epochSeconds, joined }),
       scripts: (wanted) =>
-        withBlocks(joined, (read) => new ScriptBuilder(catalog, read).build(joined, wanted)),
-      scriptParts: (sessions) => scriptParts(catalog, joined, sessions),
-      requestTimes: (plan) => withOctets(joined, (read) => requestTimes(plan, read)),
-      rewrites: (scripts, sessions, modules) =>
-        // The captures have been read: nothing is left of them.
-        planAll(joined, scripts, sessions, modules, () =>
-          this.#turns.take(this.#bytes, this.#bytes),
+        withBlocks(joined, (read) =>
+          new ScriptBuilder(catalog, read).build(joined, catalog.replayable, wanted),
         ),
+      scriptParts: (sessions) => scriptParts(catalog, joined, sessions),
       correlation: async (scripts) => {
         // Nobody but who asks for it loads it.
         const { correlate } = await import('./correlations.ts');
         return withOctets(joined, (read) => correlate(scripts, read));
       },
-      hints: (scripts) => withOctets(joined, (read) => findHints(scripts, read)),
       protocols: (scripts, sessionsMax) =>
         withOctets(joined, (read) => findProtocolUses(scripts, sessionsMax, read)),
       whyNone: () =>
@@ -289,6 +347,18 @@ class Indexing {
           tracker: this.#tracker,
           epoch: this.#epoch,
         }),
+    };
+  }
+
+  #played(sessions: SessionTotals): Omit<PlayedCaptures, 'whyNone'> {
+    const joined = this.#joined;
+    return {
+      sessions,
+      requestTimes: (plan) => withOctets(joined, (read) => requestTimes(plan, read)),
+      rewrites: (scripts, rows, modules) =>
+        // The captures have been read: nothing is left of them.
+        planAll(joined, scripts, rows, modules, () => this.#turns.take(this.#bytes, this.#bytes)),
+      hints: (scripts) => withOctets(joined, (read) => findHints(scripts, read)),
       close: () => this.#opened.close(),
     };
   }

@@ -7,7 +7,6 @@ import { planRewrites, type RewritePlan } from '../../replay/rewrite-columns.ts'
 import { watchedModules } from '../../replay/watched-modules.ts';
 import type { ProtocolModule } from '../../rewrite/module.ts';
 import type { SessionCatalog } from '../../session/reading/session-catalog.ts';
-import { SessionReason } from '../../session/reading/session-reason.ts';
 import { CaptureBlocks, SPARSE_BLOCKS } from '../../session/script/capture-blocks.ts';
 import { findHttpRequests, type HttpRequests } from '../../session/script/http-requests.ts';
 import { ScriptBuilder } from '../../session/script/script-builder.ts';
@@ -52,14 +51,10 @@ export function* scriptParts(
     const blocks = new CaptureBlocks(joined, direct, SPARSE_BLOCKS);
     const read: ReadOctets = (offset, into) => blocks.read(offset, into);
     const builder = new ScriptBuilder(catalog, read);
-    for (let from = 0; from < catalog.total; ) {
-      let to = from;
-      for (let found = 0; to < catalog.total && found < sessions; to++) {
-        if (catalog.reasonOf(to) === SessionReason.NONE) found++;
-      }
-      const scripts = builder.build(joined, null, { from, to });
+    const { replayable } = catalog;
+    for (let from = 0; from < replayable.length; from += sessions) {
+      const scripts = builder.build(joined, replayable.subarray(from, from + sessions));
       yield { scripts, requests: findHttpRequests(scripts, read), read };
-      from = to;
     }
   } finally {
     octets.close();

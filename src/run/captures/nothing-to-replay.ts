@@ -1,6 +1,6 @@
 /** The error of captures of which nothing can be played. */
 import { ReplayError } from '../../base/errors.ts';
-import type { CaptureIndex } from './index-captures.ts';
+import type { PlayedCaptures } from './index-captures.ts';
 
 const chosenOf = (total: number): string => {
   if (total === 0) return '';
@@ -8,7 +8,7 @@ const chosenOf = (total: number): string => {
 };
 
 /** Why nothing of the captures can be played. */
-export function nothingToReplay(index: CaptureIndex, captures: readonly string[]): ReplayError {
+export function nothingToReplay(index: PlayedCaptures, captures: readonly string[]): ReplayError {
   const { sessions } = index;
   const unselected = index.whyNone();
   if (unselected !== null) {

@@ -3,7 +3,7 @@ import { hintText } from '../../report/hint-text.ts';
 import type { HintReport } from '../../report/inspect-document.ts';
 import { HintKind, type ProtocolHint } from '../../session/script/protocol-hints.ts';
 import type { Scripts } from '../../session/script/scripts.ts';
-import type { CaptureIndex } from '../captures/index-captures.ts';
+import type { PlayedCaptures } from '../captures/index-captures.ts';
 import type { ModuleSpec } from './modules.ts';
 import type { RunPlan } from './run-plan.ts';
 
@@ -28,7 +28,7 @@ export function hintReports(
  * @param modules a log-in to MQTT gives each client an id of its own
  */
 export function warnOfHints(
-  index: CaptureIndex,
+  index: PlayedCaptures,
   plan: RunPlan,
   modules: readonly ModuleSpec[] | undefined,
 ): string[] {

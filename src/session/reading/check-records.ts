@@ -3,7 +3,6 @@
  * is shared, and chains only lead on, so that following one ends, and all of them together in the
  * time of one pass.
  */
-import type { Records } from '../../base/records.ts';
 import {
   DETAIL_WORDS,
   DetailFloat,
@@ -33,41 +32,54 @@ export interface CheckedBounds {
 
 /** @returns false where something in the tables would lead astray whoever reads them */
 export function areRecordsSound(records: SessionRecords, bounds: CheckedBounds): boolean {
-  return (
-    areSessionsSound(records, bounds.addresses) &&
-    areDetailsSound(records) &&
-    areSegmentsSound(records.segments, bounds.captureBytes) &&
-    areChainsApart(records)
-  );
-}
-
-function areSessionsSound({ sessions, details }: SessionRecords, addresses: number): boolean {
-  const { u32, f64, count } = sessions;
-  const isTaken = new Uint8Array(details.count);
-  for (let row = 0; row < count; row++) {
-    const at = row * SESSION_WORDS;
-    const half = at >>> 1;
-    const detail = u32[at + SessionWord.DETAIL];
-    if (detail > details.count || (detail > 0 && isTaken[detail - 1] === 1)) return false;
-    if (detail > 0) isTaken[detail - 1] = 1;
-    const isIpv6 = (u32[at + SessionWord.FLAGS] & SessionFlag.IPV6) !== 0;
-    for (const direction of DIRECTIONS) {
-      if (isIpv6 && u32[at + SessionWord.ADDRESS + direction] >= addresses) return false;
-    }
-    for (const float of SESSION_FLOATS) if (!isTime(f64[half + float])) return false;
-  }
+  const check = new RecordsCheck(records, bounds);
+  const { sessions, details, segments } = records;
+  for (let row = 0; row < sessions.count; row++) if (!check.isSessionSound(row)) return false;
+  for (let row = 0; row < details.count; row++) if (!check.isDetailSound(row)) return false;
+  for (let row = 0; row < segments.count; row++) if (!check.isSegmentSound(row)) return false;
   return true;
 }
 
-function areDetailsSound({ details, segments }: SessionRecords): boolean {
-  const { u32, f64, count } = details;
-  for (let row = 0; row < count; row++) {
+/** Checks rows one by one, each at most once: what two of them lead to is led to twice. */
+export class RecordsCheck {
+  readonly #records: SessionRecords;
+  readonly #bounds: CheckedBounds;
+  /** Details that a session has, and segments that something leads to: else short tables could stand for chains of any length. */
+  readonly #takenDetails: Uint8Array;
+  readonly #takenSegments: Uint8Array;
+
+  constructor(records: SessionRecords, bounds: CheckedBounds) {
+    this.#records = records;
+    this.#bounds = bounds;
+    this.#takenDetails = new Uint8Array(records.details.count);
+    this.#takenSegments = new Uint8Array(records.segments.count);
+  }
+
+  isSessionSound(row: number): boolean {
+    const { u32, f64 } = this.#records.sessions;
+    const at = row * SESSION_WORDS;
+    const half = at >>> 1;
+    if (!take(this.#takenDetails, u32[at + SessionWord.DETAIL])) return false;
+    const isIpv6 = (u32[at + SessionWord.FLAGS] & SessionFlag.IPV6) !== 0;
+    const { ADDRESS } = SessionWord;
+    const { addresses } = this.#bounds;
+    if (isIpv6 && (u32[at + ADDRESS] >= addresses || u32[at + ADDRESS + 1] >= addresses)) {
+      return false;
+    }
+    for (const float of SESSION_FLOATS) if (!isTime(f64[half + float])) return false;
+    return true;
+  }
+
+  isDetailSound(row: number): boolean {
+    const { details, segments } = this.#records;
+    const { u32, f64 } = details;
     const at = row * DETAIL_WORDS;
     const half = at >>> 1;
     for (const direction of DIRECTIONS) {
       const first = u32[at + DetailWord.FIRST_SEGMENT + direction];
       const last = u32[at + DetailWord.LAST_SEGMENT + direction];
-      if (first > segments.count || last > segments.count || first > last) return false;
+      if (last > segments.count || first > last) return false;
+      if (!take(this.#takenSegments, first)) return false;
       const bytes = f64[half + DetailFloat.UNIQUE_BYTES + direction];
       if (!(bytes >= 0 && bytes < Number.MAX_SAFE_INTEGER)) return false;
     }
@@ -76,41 +88,29 @@ function areDetailsSound({ details, segments }: SessionRecords): boolean {
       const ns = f64[half + float];
       if (!Number.isNaN(ns) && !isTime(ns)) return false;
     }
+    return true;
   }
-  return true;
-}
 
-function areSegmentsSound({ u32, f64, count }: Records, captureBytes: number): boolean {
-  for (let row = 0; row < count; row++) {
+  isSegmentSound(row: number): boolean {
+    const { u32, f64 } = this.#records.segments;
     const at = row * SEGMENT_WORDS;
     const half = at >>> 1;
     const offset = f64[half + SegmentFloat.OFFSET];
     const captured = u32[at + SegmentWord.CAPTURED];
+    const { captureBytes } = this.#bounds;
     if (!Number.isInteger(offset) || offset < 0 || offset + captured > captureBytes) return false;
     if (captured > u32[at + SegmentWord.BYTES]) return false;
     if (!isTime(f64[half + SegmentFloat.NS])) return false;
     const next = u32[at + SegmentWord.NEXT];
-    if (next !== 0 && (next <= row + 1 || next > count)) return false;
+    return next === 0 || (next > row + 1 && take(this.#takenSegments, next));
   }
-  return true;
 }
 
-/** No segment is led to twice: else short tables could stand for chains of any length. */
-function areChainsApart({ details, segments }: SessionRecords): boolean {
-  const isTaken = new Uint8Array(segments.count);
-  const take = (link: number): boolean => {
-    if (link === 0) return true;
-    if (isTaken[link - 1] === 1) return false;
-    isTaken[link - 1] = 1;
-    return true;
-  };
-  for (let row = 0; row < details.count; row++) {
-    const at = row * DETAIL_WORDS + DetailWord.FIRST_SEGMENT;
-    for (const direction of DIRECTIONS) if (!take(details.u32[at + direction])) return false;
-  }
-  for (let row = 0; row < segments.count; row++) {
-    if (!take(segments.u32[row * SEGMENT_WORDS + SegmentWord.NEXT])) return false;
-  }
+/** @returns false where row `link` - 1 is not there, or is taken */
+function take(taken: Uint8Array, link: number): boolean {
+  if (link === 0) return true;
+  if (link > taken.length || taken[link - 1] === 1) return false;
+  taken[link - 1] = 1;
   return true;
 }
 

@@ -40,6 +40,7 @@ export class SessionCatalog extends SessionFacts {
   /** How far the clocks are apart that dated the two directions. */
   readonly skews: ClockSkews;
   readonly #reasons: Uint8Array;
+  readonly #replayable: Uint32Array;
   readonly #filter: SessionFilter;
   readonly #judge: SessionJudge;
 
@@ -49,6 +50,7 @@ export class SessionCatalog extends SessionFacts {
     this.resolver = new StreamResolver(tracker.records);
     this.endpointOf = new Uint32Array(this.total);
     this.#reasons = new Uint8Array(this.total);
+    this.#replayable = new Uint32Array(this.total);
     this.#filter = new SessionFilter(this, this.resolver, selection, epoch);
     this.#judge = new SessionJudge(this, this.resolver, this.endpointOf, selection.include);
     this.skews = new ClockSkews(tracker.records, (session) => this.serverSideOf(session));
@@ -59,6 +61,11 @@ export class SessionCatalog extends SessionFacts {
   /** Of the replayable sessions' servers: their row in the scripts, by row in `endpoints`. */
   get scriptRows(): ReadonlyMap<number, number> {
     return this.#judge.scriptRows;
+  }
+
+  /** Rows of the sessions that are replayed, ascending. */
+  get replayable(): Uint32Array {
+    return this.#replayable.subarray(0, this.reasonCounts[SessionReason.NONE]);
   }
 
   /** Why it is not replayed, or NONE. */
@@ -106,6 +113,7 @@ export class SessionCatalog extends SessionFacts {
         ? this.#judge.judge(session)
         : SessionReason.NOT_SELECTED;
       this.#reasons[session] = reason;
+      if (reason === SessionReason.NONE) this.#replayable[this.reasonCounts[reason]] = session;
       this.reasonCounts[reason]++;
       if (reason === SessionReason.NOT_SELECTED) continue;
       this.#count(session, side, this.servers[lastRow], reason === SessionReason.NONE);

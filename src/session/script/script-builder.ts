@@ -17,27 +17,25 @@ import { DatedStream } from '../reading/dated-stream.ts';
 import { mendClock, mendWrites } from '../reading/mend-segments.ts';
 import type { SessionPart } from '../reading/partial-session.ts';
 import { fullSegmentBytes } from '../reading/segment-size.ts';
-import type { SessionCatalog } from '../reading/session-catalog.ts';
-import { SessionReason } from '../reading/session-reason.ts';
 import {
   DetailFloat,
   DetailMark,
   DetailWord,
   OFFERED_SACK,
-  SEGMENT_WORDS,
-  SegmentFlag,
-  SegmentWord,
   SessionFlag,
   type SessionRecords,
   SessionWord,
 } from '../reading/session-records.ts';
 import { ClientNumbers } from './client-numbers.ts';
+import { beginsMessage, thinkNs } from './messages.ts';
+import type { Outlines } from './outlines.ts';
+import type { ScriptCatalog } from './script-catalog.ts';
 import { type Scripts, StreamEnd } from './scripts.ts';
 import { SessionColumnsBuilder } from './session-columns-builder.ts';
 import { StreamColumnsBuilder } from './stream-columns-builder.ts';
 import { StreamProtocol } from './stream-protocol.ts';
 import type { ReadOctets } from './stream-view.ts';
-import { type CatalogRows, type WantedScripts, WantedSessions } from './wanted-scripts.ts';
+import { type WantedScripts, WantedSessions } from './wanted-scripts.ts';
 
 /** What a hole in the server's stream is filled with: at most so much of the first file at a time. */
 const FILL_BYTES_MAX = 4096;
@@ -47,7 +45,7 @@ const ROWS_EXPECTED_MAX = 4_000_000;
 
 /** Builds the scripts of one catalog: each call of `build` takes the memory of the one before. */
 export class ScriptBuilder {
-  readonly #catalog: SessionCatalog;
+  readonly #catalog: ScriptCatalog;
   readonly #records: SessionRecords;
   readonly #speaks: StreamProtocol;
   /** By direction. */
@@ -73,39 +71,58 @@ export class ScriptBuilder {
   #beginNs = 0;
 
   /** @param read is asked for the first octets of client streams, to recognise protocols */
-  constructor(catalog: SessionCatalog, read: ReadOctets) {
+  constructor(catalog: ScriptCatalog, read: ReadOctets) {
     this.#catalog = catalog;
     this.#records = catalog.records;
     this.#speaks = new StreamProtocol(read);
     this.#streams = [new DatedStream(catalog.records), new DatedStream(catalog.records)];
   }
 
+  /** @param sessions rows of replayable sessions, ascending */
   build(
     files: readonly JoinedFile[],
+    sessions: Uint32Array,
     wanted: WantedScripts | null = null,
-    { from, to }: CatalogRows = { from: 0, to: this.#catalog.total },
   ): Scripts {
-    this.#fillBytes = Math.min(FILL_BYTES_MAX, files.at(0)?.bytes ?? FILL_BYTES_MAX);
     const catalog = this.#catalog;
-    this.#begin(Math.min(to - from, catalog.reasonCounts[SessionReason.NONE]), wanted === null);
+    this.#begin(files, sessions.length, wanted === null);
     this.#wanted = new WantedSessions(wanted, catalog.endpoints);
     this.#scriptRows = new Uint16Array(catalog.endpoints.length);
     for (const [server, row] of catalog.scriptRows) this.#scriptRows[server] = row;
-    for (let session = from; session < to; session++) {
-      if (catalog.reasonOf(session) === SessionReason.NONE) this.#addSession(session);
+    for (let i = 0; i < sessions.length; i++) this.#addSession(sessions[i]);
+    return this.#finish(files);
+  }
+
+  /**
+   * Builds the scripts of sessions of which outlines are known already.
+   * @param wanted rows of those that say something, ascending
+   */
+  buildAmong(files: readonly JoinedFile[], outlines: Outlines, wanted: Uint32Array): Scripts {
+    this.#begin(files, outlines.session.length, false);
+    this.#sessions.adopt(outlines);
+    for (const row of wanted) {
+      this.#skipOutlines(row);
+      this.#enter(outlines.session[row]);
+      this.#addScript();
     }
-    this.#skipOutlines();
+    return this.#finish(files);
+  }
+
+  #finish(files: readonly JoinedFile[]): Scripts {
+    const { scriptRows, endpoints } = this.#catalog;
+    this.#skipOutlines(this.#sessions.startNs.count);
     return {
       ...this.#sessions.finish(),
       files,
-      endpoints: [...catalog.scriptRows.keys()].map((row) => catalog.endpoints[row]),
+      endpoints: [...scriptRows.keys()].map((row) => endpoints[row]),
       clientAddressWords: this.#clientNumbers.toShared(),
       client: this.#clients.finish(),
       server: this.#servers.finish(),
     };
   }
 
-  #begin(sessions: number, areWhole: boolean): void {
+  #begin(files: readonly JoinedFile[], sessions: number, areWhole: boolean): void {
+    this.#fillBytes = Math.min(FILL_BYTES_MAX, files.at(0)?.bytes ?? FILL_BYTES_MAX);
     this.#sessions.begin(sessions);
     const segments = (this.#records.segments.count * sessions) / Math.max(1, this.#catalog.total);
     const rows = areWhole ? Math.min(Math.ceil(segments), ROWS_EXPECTED_MAX) : 0;
@@ -114,22 +131,34 @@ export class ScriptBuilder {
   }
 
   #addSession(session: number): void {
+    this.#enter(session);
+    // Where clocks differ, what was said tells when it ended.
+    const isTaken = this.#wanted.take(this.#catalog.endpointOf[session]);
+    if (isTaken || this.#skewNs !== 0) {
+      this.#skipOutlines(this.#sessions.startNs.count);
+      this.#addScript();
+    }
+    this.#addOutline();
+  }
+
+  #enter(session: number): void {
     const catalog = this.#catalog;
-    const server = catalog.serverSideOf(session);
-    const client = 1 - server;
     this.#session = session;
     this.#detail = catalog.detailOf(session);
     this.#part = catalog.partOf(session);
-    this.#server = server;
+    this.#server = catalog.serverSideOf(session);
     this.#skewNs = catalog.skews.of(session);
     this.#beginNs = this.#isMidStream()
       ? (this.#part?.startNs ?? 0)
       : this.#float(DetailFloat.SYN_NS);
-    if (!this.#isWanted()) {
-      this.#addOutline();
-      return;
-    }
-    this.#skipOutlines();
+  }
+
+  /** Adds what the session at hand says. */
+  #addScript(): void {
+    const catalog = this.#catalog;
+    const session = this.#session;
+    const server = this.#server;
+    const client = 1 - server;
     for (const direction of [0, 1]) {
       const first = this.#word(DetailWord.FIRST_SEGMENT + direction);
       mendClock(this.#records.segments, first);
@@ -144,19 +173,12 @@ export class ScriptBuilder {
     this.#streams[client].date(this.#streams[server]);
     if (this.#part !== null) this.#streams[server].fill(this.#streams[client], this.#fillBytes);
     this.#streams[server].date(this.#streams[client]);
-    this.#addOutline();
     const synAckNs = this.#handshakeNs(DetailFloat.SYN_ACK_NS);
     this.#sessions.connectNs.push(Math.max(0, synAckNs - this.#beginNs));
     this.#sessions.protocol.push(this.#speaks.of(this.#streams[client]));
     this.#sessions.clientAddress.push(this.#addressNumber(client));
     this.#addStream(this.#clients, client, true);
     this.#addStream(this.#servers, server, false);
-  }
-
-  /** Whether the session at hand gets what it says; one whose times follow from that gets it anyway. */
-  #isWanted(): boolean {
-    const isTaken = this.#wanted.take(this.#catalog.endpointOf[this.#session]);
-    return isTaken || this.#part !== null || this.#skewNs !== 0;
   }
 
   /** Adds what is known also of a session that says nothing: when it was, and with which server. */
@@ -169,9 +191,8 @@ export class ScriptBuilder {
     this.#sessions.endpoint.push(this.#scriptRows[this.#catalog.endpointOf[this.#session]]);
   }
 
-  /** Sessions of which only that was added say nothing. */
-  #skipOutlines(): void {
-    const row = this.#sessions.startNs.count;
+  /** Sessions before this row of which nothing else was added say nothing. */
+  #skipOutlines(row: number): void {
     this.#sessions.skipTo(row);
     this.#clients.skipTo(row);
     this.#servers.skipTo(row);
@@ -283,13 +304,14 @@ export class ScriptBuilder {
     peer: DatedStream,
     handshakeEndNs: number,
   ): number {
+    const words = this.#records.segments.u32;
     const { count, start, bytes } = stream;
     let beforeNs = handshakeEndNs;
     for (let i = 0; i < count; ) {
       const acked = stream.acked[i];
       const sentNs = stream.sentNs[i];
       let next = i + 1;
-      while (next < count && !this.#beginsMessage(stream, next, acked)) next++;
+      while (next < count && !beginsMessage(words, stream, next, acked)) next++;
       columns.messageEnd.push(start[next - 1] + bytes[next - 1]);
       columns.messageAwait.push(acked);
       columns.messageOffsetNs.push(Math.max(0, sentNs - this.#beginNs));
@@ -298,17 +320,6 @@ export class ScriptBuilder {
       i = next;
     }
     return beforeNs;
-  }
-
-  #beginsMessage(stream: DatedStream, i: number, acked: number): boolean {
-    if (stream.acked[i] > acked) return true;
-    const { segment } = stream;
-    if (segment[i] === segment[i - 1]) return false;
-    const words = this.#records.segments.u32;
-    const before = words[segment[i - 1] * SEGMENT_WORDS + SegmentWord.FLAGS];
-    const flags = words[segment[i] * SEGMENT_WORDS + SegmentWord.FLAGS];
-    if ((flags & SegmentFlag.CONTINUES) !== 0) return false;
-    return (before & SegmentFlag.ENDS_WRITE) !== 0 || (flags & SegmentFlag.AFTER_PAUSE) !== 0;
   }
 
   #addEnd(
@@ -380,7 +391,3 @@ export class ScriptBuilder {
     return this.#records.details.u32[this.#detail + word];
   }
 }
-
-/** From what was waited for to what was done; a clock that went back is no wait. */
-const thinkNs = (doneNs: number, beforeNs: number, arrivalNs: number): number =>
-  Math.max(0, doneNs - Math.max(beforeNs, arrivalNs));

@@ -1,5 +1,6 @@
 /** Grows the columns that have a row a session. */
 import { Float64Column, Uint32Column } from '../../base/columns.ts';
+import type { Outlines } from './outlines.ts';
 import type { Scripts } from './scripts.ts';
 
 /** What is known of each session besides its two streams, while it grows. */
@@ -28,6 +29,13 @@ export class SessionColumnsBuilder {
       column.clear();
       column.reserve(sessions);
     }
+  }
+
+  /** Takes over what is known of all sessions. */
+  adopt({ startNs, durationNs, endpoint }: Outlines): void {
+    this.startNs.adopt(startNs);
+    this.durationNs.adopt(durationNs);
+    this.endpoint.adopt(endpoint);
   }
 
   /** Sessions before this row of which only the first columns are known have nothing in the others. */

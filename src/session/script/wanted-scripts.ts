@@ -8,12 +8,6 @@ export interface WantedScripts {
   readonly isWanted: (server: RecordedEndpoint) => boolean;
 }
 
-/** A part of a catalog: from the first of these rows to before the second. */
-export interface CatalogRows {
-  readonly from: number;
-  readonly to: number;
-}
-
 /** Counts wanted sessions off, as they come. */
 export class WantedSessions {
   readonly #areWanted: readonly boolean[];
@@ -23,6 +17,11 @@ export class WantedSessions {
   constructor(wanted: WantedScripts | null, servers: readonly RecordedEndpoint[]) {
     this.#more = wanted?.sessionsMax ?? Number.POSITIVE_INFINITY;
     this.#areWanted = servers.map((server) => wanted?.isWanted(server) ?? true);
+  }
+
+  /** Whether any is still to come. */
+  get hasMore(): boolean {
+    return this.#more > 0;
   }
 
   /** Whether the next session, which is this server's (by its row), is one of them. */
