@@ -3,7 +3,8 @@
  * No field of the protocol tells them, but a recording may: its conversations are cut into what the server said
  * to one request each, up to the client's next. A kind of message ends answers if it comes once in such a piece and never
  * elsewhere; its parts are the kinds that come before it alone, in no piece without it, and of which some come
- * several times in one. Pushes do not wait for what the server has been asked, so they come behind it as well.
+ * in several pieces, and several times in one. Among kinds of pushes there may be some of which all that is true by chance:
+ * not where the pieces hold another message that ends more of them, the answer itself. Pushes do not wait for what the server has been asked, so they come behind it as well.
  */
 import type { ToldMessage } from './websocket-pairs.ts';
 
@@ -37,7 +38,10 @@ export function learnStreams(conversations: readonly (readonly ToldMessage[])[])
   const pieces = conversations.flatMap(piecesOf);
   const parts = new Set<number>();
   const ends = new Set<number>();
-  for (const end of endsIn(pieces)) {
+  const candidates = endsIn(pieces);
+  for (const [end, count] of candidates) {
+    const others = candidates.filter(([, more]) => more > count);
+    if (isBesideAnswers(end, new Set(others.map(([kind]) => kind)), pieces)) continue;
     const found = partsBefore(end, pieces);
     for (const kind of found) parts.add(kind);
     if (found.size > 0) for (const kind of kindsBeside(end, pieces)) ends.add(kind);
@@ -74,8 +78,8 @@ function piecesOf(conversation: readonly ToldMessage[]): Piece[] {
   return pieces;
 }
 
-/** The kinds that come once in so many answers, and never else. */
-function endsIn(pieces: readonly Piece[]): readonly number[] {
+/** The kinds that come once in so many answers, and never else; with how many those are. */
+function endsIn(pieces: readonly Piece[]): readonly (readonly [kind: number, count: number])[] {
   const counts = new Map<number, number>();
   const others = new Set<number>();
   for (const { messages, isAnswer } of pieces) {
@@ -89,8 +93,25 @@ function endsIn(pieces: readonly Piece[]): readonly number[] {
   return [...counts]
     .filter(([kind, count]) => count >= PIECES_MIN && !others.has(kind))
     .sort(([, a], [, b]) => b - a)
-    .slice(0, ENDS_MAX)
-    .map(([kind]) => kind);
+    .slice(0, ENDS_MAX);
+}
+
+/**
+ * Whether all answers with a kind hold another message that may end them and ends more of them: then that is the
+ * answer, and the kind, of a push maybe, has come beside it by chance.
+ * @param others the kinds that end more answers
+ */
+function isBesideAnswers(
+  end: number,
+  others: ReadonlySet<number>,
+  pieces: readonly Piece[],
+): boolean {
+  return pieces.every(({ messages }) => {
+    const at = messages.findIndex(({ kinds }) => kinds.includes(end));
+    return (
+      at < 0 || messages.some(({ kinds }, i) => i !== at && kinds.some((kind) => others.has(kind)))
+    );
+  });
 }
 
 /** The kinds of the parts that a kind ends; none where nothing shows that it ends any. */
@@ -105,15 +126,20 @@ function partsBefore(end: number, pieces: readonly Piece[]): ReadonlySet<number>
     }
   }
   const parts = new Set([...before].filter((kind) => !elsewhere.has(kind)));
-  const streams = pieces.filter(({ messages }) => messages.some(isOneOf(parts)));
-  const isStream = streams.some(({ messages }) => hasRepeated(parts, messages));
-  return isStream && streams.length >= PIECES_MIN ? parts : new Set();
+  const often = oftenIn(pieces, parts);
+  return pieces.some(({ messages }) => hasRepeated(often, messages)) ? parts : new Set();
 }
 
-const isOneOf =
-  (kinds: ReadonlySet<number>) =>
-  (message: ToldMessage): boolean =>
-    message.kinds.some((kind) => kinds.has(kind));
+/** Those of the kinds that come in several pieces: what came before the end once or twice did so by chance. */
+function oftenIn(pieces: readonly Piece[], kinds: ReadonlySet<number>): ReadonlySet<number> {
+  const counts = new Map<number, number>();
+  for (const { messages } of pieces) {
+    for (const kind of new Set(messages.flatMap((message) => message.kinds))) {
+      if (kinds.has(kind)) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+    }
+  }
+  return new Set([...kinds].filter((kind) => (counts.get(kind) ?? 0) >= PIECES_MIN));
+}
 
 /** Whether one of the kinds comes in several of the messages. */
 function hasRepeated(kinds: ReadonlySet<number>, messages: readonly ToldMessage[]): boolean {

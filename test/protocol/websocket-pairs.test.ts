@@ -1,5 +1,6 @@
 /** Which recorded messages answer which, told from order and kinds alone. */
 import { describe, expect, test } from 'vitest';
+import { Prng } from '../../src/base/prng.ts';
 import { WebSocketMessages } from '../../src/protocol/websocket.ts';
 import {
   inOrder,
@@ -140,5 +141,45 @@ describe('an answer in parts is over with the message that ends it', () => {
     ],
   ])('but the first one is the answer %s', (_, text, expected) => {
     expect(pairs(text)).toBe(expected);
+  });
+});
+
+describe('pushes of all lengths end no answers, though some kinds come only beside them by chance', () => {
+  const ASKED = 6;
+
+  /** Ticks come in pauses and before echoes, so many on average. */
+  function byChance(prng: Prng, inPauses: number, beforeEchoes: number): string {
+    const words: string[] = [];
+    let number = 0;
+    const push = (mean: number): void => {
+      while (prng.nextUint32() / 2 ** 32 < mean / (1 + mean)) {
+        words.push(`<tick_${++number}_${'.'.repeat(prng.nextUint32() % 41)}`);
+      }
+    };
+    push(inPauses);
+    for (let i = 0; i < ASKED; i++) {
+      words.push(`>${i}`);
+      push(beforeEchoes);
+      words.push(`<echo_of_message_${i}_${'y'.repeat(prng.nextUint32() % 201)}`);
+      push(inPauses);
+    }
+    return words.join(' ');
+  }
+
+  test.each([
+    [1, 1],
+    [3, 1],
+    [3, 5],
+  ])('%s in a pause, %s before an answer', (inPauses, beforeEchoes) => {
+    for (let seed = 1; seed <= 60; seed++) {
+      const prng = new Prng(seed);
+      const texts = Array.from({ length: 6 }, () => byChance(prng, inPauses, beforeEchoes));
+      const pushes = learnPushes(texts.map(told));
+      for (const text of texts) {
+        const heard = text.split(' ').filter((word) => word.startsWith('<'));
+        const answers = pairMessages(told(text), pushes).map(({ answer }) => heard[answer.start]);
+        expect(answers, `seed ${seed}`).toEqual(heard.filter((word) => word.startsWith('<echo')));
+      }
+    }
   });
 });
