@@ -82,7 +82,7 @@ export class ExchangeFinder {
     this.#marks = marks;
     this.#columns = columns;
     this.#classes = classes;
-    this.#webSockets = new WebSocketExchanges(scripts, columns, classes, streams.read);
+    this.#webSockets = new WebSocketExchanges(plan, columns, classes, streams.read);
     this.#framers = new SessionFramers(plan, columns);
     this.#told = new ToldExchanges(scripts, columns, classes, plan.rewriting?.columns ?? null);
     this.#saysRecorded = saysRecorded;

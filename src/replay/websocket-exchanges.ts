@@ -4,7 +4,7 @@ import { MessageKind } from '../protocol/websocket.ts';
 import type { MessagePair } from '../protocol/websocket-pairs.ts';
 import { type Scripts, StreamEnd } from '../session/script/scripts.ts';
 import type { ReadOctets } from '../session/script/stream-view.ts';
-import { WebSocketPongs } from '../session/script/websocket-pongs.ts';
+import { FrameMark, WebSocketPongs } from '../session/script/websocket-pongs.ts';
 import { type Upgrade, WebSocketSessions } from '../session/script/websocket-sessions.ts';
 import type { ClassMarks } from './class-marks.ts';
 import {
@@ -12,6 +12,7 @@ import {
   ExchangeMark,
   type WebSocketColumns,
 } from './exchange-columns.ts';
+import type { FindPlan } from './replay-plan.ts';
 import { ScriptSteps } from './script-steps.ts';
 import { rowOf } from './stage-columns.ts';
 
@@ -27,19 +28,23 @@ export class WebSocketExchanges {
   readonly #classes: ClassMarks;
   readonly #sessions: WebSocketSessions;
   readonly #pongs: WebSocketPongs;
+  readonly #saysRecorded: boolean;
   /** Null while no session has become one. */
   #found: Omit<WebSocketColumns, 'pushes' | 'parts'> | null = null;
   /** Of the session at hand: null before its upgrade. */
   #pairs: readonly MessagePair[] | null = null;
   #kind: number = MessageKind.PLAIN;
   #next = 0;
+  /** Of the step at hand, behind a pong: since when it would wait without that; else NaN. */
+  #beforePongNs = Number.NaN;
 
   constructor(
-    scripts: Scripts,
+    { scripts, saysRecorded = false }: Pick<FindPlan, 'scripts' | 'saysRecorded'>,
     columns: ExchangeColumnsBuilder,
     classes: ClassMarks,
     read: ReadOctets,
   ) {
+    this.#saysRecorded = saysRecorded;
     this.#scripts = scripts;
     this.#steps = new ScriptSteps(scripts);
     this.#columns = columns;
@@ -52,6 +57,7 @@ export class WebSocketExchanges {
   beginSession(): void {
     this.#pairs = null;
     this.#next = 0;
+    this.#beforePongNs = Number.NaN;
   }
 
   /** Whether the session at hand has become a WebSocket. */
@@ -106,27 +112,46 @@ export class WebSocketExchanges {
 
   /**
    * The client's think time before the step behind a stage was recorded from the last octet of the stage,
-   * and may have been a push: it counts from the answer's end, or else from the step before.
+   * and may have been a push: it counts from the answer's end, or else from the step before. A pong for a recorded
+   * ping is left out, and takes no time: else a live answer would be waited for as long as the recorded server was
+   * to ping, and what the client says next counts from before it.
    * @param answered where the stage's last answer ends in the server's stream; -1 without any
    */
   #countFrom(session: number, stage: number, answered: number): void {
-    const { client, server } = this.#scripts;
+    const { client } = this.#scripts;
     const end = this.#steps.end(session);
-    if (this.#found === null || stage > end || answered === this.#steps.awaitOf(session, stage))
-      return;
-    // An end that waited for the server's counts from there.
+    if (this.#found === null || stage > end) return;
     const isEnd = stage === end;
+    const isPong = !isEnd && this.#isLeftOut(stage, this.#found.frames);
+    const isAsRecorded = answered === this.#steps.awaitOf(session, stage);
+    if (isAsRecorded && !isPong && Number.isNaN(this.#beforePongNs)) return;
+    // An end that waited for the server's counts from there.
     if (isEnd && (client.end[session] === StreamEnd.OPEN || client.endAfterPeer[session] === 1))
       return;
     const offsetNs = isEnd ? client.endOffsetNs[session] : client.messageOffsetNs[stage];
-    let sinceNs = stage > this.#steps.first(session) ? client.messageOffsetNs[stage - 1] : 0;
+    const beforeNs = stage > this.#steps.first(session) ? client.messageOffsetNs[stage - 1] : 0;
+    let sinceNs = Number.isNaN(this.#beforePongNs) ? beforeNs : this.#beforePongNs;
     if (answered >= 0) {
-      let row = server.firstMessage[session];
-      const last = server.firstMessage[session + 1];
-      while (row + 1 < last && server.messageEnd[row] < answered) row++;
-      sinceNs = Math.max(sinceNs, server.messageOffsetNs[row]);
+      const thinkNs = isEnd ? client.endThinkNs[session] : client.messageThinkNs[stage];
+      const isLast = isAsRecorded && offsetNs - thinkNs > beforeNs;
+      sinceNs = Math.max(sinceNs, isLast ? offsetNs - thinkNs : this.#saidNs(session, answered));
     }
-    this.#found.thinkNs[rowOf(session, stage)] = Math.max(0, offsetNs - sinceNs);
+    this.#beforePongNs = isPong ? sinceNs : Number.NaN;
+    this.#found.thinkNs[rowOf(session, stage)] = isPong ? 0 : Math.max(0, offsetNs - sinceNs);
+  }
+
+  /** Whether a message is a pong for a recorded ping: whoever says what was recorded pings likewise, and gets it. */
+  #isLeftOut(message: number, frames: Uint8Array): boolean {
+    return !this.#saysRecorded && (frames[message] & FrameMark.PONG) !== 0;
+  }
+
+  /** When the server said what ends at an offset of its stream: the first octets of what it wrote in one go. */
+  #saidNs(session: number, end: number): number {
+    const { server } = this.#scripts;
+    let row = server.firstMessage[session];
+    const last = server.firstMessage[session + 1];
+    while (row + 1 < last && server.messageEnd[row] < end) row++;
+    return server.messageOffsetNs[row];
   }
 
   /** What was found; undefined without any such session. */

@@ -99,6 +99,52 @@ describe('behind an upgrade', () => {
     expect(played.endMs).toBeCloseTo(asRecorded.endMs, 0);
   });
 
+  describe('the answer to a recorded ping takes no time', () => {
+    const ping = raw(frame(0x89, ''), 9);
+    const pong: Said = { from: 'client', text: frame(0x8a, '', 'mask'), afterMs: 1 };
+    /** Longer than what is left out before it, whose octets the target counts as heard. */
+    const next = (text: string, afterMs = 20): Said => ask(text.repeat(8), afterMs);
+    const answered = (...before: Said[]): SessionSpec =>
+      upgraded(
+        ask('one'),
+        ...before,
+        say('echo one', 1),
+        next('two'),
+        say('echo two', 1),
+        next('three'),
+        say('echo three', 1),
+      );
+    /** Without lag: the last request is answered 1 + 10, three times 20 + 1 ms behind the handshake. */
+    const LEAST_MS = 11 + 3 * 21;
+
+    test.each([
+      ['where it stood between a request and its answer', answered(ping, pong)],
+      ['twice', answered(ping, pong, ping, pong)],
+      [
+        'where it stood between an answer and the next request',
+        upgraded(
+          ask('one'),
+          say('echo one', 1),
+          ping,
+          pong,
+          next('two', 10),
+          say('echo two', 1),
+          ping,
+          pong,
+          say('tick 1', 0),
+          next('three', 10),
+          say('echo three', 1),
+        ),
+      ],
+    ])('%s', (_, session) => {
+      const quiet = play([answered()], { server: [answered()] });
+      const played = play([session], { server: [answered()] });
+      expect(named(played.counters)).toMatchObject({ COMPLETED: 1, EXCHANGES_ANSWERED: 4 });
+      expect(quiet.endMs).toBeGreaterThan(LEAST_MS);
+      expect(Math.abs(played.endMs - quiet.endMs)).toBeLessThan(1.5);
+    });
+  });
+
   test('an answer in parts is over at the message that ends it, however many there are', () => {
     const parts = (count: number, everyMs = 10): Said[] => [
       ...Array.from({ length: count }, (_, i) => say(`part ${i} of many`, everyMs)),
