@@ -37,6 +37,8 @@ import { canMove, NextHopWatch } from './way/next-hop-watch.ts';
 
 /** Questions answered at most in one turn of the loop, so that replies do not wait for them. */
 const ANSWERS_PER_TURN = 64;
+/** Of the descriptors that are waited for. */
+const RESPONDER = 1;
 
 /** What is to be opened on this machine for one thread of a replay. */
 export interface LocalPlan {
@@ -76,9 +78,9 @@ export interface LocalIo {
   readonly clock: RunClock;
   /** Memory that extents from ARENA_BASE on lie in; null where none was asked for. */
   readonly arena: Uint8Array | null;
-  /** Blocks until something has arrived, or for `timeoutNs` (at most 100 ms). */
+  /** Blocks until something has arrived, or for `timeoutNs` (at most 100 ms); neighbours who have asked are answered. */
   readonly wait: (timeoutNs: number) => void;
-  /** Answers neighbours who have asked, and tells next hops of clients; once a turn of the loop. */
+  /** Answers neighbours who have asked, and tells next hops of clients: some system calls, so not in every turn. */
   readonly answerNeighbours: () => void;
   /**
    * Calls back, from `answerNeighbours`, when a target is reached by another link header from now on,
@@ -129,6 +131,7 @@ export function openLocal(plan: LocalPlan): LocalIo {
       arena: arena === null ? null : new Uint8Array(arena.buffer),
       wait: (timeoutNs) => {
         waiter.wait(timeoutNs);
+        if (responder !== null && waiter.isReady(RESPONDER)) responder.respond(ANSWERS_PER_TURN);
       },
       answerNeighbours: () => {
         responder?.respond(ANSWERS_PER_TURN);

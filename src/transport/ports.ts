@@ -38,6 +38,8 @@ export interface Receiver {
 export interface QueueingReceiver extends Receiver {
   /** When the packet that was handed over last had arrived, in ns since the start of the run. */
   readonly lastArrivedNs: number;
+  /** Whether nobody has taken the next packet yet: no system call, so to be asked before each wait. */
+  readonly isWaiting: boolean;
   /** Whether a quarter of the queue's room is taken. */
   readonly isCrowded: boolean;
 }

@@ -49,6 +49,8 @@ class World implements QueueingReceiver {
   onStall: () => void = () => undefined;
   /** The most packets that ever lay in the ring. */
   backlog = 0;
+  /** Waits although something was there. */
+  needlessWaits = 0;
   #isRelayedNs = 0;
   #hasStalled = false;
   readonly #ring: { readonly octets: Uint8Array; readonly arrivedNs: number }[] = [];
@@ -67,6 +69,10 @@ class World implements QueueingReceiver {
   look(): number {
     this.goOn(this.nowNs + LOOK_NS);
     return this.nowNs;
+  }
+
+  get isWaiting(): boolean {
+    return this.#ring.length > 0 && this.nowNs >= this.#isRelayedNs;
   }
 
   get isCrowded(): boolean {
@@ -90,6 +96,7 @@ class World implements QueueingReceiver {
 
   wait(timeoutNs: number): void {
     const untilNs = this.nowNs + timeoutNs;
+    if (this.isWaiting) this.needlessWaits++;
     this.comeTo('waiting');
     while (this.nowNs < untilNs && (this.#ring.length === 0 || this.nowNs < this.#isRelayedNs)) {
       this.goOn(Math.min(untilNs, Math.max(this.#nextNs(), this.nowNs + LOOK_NS)));
@@ -138,6 +145,10 @@ interface Played {
   readonly counters: Float64Array;
   readonly timeline: Timeline;
   readonly backlog: number;
+  readonly needlessWaits: number;
+  /** Looks at neighbours. */
+  readonly looks: number;
+  readonly endNs: number;
   /** Exchanges that had been answered when the process stopped. */
   readonly answeredBefore: number;
 }
@@ -157,6 +168,7 @@ function play(options: SimulationOptions, stall: Stall, path: Path = {}): Played
   const link = new FaultyLink(target, options.seed, { ...delay, ...toServer }, delay);
   const world = new World(link, target, stall, packetNs);
   let answeredBefore = 0;
+  let looks = 0;
   world.onStall = () => {
     answeredBefore = counters[Counter.EXCHANGES_ANSWERED];
   };
@@ -179,14 +191,17 @@ function play(options: SimulationOptions, stall: Stall, path: Path = {}): Played
     control: new Int32Array(new SharedArrayBuffer(4 * CONTROL_WORDS)),
     nowNs: () => world.look(),
     wait: (timeoutNs) => world.wait(timeoutNs),
-    answerNeighbours: () => undefined,
+    answerNeighbours: () => {
+      looks++;
+    },
     readCounts: () => undefined,
   });
   for (let turn = 0; turn < TURNS_MAX; turn++) {
     const { done, value } = turns.next();
     if (done === true) {
       const timeline = intervals.finish(value);
-      return { counters, timeline, backlog: world.backlog, answeredBefore };
+      const { backlog, needlessWaits } = world;
+      return { counters, timeline, backlog, needlessWaits, looks, endNs: value, answeredBefore };
     }
   }
   throw new Error('the loop does not end');
@@ -260,6 +275,17 @@ describe('a process that stands still for longer than a retransmission timeout',
     expect(first.counters[Counter.EXCHANGES_ANSWERED]).toBe(answeredBefore);
     expect(counters[Counter.EXCHANGES_ANSWERED]).toBe(USERS * EXCHANGES);
   });
+});
+
+test('replies that keep coming cost no system calls beside their own', () => {
+  const { needlessWaits, looks, endNs } = play(KEEPALIVE, {
+    ...STALL,
+    atNs: Number.POSITIVE_INFINITY,
+  });
+  expect(needlessWaits).toBe(0);
+  // Neighbours are looked at once a millisecond, and while the loop ends.
+  expect(looks).toBeGreaterThan(0);
+  expect(looks).toBeLessThan(endNs / NS_PER_MS + 100);
 });
 
 describe('more users than the process can start in the time that it has', () => {

@@ -50,6 +50,10 @@ export class ChannelReceiver implements QueueingReceiver {
     return received;
   }
 
+  get isWaiting(): boolean {
+    return this.#ring.oldest() >= 0;
+  }
+
   get isCrowded(): boolean {
     return this.#ring.isQuarterFull;
   }

@@ -48,6 +48,10 @@ export class PacketReceiver implements QueueingReceiver {
     return limit;
   }
 
+  get isWaiting(): boolean {
+    return this.#ring.hasPacket();
+  }
+
   get isCrowded(): boolean {
     return this.#ring.isQuarterFull;
   }

@@ -34,6 +34,11 @@ export class Waiter {
     useExactTimers();
   }
 
+  /** Whether the last wait found that this one of the descriptors can be read. */
+  isReady(index: number): boolean {
+    return this.#words[(TIMESPEC_BYTES + index * POLLFD_BYTES) / 4 + 1] >>> 16 !== 0;
+  }
+
   /**
    * Waits at most `timeoutNs` (0 or less only looks; more than 100 ms counts as 100 ms) and returns
    * whether something can be read. It may return early without.
