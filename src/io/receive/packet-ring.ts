@@ -50,6 +50,12 @@ const OFFSETS = 3;
 const SECONDS = 4;
 const NANOSECONDS = 5;
 
+/**
+ * Whether the processor keeps loads in order, and stores behind what came before them (Intel SDM, volume 3, 8.2.2; AMD64
+ * the same), so that a plain access of the status does what Atomics do elsewhere. Atomics are a call of 60 ns each.
+ */
+const IS_ORDERED = process.arch === 'x64';
+
 const TP_STATUS_KERNEL = 0;
 const TP_STATUS_USER = 1;
 
@@ -177,8 +183,10 @@ export class PacketRing {
 
   /** Whether the next packet is there. */
   hasPacket(): boolean {
-    // Atomics order the status against the packet's octets, on processors that would not.
-    const status = Atomics.load(this.#words, (this.#at >>> 2) + STATUS);
+    const words = this.#words;
+    const at = (this.#at >>> 2) + STATUS;
+    // The status is ordered against the packet's octets.
+    const status = IS_ORDERED ? words[at] : Atomics.load(words, at);
     return (status & TP_STATUS_USER) !== 0;
   }
 
@@ -211,7 +219,10 @@ export class PacketRing {
 
   /** Gives the packet's frame back to the kernel and goes on to the next one. */
   release(): void {
-    Atomics.store(this.#words, (this.#at >>> 2) + STATUS, TP_STATUS_KERNEL);
+    const words = this.#words;
+    const at = (this.#at >>> 2) + STATUS;
+    if (IS_ORDERED) words[at] = TP_STATUS_KERNEL;
+    else Atomics.store(words, at, TP_STATUS_KERNEL);
     this.#at += this.#frameBytes;
     if (++this.#frameOfBlock < this.#framesPerBlock) return;
     this.#frameOfBlock = 0;
