@@ -7,11 +7,10 @@
  * one at a time, because the loop must not stop for all of them.
  */
 import { NS_PER_SECOND } from '../base/time.ts';
-import { COUNTERS, Counter, sumCounters } from './counters.ts';
+import { COUNTERS, Counter, createCounters, sumCounters } from './counters.ts';
 import {
-  createHistograms,
   LATENCY_NAMES,
-  type Latency,
+  Latency,
   LatencyChanges,
   LatencyRecorder,
   type SparseCounts,
@@ -60,14 +59,15 @@ const REHEARSALS = 2;
  * one, and the loop that plays must not stop for it.
  */
 export function rehearseInterval(): void {
-  const recorder = new LatencyRecorder(createHistograms(1));
-  const changes = new LatencyChanges(recorder.columns);
-  const packer = new CountsPacker();
-  for (let of = 0; of < REHEARSALS; of++) {
+  const recorder = new LatencyRecorder();
+  const counters = createCounters();
+  const intervals = new IntervalRecorder(recorder, counters);
+  for (let second = 1; second <= REHEARSALS; second++) {
     for (let ns = REHEARSED_NS_MIN; ns < REHEARSED_NS_MAX; ns *= REHEARSED_STEP) {
-      recorder.record(0, ns);
+      recorder.record(Latency.RESPONSE, ns);
     }
-    packCounts(changes.take(0), packer);
+    counters[Counter.STARTED] = second;
+    intervals.roll(second * NS_PER_SECOND);
   }
 }
 
@@ -81,6 +81,8 @@ export class IntervalRecorder {
   #bytes = 0;
   #intervalNs = NS_PER_SECOND;
   #startNs = 0;
+  /** When the interval is over: a field that has held such a number is none for an `int` from the start. */
+  #closesNs = Number.POSITIVE_INFINITY;
   /** How many of the intervals, from the first, are twice as long already. */
   #doubled = 0;
   #countersBefore: Float64Array;
@@ -90,13 +92,15 @@ export class IntervalRecorder {
     this.#counters = counters;
     this.#countersBefore = counters.slice();
     this.#limits = limits;
+    this.#closesNs = this.#intervalNs;
   }
 
   /** To be called once a turn of the loop, before anything that happens at `nowNs` is recorded. */
   roll(nowNs: number): void {
-    if (nowNs < this.#startNs + this.#intervalNs) return;
-    this.#close(this.#startNs + this.#intervalNs);
+    if (nowNs < this.#closesNs) return;
+    this.#close(this.#closesNs);
     this.#startNs = alignedTo(this.#intervalNs, nowNs);
+    this.#closesNs = this.#startNs + this.#intervalNs;
   }
 
   /** Ends the last interval and gives all of them. */
@@ -256,8 +260,7 @@ function withPeakOf(before: Float64Array, counters: Float64Array): Float64Array 
   return both;
 }
 
-const alignedTo = (intervalNs: number, ns: number): number =>
-  Math.floor(ns / intervalNs) * intervalNs;
+const alignedTo = (intervalNs: number, ns: number): number => ns - (ns % intervalNs);
 
 /** Octets of their histograms. */
 const bytesOf = (intervals: readonly Interval[]): number =>

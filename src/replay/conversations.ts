@@ -169,7 +169,7 @@ export class Conversations {
   onTimeout(nowNs: number, heardNs: number = nowNs, backlog: Backlog = Backlog.NONE): void {
     this.#nowNs = nowNs;
     this.#heardNs = heardNs;
-    this.#counters[Counter.CLOCK_NS] = nowNs;
+    this.#counters[Counter.CLOCK_NS] = Math.floor(nowNs);
     this.#wheel.advance(heardNs, TIMERS_PER_TURN[backlog], this);
     if (this.isInterrupting) this.#interruption.goOn(nowNs);
     this.#starts.onTimeout(nowNs, STARTS_PER_TURN[backlog], backlog === Backlog.NONE);

@@ -30,13 +30,14 @@ class Clocks {
     return this.monotonicNs;
   }
 
+  /** As the run's clock says it: whole nanoseconds and a half. */
   get nowNs(): number {
-    return this.monotonicNs - ORIGIN_MS * NS_PER_MS;
+    return this.monotonicNs - ORIGIN_MS * NS_PER_MS + 0.5;
   }
 
   /** The kernel's timestamp of a packet that arrives at a run time. */
   stampOf(runNs: number): [number, number] {
-    const ns = runNs + ORIGIN_MS * NS_PER_MS + this.leadNs;
+    const ns = Math.floor(runNs) + ORIGIN_MS * NS_PER_MS + this.leadNs;
     const seconds = Math.floor(ns / NS_PER_SECOND);
     return [BASE_SECONDS + seconds, ns - seconds * NS_PER_SECOND];
   }
@@ -47,14 +48,14 @@ describe('arrival times', () => {
     const clocks = new Clocks();
     const stamp = clocks.stampOf(2_500_000_123);
     clocks.monotonicNs += 2_500_001_000;
-    expect(clocks.run.arrivedNs(...stamp, 0)).toBe(2_500_000_123);
+    expect(clocks.run.arrivedNs(...stamp, 0)).toBe(2_500_000_123.5);
   });
 
   test('are never later than now', () => {
     const clocks = new Clocks();
     clocks.monotonicNs += NS_PER_SECOND;
     const stamp = clocks.stampOf(NS_PER_SECOND + 700);
-    expect(clocks.run.arrivedNs(...stamp, 0)).toBe(NS_PER_SECOND);
+    expect(clocks.run.arrivedNs(...stamp, 0)).toBe(NS_PER_SECOND + 0.5);
   });
 
   test('are what they are where the clock was read long before them', () => {
@@ -63,7 +64,7 @@ describe('arrival times', () => {
     // The thread stood still between a look at the clock and a look at the ring.
     clocks.monotonicNs += 400 * NS_PER_MS;
     const stamp = clocks.stampOf(300 * NS_PER_MS);
-    expect(clocks.run.arrivedNs(...stamp, 0)).toBe(300 * NS_PER_MS);
+    expect(clocks.run.arrivedNs(...stamp, 0)).toBe(300 * NS_PER_MS + 0.5);
   });
 
   test.each([
@@ -112,7 +113,7 @@ test('the distance to the wall clock is taken once a second and no oftener', () 
   clocks.monotonicNs += 1;
   clocks.run.keepFresh(clocks.nowNs);
   const stamp = clocks.stampOf(NS_PER_SECOND - 5);
-  expect(clocks.run.arrivedNs(...stamp, 0)).toBe(NS_PER_SECOND - 5);
+  expect(clocks.run.arrivedNs(...stamp, 0)).toBe(NS_PER_SECOND - 4.5);
 });
 
 test('a sample that was interrupted gives way to a better one', () => {
@@ -125,8 +126,10 @@ test('a sample that was interrupted gives way to a better one', () => {
   expect(Math.abs(atNs - (clocks.nowNs - 10_000))).toBeLessThan(100);
 });
 
-test('run time is whole nanoseconds', () => {
+test('run time is whole nanoseconds and a half: never an integer, from the start on', () => {
   const clocks = new Clocks();
+  expect(clocks.run.nowNs()).toBe(0.5);
   clocks.monotonicNs += 1_234_567.89;
-  expect(clocks.run.nowNs()).toBe(1_234_567);
+  expect(clocks.run.nowNs()).toBe(1_234_567.5);
+  expect(clocks.run.arrivedNs(...clocks.stampOf(1_000_000), 0)).toBe(1_000_000.5);
 });

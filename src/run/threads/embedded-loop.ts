@@ -24,7 +24,7 @@ export interface EmbeddedLoop {
   readonly nowNs: (() => number) | null;
 }
 
-/** Plays until every user has ended, a turn a step. @returns the run's time at the end, in ns */
+/** Plays until every user has ended, a turn a step. @returns the run's time at the end, in whole ns */
 export function* embeddedTurns(loop: EmbeddedLoop): Generator<void, number> {
   const { replay, target, intervals, control } = loop;
   let nowNs = 0;
@@ -58,7 +58,7 @@ export function* embeddedTurns(loop: EmbeddedLoop): Generator<void, number> {
     if (replay.isInterrupting) resetNs = nowNs + DRAIN_NS;
     yield;
   }
-  return nowNs;
+  return Math.floor(nowNs);
 }
 
 const isDraining = (control: Int32Array<SharedArrayBuffer>): boolean =>
