@@ -1,6 +1,7 @@
 /** What stands around a value in markup, scripts and texts: what it is called, and what delimits it. */
 
 import { ESCAPE, REFERENCE } from '../http/escapes.ts';
+import { foundIn, placeAmong } from '../http/learn.ts';
 import type { LearnSource } from '../http/rules.ts';
 import { decodeUtf8 } from '../octet-text.ts';
 
@@ -29,6 +30,11 @@ const TAG_BYTES_MAX = 4096;
 /** What precedes a value in a text tells it from others. */
 const BEFORE_BYTES_MAX = 48;
 
+/** Of fields of one name in a page: those behind so many are told by their form alone. */
+const NTH_MAX = 50;
+/** A form begins no further before its field. */
+const FORM_BYTES_MAX = 1 << 16;
+
 /** Of attributes that lie between a value and its name. */
 const BETWEEN_BYTES_MAX = 200;
 
@@ -53,7 +59,7 @@ export function placeInText(body: string, at: Range): TextPlace {
   const namedBy = attributes.find((each) => NAMES.has(each.name) && each !== own);
   if (isWhole && isNamed && namedBy !== undefined) {
     const isMeta = tag[1].toLowerCase() === 'meta';
-    const sources = besideName(body, at, own, namedBy);
+    const sources = toldApart(body, at, tagFrom, besideName(body, at, own, namedBy));
     return { in: isMeta ? 'meta' : 'hidden', name: namedBy.value, sources };
   }
   if (TARGETS.has(own.name)) return inTarget(body, at, own);
@@ -69,7 +75,7 @@ export function placeInText(body: string, at: Range): TextPlace {
   const longer = body.slice(from, at.from);
   return {
     ...{ in: 'attribute', name: COMMON.has(own.name) ? `${tag[1]} ${own.name}` : own.name },
-    sources: between(body, at, [longer, before]),
+    sources: toldApart(body, at, tagFrom, between(body, at, [longer, before])),
   };
 }
 
@@ -107,6 +113,54 @@ function besideName(
   // Bounded, so that no page makes it look at all of itself again and again.
   return [{ regex: `${before}([^${end}]*)${end}[^<>]{0,${BETWEEN_BYTES_MAX}}${name}` }];
 }
+
+/**
+ * Where a page has several such places, each form or each row its own, it has to be said which is meant: by what the form
+ * or the row begins with, or else by its number.
+ */
+function toldApart(
+  body: string,
+  at: Range,
+  tagFrom: number,
+  sources: readonly LearnSource[],
+): readonly LearnSource[] {
+  const [plain] = sources;
+  if (plain === undefined) return sources;
+  const place = placeAmong(plain, body, at.from, NTH_MAX);
+  if (place?.isOnly === true) return sources;
+  const written = body.slice(at.from, at.to);
+  const finds = (source: LearnSource): boolean => foundIn(source, body) === written;
+  const behind = beginningsBefore(body, tagFrom).map((text) => ({
+    ...plain,
+    after: decodeUtf8(text),
+  }));
+  const nth = place === undefined || place.nth === 1 ? [] : [{ ...plain, nth: place.nth }];
+  // What finds another one here may be right for that one.
+  return [...sources, ...behind, ...nth].filter(finds);
+}
+
+/** What tells the form, or the row, that an element lies in: attributes of it, and all of its tag. */
+function beginningsBefore(body: string, tagFrom: number): readonly string[] {
+  const near = Math.max(0, tagFrom - FORM_BYTES_MAX);
+  const before = body.slice(near, tagFrom);
+  for (const [name, attributeNames] of CONTAINERS) {
+    const from = before.toLowerCase().lastIndexOf(`<${name}`);
+    if (from < 0 || before.toLowerCase().indexOf(`</${name}`, from) >= 0) continue;
+    const attributes = attributesFrom(body, near + from + name.length + 1);
+    const telling = attributes.filter((each) => attributeNames.test(each.name));
+    if (telling.length === 0) continue;
+    const tag = body.slice(near + from, attributes.at(-1)?.to);
+    return [...telling.map((each) => body.slice(each.from, each.to)), tag];
+  }
+  return [];
+}
+
+/** Elements that hold a field each, and what tells them from their like. */
+const CONTAINERS = [
+  ['form', /^(?:action|id|name)$/],
+  ['tr', /^(?:id|data-.+)$/],
+  ['li', /^(?:id|data-.+)$/],
+] as const;
 
 /** A part of a URL: a parameter, or what follows a segment. */
 function inTarget(body: string, at: Range, own: Attribute): TextPlace {

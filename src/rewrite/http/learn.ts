@@ -74,32 +74,86 @@ function inText(answer: Answer, find: (text: string) => string | undefined): Lea
   return { value: unescaped(written, textKindOf(answer, body)), written };
 }
 
+/** What a source finds. */
+interface Match {
+  readonly text: string;
+  /** Where what tells it begins, and where the search for the next one goes on. */
+  readonly start: number;
+  readonly end: number;
+}
+
 function finderOf(
-  { regex, between }: LearnRule['from'],
+  from: LearnRule['from'],
   run: (look: () => void) => void,
 ): (text: string) => string | undefined {
+  const next = nextOf(from, run);
+  if (next === null) return (text) => text;
+  const { nth = 1 } = from;
+  const after = encodeUtf8(from.after ?? '');
+  return (text) => {
+    const place = text.indexOf(after);
+    if (place < 0) return undefined;
+    let found = next(text, place + after.length);
+    for (let i = 1; i < nth && found !== undefined; i++) found = next(text, found.end);
+    return found?.text;
+  };
+}
+
+/** @returns null where a source takes all of a text */
+function nextOf(
+  { regex, between }: LearnRule['from'],
+  run: (look: () => void) => void,
+): ((text: string, at: number) => Match | undefined) | null {
   if (regex !== undefined) {
-    const pattern = new RegExp(regex);
-    return (text) => {
+    const pattern = new RegExp(regex, 'g');
+    return (text, at) => {
       let match: RegExpExecArray | null = null;
       run(() => {
+        pattern.lastIndex = at;
         match = pattern.exec(text);
       });
       // The compiler does not see that it was set.
       const found = match as RegExpExecArray | null;
-      return found === null ? undefined : (found[1] ?? found[0]);
+      if (found === null) return undefined;
+      const bytes = Math.max(1, found[0].length);
+      return { text: found[1] ?? found[0], start: found.index, end: found.index + bytes };
     };
   }
-  if (between === undefined) return (text) => text;
+  if (between === undefined) return null;
   const [before, behind] = between.map(encodeUtf8);
-  return (text) => {
-    const found = text.indexOf(before);
+  return (text, at) => {
+    const found = text.indexOf(before, at);
     if (found < 0) return undefined;
     const from = found + before.length;
     const to = text.indexOf(behind, from);
-    return to < 0 ? undefined : text.slice(from, to);
+    return to < 0 ? undefined : { text: text.slice(from, to), start: found, end: to };
   };
 }
+
+/**
+ * Which of those that a regex or two delimiters find in a text is the value at an offset.
+ * @param nthMax no more are looked at
+ * @returns its number from 1, and whether it is the only one; undefined where it is none
+ */
+export function placeAmong(
+  source: Pick<LearnRule['from'], 'regex' | 'between'>,
+  text: string,
+  valueAt: number,
+  nthMax: number,
+): { readonly nth: number; readonly isOnly: boolean } | undefined {
+  const next = nextOf(source, (look) => look());
+  let found = next?.(text, 0);
+  for (let nth = 1; nth <= nthMax && found !== undefined; nth++) {
+    const isIt = found.start <= valueAt && valueAt < found.end;
+    found = next?.(text, found.end);
+    if (isIt) return { nth, isOnly: nth === 1 && found === undefined };
+  }
+  return undefined;
+}
+
+/** What a source finds in a text, as it stands there. */
+export const foundIn = (source: LearnRule['from'], text: string): string | undefined =>
+  finderOf(source, (look) => look())(text);
 
 /** By its place in the text, so that numbers stay as they are written and a cut document may do. */
 function jsonValue(body: string, steps: readonly (string | number)[]): string | undefined {

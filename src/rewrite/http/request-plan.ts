@@ -18,9 +18,11 @@ import {
   basicSlots,
   formSlots,
   headerSlots,
-  isMultipart,
+  isForm,
+  isJson,
   isPacked,
   jsonSlots,
+  meansMultipart,
   occurrences,
   type RequestSlots,
   replaceSlots,
@@ -109,11 +111,12 @@ export function planRequest(
   basicSlots(to, settings, Rank.SET);
   headerSlots(to, settings, Rank.SET);
   targetSlots(to, settings, Rank.SET);
-  const isBody = settings.form.length > 0 || settings.json.length > 0;
-  if (isBody && isPacked(request) && request.body !== '') {
+  const isMeant =
+    (settings.form.length > 0 && isForm(request)) || (settings.json.length > 0 && isJson(request));
+  if (isMeant && isPacked(request) && request.body !== '') {
     return { refused: 'a request has a compressed body, which cannot be changed' };
   }
-  if (settings.form.length > 0 && isMultipart(request)) {
+  if (meansMultipart(request, settings)) {
     return { refused: 'a request has a multipart body, which form: cannot change' };
   }
   formSlots(to, settings, Rank.SET);

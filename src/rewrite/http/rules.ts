@@ -62,6 +62,10 @@ export interface LearnSource {
   readonly regex?: string;
   /** What stands between the two texts, in the body. */
   readonly between?: readonly [string, string];
+  /** `regex` and `between` look behind the first place of this text: the form, or the row, that is meant. */
+  readonly after?: string;
+  /** Which of those that `regex` and `between` find one behind the other, from 1. Default: 1. */
+  readonly nth?: number;
 }
 
 /** What requests say instead; templates. */
@@ -114,6 +118,9 @@ export const BUILT_IN_NAMES: readonly string[] = [
 const FRAMING_FIELDS = new Set(['content-length', 'transfer-encoding']);
 
 const FIELD_NAME = /^[!#$%&'*+\-.^`|~\w]+$/;
+
+/** More of a kind no page has that somebody has counted. */
+const NTH_MAX = 10_000;
 
 /** A step of a path: `.name`, `[0]`, `["any name"]`. */
 const PATH_STEP = /\.[A-Za-z_$][\w$-]*|\[\d+\]|\["(?:[^"\\]|\\.)*"\]/y;
@@ -246,6 +253,16 @@ const LEARN: Shape = {
             of: { is: 'text', check: notEmpty },
             length: 2,
           },
+          after: {
+            is: 'text',
+            says: 'regex and between look behind the first place of this text.',
+            check: notEmpty,
+          },
+          nth: {
+            is: 'whole',
+            says: 'Which of those that regex and between find, from 1.',
+            ...{ min: 1, max: NTH_MAX },
+          },
         },
       },
       alias: {
@@ -357,8 +374,12 @@ function sourceFault(from: LearnSource): string | null {
   if (found.length === 0 && from.header === undefined) {
     return 'has none of json, header, regex and between';
   }
-  return from.header !== undefined && from.json !== undefined
-    ? 'has header and json, of which one can be meant'
+  if (from.header !== undefined && from.json !== undefined) {
+    return 'has header and json, of which one can be meant';
+  }
+  const place = from.after !== undefined ? 'after' : from.nth !== undefined ? 'nth' : null;
+  return place !== null && from.regex === undefined && from.between === undefined
+    ? `has ${place}, which goes with regex or between`
     : null;
 }
 

@@ -13,6 +13,9 @@ import type { Template, TemplateReader } from './template.ts';
 /** A value that is set, or null for one that is removed. */
 type Setting = readonly [name: string, template: Template | null];
 
+/** Values of a body, set only where the recorded one has them unless `adds`. */
+type BodySetting = readonly [...Setting, adds: boolean];
+
 /** A rule made ready. */
 export interface SendFrom {
   readonly when: RequestMatcher;
@@ -22,12 +25,13 @@ export interface SendFrom {
   readonly headers: readonly (readonly [...Setting, spelling: string])[];
   /** `name:password`. */
   readonly basic: Template | null;
-  readonly form: readonly Setting[];
+  readonly form: readonly BodySetting[];
   readonly query: readonly Setting[];
   readonly json: readonly (readonly [
     steps: readonly (string | number)[],
     template: Template,
     encoding: Encoding,
+    adds: boolean,
   ])[];
   readonly path: Template | null;
   readonly replace: readonly Replacement[];
@@ -46,20 +50,23 @@ export function sendFrom(rule: SendRule, reader: TemplateReader): SendFrom {
       encodeUtf8(name),
       value === null ? null : reader.read(String(value)),
     ]);
+  const isForAll = Object.keys(rule.when ?? {}).length === 0;
   return {
     when: requestMatcher(rule.when ?? {}),
-    isForAll: Object.keys(rule.when ?? {}).length === 0,
+    isForAll,
     headers: settings(rule.headers).map(([name, value]) => [name.toLowerCase(), value, name]),
     basic:
       rule.basic === undefined
         ? null
         : [...reader.read(rule.basic.user), ':', ...reader.read(rule.basic.password)],
-    form: settings(rule.form),
+    // Nobody means to give every body of an application the fields of its log-in.
+    form: settings(rule.form).map(([name, value]) => [name, value, !isForAll]),
     query: settings(rule.query),
     json: Object.entries(rule.json ?? {}).map(([path, value]) => [
       jsonPathSteps(path) ?? [],
       typeof value === 'string' ? reader.read(value) : [String(value)],
       typeof value === 'string' ? 'json-value' : 'raw',
+      !isForAll,
     ]),
     path: rule.path === undefined ? null : reader.read(rule.path),
     replace:
@@ -213,10 +220,11 @@ export function jsonSlots(to: RequestSlots, rule: Settings, rank: number): void 
   const { request, body, bind } = to;
   if (rule.json.length === 0 || !isJson(request)) return;
   const addedAt = new Set<number>();
-  for (const [steps, template, encoding] of rule.json) {
+  for (const [steps, template, encoding, adds] of rule.json) {
     const place = jsonPlace(request.body, steps);
     if (place === null) continue;
     const { addBefore } = place;
+    if (addBefore !== undefined && !adds) continue;
     const name = encodeAs(encodeUtf8(String(steps.at(-1) ?? '')), 'json-value') ?? '';
     const comma = addedAt.has(place.from) ? ',' : addBefore;
     const before = addBefore === undefined ? '' : `${comma}${name}:`;
@@ -250,7 +258,7 @@ export function replaceSlots(
 function pairSlots(
   { bind }: RequestSlots,
   list: SlotList,
-  settings: readonly Setting[],
+  settings: readonly (Setting | BodySetting)[],
   rank: number,
   of: {
     readonly text: string;
@@ -277,14 +285,14 @@ function pairSlots(
     list.add(movedBy(range, of.from), NOTHING, rank);
   }
   let count = kept.length;
-  for (const [name, template] of settings) {
+  for (const [name, template, adds = true] of settings) {
     if (template === null) continue;
     const found = kept.filter((pair) => pair.name === name);
     for (const { valueAt, hasValue } of found) {
       const before = hasValue ? '' : '=';
       list.add(movedBy(valueAt, of.from), bind(template, of.encoding, { before }), rank);
     }
-    if (found.length > 0) continue;
+    if (found.length > 0 || !adds) continue;
     const lead = count === 0 ? of.lead : '&';
     const at = { from: of.from + of.text.length, to: of.from + of.text.length };
     const before = `${lead}${encodeAs(name, of.encoding) ?? ''}=`;
@@ -339,6 +347,12 @@ export const isForm = (request: RecordedRequest): boolean =>
 /** Whether the body is a form in parts (RFC 7578). */
 export const isMultipart = (request: RecordedRequest): boolean =>
   typeOf(request).startsWith('multipart/');
+
+/** Whether a rule would change a form in parts, which nothing does here. */
+export function meansMultipart(request: RecordedRequest, rule: Pick<Settings, 'form'>): boolean {
+  if (!isMultipart(request)) return false;
+  return rule.form.some(([name, , adds]) => adds || request.body.includes(`name="${name}"`));
+}
 
 /** Whether the body is JSON, by its type or, without one, by how it begins. */
 export const isJson = (request: RecordedRequest): boolean =>

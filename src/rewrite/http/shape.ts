@@ -23,6 +23,7 @@ export type Shape =
   | TextShape
   | ChoiceShape
   | FlagShape
+  | WholeShape
   | ScalarShape
   | ObjectShape
   | MapShape
@@ -47,6 +48,12 @@ interface ChoiceShape extends Described {
 
 interface FlagShape extends Described {
   readonly is: 'flag';
+}
+
+interface WholeShape extends Described {
+  readonly is: 'whole';
+  readonly min: number;
+  readonly max: number;
 }
 
 /** A text, a number or a truth value; null where `isNullable`. */
@@ -118,11 +125,13 @@ export function checkShape(
         add(`takes a value${orNull}, not ${kindOf(value)}`);
       } else if (typeof value === 'string') addIf(shape.check?.(value), add);
       return;
+    case 'whole':
+      if (typeof value !== 'number') add(`takes a number, not ${kindOf(value)}`);
+      else addIf(wholeFault(shape, value), add);
+      return;
     case 'whole-or':
       if (typeof value !== 'number') checkShape(shape.or, value, path, faults);
-      else if (!Number.isInteger(value) || value < shape.min || value > shape.max) {
-        add(`takes a whole number from ${shape.min} to ${shape.max}, not ${value}`);
-      }
+      else addIf(wholeFault(shape, value), add);
       return;
     case 'list':
       checkList(shape, value, path, faults);
@@ -131,6 +140,11 @@ export function checkShape(
       checkKeys(shape, value, path, faults);
   }
 }
+
+const wholeFault = ({ min, max }: WholeShape | EitherShape, value: number): string | null =>
+  Number.isInteger(value) && value >= min && value <= max
+    ? null
+    : `takes a whole number from ${min} to ${max}, not ${value}`;
 
 function checkList(
   shape: ListShape,
@@ -187,6 +201,8 @@ export function jsonSchemaOf(shape: Shape): Readonly<Record<string, unknown>> {
       return { ...described, enum: shape.choices };
     case 'flag':
       return { ...described, type: 'boolean' };
+    case 'whole':
+      return { ...described, type: 'integer', minimum: shape.min, maximum: shape.max };
     case 'scalar':
       return {
         ...described,

@@ -389,7 +389,7 @@ describe('the rules', () => {
 
   test('leave out what a rule does not find in all answers that it is for', () => {
     const page = (value: string, other: string) =>
-      answer(`<b data-k="${other}"></b><b data-k="${value}"></b>`, HTML);
+      answer(`<script>k = "${other}";\nk = "${value}";</script>`, HTML);
     const { rows, rules } = correlated(
       VALUES.flatMap((value, i) =>
         asClient(`10.0.0.${i}`, [

@@ -356,3 +356,44 @@ test('a request waits for each of its cookies, also where another was set by som
   const [played] = play({ cookies: 'auto' }, [first, second], [], { perClient: true });
   expect(played?.waits).toBe(1);
 });
+
+describe('of several values in an answer', () => {
+  const page = (...tokens: readonly string[]) =>
+    answer(
+      tokens.map((token, i) => `<form action="/f${i}"><input name="t" value="${token}">`).join(''),
+    );
+  const between = ['name="t" value="', '"'] as const;
+  const regex = 'name="t" value="([^"]*)"';
+  const tokens = ['first-rec', 'second-rec', 'third-rec'];
+  const live = tokens.map((token) => token.replace('rec', 'live'));
+  test.each([
+    ['the first one', { between }, 0],
+    ['one by its number', { between, nth: 3 }, 2],
+    ['one by its number, by a regex', { regex, nth: 2 }, 1],
+    ['the one behind a text', { between, after: 'action="/f1"' }, 1],
+    ['the one behind a text, by a regex', { regex, after: 'action="/f2"' }, 2],
+    ['one by its number behind a text', { between, after: 'action="/f1"', nth: 2 }, 2],
+  ])('%s is learnt', (_, from, place) => {
+    const recorded = session(
+      [get('/'), page(...tokens)],
+      [get(`/b?t=${tokens[place]}`), answer('')],
+    );
+    const rules: HttpRules = { learn: [{ name: 't', from }] };
+    const [played] = play(rules, [recorded], [() => page(...live)]);
+    expect(played?.sent[1]).toBe(get(`/b?t=${live[place]}`));
+  });
+
+  test.each([
+    ['no such text', { between, after: 'action="/f9"' }],
+    ['fewer of them', { between, nth: 4 }],
+    ['none behind the text', { between, after: 'third-rec' }],
+    ['an empty match again and again', { regex: 'x*', nth: 100_000 }],
+  ])('nothing is learnt where there is %s', (_, from) => {
+    const recorded = session([get('/'), page(...tokens)], [get('/b', 'X: {{t}}\r\n'), answer('')]);
+    const rules: HttpRules = {
+      ...{ unbound: 'fail', learn: [{ name: 't', from }] },
+      send: [{ when: { path: '/b' }, headers: { X: '{{t}}' } }],
+    };
+    expect(play(rules, [recorded], [() => page(...live)])[0]?.failed).toBe('t was never learnt');
+  });
+});

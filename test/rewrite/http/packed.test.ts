@@ -75,7 +75,10 @@ describe.each(CODECS)('a body in %s', (_, coding, pack, unpack) => {
 
   test('has what rules set and replace', () => {
     const rules: HttpRules = {
-      send: [{ json: { '$.user': 'bob', '$.new': 7 } }, { replace: '[1,2,3]', with: '{{client}}' }],
+      send: [
+        { when: { method: 'POST' }, json: { '$.user': 'bob', '$.new': 7 } },
+        { replace: '[1,2,3]', with: '{{client}}' },
+      ],
     };
     const [played] = play(rules, [session([packed(coding, octets), answer('')])], []);
     const said = JSON.parse(bodyOf(played?.sent[0], unpack));

@@ -172,7 +172,8 @@ test('what is set, added and removed is as if the request had been made like tha
           }),
         );
         const plain = requests.map((request): Made => ({ ...request, chunks: [] }));
-        const rules: HttpRules = { send: [settings] };
+        // Without `when` nothing is added to bodies.
+        const rules: HttpRules = { send: [{ when: { path: '*' }, ...settings }] };
         expect(sent(rules, plain, at)).toBe(edited.map(written).join(''));
       },
     ),

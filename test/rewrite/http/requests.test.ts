@@ -110,7 +110,8 @@ test.each([
 });
 
 test('fields of a form are set, added and removed, and the length follows', () => {
-  const send = [{ form: { user: 'a&b ', token: null, extra: '1' } }];
+  const when = { path: '/login' };
+  const send = [{ when, form: { user: 'a&b ', token: null, extra: '1' } }];
   expect(one({ send }, post('/login', FORM, 'user=bob&token=9&pw=x'))).toBe(
     post('/login', FORM, 'user=a%26b+&pw=x&extra=1'),
   );
@@ -119,10 +120,47 @@ test('fields of a form are set, added and removed, and the length follows', () =
   );
 });
 
+test('without `when`, what a rule says of bodies is set where the recorded ones have it', () => {
+  const form = { send: [{ form: { user: 'ann', pw: 'x y', token: null } }] };
+  expect(one(form, post('/login', FORM, 'user=bob&pw=1'))).toBe(
+    post('/login', FORM, 'user=ann&pw=x+y'),
+  );
+  for (const other of ['', 'q=1', 'users=1&token2=3']) {
+    expect(one(form, post('/search', FORM, other))).toBe(post('/search', FORM, other));
+  }
+  const json = { send: [{ json: { '$.user': 'ann', '$.a.b': 1 } }] };
+  expect(one(json, post('/', 'application/json', '{"user":"bob","a":{}}'))).toBe(
+    post('/', 'application/json', '{"user":"ann","a":{}}'),
+  );
+  expect(one(json, post('/', 'application/json', '{"q":1}'))).toBe(
+    post('/', 'application/json', '{"q":1}'),
+  );
+});
+
+test('… and bodies that cannot be changed are refused only where they may have it', () => {
+  const refusal = (request: string) =>
+    play({ send: [{ form: { user: 'ann' } }] }, [session([request, answer('')])], [])[0]?.refused;
+  const part = (name: string) =>
+    `--x\r\nContent-Disposition: form-data; name="${name}"\r\n\r\nbob\r\n--x--\r\n`;
+  const multipart = 'multipart/form-data; boundary=x';
+  expect(refusal(post('/upload', multipart, part('file')))).toBeUndefined();
+  expect(refusal(post('/login', multipart, part('user')))).toBe(
+    'a request has a multipart body, which form: cannot change',
+  );
+  const packed = 'Content-Encoding: zstd\r\n';
+  expect(refusal(post('/metrics', 'application/x-protobuf', 'xyz', packed))).toBeUndefined();
+  expect(refusal(post('/login', FORM, 'xyz', packed))).toBe(
+    'a request has a compressed body, which cannot be changed',
+  );
+});
+
 test('values of a JSON body are set by path, and added to an object', () => {
   const body = '{ "a": {"b": [1, {"c": "x"}]}, "n": 1, "e": {} }';
   const send = [
-    { json: { '$.a.b[1].c': 'q"\\ü', '$.n': true, '$.e.x': null, '$.e.y': 2, '$.z.z': 1 } },
+    {
+      when: { path: '/' },
+      json: { '$.a.b[1].c': 'q"\\ü', '$.n': true, '$.e.x': null, '$.e.y': 2, '$.z.z': 1 },
+    },
   ];
   expect(one({ send }, post('/', 'application/json', body))).toBe(
     post(
@@ -307,7 +345,7 @@ test.each([
   [
     'a multipart body',
     post('/', 'multipart/form-data; boundary=x', '--x--'),
-    { form: { a: 1 } },
+    { when: { path: '/' }, form: { a: 1 } },
     'a request has a multipart body, which form: cannot change',
   ],
 ])('%s is refused where it would have to be changed', (_, request, rule, refused) => {

@@ -66,6 +66,25 @@ const FAULTY: readonly (readonly [unknown, readonly string[]])[] = [
     ['learn[0].from.regex: is no regular expression: Unterminated group'],
   ],
   [
+    { learn: [{ name: 'a', from: { json: '$.a', after: 'b' } }] },
+    ['learn[0].from: has after, which goes with regex or between'],
+  ],
+  [
+    { learn: [{ name: 'a', from: { header: 'A', nth: 2 } }] },
+    ['learn[0].from: has nth, which goes with regex or between'],
+  ],
+  [
+    { learn: [{ name: 'a', from: { regex: 'a', nth: 0, after: '' } }] },
+    [
+      'learn[0].from.nth: takes a whole number from 1 to 10000, not 0',
+      'learn[0].from.after: is empty',
+    ],
+  ],
+  [
+    { learn: [{ name: 'a', from: { regex: 'a', nth: '2' } }] },
+    ['learn[0].from.nth: takes a number, not a text'],
+  ],
+  [
     { learn: [{ name: 'a', from: { between: ['a'] } }] },
     ['learn[0].from.between: takes a list of 2, not of 1'],
   ],
