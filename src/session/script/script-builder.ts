@@ -54,21 +54,24 @@ export class ScriptBuilder {
   readonly #servers = new StreamColumnsBuilder();
   readonly #sessions = new SessionColumnsBuilder();
   readonly #clientNumbers = new ClientNumbers();
+  // What is never a whole number is a float from the beginning: as it becomes one, V8 forgets what it has compiled.
   /** Start of the first session, and of the last one before the session at hand. */
   #originNs = Number.NaN;
-  #latestStartNs = 0;
+  #latestStartNs = Number.NEGATIVE_INFINITY;
   #fillBytes = FILL_BYTES_MAX;
   #wanted = new WantedSessions(null, []);
   /** Of the catalog's servers: their rows in the scripts. */
   #scriptRows = new Uint16Array(0);
+  /** Whether of some sessions only outlines were added. */
+  #hasOutlines = false;
   /** Of the session at hand. */
   #session = 0;
   #detail = 0;
   #part: SessionPart | null = null;
   #server = 0;
   /** So much is the clock of the server's packets ahead of the client's. */
-  #skewNs = 0;
-  #beginNs = 0;
+  #skewNs = Number.NaN;
+  #beginNs = Number.NaN;
 
   /** @param read is asked for the first octets of client streams, to recognise protocols */
   constructor(catalog: ScriptCatalog, read: ReadOctets) {
@@ -135,9 +138,10 @@ export class ScriptBuilder {
     // Where clocks differ, what was said tells when it ended.
     const isTaken = this.#wanted.take(this.#catalog.endpointOf[session]);
     if (isTaken || this.#skewNs !== 0) {
-      this.#skipOutlines(this.#sessions.startNs.count);
+      if (this.#hasOutlines) this.#skipOutlines(this.#sessions.startNs.count);
       this.#addScript();
     }
+    this.#hasOutlines ||= !isTaken;
     this.#addOutline();
   }
 
@@ -254,8 +258,8 @@ export class ScriptBuilder {
     if (this.#isMidStream()) return this.#beginNs;
     const synAckNs = this.#float(DetailFloat.SYN_ACK_NS) - this.#skewNs;
     const ackNs = this.#float(DetailFloat.ACK_NS);
-    const [wanted, nearest] =
-      float === DetailFloat.SYN_ACK_NS ? [synAckNs, ackNs] : [ackNs, synAckNs];
+    const wanted = float === DetailFloat.SYN_ACK_NS ? synAckNs : ackNs;
+    const nearest = float === DetailFloat.SYN_ACK_NS ? ackNs : synAckNs;
     if (!Number.isNaN(wanted)) return wanted;
     // Where one of them was not captured, the other one is as near as one gets.
     return Number.isNaN(nearest) ? this.#beginNs : nearest;
