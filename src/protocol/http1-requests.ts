@@ -27,6 +27,9 @@ const IS_TOKEN = tokenTable();
 
 /** Follows HTTP/1 requests to their ends (RFC 9112, section 3). */
 export class Http1Requests extends Http1Message implements RequestFramer {
+  /** The memory of what `recognise` was asked of last. */
+  #asked: DataView = new DataView(new ArrayBuffer(0));
+
   /** A `HttpRequestKind`, once the method has been read. */
   get answerKind(): number {
     return this.kind;
@@ -41,9 +44,10 @@ export class Http1Requests extends Http1Message implements RequestFramer {
    * @returns null while that cannot be said: the first line goes on
    */
   recognise(octets: Uint8Array): boolean | null {
-    const data = new DataView(octets.buffer, octets.byteOffset, octets.byteLength);
+    // Who asks for many has them in the same memory.
+    if (octets.buffer !== this.#asked.buffer) this.#asked = new DataView(octets.buffer);
     this.begin();
-    this.feed(data, 0, octets.length, octets.length);
+    this.feed(this.#asked, octets.byteOffset, octets.length, octets.length);
     if (this.isRecognised) return true;
     return this.fault === Fault.NONE ? null : false;
   }

@@ -1,4 +1,5 @@
 /** Where the messages of a stored stream end: a framer is fed with it, bodies are stepped over. */
+import { Prefixes } from '../base/prefixes.ts';
 import { type Framer, Outcome } from './framer.ts';
 
 /** A stream of which any part can be read; it stays as it is. */
@@ -22,8 +23,8 @@ const BUFFER_BYTES = 4096;
  * these for each.
  */
 export class MessageEnds {
-  readonly #octets = new Uint8Array(BUFFER_BYTES);
-  readonly #data = new DataView(this.#octets.buffer);
+  readonly #prefixes = new Prefixes(BUFFER_BYTES);
+  readonly #data = new DataView(this.#prefixes.octets.buffer);
   /** What the buffer holds: octets `[from, to)` of this stream. */
   #stream: StoredStream | null = null;
   #from = 0;
@@ -60,7 +61,7 @@ export class MessageEnds {
       if (bytes === 0) return 0;
       // Nothing is held where reading fails.
       this.#stream = null;
-      stream.read(at, this.#octets.subarray(0, bytes));
+      stream.read(at, this.#prefixes.of(bytes));
       this.#stream = stream;
       this.#from = at;
       this.#to = at + bytes;

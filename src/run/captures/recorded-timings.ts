@@ -1,4 +1,5 @@
 /** How long recorded clients thought and recorded servers took, by server. */
+import { Float64Column } from '../../base/columns.ts';
 import { NS_PER_MS } from '../../base/time.ts';
 import type { RecordedTimings, Spread } from '../../report/inspect-document.ts';
 import type { HttpRequests } from '../../session/script/http-requests.ts';
@@ -6,8 +7,8 @@ import type { Scripts, StreamColumns } from '../../session/script/scripts.ts';
 
 /** What was found of one server. */
 interface Row {
-  readonly think: number[];
-  readonly latency: number[];
+  readonly think: Float64Column;
+  readonly latency: Float64Column;
   httpRequests: number;
 }
 
@@ -21,7 +22,11 @@ export class TimingsCount {
   /** @param scripts a part of a capture's; the rows of their servers are the same in all parts */
   add(scripts: Scripts, requests: HttpRequests): void {
     while (this.#rows.length < scripts.endpoints.length) {
-      this.#rows.push({ think: [], latency: [], httpRequests: 0 });
+      this.#rows.push({
+        think: new Float64Column(),
+        latency: new Float64Column(),
+        httpRequests: 0,
+      });
     }
     for (let session = 0; session < scripts.sessions; session++) {
       const row = this.#rows[scripts.endpoint[session]];
@@ -42,7 +47,7 @@ export class TimingsCount {
 }
 
 /** The waits of messages that began a turn: their side had received more than before. */
-function addTurns(stream: StreamColumns, session: number, into: number[]): void {
+function addTurns(stream: StreamColumns, session: number, into: Float64Column): void {
   const first = stream.firstMessage[session];
   for (let row = first; row < stream.firstMessage[session + 1]; row++) {
     const isFirst = row === first;
@@ -52,9 +57,9 @@ function addTurns(stream: StreamColumns, session: number, into: number[]): void 
 }
 
 /** Nearest ranks, in milliseconds; null of nothing. */
-function spreadOf(valuesNs: readonly number[]): Spread | null {
-  if (valuesNs.length === 0) return null;
-  const sorted = Float64Array.from(valuesNs).sort();
+function spreadOf(valuesNs: Float64Column): Spread | null {
+  if (valuesNs.count === 0) return null;
+  const sorted = valuesNs.toShared().sort();
   const at = (share: number) => sorted[Math.ceil(share * sorted.length) - 1] / NS_PER_MS;
   return { p50: at(0.5), p90: at(0.9), max: at(1) };
 }

@@ -16,6 +16,8 @@ const DENSE_BLOCKS: BlockSize = { bytes: 1 << 18, count: 64 };
 export const SPARSE_BLOCKS: BlockSize = { bytes: 1 << 14, count: 256 };
 /** Who asks for one block after the other gets twice as many each time, at most so many octets by one read. */
 const AHEAD_BYTES_MAX = 1 << 18;
+/** So few octets are copied one by one before a view of them is made. */
+const LOOP_BYTES_MAX = 128;
 const NO_BLOCK = -1;
 
 /** A direct-mapped cache: a block of the joined capture has one place. */
@@ -61,7 +63,9 @@ export class CaptureBlocks {
         return;
       }
       const start = place * this.#blockBytes + (at - this.#block[place] * this.#blockBytes);
-      into.set(this.#memory.subarray(start, start + bytes), done);
+      if (bytes <= LOOP_BYTES_MAX) {
+        for (let i = 0; i < bytes; i++) into[done + i] = this.#memory[start + i];
+      } else into.set(this.#memory.subarray(start, start + bytes), done);
       done += bytes;
     }
   }

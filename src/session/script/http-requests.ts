@@ -63,8 +63,25 @@ class Finder {
 }
 
 /** A session's stream as a framer reads it. */
-export const storedIn = (stream: StreamView, session: number): StoredStream => ({
-  bytes: stream.bytesOf(session),
-  read: (at, into) => stream.read(session, at, into),
-  knownFrom: (at, most) => stream.knownFrom(session, at, most),
-});
+export const storedIn = (stream: StreamView, session: number): StoredStream =>
+  new SessionStream(stream, session);
+
+class SessionStream implements StoredStream {
+  readonly bytes: number;
+  readonly #stream: StreamView;
+  readonly #session: number;
+
+  constructor(stream: StreamView, session: number) {
+    this.bytes = stream.bytesOf(session);
+    this.#stream = stream;
+    this.#session = session;
+  }
+
+  read(at: number, into: Uint8Array): void {
+    this.#stream.read(this.#session, at, into);
+  }
+
+  knownFrom(at: number, most: number): number {
+    return this.#stream.knownFrom(this.#session, at, most);
+  }
+}

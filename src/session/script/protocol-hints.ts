@@ -9,6 +9,7 @@
  *   MQTT 3.1.1 and 5.0), of STOMP's `client-id` and of OpenWire, exclusive queues of AMQP 0-9-1.
  */
 
+import { Prefixes } from '../../base/prefixes.ts';
 import { beginsConnect, readConnect } from '../../protocol/mqtt.ts';
 import { Protocol, type Scripts } from './scripts.ts';
 import { type ReadOctets, StreamView } from './stream-view.ts';
@@ -154,16 +155,17 @@ class Looker {
 /** Reads the first octets of streams, one character an octet. */
 class StreamHead {
   readonly #stream: StreamView;
-  readonly #octets = new Uint8Array(PREFIX_BYTES);
+  readonly #prefixes = new Prefixes(PREFIX_BYTES);
+  readonly #text = Buffer.from(this.#prefixes.octets.buffer);
 
   constructor(stream: StreamView) {
     this.#stream = stream;
   }
 
   of(session: number, bytesMax: number): string {
-    const octets = this.#octets.subarray(0, bytesMax);
-    const bytes = this.#stream.read(session, 0, octets);
-    return String.fromCharCode(...octets.subarray(0, bytes));
+    const bytes = Math.min(bytesMax, this.#stream.bytesOf(session));
+    this.#stream.read(session, 0, this.#prefixes.of(bytes));
+    return this.#text.toString('latin1', 0, bytes);
   }
 }
 

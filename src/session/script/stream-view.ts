@@ -101,7 +101,8 @@ export class StreamView {
    */
   read(session: number, start: number, into: Uint8Array): number {
     const bytes = Math.max(0, Math.min(into.length, this.bytesOf(session) - start));
-    this.#fill(this.extentAt(session, start), start, into.subarray(0, bytes));
+    const room = bytes === into.length ? into : into.subarray(0, bytes);
+    this.#fill(this.extentAt(session, start), start, room);
     return bytes;
   }
 
@@ -138,7 +139,9 @@ export class StreamView {
     while (this.next()) {
       // A stored index may have been changed: from a gap on nothing is read, and nothing before the file.
       if (this.columns.extentStart[this.#extent - 1] > start + done) return;
-      this.#read(this.offset, into.subarray(done, done + this.bytes));
+      // Most streams lie in one piece.
+      const isAll = this.bytes === into.length;
+      this.#read(this.offset, isAll ? into : into.subarray(done, done + this.bytes));
       done += this.bytes;
     }
   }
