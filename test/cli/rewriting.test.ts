@@ -89,6 +89,14 @@ test('numbers that stay what they are need no quotes', async () => {
   ).resolves.toBeDefined();
 });
 
+test('in JSON a number may be written as one likes, and what is not sent anywhere', async () => {
+  const rules = `
+learn: [{ name: a, from: { json: $.a } }]
+send: [{ when: { status: 0xC8 }, json: { $.a: 1.50, $.b: 1e3, $.c: 0.0000001, $.d: True } }]
+`;
+  await expect(read(['--rules', 'r.yaml'], { 'r.yaml': rules })).resolves.toBeDefined();
+});
+
 test('an empty rules file says nothing', async () => {
   expect(await read(['--rules', 'r.yaml'], { 'r.yaml': '# nothing yet\n' })).toEqual({
     ...{ rules: { send: [] }, feeds: {}, environment: {}, perClient: false },
@@ -144,9 +152,9 @@ test.each([
     [
       "rules/r.yaml:2:17: 12345678901234567890 is a number, which would be sent as 12345678901234567000; in quotes it stays as it is: '12345678901234567890'",
       "rules/r.yaml:2:44: 0042 is a number, which would be sent as 42; in quotes it stays as it is: '0042'",
-      "rules/r.yaml:3:19: .nan is a number, which would be sent as NaN; in quotes it stays as it is: '.nan'",
-      "rules/r.yaml:3:25: 1e500 is a number, which would be sent as Infinity; in quotes it stays as it is: '1e500'",
-      "rules/r.yaml:3:32: -.inf is a number, which would be sent as -Infinity; in quotes it stays as it is: '-.inf'",
+      "rules/r.yaml:3:19: .nan is a number, which would be sent as NaN; in quotes it is sent as a string: '.nan'",
+      "rules/r.yaml:3:25: 1e500 is a number, which would be sent as Infinity; in quotes it is sent as a string: '1e500'",
+      "rules/r.yaml:3:32: -.inf is a number, which would be sent as -Infinity; in quotes it is sent as a string: '-.inf'",
       'rules/r.yaml:3:18: send[1].json["$.a"] takes a value, or null to remove it, not a list',
     ],
   ],
@@ -154,6 +162,19 @@ test.each([
     'send: [{ query: { a: 0.1234567890123456789 } }]\n',
     [
       "rules/r.yaml:1:22: 0.1234567890123456789 is a number, which would be sent as 0.12345678901234568; in quotes it stays as it is: '0.1234567890123456789'",
+    ],
+  ],
+  [
+    'send:\n  - form: { a: 0x1F, b: 0o17, c: 1.50, d: +5, e: 1e3, f: True }\n  - headers: { 0x1F: 0.0000001 }\n    json: { $.a: 0x1F }\n',
+    [
+      "rules/r.yaml:2:16: 0x1F is a number, which would be sent as 31; in quotes it stays as it is: '0x1F'",
+      "rules/r.yaml:2:25: 0o17 is a number, which would be sent as 15; in quotes it stays as it is: '0o17'",
+      "rules/r.yaml:2:34: 1.50 is a number, which would be sent as 1.5; in quotes it stays as it is: '1.50'",
+      "rules/r.yaml:2:43: +5 is a number, which would be sent as 5; in quotes it stays as it is: '+5'",
+      "rules/r.yaml:2:50: 1e3 is a number, which would be sent as 1000; in quotes it stays as it is: '1e3'",
+      "rules/r.yaml:2:58: True is a truth value, which would be sent as true; in quotes it stays as it is: 'True'",
+      "rules/r.yaml:3:22: 0.0000001 is a number, which would be sent as 1e-7; in quotes it stays as it is: '0.0000001'",
+      "rules/r.yaml:4:18: 0x1F is a number, which would be sent as 31; in quotes it is sent as a string: '0x1F'",
     ],
   ],
   [

@@ -3,6 +3,7 @@ import {
   type Document,
   isMap,
   isNode,
+  isPair,
   isScalar,
   LineCounter,
   parseDocument,
@@ -23,6 +24,10 @@ const FAULTS_MAX = 10;
 
 /** Decimal digits that each number keeps (IEEE 754, binary64). */
 const EXACT_DIGITS = 15;
+/** RFC 8259, section 6. */
+const JSON_NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:e[-+]?\d+)?$/i;
+/** Parts of a rule whose values are sent. */
+const SENT = new Set<unknown>(['headers', 'form', 'query', 'json']);
 
 /** Rules as they were read, and where their parts stand. */
 export interface RulesFile {
@@ -58,40 +63,50 @@ export function parseRules(text: string, path: string, faults: FaultList): Rules
     const hint = hintOf(nearest(unknown, known), known);
     to.add(`${place}: ${name === '' ? 'the file' : name} ${fault.what}`, hint);
   };
-  const lossy = lossyNumbers(document);
-  for (const { source = '', value, range } of lossy.slice(0, FAULTS_MAX)) {
-    const what = `${source} is a number, which would be sent as ${String(value)}`;
-    faults.add(`${at(range?.[0] ?? 0)}: ${what}`, `in quotes it stays as it is: '${source}'`);
+  const changed = changedScalars(document);
+  for (const { node, isJson } of changed.slice(0, FAULTS_MAX)) {
+    const { source = '', value, range } = node;
+    const kind = typeof value === 'number' ? 'number' : 'truth value';
+    const what = `${source} is a ${kind}, which would be sent as ${String(value)}`;
+    const quoted = isJson ? 'in quotes it is sent as a string' : 'in quotes it stays as it is';
+    faults.add(`${at(range?.[0] ?? 0)}: ${what}`, `${quoted}: '${source}'`);
   }
   const found: DocumentFault[] = [];
   const content: unknown = plain(document, path);
   // An empty file says nothing, and that is none of a document.
   const isSound = isHttpRules(content ?? {}, found);
-  if (isSound && lossy.length === 0) return { rules: content ?? {}, add };
+  if (isSound && changed.length === 0) return { rules: content ?? {}, add };
   for (const fault of found.slice(0, FAULTS_MAX)) add(fault, faults);
   return null;
 }
 
-/** Numbers that would be other ones, or written otherwise: beyond what is exact, or with zeros in front. */
-function lossyNumbers(document: Document): Scalar[] {
-  const lossy: Scalar[] = [];
+/** What would be sent otherwise than it is written: `0x1F`, `1.50`, `True`, digits beyond what is exact. */
+function changedScalars(document: Document): { node: Scalar; isJson: boolean }[] {
+  const changed: { node: Scalar; isJson: boolean }[] = [];
   visit(document, {
-    Scalar: (_, node) => {
-      if (typeof node.value === 'number' && isLossy(node.value, node.source ?? ''))
-        lossy.push(node);
+    Scalar: (key, node, ancestors) => {
+      const { value, source = '' } = node;
+      const isPlain = typeof value === 'number' || typeof value === 'boolean';
+      if (key === 'key' || !isPlain || String(value) === source) return;
+      const sentIn = ancestors.map(keyOf).findLast((name) => SENT.has(name));
+      if (sentIn === undefined) return;
+      const isJson = sentIn === 'json';
+      if (!isJson || !isSameInJson(value, source)) changed.push({ node, isJson });
     },
   });
-  return lossy;
+  return changed;
 }
 
-function isLossy(value: number, source: string): boolean {
-  if (!Number.isFinite(value) || (Number.isInteger(value) && !Number.isSafeInteger(value))) {
-    return true;
-  }
-  const digits = source.replace(/^[-+]/, '').replace(/e.*$/i, '');
-  if (/^0\d/.test(digits)) return true;
-  const significant = digits.replace('.', '').replace(/^0+/, '').length;
-  return significant > EXACT_DIGITS && String(value) !== source;
+const keyOf = (node: unknown): unknown =>
+  isPair(node) && isScalar(node.key) ? node.key.value : undefined;
+
+/** Whether a reader of JSON takes what is written for the value that is sent: 1.50 is 1.5. */
+function isSameInJson(value: number | boolean, source: string): boolean {
+  if (typeof value === 'boolean') return true;
+  if (!JSON_NUMBER.test(source) || !Number.isFinite(value)) return false;
+  if (Number.isInteger(value) && !Number.isSafeInteger(value)) return false;
+  const digits = source.replace(/e.*$/i, '').replace(/[-.]/g, '').replace(/^0+/, '');
+  return digits.length <= EXACT_DIGITS;
 }
 
 function plain(document: Document, path: string): HttpRules | null {
