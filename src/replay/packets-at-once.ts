@@ -9,6 +9,7 @@
 import { expectedMss } from '../transport/transport-plan.ts';
 import { Pace, type ReplayPlan } from './replay-plan.ts';
 import type { ScriptSteps } from './script-steps.ts';
+import type { SessionStreams } from './session-streams.ts';
 
 /**
  * Of a connection, beside its answer: a SYN-ACK, an acknowledgement, a FIN, and what a server sends again within
@@ -22,10 +23,14 @@ const LIVE_ANSWERS = 2;
 export const packetsAtOnce = (connections: number, answerPackets: number): number =>
   connections * (LIVE_ANSWERS * answerPackets + OTHER_PACKETS);
 
-/** The most packets in which the session's server may say what it says without hearing from the client. */
+/**
+ * The most packets in which the session's server may say what it says without hearing from the client.
+ * @param streams opened at the session: what was recorded compressed comes without, and may be much more
+ */
 export function answerPacketsOf(
   { scripts, pace, tcp }: Pick<ReplayPlan, 'scripts' | 'pace' | 'tcp'>,
   steps: ScriptSteps,
+  streams: Pick<SessionStreams, 'awaitOf'>,
   session: number,
 ): number {
   const { firstExtent, extentStart } = scripts.server;
@@ -33,6 +38,7 @@ export function answerPacketsOf(
   const behind = steps.end(session) + 1;
   let extent = firstExtent[session];
   let from = 0;
+  let saidFrom = 0;
   let most = 0;
   for (
     let stage = pace === Pace.SCHEDULE ? behind : steps.first(session);
@@ -44,8 +50,10 @@ export function answerPacketsOf(
     const first = extent;
     // What was recorded in a packet lies in one place of the capture.
     while (extent < firstExtent[session + 1] && extentStart[extent] < to) extent++;
-    most = Math.max(most, extent - first, Math.ceil((to - from) / mss));
+    const saidTo = streams.awaitOf(session, stage);
+    most = Math.max(most, extent - first, Math.ceil((saidTo - saidFrom) / mss));
     from = to;
+    saidFrom = saidTo;
   }
   return most;
 }

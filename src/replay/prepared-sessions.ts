@@ -14,6 +14,7 @@ import { RecordedBodies } from './recorded-bodies.ts';
 import { RecordedExchanges } from './recorded-exchanges.ts';
 import { Check, type ReplayPlan } from './replay-plan.ts';
 import { ScriptSteps } from './script-steps.ts';
+import { SessionStreams } from './session-streams.ts';
 import type { StageColumns } from './stage-columns.ts';
 
 /** In shared memory; it can be posted to threads. */
@@ -57,7 +58,8 @@ export function* prepareTurns(
   const sessions = sessionsOf(plan);
   const blocks = new CaptureBlocks(scripts.files, (offset, into) => capture.read(offset, into));
   const read: ReadOctets = (offset, into) => blocks.read(offset, into);
-  const found = new RecordedExchanges(plan, read);
+  const streams = new SessionStreams(plan, read);
+  const found = new RecordedExchanges(plan, streams);
   const segments = new SegmentPlan(
     new StreamView(scripts.client, read),
     scripts.sessions,
@@ -68,7 +70,7 @@ export function* prepareTurns(
   for (const session of sessions) {
     found.find(session);
     segments.prepare(session);
-    answerPackets = Math.max(answerPackets, answerPacketsOf(plan, steps, session));
+    answerPackets = Math.max(answerPackets, answerPacketsOf(plan, steps, streams, session));
     yield;
   }
   const { stages, exchanges } = found.finish();

@@ -1,10 +1,9 @@
 /** The stages and exchanges of recorded sessions, found before anybody plays them. */
-import type { ReadOctets } from '../session/script/stream-view.ts';
 import { ClassMarks } from './class-marks.ts';
 import { type ExchangeColumns, ExchangeColumnsBuilder } from './exchange-columns.ts';
 import { ExchangeFinder } from './exchange-finder.ts';
 import type { FindPlan } from './replay-plan.ts';
-import { SessionStreams } from './session-streams.ts';
+import type { SessionStreams } from './session-streams.ts';
 import { createStageColumns, type StageColumns } from './stage-columns.ts';
 import { StageMarks } from './stage-marks.ts';
 
@@ -16,7 +15,8 @@ export class RecordedExchanges {
   readonly #classes: ClassMarks;
   readonly #finder: ExchangeFinder;
 
-  constructor(plan: FindPlan, read: ReadOctets) {
+  /** @param streams are opened at each session that is found */
+  constructor(plan: FindPlan, streams: SessionStreams) {
     const { scripts } = plan;
     const stages = createStageColumns(scripts);
     const exchanges = new ExchangeColumnsBuilder(
@@ -24,7 +24,6 @@ export class RecordedExchanges {
       stages.marks.length,
       stages.waitNs.length,
     );
-    const streams = new SessionStreams(plan, read);
     const classes = new ClassMarks(streams);
     this.#stages = stages;
     this.#marks = new StageMarks(scripts, stages);

@@ -4,6 +4,7 @@ import type { RequestTimes } from '../schedule/request-rate.ts';
 import type { ReadOctets } from '../session/script/stream-view.ts';
 import { RecordedExchanges } from './recorded-exchanges.ts';
 import type { FindPlan, ReplayPlan } from './replay-plan.ts';
+import { SessionStreams } from './session-streams.ts';
 import { Stages } from './stages.ts';
 
 /** What of a plan decides when requests are due. */
@@ -40,7 +41,7 @@ export function requestTimes(plan: RequestTimesPlan, read: ReadOctets): RequestT
 }
 
 function stagesOf(plan: RequestTimesPlan, read: ReadOctets): Stages {
-  const found = new RecordedExchanges(plan, read);
+  const found = new RecordedExchanges(plan, new SessionStreams(plan, read));
   for (const session of plan.played) found.find(session);
   const { stages, exchanges } = found.finish();
   return new Stages(plan, stages, exchanges);

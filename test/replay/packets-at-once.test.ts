@@ -62,7 +62,8 @@ describe('the most packets that a server may send without hearing from its clien
     const before = { messages: [client(3), server(50), client(3), server(40)] };
     const { scripts } = record([before, session], { extentBytesMax: 1 });
     const steps = new ScriptSteps(scripts);
-    const of = (pace: Pace): number => answerPacketsOf({ scripts, pace, tcp: TCP }, steps, 1);
+    const of = (pace: Pace): number =>
+      answerPacketsOf({ scripts, pace, tcp: TCP }, steps, steps, 1);
     expect(of(Pace.THINK)).toBe(closed);
     expect(of(Pace.NONE)).toBe(closed);
     expect(of(Pace.SCHEDULE)).toBe(open);
@@ -74,11 +75,11 @@ describe('the most packets that a server may send without hearing from its clien
     });
     expect(scripts.server.extentStart.length).toBeLessThan(6);
     const steps = new ScriptSteps(scripts);
-    expect(answerPacketsOf({ scripts, pace: Pace.NONE, tcp: TCP }, steps, 0)).toBe(6);
+    expect(answerPacketsOf({ scripts, pace: Pace.NONE, tcp: TCP }, steps, steps, 0)).toBe(6);
     const stamped = { ...TCP, timestamps: true };
-    expect(answerPacketsOf({ scripts, pace: Pace.NONE, tcp: stamped }, steps, 0)).toBe(6);
+    expect(answerPacketsOf({ scripts, pace: Pace.NONE, tcp: stamped }, steps, steps, 0)).toBe(6);
     const small = { ...TCP, mss: 100 };
-    expect(answerPacketsOf({ scripts, pace: Pace.NONE, tcp: small }, steps, 0)).toBe(51);
+    expect(answerPacketsOf({ scripts, pace: Pace.NONE, tcp: small }, steps, steps, 0)).toBe(51);
   });
 });
 

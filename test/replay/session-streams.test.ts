@@ -63,14 +63,14 @@ const TURNS: readonly Turn[] = [
 ];
 
 /** What is found of the session; null: without compression. */
-function foundIn(bytes: number | null) {
+function foundIn(bytes: number | null, turns = TURNS) {
   const compressing = bytes === null ? 0 : Capability.COMPRESS;
   const recorded = record([
     sessionOf(
       ['server', GREETING],
       ['client', logIn(AGREED | compressing)],
       ['server', packetText(2, '\0\0\0\x02\0\0\0')],
-      ...TURNS.map(([from, text]): Turn => [from, bytes === null ? text : packed(text, bytes)]),
+      ...turns.map(([from, text]): Turn => [from, bytes === null ? text : packed(text, bytes)]),
     ),
   ]);
   const { capture, scripts } = recorded;
@@ -81,12 +81,12 @@ function foundIn(bytes: number | null) {
   expect(facts.refused.size).toBe(0);
   const rewriting = { columns, readsAnswers: true, bindTimeoutNs: 0, answerBytesMax: 0 };
   const links = plain.targets.map(() => new Uint8Array(0));
-  const { exchanges } = prepareSessions(
+  const { exchanges, answerPackets } = prepareSessions(
     { ...enginePlan(plain, 0, 1, links), saysRecorded: false, check: Check.BODY, rewriting },
     capture,
   );
   const { first: _, protocols: __, ...found } = exchanges;
-  return { found, isInflated: columns.inflatedFrom?.[0] };
+  return { found, answerPackets, isInflated: columns.inflatedFrom?.[0] };
 }
 
 test.each([1 << 20, 300, 60, 9])('in packets of %i octets', (bytes) => {
@@ -95,4 +95,16 @@ test.each([1 << 20, 300, 60, 9])('in packets of %i octets', (bytes) => {
   const compressed = foundIn(bytes);
   expect(compressed.isInflated).toBe(1);
   expect(compressed.found).toEqual(plain.found);
+});
+
+test('what comes without compression has room as if it had been recorded so', () => {
+  const turns: readonly Turn[] = [
+    ['client', command(3, 'select 1')],
+    ['server', told('x'.repeat(300_000))],
+    ['client', command(1)],
+  ];
+  const plain = foundIn(null, turns);
+  const compressed = foundIn(1 << 20, turns);
+  expect(plain.answerPackets).toBeGreaterThan(300_000 / 1_500);
+  expect(compressed.answerPackets).toBeGreaterThan(300_000 / 1_500);
 });
