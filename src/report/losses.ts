@@ -39,16 +39,21 @@ export function lossRows({ packets }: RunResult, columns: number): string[] {
   return [
     ...row('losses', lost, columns),
     ...(ignored.length === 0 ? [] : row('ignored', `received ${listed(ignored)}`, columns)),
-    ...pathTexts(packets.path).flatMap((text, i) => row(i === 0 ? 'path' : '', text, columns)),
+    ...pathTexts(packets).flatMap((text, i) => row(i === 0 ? 'path' : '', text, columns)),
   ];
 }
 
 /** What was learnt of how large packets may be, if anything. */
-function pathTexts({ mtu, smallerTried }: RunResult['packets']['path']): string[] {
+function pathTexts({ path, dropped }: RunResult['packets']): string[] {
+  const { mtu, smallerTried } = path;
   const told = mtu === null ? [] : [`path MTU ${formatCount(mtu)} learnt from ICMP`];
   if (smallerTried === 0) return told;
   const times = `${formatCount(smallerTried)} times full-sized segments vanished and smaller ones`;
-  return [...told, `${times} were tried: ICMP seems to be filtered on the way`];
+  const why =
+    dropped.ringFull > 0
+      ? 'what acknowledged them may have been lost here, or ICMP is filtered on the way'
+      : 'ICMP seems to be filtered on the way';
+  return [...told, `${times} were tried: ${why}`];
 }
 
 const listed = (counts: readonly (readonly [string, number])[]): string =>

@@ -41,6 +41,9 @@ export interface Verdict {
 /** With more late starts than this share the load was not the planned one. */
 const LATE_SHARE_MAX = 0.01;
 
+/** With more replies than this share lost in the kernel's ring the target was slowed down by it. */
+const RING_LOSS_SHARE_MAX = 0.01;
+
 /** With more answers than this share unlike the recorded ones a run is not good. */
 export const UNLIKE_SHARE_MAX = 0.1;
 
@@ -53,7 +56,8 @@ export function verdictOf(result: RunResult): Verdict {
   const ending = endingOf(result);
   const unlike = [...brokenCaveat(result), ...unlikeCaveats(result)];
   const usedUp = usedUpCaveat(result);
-  const caveats = [...unlike, ...usedUp, ...lagCaveat(result), ...lateStartsCaveat(result)];
+  const own = [...lagCaveat(result), ...lateStartsCaveat(result), ...ringLossCaveat(result)];
+  const caveats = [...unlike, ...usedUp, ...own];
   const caveat = caveats.length === 0 ? null : caveats.join('; ');
   if (ending !== 'done') return { ending, level: 'bad', headline: badHeadline(result), caveat };
   const isWhole = thresholds.length > 0 || users.completed === users.planned;
@@ -143,6 +147,17 @@ function lateStartsCaveat({ generator, users }: RunResult): string[] {
       : 'more was asked of this machine than it can do';
   return [
     `${shareText(lateStarts, users.planned)} of the users started late (up to ${latest}): ${why}`,
+  ];
+}
+
+/** What the ring had no room for looks to the target like losses on the way. */
+function ringLossCaveat({ packets }: RunResult): string[] {
+  const lost = packets.dropped.ringFull;
+  const all = packets.received + lost;
+  if (lost <= all * RING_LOSS_SHARE_MAX) return [];
+  return [
+    `${shareText(lost, all)} of the replies were lost here, not read in time: the target takes that for a ` +
+      'bad path, sends them again and slows down',
   ];
 }
 

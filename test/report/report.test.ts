@@ -206,6 +206,20 @@ describe('the verdict', () => {
     expect(junitReport(result)).toContain('<system-out>the generator fell behind');
     expect(junitReport(result)).toContain('failures="0"');
   });
+
+  test.each([
+    [12, 1_000, true],
+    [10, 990, false],
+    [0, 1_000, false],
+  ])(
+    'of %i packets that were lost in the ring beside %i says so beyond a hundredth',
+    (lost, received, isSaid) => {
+      const changes = { ...ALL_WELL, RING_DROPPED: lost, PACKETS_RECEIVED: received };
+      const { level, caveat } = verdictOf(sampleResult([], {}, changes));
+      expect(level).toBe('good');
+      expect(caveat?.includes('1.19% of the replies were lost here') ?? false).toBe(isSaid);
+    },
+  );
 });
 
 describe('the terminal summary', () => {
@@ -538,6 +552,11 @@ describe('what was learnt of the path', () => {
       name: 'from silence',
       counts: { SMALLER_TRIED: 3 },
       said: ['3 times full-sized segments vanished', 'ICMP seems to be filtered'],
+    },
+    {
+      name: 'from silence, which may be our own',
+      counts: { SMALLER_TRIED: 3, RING_DROPPED: 1, PACKETS_RECEIVED: 1_000 },
+      said: ['were tried: what acknowledged them may have been lost here, or ICMP is filtered'],
     },
     {
       name: 'that messages were not believed',
