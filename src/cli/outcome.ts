@@ -50,13 +50,20 @@ function unreachable(result: RunResult): string {
     return `the target ${target} cannot be reached: ${fates(result)}; ${hint}`;
   }
   if (exchanges.answered === 0) {
-    return `the target ${target} took connections but answered nothing; ${fates(result)}`;
+    return `the target ${target} took connections ${spoke(result)}; ${fates(result)}`;
   }
   const hint =
     users.reasons.aborted.closedEarly === failedUsers(users)
       ? 'it closed each connection before the recorded server did: does it keep them open after an answer (HTTP keep-alive)?'
       : 'can these sessions be repeated there byte by byte?';
   return `the target ${target} let no user come to the end of a session: ${fates(result)}; ${hint}`;
+}
+
+/** What a target said that answered no request: a greeting may have been all, or half an answer. */
+function spoke({ exchanges, bytes }: RunResult): string {
+  if (bytes.received === 0) return 'but answered nothing';
+  const what = exchanges.sent === 0 ? 'let nobody ask anything' : 'answered no request to its end';
+  return `and said ${formatCount(bytes.received)} bytes, but ${what}`;
 }
 
 /** What became of the users: `12 refused, 3 timed out`. */

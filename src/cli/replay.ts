@@ -22,17 +22,19 @@ import { readAgainst, readReplayOptions } from './replay-options.ts';
 import { publicClientsWarning } from './targets.ts';
 import { EMBEDDED } from './values/endpoints.ts';
 
+/** What a signal does, and what it comes too late for. */
+const INTERRUPTED = 'interrupted: closing what is open, then reporting';
+const PLAYED = 'all was played already: tidying up and reporting';
+
 /** Runs the command; resolves with its exit code when all reports are written. */
 export async function replay({ given, faults, context }: CommandInput): Promise<ExitCode> {
   const values = given.read(REPLAY_TABLE);
   const outputs = readOutputs(values, faults, context);
   const options = await readReplayOptions({ values, given, faults, context });
   const progress = await openProgress(context, outputs);
+  let isPlayed = false;
   const interruption = watchInterrupts(context, {
-    first: () =>
-      progress.note(
-        'interrupted: closing what is open, then reporting; once more to leave at once',
-      ),
+    first: () => progress.note(`${isPlayed ? PLAYED : INTERRUPTED}; once more to leave at once`),
     second: () => progress.stop(),
   });
   const host: RunHost = {
@@ -75,7 +77,11 @@ export async function replay({ given, faults, context }: CommandInput): Promise<
       if (message !== null) context.log(`gryphon: ${message}\n`);
       return code;
     }
-    const result = await runReplay(options, host, context.version).catch(async (error) => {
+    const onPlayed = (): void => {
+      isPlayed = true;
+    };
+    const run = runReplay(options, { ...host, onPlayed }, context.version);
+    const result = await run.catch(async (error) => {
       progress.stop();
       throw await reported(error, outputs, context);
     });

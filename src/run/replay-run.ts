@@ -115,8 +115,11 @@ async function playAndReport(
     live.state = () => crew.state;
     const gone = intercepts?.gone ?? null;
     const device = watchOf(network, onWarning);
+    let isInterrupted = false;
     try {
       await playUntilDone(crew, meter, host, { gone, local, device, stop });
+      isInterrupted = host.interrupted.aborted;
+      host.onPlayed?.();
     } finally {
       interceptNotes = (await intercepts?.close()) ?? [];
     }
@@ -130,7 +133,7 @@ async function playAndReport(
     for (const warning of said) onWarning(warning);
     const facts = shareFacts(options, plan, intercepts?.mode ?? null, {
       ...sinceBegun(begun),
-      isInterrupted: host.interrupted.aborted,
+      isInterrupted,
       ...failureOf(gone, device?.failureOf(counters) ?? null),
       stopped: stop.reason,
       generator: {

@@ -59,7 +59,13 @@ describe('a run that played nothing never ends with 0', () => {
     };
     const { code, message } = outcomeOf(sampleResult([], NETWORK, counts));
     expect(code).toBe(5);
-    expect(message).toContain('answered nothing; 900 reset, 100 aborted');
+    expect(message).toContain('took connections but answered nothing; 900 reset, 100 aborted');
+    const greeted = { ...counts, PAYLOAD_BYTES_RECEIVED: 12_000 };
+    const unasked = outcomeOf(sampleResult([], NETWORK, greeted)).message;
+    expect(unasked).toContain('and said 12,000 bytes, but let nobody ask anything; 900 reset');
+    const asked = { ...greeted, EXCHANGES_PLANNED: 1000, EXCHANGES_SENT: 1000 };
+    const unanswered = outcomeOf(sampleResult([], NETWORK, asked)).message;
+    expect(unanswered).toContain('and said 12,000 bytes, but answered no request to its end; 900');
   });
 
   test('when answers came and nobody got to the end', () => {

@@ -176,6 +176,22 @@ describe('Ctrl-C', () => {
     expect((await interrupted(2)).exits).toEqual([130]);
   });
 
+  test('one that comes when all was played says so, and a second one leaves all the same', async () => {
+    const context = fakeContext({ args: ['replay', 'x.pcap'] });
+    runReplay.mockImplementation(async (_, host) => {
+      host.onPlayed?.();
+      context.interrupt();
+      const result = sampleResult();
+      context.interrupt();
+      return result;
+    });
+    expect(await main(context)).toBe(0);
+    const said = context.err.join('');
+    expect(said).toContain('all was played already: tidying up and reporting; once more to leave');
+    expect(said).not.toContain('interrupted');
+    expect(context.exits).toEqual([130]);
+  });
+
   test('without one the run is not interrupted', async () => {
     expect((await interrupted(0)).code).toBe(0);
   });

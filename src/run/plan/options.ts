@@ -266,6 +266,8 @@ export interface RunHost {
    * given. Requests can be put into words during the call.
    */
   onAnswers?(answers: RunAnswers): void;
+  /** Called when every user has ended: from now on a signal interrupts nothing. */
+  onPlayed?(): void;
   /** Something the user should know that does not end the run: one line, no newline. */
   onWarning(text: string): void;
   /**
