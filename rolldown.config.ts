@@ -17,6 +17,7 @@ const ENTRIES = [
   'run/channel/channel-worker',
   'run/intercept/intercept-worker',
   'run/lab/server-worker',
+  'run/plan/trial-worker',
   'run/threads/worker',
 ];
 

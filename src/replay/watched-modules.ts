@@ -4,11 +4,29 @@ import type { ProtocolModule } from '../rewrite/module.ts';
 /** No module is being called. */
 export const NO_MODULE = 0;
 
-type Call = (...given: readonly unknown[]) => unknown;
+/** No function of a module has more parameters; a rest would be an array each time. */
+export type ModuleCall = (a: unknown, b: unknown, c: unknown, d: unknown) => unknown;
 const FUNCTIONS = [
   ...(['survey', 'plan', 'client', 'connection', 'rewrite'] as const),
   ...(['answerEnd', 'onAnswer', 'onEnd', 'dialogue'] as const),
 ];
+
+/**
+ * The same modules, each of whose functions is called in another way.
+ * @param change gives what stands for a function of a module, which is at `place` of the list, from 0
+ */
+export const withCalls = (
+  modules: readonly ProtocolModule[],
+  change: (call: ModuleCall, module: ProtocolModule, place: number) => ModuleCall,
+): readonly ProtocolModule[] =>
+  modules.map((module, place) => {
+    const changed: Record<string, unknown> = { name: module.name };
+    for (const name of FUNCTIONS) {
+      const call = module[name] as ModuleCall | undefined;
+      if (call !== undefined) changed[name] = change(call, module, place);
+    }
+    return changed as unknown as ProtocolModule;
+  });
 
 /**
  * Modules that say in shared memory which of them is being called: two stores a call.
@@ -19,20 +37,11 @@ export const watchedModules = (
   called: Int32Array,
   at: number,
 ): readonly ProtocolModule[] =>
-  modules.map((module, i) => {
-    const watched: Record<string, unknown> = { name: module.name };
-    for (const name of FUNCTIONS) {
-      const call = module[name] as Call | undefined;
-      if (call === undefined) continue;
-      // No function has more parameters; a rest would be an array each time.
-      watched[name] = (a: unknown, b: unknown, c: unknown, d: unknown): unknown => {
-        called[at] = i + 1;
-        try {
-          return call.call(module, a, b, c, d);
-        } finally {
-          called[at] = NO_MODULE;
-        }
-      };
+  withCalls(modules, (call, module, place) => (a, b, c, d) => {
+    called[at] = place + 1;
+    try {
+      return call.call(module, a, b, c, d);
+    } finally {
+      called[at] = NO_MODULE;
     }
-    return watched as unknown as ProtocolModule;
   });

@@ -35,7 +35,7 @@ import { ProgressMeter } from './threads/progress-meter.ts';
 export async function describePlan(options: ReplayOptions, host: RunHost): Promise<string> {
   const index = await indexForReplay(options, host, new ProgressMeter(host));
   try {
-    const draft = await draftFor(index, index.scripts(), options);
+    const draft = await draftFor(index, index.scripts(), options, host);
     const { plan, network } = planWay(draft, Date.now(), false);
     for (const warning of [...draft.warnings, ...warnOfPorts(plan)]) host.onWarning(warning);
     if (network !== null) {

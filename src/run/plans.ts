@@ -11,7 +11,7 @@ import {
   surroundingsOf,
   wayOf,
 } from './plan/network-way.ts';
-import type { ReplayOptions } from './plan/options.ts';
+import type { ReplayOptions, RunHost } from './plan/options.ts';
 import { asksForOwn, planOwn } from './plan/own-clients.ts';
 import { NO_SURROUNDINGS, planRun } from './plan/plan-run.ts';
 import type { RunPlan } from './plan/run-plan.ts';
@@ -23,6 +23,7 @@ const ARENA_BYTES_MAX = 2 ** 31;
 
 /** Most runs write nothing, and do not load what can. */
 const loadModules = async () => ({
+  ...(await import('./plan/module-trial.ts')),
   ...(await import('./plan/http-rules.ts')),
   ...(await import('./plan/modules.ts')),
 });
@@ -30,15 +31,18 @@ const loadModules = async () => ({
 /**
  * The draft of the plan.
  * @param scripts of the captures; those that will be played say something
- * @throws ReplayError as makeModules, draftPlan and requireMemory do
+ * @param host is told of a module that does not come to its end while it is loaded
+ * @throws ReplayError as tryModules, makeModules, draftPlan and requireMemory do
  */
 export async function draftFor(
   index: PlayedCaptures,
   scripts: Scripts,
   options: ReplayOptions,
+  host: Pick<RunHost, 'onWarning' | 'interrupted'>,
 ): Promise<PlanDraft> {
   const specs = options.modules ?? [];
   const rules = specs.length === 0 ? null : await loadModules();
+  await rules?.tryModules(specs, host);
   const modules = rules === null ? [] : await rules.modulesOfPlan(specs);
   const draft = draftPlan(scripts, options, {
     isOwn: asksForOwn(options),

@@ -32,6 +32,7 @@ export function failureOf(
 /**
  * Plays until every user has ended, and tells meanwhile: of progress, of silence, of an interface that
  * is down. What ends a run before its time only drains it.
+ * @returns whether it was interrupted
  */
 export async function playUntilDone(
   crew: ReplayThreads,
@@ -43,7 +44,7 @@ export async function playUntilDone(
     readonly device: InterfaceWatch | null;
     readonly stop: EarlyStop;
   },
-): Promise<void> {
+): Promise<boolean> {
   const { gone, local, device, stop } = way;
   const drain = (): void => {
     meter.onDraining();
@@ -70,6 +71,8 @@ export async function playUntilDone(
     ends.removeEventListener('abort', drain);
   }
   meter.report();
+  host.onPlayed?.();
+  return host.interrupted.aborted;
 }
 
 /** What watches the interface of this way; null where no frame leaves this process. */

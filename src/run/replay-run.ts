@@ -115,11 +115,9 @@ async function playAndReport(
     live.state = () => crew.state;
     const gone = intercepts?.gone ?? null;
     const device = watchOf(network, onWarning);
-    let isInterrupted = false;
+    let isInterrupted: boolean;
     try {
-      await playUntilDone(crew, meter, host, { gone, local, device, stop });
-      isInterrupted = host.interrupted.aborted;
-      host.onPlayed?.();
+      isInterrupted = await playUntilDone(crew, meter, host, { gone, local, device, stop });
     } finally {
       interceptNotes = (await intercepts?.close()) ?? [];
     }
@@ -212,7 +210,7 @@ async function openWays(
     host.onWarning(text);
   };
   const { interrupted } = host;
-  const draft = await draftFor(index, index.played(), options);
+  const draft = await draftFor(index, index.played(), options, host);
   const epochMs = begun.startedAt.getTime();
   let local: LocalWay | null = null;
   try {

@@ -20,10 +20,10 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
-/** @param members of the module, besides those that it must have */
-function replay(members: string, options: RunOptions = {}) {
+/** @param members of the module, besides those that it must have @param before what its file does when it is loaded */
+function replay(members: string, options: RunOptions = {}, before = '') {
   const module = `export default { name: 'stuck', client: () => 0, connection: () => 0, ${members} }`;
-  writeFileSync(join(folder, 'stuck.mjs'), module);
+  writeFileSync(join(folder, 'stuck.mjs'), before + module);
   const asked = ['--users', '40', '--threads', '2', '--json', 'result.json'];
   const argv = ['replay', CAPTURE, '--module', './stuck.mjs', ...asked];
   return run([process.execPath, join(ROOT, 'bin/gryphon.js'), ...argv], {
@@ -31,6 +31,18 @@ function replay(members: string, options: RunOptions = {}) {
     ...options,
   });
 }
+
+/** Interrupts the program when it has said something on stderr. */
+const interruptWhen =
+  (said: RegExp): NonNullable<RunOptions['onStart']> =>
+  async (child) => {
+    let heard = '';
+    child.stderr?.on('data', (data: Buffer) => {
+      heard += data.toString();
+    });
+    await until(`it says ${said}`, () => said.test(heard), LIMIT_MS / 2);
+    child.kill('SIGINT');
+  };
 
 test(
   'in a run: an interrupt ends it, and what was measured is told',
@@ -43,15 +55,7 @@ test(
          return 'ready';
        }`,
       {
-        onStart: async (child) => {
-          let heard = '';
-          child.stderr?.on('data', (data: Buffer) => {
-            heard += data.toString();
-          });
-          const isTold = () => /not moved for 10 s, in module .\/stuck.mjs:/.test(heard);
-          await until('the threads to be missed', isTold);
-          child.kill('SIGINT');
-        },
+        onStart: interruptWhen(/not moved for 10 s, in module .\/stuck.mjs:/),
       },
     );
     expect(stderr).toMatch(/module .\/stuck.mjs does not return: its thread was ended /);
@@ -77,3 +81,55 @@ test(
   },
   LIMIT_MS,
 );
+
+const WRITES = `plan: () => ({ plan: 0, rewrites: [0], reads: [] }),
+  rewrite(_, message, out) { out.copy(0, out.recorded.length); return 'ready'; }`;
+
+test.each([
+  [
+    'by nobody',
+    '',
+    /module .\/stuck.mjs has not been loaded for 10 s: interrupt the run/,
+    /interrupted before/,
+  ],
+  [
+    'but in threads that play',
+    "import { workerData } from 'node:worker_threads'; if (workerData?.shard !== undefined) ",
+    /threads? [01, ]+ha(s|ve) not moved for 10 s, in module .\/stuck.mjs: interrupt/,
+    /interrupted while a thread loaded the module .\/stuck.mjs, which does not return/,
+  ],
+])(
+  'when it is loaded, %s: it is named, and an interrupt ends it',
+  async (_, where, named, ended) => {
+    const options = { onStart: interruptWhen(named) };
+    const { code, stdout, stderr } = await replay(WRITES, options, `${where}for (;;);\n`);
+    expect(stderr).toMatch(named);
+    expect(stderr).toMatch(ended);
+    expect(stdout).toBe('');
+    expect(code).toBe(130);
+  },
+  LIMIT_MS,
+);
+
+test.each([
+  ['await new Promise(() => {});', 'it waits for something that never comes'],
+  ['await import("./stuck.mjs");', 'it waits for something that never comes'],
+  ['process.exit(0);', 'it ends the process'],
+])(
+  'what is never loaded is refused: %s',
+  async (before, why) => {
+    const { code, stdout, stderr } = await replay(WRITES, {}, `${before}\n`);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain(`--module ./stuck.mjs cannot be loaded: ${why}`);
+  },
+  LIMIT_MS,
+);
+
+test('a module that takes a while to be loaded is waited for, and prints what it prints', async () => {
+  const before = `console.log('loaded'); await new Promise((resolve) => setTimeout(resolve, 300));\n`;
+  const { code, stdout, stderr } = await replay(WRITES, {}, before);
+  expect({ code, stderr }).toMatchObject({ code: 0 });
+  expect(stdout).toMatch(/^loaded\n/);
+  // Here and in both threads.
+  expect(stdout.match(/loaded/g)).toHaveLength(3);
+});

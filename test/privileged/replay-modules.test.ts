@@ -89,4 +89,24 @@ describe.runIf(canRun('replay with modules', TOOLS))('--module', () => {
     ).flat();
     expect(uris.sort()).toEqual(expected.sort());
   });
+
+  test('one that does not return, where nobody else would hear an interrupt, is called no more', async () => {
+    const stuck = join(folder.path, 'stuck.mjs');
+    const source = MODULE.replace('const end', 'if (client === 30) for (;;);\n    const end');
+    writeFileSync(stuck, source);
+    const { code, result, stderr } = await replay(lab.client, [
+      capture,
+      ...['--target', `${lab.target.ipv4}:80`, '--clients', CLIENTS_ROUTED.ipv4],
+      ...['--users', `${USERS}`, '--rate', '100/s', '--pace', 'none', '--sender', 'raw-socket'],
+      ...['--module', stuck, '--module-options', JSON.stringify({ padding: 0 })],
+    ]);
+    expect(stderr).toContain('stuck.mjs has not returned for 10 s: it is called no more, its');
+    expect(stderr).toContain('module number: has not returned for 10 s (');
+    expect(code).toBe(0);
+    const { completed: done = 0, aborted, reasons } = result?.users ?? {};
+    expect(done).toBeGreaterThan(0);
+    expect(aborted).toBeGreaterThanOrEqual(USERS - 30);
+    expect(done + (aborted ?? 0)).toBe(USERS);
+    expect(reasons?.aborted.module).toBe(aborted);
+  });
 });

@@ -85,7 +85,7 @@ test('rules with a regex are planned and played as they are without the stop', a
 test('one that never ends over a live answer is stopped, and ends the user who was told that', async () => {
   const regex = '^(?:[a-z]+)+$';
   const settings = settingsOf({ learn: [{ name: 'a', from: { regex } }] });
-  const [module] = await modulesOfThread([{ kind: 'http', settings }]);
+  const [module] = await modulesOfThread([{ kind: 'http', settings }], () => undefined);
   if (module === undefined) throw new Error('no module');
   const recorded = session([get('/'), answer('sometoken')], [get('/?a=sometoken'), answer('')]);
   const plan = planAll(module, [recorded])[0]?.plan;

@@ -15,19 +15,20 @@ function watch(modules: readonly (string | null)[] = [null, null]) {
     (text) => warnings.push(text),
   );
   let nowMs = 5;
+  const resting = new Set<number>();
   const look = (seconds: number, moving: readonly number[], isDraining = false) => {
     let found: readonly number[] = [];
     for (let i = 0; i < 5 * seconds; i++) {
       nowMs += 200;
       for (const thread of moving) rows[thread][Counter.CLOCK_NS] += 1;
-      found = stuck.look(nowMs, isDraining);
+      found = stuck.look(nowMs, isDraining, (thread) => resting.has(thread));
     }
     return found;
   };
   const sleep = (ms: number): void => {
     nowMs += ms;
   };
-  return { look, sleep, stuck, warnings };
+  return { look, sleep, stuck, warnings, resting };
 }
 
 describe('a thread that does not move', () => {
@@ -50,6 +51,16 @@ describe('a thread that does not move', () => {
     expect(early.look(9, [0], true)).toEqual([]);
     expect(early.look(2, [0], true)).toEqual([1]);
     expect(early.warnings).toEqual(['thread 1 has not moved for 10 s']);
+  });
+
+  test('has time from when it has something to do', () => {
+    const { look, resting, warnings } = watch([null, './load.mjs']);
+    resting.add(0).add(1);
+    expect(look(60, [], true)).toEqual([]);
+    resting.delete(1);
+    expect(look(9, [], true)).toEqual([]);
+    expect(look(2, [], true)).toEqual([1]);
+    expect(warnings).toEqual(['thread 1 has not moved for 10 s, in module ./load.mjs']);
   });
 
   test('all of them are told of in one line', () => {

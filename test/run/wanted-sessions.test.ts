@@ -11,6 +11,9 @@ import { HintCount } from '../../src/session/script/protocol-hints.ts';
 import type { Scripts, StreamColumns } from '../../src/session/script/scripts.ts';
 import { OPTIONS } from '../replay/play.ts';
 
+/** Nothing is said, and nobody interrupts. */
+const NOBODY = { onWarning: () => undefined, interrupted: new AbortController().signal };
+
 const FIXTURES = new URL('../../fixtures/', import.meta.url).pathname;
 const PUBLIC = readdirSync(`${FIXTURES}public`)
   .filter((name) => /\.pcap(?:ng)?$/.test(name))
@@ -160,10 +163,10 @@ describe('a plan for whose users few sessions are read', () => {
     const asked = options(some);
     expect(wantedBy(asked)).not.toBeNull();
     const few = planWay(
-      await draftFor(index, index.scripts(wantedBy(asked) ?? undefined), asked),
+      await draftFor(index, index.scripts(wantedBy(asked) ?? undefined), asked, NOBODY),
       0,
     ).plan;
-    const all = planWay(await draftFor(index, index.scripts(), asked), 0).plan;
+    const all = planWay(await draftFor(index, index.scripts(), asked, NOBODY), 0).plan;
     expect(plannedLoad(few)).toEqual(plannedLoad(all));
     expect(few.arrivals).toEqual(all.arrivals);
     expect(few.played).toEqual(all.played);

@@ -54,7 +54,7 @@ export async function walkTheWay(
   const index = await indexForReplay(options, host, new ProgressMeter(host));
   try {
     const privileges = capabilities();
-    const planned = await planTheWay(() => draftFor(index, index.scripts(), options));
+    const planned = await planTheWay(() => draftFor(index, index.scripts(), options, host));
     const question = questionOf(options, planned.plan);
     const fromHere = await connectTo(
       question.target,

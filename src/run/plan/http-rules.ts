@@ -38,10 +38,13 @@ function limited(ms: number): RunPattern {
  * The modules of a thread that plays. A pattern of theirs that does not come to an end over what a server says is
  * stopped, which ends the user who was told it. However short an answer is, it may be such a text; the watch costs
  * some 20 µs a pattern and answer.
+ * @param onMaking told which one is made next, by its place
  * @throws ReplayError as makeModules
  */
-export const modulesOfThread = (specs: readonly ModuleSpec[]): Promise<readonly ProtocolModule[]> =>
-  makeModules(specs, limited(ANSWER_MS_MAX));
+export const modulesOfThread = (
+  specs: readonly ModuleSpec[],
+  onMaking: (place: number) => void,
+): Promise<readonly ProtocolModule[]> => makeModules(specs, limited(ANSWER_MS_MAX), onMaking);
 
 /**
  * The modules that a plan is made with. A pattern that does not come to an end over what was recorded is refused.

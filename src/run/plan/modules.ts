@@ -33,14 +33,19 @@ export type ModuleSpec = FileModuleSpec | HttpModuleSpec | LogInSpec;
 /**
  * Makes the modules.
  * @param run looks for the patterns of rules
+ * @param onMaking told which one is made next, by its place
  * @throws ReplayError usage: ERR_MODULE_LOAD, ERR_MODULE_SHAPE
  */
 export async function makeModules(
   specs: readonly ModuleSpec[],
   run?: RunPattern,
+  onMaking?: (place: number) => void,
 ): Promise<readonly ProtocolModule[]> {
   const modules: ProtocolModule[] = [];
-  for (const spec of specs) modules.push(await makeModule(spec, run));
+  for (const [place, spec] of specs.entries()) {
+    onMaking?.(place);
+    modules.push(await makeModule(spec, run));
+  }
   return modules;
 }
 
@@ -87,7 +92,7 @@ async function loadModule({ path, options }: FileModuleSpec): Promise<ProtocolMo
   try {
     exported = (await import(pathToFileURL(path).href)) as unknown;
   } catch (cause) {
-    throw loadFault(path, lineOf(cause), cause);
+    throw moduleFault(path, lineOf(cause), cause);
   }
   const made = (exported as Readonly<Record<string, unknown>>).default;
   if (typeof made !== 'function') return checked(path, made);
@@ -95,7 +100,7 @@ async function loadModule({ path, options }: FileModuleSpec): Promise<ProtocolMo
     return checked(path, (await made(options)) as unknown);
   } catch (cause) {
     if (cause instanceof ReplayError) throw cause;
-    throw loadFault(path, `its function has thrown: ${lineOf(cause)}`, cause);
+    throw moduleFault(path, `its function has thrown: ${lineOf(cause)}`, cause);
   }
 }
 
@@ -123,7 +128,8 @@ function checked(path: string, made: unknown): ProtocolModule {
   return made as ProtocolModule;
 }
 
-const loadFault = (path: string, why: string, cause: unknown): ReplayError =>
+/** What it is called that a file cannot be loaded as a module. */
+export const moduleFault = (path: string, why: string, cause: unknown): ReplayError =>
   new ReplayError({
     code: 'ERR_MODULE_LOAD',
     kind: 'usage',

@@ -13,6 +13,7 @@ import { type Measurements, nothingMeasured } from '../../measure/run-record.ts'
 import { DifferenceTexts, sumFigures } from '../../replay/difference-texts.ts';
 import type { PreparedSessions } from '../../replay/prepared-sessions.ts';
 import { NO_MODULE } from '../../replay/watched-modules.ts';
+import type { ProtocolModule } from '../../rewrite/module.ts';
 import type { ReadOctets } from '../../session/script/stream-view.ts';
 import { requireWebSocketMemory } from '../plan/memory.ts';
 import { type ModuleSpec, moduleLabel } from '../plan/modules.ts';
@@ -20,6 +21,7 @@ import type { NetworkWay } from '../plan/network-way.ts';
 import type { RunAnswers } from '../plan/options.ts';
 import { prepare } from '../plan/prepare.ts';
 import type { RunPlan } from '../plan/run-plan.ts';
+import { stoppedModules } from '../plan/stopped-modules.ts';
 import { inSlices } from './in-slices.ts';
 import { StartGate } from './start-gate.ts';
 import { StuckThreads } from './stuck-threads.ts';
@@ -74,8 +76,9 @@ export class ReplayThreads {
   readonly #gate: StartGate;
   readonly #control: Int32Array<SharedArrayBuffer>;
   readonly #stuck: StuckThreads;
-  /** A worker's each: what ends the wait for it. */
+  /** A worker's each: what ends the wait for it, well or not. */
   readonly #ends: (() => void)[] = [];
+  readonly #fails: ((fault: ReplayError) => void)[] = [];
   #hasStarted = false;
 
   constructor(options: ThreadsOptions) {
@@ -153,9 +156,11 @@ export class ReplayThreads {
    * drain either it is ended, and what it has counted until then is what there is of it.
    */
   watch(nowMs: number): void {
-    if (!this.#hasStarted) return;
     const isDraining = this.#control[Control.COMMAND] === Command.DRAIN;
-    for (const shard of this.#stuck.look(nowMs, isDraining)) this.#giveUp(shard);
+    // Before the start a thread may wait for others, or load its modules, which may not come to an end.
+    const isResting = (shard: number): boolean =>
+      !this.#hasStarted && this.#moduleCalledBy(shard) === null;
+    for (const shard of this.#stuck.look(nowMs, isDraining, isResting)) this.#giveUp(shard);
   }
 
   #moduleCalledBy(shard: number): string | null {
@@ -167,6 +172,10 @@ export class ReplayThreads {
   #giveUp(shard: number): void {
     const name = this.#moduleCalledBy(shard);
     this.#stuck.end(shard);
+    if (!this.#hasStarted) {
+      this.#fails[shard](notLoaded(name ?? ''));
+      return;
+    }
     const worker = this.#workers[shard];
     // Its exit is no surprise.
     worker.removeAllListeners('exit');
@@ -247,7 +256,7 @@ export class ReplayThreads {
     const capture = openCaptureBytes(plan.scripts.files);
     try {
       const job = this.#jobOf(0, prepared);
-      const modules = await modulesOf(job);
+      const modules = await modulesOf(job, (made) => this.#stopped(made));
       const run = openNetworkThread(job, network, capture, modules, onWarning);
       try {
         this.#keep(run.latency.columns, run.notes);
@@ -263,6 +272,14 @@ export class ReplayThreads {
     }
   }
 
+  /** In this thread nobody would hear an interrupt. */
+  #stopped(modules: readonly ProtocolModule[]): readonly ProtocolModule[] {
+    const { modules: specs, onWarning } = this.#options;
+    return stoppedModules(modules, (place, text) => {
+      onWarning(`module ${moduleLabel(specs[place])} ${text}: it is called no more, its users end`);
+    });
+  }
+
   #runThread(shard: number, prepared: PreparedSessions): Promise<void> {
     const job = this.#jobOf(shard, prepared);
     const worker = new Worker(new URL('./worker.js', import.meta.url), {
@@ -272,6 +289,7 @@ export class ReplayThreads {
     this.#workers.push(worker);
     return new Promise((resolve, reject) => {
       this.#ends.push(resolve);
+      this.#fails.push(reject);
       worker.on('error', reject);
       worker.on('exit', () => reject(threadVanished(shard)));
       worker.on('message', (message: ThreadMessage) => {
@@ -320,6 +338,13 @@ const heapOf = ({ plan, shards }: ThreadJob): Pick<WorkerOptions, 'resourceLimit
       };
 
 const stuckText = (module: string): string => `${module} does not return: its thread was ended`;
+
+const notLoaded = (module: string): ReplayError =>
+  new ReplayError({
+    code: 'ERR_RUN_INTERRUPTED',
+    kind: 'interrupted',
+    message: `interrupted while a thread loaded the module ${module}, which does not return`,
+  });
 
 const threadVanished = (shard: number): ReplayError =>
   new ReplayError({

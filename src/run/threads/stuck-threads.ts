@@ -54,11 +54,16 @@ export class StuckThreads {
   }
 
   /**
-   * Looks; a few times a second, from when all threads play. Warns once.
+   * Looks, a few times a second. Warns once.
    * @param isDraining whether threads have been told to end
+   * @param isResting whether a thread has nothing to do yet
    * @returns threads that will not hear of that
    */
-  look(nowMs: number, isDraining: boolean): readonly number[] {
+  look(
+    nowMs: number,
+    isDraining: boolean,
+    isResting: (thread: number) => boolean = () => false,
+  ): readonly number[] {
     const passedMs = Math.min(LOOK_MS_MAX, nowMs - this.#lookedMs) || 0;
     this.#lookedMs = nowMs;
     if (isDraining) this.#drainingMs += passedMs;
@@ -66,7 +71,7 @@ export class StuckThreads {
     for (const [thread, watched] of this.#threads.entries()) {
       if (watched.isOver) continue;
       const hasMoved = watched.counters.some((count, i) => count !== watched.before[i]);
-      watched.stillMs = hasMoved ? 0 : watched.stillMs + passedMs;
+      watched.stillMs = hasMoved || isResting(thread) ? 0 : watched.stillMs + passedMs;
       if (hasMoved) watched.before.set(watched.counters);
       if (watched.stillMs >= STUCK_MS) stuck.push(thread);
     }

@@ -3,7 +3,7 @@ import { formatCount } from '../../base/units.ts';
 import { Counter } from '../../measure/counters.ts';
 import type { ModuleParts } from '../../replay/module-parts.ts';
 import type { Replay } from '../../replay/replay.ts';
-import { watchedModules } from '../../replay/watched-modules.ts';
+import { NO_MODULE, watchedModules } from '../../replay/watched-modules.ts';
 import type { ProtocolModule } from '../../rewrite/module.ts';
 import { Control, type ThreadJob } from './thread-job.ts';
 
@@ -17,18 +17,21 @@ const NO_FAILURES: ReadonlyMap<string, number> = new Map();
 
 /**
  * The thread's own modules; none where nothing is written during the run.
+ * @param change gives what is called instead of them
  * @throws ReplayError as makeModules does
  */
-export async function modulesOf({
-  plan,
-  modules,
-  control,
-  shard,
-}: ThreadJob): Promise<readonly ProtocolModule[]> {
+export async function modulesOf(
+  { plan, modules, control, shard }: ThreadJob,
+  change: (made: readonly ProtocolModule[]) => readonly ProtocolModule[] = (made) => made,
+): Promise<readonly ProtocolModule[]> {
   if (plan.rewriting === undefined) return [];
   const { modulesOfThread } = await import('../plan/http-rules.ts');
-  const made = await modulesOfThread(modules);
-  return watchedModules(made, control, Control.CALLED + shard);
+  const at = Control.CALLED + shard;
+  const made = await modulesOfThread(modules, (place) => {
+    control[at] = place + 1;
+  });
+  control[at] = NO_MODULE;
+  return watchedModules(change(made), control, at);
 }
 
 /** What the engine is given; null where nothing is written. */
