@@ -13,13 +13,21 @@ interface Thought {
   isAnswered: boolean;
 }
 
+/** Where a capture was made. A client's own thinks from when it has acknowledged the end of the handshake. */
+type Side = 'client' | 'server';
+
 /**
  * What each connection thought, in the order in which they were opened; of those that said something.
- * @param port the server's
+ * @param filter which packets are parts of requests and answers, in tshark's language
  */
-async function thoughtsOf(path: string, port: number): Promise<Thought[][]> {
+async function thoughtsOf(
+  path: string,
+  side: Side,
+  { port, filter = 'tcp.len > 0' }: Pick<ThinkTimes, 'port' | 'filter'>,
+): Promise<Thought[][]> {
   const fields = ['tcp.stream', 'tcp.dstport', 'frame.time_epoch', 'tcp.len'];
-  const wanted = '(tcp.len > 0 || tcp.flags.syn == 1) && !tcp.analysis.retransmission';
+  const opened = 'tcp.len == 0 && tcp.seq == 1 && tcp.ack == 1 && tcp.flags.fin == 0';
+  const wanted = `((${filter}) || tcp.flags.syn == 1 || (${opened})) && !tcp.analysis.retransmission`;
   const heardMs = new Map<string, number>();
   const thoughts = new Map<string, Thought[]>();
   for (const [stream = '', toPort, seconds, bytes] of await packetFields(path, fields, wanted)) {
@@ -31,7 +39,9 @@ async function thoughtsOf(path: string, port: number): Promise<Thought[][]> {
       const last = of.at(-1);
       if (last !== undefined) last.isAnswered = true;
       heardMs.set(stream, atMs);
-    } else if (bytes !== '0' && lastMs !== undefined) {
+    } else if (bytes === '0') {
+      if (side === 'client' && lastMs !== undefined && of.length === 0) heardMs.set(stream, atMs);
+    } else if (lastMs !== undefined) {
       of.push({ pauseMs: atMs - lastMs, isAnswered: false });
       // What else is said before the server speaks again is part of the same.
       heardMs.delete(stream);
@@ -43,7 +53,7 @@ async function thoughtsOf(path: string, port: number): Promise<Thought[][]> {
 /** By so much may the clocks of a capture, of the kernel and of a run differ within one pause. */
 const CLOCKS_MS = 0.1;
 /** How far a think time may be from the plan, but for lag that the run itself tells. */
-export const THINK_MS = 2;
+const THINK_MS = 2;
 /** A packet in so many may be held up behind its stamp: by a machine whose cores have other work, and by nobody's plan. */
 const HELD_UP_SHARE = 200;
 
@@ -51,7 +61,10 @@ const HELD_UP_SHARE = 200;
 export interface ThinkTimes {
   readonly recorded: string;
   readonly played: string;
+  /** The server's. */
   readonly port: number;
+  /** As `turnsOf` has it. */
+  readonly filter?: string;
   readonly users: number;
   readonly result: ReplayResult;
 }
@@ -63,9 +76,9 @@ export interface ThinkTimes {
  * sessions in turn, and open their connections in order: by one thread.
  */
 export async function expectThinkTimes(compared: ThinkTimes): Promise<void> {
-  const { port, users, result } = compared;
-  const sessions = await thoughtsOf(compared.recorded, port);
-  const played = await thoughtsOf(compared.played, port);
+  const { users, result } = compared;
+  const sessions = await thoughtsOf(compared.recorded, 'client', compared);
+  const played = await thoughtsOf(compared.played, 'server', compared);
   expect(played).toHaveLength(users);
   const late: number[] = [];
   const lastLate: number[] = [];
