@@ -55,6 +55,9 @@ export class Float64Column {
 export class Uint32Column {
   #values = words(CAPACITY_MIN);
   #written = 0;
+  /** Zeros that were skipped last: from here, to there. */
+  #zerosFrom = 0;
+  #zerosTo = 0;
   count = 0;
 
   push(value: number): void {
@@ -66,6 +69,7 @@ export class Uint32Column {
   adopt(values: Uint32Array<SharedArrayBuffer>): void {
     this.#values = values;
     this.#written = values.length;
+    this.#zerosTo = 0;
     this.count = values.length;
   }
 
@@ -74,6 +78,8 @@ export class Uint32Column {
     if (values > this.#values.length) this.reserve(Math.max(values, this.count * 2));
     const end = value === 0 ? Math.min(values, this.#written) : values;
     this.#values.fill(value, this.count, end);
+    this.#zerosFrom = value === 0 ? this.count : values;
+    this.#zerosTo = values;
     this.count = values;
   }
 
@@ -88,6 +94,7 @@ export class Uint32Column {
   /** As Float64Column's. */
   clear(): void {
     this.#written = Math.max(this.#written, this.count);
+    this.#zerosTo = 0;
     this.count = 0;
   }
 
@@ -99,7 +106,9 @@ export class Uint32Column {
   /** A copy of what was pushed, one octet a value. */
   toSharedOctets(): Uint8Array<SharedArrayBuffer> {
     const shared = new Uint8Array(new SharedArrayBuffer(this.count));
-    shared.set(this.#values.subarray(0, this.count));
+    shared.set(
+      this.#values.subarray(0, this.#zerosTo === this.count ? this.#zerosFrom : this.count),
+    );
     return shared;
   }
 

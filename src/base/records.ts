@@ -48,7 +48,7 @@ export class Records {
    * Takes over records that were saved: `count * words` words from octet `from` of `memory`, a multiple
    * of eight. They are not copied.
    */
-  adopt(memory: ArrayBuffer, count: number, from = 0): void {
+  adopt(memory: ArrayBufferLike, count: number, from = 0): void {
     const words = count * this.words;
     assert(memory.byteLength >= from + words * 4, 'the memory holds the records');
     this.f64 = new Float64Array(memory, from, words / 2);

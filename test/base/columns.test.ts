@@ -55,3 +55,17 @@ test('words that are skipped may have another value', () => {
   column.skipTo(302);
   expect([...column.toShared()]).toEqual([1, ...new Array<number>(299).fill(5), 0, 0]);
 });
+
+test('narrow copies have zeros where values were skipped, and where they were not', () => {
+  const column = new Uint32Column();
+  column.push(3);
+  column.skipTo(4);
+  expect(column.toSharedOctets()).toEqual(Uint8Array.of(3, 0, 0, 0));
+  column.clear();
+  for (const value of [4, 5, 6, 7]) column.push(value);
+  expect(column.toSharedOctets()).toEqual(Uint8Array.of(4, 5, 6, 7));
+  column.skipTo(5, 9);
+  column.skipTo(6);
+  column.skipTo(6);
+  expect(column.toSharedOctets()).toEqual(Uint8Array.of(4, 5, 6, 7, 9, 0));
+});

@@ -43,8 +43,8 @@ export class BlockDigests {
 
 /** The body of an index that is open. */
 export class IndexBody {
-  /** As long as the body; what has not been asked for is zeros, and takes no memory. */
-  readonly memory: ArrayBuffer;
+  /** As long as the body; what has not been asked for is zeros, and takes no memory. Threads may share it. */
+  readonly memory: SharedArrayBuffer;
   readonly #octets: Uint8Array;
   readonly #file: IndexFile;
   readonly #at: number;
@@ -56,7 +56,7 @@ export class IndexBody {
    * @param digests of its blocks: `digestBytes(bytes)` of them
    */
   constructor(file: IndexFile, at: number, bytes: number, digests: Uint8Array) {
-    this.memory = new ArrayBuffer(bytes);
+    this.memory = new SharedArrayBuffer(bytes);
     this.#octets = new Uint8Array(this.memory);
     this.#file = file;
     this.#at = at;

@@ -185,7 +185,8 @@ class Indexing {
   #sources: readonly Source[];
   readonly #turns: Turns;
   readonly #options: IndexingOptions;
-  readonly #tracker: SessionTracker;
+  /** As large as the captures need when they are read. */
+  #tracker = new SessionTracker(0);
   readonly #dated: readonly DatedSource[];
   /** Of the index beside the captures; null: none is asked for. */
   readonly #key: IndexKey | null;
@@ -206,8 +207,6 @@ class Indexing {
       sources.list.reduce((total, source) => total + of(source), 0);
     this.#bytes = sum(({ namedBytes }) => namedBytes);
     this.#bytesRead = sum(({ namedBytes, unpackedShare }) => namedBytes * unpackedShare);
-    const packets = sum(({ bytes }) => bytes) / PACKET_BYTES_MIN;
-    this.#tracker = new SessionTracker(options.seed, packets);
     this.#dated = this.#dateSources();
     if (this.#dated.length > 0) this.#sources = this.#dated.map(({ source }) => source);
     this.#key = options.store === true ? this.#storeKey() : null;
@@ -216,6 +215,8 @@ class Indexing {
   async run(): Promise<void> {
     const key = this.#key;
     if (key !== null && this.#load(key)) return;
+    const bytes = this.#sources.reduce((sum, source) => sum + source.bytes, 0);
+    this.#tracker = new SessionTracker(this.#options.seed, bytes / PACKET_BYTES_MIN);
     const reading = this.#reading();
     if (this.#dated.length > 0) await reading.merge(this.#dated);
     else await reading.readAll(this.#sources[0]);

@@ -64,24 +64,14 @@ export function outlineOctets(outlines: WrittenOutlines): Uint8Array[] {
   );
 }
 
-/** A copy of what lies there, in memory that threads share. */
-export function outlinesIn(memory: ArrayBuffer, places: OutlinePlaces): Outlines {
+/** What lies there; it is not copied. */
+export function outlinesIn(memory: SharedArrayBuffer, places: OutlinePlaces): Outlines {
   const { rows } = places;
-  const words = (at: number): Uint32Array<SharedArrayBuffer> => {
-    const shared = new Uint32Array(new SharedArrayBuffer(4 * rows));
-    shared.set(new Uint32Array(memory, at, rows));
-    return shared;
-  };
-  const floats = (at: number): Float64Array<SharedArrayBuffer> => {
-    const shared = new Float64Array(new SharedArrayBuffer(8 * rows));
-    shared.set(new Float64Array(memory, at, rows));
-    return shared;
-  };
   return {
-    session: words(places.session),
-    startNs: floats(places.startNs),
-    durationNs: floats(places.durationNs),
-    endpoint: words(places.endpoint),
+    session: new Uint32Array(memory, places.session, rows),
+    startNs: new Float64Array(memory, places.startNs, rows),
+    durationNs: new Float64Array(memory, places.durationNs, rows),
+    endpoint: new Uint32Array(memory, places.endpoint, rows),
   };
 }
 
