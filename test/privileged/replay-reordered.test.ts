@@ -7,7 +7,7 @@ import { CLIENTS_ROUTED, type Lab, mustInside } from '../helpers/netns.ts';
 import { canRun } from '../helpers/privilege.ts';
 import { completed, FIRST, fixture, type ReplayResult, replay } from '../helpers/replay.ts';
 import { expectOvertaken, onRoughPath } from '../helpers/rough-path.ts';
-import { type Folder, startNginx, startRedis } from '../helpers/servers.ts';
+import { type Folder, startLengths, startNginx, startRedis } from '../helpers/servers.ts';
 
 const PYTHON = '/usr/bin/python3';
 const TOOLS = [
@@ -64,6 +64,18 @@ describe.runIf(canRun('replay over a path that reorders', TOOLS))('packets overt
       );
     } finally {
       await nginx.stop();
+    }
+  });
+
+  test('answers of Python in four forms are followed', async () => {
+    const server = await startLengths(lab.target, 80, ['length', 'chunks', 'pieces', 'header']);
+    try {
+      const result = await reordered(fixture('http-keepalive.pcap'), 80);
+      const written = Object.values(await server.finish());
+      expectFollowed(result);
+      expect(written.reduce((sum, count) => sum + count)).toBe(result.exchanges.answered);
+    } finally {
+      await server.stop();
     }
   });
 

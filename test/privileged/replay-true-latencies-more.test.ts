@@ -16,6 +16,7 @@ import { mysqlQueries } from '../helpers/requests.ts';
 import {
   type Folder,
   listening,
+  startLengths,
   startMariadb,
   startNginx,
   startSmtp,
@@ -52,6 +53,7 @@ const MESSAGES = 6;
 /** Answers of other lengths each time: whole, in chunks, slowly, compressed. */
 const HTTP = [process.execPath, fileURLToPath(new URL('servers/live-http.mjs', import.meta.url))];
 const PAGES_AND_PAUSES = ['/length', '7', '/chunks', '24', '/slow', '3', '/gzip', '50', '/length'];
+const ANSWER_FORMS = ['length', 'chunks', 'pieces', 'header'] as const;
 /** Upgrade, texts and closes, and what it says to them: neither its pushes nor pings and pongs. */
 const WEBSOCKET_TURNS = [
   '(tcp.dstport == 8080 && (http.request || websocket.opcode == 1 || websocket.opcode == 8))',
@@ -114,6 +116,19 @@ describe.runIf(canRun('true latencies of more servers', TOOLS))('latencies', () 
     } finally {
       await server.stop();
       await nginx.stop();
+    }
+  });
+
+  test('of Python, in four forms by chance', async () => {
+    const server = await startLengths(lab.target, 8_001, ANSWER_FORMS);
+    try {
+      const argv = [...HTTP, 'record', lab.target.ipv4, '8001', '4', ...PAGES_AND_PAUSES];
+      await compare(await record(8_001, () => mustInside(lab.client, argv)), 8_001);
+      const pages = PAGES_AND_PAUSES.filter((each) => each.startsWith('/')).length;
+      const written = Object.values(await server.finish());
+      expect(written.reduce((sum, count) => sum + count)).toBe((USERS + 4) * pages);
+    } finally {
+      await server.stop();
     }
   });
 
