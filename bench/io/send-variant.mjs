@@ -14,6 +14,7 @@ import { openRunClock, runStartsNow } from '../../dist/io/receive/run-clock.js';
 import { IpSender } from '../../dist/io/send/ip-sender.js';
 import { BATCH_FRAMES, PacketSender } from '../../dist/io/send/packet-sender.js';
 import { RawSocketSender } from '../../dist/io/send/raw-socket-sender.js';
+import { XdpSender } from '../../dist/io/send/xdp-sender.js';
 import { KernelMemory } from '../../dist/io/sys/memory.js';
 import { AF_INET, IPPROTO_RAW, SOCK_RAW, Socket } from '../../dist/io/sys/socket.js';
 import { findInterface } from '../../dist/io/way/interfaces.js';
@@ -45,6 +46,17 @@ const VARIANTS = {
     const { index: interfaceIndex } = findInterface(device);
     const sender = new PacketSender({ interfaceIndex, captureMap, clock });
     return byBatch(sender, linkHeader());
+  },
+  xdp: () => {
+    const { index: interfaceIndex, mtu } = findInterface(device);
+    const octets = Buffer.alloc(4_096, 'x');
+    const captureBytes = {
+      read: (offset, into) => into.set(octets.subarray(offset, offset + into.length)),
+    };
+    return byBatch(
+      new XdpSender({ interfaceIndex, queue: 0, mtu, captureBytes, clock }),
+      linkHeader(),
+    );
   },
   'ip-sendmmsg': () =>
     byBatch(new IpSender({ family: 4, interfaceName: null, captureMap, clock }), new Uint8Array(0)),

@@ -1,6 +1,6 @@
 /**
  * How fast packets leave, and at what cost: raw-socket and tcpreplay (where it is installed) against our
- * three senders, from one network namespace to another over a veth pair that the bench makes and removes.
+ * four senders, from one network namespace to another over a veth pair that the bench makes and removes.
  *
  *     npm run build && sudo node bench/io/senders.bench.mjs [--smoke] [--runs 10] [--packets 400000]
  *
@@ -15,7 +15,7 @@ import { parseArgs } from 'node:util';
 import { moved, skip } from '../figures.mjs';
 import { describeMachine } from '../machine.mjs';
 
-const VARIANTS = ['raw-socket', 'raw-socket-sender', 'ip-sendto', 'ip-sendmmsg', 'packet'];
+const VARIANTS = ['raw-socket', 'raw-socket-sender', 'ip-sendto', 'ip-sendmmsg', 'packet', 'xdp'];
 if (hasTcpreplay()) VARIANTS.push('tcpreplay');
 const CHILD = fileURLToPath(new URL('./send-variant.mjs', import.meta.url));
 const DEVICE = 'bench0';
@@ -89,6 +89,10 @@ function report(results) {
     const ratio = best.rate.median / base.rate.median;
     console.log(`\nAF_PACKET sends ${ratio.toFixed(2)} times what ${peer} does (medians)`);
   }
+  const xdp = rows.find(({ variant }) => variant === 'xdp');
+  if (xdp === undefined || best === undefined) return;
+  const ratio = xdp.rate.median / best.rate.median;
+  console.log(`\nAF_XDP sends ${ratio.toFixed(2)} times what AF_PACKET does (medians)`);
 }
 
 function summary(variant, what, runs, figureOf) {

@@ -255,10 +255,11 @@ export interface ReplayOptions extends CaptureOptions {
   /** `MAC`: that frames come from. Default: of the interface. */
   readonly sourceMac?: string;
   /**
-   * `packet|ip|raw-socket`: how frames leave: AF_PACKET, past local netfilter and routing; an IP
-   * raw socket, through both; or the npm package. Default: packet.
+   * `packet|xdp|ip|raw-socket`: how frames leave: AF_PACKET, past local netfilter and routing;
+   * AF_XDP, past `tc` and tcpdump as well; an IP raw socket, through all of it; or the npm package.
+   * Default: packet.
    */
-  readonly sender?: 'packet' | 'ip' | 'raw-socket';
+  readonly sender?: 'packet' | 'xdp' | 'ip' | 'raw-socket';
   /**
    * `HOST[:PORT],…`: intercepts that pick replies up, all registered for the whole pool; `local` is
    * this machine. Default: local.
@@ -285,7 +286,8 @@ export interface ReplayOptions extends CaptureOptions {
   /**
    * `N`: worker threads, among which users are split. Half the cores, at most 16, and no more than
    * one for each 1,000 users; with the embedded target, whose figures but the peak do not depend on
-   * it, all cores and one for each 20,000; `--sender raw-socket` has one. Default: by cores.
+   * it, all cores and one for each 20,000; `--sender raw-socket` has one, `--sender xdp` if nothing
+   * else is said. Default: by cores.
    */
   readonly threads?: OptionValue;
   /** Run the embedded target on the clock, not on virtual time. */

@@ -14,7 +14,7 @@ export const CLOSES: readonly CloseName[] = ['recorded', 'server', 'reset'];
 /** `--check`. */
 export const CHECKS: readonly CheckName[] = ['status', 'length', 'body', 'off'];
 /** `--sender`. */
-export const SENDERS: readonly SenderName[] = ['packet', 'ip', 'raw-socket'];
+export const SENDERS: readonly SenderName[] = ['packet', 'xdp', 'ip', 'raw-socket'];
 /** `--include`. */
 export const INCOMPLETE: readonly Incomplete[] = ['mid-stream', 'holed', 'one-sided'];
 /** `--mode` of an intercept. */

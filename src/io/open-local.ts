@@ -8,6 +8,7 @@ import {
   formatAddress,
 } from '../base/address.ts';
 import { assert } from '../base/assert.ts';
+import { ReplayError } from '../base/errors.ts';
 import type { JoinedFile } from '../base/joined-file.ts';
 import type { PortRange } from '../base/port-range.ts';
 import { PREFIX_BYTES, snapBytesFor } from '../base/prefix-bytes.ts';
@@ -27,6 +28,7 @@ import { IpSender } from './send/ip-sender.ts';
 import { PacketSender } from './send/packet-sender.ts';
 import { RawSocketSender } from './send/raw-socket-sender.ts';
 import type { SendFaults } from './send/send-faults.ts';
+import { XdpSender } from './send/xdp-sender.ts';
 import { KernelMemory } from './sys/memory.ts';
 import type { NetworkInterface } from './way/interfaces.ts';
 import { type LocalPath, type NeighbourAnswers, nextHopMacs } from './way/local-path.ts';
@@ -43,7 +45,9 @@ const RESPONDER = 1;
 /** What is to be opened on this machine for one thread of a replay. */
 export interface LocalPlan {
   readonly path: LocalPath;
-  readonly sender: 'packet' | 'ip' | 'raw-socket';
+  readonly sender: 'packet' | 'xdp' | 'ip' | 'raw-socket';
+  /** By `xdp`: this thread's queue of the interface; 0 without it. */
+  readonly queue?: number;
   /** The joined capture. */
   readonly files: readonly JoinedFile[];
   /** All of one family. */
@@ -58,7 +62,7 @@ export interface LocalPlan {
   readonly announcedAddresses?: number;
   /** When the run began (`runStartsNow`). */
   readonly runStart: string;
-  /** Needed by `raw-socket` alone, which has to copy payload. */
+  /** Needed by `xdp` and `raw-socket`, which have to copy payload. */
   readonly captureBytes?: CaptureBytes;
   /** Replies come from the channel thread instead of from the path's own device. */
   readonly inbox?: ShardInbox;
@@ -179,8 +183,8 @@ function openSender(
   clock: RunClock,
   arena: KernelMemory | null,
 ) {
-  const { path, captureBytes, batchFrames } = plan;
-  const { index: interfaceIndex, name: interfaceName } = path.device;
+  const { path, captureBytes, batchFrames, queue = 0 } = plan;
+  const { index: interfaceIndex, name: interfaceName, mtu } = path.device;
   const family = plan.targets[0].address.family;
   const batch = batchFrames === undefined ? {} : { batchFrames };
   if (plan.sender === 'packet') {
@@ -189,10 +193,25 @@ function openSender(
   if (plan.sender === 'ip') {
     return new IpSender({ family, interfaceName, captureMap, clock, arena, ...batch });
   }
-  assert(captureBytes !== undefined, 'raw-socket is given the octets that it copies');
+  assert(captureBytes !== undefined, 'who copies octets is given them');
   const octets =
     arena === null ? captureBytes : withArena(captureBytes, new Uint8Array(arena.buffer));
+  if (plan.sender === 'xdp') {
+    requireEthernet(path.device);
+    return new XdpSender({ interfaceIndex, queue, mtu, captureBytes: octets, clock, ...batch });
+  }
   return new RawSocketSender({ family, interfaceName, captureBytes: octets, clock, ...batch });
+}
+
+/** The kernel looks for the kind of packet in an Ethernet header. @throws ReplayError ERR_IO_SOCKET */
+function requireEthernet({ name, linkType }: NetworkInterface): void {
+  if (linkType === 'ether') return;
+  throw new ReplayError({
+    code: 'ERR_IO_SOCKET',
+    kind: 'environment',
+    message: `${name} is no Ethernet interface (${linkType}), and AF_XDP sends Ethernet frames`,
+    hint: 'use --sender packet',
+  });
 }
 
 function openResponder({ path, ranges, answersNeighbours }: LocalPlan): NeighbourResponder {

@@ -345,6 +345,8 @@ function threadsOf({ target, threads, sender }: ReplayOptions, users: number): n
   const isEmbedded = target.kind === 'embedded';
   // raw-socket can be used by one thread of a process.
   if (!isEmbedded && sender === 'raw-socket') return 1;
+  // Each takes a queue of the interface, and many interfaces have one.
+  if (!isEmbedded && sender === 'xdp' && threads === null) return 1;
   if (threads !== null) return Math.min(threads, users);
   const cores = availableParallelism();
   // A real target's replies have their own work in the kernel; an embedded one is its thread's own.

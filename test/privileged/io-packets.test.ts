@@ -17,6 +17,7 @@ import { Waiter } from '../../src/io/receive/wait.ts';
 import { IpSender } from '../../src/io/send/ip-sender.ts';
 import { PacketSender } from '../../src/io/send/packet-sender.ts';
 import { RawSocketSender } from '../../src/io/send/raw-socket-sender.ts';
+import { XdpSender } from '../../src/io/send/xdp-sender.ts';
 import { PAGE_BYTES } from '../../src/io/sys/memory.ts';
 import { inNamespace } from '../../src/io/sys/namespace.ts';
 import { findInterface } from '../../src/io/way/interfaces.ts';
@@ -111,13 +112,27 @@ function openReceiver(options: Partial<ReplyFilterOptions> = {}, ringFrames = 1_
 }
 
 type Family = 4 | 6;
-type OpenSender = (family: Family) => PacketSender | IpSender | RawSocketSender;
+type OpenSender = (family: Family) => PacketSender | XdpSender | IpSender | RawSocketSender;
 
 const openPacketSender: OpenSender = () => {
   const captureMap = keep(new CaptureMap(files));
   return inNamespace(lab.client.name, () => {
     const interfaceIndex = findInterface(DEVICE).index;
     return keep(new PacketSender({ interfaceIndex, captureMap, clock, batchFrames: BATCH_FRAMES }));
+  });
+};
+
+const captureBytes = {
+  read: (offset: number, into: Uint8Array) => {
+    into.set(joined.subarray(offset, offset + into.length));
+  },
+};
+
+const openXdpSender: OpenSender = () => {
+  const options = { queue: 0, captureBytes, clock, batchFrames: BATCH_FRAMES };
+  return inNamespace(lab.client.name, () => {
+    const { index: interfaceIndex, mtu } = findInterface(DEVICE);
+    return keep(new XdpSender({ interfaceIndex, mtu, ...options }));
   });
 };
 
@@ -130,11 +145,6 @@ const openIpSender: OpenSender = (family) => {
 };
 
 const openRawSocketSender: OpenSender = (family) => {
-  const captureBytes = {
-    read: (offset: number, into: Uint8Array) => {
-      into.set(joined.subarray(offset, offset + into.length));
-    },
-  };
   const interfaceName = DEVICE;
   return inNamespace(lab.client.name, () =>
     keep(
@@ -265,6 +275,8 @@ const WAYS: readonly { way: string; family: Family; open: OpenSender; isLink: bo
     : []),
   { way: 'AF_PACKET, IPv4', family: 4, open: openPacketSender, isLink: true },
   { way: 'AF_PACKET, IPv6', family: 6, open: openPacketSender, isLink: true },
+  { way: 'AF_XDP, IPv4', family: 4, open: openXdpSender, isLink: true },
+  { way: 'AF_XDP, IPv6', family: 6, open: openXdpSender, isLink: true },
   { way: 'an IP raw socket, IPv4', family: 4, open: openIpSender, isLink: false },
   { way: 'an IP raw socket, IPv6', family: 6, open: openIpSender, isLink: false },
 ];
@@ -360,8 +372,11 @@ describe.runIf(isReady)('packets through the kernel', () => {
     );
   });
 
-  test('an interface that goes down is a reason, not an exception', async () => {
-    const out = new Frames(openPacketSender(4), 4, linkHeader(4));
+  test.each([
+    { way: 'AF_PACKET', open: openPacketSender },
+    { way: 'AF_XDP', open: openXdpSender },
+  ])('an interface that goes down is a reason, not an exception: $way', async ({ open }) => {
+    const out = new Frames(open(4), 4, linkHeader(4));
     await mustInside(lab.client, ['ip', 'link', 'set', DEVICE, 'down']);
     try {
       out.write([]);
@@ -387,6 +402,46 @@ describe.runIf(isReady)('packets through the kernel', () => {
       await mustInside(lab.target, ['ip', 'link', 'set', DEVICE, 'up']);
       await mustInside(lab.target, ['ip', 'addr', 'replace', 'fd77::1/64', 'dev', DEVICE, 'nodad']);
     }
+  });
+
+  test('by AF_XDP frames leave again when the interface is up again', async () => {
+    const out = new Frames(openXdpSender(4), 4, linkHeader(4));
+    const setTo = (state: string) => mustInside(lab.client, ['ip', 'link', 'set', DEVICE, state]);
+    await setTo('down');
+    const lost = out.write([{ offset: 0, bytes: 40 }]);
+    out.sender.flush();
+    await setTo('up');
+    await mustInside(lab.client, ['ip', 'addr', 'replace', 'fd77::2/64', 'dev', DEVICE, 'nodad']);
+    const receiver = openReceiver();
+    const wanted = out.write([{ offset: 9, bytes: 40 }]);
+    out.sender.flush();
+    // What waited in the ring goes first, as late as a path may bring it.
+    expect(collect(receiver, 2).map((one) => one.hex)).toEqual([lost, wanted]);
+  });
+
+  test.each([
+    { name: 'that the interface does not have', queue: 999 },
+    { name: 'that somebody else has', queue: 0 },
+  ])('a queue $name is refused, with what to do', ({ queue }) => {
+    keep(openXdpSender(4));
+    const open = () =>
+      inNamespace(lab.client.name, () => {
+        const { index: interfaceIndex, mtu } = findInterface(DEVICE);
+        return new XdpSender({ interfaceIndex, queue, mtu, captureBytes, clock });
+      });
+    expect(open).toThrow(
+      expect.objectContaining({
+        code: 'ERR_IO_SOCKET',
+        message: expect.stringContaining(`queue ${queue}`),
+        hint: expect.stringContaining('--threads 1'),
+      }),
+    );
+  });
+
+  test('frames that no page holds are refused by AF_XDP before anything is opened', () => {
+    const open = () =>
+      new XdpSender({ interfaceIndex: 1, queue: 0, mtu: 9_000, captureBytes, clock });
+    expect(open).toThrow(expect.objectContaining({ code: 'ERR_IO_SOCKET' }));
   });
 
   test('a firewall that refuses is a reason, not an exception', async () => {

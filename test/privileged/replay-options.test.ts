@@ -76,6 +76,7 @@ describe.runIf(canRun('options of a replay', TOOLS))('options of a replay', () =
       expected: { portMin: 5000, portMax: 5003 },
     },
     { options: ['--sender', 'ip'], expected: {} },
+    { options: ['--sender', 'xdp'], expected: {} },
     { options: ['--threads', '2'], expected: {} },
     { options: ['--rate', '100/s'], expected: {} },
     { options: ['--window', '4KiB'], expected: {} },

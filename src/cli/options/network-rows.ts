@@ -41,7 +41,7 @@ export const NETWORK_ROWS = {
   sender: value(oneOf(SENDERS), {
     group: NETWORK,
     help: 'How frames leave',
-    more: 'how frames leave: AF_PACKET, past local netfilter and routing; an IP raw socket, through both; or the [npm package](limits.md#raw-socket-and-pcap-parser)',
+    more: 'how frames leave: AF_PACKET, past local netfilter and routing; [AF_XDP](targets.md#af_xdp), past `tc` and tcpdump as well; an IP raw socket, through all of it; or the [npm package](limits.md#raw-socket-and-pcap-parser)',
     default: 'packet',
     only: 'network',
   }),

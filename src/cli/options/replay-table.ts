@@ -178,7 +178,7 @@ const RUN_ROWS = {
   threads: value(whole({ min: 1, max: THREADS_MAX }), {
     group: RUN,
     help: 'worker threads',
-    more: 'worker threads, among which users are split. Half the cores, at most 16, and no more than one for each 1,000 users; with the embedded target, whose figures but the peak do not depend on it, all cores and one for each 20,000; `--sender raw-socket` has one',
+    more: 'worker threads, among which users are split. Half the cores, at most 16, and no more than one for each 1,000 users; with the embedded target, whose figures but the peak do not depend on it, all cores and one for each 20,000; `--sender raw-socket` has one, `--sender xdp` if nothing else is said',
     otherwise: 'by cores',
   }),
   realTime: onOff({

@@ -17,7 +17,8 @@ import {
   Socket,
 } from '../sys/socket.ts';
 import { FrameMessages, NAME_BYTES } from './frame-messages.ts';
-import { BATCH_FRAMES, SEND_BUFFER_BYTES } from './packet-sender.ts';
+import { BATCH_FRAMES } from './packet-sender.ts';
+import { SEND_BUFFER_BYTES } from './send-buffer.ts';
 import { KERNEL_SEND_CALLS } from './send-calls.ts';
 import { SendFaults } from './send-faults.ts';
 

@@ -6,6 +6,7 @@ import type { KernelMemory } from '../sys/memory.ts';
 import { AF_PACKET, growSendBuffer, packetAddress, SOCK_RAW, Socket } from '../sys/socket.ts';
 import { BurstSender } from './burst-sender.ts';
 import { FrameMessages } from './frame-messages.ts';
+import { SEND_BUFFER_BYTES } from './send-buffer.ts';
 import { KERNEL_SEND_CALLS } from './send-calls.ts';
 import { SendFaults } from './send-faults.ts';
 
@@ -14,9 +15,6 @@ import { SendFaults } from './send-faults.ts';
  * second, 1024 no more.
  */
 export const BATCH_FRAMES = 256;
-
-/** Room for a few batches of full frames (each is charged about 2 KB) before the kernel says EAGAIN. */
-export const SEND_BUFFER_BYTES = 4 << 20;
 
 /** Where the packet socket's sender leaves and what it sends from. */
 export interface PacketSenderOptions {

@@ -23,7 +23,7 @@ export interface LocalPathRequest {
   /** `aa:bb:cc:dd:ee:ff`; null: the interface's own. */
   readonly sourceMac: string | null;
   /** `ip` and `raw-socket` leave the link header, and so the next hop's MAC, to the kernel. */
-  readonly sender: 'packet' | 'ip' | 'raw-socket';
+  readonly sender: 'packet' | 'xdp' | 'ip' | 'raw-socket';
   /** Whether the link is asked for a MAC that no table knows; else that stays unknown. */
   readonly asksLink: boolean;
 }
@@ -50,7 +50,7 @@ export interface LocalPath {
  */
 export function findLocalPath(request: LocalPathRequest): LocalPath {
   const { targets, interfaceName, nextHop, sourceMac, sender, asksLink } = request;
-  const hasLinkHeader = sender === 'packet';
+  const hasLinkHeader = sender === 'packet' || sender === 'xdp';
   let read: readonly NetworkInterface[] | null = null;
   const interfaces = (): readonly NetworkInterface[] => {
     read ??= readInterfaces();

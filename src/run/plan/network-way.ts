@@ -127,7 +127,7 @@ export function describeWay(
   const hops = new Set(
     routes.map(({ nextHop, nextHopMac }) => {
       const text = nextHop === null ? 'the target' : nextHopText(nextHop);
-      if (sender !== 'packet') return text;
+      if (sender !== 'packet' && sender !== 'xdp') return text;
       const isKnown = !device.asksNeighbours || nextHopMac.some((octet) => octet > 0);
       return isKnown ? macText(nextHopMac) : `${text} (whose MAC the run will ask for)`;
     }),

@@ -71,7 +71,7 @@ export type CloseName = 'recorded' | 'server' | 'reset';
 export type CheckName = 'status' | 'length' | 'body' | 'off';
 
 /** How frames leave: `--sender`. */
-export type SenderName = 'packet' | 'ip' | 'raw-socket';
+export type SenderName = 'packet' | 'xdp' | 'ip' | 'raw-socket';
 
 /** An intercept daemon, its name already looked up. */
 export interface InterceptAddress {

@@ -83,7 +83,7 @@ function ownClients({ options, targets, share }: PlanDraft, path: LocalPath): Ow
       ports: chosen.ports,
       // Frames that come in by `lo` are routed as a stranger's, who must not have an own address; what
       // a raw socket sends bears its route with it.
-      sender: isLocal && sender === 'packet' ? 'ip' : sender,
+      sender: isLocal && (sender === 'packet' || sender === 'xdp') ? 'ip' : sender,
     },
     sharedPorts: chosen.shared,
     hintTooFew: tooFew(targets, ports === null),

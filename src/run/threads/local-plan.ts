@@ -13,6 +13,7 @@ export const localPlanOf = (
 ): Omit<LocalPlan, 'answersNeighbours' | 'announcedAddresses' | 'captureBytes'> => ({
   path: way.path,
   sender: way.sender,
+  queue: shard,
   files: plan.scripts.files,
   targets: plan.targets,
   ranges: plan.clients.ranges,

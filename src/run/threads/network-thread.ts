@@ -9,6 +9,7 @@ import { packetsAtOnce } from '../../replay/packets-at-once.ts';
 import { Replay } from '../../replay/replay.ts';
 import type { ReplayPlan } from '../../replay/replay-plan.ts';
 import type { ProtocolModule } from '../../rewrite/module.ts';
+import { CaptureBlocks } from '../../session/script/capture-blocks.ts';
 import type { CaptureBytes } from '../../transport/ports.ts';
 import { ChannelTotal } from '../channel/channel-job.ts';
 import { enginePlan } from '../plan/engine-plan.ts';
@@ -38,7 +39,7 @@ export function openNetworkThread(
     ...localPlanOf(plan, way, shard, shards),
     answersNeighbours: shard === 0 ? way.answersNeighbours : 'nobody',
     announcedAddresses: shard === 0 ? announcedAddresses(way, plan) : 0,
-    captureBytes: capture,
+    captureBytes: way.sender === 'xdp' ? inBlocks(plan, capture) : capture,
     prefixBytes: octetsNeeded(prepared.exchanges, plan.rewriting?.readsAnswers),
     packetsAtOnce: packetsAtOnce(rowsOf(plan, sharing), prepared.answerPackets),
     arenaBytes: writtenBytesOf(job),
@@ -85,6 +86,10 @@ export function openNetworkThread(
     throw fault;
   }
 }
+
+/** For who copies each frame: a read is a system call. */
+const inBlocks = ({ scripts }: RunPlan, capture: CaptureBytes): CaptureBytes =>
+  new CaptureBlocks(scripts.files, (offset, into) => capture.read(offset, into));
 
 function engineOf(
   job: ThreadJob,

@@ -133,7 +133,7 @@ function unsent(plan: RunPlan, { path, sender }: NetworkWay, seen: SilenceSeen):
     kind: 'unreachable',
     message: `the probe to ${targetText(plan, seen.row)} did not leave by ${path.device.name}: ${why}`,
     hint:
-      sender === 'packet'
+      sender === 'packet' || sender === 'xdp'
         ? `see that the interface is up: ip link show ${path.device.name}`
         : `${full?.mend ?? 'let it pass (iptables -S OUTPUT, nft list ruleset)'}, or use --sender packet`,
   });
