@@ -47,7 +47,7 @@ export const FOLDER_RULES: ReadonlyMap<string, FolderRule> = new Map<string, Fol
     'rewrite',
     {
       imports: ['base', 'protocol'],
-      packages: ['@noble/curves'],
+      packages: ['@noble/curves', 'fzstd'],
       calculations: ['node:crypto', 'node:zlib'],
     },
   ],

@@ -15,6 +15,7 @@ import { enginePlan } from '../../src/run/plan/engine-plan.ts';
 import { playThrough } from '../../src/run/threads/thread-run.ts';
 import { planOf } from '../helpers/plan.ts';
 import { record } from '../helpers/recorded.ts';
+import { zstdFrame } from '../helpers/zstd.ts';
 import { account, sessionOf } from '../rewrite/databases/dialogues.ts';
 import { OPTIONS } from './play.ts';
 
@@ -39,12 +40,14 @@ const told = (text: string): string => packetText(1, `\0\0\0\x02\0\0\0${text}`);
 const refused = packetText(1, `\xff${numberText(1146, 2)}#42S02there is no such table anywhere`);
 
 /** Compressed packets of so many octets each, whatever packets of the protocol those are. */
-function packed(plain: string, bytes: number): string {
+function packed(plain: string, bytes: number, isZstd: boolean): string {
   let text = '';
   for (let at = 0; at < plain.length; at += bytes) {
     const part = plain.slice(at, at + bytes);
     const isStored = part.length < 50;
-    const content = isStored ? part : deflateSync(Buffer.from(part, 'latin1')).toString('latin1');
+    const octets = Buffer.from(part, 'latin1');
+    const packing = isZstd ? zstdFrame(octets) : deflateSync(octets);
+    const content = isStored ? part : packing.toString('latin1');
     text += `${numberText(content.length, 3)}\0${numberText(isStored ? 0 : part.length, 3)}${content}`;
   }
   return text;
@@ -63,14 +66,17 @@ const TURNS: readonly Turn[] = [
 ];
 
 /** What is found of the session; null: without compression. */
-function foundIn(bytes: number | null, turns = TURNS) {
-  const compressing = bytes === null ? 0 : Capability.COMPRESS;
+function foundIn(bytes: number | null, turns = TURNS, isZstd = false) {
+  const wish = isZstd ? Capability.ZSTD : Capability.COMPRESS;
+  const compressing = bytes === null ? 0 : wish;
   const recorded = record([
     sessionOf(
       ['server', GREETING],
       ['client', logIn(AGREED | compressing)],
       ['server', packetText(2, '\0\0\0\x02\0\0\0')],
-      ...turns.map(([from, text]): Turn => [from, bytes === null ? text : packed(text, bytes)]),
+      ...turns.map(
+        ([from, text]): Turn => [from, bytes === null ? text : packed(text, bytes, isZstd)],
+      ),
     ),
   ]);
   const { capture, scripts } = recorded;
@@ -92,9 +98,11 @@ function foundIn(bytes: number | null, turns = TURNS) {
 test.each([1 << 20, 300, 60, 9])('in packets of %i octets', (bytes) => {
   const plain = foundIn(null);
   expect(plain.isInflated).toBeUndefined();
-  const compressed = foundIn(bytes);
-  expect(compressed.isInflated).toBe(1);
-  expect(compressed.found).toEqual(plain.found);
+  for (const isZstd of [false, true]) {
+    const compressed = foundIn(bytes, TURNS, isZstd);
+    expect(compressed.isInflated).toBe(1);
+    expect(compressed.found).toEqual(plain.found);
+  }
 });
 
 test('what comes without compression has room as if it had been recorded so', () => {

@@ -1,12 +1,22 @@
 /**
  * MySQL's and MariaDB's compressed packets ("MySQL Internals", client/server protocol): a length (24 bits), a
  * number (8), the length of what it holds before it was compressed (24), 0 where it is not, and that: packets of
- * the protocol, which begin and end anywhere. Numbers are little-endian.
+ * the protocol, which begin and end anywhere, by zlib or Zstandard: each tells by its first octets. Numbers are
+ * little-endian.
  */
 import { inflateSync } from 'node:zlib';
 import type { StoredStream } from '../../protocol/message-ends.ts';
 import type { RecordedSession } from '../module.ts';
 import { Capability } from './mysql-packets.ts';
+import type { unzstd } from './zstd-content.ts';
+
+/** Brought by who logs in to MySQL: what finds exchanges is loaded by every run, and need not load it. */
+let zstd: typeof unzstd = () => undefined;
+
+/** From now on packets are unpacked that are compressed by Zstandard. */
+export const bringZstd = (unpack: typeof unzstd): void => {
+  zstd = unpack;
+};
 
 const HEAD_BYTES = 7;
 /** A client's log-in says with these octets that it compresses; which bits are that. */
@@ -115,6 +125,8 @@ const bytesBefore = (head: Uint8Array): number => head[4] | (head[5] << 8) | (he
 /** @returns null where it is not what it says */
 function contentOf(packed: Uint8Array, bytes: number): Uint8Array | null {
   if (bytes === 0) return packed;
+  const content = zstd(packed, bytes);
+  if (content !== undefined) return content;
   try {
     const content = inflateSync(packed, { maxOutputLength: bytes });
     return content.length === bytes ? content : null;

@@ -108,8 +108,6 @@ export function planOf(session: RecordedSession, readOnly: boolean): MysqlPlan |
   const plain = { ...response, capabilities: capabilities & ~COMPRESSING };
   const from = firstCommand(session);
   if (!(capabilities & COMPRESSING)) return new Planner(session, plain, readOnly).plan(from);
-  // Whoever has agreed to both compresses by the older one.
-  if (!(capabilities & Capability.COMPRESS)) return 'its packets are compressed by Zstandard';
   const inflated = inflatedSession(session, from);
   if (inflated === null) return 'its compressed packets cannot be read';
   return new Planner(inflated.session, plain, readOnly, inflated.parted).plan(from);

@@ -13,7 +13,7 @@ import {
 } from '../module.ts';
 import { octetsOfText, textOf } from '../octet-text.ts';
 import { type Account, Accounts, noAccountFor } from './accounts.ts';
-import { inflatedMessage, type PartedMessages } from './mysql-compression.ts';
+import { bringZstd, inflatedMessage, type PartedMessages } from './mysql-compression.ts';
 import {
   Capability,
   changeUserText,
@@ -30,6 +30,7 @@ import {
 } from './mysql-packets.ts';
 import { ID_AT, type MysqlPlan, planOf, type StatementCommand } from './mysql-plan.ts';
 import { PasswordProof } from './mysql-proofs.ts';
+import { unzstd } from './zstd-content.ts';
 
 /** What the module is told. */
 export interface MysqlSettings {
@@ -73,6 +74,7 @@ class MysqlModule implements ProtocolModule<MysqlPlan | null, number, MysqlConne
   readonly #readOnly: boolean;
 
   constructor({ accounts, readOnly }: MysqlSettings) {
+    bringZstd(unzstd);
     this.#accounts = new Accounts(accounts);
     this.#readOnly = readOnly;
   }
