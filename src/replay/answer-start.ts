@@ -140,9 +140,23 @@ export class AnswerStart {
     const plays = this.#plays;
     if (plays.flags[user] & PlayFlag.UNASKED) return;
     // A WebSocket's server may say what it likes.
-    if (this.#stages.isUpgraded(plays.session[user])) return;
+    if (this.#stages.isUpgraded(plays.session[user]) || this.#isAskedLast(user)) return;
     plays.flags[user] |= PlayFlag.UNASKED;
     this.#counters[Counter.EXCHANGES_UNSOLICITED]++;
+  }
+
+  /** Whether the server has been told the client's last words, which the recorded one did not answer: a goodbye. */
+  #isAskedLast(user: number): boolean {
+    const stages = this.#stages;
+    const session = this.#plays.session[user];
+    const first = stages.first(session);
+    const end = stages.end(session);
+    if (end === first || this.#plays.openStage[user] <= stages.lastAwaited(session)) return false;
+    const last = stages.lastExchange(session, end + 1) - 1;
+    const isAnswered =
+      last >= stages.firstExchange(session, first) && stages.exchanges.message[last] === end - 1;
+    if (isAnswered) return false;
+    return this.#transport.ackedBytes(user) > this.#stream.messageStart(user, end - 1);
   }
 }
 

@@ -430,3 +430,29 @@ describe('--timeout', () => {
     expect(played.endMs).toBeCloseTo(5_003, -1);
   });
 });
+
+describe('last words that the recorded server did not answer', () => {
+  const mail = (afterData: readonly SessionSpec['said'][number][]): SessionSpec => ({
+    said: [
+      { from: 'server', text: '220 here\r\n', afterMs: 5 },
+      { from: 'client', text: 'EHLO me\r\n', afterMs: 5 },
+      { from: 'server', text: '250 hello\r\n', afterMs: 5 },
+      ...afterData,
+    ],
+    port: 25,
+    endAfterMs: 20,
+  });
+  const quit = { from: 'client', text: 'QUIT\r\n', afterMs: 5 } as const;
+  const bye = { from: 'server', text: '221 bye\r\n', afterMs: 5 } as const;
+  /** Behind the answer the server says something else before it is told goodbye. */
+  const notice = { from: 'server', text: '421 idle\r\n', afterMs: 1, awaited: 9 } as const;
+
+  test.each([
+    ['may be answered', [quit, bye], 0],
+    ['may be answered after something that was unasked', [notice, quit, bye], 1],
+  ])('%s', (_, after, unsolicited) => {
+    const played = play([mail([quit])], { users: 3, server: [mail(after)] });
+    expect(named(played.counters)).toMatchObject({ COMPLETED: 3, EXCHANGES_ANSWERED: 3 });
+    expect(played.counters[Counter.EXCHANGES_UNSOLICITED]).toBe(3 * unsolicited);
+  });
+});
