@@ -297,6 +297,7 @@ describe('an index that was made up', () => {
     ['reports', [{ damage: 7 }]],
     ['tables', [{ count: -1, words: 16 }]],
     ['tables', 'x'],
+    ['tables', [16, 40, 10, 4, 4].map((words) => ({ count: 2 ** 45, words }))],
     ['epoch', { seconds: 'x', nanoseconds: 0 }],
     ['captures', null],
     ['played', {}],

@@ -41,7 +41,25 @@ export class BlockDigests {
   }
 }
 
-/** The body of an index that is open. */
+/**
+ * The body of an index that is open; null where it is longer than memory may be.
+ * @param digests as of IndexBody
+ */
+export function openBody(
+  file: IndexFile,
+  at: number,
+  bytes: number,
+  digests: Uint8Array,
+): IndexBody | null {
+  try {
+    return new IndexBody(file, at, bytes, digests);
+  } catch (fault) {
+    if (fault instanceof RangeError) return null;
+    throw fault;
+  }
+}
+
+/** The body of an index, as far as it has been read. */
 export class IndexBody {
   /** As long as the body; what has not been asked for is zeros, and takes no memory. Threads may share it. */
   readonly memory: SharedArrayBuffer;

@@ -32,7 +32,7 @@ import { ScriptBuilder } from '../../session/script/script-builder.ts';
 import type { Scripts } from '../../session/script/scripts.ts';
 import { type WantedScripts, WantedSessions } from '../../session/script/wanted-scripts.ts';
 import type { Source } from './capture-sources.ts';
-import { BlockDigests, digestBytes, IndexBody } from './index-body.ts';
+import { BlockDigests, digestBytes, type IndexBody, openBody } from './index-body.ts';
 import { type Head, isCount, type PlayedFacts, parseHead } from './index-head.ts';
 import { withBlocks } from './joined-octets.ts';
 import {
@@ -49,6 +49,8 @@ const MAGIC = 'gryphon-index/4\n';
 const MAGIC_BYTES = 16;
 const LENGTH_BYTES = 8;
 const SEAL_BYTES = 32;
+/** A head has some hundred octets a file, and fifty a server. */
+const HEAD_BYTES_MAX = 2 ** 28;
 const FOOT_BYTES = LENGTH_BYTES + SEAL_BYTES;
 const ALIGNMENT = 8;
 
@@ -273,7 +275,8 @@ function readStored(file: IndexFile, { identities, filter }: IndexKey): Stored |
   const footAt = file.bytes - FOOT_BYTES;
   if (footAt < MAGIC_BYTES || !file.read(footAt, foot)) return null;
   const headBytes = foot.readDoubleLE(0);
-  if (!isCount(headBytes) || headBytes > footAt - MAGIC_BYTES) return null;
+  if (!isCount(headBytes) || headBytes > Math.min(footAt - MAGIC_BYTES, HEAD_BYTES_MAX))
+    return null;
   const text = Buffer.alloc(headBytes);
   if (!file.read(footAt - headBytes, text)) return null;
   const head = parseHead(text);
@@ -285,13 +288,15 @@ function readStored(file: IndexFile, { identities, filter }: IndexKey): Stored |
   if (places === null) return null;
   const outlinesAt = outlinePlaces(places.end, head.played?.sessions.replayable ?? 0);
   const bodyBytes = outlinesAt.end;
-  const behind = Buffer.alloc(digestBytes(bodyBytes) + headBytes + LENGTH_BYTES);
-  if (MAGIC_BYTES + bodyBytes + behind.length + SEAL_BYTES !== file.bytes) return null;
+  const behindBytes = digestBytes(bodyBytes) + headBytes + LENGTH_BYTES;
+  // Before any memory is asked for: the head may say anything.
+  if (MAGIC_BYTES + bodyBytes + behindBytes + SEAL_BYTES !== file.bytes) return null;
+  const behind = Buffer.alloc(behindBytes);
   if (!file.read(MAGIC_BYTES + bodyBytes, behind)) return null;
   if (!sealOf(behind).equals(foot.subarray(LENGTH_BYTES))) return null;
   const digests = behind.subarray(0, digestBytes(bodyBytes));
-  const body = new IndexBody(file, MAGIC_BYTES, bodyBytes, digests);
-  return { head, body, places: places.tables, outlinesAt };
+  const body = openBody(file, MAGIC_BYTES, bodyBytes, digests);
+  return body && { head, body, places: places.tables, outlinesAt };
 }
 
 /** Tables lie one behind the other; null where they are others than these. */
