@@ -44,8 +44,11 @@ export class UserTimers {
     }
     const quietNs = this.#answers.silences.quietDueNs(user);
     if (quietNs < dueNs) dueNs = quietNs;
-    this.#findTimeout(user);
-    if (this.#timeoutDueNs < dueNs) dueNs = this.#timeoutDueNs;
+    // Nobody waits for less than the timeout: what is due before is due first, which nearly always settles it.
+    if (dueNs > plays.progressNs[user] + this.#timeoutNs) {
+      this.#findTimeout(user);
+      if (this.#timeoutDueNs < dueNs) dueNs = this.#timeoutDueNs;
+    }
     this.#wheel.arm(user, Math.max(dueNs, nowNs));
   }
 
