@@ -205,16 +205,16 @@ export class ModuleHost {
     if (!(place in states)) states[place] = module.client(client.info);
     const connection = module.connection(states[place], plan);
     return {
-      ...{
-        planned,
-        connection,
-        client,
-        connectedNs: 0,
-        waitsSinceNs: Number.NaN,
-        isInVain: false,
-        leftOut: 0,
-      },
-      ...{ hasFailed: false, unplaced: null, roomlessSinceNs: Number.NaN },
+      planned,
+      connection,
+      client,
+      connectedNs: 0,
+      waitsSinceNs: Number.NaN,
+      isInVain: false,
+      leftOut: 0,
+      hasFailed: false,
+      unplaced: null,
+      roomlessSinceNs: Number.NaN,
     };
   }
 

@@ -14,14 +14,21 @@ export const octetsOfText = (text: string): Uint8Array => Buffer.from(text, 'lat
 const shared = Buffer.alloc(1 << 12);
 /** A loop over no more than these costs less than a call out of JavaScript. */
 const FEW_OCTETS = 64;
+/** The first so many octets of the room, by their number: a view costs more than what it shows. */
+const views: Uint8Array[] = Array.from({ length: FEW_OCTETS + 1 }, (_, bytes) =>
+  shared.subarray(0, bytes),
+);
 
 /** As `octetsOfText`, of what is copied at once: they hold until the next call. */
 export function octetsForNow(text: string): Uint8Array {
   const { length } = text;
   if (length > shared.length) return octetsOfText(text);
-  if (length > FEW_OCTETS) shared.write(text, 'latin1');
-  else for (let i = 0; i < length; i++) shared[i] = text.charCodeAt(i);
-  return new Uint8Array(shared.buffer, shared.byteOffset, length);
+  if (length > FEW_OCTETS) {
+    shared.write(text, 'latin1');
+    return shared.subarray(0, length);
+  }
+  for (let i = 0; i < length; i++) shared[i] = text.charCodeAt(i);
+  return views[length];
 }
 
 /** A text of its own: a part of another one would keep all of that in memory. */

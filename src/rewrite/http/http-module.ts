@@ -15,6 +15,8 @@ import { messageAt } from '../octet-text.ts';
 import { isHttp2, type RecordedExchange, readSession, type SessionText } from './exchanges.ts';
 import { editsOfRequest, NOT_YET, whatIsMissing } from './fill.ts';
 import {
+  type AloneRequest,
+  aloneIn,
   bringsForeignCookies,
   byMessage,
   type HttpPlan,
@@ -36,7 +38,6 @@ import type { HttpRules } from './rules.ts';
 import { SettingsFor, sendFrom } from './send.ts';
 import { type Site, SiteTable } from './sites.ts';
 import type { Slot } from './slots.ts';
-import type { Splice } from './splice.ts';
 import { TemplateReader } from './template.ts';
 import type { ScopeSites } from './told-sites.ts';
 import { type Feed, HttpClient, RequestValues } from './values.ts';
@@ -56,11 +57,12 @@ export interface HttpSettings {
 interface HttpConnection {
   readonly client: HttpClient;
   readonly plan: HttpPlan;
-  readonly answers: AnswersOfConnection;
+  /** Null where none is read; as what follows, most connections need it not. */
+  readonly answers: AnswersOfConnection | null;
   /** Edits of requests of which messages are still to be written, by turn; offsets of the stream. */
-  readonly edits: Map<number, readonly Edit[]>;
+  edits: Map<number, readonly Edit[]> | null;
   /** Requests that are left out, by turn. */
-  readonly skipped: Set<number>;
+  skipped: Set<number> | null;
 }
 
 /**
@@ -120,8 +122,10 @@ class HttpModule implements ProtocolModule<HttpPlan, HttpClient, HttpConnection>
       const planned = this.#planned(exchange, sites, session.session, turn);
       if (planned === undefined) continue;
       if ('refused' in planned) return this.#refusal(session, planned.refused);
-      const { at, firstMessage, lastMessage } = exchange;
-      requests.push({ ready: planned, turn, from: at.from, firstMessage, lastMessage });
+      const { firstMessage, lastMessage } = exchange;
+      const { from } = exchange.at;
+      const start = from - text.starts[firstMessage];
+      requests.push({ ready: planned, turn, from, start, firstMessage, lastMessage });
     }
     for (const [i, frame] of text.frames.entries()) {
       const turn = text.exchanges.length + i;
@@ -130,17 +134,19 @@ class HttpModule implements ProtocolModule<HttpPlan, HttpClient, HttpConnection>
       const { from, to } = frame.at;
       const firstMessage = messageAt(text.starts, from);
       const lastMessage = messageAt(text.starts, to - 1);
-      requests.push({ ready: readyRequest(planned), turn, from, firstMessage, lastMessage });
+      const start = from - text.starts[firstMessage];
+      requests.push({ ready: readyRequest(planned), turn, from, start, firstMessage, lastMessage });
     }
     if (this.#rules.skip.length > 0 && isSkippedInPart(requests, text)) {
       return this.#refusal(session, 'a request that is to be left out came together with others');
     }
     const answers = this.#sites.isNeeded ? this.#answersToRead(session, text, sites, requests) : [];
     if (requests.length === 0 && answers.length === 0) return undefined;
-    const plan = {
-      ...{ session: session.session, starts: text.starts, answers },
-      requests: byMessage(requests),
-    };
+    const rows = byMessage(requests);
+    const { starts } = text;
+    const alone = aloneIn(rows, session.messages);
+    // No spreads here, nor in what else a request looks at: V8 is slower at objects that were made by one.
+    const plan = { session: session.session, starts, alone, requests: rows, answers };
     const isWhole = this.#settings.rules.unbound === 'skip';
     return {
       plan,
@@ -192,31 +198,43 @@ class HttpModule implements ProtocolModule<HttpPlan, HttpClient, HttpConnection>
   }
 
   connection(client: HttpClient, plan: HttpPlan): HttpConnection {
-    const answers = new AnswersOfConnection(client, plan.answers);
-    return { client, plan, answers, edits: new Map(), skipped: new Set() };
+    const isRead = plan.answers.length > 0;
+    const answers = isRead ? new AnswersOfConnection(client, plan.answers) : null;
+    return { client, plan, answers, edits: null, skipped: null };
   }
 
   onAnswer(connection: HttpConnection, stage: number, octets: Uint8Array, isWhole: boolean): void {
-    connection.answers.onStage(stage, octets, isWhole);
+    connection.answers?.onStage(stage, octets, isWhole);
   }
 
   onEnd({ answers }: HttpConnection): void {
-    answers.end();
+    answers?.end();
   }
 
   rewrite(connection: HttpConnection, message: number, out: MessageWriter): RewriteOutcome {
-    const { plan, edits, skipped } = connection;
-    const concerned = plan.requests.get(message) ?? [];
-    const [first] = concerned;
-    const isOne = concerned.length === 1 && first.firstMessage === first.lastMessage;
-    const splice = isOne && skipped.size === 0 ? first.ready.splice : null;
-    if (splice !== null) return this.#splice(connection, first, splice, out);
-    if (concerned.some(({ turn, ready }) => ready.plan.isSkipped || skipped.has(turn))) {
+    const { plan } = connection;
+    const alone = plan.alone[message];
+    if (alone !== null && connection.skipped === null) return this.#splice(connection, alone, out);
+    return this.#edit(connection, plan.requests.get(message) ?? [], message, out);
+  }
+
+  /** A message that requests share, or of which something has to be kept. */
+  #edit(
+    connection: HttpConnection,
+    concerned: readonly PlannedRequest[],
+    message: number,
+    out: MessageWriter,
+  ): RewriteOutcome {
+    const { plan } = connection;
+    const isSkipped = (turn: number): boolean => connection.skipped?.has(turn) === true;
+    if (concerned.some(({ turn, ready }) => ready.plan.isSkipped || isSkipped(turn))) {
       return leaveOut(connection, concerned);
     }
+    connection.edits ??= new Map();
+    const { edits } = connection;
     for (const request of concerned) {
       if (edits.has(request.turn)) continue;
-      const outcome = this.#fill(connection, request, out);
+      const outcome = this.#fill(connection, request, edits, out);
       if (outcome === RewriteOutcome.SKIP) return leaveOut(connection, concerned);
       if (outcome !== RewriteOutcome.READY) return outcome;
     }
@@ -227,27 +245,21 @@ class HttpModule implements ProtocolModule<HttpPlan, HttpClient, HttpConnection>
   }
 
   /** A request that has a message for itself: nothing is kept of it. */
-  #splice(
-    connection: HttpConnection,
-    request: PlannedRequest,
-    splice: Splice,
-    out: MessageWriter,
-  ): RewriteOutcome {
+  #splice(connection: HttpConnection, alone: AloneRequest, out: MessageWriter): RewriteOutcome {
     const { client, plan } = connection;
-    const { turn, from, firstMessage, ready } = request;
+    const { turn, start, uncertain, splice } = alone;
     const values = new RequestValues(client, plan.session, turn, this.#feeds);
-    const outcome = this.#await(ready.uncertain, values, out);
-    if (outcome === RewriteOutcome.SKIP) return leaveOut(connection, [request]);
+    const outcome = this.#await(uncertain, values, out);
+    if (outcome === RewriteOutcome.SKIP) return leaveOut(connection, [alone.request]);
     if (outcome !== RewriteOutcome.READY) return outcome;
-    return splice.write(values, from - plan.starts[firstMessage], out)
-      ? RewriteOutcome.READY
-      : brokenValue(out);
+    return splice.write(values, start, out) ? RewriteOutcome.READY : brokenValue(out);
   }
 
   /** READY: its edits are kept. */
   #fill(
-    { client, plan, edits }: HttpConnection,
+    { client, plan }: HttpConnection,
     { ready, turn, from }: PlannedRequest,
+    edits: Map<number, readonly Edit[]>,
     out: MessageWriter,
   ): RewriteOutcome {
     const values = new RequestValues(client, plan.session, turn, this.#feeds);
@@ -276,7 +288,7 @@ class HttpModule implements ProtocolModule<HttpPlan, HttpClient, HttpConnection>
   }
 
   #refusal({ session }: RecordedSession, refused: string): SessionPlan<HttpPlan> {
-    const plan = { session, starts: [], requests: new Map(), answers: [] };
+    const plan = { session, starts: [], alone: [], requests: new Map(), answers: [] };
     return { plan, rewrites: [], reads: [], refused };
   }
 }
@@ -287,13 +299,11 @@ function brokenValue(out: MessageWriter): RewriteOutcome {
 }
 
 /** Requests are not sent, and what their answers would have told nobody waits for. */
-function leaveOut(
-  { answers, skipped }: HttpConnection,
-  requests: readonly PlannedRequest[],
-): RewriteOutcome {
+function leaveOut(connection: HttpConnection, requests: readonly PlannedRequest[]): RewriteOutcome {
+  connection.skipped ??= new Set();
   for (const { turn } of requests) {
-    skipped.add(turn);
-    answers.leaveOut(turn);
+    connection.skipped.add(turn);
+    connection.answers?.leaveOut(turn);
   }
   return RewriteOutcome.SKIP;
 }

@@ -25,10 +25,20 @@ export interface PlannedRequest {
   readonly ready: ReadyRequest;
   /** Its number in the session, from 0. */
   readonly turn: number;
-  /** Where it begins in the client's stream. */
+  /** Where it begins in the client's stream, and in its first message. */
   readonly from: number;
+  readonly start: number;
   readonly firstMessage: number;
   readonly lastMessage: number;
+}
+
+/** One that has a message for itself: looked up once a message of each user, each time in other memory. */
+export interface AloneRequest {
+  readonly request: PlannedRequest;
+  readonly splice: Splice;
+  readonly uncertain: readonly Slot[];
+  readonly turn: number;
+  readonly start: number;
 }
 
 /** What is done with a session. */
@@ -36,6 +46,8 @@ export interface HttpPlan {
   readonly session: number;
   /** Where message `i` begins in the client's stream; one more for its end. */
   readonly starts: readonly number[];
+  /** By message: what has it for itself and is spliced, as nearly all are. */
+  readonly alone: readonly (AloneRequest | null)[];
   /** Requests that lie in a message, in their order. */
   readonly requests: ReadonlyMap<number, readonly PlannedRequest[]>;
   /** Answers in stages that are read, in their order. */
@@ -63,6 +75,20 @@ export function byMessage(
   }
   return rows;
 }
+
+/** Of each message what has it for itself. */
+export const aloneIn = (
+  requests: ReadonlyMap<number, readonly PlannedRequest[]>,
+  messages: number,
+): (AloneRequest | null)[] =>
+  Array.from({ length: messages }, (_, message) => {
+    const [first, ...more] = requests.get(message) ?? [];
+    if (first === undefined || more.length > 0) return null;
+    const { ready, turn, start, firstMessage, lastMessage } = first;
+    const { splice, uncertain } = ready;
+    if (splice === null || firstMessage !== lastMessage) return null;
+    return { request: first, splice, uncertain, turn, start };
+  });
 
 /** Messages that edits may fall into; all of a request's where it may be left out. */
 export function messagesOf(

@@ -92,19 +92,25 @@ function stepsOf(
   { head, body, layout }: RequestPlan,
   constants: readonly (string | null)[],
 ): readonly Step[] {
-  const bare = { octets: null, before: '', behind: '' };
   const stepOf = ({ from, to }: Range, slot: number): Step => {
     const text = constants[slot];
-    return { from, to, slot, ...bare, octets: text === null ? null : octetsOfText(text) };
+    const octets = text === null ? null : octetsOfText(text);
+    return { from, to, slot, octets, before: '', behind: '' };
   };
+  const lengthOf = ({ from, to }: Range, before: string, behind: string): Step => ({
+    from,
+    to,
+    slot: LENGTH,
+    octets: null,
+    before,
+    behind,
+  });
   const steps = head.map(({ at }, slot) => stepOf(at, slot));
   if (body.length > 0) {
     const { lengths, fieldsEnd, lineEnd, bodyFrom } = layout;
-    for (const at of lengths) steps.push({ ...at, slot: LENGTH, ...bare });
+    for (const at of lengths) steps.push(lengthOf(at, '', ''));
     if (lengths.length === 0) {
-      const at = { from: fieldsEnd, to: fieldsEnd };
-      const around = { before: 'Content-Length: ', behind: lineEnd };
-      steps.push({ ...at, slot: LENGTH, ...bare, ...around });
+      steps.push(lengthOf({ from: fieldsEnd, to: fieldsEnd }, 'Content-Length: ', lineEnd));
     }
     steps.sort((a, b) => a.from - b.from || a.to - b.to);
     for (const [i, { at }] of body.entries()) {
