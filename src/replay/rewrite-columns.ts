@@ -5,9 +5,11 @@
  */
 import { assert } from '../base/assert.ts';
 import { lineOf, ReplayError } from '../base/errors.ts';
+import { InflatedStream } from '../rewrite/databases/mysql-compression.ts';
 import type { ProtocolModule, RecordedSession, SessionPlan } from '../rewrite/module.ts';
+import { storedIn } from '../session/script/http-requests.ts';
 import type { Scripts } from '../session/script/scripts.ts';
-import type { ReadOctets } from '../session/script/stream-view.ts';
+import { type ReadOctets, StreamView } from '../session/script/stream-view.ts';
 import { roomBytes } from '../transport/room-bytes.ts';
 import { RecordedTexts } from './recorded-text.ts';
 import { ScriptSteps } from './script-steps.ts';
@@ -88,7 +90,7 @@ export function* planRewrites(
   assert(modules.length <= MODULES_MAX, 'a column of modules has 8 bits');
   const texts = new RecordedTexts(scripts, read);
   const rows = Uint32Array.from(sessions).sort();
-  const planner = new RewritePlanner(scripts, modules, rows, texts);
+  const planner = new RewritePlanner(scripts, modules, rows, texts, read);
   for (const module of modules) {
     if (module.survey === undefined) continue;
     for (const session of rows) {
@@ -159,6 +161,7 @@ export function planOf(
 class RewritePlanner {
   readonly #scripts: Scripts;
   readonly #steps: ScriptSteps;
+  readonly #clients: StreamView;
   readonly #modules: readonly ProtocolModule[];
   #columns: RewriteColumns;
   readonly #sessions = new Map<string, number>();
@@ -177,9 +180,11 @@ class RewritePlanner {
     modules: readonly ProtocolModule[],
     surveyed: Uint32Array,
     texts: RecordedTexts,
+    read: ReadOctets,
   ) {
     this.#scripts = scripts;
     this.#steps = new ScriptSteps(scripts);
+    this.#clients = new StreamView(scripts.client, read);
     this.#modules = modules;
     const columns = { ...noRewrites(scripts), surveyed };
     const mayTell = modules.some(({ answerEnd }) => answerEnd !== undefined);
@@ -204,20 +209,19 @@ class RewritePlanner {
     }
     this.#sessions.set(name, (this.#sessions.get(name) ?? 0) + 1);
     const { module, dialogue, marks } = this.#columns;
-    const { firstMessage, messageEnd } = this.#scripts.client;
-    const first = firstMessage[row];
+    const first = this.#scripts.client.firstMessage[row];
     module[row] = place + 1;
     if (plan.inflatedFrom !== undefined) this.#inflatedFrom()[row] = plan.inflatedFrom;
     if (plan.dialogueBefore !== undefined) {
       dialogue[row] = 1;
       this.#dialogues++;
     }
+    const endOf = this.#endsOf(row, plan.inflatedFrom);
     for (const message of plan.rewrites) {
       marks[rowOf(row, first + message)] |= RewriteMark.WRITE;
-      const start = message === 0 ? 0 : messageEnd[first + message - 1];
-      this.#longestBytes = Math.max(this.#longestBytes, messageEnd[first + message] - start);
+      this.#longestBytes = Math.max(this.#longestBytes, endOf(message) - endOf(message - 1));
     }
-    this.#measureTurns(row, plan.rewrites);
+    this.#measureTurns(row, plan.rewrites, endOf);
     this.#roomBytes = Math.max(this.#roomBytes, roomBytes(this.#columns, row));
     for (const stage of plan.reads) marks[rowOf(row, first + stage)] |= RewriteMark.READ;
     this.#messages += plan.rewrites.length;
@@ -251,11 +255,26 @@ class RewritePlanner {
     return inflatedFrom;
   }
 
-  /** What may have to be kept at a time: what is written until the server has answered. */
-  #measureTurns(session: number, rewrites: readonly number[]): void {
-    const { turnBytes, turnMessages } = this.#columns;
+  /** Where messages of a session end, in what they hold where they are compressed; -1: 0. */
+  #endsOf(session: number, inflatedFrom: number | undefined): (message: number) => number {
     const { firstMessage, messageEnd } = this.#scripts.client;
     const first = firstMessage[session];
+    if (inflatedFrom === undefined) {
+      return (message) => (message < 0 ? 0 : messageEnd[first + message]);
+    }
+    const packed = storedIn(this.#clients, session);
+    const stream = new InflatedStream(packed, messageEnd[first + inflatedFrom - 1], true);
+    return (message) => (message < 0 ? 0 : stream.offsetOf(messageEnd[first + message]));
+  }
+
+  /** What may have to be kept at a time: what is written until the server has answered. */
+  #measureTurns(
+    session: number,
+    rewrites: readonly number[],
+    endOf: (message: number) => number,
+  ): void {
+    const { turnBytes, turnMessages } = this.#columns;
+    const first = this.#scripts.client.firstMessage[session];
     let bytes = 0;
     let messages = 0;
     let last = -1;
@@ -267,7 +286,7 @@ class RewritePlanner {
       }
       last = message;
       messages++;
-      bytes += messageEnd[first + message] - (message === 0 ? 0 : messageEnd[first + message - 1]);
+      bytes += endOf(message) - endOf(message - 1);
       turnBytes[session] = Math.max(turnBytes[session], bytes);
       turnMessages[session] = Math.max(turnMessages[session], messages);
     }

@@ -198,7 +198,7 @@ export class RewrittenStream implements ClientStream, ClientTexts {
   /** Where so many octets are written: in the user's room, or elsewhere where that is not free. */
   #placeFor(text: UserText, message: number, bytes: number): number {
     const growth = this.#growth;
-    if (message !== NO_MESSAGE) {
+    if (message !== NO_MESSAGE && !this.#planned.inflatedFrom?.[text.session]) {
       const grown = bytes - this.#recordedBytes(text, message);
       if (grown > growth[text.session]) growth[text.session] = grown;
     }

@@ -12,9 +12,11 @@ export interface PlannedRewrites {
   readonly module: Uint8Array;
   /** Not 0 where something is said before the recording is taken up. */
   readonly dialogue: Uint8Array;
-  /** Recorded octets of the messages that one turn writes at most, and how many those are. */
+  /** Octets of the messages that one turn writes at most, as far as the recording tells, and how many those are. */
   readonly turnBytes: Uint32Array;
   readonly turnMessages: Uint32Array;
+  /** Not 0 where messages are planned as what they hold, and not as long as recorded. */
+  readonly inflatedFrom?: Uint32Array;
 }
 
 /**

@@ -65,6 +65,9 @@ const TURNS: readonly Turn[] = [
   ['client', command(1)],
 ];
 
+/** Octets of what the client says in one go. */
+const LONGEST = Math.max(...TURNS.map(([from, text]) => (from === 'client' ? text.length : 0)));
+
 /** What is found of the session; null: without compression. */
 function foundIn(bytes: number | null, turns = TURNS, isZstd = false) {
   const wish = isZstd ? Capability.ZSTD : Capability.COMPRESS;
@@ -92,7 +95,9 @@ function foundIn(bytes: number | null, turns = TURNS, isZstd = false) {
     capture,
   );
   const { first: _, protocols: __, ...found } = exchanges;
-  return { found, answerPackets, isInflated: columns.inflatedFrom?.[0] };
+  const { longestBytes } = facts;
+  const room = { longestBytes, turnBytes: columns.turnBytes[0] };
+  return { found, answerPackets, room, isInflated: columns.inflatedFrom?.[0] };
 }
 
 test.each([1 << 20, 300, 60, 9])('in packets of %i octets', (bytes) => {
@@ -102,6 +107,7 @@ test.each([1 << 20, 300, 60, 9])('in packets of %i octets', (bytes) => {
     const compressed = foundIn(bytes, TURNS, isZstd);
     expect(compressed.isInflated).toBe(1);
     expect(compressed.found).toEqual(plain.found);
+    expect(compressed.room).toEqual({ longestBytes: LONGEST, turnBytes: LONGEST });
   }
 });
 
