@@ -33,7 +33,7 @@ const BEFORE_BYTES_MAX = 48;
 /** Of fields of one name in a page: those behind so many are told by their form alone. */
 const NTH_MAX = 50;
 /** A form begins no further before its field. */
-const FORM_BYTES_MAX = 1 << 16;
+const FORM_BYTES_MAX = 1 << 14;
 
 /** Of attributes that lie between a value and its name. */
 const BETWEEN_BYTES_MAX = 200;
@@ -142,10 +142,10 @@ function toldApart(
 /** What tells the form, or the row, that an element lies in: attributes of it, and all of its tag. */
 function beginningsBefore(body: string, tagFrom: number): readonly string[] {
   const near = Math.max(0, tagFrom - FORM_BYTES_MAX);
-  const before = body.slice(near, tagFrom);
+  const before = body.slice(near, tagFrom).toLowerCase();
   for (const [name, attributeNames] of CONTAINERS) {
-    const from = before.toLowerCase().lastIndexOf(`<${name}`);
-    if (from < 0 || before.toLowerCase().indexOf(`</${name}`, from) >= 0) continue;
+    const from = before.lastIndexOf(`<${name}`);
+    if (from < 0 || before.indexOf(`</${name}`, from) >= 0) continue;
     const attributes = attributesFrom(body, near + from + name.length + 1);
     const telling = attributes.filter((each) => attributeNames.test(each.name));
     if (telling.length === 0) continue;
