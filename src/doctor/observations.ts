@@ -24,8 +24,6 @@ export interface Heard {
   readonly syn: { readonly in: number; readonly out: number };
   /** From the target, SYN and ACK. */
   readonly synAck: { readonly in: number; readonly out: number };
-  /** To the target: somebody ends the clients' connections. */
-  readonly resetToTarget: { readonly in: number; readonly out: number };
 }
 
 /** Whether an interface joins packets that come in: in the kernel (GRO), in the card (LRO). */

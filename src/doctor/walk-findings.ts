@@ -156,11 +156,6 @@ function silenceFindings(walk: Walk): Finding[] {
         : 'leave --intercept out: the replies come to this machine';
     return [{ state: 'bad', what, text, mend }];
   }
-  const resets = total(heard, ({ resetToTarget }) => resetToTarget.out);
-  if (resets > 0) {
-    const text = "this machine's kernel resets the clients' connections";
-    return [{ state: 'bad', what, text, mend: 'leave --no-firewall-rules out' }];
-  }
   const target = others.find(({ place }) => place === 'target');
   if (target !== undefined) return onTheWay(target, walk);
   const text =

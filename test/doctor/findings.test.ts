@@ -25,7 +25,6 @@ const heardOn = (interfaceName: string, more: Partial<Heard> = {}): Heard => ({
   interfaceName,
   syn: { in: 0, out: 0 },
   synAck: { in: 0, out: 0 },
-  resetToTarget: { in: 0, out: 0 },
   ...more,
 });
 
@@ -156,11 +155,6 @@ describe('what is wrong is named', () => {
       'an answer that came by another interface',
       { load: { ...LOAD, heard: [heardOn('eth1', { synAck: { in: 3, out: 0 } })] } },
       /^the answer: came here by eth1/,
-    ],
-    [
-      "the kernel's own resets",
-      { load: { ...LOAD, heard: [heardOn('eth0', { resetToTarget: { in: 0, out: 1 } })] } },
-      /^the answer: .*kernel resets/,
     ],
     [
       'a next hop that leads elsewhere',

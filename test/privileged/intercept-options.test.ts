@@ -67,7 +67,7 @@ describe.runIf(canRun('options of intercepts', ['ip', 'ethtool', 'nginx', 'curl'
       expect(running.at(0)?.output()).toContain('captures of that only: tcp src port 81');
     });
 
-    test('is probed in vain no more once that is mended, though the target keeps half a connection', async () => {
+    test('is probed in vain no more once that is mended', async () => {
       await start([]);
       completed(await play(), USERS);
     });

@@ -36,7 +36,6 @@ const IPV6_NEXT_HEADER_AT = 6;
 interface Tally {
   syn: number;
   synAck: number;
-  resetToTarget: number;
 }
 
 /** As `Heard` of the doctor: what came in by an interface, and what left. */
@@ -44,7 +43,6 @@ export interface Tapped {
   readonly interfaceName: string;
   readonly syn: { readonly in: number; readonly out: number };
   readonly synAck: { readonly in: number; readonly out: number };
-  readonly resetToTarget: { readonly in: number; readonly out: number };
 }
 
 interface Ear {
@@ -108,11 +106,8 @@ export class PathTap {
         interfaceName,
         syn: split(incoming.syn, both.syn),
         synAck: split(incoming.synAck, both.synAck),
-        resetToTarget: split(incoming.resetToTarget, both.resetToTarget),
       }))
-      .filter(({ syn, synAck, resetToTarget }) =>
-        [syn, synAck, resetToTarget].some((one) => one.in + one.out > 0),
-      );
+      .filter(({ syn, synAck }) => [syn, synAck].some((one) => one.in + one.out > 0));
   }
 
   close(): void {
@@ -147,7 +142,6 @@ export class PathTap {
         tally.syn++;
         this.#asked?.add(keyOf(seqAdd(segment.seq, 1), segment.srcPort));
       }
-      if (kind & RST) tally.resetToTarget++;
     } else if (segment.srcPort === port && ip.srcMatches(this.#targetOctets)) {
       if (kind !== (SYN | ACK) || !this.#isClient(destinationAt, segment.dstPort)) return;
       if (this.#asked?.has(keyOf(segment.ack, segment.dstPort)) !== false) tally.synAck++;
@@ -165,7 +159,7 @@ export class PathTap {
 /** A sequence number and a port, as one number. */
 const keyOf = (seq: number, port: number): number => (seq >>> 0) * 0x1_0000 + port;
 
-const newTally = (): Tally => ({ syn: 0, synAck: 0, resetToTarget: 0 });
+const newTally = (): Tally => ({ syn: 0, synAck: 0 });
 
 const split = (incoming: number, both: number): { readonly in: number; readonly out: number } => ({
   in: incoming,
