@@ -42,6 +42,12 @@ learn:
   - { name: order, when: { path: /orders }, from: { header: Location, regex: '/orders/(\\d+)' } }
   - { name: nonce, when: { path: /orders }, from: { header: Location, regex: '[?]n=(\\w+)' } }
 `;
+const FIELD = `'name="form_token" value="', '"'`;
+/** One by its action, one by its place, one by its id. */
+const FORMS = `  - { name: forget, from: { after: 'action="/devices/forget"', between: [${FIELD}] } }
+  - { name: rename, from: { between: [${FIELD}], nth: 3 } }
+  - { name: alerts, from: { after: 'id="alerts"', between: [${FIELD}] } }
+`;
 
 interface Logged {
   readonly address: string;
@@ -154,11 +160,19 @@ describe.runIf(canRun('replay with correlation', TOOLS))('a shop that knows its 
     expect(result.exchanges.statuses['4xx']).toBe(refused);
   });
 
+  test('with a rule for the first form of a page alone, whoever sends the others is refused', async () => {
+    const rules = join(folder.path, 'first-form.yaml');
+    writeFileSync(rules, `${BY_HAND}  - { name: first, from: { between: [${FIELD}] } }\n`);
+    const { entries } = await play(CONTROLS, ['--rules', rules]);
+    const refused = entries.filter(({ status }) => status === 403);
+    expect(refused.map(asked)).toEqual(Array(2 * CONTROLS).fill('POST /devices 403'));
+  });
+
   test.each(['by hand', 'that were found, as they were written'])(
     `with rules ${'%s'} each of ${CLIENTS} is welcome`,
     async (how) => {
       const rules = join(folder.path, 'rules.yaml');
-      if (how === 'by hand') writeFileSync(rules, BY_HAND);
+      if (how === 'by hand') writeFileSync(rules, BY_HAND + FORMS);
       else await must([process.execPath, COMMAND, 'inspect', capture, '--write-rules', rules]);
       const { entries } = await play(CLIENTS, ['--rules', rules]);
       expect(entries.filter(({ status }) => status === 403)).toEqual([]);

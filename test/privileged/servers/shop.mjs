@@ -1,7 +1,8 @@
 /**
  * A shop that gives each visitor something of its own and answers whatever is not with 403:
  * shop.mjs PORT LOG. A cookie session that changes with the log-in, CSRF tokens in forms and in a meta tag,
- * a bearer token (a JWT of a minute), a cart, order numbers in Location. A line of LOG a request.
+ * a bearer token (a JWT of a minute), a cart, order numbers in Location, and a page of forms that each take
+ * their own token alone, once. A line of LOG a request.
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { openSync, writeSync } from 'node:fs';
@@ -47,6 +48,8 @@ function newSession(user) {
     id: randomBytes(16).toString('hex'),
     user,
     csrf: new Set(),
+    /** What each form of the latest page of devices may do, by its token. */
+    devices: new Map(),
     latest: '',
     cart: '',
     nonce: '',
@@ -73,6 +76,34 @@ function form(action, session, fields) {
     ([name, value]) => `<input type="hidden" name="${name}" value="${escaped(value)}">`,
   );
   return page(session, `<form method="post" action="${action}">${inputs.join('\n')}</form>`);
+}
+
+/** Forms with tokens of one name: one says by its action which it is, two by their place alone, one by an id. */
+function devicesPage(session) {
+  session.devices.clear();
+  const inputs = (deed) => {
+    const token = randomBytes(18).toString('base64');
+    session.devices.set(token, deed);
+    return `<input type="hidden" name="form_token" value="${escaped(token)}">`;
+  };
+  const rename = (device) =>
+    `<form method="post">${inputs(`rename ${device}`)}<input name="name"></form>`;
+  return page(
+    session,
+    `<form method="post" action="/devices/forget">${inputs('forget')}<button>Forget all</button></form>
+${rename(1)}
+${rename(2)}
+<form id="alerts" method="post">${inputs('alerts')}<button>Alert me</button></form>`,
+  );
+}
+
+/** A form is sent with its token, and what it is to do; the token is good for that. */
+function isDeviceForm(session, path, fields) {
+  const token = fields.get('form_token');
+  const deed = session?.devices.get(token);
+  session?.devices.delete(token);
+  const asked = path === '/devices' ? fields.get('do') : 'forget';
+  return deed !== undefined && deed === asked;
 }
 
 const FORBIDDEN = { status: 403, body: 'not yours' };
@@ -126,6 +157,11 @@ function answer(request, path, body) {
       session.nonce = randomBytes(8).toString('hex');
       return { status: 303, to: `/orders/${number}?n=${session.nonce}` };
     }
+    case 'GET /devices':
+      return session?.user == null ? FORBIDDEN : { body: devicesPage(session) };
+    case 'POST /devices':
+    case 'POST /devices/forget':
+      return isDeviceForm(session, path, fields) ? { status: 303, to: '/devices' } : FORBIDDEN;
     case 'GET /assets/site.3f2a9c1b.css':
       return { type: 'text/css', body: 'body { margin: 0 }' };
   }

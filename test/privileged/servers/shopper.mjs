@@ -81,4 +81,17 @@ const ordered = await ask(
 const order = await ask('pages', 'GET', ordered.to);
 const [path] = ordered.to.split('?');
 await ask('pages', 'POST', `${path}/pay`, form({ csrf: field(order.text, 'csrf') }));
+// Of a page with four forms three are sent, not in its order.
+const devices = await ask('pages', 'GET', '/devices');
+const tokens = devices.text
+  .split('<form')
+  .slice(1)
+  .map((text) => field(text, 'form_token'));
+for (const [place, path, deed] of [
+  [3, '/devices', { do: 'alerts' }],
+  [2, '/devices', { do: 'rename 2', name: 'phone' }],
+  [0, '/devices/forget', {}],
+]) {
+  await ask('pages', 'POST', path, form({ form_token: tokens[place], ...deed }));
+}
 for (const each of Object.values(agents)) each.destroy();
