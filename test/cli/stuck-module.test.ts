@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { parseResult } from '../../src/report/json.ts';
 import { type RunOptions, run, until } from '../helpers/process.ts';
 
@@ -11,25 +11,24 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const CAPTURE = join(ROOT, 'fixtures/http-keepalive.pcap');
 /** A module counts as stuck after ten seconds; the rest is for a machine with much to do. */
 const LIMIT_MS = 90_000;
+/** Each spends most of its time waiting for those ten seconds. */
+const together = test.concurrent;
 
-let folder: string;
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'gryphon-stuck-'));
-});
+const folders: string[] = [];
 afterAll(() => {
-  rmSync(folder, { recursive: true });
+  for (const folder of folders) rmSync(folder, { recursive: true });
 });
 
 /** @param members of the module, besides those that it must have @param before what its file does when it is loaded */
-function replay(members: string, options: RunOptions = {}, before = '') {
+async function replay(members: string, options: RunOptions = {}, before = '') {
+  const folder = mkdtempSync(join(tmpdir(), 'gryphon-stuck-'));
+  folders.push(folder);
   const module = `export default { name: 'stuck', client: () => 0, connection: () => 0, ${members} }`;
   writeFileSync(join(folder, 'stuck.mjs'), before + module);
   const asked = ['--users', '40', '--threads', '2', '--json', 'result.json'];
   const argv = ['replay', CAPTURE, '--module', './stuck.mjs', ...asked];
-  return run([process.execPath, join(ROOT, 'bin/gryphon.js'), ...argv], {
-    cwd: folder,
-    ...options,
-  });
+  const program = [process.execPath, join(ROOT, 'bin/gryphon.js')];
+  return { folder, ...(await run([...program, ...argv], { cwd: folder, ...options })) };
 }
 
 /** Interrupts the program when it has said something on stderr. */
@@ -44,10 +43,10 @@ const interruptWhen =
     child.kill('SIGINT');
   };
 
-test(
+together(
   'in a run: an interrupt ends it, and what was measured is told',
   async () => {
-    const { code, stdout, stderr } = await replay(
+    const { folder, code, stdout, stderr } = await replay(
       `plan: () => ({ plan: 0, rewrites: [0], reads: [] }),
        rewrite(_, message, out) {
          if ((this.calls = (this.calls ?? 0) + 1) > 10) for (;;);
@@ -72,7 +71,7 @@ test(
   LIMIT_MS,
 );
 
-test(
+together(
   'when it is asked about the sessions: that ends it',
   async () => {
     const { code, stderr } = await replay('plan() { for (;;); }');
@@ -85,7 +84,7 @@ test(
 const WRITES = `plan: () => ({ plan: 0, rewrites: [0], reads: [] }),
   rewrite(_, message, out) { out.copy(0, out.recorded.length); return 'ready'; }`;
 
-test.each([
+together.each([
   [
     'by nobody',
     '',
@@ -111,7 +110,7 @@ test.each([
   LIMIT_MS,
 );
 
-test.each([
+together.each([
   ['await new Promise(() => {});', 'it waits for something that never comes'],
   ['await import("./stuck.mjs");', 'it waits for something that never comes'],
   ['process.exit(0);', 'it ends the process'],
