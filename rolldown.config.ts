@@ -18,6 +18,7 @@ const ENTRIES = [
   'run/intercept/intercept-worker',
   'run/lab/server-worker',
   'run/plan/trial-worker',
+  'run/plan/watch-worker',
   'run/threads/worker',
 ];
 

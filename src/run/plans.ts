@@ -1,9 +1,11 @@
 /** From an index of captures to a run's plan, and the memory that it takes. */
 import { REWRITING_BYTES_PER_USER } from '../replay/state-bytes.ts';
+import type { ProtocolModule } from '../rewrite/module.ts';
 import type { Scripts } from '../session/script/scripts.ts';
 import type { PlayedCaptures } from './captures/index-captures.ts';
 import { draftPlan, mappedSessions, type PlanDraft } from './plan/draft-plan.ts';
 import { requireMemory } from './plan/memory.ts';
+import type { ModuleSpec } from './plan/modules.ts';
 import {
   answersFor,
   findPath,
@@ -24,15 +26,25 @@ const ARENA_BYTES_MAX = 2 ** 31;
 /** Most runs write nothing, and do not load what can. */
 const loadModules = async () => ({
   ...(await import('./plan/module-trial.ts')),
+  ...(await import('./plan/watched-loading.ts')),
   ...(await import('./plan/http-rules.ts')),
   ...(await import('./plan/modules.ts')),
 });
+
+async function modulesFor(
+  { tryModules, whileWatched, modulesOfPlan }: Awaited<ReturnType<typeof loadModules>>,
+  specs: readonly ModuleSpec[],
+  host: Pick<RunHost, 'onWarning' | 'interrupted'>,
+): Promise<readonly ProtocolModule[]> {
+  const triedMs = await tryModules(specs, host);
+  return await whileWatched(specs, host, triedMs, (onMaking) => modulesOfPlan(specs, onMaking));
+}
 
 /**
  * The draft of the plan.
  * @param scripts of the captures; those that will be played say something
  * @param host is told of a module that does not come to its end while it is loaded
- * @throws ReplayError as tryModules, makeModules, draftPlan and requireMemory do
+ * @throws ReplayError as tryModules, whileWatched, makeModules, draftPlan and requireMemory do
  */
 export async function draftFor(
   index: PlayedCaptures,
@@ -42,8 +54,7 @@ export async function draftFor(
 ): Promise<PlanDraft> {
   const specs = options.modules ?? [];
   const rules = specs.length === 0 ? null : await loadModules();
-  await rules?.tryModules(specs, host);
-  const modules = rules === null ? [] : await rules.modulesOfPlan(specs);
+  const modules = rules === null ? [] : await modulesFor(rules, specs, host);
   const draft = draftPlan(scripts, options, {
     isOwn: asksForOwn(options),
     readTimes: index.requestTimes,

@@ -110,6 +110,32 @@ together.each([
   LIMIT_MS,
 );
 
+const IN_MAIN = "import { isMainThread } from 'node:worker_threads'; if (isMainThread)";
+
+together(
+  'when it is loaded, but in the main thread: that ends it',
+  async () => {
+    const { code, stdout, stderr } = await replay(WRITES, {}, `${IN_MAIN} for (;;);\n`);
+    expect(stderr).toMatch(
+      /--module .\/stuck.mjs cannot be loaded: it does not return in the main thread/,
+    );
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+  },
+  LIMIT_MS,
+);
+
+together(
+  'when it waits, but in the main thread: it is named, and an interrupt ends it',
+  async () => {
+    const options = { onStart: interruptWhen(/module .\/stuck.mjs has not been loaded for 10 s:/) };
+    const waits = `${IN_MAIN} await new Promise(() => {});\n`;
+    const { code, stdout, stderr } = await replay(WRITES, options, waits);
+    expect(stderr).toContain('interrupted before');
+    expect({ code, stdout }).toEqual({ code: 130, stdout: '' });
+  },
+  LIMIT_MS,
+);
+
 together.each([
   ['await new Promise(() => {});', 'it waits for something that never comes'],
   ['await import("./stuck.mjs");', 'it waits for something that never comes'],

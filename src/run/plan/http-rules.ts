@@ -48,12 +48,14 @@ export const modulesOfThread = (
 
 /**
  * The modules that a plan is made with. A pattern that does not come to an end over what was recorded is refused.
+ * @param onMaking told which one is made next, by its place
  * @throws ReplayError as makeModules
  */
 export const modulesOfPlan = async (
   specs: readonly ModuleSpec[],
+  onMaking?: (place: number) => void,
 ): Promise<readonly ProtocolModule[]> =>
-  (await makeModules(specs, limited(RECORDED_MS_MAX))).map((module, i) =>
+  (await makeModules(specs, limited(RECORDED_MS_MAX), onMaking)).map((module, i) =>
     specs[i]?.kind === 'http' ? refusing(module) : module,
   );
 
