@@ -1,13 +1,14 @@
 /**
  * Latencies under load beside what the kernel saw at the server: how much longer are ours?
  *
- *     npm run build && sudo chrt -r 1 node bench/e2e/true-latency.bench.mjs [--smoke] [--rates 1000,5000,20000] [--seconds 3]
+ *     npm run build && sudo chrt -r 1 node bench/e2e/true-latency.bench.mjs [--smoke] [--rates 1000,5000,20000] [--seconds 3] [--growing]
  *
  * nginx with one worker and a page of 1 KB, and requests at a steady rate. tcpdump at the server's interface
  * stamps requests and answers, tshark says how long each took; the same percentiles of both are
  * printed. Ours begin when a request is handed to the kernel and end when the answer is at the client, so
  * they hold the veth pair, too; tcpdump costs the machine a part of a processor. Lag is the generator's own:
- * from when a request was intended to when it was handed over; a run's first second has its code compiled. `chrt` keeps other programs away from all of them.
+ * from when a request was intended to when it was handed over; a run's first second begins with everything cold. With --growing users
+ * arrive at a steady rate, so that the requests grow to the rate in half a second. `chrt` keeps other programs away from all of them.
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -34,6 +35,7 @@ const { values } = parseArgs({
     smoke: { type: 'boolean', default: false },
     rates: { type: 'string', default: '1000,5000,20000' },
     seconds: { type: 'string', default: '3' },
+    growing: { type: 'boolean', default: false },
   },
 });
 const missing = missingFor(['ip', 'ethtool', 'ss', 'nginx', 'curl', 'tcpdump', 'tshark']);
@@ -56,9 +58,17 @@ async function measureAll({ lab, capture }) {
   for (const rate of rates) await measure(lab, capture, rate);
 }
 
+/** Users whose requests come to the rate when the first of them have asked all of theirs. */
+function growing(rate) {
+  const perSecond = rate / REQUESTS_PER_USER;
+  return ['--rate', `${perSecond}/s`, '--users', `${perSecond * seconds}`];
+}
+
 async function measure(lab, capture, rate) {
   const path = join(folder.path, 'server.pcap');
-  const load = ['--request-rate', `${rate}/s`, '--duration', `${seconds}s`];
+  const load = values.growing
+    ? growing(rate)
+    : ['--request-rate', `${rate}/s`, '--duration', `${seconds}s`];
   const { result } = await captureWhile(
     lab.target,
     path,
