@@ -54,9 +54,20 @@ function unreachable(result: RunResult): string {
   }
   const hint =
     users.reasons.aborted.closedEarly === failedUsers(users)
-      ? 'it closed each connection before the recorded server did: does it keep them open after an answer (HTTP keep-alive)?'
+      ? `it closed each connection before the recorded server did${whyEarly(result)}`
       : 'can these sessions be repeated there byte by byte?';
   return `the target ${target} let no user come to the end of a session: ${fates(result)}; ${hint}`;
+}
+
+/** Whoever refuses what it is asked often closes then; what it said tells more than that it closed. */
+function whyEarly({ differences }: RunResult): string {
+  const [last] = differences.seen
+    .filter(({ kind }) => kind === 'status')
+    .map(({ example }) => example)
+    .sort((a, b) => b.number - a.number);
+  if (last === undefined) return ': does it keep them open after an answer (HTTP keep-alive)?';
+  const { request, recorded, got } = last;
+  return `, and answered '${got}' to ${request} instead of '${recorded}': does it know such requests, and these log-ins (docs/databases.md)?`;
 }
 
 /** What a target said that answered no request: a greeting may have been all, or half an answer. */

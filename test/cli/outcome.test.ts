@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { outcomeOf } from '../../src/cli/outcome.ts';
+import type { Difference } from '../../src/measure/differences.ts';
 import { textReport } from '../../src/report/text.ts';
 import { NOTHING_COUNTED, sampleResult } from '../measure/sample-run.ts';
 
@@ -75,7 +76,22 @@ describe('a run that played nothing never ends with 0', () => {
     const { code, message } = outcomeOf(sampleResult([], NETWORK, { ...counts, ...ends }));
     expect(code).toBe(5);
     expect(message).toContain('let no user come to the end of a session: 1,000 aborted');
-    expect(message).toContain('; it closed each connection before the recorded server did');
+    expect(message).toContain('; it closed each connection before the recorded server did: does');
+    const bdat = { session: 1, number: 4, request: 'BDAT 129', gotBytes: 30 };
+    const refused: Difference = {
+      ...{ kind: 'status', requestClass: 'BDAT', count: 500 },
+      example: { ...bdat, recorded: '250', got: '500' },
+    };
+    const greeted: Difference = {
+      ...{ kind: 'status', requestClass: 'EHLO', count: 600 },
+      example: { ...bdat, number: 1, request: 'EHLO', recorded: '250', got: '220' },
+    };
+    const length = { ...refused, kind: 'length' as const };
+    const differing = { seen: [length, greeted, refused], left: 0 };
+    const closed = sampleResult([], NETWORK, { ...counts, ...ends });
+    expect(outcomeOf({ ...closed, differences: differing }).message).toContain(
+      "recorded server did, and answered '500' to BDAT 129 instead of '250': does it know such",
+    );
     const reset = { ABORTED: 999, ABORTED_CLOSED_EARLY: 999, RESET: 1, RESET_DURING_ANSWER: 1 };
     const others = outcomeOf(sampleResult([], NETWORK, { ...counts, ...reset }));
     expect(others.message).toContain('999 aborted; can these sessions be repeated there');
