@@ -145,12 +145,12 @@ describe('a shut window', () => {
 });
 
 describe('receiving', () => {
-  test('in-order data may wait 40 ms for its acknowledgement, a second segment may not', () => {
+  test('in-order data may wait 30 ms for its acknowledgement, a second segment may not', () => {
     const h = new Harness().establish();
     expect(h.receive({ payloadBytes: 100 })).toBe(TcpEvent.DATA);
     expect(h.client.deliveredBytes).toBe(100);
     expect(h.take()).toEqual([]);
-    expect(h.users.dueNs[USER]).toBe(h.nowNs + 40 * MS);
+    expect(h.users.dueNs[USER]).toBe(h.nowNs + 30 * MS);
     h.receive({ payloadBytes: 100 });
     expect(h.take()).toEqual([
       { seq: h.ours(0), ack: h.peer(200), flags: ACK, offset: 0, payloadBytes: 0 },
