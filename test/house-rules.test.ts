@@ -67,13 +67,6 @@ test('what runs some tests names their projects: vitest leaves nothing out of a 
   expect(texts.join('\n')).not.toMatch(/vitest.*--exclude/);
 });
 
-test('.ci/run runs every project: what one line leaves out another runs', () => {
-  const text = readFileSync(join(ROOT, '.ci/run'), 'utf8');
-  const lines = text.split('\n').filter((line) => line.startsWith('npx vitest run '));
-  const asked = lines.map((line) => line.match(/--project '?(!?[\w-]+)'?(?: |$)/)?.[1]);
-  expect(asked).toEqual([expect.stringMatching(/^!/), asked[0]?.slice(1)]);
-});
-
 describe('the checker itself', () => {
   const DOC = '/** What it is. */\n';
   const faultsOf = (text: string) => shapeFaults(new Map([['base/a.ts', text]]));
