@@ -36,7 +36,10 @@ const PORT = 9_000;
 const RATE = 2_000;
 /** Of a core. */
 const CORE_SHARE_MAX = 0.02;
-/** Due after 30 ms (RFC 1122, section 4.2.3.2, admits 500), so that ten thousand at once are there before a Linux client's would be; a server repeats after 200 ms. */
+/**
+ * Due after 30 ms (RFC 1122, section 4.2.3.2, admits 500), so that ten thousand at once are there before a
+ * Linux client's would be; a server repeats after 200 ms.
+ */
 const ACK_MS_P99_MAX = 40;
 /** From the start of the process until all are there. */
 const HELD_MS_MAX = 60_000;
