@@ -61,23 +61,23 @@ export class ConnectionTable {
   readonly clientLow32: Uint32Array;
   readonly clientPort: Uint16Array;
   readonly path: Uint16Array;
-  readonly irs: Uint32Array;
-  readonly rcvNxt: Uint32Array;
+  readonly irs: Int32Array;
+  readonly rcvNxt: Int32Array;
   /** The one out-of-order interval that is kept, `[from, to)`; empty when both are equal. */
-  readonly outOfOrderFrom: Uint32Array;
-  readonly outOfOrderTo: Uint32Array;
-  readonly iss: Uint32Array;
-  readonly sndUna: Uint32Array;
-  readonly sndNxt: Uint32Array;
+  readonly outOfOrderFrom: Int32Array;
+  readonly outOfOrderTo: Int32Array;
+  readonly iss: Int32Array;
+  readonly sndUna: Int32Array;
+  readonly sndNxt: Int32Array;
   /** One past the highest sequence number ever sent. */
-  readonly sndMax: Uint32Array;
+  readonly sndMax: Int32Array;
   /** The client's window, scaled to octets. */
   readonly sndWnd: Uint32Array;
   readonly sndWndShift: Uint8Array;
   /** Payload octets that fit a segment to the client, options deducted. */
   readonly sendMss: Uint16Array;
   /** TS.Recent of RFC 7323, section 4.3. */
-  readonly tsRecent: Uint32Array;
+  readonly tsRecent: Int32Array;
   readonly retries: Uint8Array;
   readonly duplicateAcks: Uint8Array;
   /** Row of the server's next message, and the stream offset up to which it has written. */
@@ -96,18 +96,18 @@ export class ConnectionTable {
     this.clientLow32 = new Uint32Array(users);
     this.clientPort = new Uint16Array(users);
     this.path = new Uint16Array(users);
-    this.irs = new Uint32Array(users);
-    this.rcvNxt = new Uint32Array(users);
-    this.outOfOrderFrom = new Uint32Array(users);
-    this.outOfOrderTo = new Uint32Array(users);
-    this.iss = new Uint32Array(users);
-    this.sndUna = new Uint32Array(users);
-    this.sndNxt = new Uint32Array(users);
-    this.sndMax = new Uint32Array(users);
+    this.irs = new Int32Array(users);
+    this.rcvNxt = new Int32Array(users);
+    this.outOfOrderFrom = new Int32Array(users);
+    this.outOfOrderTo = new Int32Array(users);
+    this.iss = new Int32Array(users);
+    this.sndUna = new Int32Array(users);
+    this.sndNxt = new Int32Array(users);
+    this.sndMax = new Int32Array(users);
     this.sndWnd = new Uint32Array(users);
     this.sndWndShift = new Uint8Array(users);
     this.sendMss = new Uint16Array(users);
-    this.tsRecent = new Uint32Array(users);
+    this.tsRecent = new Int32Array(users);
     this.retries = new Uint8Array(users);
     this.duplicateAcks = new Uint8Array(users);
     this.nextMessage = new Uint32Array(users);
@@ -147,7 +147,7 @@ export class ConnectionTable {
 
   /** Sequence number of the server's FIN, or of its next octet to be written. */
   writtenSeq(user: number): Seq {
-    return (this.iss[user] + 1 + this.writtenBytes[user]) >>> 0;
+    return seqAdd(this.iss[user], this.writtenBytes[user] + 1);
   }
 
   /** Octets written from `seq` on; -1 behind a FIN. */

@@ -196,7 +196,7 @@ export class ServerOutput {
     const shift = table.flags[user] & Flag.SCALED ? this.#windowShift : 0;
     reply.window = Math.min(this.#settings.windowBytes >>> shift, WINDOW_FIELD_MAX);
     reply.hasTimestamps = (table.flags[user] & Flag.TIMESTAMPS) !== 0;
-    reply.tsVal = (Math.floor(this.#timers.nowNs / NS_PER_MS) + table.iss[user]) >>> 0;
+    reply.tsVal = (Math.floor(this.#timers.nowNs / NS_PER_MS) + table.iss[user]) | 0;
     reply.tsEcr = table.tsRecent[user];
   }
 }

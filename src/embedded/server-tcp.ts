@@ -123,7 +123,7 @@ export class ServerTcp {
     const table = this.#table;
     this.#timers.nowNs = nowNs;
     const port = segment.srcPort;
-    const iss = (hash32(clientLow32, this.#settings.seed) + hash32(port, user)) >>> 0;
+    const iss = (hash32(clientLow32, this.#settings.seed) + hash32(port, user)) | 0;
     this.#held.forget(user);
     table.clientLow32[user] = clientLow32;
     table.clientPort[user] = port;

@@ -39,7 +39,7 @@ const EARLY = UserFlag.SACK | UserFlag.RTT_KNOWN;
 export const NO_SAMPLE = -1;
 
 /** `nowNs` in microseconds modulo 2^32. */
-export const toMicroseconds = (nowNs: number): number => (nowNs / NS_PER_US) >>> 0;
+export const toMicroseconds = (nowNs: number): number => (nowNs / NS_PER_US) | 0;
 
 /** Octets never sent before leave, the last of them before `end`: time them unless others are timed. */
 export function startTiming(users: UserTable, user: number, end: Seq, nowNs: number): void {

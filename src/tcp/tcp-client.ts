@@ -13,7 +13,7 @@
  * and what fits the path (path-mtu: RFC 1191, 4821).
  */
 
-import { type Seq, seqAdd, seqAfter } from '../base/seq.ts';
+import { type Seq, seqAdd, seqAfter, seqOffset } from '../base/seq.ts';
 import { NEVER_NS } from '../base/time.ts';
 import { ACK, RST, SYN, type TcpView } from '../wire/tcp.ts';
 import type { TcpOptions } from '../wire/tcp-options.ts';
@@ -175,7 +175,7 @@ export class TcpClient {
   /** Octets of our stream that are acknowledged; our FIN counts as one. */
   ackedBytes(user: number): number {
     const { sndUna, iss } = this.#users;
-    return sndUna[user] === iss[user] ? 0 : seqAdd(sndUna[user], -iss[user] - 1);
+    return sndUna[user] === iss[user] ? 0 : seqOffset(sndUna[user], seqAdd(iss[user], 1));
   }
 
   /** Whether something of the peer's is kept that lies behind a hole: there is more to come. */

@@ -1,5 +1,5 @@
 /** What leaves: data within the windows, the FIN after it, acknowledgements, probes; and the timer. */
-import { type Seq, seqAdd, seqAfter, seqBefore, seqDiff } from '../base/seq.ts';
+import { type Seq, seqAdd, seqAfter, seqBefore, seqDiff, seqOffset } from '../base/seq.ts';
 import { NEVER_NS } from '../base/time.ts';
 import { ACK, FIN, PSH } from '../wire/tcp.ts';
 import { SACK_BLOCKS_MAX, SackBlocks } from '../wire/tcp-options.ts';
@@ -286,6 +286,6 @@ export class Transmitter {
   }
 
   offsetOf(user: number, seq: Seq): number {
-    return seqAdd(seq, -this.#users.iss[user] - 1);
+    return seqOffset(seq, seqAdd(this.#users.iss[user], 1));
   }
 }

@@ -1,7 +1,7 @@
 /**
  * The transmission control blocks of all virtual users: a column a variable, a user is an index.
  *
- * Names are those of RFC 9293, section 3.3.1. Sequence numbers are unsigned 32-bit integers. A column
+ * Names are those of RFC 9293, section 3.3.1. Sequence numbers are 32-bit integers with a sign. A column
  * that a segment touches costs a cache miss, so small counts stand in one column with the flags.
  */
 
@@ -97,27 +97,27 @@ export class UserTable {
   /** Bits of UserFlag, and above them the numbers of `Count`. */
   readonly flags: Int32Array;
   /** Initial send sequence number. */
-  readonly iss: Uint32Array;
-  readonly sndUna: Uint32Array;
+  readonly iss: Int32Array;
+  readonly sndUna: Int32Array;
   /** Next to send; after a retransmission timeout it lies before `sndMax`. */
-  readonly sndNxt: Uint32Array;
+  readonly sndNxt: Int32Array;
   /** One past the highest sequence number ever sent. */
-  readonly sndMax: Uint32Array;
+  readonly sndMax: Int32Array;
   /** The peer's window, scaled to octets, and the sequence number of the segment that told it. */
   readonly sndWnd: Uint32Array;
-  readonly sndWl1: Uint32Array;
-  readonly rcvNxt: Uint32Array;
+  readonly sndWl1: Int32Array;
+  readonly rcvNxt: Int32Array;
   /**
    * TS.Recent of RFC 7323, section 4.3; without timestamps, while TIMED: when the timed octet left,
    * in microseconds modulo 2^32.
    */
-  readonly tsRecent: Uint32Array;
+  readonly tsRecent: Int32Array;
   /**
    * A point in the stream, one past an octet: with RECOVERY or LOSS the `recover` of RFC 6582; with
    * TIMED the octet that is timed. With none of them, while nothing is outstanding: when the last
    * acknowledgement came, in microseconds modulo 2^32.
    */
-  readonly mark: Uint32Array;
+  readonly mark: Int32Array;
   /** Smoothed round trip and its variation, in microseconds (RFC 6298). */
   readonly srttUs: Uint32Array;
   readonly rttvarUs: Uint32Array;
@@ -141,15 +141,15 @@ export class UserTable {
     this.users = users;
     this.state = new Uint8Array(users);
     this.flags = new Int32Array(users);
-    this.iss = new Uint32Array(users);
-    this.sndUna = new Uint32Array(users);
-    this.sndNxt = new Uint32Array(users);
-    this.sndMax = new Uint32Array(users);
+    this.iss = new Int32Array(users);
+    this.sndUna = new Int32Array(users);
+    this.sndNxt = new Int32Array(users);
+    this.sndMax = new Int32Array(users);
     this.sndWnd = new Uint32Array(users);
-    this.sndWl1 = new Uint32Array(users);
-    this.rcvNxt = new Uint32Array(users);
-    this.tsRecent = new Uint32Array(users);
-    this.mark = new Uint32Array(users);
+    this.sndWl1 = new Int32Array(users);
+    this.rcvNxt = new Int32Array(users);
+    this.tsRecent = new Int32Array(users);
+    this.mark = new Int32Array(users);
     this.srttUs = new Uint32Array(users);
     this.rttvarUs = new Uint32Array(users);
     this.dueNs = new Float64Array(users).fill(NEVER_NS);

@@ -3,7 +3,7 @@
  * There is room for so much of all users together; of what finds none only the place is known, and it
  * is delivered as octets that are not at hand.
  */
-import { type Seq, seqAfter, seqBefore, seqDiff } from '../base/seq.ts';
+import { type Seq, seqAdd, seqAfter, seqBefore, seqDiff } from '../base/seq.ts';
 
 /** Octets of all users of a thread. */
 const HELD_BYTES_MAX = 16 << 20;
@@ -67,7 +67,7 @@ export class HeldOctets {
       }
       if (bytes > 0) {
         pieces.push({ bytes, data, start, atHandBytes: bytes });
-        reached = (reached + bytes) >>> 0;
+        reached = seqAdd(reached, bytes);
       }
       held.shift();
       this.#bytes -= data.byteLength;

@@ -69,7 +69,7 @@ export class SegmentFrames implements SegmentOutput {
   /** Initial sequence number: RFC 6528, a clock of 4 µs and a hash of the connection. */
   issOf(user: number, nowNs: number): Seq {
     const clock = Math.floor((this.#plan.epochMs * 1e3 + nowNs / 1e3) / 4);
-    return (hash32(this.#connections.numberOf(user), this.#plan.seed) + clock) >>> 0;
+    return (hash32(this.#connections.numberOf(user), this.#plan.seed) + clock) | 0;
   }
 
   emitSegment(
@@ -177,7 +177,7 @@ export class SegmentFrames implements SegmentOutput {
   }
 
   timestampOf(user: number, nowNs: number): number {
-    return this.#tsVal(this.#connections.numberOf(user), nowNs) >>> 0;
+    return this.#tsVal(this.#connections.numberOf(user), nowNs);
   }
 
   /** Milliseconds, moved by a hash: rises within a connection and from run to run. 32 bits with a sign. */

@@ -141,7 +141,7 @@ export class PacketTooBigView {
 
   /** The quoted segment's sequence number. */
   get seq(): number {
-    return this.#data.getUint32(this.#tcpAt + TCP_SEQ);
+    return this.#data.getInt32(this.#tcpAt + TCP_SEQ);
   }
 
   /** Whether the target's address begins with the first `octets` octets of `address` (`IpView`). */

@@ -46,7 +46,7 @@ export const WINDOW_SCALE_MAX = 14;
 export class SackBlocks {
   count = 0;
   /** Left and right edge of each; the first `2 * count` hold. */
-  readonly edges = new Uint32Array(2 * SACK_BLOCKS_MAX);
+  readonly edges = new Int32Array(2 * SACK_BLOCKS_MAX);
 
   /** One more at the end; nothing where there is no room. */
   add(left: Seq, right: Seq): void {
@@ -139,13 +139,13 @@ export class TcpOptions {
   #takeSack(data: DataView, at: number, bytes: number): void {
     if ((bytes - SACK_OPTION_BYTES_MIN) % SACK_BLOCK_BYTES !== 0) return;
     for (let edge = at + SACK_OPTION_BYTES_MIN; edge < at + bytes; edge += SACK_BLOCK_BYTES) {
-      this.sack.add(data.getUint32(edge), data.getUint32(edge + 4));
+      this.sack.add(data.getInt32(edge), data.getInt32(edge + 4));
     }
   }
 
   #takeTimestamps(data: DataView, at: number): void {
     this.hasTimestamps = true;
-    this.tsVal = data.getUint32(at + 2);
-    this.tsEcr = data.getUint32(at + 6);
+    this.tsVal = data.getInt32(at + 2);
+    this.tsEcr = data.getInt32(at + 6);
   }
 }

@@ -59,11 +59,11 @@ export class TcpView {
   }
 
   get seq(): Seq {
-    return this.#data.getUint32(this.#start + TCP_SEQ);
+    return this.#data.getInt32(this.#start + TCP_SEQ);
   }
 
   get ack(): Seq {
-    return this.#data.getUint32(this.#start + TCP_ACK);
+    return this.#data.getInt32(this.#start + TCP_ACK);
   }
 
   get flags(): number {

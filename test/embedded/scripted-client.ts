@@ -41,7 +41,7 @@ export interface Sent {
   readonly port?: number;
 }
 
-export const CLIENT_ISS = 0xffff_fff0;
+export const CLIENT_ISS = -16;
 export const CLIENT_PORT = 40_000;
 const SERVER = { 4: Uint8Array.of(192, 0, 2, 80), 6: new Uint8Array(16).fill(0x20) };
 const PREFIX = { 4: new Uint8Array(4), 6: new Uint8Array(16).fill(0x11) };

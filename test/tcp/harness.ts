@@ -8,8 +8,8 @@ import { TcpOptions } from '../../src/wire/tcp-options.ts';
 
 export const USER = 1;
 /** Our SYN's octet is the last before the wrap, so that every test crosses it. */
-export const ISS = 0xffff_ffff;
-export const IRS = 0xffff_fff0;
+export const ISS = -1;
+export const IRS = -16;
 export const MS = 1_000_000;
 export const SECOND = 1_000_000_000;
 export const WINDOW_BYTES = 65_535;

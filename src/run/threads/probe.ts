@@ -104,7 +104,7 @@ export async function probePath(
     });
     const listener =
       context.mode === null ? listenFor(plan, way, pool.lowOf(connection), row) : null;
-    const iss = (plan.seed ^ connection) >>> 0;
+    const iss = plan.seed ^ connection;
     const resets = way.own === null ? null : listenForResets(plan, pool, { connection, row, iss });
     try {
       const at = { pool, connection, row, iss, listener, resets };
@@ -343,7 +343,7 @@ class Probe implements PacketSink {
 
   /** What the bare ACK acknowledges: the reset in answer to it bears this number. */
   get #ackNumber(): number {
-    return ~this.#iss >>> 0;
+    return ~this.#iss;
   }
 
   #send(flags: number, seq: number, ack = 0): void {

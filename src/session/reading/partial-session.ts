@@ -11,7 +11,7 @@
  * Of a server's answers that the snap length cut only the length counts, too: those sessions are
  * played without being asked for.
  */
-import { seqAdd, seqAfter, seqBefore, seqDiff } from '../../base/seq.ts';
+import { type Seq, seqAdd, seqAfter, seqBefore, seqDiff } from '../../base/seq.ts';
 import { DatedStream } from './dated-stream.ts';
 import {
   DETAIL_WORDS,
@@ -86,7 +86,7 @@ export function oneSidedSession(
   const isReset = (flags & (SessionFlag.ENDED_BY_RST_0 << client)) !== 0;
   // Whoever ends first gets the other's FIN later, and acknowledges it.
   const end = isEnded && !isReset ? (seqDiff(una, endAck) > 0 ? 'last' : 'first') : 'open';
-  const endSeq = end === 'open' || una === begin ? una : seqAdd(una, -1);
+  const endSeq = end === 'open' || seqDiff(una, begin) === 0 ? una : seqAdd(una, -1);
   return {
     ...wholeSession(clientTo, Math.max(0, seqDiff(endSeq, begin))),
     unheard: { endSeq, end },
@@ -186,23 +186,23 @@ export class PartFinder {
     const words = this.#records.details.u32;
     let ours = words[first + client];
     let theirs = words[first + 1 - client];
-    let serverEnd = -1;
-    let clientEnd = -1;
+    let serverEnd: Seq | null = null;
+    let clientEnd: Seq | null = null;
     while (ours !== 0) {
       const isServer = theirs !== 0 && theirs < ours;
       const at = ((isServer ? theirs : ours) - 1) * SEGMENT_WORDS;
       const seq = this.#word(at, SegmentWord.SEQ);
       const end = seqAdd(seq, this.#word(at, SegmentWord.BYTES));
       if (isServer) {
-        if (serverEnd < 0 || seqAfter(end, serverEnd)) serverEnd = end;
+        if (serverEnd === null || seqAfter(end, serverEnd)) serverEnd = end;
         theirs = this.#word(at, SegmentWord.NEXT);
         continue;
       }
-      const isNew = clientEnd < 0 || !seqBefore(seq, clientEnd);
-      if (serverEnd >= 0 && isNew && this.#acknowledges(at, serverEnd)) return at;
-      if (clientEnd < 0 || seqAfter(end, clientEnd)) clientEnd = end;
+      const isNew = clientEnd === null || !seqBefore(seq, clientEnd);
+      if (serverEnd !== null && isNew && this.#acknowledges(at, serverEnd)) return at;
+      if (clientEnd === null || seqAfter(end, clientEnd)) clientEnd = end;
       // What the server said before counts no more: the client is in the middle of a turn.
-      if (isNew) serverEnd = -1;
+      if (isNew) serverEnd = null;
       ours = this.#word(at, SegmentWord.NEXT);
     }
     return -1;
