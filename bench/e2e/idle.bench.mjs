@@ -4,7 +4,7 @@
  *     npm run build && sudo node bench/e2e/idle.bench.mjs [--smoke] [--users 10000] [--minutes 3]
  *
  * A server that answers once, then probes each connection every 15 s (it ends one that does not answer within
- * 10 s), and in the end pushes a line to all at once. Bars: processor time of the generator's process while
+ * 10 s), and in the end pushes a line to all at once; of as many processes as descriptors ask for. Bars: processor time of the generator's process while
  * nothing is pushed, probes sent by the target's kernel, connections that it has at the end, and when it got
  * the acknowledgements of the push, by what crosses its link.
  */
@@ -33,7 +33,11 @@ const { listening, makeFolder } = await import('../../test/helpers/servers.ts');
 
 const SERVER = fileURLToPath(new URL('../../test/privileged/servers/push.mjs', import.meta.url));
 const PORT = 9_000;
-const RATE = 2_000;
+const RATE_MIN = 2_000;
+/** All are there so many seconds after the first, at the latest. */
+const RAMP_SECONDS = 20;
+/** Of the server's processes each has so many connections at most: they are dealt out in turn. */
+const CONNECTIONS_EACH = 15_000;
 /** Of a core. */
 const CORE_SHARE_MAX = 0.02;
 /**
@@ -43,6 +47,8 @@ const CORE_SHARE_MAX = 0.02;
 const ACK_MS_P99_MAX = 40;
 /** From the start of the process until all are there. */
 const HELD_MS_MAX = 60_000;
+/** What a process of the server pushes to in a second, and what tcpdump takes of it, at least. */
+const PUSHES_PER_SECOND = 10_000;
 /** How often the kernel counts processor time (USER_HZ). */
 const TICKS_PER_SECOND = 100;
 
@@ -58,8 +64,11 @@ if (missing !== null) skip('idle', `it needs ${missing}`);
 const users = Number(values.users ?? (values.smoke ? 200 : 10_000));
 const idleSeconds = values.smoke ? 2 : Number(values.minutes) * 60;
 const probeSeconds = values.smoke ? 1 : 15;
+const rate = Math.max(RATE_MIN, Math.ceil(users / RAMP_SECONDS));
+const processes = Math.ceil(users / CONNECTIONS_EACH);
+const pushSeconds = Math.max(1, users / PUSHES_PER_SECOND);
 /** Beside the idle time: until all are there and what they need is compiled, and the push. */
-const otherSeconds = Math.ceil(users / RATE) + (values.smoke ? 5 : 30);
+const otherSeconds = Math.ceil(users / rate + 2 * pushSeconds) + (values.smoke ? 5 : 30);
 
 const folder = makeFolder('idle');
 const lab = await makeLab({ offload: true });
@@ -69,7 +78,7 @@ try {
   for (const setting of ['net.core.somaxconn=65535', 'net.ipv4.tcp_max_syn_backlog=65535']) {
     await mustInside(lab.target, ['sysctl', '-qw', setting]);
   }
-  const argv = [process.execPath, SERVER, `${PORT}`, `${1_000 * probeSeconds}`];
+  const argv = [process.execPath, SERVER, `${PORT}`, `${1_000 * probeSeconds}`, `${processes}`];
   const server = startInside(lab.target, argv);
   await listening(lab.target, server, PORT);
   await holdAll(server, await recordOne());
@@ -99,7 +108,7 @@ async function recordOne() {
 async function holdAll(server, capture) {
   const json = join(folder.path, 'result.json');
   const argv = [capture, '--target', `${lab.target.ipv4}:${PORT}`, '--clients'];
-  argv.push(CLIENTS_ROUTED.ipv4, '--users', `${users}`, '--rate', `${RATE}/s`, '--close', 'server');
+  argv.push(CLIENTS_ROUTED.ipv4, '--users', `${users}`, '--rate', `${rate}/s`, '--close', 'server');
   argv.push('--duration', `${idleSeconds + otherSeconds}s`, '--iterations', '1');
   argv.push('--json', json, '--quiet', '--no-progress');
   let watching = Promise.resolve();
@@ -146,7 +155,7 @@ async function push(serverPid) {
   const options = ['-s', '96'];
   const capture = await startCapture(lab.target, path, { filter: `tcp port ${PORT}`, options });
   signalTo(serverPid, 'SIGUSR2');
-  await sleep(1);
+  await sleep(pushSeconds);
   await capture.stop();
   const fields = ['tcp.analysis.ack_rtt', 'tcp.stream'];
   const acks = await packetFields(path, fields, `tcp.dstport == ${PORT} && ${fields[0]}`);
