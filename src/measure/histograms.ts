@@ -315,7 +315,18 @@ export class LatencyChanges {
   /** @param recorded a recorder's `columns`; what they hold now counts as seen */
   constructor(recorded: Float64Array) {
     this.#recorded = recorded;
-    this.#seen = recorded.slice();
+    this.#seen = new Float64Array(recorded.length);
+    for (let base = 0; base < recorded.length; base += STRIDE) this.#see(base);
+  }
+
+  /** Pages of steps that never occurred stay without memory. */
+  #see(base: number): void {
+    const recorded = this.#recorded;
+    if (recorded[base + COUNT] === 0) return;
+    this.#seen[base + COUNT] = recorded[base + COUNT];
+    const first = base + HEADER + indexOf(recorded[base + MIN]);
+    const end = base + HEADER + indexOf(recorded[base + MAX]) + 1;
+    this.#seen.set(recorded.subarray(first, end), first);
   }
 
   /** What was recorded since the last call; it costs about 50 µs. */
