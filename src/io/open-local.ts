@@ -70,6 +70,8 @@ export interface LocalPlan {
   readonly ringFrames?: number;
   /** As `PacketRingOptions` has it. */
   readonly packetsAtOnce?: number;
+  /** As `PacketRingOptions` has it. */
+  readonly socket?: number;
   readonly batchFrames?: number;
   /** Octets of memory for what is written during the run; none without it. */
   readonly arenaBytes?: number;
@@ -165,7 +167,7 @@ function openReceiver(plan: LocalPlan, clock: RunClock): PacketReceiver {
   const { path, targets, ranges, ports, sharding, prefixBytes = PREFIX_BYTES } = plan;
   const snapBytes = snapBytesFor(prefixBytes);
   const filter = replyFilter({ ranges, targets, ports, sharding, snapBytes });
-  const { ringFrames, packetsAtOnce } = plan;
+  const { ringFrames, packetsAtOnce, socket } = plan;
   return new PacketReceiver({
     interfaceIndex: path.device.index,
     filter,
@@ -174,6 +176,7 @@ function openReceiver(plan: LocalPlan, clock: RunClock): PacketReceiver {
     promiscuous: usesForeignMac(path),
     ...(ringFrames === undefined ? {} : { ringFrames }),
     ...(packetsAtOnce === undefined ? {} : { packetsAtOnce }),
+    ...(socket === undefined ? {} : { socket }),
   });
 }
 

@@ -8,7 +8,11 @@ import {
   isSamePrefix,
   parseAddress,
 } from '../../src/base/address.ts';
-import { type ReplyFilterOptions, replyFilter } from '../../src/io/filter/reply-filter.ts';
+import {
+  type ReplyFilterOptions,
+  replyFilter,
+  shardProgram,
+} from '../../src/io/filter/reply-filter.ts';
 import { packetTooBig } from '../helpers/icmp.ts';
 import { portRanges, portsOf } from '../helpers/port-ranges.ts';
 import { runBpf } from './bpf-interpreter.ts';
@@ -320,6 +324,10 @@ test('every reply goes to exactly the shard of its connection, every other packe
       const wanted = shardOf({ ...PLAN, ranges, ports, sharding }, packet);
       if (wanted !== null) inside++;
       expect(verdicts).toEqual(verdicts.map((_, i) => (i === wanted ? SNAP_BYTES : 0)));
+      // Who asks once for all shards is told the same.
+      const once = shardProgram({ ranges, targets: [target], ports, sharding });
+      expect(runBpf(once, packetOf(packet), ETHER_TYPE[family])).toBe(wanted ?? 0);
+      expect(runBpf(once, messageOf(packet), ETHER_TYPE[family])).toBe(wanted ?? 0);
       // What a router says of the packet that it answers goes the same way.
       expect(verdictsOn(messageOf(packet))).toEqual(verdicts);
     }),

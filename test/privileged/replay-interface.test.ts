@@ -59,25 +59,32 @@ describe.runIf(canRun('replay on a machine with faults', TOOLS))('a replay whose
     keepGround(() => [lab.client, lab.target]);
     afterAll(close);
 
-    test('though its interface is down for two seconds: what was lost comes again, all complete', async () => {
-      const before = nginx.accessLog().length;
-      const { onStart, acted } = await whilePlaying(async () => {
-        await link('set', DEVICE, 'down');
-        await new Promise((resolve) => setTimeout(resolve, 2_000));
-        await link('set', DEVICE, 'up');
-      });
-      const replayed = await replay(lab.client, toTarget(), { onStart });
-      await acted();
-      const { packets, exchanges } = completed(replayed, 160);
-      expect(packets.dropped.unsentInterfaceDown).toBeGreaterThan(0);
-      expect(packets.dropped.unsentOther).toBe(0);
-      expect(packets.retransmitted + packets.synRetransmitted).toBeGreaterThan(0);
-      expect(replayed.stderr).toContain(`the interface ${DEVICE} is down`);
-      expect(replayed.stderr).toMatch(new RegExp(`the interface ${DEVICE} was down for [12]\\.`));
-      // Sent again is not asked again.
-      expect(nginx.accessLog().length - before).toBe(exchanges.sent);
-      await connectionsGone(lab.target, CLIENTS_ROUTED.ipv4);
-    });
+    // Three threads and more listen together: the kernel makes that group anew when the interface is up again.
+    test.each([
+      { name: 'a thread', threads: '1' },
+      { name: 'four threads', threads: '4' },
+    ])(
+      'with $name, though its interface is down for two seconds: what was lost comes again, all complete',
+      async ({ threads }) => {
+        const before = nginx.accessLog().length;
+        const { onStart, acted } = await whilePlaying(async () => {
+          await link('set', DEVICE, 'down');
+          await new Promise((resolve) => setTimeout(resolve, 2_000));
+          await link('set', DEVICE, 'up');
+        });
+        const replayed = await replay(lab.client, toTarget('--threads', threads), { onStart });
+        await acted();
+        const { packets, exchanges } = completed(replayed, 160);
+        expect(packets.dropped.unsentInterfaceDown).toBeGreaterThan(0);
+        expect(packets.dropped.unsentOther).toBe(0);
+        expect(packets.retransmitted + packets.synRetransmitted).toBeGreaterThan(0);
+        expect(replayed.stderr).toContain(`the interface ${DEVICE} is down`);
+        expect(replayed.stderr).toMatch(new RegExp(`the interface ${DEVICE} was down for [12]\\.`));
+        // Sent again is not asked again.
+        expect(nginx.accessLog().length - before).toBe(exchanges.sent);
+        await connectionsGone(lab.target, CLIENTS_ROUTED.ipv4);
+      },
+    );
 
     test('though its firewall refuses every tenth packet: charged to the firewall, repeated, all complete', async () => {
       const before = nginx.accessLog().length;

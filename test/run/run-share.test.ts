@@ -60,6 +60,7 @@ function played(
       prepared,
       shards,
       network: null,
+      socket: null,
       realTime: false,
       control,
       modules: [],

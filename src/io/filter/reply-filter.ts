@@ -23,6 +23,7 @@
  */
 
 import { type AddressRange, type Endpoint, familyOf } from '../../base/address.ts';
+import { assert } from '../../base/assert.ts';
 import type { BpfInstruction } from '../../base/bpf-instruction.ts';
 import { countPorts, type PortRange, portIndexOf, portSpans } from '../../base/port-range.ts';
 import { Bpf, BpfAssembler } from './bpf.ts';
@@ -53,14 +54,18 @@ export interface Sharding {
   readonly shard: number;
 }
 
-/** Which packets a replay thread's filter accepts. */
-export interface ReplyFilterOptions {
+/** Which packets are replies, and to whom. */
+export interface ReplyEnds {
   /** In the order of the pool: an address's index counts over all of them. */
   readonly ranges: readonly AddressRange[];
   readonly targets: readonly Endpoint[];
   /** Client ports. */
   readonly ports: PortRange;
   readonly sharding: Sharding;
+}
+
+/** Which packets a replay thread's filter accepts. */
+export interface ReplyFilterOptions extends ReplyEnds {
   /** Octets of an accepted packet to hand over, from its IP header. */
   readonly snapBytes: number;
 }
@@ -83,25 +88,50 @@ const DROP = 'drop';
  */
 export function replyFilter(options: ReplyFilterOptions): BpfInstruction[] {
   const filter = new BpfAssembler();
+  addClientIndex(filter, options);
+  addShardMatch(filter, options);
+  return assemble(filter, options);
+}
+
+/**
+ * A program that returns a reply's shard, whichever that is, and 0 for every other packet. Each shard's filter
+ * accepts those for which it returns its number, and no others. Not where shards have blocks of places.
+ * @throws ReplayError ERR_IO_FILTER_TOO_LONG as `replyFilter`
+ */
+export function shardProgram(options: ReplyEnds): BpfInstruction[] {
+  const { users, shards, blocks } = options.sharding;
+  assert(blocks === undefined, 'the number tells the shard');
+  const filter = new BpfAssembler();
+  addClientIndex(filter, options);
+  addNumber(filter, options);
+  filter.add(Bpf.MODULO, users);
+  filter.add(Bpf.MODULO, shards);
+  filter.add(Bpf.RETURN_A);
+  return assemble(filter, options);
+}
+
+function assemble(filter: BpfAssembler, { ranges, targets }: ReplyEnds): BpfInstruction[] {
+  return assembleFilter(filter, `${ranges.length} client ranges and ${targets.length} targets`);
+}
+
+/** Goes on with the index of the client's address in A, or drops. */
+function addClientIndex(filter: BpfAssembler, options: ReplyEnds): void {
   addVersionFork(filter);
   filter.label('ipv4');
   addIpv4(filter, options);
   filter.label('ipv6');
   addIpv6(filter, options);
-  filter.label('shard');
-  addShard(filter, options);
-  const { length: ranges } = options.ranges;
-  return assembleFilter(filter, `${ranges} client ranges and ${options.targets.length} targets`);
+  filter.label('client');
 }
 
-function addIpv4(filter: BpfAssembler, options: ReplyFilterOptions): void {
+function addIpv4(filter: BpfAssembler, options: ReplyEnds): void {
   addIpv4Ends(filter);
   addPort(filter, 'ipv4', options);
   addTargets(filter, 4, options);
   addRanges(filter, options.ranges, 4);
 }
 
-function addIpv6(filter: BpfAssembler, options: ReplyFilterOptions): void {
+function addIpv6(filter: BpfAssembler, options: ReplyEnds): void {
   addIpv6Ends(filter);
   addPort(filter, 'ipv6', options);
   addTargets(filter, 6, options);
@@ -109,7 +139,7 @@ function addIpv6(filter: BpfAssembler, options: ReplyFilterOptions): void {
 }
 
 /** Drops what is no port of the range, else keeps its index. */
-function addPort(filter: BpfAssembler, version: string, { ports }: ReplyFilterOptions): void {
+function addPort(filter: BpfAssembler, version: string, { ports }: ReplyEnds): void {
   const found = `${version} port`;
   filter.add(Bpf.LOAD_MEMORY, CLIENT_PORT);
   for (const [i, { first, last, index }] of portSpans(ports).entries()) {
@@ -126,7 +156,7 @@ function addPort(filter: BpfAssembler, version: string, { ports }: ReplyFilterOp
 }
 
 /** Goes on where the source is one of the targets, else drops. */
-function addTargets(filter: BpfAssembler, family: 4 | 6, options: ReplyFilterOptions): void {
+function addTargets(filter: BpfAssembler, family: 4 | 6, options: ReplyEnds): void {
   const name = `ipv${family}`;
   const found = `${name} target found`;
   const { targets, sharding } = options;
@@ -152,11 +182,11 @@ function addBlock(
   filter.add(Bpf.STORE, BLOCK_END);
 }
 
-/** Goes to `shard` with the address's index in A, or drops. */
+/** Goes to `client` with the address's index in A, or drops. */
 function addRanges(filter: BpfAssembler, ranges: readonly AddressRange[], family: 4 | 6): void {
   let index = 0;
   for (const [i, range] of ranges.entries()) {
-    const match = { range, name: `range ${i}`, place: CLIENT_PLACE, index, found: 'shard' };
+    const match = { range, name: `range ${i}`, place: CLIENT_PLACE, index, found: 'client' };
     if (familyOf(range) === family) addRangeMatch(filter, match);
     index += range.count;
   }
@@ -164,19 +194,10 @@ function addRanges(filter: BpfAssembler, ranges: readonly AddressRange[], family
 }
 
 /** A is the index of the client's address. */
-function addShard(filter: BpfAssembler, options: ReplyFilterOptions): void {
-  const { order, firstPort, users, portsEach = 0, shards, shard, blocks } = options.sharding;
+function addShardMatch(filter: BpfAssembler, options: ReplyFilterOptions): void {
+  const { users, shards, shard, blocks } = options.sharding;
   if (shards > 1) {
-    const addresses = options.ranges.reduce((sum, { count }) => sum + count, 0);
-    const ports = countPorts(options.ports);
-    filter.add(Bpf.STORE, CLIENT_INDEX);
-    addPortIndex(filter, portIndexOf(options.ports, firstPort), ports);
-    addBlockIndex(filter, portsEach);
-    const turns = portsEach <= 1 ? ports : Math.floor(ports / portsEach);
-    filter.add(Bpf.LOAD_MEMORY, order === 'ip' ? CLIENT_PORT : CLIENT_INDEX);
-    filter.add(Bpf.MULTIPLY, order === 'ip' ? addresses : turns);
-    filter.add(Bpf.LOAD_X_MEMORY, order === 'ip' ? CLIENT_INDEX : CLIENT_PORT);
-    filter.add(Bpf.ADD_X);
+    addNumber(filter, options);
     if (blocks === undefined) {
       filter.add(Bpf.MODULO, users);
       filter.add(Bpf.MODULO, shards);
@@ -192,6 +213,21 @@ function addShard(filter: BpfAssembler, options: ReplyFilterOptions): void {
     filter.label(ACCEPT);
   }
   filter.add(Bpf.RETURN, options.snapBytes);
+}
+
+/** Turns the index of the client's address, in A, into the connection's number. */
+function addNumber(filter: BpfAssembler, { ranges, ports, sharding }: ReplyEnds): void {
+  const { order, firstPort, portsEach = 0 } = sharding;
+  const addresses = ranges.reduce((sum, { count }) => sum + count, 0);
+  const portCount = countPorts(ports);
+  filter.add(Bpf.STORE, CLIENT_INDEX);
+  addPortIndex(filter, portIndexOf(ports, firstPort), portCount);
+  addBlockIndex(filter, portsEach);
+  const turns = portsEach <= 1 ? portCount : Math.floor(portCount / portsEach);
+  filter.add(Bpf.LOAD_MEMORY, order === 'ip' ? CLIENT_PORT : CLIENT_INDEX);
+  filter.add(Bpf.MULTIPLY, order === 'ip' ? addresses : turns);
+  filter.add(Bpf.LOAD_X_MEMORY, order === 'ip' ? CLIENT_INDEX : CLIENT_PORT);
+  filter.add(Bpf.ADD_X);
 }
 
 /** Turns the port's index into its distance from the port that connections begin with. */

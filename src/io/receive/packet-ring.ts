@@ -37,6 +37,7 @@ import {
   SOCK_DGRAM,
   SOL_PACKET,
   Socket,
+  SocketHandle,
   TPACKET_V2,
 } from '../sys/socket.ts';
 
@@ -121,6 +122,8 @@ export interface PacketRingOptions {
   readonly packetsAtOnce?: number;
   /** See frames to other link-layer addresses as well: for a source MAC that is not the device's. */
   readonly promiscuous?: boolean;
+  /** A packet socket that nothing was done with yet (`ReceiveGroup`); it stays open. Without it one is opened. */
+  readonly socket?: number;
 }
 
 /**
@@ -132,7 +135,8 @@ export class PacketRing {
   readonly data: DataView;
   /** To wait on: it can be read when a packet is in the ring. */
   readonly fd: number;
-  readonly #socket: Socket;
+  readonly #socket: SocketHandle;
+  readonly #opened: Socket | null;
   readonly #words: Uint32Array;
   readonly #address: number;
   readonly #shape: RingShape;
@@ -158,8 +162,9 @@ export class PacketRing {
     this.#framesPerBlock = this.#shape.framesPerBlock;
     this.#blockBytes = this.#shape.blockBytes;
     this.#blocks = this.#shape.blocks;
-    // Protocol 0: nothing is received before the filter and the ring are there.
-    this.#socket = new Socket(AF_PACKET, SOCK_DGRAM, 0);
+    const { socket } = options;
+    this.#opened = socket === undefined ? openPacketSocket() : null;
+    this.#socket = this.#opened ?? new SocketHandle(socket ?? -1);
     this.fd = this.#socket.fd;
     try {
       attachFilter(this.#socket, filter);
@@ -173,7 +178,7 @@ export class PacketRing {
       this.#address = this.#openRing();
       this.#socket.bind(packetAddress(ETH_P_ALL, interfaceIndex));
     } catch (fault) {
-      this.#socket.close();
+      this.#opened?.close();
       throw fault;
     }
     const buffer = viewOf(this.#address, this.#bytes);
@@ -254,7 +259,7 @@ export class PacketRing {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     unmap(this.#address, this.#bytes);
-    this.#socket.close();
+    this.#opened?.close();
   }
 
   get #bytes(): number {
@@ -279,7 +284,13 @@ export class PacketRing {
   }
 }
 
-function usePromiscuous(socket: Socket, interfaceIndex: number): void {
+/**
+ * Of protocol 0: nothing is received before the filter and the ring are there.
+ * @throws ReplayError ERR_IO_NOT_PERMITTED, ERR_IO_SOCKET
+ */
+export const openPacketSocket = (): Socket => new Socket(AF_PACKET, SOCK_DGRAM, 0);
+
+function usePromiscuous(socket: SocketHandle, interfaceIndex: number): void {
   const membership = packetMembership(interfaceIndex, PACKET_MR_PROMISC);
   socket.setOption(SOL_PACKET, PACKET_ADD_MEMBERSHIP, membership, 'entering promiscuous mode');
 }

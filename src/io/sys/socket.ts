@@ -38,7 +38,14 @@ export const PACKET_RX_RING = 5;
 export const PACKET_STATISTICS = 6;
 export const PACKET_VERSION = 10;
 export const PACKET_VNET_HDR = 15;
+export const PACKET_FANOUT = 18;
+export const PACKET_FANOUT_DATA = 22;
 export const PACKET_IGNORE_OUTGOING = 23;
+/** How a group's packets are shared out: by a classic BPF program (linux/if_packet.h). */
+export const PACKET_FANOUT_CBPF = 6;
+/** Flags of groups: the kernel chooses the number; outgoing packets are not seen. */
+export const PACKET_FANOUT_FLAG_UNIQUEID = 0x2000;
+export const PACKET_FANOUT_FLAG_IGNORE_OUTGOING = 0x4000;
 export const PACKET_MR_PROMISC = 1;
 export const PACKET_MR_ALLMULTI = 2;
 export const TPACKET_V2 = 1;
@@ -110,19 +117,12 @@ export const sendAt = libcFunction<
   (fd: number, octets: number, bytes: number, flags: number) => number
 >('send', 'intptr_t', ['int', ADDRESS, 'size_t', 'int']);
 
-/** A socket of the kernel's, closed once however often `close` is called. */
-export class Socket {
+/** What is done with a socket that somebody has opened, and closes. */
+export class SocketHandle {
   readonly fd: number;
-  #isOpen = true;
 
-  /**
-   * Opens one that does not block.
-   * @param protocol in the order of octets that the family asks for
-   * @throws ReplayError ERR_IO_NOT_PERMITTED, ERR_IO_SOCKET
-   */
-  constructor(domain: number, type: number, protocol: number) {
-    this.fd = socket(domain, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
-    if (this.fd < 0) throw failed('opening a raw socket');
+  constructor(fd: number) {
+    this.fd = fd;
   }
 
   /** Whether the name was free; errno says what else was wrong. */
@@ -171,6 +171,21 @@ export class Socket {
   /** Whether the kernel took the packet; errno says why not. */
   trySend(octets: Uint8Array): boolean {
     return send(this.fd, octets, octets.length, MSG_DONTWAIT) >= 0;
+  }
+}
+
+/** A socket of the kernel's, closed once however often `close` is called. */
+export class Socket extends SocketHandle {
+  #isOpen = true;
+
+  /**
+   * Opens one that does not block.
+   * @param protocol in the order of octets that the family asks for
+   * @throws ReplayError ERR_IO_NOT_PERMITTED, ERR_IO_SOCKET
+   */
+  constructor(domain: number, type: number, protocol: number) {
+    super(socket(domain, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol));
+    if (this.fd < 0) throw failed('opening a raw socket');
   }
 
   close(): void {

@@ -33,7 +33,7 @@ export function openNetworkThread(
   modules: readonly ProtocolModule[],
   onWarning: (text: string) => void,
 ): ThreadRun {
-  const { plan, prepared, shard, shards, counters, control } = job;
+  const { plan, prepared, shard, shards, socket, counters, control } = job;
   const sharing = { users: plan.users, shard, shards };
   const io = openLocal({
     ...localPlanOf(plan, way, shard, shards),
@@ -43,6 +43,7 @@ export function openNetworkThread(
     prefixBytes: octetsNeeded(prepared.exchanges, plan.rewriting?.readsAnswers),
     packetsAtOnce: packetsAtOnce(rowsOf(plan, sharing), prepared.answerPackets),
     arenaBytes: writtenBytesOf(job),
+    ...(socket === null ? {} : { socket }),
   });
   // What intercepts dropped counts once, whichever thread it was for.
   const totals = shard === 0 ? way.channel?.totals : undefined;

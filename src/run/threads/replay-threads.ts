@@ -23,6 +23,7 @@ import { prepare } from '../plan/prepare.ts';
 import type { RunPlan } from '../plan/run-plan.ts';
 import { stoppedModules } from '../plan/stopped-modules.ts';
 import { inSlices } from './in-slices.ts';
+import type { Listeners } from './listeners.ts';
 import { StartGate } from './start-gate.ts';
 import { StuckThreads } from './stuck-threads.ts';
 import {
@@ -80,6 +81,8 @@ export class ReplayThreads {
   readonly #ends: (() => void)[] = [];
   readonly #fails: ((fault: ReplayError) => void)[] = [];
   #hasStarted = false;
+  /** What the threads receive by, where it is one for all. */
+  #listeners: Listeners | null = null;
 
   constructor(options: ThreadsOptions) {
     this.#options = options;
@@ -199,9 +202,11 @@ export class ReplayThreads {
       return;
     }
     try {
+      if (network !== null) await this.#openListeners(network);
       await Promise.all(this.#counters.map((_, shard) => this.#runThread(shard, prepared)));
     } finally {
       await Promise.all(this.#workers.map((worker) => worker.terminate()));
+      this.#listeners?.close();
     }
   }
 
@@ -225,6 +230,13 @@ export class ReplayThreads {
     }
   }
 
+  /** @throws ReplayError as openListeners does */
+  async #openListeners(network: NetworkWay): Promise<void> {
+    const { plan, threads } = this.#options;
+    const { openListeners } = await import('./listeners.ts');
+    this.#listeners = openListeners(plan, network, threads);
+  }
+
   #jobOf(shard: number, prepared: PreparedSessions): ThreadJob {
     const { plan, network, realTime, threads, modules, arenaBytes } = this.#options;
     const counters = this.#counters[shard];
@@ -236,6 +248,7 @@ export class ReplayThreads {
       shard,
       shards: threads,
       network,
+      socket: this.#listeners?.sockets[shard] ?? null,
       realTime,
       counters,
       figures,
@@ -319,6 +332,7 @@ export class ReplayThreads {
   ): Promise<void> {
     this.#keep(latencies, notes);
     if (this.#latencies.length < this.#counters.length) return;
+    this.#listeners?.join();
     await this.#gate.wait();
     const go: MainMessage = { type: 'go', start: runStartsNow() };
     this.#options.onStart();

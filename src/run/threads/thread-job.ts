@@ -29,6 +29,8 @@ export interface ThreadJob {
   readonly shards: number;
   /** `null`: the embedded target. */
   readonly network: NetworkWay | null;
+  /** The packet socket to receive by, of a group; null: the thread opens its own. */
+  readonly socket: number | null;
   /** Of the embedded target: whether it lives on the clock. */
   readonly realTime: boolean;
   readonly counters: Float64Array<SharedArrayBuffer>;
