@@ -1,6 +1,7 @@
 /**
  * One run of one variant of the senders' bench, in the namespace that it was started in:
- * `node send-variant.mjs VARIANT DEVICE TARGET MAC PACKETS`, result as JSON on stdout.
+ * `node send-variant.mjs VARIANT DEVICE TARGET MAC PACKETS [one]`, result as JSON on stdout. All packets are of one
+ * connection where that is asked for, else of as many as a batch has frames.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -27,7 +28,7 @@ import {
 import { EXTENTS_PER_FRAME, HEADER_SLOT_BYTES } from '../../dist/wire/frame-batch.js';
 import { FrameWriter, OptionsKind } from '../../dist/wire/frame-writer.js';
 
-const [variant, device, targetText, mac, packetsText] = process.argv.slice(2);
+const [variant, device, targetText, mac, packetsText, connections] = process.argv.slice(2);
 const packets = Number(packetsText);
 const target = parseAddress(targetText);
 const SOURCE = parseAddress('198.18.0.0');
@@ -103,7 +104,8 @@ function writeFrames(batch, link) {
   const writer = new FrameWriter(batch, { family: 4 });
   const route = writer.addRoute(link, addressBytes(target), addressBytes(SOURCE));
   for (let frame = 0; frame < BATCH_FRAMES; frame++) {
-    const [low, port] = [SOURCE.low + frame, 1_024 + frame];
+    const connection = connections === 'one' ? 0 : frame;
+    const [low, port] = [SOURCE.low + connection, 1_024 + connection];
     const { NONE } = OptionsKind;
     writer.writeTcp(route, low, port, 80, frame, 1, 1, 0x18, 512, NONE, 0, 0, PAYLOAD_BYTES, 0);
     batch.extentOffset[frame * EXTENTS_PER_FRAME] = frame;
