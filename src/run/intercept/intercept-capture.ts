@@ -7,6 +7,7 @@ import { undoAfter } from '../../base/errors.ts';
 import { failureOf } from '../../base/posted-failure.ts';
 import { RecordRing } from '../../base/record-ring.ts';
 import { NS_PER_MS } from '../../base/time.ts';
+import { HandoverPace } from '../../intercept/handover-pace.ts';
 import { InterceptCore, Tally } from '../../intercept/intercept-core.ts';
 import type { PacketSource } from '../../intercept/ports.ts';
 import { Waiter } from '../../io/receive/wait.ts';
@@ -22,11 +23,6 @@ import {
 /** Packets taken before the main thread is told of them. */
 const PACKETS_PER_TURN = 256;
 const WAIT_NS_MAX = 100 * NS_PER_MS;
-/**
- * The main thread is woken at once when it has slept, and at most so often: a wake-up, a record of
- * TLS and two system calls for each reply would cost five times the CPU at 50,000 replies a second.
- */
-const WAKE_EVERY_MS = 0.1;
 /** How often the kernel is asked what it has dropped: a system call. */
 const COUNT_EVERY_MS = 250;
 
@@ -63,21 +59,21 @@ function captureUntilClosed(job: CaptureJob, port: MessagePort, source: PacketSo
   const core = new InterceptCore(source.data, tally);
   let { fds } = source;
   let waiter = new Waiter([...fds, fd]);
+  const rest = new Waiter([fd]);
+  const pace = new HandoverPace();
   let countedMs = 0;
-  let wokenMs = 0;
   try {
     while (true) {
       const received = source.receive(PACKETS_PER_TURN, core);
-      let waitNs = WAIT_NS_MAX;
+      pace.onTaken(received);
+      let restNs = 0;
       if (core.hasForwarded) {
-        const nowMs = performance.now();
-        waitNs = (wokenMs + WAKE_EVERY_MS - nowMs) * NS_PER_MS;
-        if (waitNs <= 0) {
-          wokenMs = nowMs;
-          waitNs = WAIT_NS_MAX;
+        const nowNs = performance.now() * NS_PER_MS;
+        if (pace.isDue(nowNs)) {
           core.hasForwarded = false;
           if (Atomics.exchange(wake, Wake.MAIN, 1) === 0) port.postMessage({ type: 'wake' });
         }
+        restNs = pace.restNs(nowNs);
       }
       if (received === PACKETS_PER_TURN) continue;
       // A look at the port costs microseconds, at this word nothing.
@@ -95,10 +91,12 @@ function captureUntilClosed(job: CaptureJob, port: MessagePort, source: PacketSo
         countedMs = nowMs;
         tally[Tally.KERNEL_DROPPED] = source.readDropped();
       }
-      waiter.wait(waitNs);
+      if (restNs > 0) rest.wait(restNs);
+      else waiter.wait(WAIT_NS_MAX);
     }
   } finally {
     waiter.close();
+    rest.close();
   }
 }
 
