@@ -4,10 +4,10 @@
  *     npm run build && sudo node bench/e2e/peers.bench.mjs
  *         [--smoke] [--rounds 5] [--requests 1000] [--users 1000] [--packets 400000]
  *
- * - **Requests** of nginx with one worker: on open connections, on one each, and POSTs of 20 KB; by gryphon,
- *   wrk with one and two threads, and autocannon (asked from the registry; left out where there is none).
+ * - **Requests** of nginx with one worker: on open connections, on one each (by AF_XDP as well), and POSTs of 20 KB; by
+ *   gryphon, wrk with one and two threads, and autocannon (asked from the registry; left out where there is none).
  *   The others run for as long as the replay took. A client's CPU is all of its process, its start included.
- * - **Packets** that leave: gryphon's sender, raw-socket, tcpreplay (`senders.bench.mjs`).
+ * - **Packets** that leave: gryphon's default sender and AF_XDP, raw-socket, tcpreplay (`senders.bench.mjs`).
  * - **Captures** that are read: gryphon, pcap-parser, tcpdump, tshark (`reading.bench.mjs`).
  *
  * At the end are the bars, and what of them was reached.
@@ -31,6 +31,8 @@ const { missingFor } = await import('../../test/helpers/privilege.ts');
 
 const BODY_BYTES = 20 * 1024;
 const CLOSE = 'Connection: close';
+/** Where what is sent shows most. */
+const BY_XDP = 'gryphon --sender xdp';
 const TOOLS = [
   'ip',
   'ethtool',
@@ -98,6 +100,7 @@ async function compareRequests() {
     iterations: Math.ceil(requests / 5),
     asWrk: ['-H', CLOSE],
     asAutocannon: ['-H', CLOSE],
+    alsoByXdp: true,
   });
   const lua = join(folder, 'post.lua');
   const body = 'x'.repeat(BODY_BYTES);
@@ -112,7 +115,9 @@ async function compareRequests() {
   const [rate, cpu] = [({ perSecond }) => perSecond, (run) => run.cpu];
   atLeast('open connections: requests/s ÷ wrk’s', 1.1, ratio(keepAlive, 'wrk -t1', rate));
   atMost('open connections: CPU of a request ÷ wrk’s', 0.85, ratio(keepAlive, 'wrk -t1', cpu));
-  atLeast('a connection each: requests/s ÷ those of wrk -t2', 1.3, ratio(short, 'wrk -t2', rate));
+  const eachBar = 'a connection each: requests/s ÷ those of wrk -t2';
+  atLeast(eachBar, 1.3, ratio(short, 'wrk -t2', rate));
+  atLeast(`${eachBar}, by AF_XDP`, 1.3, ratio(short, 'wrk -t2', rate, BY_XDP));
   atLeast('POSTs: requests/s ÷ wrk’s', 1, ratio(posts, 'wrk -t1', rate));
 }
 
@@ -125,8 +130,14 @@ async function requestsBy(title, load) {
     iterations = 1,
     asWrk = [],
     asAutocannon = [],
+    alsoByXdp = false,
   } = load;
-  const measured = { gryphon: [], 'wrk -t1': [], 'wrk -t2': [] };
+  const measured = {
+    gryphon: [],
+    ...(alsoByXdp ? { [BY_XDP]: [] } : {}),
+    'wrk -t1': [],
+    'wrk -t2': [],
+  };
   if (autocannon !== null) measured.autocannon = [];
   write(`\n${title}:`);
   await withPageServer(
@@ -134,8 +145,10 @@ async function requestsBy(title, load) {
     async ({ lab, capture }) => {
       await routeClients(lab);
       let seconds = 1;
+      const replay = ['--iterations', `${iterations}`];
       const clients = {
-        gryphon: () => replayOnce(lab, capture, users, ['--iterations', `${iterations}`]),
+        gryphon: () => replayOnce(lab, capture, users, replay),
+        [BY_XDP]: () => replayOnce(lab, capture, users, [...replay, '--sender', 'xdp']),
         'wrk -t1': () => wrkOnce(lab, users, seconds, page, asWrk),
         'wrk -t2': () => wrkOnce(lab, users, seconds, page, ['-t', '2', ...asWrk]),
         autocannon: () =>
@@ -164,12 +177,17 @@ async function requestsBy(title, load) {
 
 function comparePackets() {
   write('\npackets that leave:');
-  const variants = 'packet,raw-socket,tcpreplay';
+  const variants = 'packet,xdp,raw-socket,tcpreplay';
   const size = ['--runs', `${rounds}`, '--packets', `${packets}`, '--variants', variants];
   const figures = benchOf('io/senders.bench.mjs', size);
   const rate = (name) => median(figures.get(`${name}: packets/s`));
-  atLeast('packets/s ÷ tcpreplay --topspeed’s', 1.2, rate('packet') / rate('tcpreplay'));
-  atLeast('packets/s ÷ raw-socket’s', 2.5, rate('packet') / rate('raw-socket'));
+  for (const [how, sender] of [
+    ['', 'packet'],
+    [', by AF_XDP', 'xdp'],
+  ]) {
+    atLeast(`packets/s ÷ tcpreplay --topspeed’s${how}`, 1.2, rate(sender) / rate('tcpreplay'));
+    atLeast(`packets/s ÷ raw-socket’s${how}`, 2.5, rate(sender) / rate('raw-socket'));
+  }
 }
 
 function compareReading() {
@@ -202,8 +220,8 @@ function benchOf(path, argv) {
   return figures;
 }
 
-function ratio(measured, peer, pick) {
-  return median(measured.gryphon.map(pick)) / median(measured[peer].map(pick));
+function ratio(measured, peer, pick, own = 'gryphon') {
+  return median(measured[own].map(pick)) / median(measured[peer].map(pick));
 }
 
 function atLeast(what, bound, figure) {
