@@ -7,6 +7,9 @@
  * `n`; one more stage, behind the last step, is what the server sent after our end.
  */
 
+import { type NarrowColumn, narrowBytes, narrowColumn } from '../base/narrow-column.ts';
+import type { Scripts } from '../session/script/scripts.ts';
+
 /** Bits of the `flags` column. */
 export const PlayFlag = {
   /** The user is started and has no end state yet. */
@@ -50,16 +53,25 @@ export const OF_OPEN_ANSWER =
 export const OF_OPEN_STAGE = OF_OPEN_ANSWER | PlayFlag.UNFOLLOWED;
 
 /** Octets that one user takes in this table. */
-export const PLAY_BYTES_PER_USER = 50;
+export const playBytesOf = (of: PlayedScripts): number =>
+  38 + narrowBytes(of.sessions) + 2 * narrowBytes(stepsOf(of));
+
+/** What there is to play. */
+export type PlayedScripts = Pick<Scripts, 'sessions'> & {
+  readonly client: Pick<Scripts['client'], 'messageEnd'>;
+};
+
+/** Above any step and stage: a session's last message is followed by its end, a last stage, and none. */
+const stepsOf = ({ client }: PlayedScripts): number => client.messageEnd.length + 4;
 
 /** Columns of what each user plays and how far it is: a row a user. */
 export class PlayTable {
   /** Row in Scripts. */
-  readonly session: Uint32Array;
+  readonly session: NarrowColumn;
   /** The next step to play: a message row, or one past the session's last for its end, then one more. */
-  readonly nextStep: Uint32Array;
+  readonly nextStep: NarrowColumn;
   /** The first stage that is not complete. */
-  readonly openStage: Uint32Array;
+  readonly openStage: NarrowColumn;
   /** Octets that have come of the open answer, or stage; with FRAMED those that have not. */
   readonly stageBytes: Uint32Array;
   /** When the plan wants the next step (its intended time); NEVER_NS while a stage must end first. */
@@ -74,10 +86,10 @@ export class PlayTable {
   /** Exchanges of the open stage that are answered; only users amid several, others have none. */
   readonly answered = new Map<number, number>();
 
-  constructor(users: number) {
-    this.session = new Uint32Array(users);
-    this.nextStep = new Uint32Array(users);
-    this.openStage = new Uint32Array(users);
+  constructor(users: number, scripts: PlayedScripts) {
+    this.session = narrowColumn(users, scripts.sessions);
+    this.nextStep = narrowColumn(users, stepsOf(scripts));
+    this.openStage = narrowColumn(users, stepsOf(scripts));
     this.stageBytes = new Uint32Array(users);
     this.stepDueNs = new Float64Array(users);
     this.intendedNs = new Float64Array(users);

@@ -61,9 +61,9 @@ export class Replay extends Conversations implements PacketSink {
     const { perClient } = plan;
     const connections =
       perClient === undefined
-        ? new UserConnections(plan)
+        ? new UserConnections(plan, plan.iterations)
         : new ClientConnections({ ...plan, perClient });
-    const plays = new PlayTable(connections.count);
+    const plays = new PlayTable(connections.count, plan.scripts);
     const stages = new Stages(plan, prepared.stages, prepared.exchanges);
     const recorded = new RecordedStream(plan.scripts, capture, plays.session, prepared.segments);
     const rewriting =

@@ -1,23 +1,38 @@
 /** How much memory users take: apart from the engine, so that whoever only reckons does not load it. */
 import { CLIENT_CONNECTION_BYTES } from '../schedule/client-connections.ts';
-import { CONNECTION_BYTES_PER_USER } from '../schedule/connections.ts';
+import { connectionBytesOf } from '../schedule/connections.ts';
 import { TIMER_BYTES_PER_USER } from '../schedule/timing-wheel.ts';
-import { RECORDED_STREAM_BYTES_PER_USER } from '../transport/recorded-stream.ts';
-import { TRANSPORT_BYTES_PER_USER } from '../transport/transport-bytes.ts';
+import { recordedStreamBytesOf } from '../transport/recorded-stream.ts';
+import { transportBytesOf } from '../transport/transport-bytes.ts';
 import { CLIENT_ROW_BYTES } from './client-starts.ts';
-import { PLAY_BYTES_PER_USER } from './play-table.ts';
+import { playBytesOf } from './play-table.ts';
+import type { ReplayPlan } from './replay-plan.ts';
 
-/** Octets that the engine keeps for each user. */
-export const STATE_BYTES_PER_USER =
-  TRANSPORT_BYTES_PER_USER +
-  RECORDED_STREAM_BYTES_PER_USER +
-  CONNECTION_BYTES_PER_USER +
-  PLAY_BYTES_PER_USER +
-  TIMER_BYTES_PER_USER;
+/** What decides how wide users' columns are. */
+export type StateShape = Pick<ReplayPlan, 'scripts' | 'iterations' | 'perClient'> & {
+  readonly targets: readonly unknown[];
+};
 
-/** The same for each connection that a client may have at a time, where users are clients. */
-export const STATE_BYTES_PER_CLIENT_ROW =
-  STATE_BYTES_PER_USER - CONNECTION_BYTES_PER_USER + CLIENT_CONNECTION_BYTES + CLIENT_ROW_BYTES;
+/**
+ * Octets that the engine keeps for each user; where users are clients, for each connection that a client may have at a
+ * time.
+ */
+export function stateBytesOf({ scripts, targets, iterations, perClient }: StateShape): number {
+  const connectionBytes =
+    perClient === undefined
+      ? connectionBytesOf(iterations)
+      : CLIENT_CONNECTION_BYTES + CLIENT_ROW_BYTES;
+  return (
+    transportBytesOf(targets.length) +
+    recordedStreamBytesOf(scripts) +
+    connectionBytes +
+    playBytesOf(scripts) +
+    TIMER_BYTES_PER_USER
+  );
+}
+
+/** At most, of a user that is one connection: with more than 65,535 sessions, and a longer stream. */
+export const STATE_BYTES_MAX = 138;
 
 /**
  * What a user takes besides whose session is changed, as it was measured: of the peak memory of a process

@@ -5,11 +5,7 @@ import { formatPorts } from '../base/port-range.ts';
 import { NS_PER_SECOND } from '../base/time.ts';
 import { formatBytes, formatCount, formatDuration, formatRate } from '../base/units.ts';
 import { CLIENT_BYTES } from '../replay/client-starts.ts';
-import {
-  REWRITING_BYTES_PER_USER,
-  STATE_BYTES_PER_CLIENT_ROW,
-  STATE_BYTES_PER_USER,
-} from '../replay/state-bytes.ts';
+import { REWRITING_BYTES_PER_USER, stateBytesOf } from '../replay/state-bytes.ts';
 import { AddressPool } from '../schedule/address-pool.ts';
 import { planArrivals } from '../schedule/arrivals.ts';
 import { ClientPlaces } from '../schedule/client-places.ts';
@@ -167,14 +163,12 @@ function endsText(plan: RunPlan, plays: number): string {
 }
 
 function memoryText(plan: RunPlan): string {
-  if (plan.perClient === undefined) {
-    const bytes = formatBytes(STATE_BYTES_PER_USER * plan.users);
-    return `${STATE_BYTES_PER_USER} bytes a user: ${bytes}`;
-  }
-  const bytes = STATE_BYTES_PER_CLIENT_ROW * rowsOf(plan) + CLIENT_BYTES * plan.users;
+  const each = stateBytesOf(plan);
+  const bytes = each * rowsOf(plan);
+  if (plan.perClient === undefined) return `${each} bytes a user: ${formatBytes(bytes)}`;
   return (
-    `${STATE_BYTES_PER_CLIENT_ROW} bytes a connection and ${CLIENT_BYTES} a client: ` +
-    formatBytes(bytes)
+    `${each} bytes a connection and ${CLIENT_BYTES} a client: ` +
+    formatBytes(bytes + CLIENT_BYTES * plan.users)
   );
 }
 

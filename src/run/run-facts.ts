@@ -2,7 +2,7 @@
 
 import { NS_PER_SECOND } from '../base/time.ts';
 import type { RunIdentity, ShareFacts } from '../measure/run-record.ts';
-import { STATE_BYTES_PER_CLIENT_ROW, STATE_BYTES_PER_USER } from '../replay/state-bytes.ts';
+import { stateBytesOf } from '../replay/state-bytes.ts';
 import { planArrivals } from '../schedule/arrivals.ts';
 import { wholeRun } from '../schedule/run-share.ts';
 import type { PlayedCaptures } from './captures/index-captures.ts';
@@ -54,8 +54,7 @@ export function runIdentity(
     },
     recorded: { plays, durationNs },
     shares: share.of,
-    stateBytesPerUser:
-      plan.perClient === undefined ? STATE_BYTES_PER_USER : STATE_BYTES_PER_CLIENT_ROW,
+    stateBytesPerUser: stateBytesOf(plan),
   };
 }
 

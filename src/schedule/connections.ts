@@ -4,6 +4,7 @@
  *
  * The kernel's filter computes the same with its own instructions (`io/filter/reply-filter.ts`).
  */
+import { type NarrowColumn, narrowBytes, narrowColumn } from '../base/narrow-column.ts';
 
 /** How the users of a run are shared out among threads: user `u` belongs to thread `u % shards`. */
 export interface Sharing {
@@ -43,7 +44,7 @@ export const sessionOf = (connection: number, played: Uint32Array): number =>
   played[connection % played.length];
 
 /** Octets that one user takes in UserConnections. */
-export const CONNECTION_BYTES_PER_USER = 2;
+export const connectionBytesOf = (iterations: number): number => narrowBytes(iterations);
 
 /** Of no user of this thread. */
 export const NO_USER = -1;
@@ -65,14 +66,14 @@ export interface Connections {
 export class UserConnections implements Connections {
   readonly count: number;
   /** Which play of the user this is, from 0. */
-  readonly iteration: Uint16Array;
+  readonly iteration: NarrowColumn;
   readonly #users: number;
   readonly #shard: number;
   readonly #shards: number;
 
-  constructor(sharing: Sharing) {
+  constructor(sharing: Sharing, iterations: number) {
     this.count = usersOfShard(sharing);
-    this.iteration = new Uint16Array(this.count);
+    this.iteration = narrowColumn(this.count, iterations);
     this.#users = sharing.users;
     this.#shard = sharing.shard;
     this.#shards = sharing.shards;

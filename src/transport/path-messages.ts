@@ -5,6 +5,7 @@
  * Anybody can send such a message. It is believed where it quotes octets of a user that are in flight
  * (RFC 5927, section 4), and never below what every link must carry.
  */
+import type { NarrowColumn } from '../base/narrow-column.ts';
 import { Counter } from '../measure/counters.ts';
 import { type Connections, NO_USER } from '../schedule/connections.ts';
 import type { TcpClient } from '../tcp/tcp-client.ts';
@@ -25,7 +26,7 @@ export class PathMessages {
   readonly #connections: Connections;
   readonly #owners: Owners;
   /** A row a user: whose server it talks to, a row in the plan's targets. */
-  readonly #target: Uint16Array;
+  readonly #target: NarrowColumn;
   readonly #tcp: TcpClient;
   readonly #counters: Float64Array;
   /** For each target, octets that fit a segment without options; 0 where nothing was learnt. */
@@ -37,7 +38,7 @@ export class PathMessages {
     plan: TransportPlan,
     connections: Connections,
     owners: Owners,
-    target: Uint16Array,
+    target: NarrowColumn,
     tcp: TcpClient,
     counters: Float64Array,
   ) {

@@ -1,4 +1,5 @@
 /** The client's stream as it was recorded: octets of the capture, cut and summed up beforehand. */
+import { type NarrowColumn, narrowBytes, narrowColumn } from '../base/narrow-column.ts';
 import type { Scripts, StreamColumns } from '../session/script/scripts.ts';
 import { type SegmentColumns, SegmentPlan } from '../session/script/segment-plan.ts';
 import { StreamView } from '../session/script/stream-view.ts';
@@ -13,7 +14,18 @@ import type { CaptureBytes } from './ports.ts';
 const EXACT_SEGMENT_PLANS_MAX = 32;
 
 /** Octets that one user takes here. */
-export const RECORDED_STREAM_BYTES_PER_USER = 4;
+export const recordedStreamBytesOf = ({ client }: Scripts): number =>
+  narrowBytes(longestStream(client));
+
+/** Octets of the session that says most. */
+function longestStream({ firstMessage, messageEnd }: StreamColumns): number {
+  let longest = 0;
+  for (let session = 0; session + 1 < firstMessage.length; session++) {
+    const end = firstMessage[session + 1];
+    if (end > firstMessage[session]) longest = Math.max(longest, messageEnd[end - 1]);
+  }
+  return longest;
+}
 
 /** The recorded client streams of all users of a thread. */
 export class RecordedStream implements ClientStream {
@@ -21,9 +33,9 @@ export class RecordedStream implements ClientStream {
   readonly #client: StreamColumns;
   readonly #view: StreamView;
   /** The session that each user plays: the player's column. */
-  readonly #session: Uint32Array;
+  readonly #session: NarrowColumn;
   /** How far each user's stream may be sent. */
-  readonly #limit: Uint32Array;
+  readonly #limit: NarrowColumn;
   readonly #segmentPlans = new Map<number, SegmentPlan>();
   /** The plan of the segment size that was asked for last: nearly always the only one. */
   #segments: SegmentPlan | null = null;
@@ -36,14 +48,14 @@ export class RecordedStream implements ClientStream {
   constructor(
     scripts: Scripts,
     capture: CaptureBytes,
-    session: Uint32Array,
+    session: NarrowColumn,
     prepared: SegmentColumns,
   ) {
     this.#sessions = scripts.sessions;
     this.#client = scripts.client;
     this.#view = new StreamView(scripts.client, (offset, into) => capture.read(offset, into));
     this.#session = session;
-    this.#limit = new Uint32Array(session.length);
+    this.#limit = narrowColumn(session.length, longestStream(scripts.client));
     const { sendMss } = prepared;
     const segments = new SegmentPlan(this.#view, scripts.sessions, sendMss, prepared);
     this.#segmentPlans.set(sendMss, segments);

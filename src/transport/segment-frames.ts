@@ -2,6 +2,8 @@
  * TCP segments to frames: address and port from the connection's number, octets and checksum from the
  * user's stream, headers into the batch.
  */
+
+import type { NarrowColumn } from '../base/narrow-column.ts';
 import { hash32, hashBits32 } from '../base/prng.ts';
 import { type Seq, seqBefore } from '../base/seq.ts';
 import { NS_PER_MS } from '../base/time.ts';
@@ -28,7 +30,7 @@ export class SegmentFrames implements SegmentOutput {
   readonly #users: UserTable;
   readonly #connections: Connections;
   /** A row a user: whose server it talks to, a row in the plan's targets. */
-  readonly #target: Uint16Array;
+  readonly #target: NarrowColumn;
   readonly #counters: Float64Array;
   readonly #writer: FrameWriter;
   readonly #routes: readonly number[];
@@ -40,7 +42,7 @@ export class SegmentFrames implements SegmentOutput {
     stream: ClientStream,
     users: UserTable,
     connections: Connections,
-    target: Uint16Array,
+    target: NarrowColumn,
     counters: Float64Array,
   ) {
     this.#plan = plan;

@@ -2,6 +2,7 @@
  * TCP as a Transport: every user's connection (TcpClient), its segments as frames, and what came of
  * those that come in.
  */
+import { type NarrowColumn, narrowColumn } from '../base/narrow-column.ts';
 import { seqAdd } from '../base/seq.ts';
 import { Counter } from '../measure/counters.ts';
 import type { Connections } from '../schedule/connections.ts';
@@ -61,7 +62,7 @@ export class TcpTransport implements Transport {
   readonly #connections: Connections;
   readonly #counters: Float64Array;
   /** A row a user: whose server it talks to, a row in the plan's targets. */
-  readonly #target: Uint16Array;
+  readonly #target: NarrowColumn;
   readonly #outbox: Outbox;
   readonly #frames: SegmentFrames;
   readonly #tcp: TcpClient;
@@ -87,7 +88,7 @@ export class TcpTransport implements Transport {
     held: HeldOctets | null = null,
   ) {
     const users = new UserTable(connections.count);
-    const target = new Uint16Array(connections.count);
+    const target = narrowColumn(connections.count, plan.targets.length);
     const outbox = new Outbox(sender, times);
     const frames = new SegmentFrames(plan, outbox, stream, users, connections, target, counters);
     const tcp = new TcpClient(users, stream, frames, plan.tcp, plan.pool.clients.family);

@@ -183,10 +183,10 @@ export function talk(given: TalkOptions) {
   const { perClient } = plan;
   const connections =
     perClient === undefined
-      ? new UserConnections(plan)
+      ? new UserConnections(plan, plan.iterations)
       : new ClientConnections({ ...plan, perClient });
   const counters = createCounters();
-  const plays = new PlayTable(connections.count);
+  const plays = new PlayTable(connections.count, scripts);
   const prepared = prepareSessions(plan, capture);
   const stages = new Stages(plan, prepared.stages, prepared.exchanges);
   const stream = new RecordedStream(scripts, capture, plays.session, prepared.segments);

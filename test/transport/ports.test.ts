@@ -57,8 +57,8 @@ function playersOf<Made extends Transport>(
     ) => Made;
   },
 ) {
-  const connections = new UserConnections(plan);
-  const plays = new PlayTable(plan.users);
+  const connections = new UserConnections(plan, plan.iterations);
+  const plays = new PlayTable(plan.users, plan.scripts);
   const prepared = prepareSessions(plan, capture);
   const stages = new Stages(plan, prepared.stages, prepared.exchanges);
   const stream =

@@ -14,11 +14,11 @@ import { capabilities, connectTo } from '../../io/doctor/machine.ts';
 import { PathTap } from '../../io/doctor/path-tap.ts';
 import { measureSendRate } from '../../io/doctor/send-rate.ts';
 import { openCaptureBytes } from '../../io/files/capture-file.ts';
-import { STATE_BYTES_PER_USER } from '../../replay/state-bytes.ts';
+import { stateBytesOf } from '../../replay/state-bytes.ts';
 import { AddressPool } from '../../schedule/address-pool.ts';
 import { describeWay, type NetworkWay } from '../plan/network-way.ts';
 import { clientsText, OWN_CLIENTS, type ReplayOptions, type RunHost } from '../plan/options.ts';
-import type { RunPlan } from '../plan/run-plan.ts';
+import { type RunPlan, rowsOf } from '../plan/run-plan.ts';
 import { draftFor, planWay } from '../plans.ts';
 import { indexForReplay } from '../replay-run.ts';
 import { openIntercepts } from '../threads/intercepted-way.ts';
@@ -111,7 +111,7 @@ async function planTheWay(draft: () => ReturnType<typeof draftFor>): Promise<Pla
     const { plan, network } = planWay(await draft(), Date.now(), capabilities().netRaw);
     const free = process.availableMemory();
     const text =
-      `${formatCount(plan.users)} users: ${formatBytes(plan.users * STATE_BYTES_PER_USER)} of state, ` +
+      `${formatCount(plan.users)} users: ${formatBytes(rowsOf(plan) * stateBytesOf(plan))} of state, ` +
       `${formatBytes(free)} of memory are free`;
     const way = network === null ? '' : describeWay(network, plan).join('; ');
     return { plan, network, asPlan: { ok: true, text }, asPath: { ok: true, text: way } };

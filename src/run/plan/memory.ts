@@ -3,7 +3,7 @@ import { ReplayError } from '../../base/errors.ts';
 import { formatBytes, formatCount } from '../../base/units.ts';
 import { EMBEDDED_BYTES_PER_USER } from '../../embedded/embedded-bytes.ts';
 import type { WebSocketColumns } from '../../replay/exchange-columns.ts';
-import { STATE_BYTES_PER_USER, WEBSOCKET_BYTES_PER_USER } from '../../replay/state-bytes.ts';
+import { STATE_BYTES_MAX, WEBSOCKET_BYTES_PER_USER } from '../../replay/state-bytes.ts';
 import { type RunPlan, rowsOf } from './run-plan.ts';
 
 /** Of the free memory; the rest is for the scripts, the histograms and everybody else. */
@@ -21,7 +21,7 @@ export function requireMemory(
   freeBytes = process.availableMemory(),
 ): void {
   const embeddedBytes = isEmbedded ? EMBEDDED_BYTES_PER_USER : 0;
-  const neededBytes = users * (STATE_BYTES_PER_USER + embeddedBytes + moreBytes);
+  const neededBytes = users * (STATE_BYTES_MAX + embeddedBytes + moreBytes);
   if (neededBytes < freeBytes * MEMORY_SHARE_MAX) return;
   throw new ReplayError({
     code: 'ERR_RUN_MEMORY',

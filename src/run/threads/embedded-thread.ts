@@ -120,7 +120,7 @@ function rowDirectory(plan: RunPlan, sharing: Sharing, perClient: ClientPlan): C
 function userDirectory(plan: RunPlan, sharing: Sharing): ClientDirectory {
   const pool = poolOf(plan, sharing.shard, sharing.shards);
   const rowAt = targetRowOf(plan);
-  const users = new UserConnections(sharing);
+  const users = new UserConnections(sharing, plan.iterations);
   const connections = plannedPlays(plan);
   const connectionOf = (low: number, port: number, targetPort: number): number => {
     const connection = pool.connectionOf(low, port, rowAt(targetPort));
