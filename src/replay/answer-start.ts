@@ -140,7 +140,7 @@ export class AnswerStart {
     const plays = this.#plays;
     if (plays.flags[user] & PlayFlag.UNASKED) return;
     // A WebSocket's server may say what it likes.
-    if (this.#stages.isUpgraded(plays.session[user]) || this.#isAskedLast(user)) return;
+    if (this.#stages.isPushed(plays.session[user]) || this.#isAskedLast(user)) return;
     plays.flags[user] |= PlayFlag.UNASKED;
     this.#counters[Counter.EXCHANGES_UNSOLICITED]++;
   }

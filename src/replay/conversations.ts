@@ -18,17 +18,19 @@ import type { FramingOf } from './answer-framing.ts';
 import { AnswerOctets } from './answer-octets.ts';
 import { Answers } from './answers.ts';
 import { ClientStarts } from './client-starts.ts';
-import type { WebSocketColumns } from './exchange-columns.ts';
+import type { PushColumns } from './exchange-columns.ts';
 import { type AnswerListener, ExchangeRecorder } from './exchange-recorder.ts';
 import { Fates } from './fates.ts';
 import { Interruption } from './interruption.ts';
-import { LivePings } from './live-pings.ts';
+import { LiveReplies } from './live-replies.ts';
 import type { ModuleHost } from './module-host.ts';
 import { Pacer } from './pacer.ts';
 import { PlayFlag, type PlayTable } from './play-table.ts';
 import { Player } from './player.ts';
 import { ReadAnswers } from './read-answers.ts';
 import type { ReplayPlan, RewritingPlan } from './replay-plan.ts';
+import { ReplyingAnswers } from './replying-answers.ts';
+import { ReplyingPlayer } from './replying-player.ts';
 import { type RewritingParts, RewritingPlayer } from './rewriting-player.ts';
 import type { PlaySendTimes } from './send-times.ts';
 import type { Stages } from './stages.ts';
@@ -36,8 +38,6 @@ import type { StartParts, Starts } from './starts.ts';
 import { ToldFraming } from './told-answers.ts';
 import { UserStarts } from './user-starts.ts';
 import { UserTimers } from './user-timers.ts';
-import { WebSocketAnswers } from './websocket-answers.ts';
-import { WebSocketPlayer } from './websocket-player.ts';
 
 /** What came in and was not taken yet, when timers and starts have their turn. */
 export const Backlog = {
@@ -79,7 +79,7 @@ export interface RewritingEnds extends Pick<RewritingPlan, 'bindTimeoutNs' | 'an
   readonly stream: RewrittenStream;
   readonly arena: MessageArena;
   /** Sessions that become WebSockets; null without any. */
-  readonly webSockets: WebSocketColumns | null;
+  readonly pushed: PushColumns | null;
 }
 
 /** The engine of one thread, whatever the transport: a turn is what came in, then what is due. */
@@ -107,9 +107,9 @@ export class Conversations {
     const { rewriting } = given;
     const octets = new AnswerOctets(rewriting?.answerBytesMax ?? 0);
     const answersOf = [plays, transport, stream, stages, pacer, recorder, times.exchanges] as const;
-    const pings = new LivePings();
+    const replies = new LiveReplies();
     const readOf = [...answersOf, rewriting && framingOf(stages, rewriting)] as const;
-    const read = rewriting && readAnswersOf([readOf, rewriting.host, octets], rewriting, pings);
+    const read = rewriting && readAnswersOf([readOf, rewriting.host, octets], rewriting, replies);
     const answers = read ?? new Answers(...answersOf);
     const wheel = new TimingWheel(connections.count);
     const timers = new UserTimers(plan, plays, transport, stages, answers, wheel);
@@ -127,7 +127,7 @@ export class Conversations {
     const player =
       read === undefined || rewriting === undefined
         ? new Player(plan, played)
-        : rewritingPlayerOf(plan, { ...played, ...rewriting, answers: read, octets }, pings);
+        : rewritingPlayerOf(plan, { ...played, ...rewriting, answers: read, octets }, replies);
     this.#arena = rewriting?.arena ?? null;
     this.listener = player;
     this.#plays = plays;
@@ -240,11 +240,11 @@ function startsOf(
 /** Answers of who does not say just what was recorded. */
 function readAnswersOf(
   parts: ConstructorParameters<typeof ReadAnswers>,
-  { webSockets }: RewritingEnds,
-  pings: LivePings,
+  { pushed }: RewritingEnds,
+  replies: LiveReplies,
 ): ReadAnswers {
-  if (webSockets === null) return new ReadAnswers(...parts);
-  return new WebSocketAnswers(parts, webSockets.from, pings);
+  if (pushed === null) return new ReadAnswers(...parts);
+  return new ReplyingAnswers(parts, pushed.from, replies);
 }
 
 /** Undefined where nobody but the protocols tells where answers end. */
@@ -258,10 +258,10 @@ function framingOf(
 
 function rewritingPlayerOf(
   plan: ReplayPlan,
-  parts: RewritingParts & Pick<RewritingEnds, 'webSockets'>,
-  pings: LivePings,
+  parts: RewritingParts & Pick<RewritingEnds, 'pushed'>,
+  replies: LiveReplies,
 ): RewritingPlayer {
-  const { webSockets } = parts;
-  if (webSockets === null) return new RewritingPlayer(plan, parts);
-  return new WebSocketPlayer(plan, parts, webSockets.frames, pings);
+  const { pushed } = parts;
+  if (pushed === null) return new RewritingPlayer(plan, parts);
+  return new ReplyingPlayer(plan, parts, pushed.replyMarks, replies);
 }

@@ -30,7 +30,7 @@ export const ExchangeMark = {
 export const GREETS = 0x80;
 
 /** What is known of sessions that become WebSockets; absent where there is none. */
-export interface WebSocketColumns {
+export interface PushColumns {
   /**
    * A row a session: the first stage behind the upgrade; 0 without any. From there on nobody waits for a stage
    * that holds no answer: all in it is pushes.
@@ -38,8 +38,8 @@ export interface WebSocketColumns {
   readonly from: Uint32Array;
   /** A row a stage: think time of the step behind it, in ns, where it counts from an answer; else -1. */
   readonly thinkNs: Float64Array;
-  /** A row a message of the client's: bits of FrameMark. */
-  readonly frames: Uint8Array;
+  /** A row a message of the client's: bits of ReplyMark. */
+  readonly replyMarks: Uint8Array;
   /** The kinds of messages that are pushes or parts of answers, and of those parts alone. */
   readonly pushes: readonly number[];
   readonly parts: readonly number[];
@@ -76,7 +76,7 @@ export interface ExchangeColumns {
   readonly bodyDigests?: Uint32Array;
   /** What of bodies is left out: regular expressions. */
   readonly bodyIgnored?: readonly string[];
-  readonly webSockets?: WebSocketColumns;
+  readonly pushed?: PushColumns;
   /** Of which class the request is: a place in `classNames`, 0 for all that have none of their own. */
   readonly requestClass: Uint8Array;
   /** None where no request could be named. */
@@ -151,9 +151,7 @@ export class ExchangeColumnsBuilder {
   }
 
   /** @param more classes of the exchanges that were added, and what else is known */
-  finish(
-    more: Pick<ExchangeColumns, 'requestClass' | 'classNames' | 'webSockets'>,
-  ): ExchangeColumns {
+  finish(more: Pick<ExchangeColumns, 'requestClass' | 'classNames' | 'pushed'>): ExchangeColumns {
     this.#first.fill(this.#message.count, this.#stages);
     const message = this.#message.toShared();
     return {

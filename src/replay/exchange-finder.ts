@@ -29,13 +29,13 @@ import {
   marksOf,
   UNHEARD,
 } from './found-exchanges.ts';
+import { PushedExchanges } from './pushed-exchanges.ts';
 import type { FindPlan } from './replay-plan.ts';
 import { ScriptSteps } from './script-steps.ts';
 import { type Framers, SessionFramers } from './session-framers.ts';
 import type { SessionStreams } from './session-streams.ts';
 import { MessageMark, rowOf } from './stage-columns.ts';
 import { ToldExchanges } from './told-exchanges.ts';
-import { WebSocketExchanges } from './websocket-exchanges.ts';
 
 /** Kind of a server's first words, which answer nothing. */
 const GREETING = 0;
@@ -51,7 +51,7 @@ export class ExchangeFinder {
   readonly #classes: ClassMarks;
   readonly #streams: SessionStreams;
   readonly #ends = new MessageEnds();
-  readonly #webSockets: WebSocketExchanges;
+  readonly #pushed: PushedExchanges;
   readonly #framers: SessionFramers;
   readonly #told: ToldExchanges;
   readonly #saysRecorded: boolean;
@@ -82,7 +82,7 @@ export class ExchangeFinder {
     this.#marks = marks;
     this.#columns = columns;
     this.#classes = classes;
-    this.#webSockets = new WebSocketExchanges(plan, columns, classes, streams.read);
+    this.#pushed = new PushedExchanges(plan, columns, classes, streams.read);
     this.#framers = new SessionFramers(plan, columns);
     this.#told = new ToldExchanges(scripts, columns, classes, plan.rewriting?.columns ?? null);
     this.#saysRecorded = saysRecorded;
@@ -101,12 +101,12 @@ export class ExchangeFinder {
     this.#isSwitched = false;
     this.#at = 0;
     this.#isCut = false;
-    this.#webSockets.beginSession();
+    this.#pushed.beginSession();
     const end = steps.end(session);
     for (let stage = steps.first(session); stage <= end + 1; stage++) {
       this.#columns.beginStage(rowOf(session, stage));
-      if (this.#webSockets.isUpgraded) {
-        this.#webSockets.addStage(session, stage);
+      if (this.#pushed.isPushed) {
+        this.#pushed.addStage(session, stage);
         continue;
       }
       if (steps.bytesOf(session, stage) === 0) continue;
@@ -308,14 +308,14 @@ export class ExchangeFinder {
     const request = this.#requests[this.#done + this.#found.length - 1];
     const upgrade = upgradeBy(server, start, end, request.end);
     if (upgrade === null) return false;
-    this.#webSockets.upgrade(session, stage, upgrade);
+    this.#pushed.upgrade(session, stage, upgrade);
     return true;
   }
 
   /** What was found of WebSockets. */
-  finish(): Pick<ExchangeColumns, 'webSockets'> {
-    const webSockets = this.#webSockets.finish();
-    return webSockets === undefined ? {} : { webSockets };
+  finish(): Pick<ExchangeColumns, 'pushed'> {
+    const pushed = this.#pushed.finish();
+    return pushed === undefined ? {} : { pushed };
   }
 
   /** A turn and its stage are an exchange that nobody can follow. */

@@ -9,7 +9,7 @@ import type { RecordedStream } from '../transport/recorded-stream.ts';
 import { RewrittenStream } from '../transport/rewritten-stream.ts';
 import type { PlannedRewrites } from '../transport/room-bytes.ts';
 import type { RewritingEnds } from './conversations.ts';
-import type { WebSocketColumns } from './exchange-columns.ts';
+import type { PushColumns } from './exchange-columns.ts';
 import { ModuleClients } from './module-clients.ts';
 import { ModuleHost } from './module-host.ts';
 import type { PlayTable } from './play-table.ts';
@@ -37,13 +37,13 @@ export function rewritingOf(
     readonly connections: UserConnections | ClientConnections;
     readonly capture: CaptureBytes;
     readonly counters: Float64Array;
-    readonly webSockets: WebSocketColumns | null;
+    readonly pushed: PushColumns | null;
   },
 ): RewritingEnds {
   const { rewriting, scripts } = plan;
-  const { modules, recorded, plays, connections, capture, counters, webSockets } = given;
+  const { modules, recorded, plays, connections, capture, counters, pushed } = given;
   const columns = rewriting?.columns ?? noRewrites(scripts);
-  const planned = webSockets === null ? columns : withWebSockets(columns, webSockets);
+  const planned = pushed === null ? columns : withReplies(columns, pushed);
   const arena = new MessageArena(modules.arena);
   const users = plays.session.length;
   const stream = new RewrittenStream(users, recorded, scripts.client, planned, arena);
@@ -66,11 +66,11 @@ export function rewritingOf(
     counters,
   });
   const { bindTimeoutNs = 0, answerBytesMax = 0 } = rewriting ?? {};
-  return { host, stream, arena, bindTimeoutNs, answerBytesMax, webSockets };
+  return { host, stream, arena, bindTimeoutNs, answerBytesMax, pushed };
 }
 
 /** Who becomes a WebSocket may have to say something besides the recording, for which no room is kept. */
-const withWebSockets = (columns: PlannedRewrites, { from }: WebSocketColumns): PlannedRewrites => ({
+const withReplies = (columns: PlannedRewrites, { from }: PushColumns): PlannedRewrites => ({
   ...columns,
   module: columns.module.map((module, session) => module || Math.min(1, from[session])),
 });

@@ -12,9 +12,9 @@ const SHORT_ANSWER_BYTES = FOLLOWED_PREFIX_BYTES / 2;
  * answer that is longer than a prefix says in its midst how it goes on. The body of an HTTP answer with a length says nothing.
  */
 export function octetsNeeded(exchanges: ExchangeColumns, isReadByModules = false): number {
-  const { protocols, marks, answerBytes, bodyDigests, webSockets } = exchanges;
+  const { protocols, marks, answerBytes, bodyDigests, pushed } = exchanges;
   // Any push may be long, or stand in a packet with others.
-  if (webSockets !== undefined) return WHOLE_PACKET_BYTES;
+  if (pushed !== undefined) return WHOLE_PACKET_BYTES;
   if (bodyDigests !== undefined || isReadByModules) return WHOLE_PACKET_BYTES;
   const isLong = (exchange: number): boolean => answerBytes[exchange] > SHORT_ANSWER_BYTES;
   const isOtherThanHttp = protocols.some((each) => each !== HTTP1_NAME);

@@ -44,8 +44,8 @@ export class Pushes {
     this.#exchanges = exchanges;
     this.#open = open;
     this.#framer = new WebSocketPushes({
-      pushes: new Set(stages.exchanges.webSockets?.pushes),
-      parts: new Set(stages.exchanges.webSockets?.parts),
+      pushes: new Set(stages.exchanges.pushed?.pushes),
+      parts: new Set(stages.exchanges.pushed?.parts),
     });
   }
 

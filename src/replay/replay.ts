@@ -71,7 +71,7 @@ export class Replay extends Conversations implements PacketSink {
         ? null
         : rewritingOf(plan, {
             ...{ modules, recorded, plays, connections, capture, counters },
-            webSockets: prepared.exchanges.webSockets ?? null,
+            pushed: prepared.exchanges.pushed ?? null,
           });
     const stream = rewriting?.stream ?? recorded;
     const times = new PlaySendTimes(plays, stages, stream, latency);

@@ -8,7 +8,7 @@ import {
   type ExchangeColumns,
   ExchangeMark,
   GREETS,
-  type WebSocketColumns,
+  type PushColumns,
 } from './exchange-columns.ts';
 import type { ReplayPlan } from './replay-plan.ts';
 import { ScriptSteps } from './script-steps.ts';
@@ -23,7 +23,7 @@ export class Stages extends ScriptSteps {
   /** A row a stage: what it held where it ended otherwise than recorded; 0 while unknown. */
   readonly #learnedBytes: Uint32Array;
   readonly exchanges: ExchangeColumns;
-  readonly #webSockets: WebSocketColumns | undefined;
+  readonly #pushed: PushColumns | undefined;
   /** By `protocolOf`: 1 where that is HTTP. Names that came from another thread are compared letter by letter. */
   readonly #isHttp: Uint8Array;
 
@@ -38,7 +38,7 @@ export class Stages extends ScriptSteps {
     this.#marks = columns.marks;
     this.#learnedBytes = new Uint32Array(columns.waitNs.length);
     this.exchanges = exchanges;
-    this.#webSockets = exchanges.webSockets;
+    this.#pushed = exchanges.pushed;
     this.#isHttp = Uint8Array.of(
       0,
       ...exchanges.protocols.map((name) => (name === HTTP1_NAME ? 1 : 0)),
@@ -47,7 +47,7 @@ export class Stages extends ScriptSteps {
 
   /** Behind an upgrade to WebSocket nobody waits for what holds no answer: it counts as empty. */
   override bytesOf(session: number, step: number): number {
-    const from = this.#webSockets?.from[session] ?? 0;
+    const from = this.#pushed?.from[session] ?? 0;
     if (from > 0 && step >= from) {
       const { first } = this.exchanges;
       const row = rowOf(session, step);
@@ -73,7 +73,7 @@ export class Stages extends ScriptSteps {
   /** Recorded think time before the step. */
   thinkNs(session: number, step: number): number {
     const { client } = this.scripts;
-    const ownNs = this.#webSockets?.thinkNs[rowOf(session, step)] ?? -1;
+    const ownNs = this.#pushed?.thinkNs[rowOf(session, step)] ?? -1;
     if (ownNs >= 0) return ownNs;
     if (step < this.end(session)) return client.messageThinkNs[step];
     return client.end[session] === StreamEnd.OPEN ? 0 : client.endThinkNs[session];
@@ -155,8 +155,8 @@ export class Stages extends ScriptSteps {
   }
 
   /** Whether the session becomes a WebSocket. */
-  isUpgraded(session: number): boolean {
-    return (this.#webSockets?.from[session] ?? 0) > 0;
+  isPushed(session: number): boolean {
+    return (this.#pushed?.from[session] ?? 0) > 0;
   }
 
   /** Whether the stage is what the server says first, and ends as the protocol has it. */

@@ -126,7 +126,7 @@ export function playScripts(
   const figures = createExchangeFigures(names.length);
   const sender = options.wire === undefined ? target : options.wire.on(target, counters);
   const modules =
-    prepared.exchanges.webSockets === undefined ? null : { modules: [], arena, nowMs: () => 0 };
+    prepared.exchanges.pushed === undefined ? null : { modules: [], arena, nowMs: () => 0 };
   const replay = new Replay(
     ...([engine, sender, target, capture, latency, counters, prepared, figures, modules] as const),
   );

@@ -199,7 +199,7 @@ export function talk(given: TalkOptions) {
     connections,
     capture,
     counters,
-    webSockets: prepared.exchanges.webSockets ?? null,
+    pushed: prepared.exchanges.pushed ?? null,
   };
   const ends = rewritingOf(plan, changed);
   const latency = new LatencyRecorder();

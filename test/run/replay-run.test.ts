@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { COUNTERS, Counter } from '../../src/measure/counters.ts';
 import { STATE_BYTES_MAX, WEBSOCKET_BYTES_PER_USER } from '../../src/replay/state-bytes.ts';
-import { requireMemory, requireWebSocketMemory } from '../../src/run/plan/memory.ts';
+import { requireMemory, requireReplyMemory } from '../../src/run/plan/memory.ts';
 import { warnOfEarlierRun } from '../../src/run/replay-run.ts';
 import { planOf } from '../helpers/plan.ts';
 import { handMade } from '../helpers/scripts.ts';
@@ -28,8 +28,8 @@ test('so are those who become WebSockets, as far as they do', () => {
   const plan = planOf(scripts, { ...OPTIONS, users });
   const freeBytes = 2 * users * STATE_BYTES_MAX;
   const ask = (from: readonly number[], bytes: number) => () =>
-    requireWebSocketMemory(plan, { from: Uint32Array.from(from) }, bytes);
-  expect(() => requireWebSocketMemory(plan, undefined, 1)).not.toThrow();
+    requireReplyMemory(plan, { from: Uint32Array.from(from) }, bytes);
+  expect(() => requireReplyMemory(plan, undefined, 1)).not.toThrow();
   expect(ask([0, 0], freeBytes)).not.toThrow();
   expect(ask([0, 3], freeBytes)).toThrow(expect.objectContaining({ code: 'ERR_RUN_MEMORY' }));
   const half = users * (STATE_BYTES_MAX + WEBSOCKET_BYTES_PER_USER / 2);

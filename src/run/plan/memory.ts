@@ -2,7 +2,7 @@
 import { ReplayError } from '../../base/errors.ts';
 import { formatBytes, formatCount } from '../../base/units.ts';
 import { EMBEDDED_BYTES_PER_USER } from '../../embedded/embedded-bytes.ts';
-import type { WebSocketColumns } from '../../replay/exchange-columns.ts';
+import type { PushColumns } from '../../replay/exchange-columns.ts';
 import { STATE_BYTES_MAX, WEBSOCKET_BYTES_PER_USER } from '../../replay/state-bytes.ts';
 import { type RunPlan, rowsOf } from './run-plan.ts';
 
@@ -38,14 +38,14 @@ export function requireMemory(
  * against the embedded one answers no pings of its own.
  * @throws ReplayError as requireMemory does
  */
-export function requireWebSocketMemory(
+export function requireReplyMemory(
   plan: RunPlan,
-  webSockets: Pick<WebSocketColumns, 'from'> | undefined,
+  pushed: Pick<PushColumns, 'from'> | undefined,
   freeBytes = process.availableMemory(),
 ): void {
-  if (webSockets === undefined) return;
+  if (pushed === undefined) return;
   const upgraded = plan.played.reduce(
-    (count, session) => count + Math.min(1, webSockets.from[session]),
+    (count, session) => count + Math.min(1, pushed.from[session]),
     0,
   );
   const bytes = (upgraded / plan.played.length) * WEBSOCKET_BYTES_PER_USER;

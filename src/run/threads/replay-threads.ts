@@ -15,7 +15,7 @@ import type { PreparedSessions } from '../../replay/prepared-sessions.ts';
 import { NO_MODULE } from '../../replay/watched-modules.ts';
 import type { ProtocolModule } from '../../rewrite/module.ts';
 import type { ReadOctets } from '../../session/script/stream-view.ts';
-import { requireWebSocketMemory } from '../plan/memory.ts';
+import { requireReplyMemory } from '../plan/memory.ts';
 import { type ModuleSpec, moduleLabel } from '../plan/modules.ts';
 import type { NetworkWay } from '../plan/network-way.ts';
 import type { RunAnswers } from '../plan/options.ts';
@@ -212,14 +212,14 @@ export class ReplayThreads {
 
   /**
    * The sessions' octets are read once, here, and not by every thread.
-   * @throws ReplayError as requireWebSocketMemory does
+   * @throws ReplayError as requireReplyMemory does
    */
   async #prepare(): Promise<PreparedSessions> {
     const { plan, network, prepared: before } = this.#options;
     const capture = openCaptureBytes(plan.scripts.files);
     try {
       const prepared = before ?? (await inSlices(prepare(plan, capture)));
-      if (network !== null) requireWebSocketMemory(plan, prepared.exchanges.webSockets);
+      if (network !== null) requireReplyMemory(plan, prepared.exchanges.pushed);
       const { classNames } = prepared.exchanges;
       const requests = this.#options.keepsAnswers ? prepared.exchanges.message.length : 0;
       this.#figures = this.#counters.map(() => createExchangeFigures(classNames.length, requests));

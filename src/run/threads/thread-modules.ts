@@ -46,7 +46,7 @@ export const modulePartsOf = (
 
 /** Whether users answer pings of their own: the embedded target's are the recorded ones, and so are the answers to them. */
 const answersPings = ({ prepared, network }: ThreadJob): boolean =>
-  network !== null && prepared.exchanges.webSockets !== undefined;
+  network !== null && prepared.exchanges.pushed !== undefined;
 
 /** Octets of the thread's memory for what is written during the run: users of WebSockets answer pings, too. */
 export function writtenBytesOf(job: ThreadJob): number {

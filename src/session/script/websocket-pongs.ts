@@ -4,17 +4,10 @@
  */
 import type { StoredStream } from '../../protocol/message-ends.ts';
 import { storedIn } from './http-requests.ts';
+import { ReplyMark } from './reply-marks.ts';
 import type { Scripts } from './scripts.ts';
 import { type ReadOctets, StreamView } from './stream-view.ts';
 import type { Upgrade } from './websocket-sessions.ts';
-
-/** What is known of a message of the client's behind the upgrade; bits. */
-export const FrameMark = {
-  /** It ends where a frame does, and before the client's close: a frame may be said behind it. */
-  WHOLE: 1,
-  /** It is nothing but pongs that answer pings of the recorded server. */
-  PONG: 2,
-} as const;
 
 const OPCODE = 0x0f;
 const CLOSE = 8;
@@ -55,7 +48,7 @@ export class WebSocketPongs {
     this.#server = new StreamView(scripts.server, read);
   }
 
-  /** Puts down the marks of a session's messages. @param marks a row a message: bits of FrameMark */
+  /** Puts down the marks of a session's messages. @param marks a row a message: bits of ReplyMark */
   mark(session: number, { clientAt, serverAt }: Upgrade, marks: Uint8Array): void {
     const { firstMessage, messageEnd } = this.#scripts.client;
     const pings = this.#pings(session, serverAt);
@@ -63,7 +56,7 @@ export class WebSocketPongs {
     let row = firstMessage[session];
     while (row < last && messageEnd[row] < clientAt) row++;
     // Behind the request for the upgrade, once that is agreed on.
-    if (row < last && messageEnd[row] === clientAt) marks[row] |= FrameMark.WHOLE;
+    if (row < last && messageEnd[row] === clientAt) marks[row] |= ReplyMark.WHOLE;
     let answered = 0;
     let pongsOf = -1;
     for (const { opcode, start, end, payload } of framesOf(
@@ -81,7 +74,7 @@ export class WebSocketPongs {
       }
       while (messageEnd[row] < end) row++;
       if (messageEnd[row] !== end) continue;
-      marks[row] |= pongsOf === row ? FrameMark.WHOLE | FrameMark.PONG : FrameMark.WHOLE;
+      marks[row] |= pongsOf === row ? ReplyMark.WHOLE | ReplyMark.REPLY : ReplyMark.WHOLE;
     }
   }
 

@@ -6,8 +6,8 @@
 import { Prng } from '../base/prng.ts';
 import { Counter } from '../measure/counters.ts';
 import { pongFrame } from '../protocol/websocket-pings.ts';
-import { FrameMark } from '../session/script/websocket-pongs.ts';
-import type { LivePings } from './live-pings.ts';
+import { ReplyMark } from '../session/script/reply-marks.ts';
+import type { LiveReplies } from './live-replies.ts';
 import { PlayFlag } from './play-table.ts';
 import type { ReplayPlan } from './replay-plan.ts';
 import { type RewritingParts, RewritingPlayer } from './rewriting-player.ts';
@@ -15,20 +15,25 @@ import { type RewritingParts, RewritingPlayer } from './rewriting-player.ts';
 const NOTHING = new Uint8Array(0);
 
 /** Plays the scripts of users, and answers pings between their messages. */
-export class WebSocketPlayer extends RewritingPlayer {
+export class ReplyingPlayer extends RewritingPlayer {
   readonly #parts: RewritingParts;
-  readonly #frames: Uint8Array;
+  readonly #replyMarks: Uint8Array;
   readonly #messageEnd: Uint32Array;
-  readonly #pings: LivePings;
+  readonly #replies: LiveReplies;
   readonly #masks: Prng;
 
-  /** @param frames a row a message: bits of FrameMark */
-  constructor(plan: ReplayPlan, parts: RewritingParts, frames: Uint8Array, pings: LivePings) {
+  /** @param replyMarks a row a message: bits of ReplyMark */
+  constructor(
+    plan: ReplayPlan,
+    parts: RewritingParts,
+    replyMarks: Uint8Array,
+    replies: LiveReplies,
+  ) {
     super(plan, parts);
     this.#parts = parts;
-    this.#frames = frames;
+    this.#replyMarks = replyMarks;
     this.#messageEnd = plan.scripts.client.messageEnd;
-    this.#pings = pings;
+    this.#replies = replies;
     this.#masks = new Prng(plan.seed);
   }
 
@@ -40,7 +45,8 @@ export class WebSocketPlayer extends RewritingPlayer {
   protected override playMessage(user: number, nowNs: number): boolean {
     const { plays, stream, counters } = this.#parts;
     const message = plays.nextStep[user];
-    const isLeftOut = (this.#frames[message] & FrameMark.PONG) !== 0 && this.#pings.follows(user);
+    const isLeftOut =
+      (this.#replyMarks[message] & ReplyMark.REPLY) !== 0 && this.#replies.follows(user);
     if (!isLeftOut) {
       const goesOn = super.playMessage(user, nowNs);
       this.#answerPing(user);
@@ -56,17 +62,17 @@ export class WebSocketPlayer extends RewritingPlayer {
 
   /** A ping that came amid a message of the user's is answered behind it. */
   #answerPing(user: number): void {
-    const payload = this.#pings.pending(user);
+    const payload = this.#replies.pending(user);
     if (payload === null) return;
     const { plays, stream, counters } = this.#parts;
     const flags = plays.flags[user];
     if ((flags & PlayFlag.LIVE) === 0 || (flags & PlayFlag.ENDED) !== 0) return;
-    if ((this.#frames[plays.nextStep[user] - 1] & FrameMark.WHOLE) === 0) return;
+    if ((this.#replyMarks[plays.nextStep[user] - 1] & ReplyMark.WHOLE) === 0) return;
     const pong = pongFrame(payload, this.#masks.nextUint32());
     // Where there is no room for it now it has its turn behind the next message, or what comes next.
     if (!stream.interject(user, pong)) return;
     counters[Counter.OCTETS_PLANNED] += pong.length;
     counters[Counter.PINGS_ANSWERED]++;
-    this.#pings.onAnswered(user);
+    this.#replies.onAnswered(user);
   }
 }

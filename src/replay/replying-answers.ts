@@ -1,30 +1,30 @@
 /** Answers of users that become WebSockets: behind the upgrade their server's pings are heard, too. */
 import { SWITCHING_PROTOCOLS } from '../protocol/http1-answers.ts';
 import type { Delivery } from '../transport/transport.ts';
-import type { LivePings } from './live-pings.ts';
+import type { LiveReplies } from './live-replies.ts';
 import { NO_EXCHANGE } from './open-exchanges.ts';
 import { ReadAnswers } from './read-answers.ts';
 
-/** Tells `LivePings` where frames begin, and what follows. */
-export class WebSocketAnswers extends ReadAnswers {
+/** Tells `LiveReplies` where frames begin, and what follows. */
+export class ReplyingAnswers extends ReadAnswers {
   readonly #answersOf: ConstructorParameters<typeof ReadAnswers>[0];
   readonly #from: Uint32Array;
-  readonly #pings: LivePings;
+  readonly #replies: LiveReplies;
 
   /** @param from of each session the first stage behind its upgrade; 0 without any */
   constructor(
     parts: ConstructorParameters<typeof ReadAnswers>,
     from: Uint32Array,
-    pings: LivePings,
+    replies: LiveReplies,
   ) {
     super(...parts);
     this.#answersOf = parts[0];
     this.#from = from;
-    this.#pings = pings;
+    this.#replies = replies;
   }
 
   override onData(user: number, delivery: Delivery): void {
-    this.#pings.feed(user, delivery, 0);
+    this.#replies.feed(user, delivery, 0);
     super.onData(user, delivery);
   }
 
@@ -32,8 +32,8 @@ export class WebSocketAnswers extends ReadAnswers {
     const isBefore = !this.#isBehind(user);
     const to = super.take(user, delivery, at);
     if (isBefore && this.#isBehind(user) && this.#isSwitched()) {
-      this.#pings.begin(user);
-      this.#pings.feed(user, delivery, to);
+      this.#replies.begin(user);
+      this.#replies.feed(user, delivery, to);
     }
     return to;
   }
@@ -56,6 +56,6 @@ export class WebSocketAnswers extends ReadAnswers {
 
   override forget(user: number): void {
     super.forget(user);
-    this.#pings.forget(user);
+    this.#replies.forget(user);
   }
 }

@@ -2,16 +2,13 @@
 
 import { MessageKind } from '../protocol/websocket.ts';
 import type { MessagePair } from '../protocol/websocket-pairs.ts';
+import { ReplyMark } from '../session/script/reply-marks.ts';
 import { type Scripts, StreamEnd } from '../session/script/scripts.ts';
 import type { ReadOctets } from '../session/script/stream-view.ts';
-import { FrameMark, WebSocketPongs } from '../session/script/websocket-pongs.ts';
+import { WebSocketPongs } from '../session/script/websocket-pongs.ts';
 import { type Upgrade, WebSocketSessions } from '../session/script/websocket-sessions.ts';
 import type { ClassMarks } from './class-marks.ts';
-import {
-  type ExchangeColumnsBuilder,
-  ExchangeMark,
-  type WebSocketColumns,
-} from './exchange-columns.ts';
+import { type ExchangeColumnsBuilder, ExchangeMark, type PushColumns } from './exchange-columns.ts';
 import type { FindPlan } from './replay-plan.ts';
 import { ScriptSteps } from './script-steps.ts';
 import { rowOf } from './stage-columns.ts';
@@ -21,7 +18,7 @@ const NAME = 'websocket';
 const AS_RECORDED = -1;
 
 /** Adds them stage by stage, one session after another. */
-export class WebSocketExchanges {
+export class PushedExchanges {
   readonly #scripts: Scripts;
   readonly #steps: ScriptSteps;
   readonly #columns: ExchangeColumnsBuilder;
@@ -30,7 +27,7 @@ export class WebSocketExchanges {
   readonly #pongs: WebSocketPongs;
   readonly #saysRecorded: boolean;
   /** Null while no session has become one. */
-  #found: Omit<WebSocketColumns, 'pushes' | 'parts'> | null = null;
+  #found: Omit<PushColumns, 'pushes' | 'parts'> | null = null;
   /** Of the session at hand: null before its upgrade. */
   #pairs: readonly MessagePair[] | null = null;
   #kind: number = MessageKind.PLAIN;
@@ -61,7 +58,7 @@ export class WebSocketExchanges {
   }
 
   /** Whether the session at hand has become a WebSocket. */
-  get isUpgraded(): boolean {
+  get isPushed(): boolean {
     return this.#pairs !== null;
   }
 
@@ -71,17 +68,17 @@ export class WebSocketExchanges {
     this.#found.from[session] = stage + 1;
     this.#kind = upgrade.isCompressed ? MessageKind.COMPRESSED : MessageKind.PLAIN;
     this.#pairs = this.#sessions.read(session, upgrade).pairs;
-    this.#pongs.mark(session, upgrade, this.#found.frames);
+    this.#pongs.mark(session, upgrade, this.#found.replyMarks);
     this.#countFrom(session, stage, upgrade.serverAt);
   }
 
-  #noneFound(): Omit<WebSocketColumns, 'pushes' | 'parts'> {
+  #noneFound(): Omit<PushColumns, 'pushes' | 'parts'> {
     const { sessions, client } = this.#scripts;
     const messages = client.messageEnd.length;
     const stages = rowOf(sessions, messages);
     return {
       from: new Uint32Array(new SharedArrayBuffer(4 * sessions)),
-      frames: new Uint8Array(new SharedArrayBuffer(messages)),
+      replyMarks: new Uint8Array(new SharedArrayBuffer(messages)),
       thinkNs: new Float64Array(new SharedArrayBuffer(8 * stages)).fill(AS_RECORDED),
     };
   }
@@ -122,7 +119,7 @@ export class WebSocketExchanges {
     const end = this.#steps.end(session);
     if (this.#found === null || stage > end) return;
     const isEnd = stage === end;
-    const isPong = !isEnd && this.#isLeftOut(stage, this.#found.frames);
+    const isPong = !isEnd && this.#isLeftOut(stage, this.#found.replyMarks);
     const isAsRecorded = answered === this.#steps.awaitOf(session, stage);
     if (isAsRecorded && !isPong && Number.isNaN(this.#beforePongNs)) return;
     // An end that waited for the server's counts from there.
@@ -141,8 +138,8 @@ export class WebSocketExchanges {
   }
 
   /** Whether a message is a pong for a recorded ping: whoever says what was recorded pings likewise, and gets it. */
-  #isLeftOut(message: number, frames: Uint8Array): boolean {
-    return !this.#saysRecorded && (frames[message] & FrameMark.PONG) !== 0;
+  #isLeftOut(message: number, replyMarks: Uint8Array): boolean {
+    return !this.#saysRecorded && (replyMarks[message] & ReplyMark.REPLY) !== 0;
   }
 
   /** When the server said what ends at an offset of its stream: the first octets of what it wrote in one go. */
@@ -155,7 +152,7 @@ export class WebSocketExchanges {
   }
 
   /** What was found; undefined without any such session. */
-  finish(): WebSocketColumns | undefined {
+  finish(): PushColumns | undefined {
     if (this.#found === null) return undefined;
     const { pushes, parts } = this.#sessions.learnt;
     return { ...this.#found, pushes: [...pushes], parts: [...parts] };

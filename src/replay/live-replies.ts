@@ -3,7 +3,7 @@ import { PingReader } from '../protocol/websocket-pings.ts';
 import type { Delivery } from '../transport/transport.ts';
 
 /** Follows the server's frames of users behind their upgrade. */
-export class LivePings {
+export class LiveReplies {
   readonly #readers = new Map<number, PingReader>();
 
   /** Whether the user's pings are heard. */

@@ -1,0 +1,7 @@
+/** What a client's message is to whoever answers what a live server says of its own accord; bits. */
+export const ReplyMark = {
+  /** It ends where the protocol may be spoken on: something else may be said behind it. */
+  WHOLE: 1,
+  /** It is nothing but answers to what the recorded server said so. */
+  REPLY: 2,
+} as const;
