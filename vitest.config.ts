@@ -36,6 +36,7 @@ const WAITING = [
   'replay-loss',
   'replay-memcached',
   'replay-modules',
+  'replay-mqtt',
   'replay-mysql',
   'replay-neighbours',
   'replay-next-hop',

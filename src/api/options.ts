@@ -87,7 +87,7 @@ export interface ReplayOptions extends CaptureOptions {
   /**
    * `PORT=NAME,…`: what sessions to this recorded port speak, where the capture does not show it:
    * `http`, `redis`, `mysql`, `postgresql`, `smtp`, `ftp`, `pop3`, `imap`, `memcached`,
-   * `memcached-binary`; `none`: nothing of it is read. Default: as recognised.
+   * `memcached-binary`, `mqtt`; `none`: nothing of it is read. Default: as recognised.
    */
   readonly protocol?: OneOrMore<string>;
   /**

@@ -87,6 +87,7 @@ function exchangeReport(count: (counter: Counter) => number): RunResult['exchang
     otherLength: count(Counter.EXCHANGES_OTHER_LENGTH),
     unfollowed: count(Counter.ANSWERS_UNFOLLOWED),
     pingsAnswered: count(Counter.PINGS_ANSWERED),
+    pushesAnswered: count(Counter.PUSHES_ANSWERED),
     failed: count(Counter.EXCHANGES_FAILED),
     statuses: {
       '1xx': count(Counter.STATUS_1XX),

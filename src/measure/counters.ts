@@ -139,6 +139,8 @@ export const Counter = {
   ABORTED_ANSWER_EXCESS: 92,
   // Pings of live WebSockets' servers that users have answered; of several that wait the last one is.
   PINGS_ANSWERED: 93,
+  // Publications of live MQTT servers, and releases of them, that users have answered.
+  PUSHES_ANSWERED: 94,
 } as const;
 export type Counter = (typeof Counter)[keyof typeof Counter];
 
@@ -165,7 +167,7 @@ export const lossesOf = (
 });
 
 /** How many counters a thread's row has. */
-export const COUNTERS = 94;
+export const COUNTERS = 95;
 
 /** Zeroed counters of one thread, in memory that other threads may read. */
 export const createCounters = (): Float64Array<SharedArrayBuffer> =>

@@ -136,6 +136,8 @@ export interface ExchangeReport {
   readonly unfollowed: number;
   /** Pings of WebSockets' servers that were answered as they came: no exchanges, but sent by users. */
   readonly pingsAnswered: number;
+  /** What MQTT servers published that was answered as it came, likewise: with QoS 2 twice. */
+  readonly pushesAnswered: number;
   /** Answers whose status is of another class than the recorded one. */
   readonly failed: number;
   /** Answers that began with a status line, by class. */

@@ -244,6 +244,31 @@ export interface RequestFramer extends Framer {
   readonly answerKind: number;
 }
 
+/**
+ * A framer of the server's stream that steps over what the server says of its own accord, up to where an answer begins:
+ * there the outcome is ENDS, and the answer is still to be read. A state that is kept amid what may be the answer is
+ * one that the answer's own framer goes on from.
+ */
+export interface PushFramer extends Framer {
+  /** Whether the server had anything that was asked: what it says before answers nothing. */
+  isAsked: boolean;
+  /**
+   * Where answers bear names: whether somebody awaits the one at hand, which can tell what kinds of answers it is.
+   * Not called where they have none.
+   */
+  isAwaited: (isAnswerTo: (kind: number) => boolean) => boolean;
+  /** Whether the octets just fed have shown a part of the answer. */
+  readonly hasPart: boolean;
+  /** Of that part, the first one of several, the first octet came before. */
+  readonly isPartOlder: boolean;
+  /** Where in memory the answer begins: before the octets just fed where it is -1. */
+  readonly answerAt: number;
+  /** Whether what is at hand is no answer, as far as that is known. */
+  readonly isPush: boolean;
+  /** Whether the octets fed until now end where something else begins. */
+  readonly isBetween: boolean;
+}
+
 /** `begin` of a `RequestFramer`: the stream's first request, and any other. */
 export const FIRST_REQUEST = 0;
 export const NEXT_REQUEST = 1;

@@ -1,16 +1,20 @@
 /** The protocols whose conversations can be followed, by name. */
 
 import { type LengthField, LengthFramer, PlainLines } from './declared-framing.ts';
-import type { AnswerFramer, RequestFramer } from './framer.ts';
+import type { AnswerFramer, PushFramer, RequestFramer } from './framer.ts';
 import { Http1Answers } from './http1-answers.ts';
 import { Http1Requests } from './http1-requests.ts';
 import { ImapAnswers, ImapRequests } from './imap.ts';
 import { MemcachedAnswers, MemcachedRequests } from './memcached.ts';
 import { MemcachedBinaryAnswers, MemcachedBinaryRequests } from './memcached-binary.ts';
+import { MqttAnswers, MqttPushes } from './mqtt-answers.ts';
+import { MqttReplies } from './mqtt-replies.ts';
+import { MqttRequests } from './mqtt-requests.ts';
 import { MysqlAnswers, MysqlRequests } from './mysql.ts';
 import { Pop3Answers, Pop3Requests } from './pop3.ts';
 import { PostgresAnswers, PostgresRequests } from './postgresql.ts';
 import { CommandLines, ReplyLines } from './reply-lines.ts';
+import type { ReplyReader } from './reply-reader.ts';
 import { RespAnswers, RespRequests } from './resp.ts';
 
 /** How a protocol's streams are followed. */
@@ -19,6 +23,10 @@ export interface FollowedProtocol {
   readonly requests: () => RequestFramer;
   /** Whether the server speaks first: with an answer of kind 0, to nothing. */
   readonly hasGreeting: boolean;
+  /** Where the server may speak of its own accord: what steps over that. */
+  readonly pushes?: () => PushFramer;
+  /** And what reads which of it the client answers. */
+  readonly replies?: () => ReplyReader;
 }
 
 const LINES = { answers: () => new ReplyLines(), requests: () => new CommandLines() };
@@ -30,8 +38,14 @@ export const HTTP1: FollowedProtocol = {
   hasGreeting: false,
 };
 
+/** MQTT's name. */
+export const MQTT_NAME = 'mqtt';
+
 /** By the names of `recognise`. */
-export const FOLLOWED_PROTOCOLS: ReadonlyMap<string, FollowedProtocol> = new Map([
+export const FOLLOWED_PROTOCOLS: ReadonlyMap<string, FollowedProtocol> = new Map<
+  string,
+  FollowedProtocol
+>([
   ['http1', HTTP1],
   [
     'redis',
@@ -73,6 +87,16 @@ export const FOLLOWED_PROTOCOLS: ReadonlyMap<string, FollowedProtocol> = new Map
       answers: () => new MemcachedBinaryAnswers(),
       requests: () => new MemcachedBinaryRequests(),
       hasGreeting: false,
+    },
+  ],
+  [
+    MQTT_NAME,
+    {
+      answers: () => new MqttAnswers(),
+      requests: () => new MqttRequests(),
+      hasGreeting: false,
+      pushes: () => new MqttPushes(),
+      replies: () => new MqttReplies(),
     },
   ],
 ]);

@@ -24,6 +24,7 @@ const NAMERS: ReadonlyMap<string, Namer> = new Map([
   ['pop3', commandOf(/^[A-Z]{3,5}$/)],
   ['imap', imap],
   ['memcached', memcached],
+  ['mqtt', mqtt],
   ['websocket', webSocket],
 ]);
 
@@ -148,6 +149,23 @@ function imap(octets: Uint8Array): string {
 
 function memcached(octets: Uint8Array): string | null {
   return WORD.exec(textOf(octets))?.at(1)?.toLowerCase() ?? null;
+}
+
+/** MQTT's packets that are answered, by their type. */
+const MQTT_PACKETS: ReadonlyMap<number, string> = new Map([
+  [1, 'CONNECT'],
+  [6, 'PUBREL'],
+  [8, 'SUBSCRIBE'],
+  [10, 'UNSUBSCRIBE'],
+  [12, 'PINGREQ'],
+  [15, 'AUTH'],
+]);
+const MQTT_PUBLISH = 3;
+
+function mqtt(octets: Uint8Array): string | null {
+  const type = octets[0] >> 4;
+  if (type === MQTT_PUBLISH) return `PUBLISH, QoS ${(octets[0] >> 1) & 3}`;
+  return MQTT_PACKETS.get(type) ?? null;
 }
 
 /** Payloads of clients are masked: what kind of frame a message begins with is all that is seen. */

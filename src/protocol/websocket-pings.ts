@@ -1,5 +1,8 @@
 /** Pings of a WebSocket's server (RFC 6455, sections 5.5.2 and 5.5.3), as its stream comes in, and pongs for them. */
 
+import type { Prng } from '../base/prng.ts';
+import type { ReplyReader } from './reply-reader.ts';
+
 const OPCODE = 0x0f;
 const PING = 9;
 const FIN_AND_PONG = 0x8a;
@@ -18,7 +21,8 @@ type Phase = (typeof Phase)[keyof typeof Phase];
  * answered: of several only the last has to be (section 5.5.3). Whether frames are in order otherwise is for
  * whoever follows answers to judge.
  */
-export class PingReader {
+export class PingReader implements ReplyReader {
+  readonly answersPings = true;
   /** Octets of the ping's payload that is to be answered; -1 without any. */
   pendingBytes = -1;
   #phase: Phase = Phase.FIRST;
@@ -35,11 +39,16 @@ export class PingReader {
     return this.#payload?.subarray(0, Math.max(0, this.pendingBytes)) ?? NOTHING;
   }
 
-  /**
-   * The stream's next octets.
-   * @param atHand how many of them, the first ones, lie in `data` from `start` on
-   * @returns false where nobody can say any more where frames begin: nothing is to be fed after that
-   */
+  /** A pong, with a mask that nobody can know beforehand (section 5.3). */
+  reply(chance: Prng): Uint8Array | null {
+    return this.pendingBytes < 0 ? null : pongFrame(this.payload, chance.nextUint32());
+  }
+
+  onSaid(): number {
+    this.pendingBytes = -1;
+    return 1;
+  }
+
   feed(data: DataView, start: number, atHand: number, bytes: number): boolean {
     let at = 0;
     while (at < bytes) {

@@ -3,7 +3,7 @@
  * kinds of messages do: whether a message is text, and with what it begins, where runs of digits are the
  * same whatever they are. Which kinds are pushes a recording shows (`websocket-pairs.ts`).
  */
-import { type Outcome, ReplyClass } from './framer.ts';
+import { type Outcome, type PushFramer, ReplyClass } from './framer.ts';
 import { type PayloadReader, WebSocketMessages } from './websocket.ts';
 
 /** Kinds are told by as many of the payload's first octets, runs of digits counted as one. */
@@ -111,9 +111,10 @@ const TWO_32 = 0x1_0000_0000;
  * be read by `WebSocketMessages`. A state that is kept amid a message which is no push yet is one that
  * `WebSocketMessages` goes on from.
  */
-export class WebSocketPushes extends WebSocketMessages {
+export class WebSocketPushes extends WebSocketMessages implements PushFramer {
   /** Whether anything has been asked: what begins before is a push whatever it says. */
   isAsked = true;
+  isAwaited = (): boolean => true;
   /** Whether the octets just fed have shown a part of the answer. */
   hasPart = false;
   /** Of that part, the first one of several, the first octet came before. */

@@ -66,7 +66,7 @@ export class AnswerStart {
    */
   find(user: number, delivery: Delivery, at: number): number {
     const exchange = this.#exchanges.of(user);
-    this.hasToldFirst = exchange !== NO_EXCHANGE && this.#stages.isMessage(exchange);
+    this.hasToldFirst = exchange !== NO_EXCHANGE && this.#stages.isAmidPushes(exchange);
     if (this.hasToldFirst) {
       return this.#pushes.skip(user, delivery, at, !this.#isUnasked(user, exchange));
     }
@@ -139,7 +139,7 @@ export class AnswerStart {
   #countUnasked(user: number): void {
     const plays = this.#plays;
     if (plays.flags[user] & PlayFlag.UNASKED) return;
-    // A WebSocket's server may say what it likes.
+    // A server that may speak of its own accord says what it likes.
     if (this.#stages.isPushed(plays.session[user]) || this.#isAskedLast(user)) return;
     plays.flags[user] |= PlayFlag.UNASKED;
     this.#counters[Counter.EXCHANGES_UNSOLICITED]++;

@@ -24,23 +24,25 @@ export const ExchangeMark = {
   STOOD_IN: 32,
   /** The recorded answer said that it was the connection's last one. */
   CLOSES: 64,
+  /** What the server says of its own accord may come before its answer, in the protocol's own messages. */
+  PUSHED: 128,
 } as const;
 
 /** Of `protocol`: the server speaks first, and where that ends it says itself. */
 export const GREETS = 0x80;
 
-/** What is known of sessions that become WebSockets; absent where there is none. */
+/** What is known of sessions whose server may speak of its own accord: WebSockets, MQTT; absent where there is none. */
 export interface PushColumns {
   /**
-   * A row a session: the first stage behind the upgrade; 0 without any. From there on nobody waits for a stage
-   * that holds no answer: all in it is pushes.
+   * A row a session: the first stage in which it may, behind an upgrade or the client's first words; 0 without any.
+   * From there on nobody waits for a stage that holds no answer: all in it is pushes.
    */
   readonly from: Uint32Array;
   /** A row a stage: think time of the step behind it, in ns, where it counts from an answer; else -1. */
   readonly thinkNs: Float64Array;
   /** A row a message of the client's: bits of ReplyMark. */
   readonly replyMarks: Uint8Array;
-  /** The kinds of messages that are pushes or parts of answers, and of those parts alone. */
+  /** Of WebSockets the kinds of messages that are pushes or parts of answers, and of those parts alone. */
   readonly pushes: readonly number[];
   readonly parts: readonly number[];
 }

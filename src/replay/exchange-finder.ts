@@ -13,6 +13,7 @@ import {
 import { CONTINUE, Http1Answers } from '../protocol/http1-answers.ts';
 import { HttpRequestKind } from '../protocol/http1-message.ts';
 import { MessageEnds, type StoredStream } from '../protocol/message-ends.ts';
+import { MQTT_NAME } from '../protocol/registry.ts';
 import { type Scripts, StreamEnd } from '../session/script/scripts.ts';
 import { upgradeBy } from '../session/script/websocket-sessions.ts';
 import type { ClassMarks } from './class-marks.ts';
@@ -102,10 +103,12 @@ export class ExchangeFinder {
     this.#at = 0;
     this.#isCut = false;
     this.#pushed.beginSession();
+    // What nobody has heard is nobody's push.
+    if (framers?.name === MQTT_NAME && !this.#isUnheard(session)) this.#pushed.beginMqtt(session);
     const end = steps.end(session);
     for (let stage = steps.first(session); stage <= end + 1; stage++) {
       this.#columns.beginStage(rowOf(session, stage));
-      if (this.#pushed.isPushed) {
+      if (this.#pushed.isTheirs) {
         this.#pushed.addStage(session, stage);
         continue;
       }

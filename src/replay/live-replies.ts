@@ -1,19 +1,20 @@
-/** Pings that the live servers of a thread's WebSockets have sent, and nobody has answered yet. */
-import { PingReader } from '../protocol/websocket-pings.ts';
+/** What the live servers of a thread have said of their own accord that their users have to answer, and have not yet. */
+import type { Prng } from '../base/prng.ts';
+import type { ReplyReader } from '../protocol/reply-reader.ts';
 import type { Delivery } from '../transport/transport.ts';
 
-/** Follows the server's frames of users behind their upgrade. */
+/** Follows the server's stream of users whose servers are answered. */
 export class LiveReplies {
-  readonly #readers = new Map<number, PingReader>();
+  readonly #readers = new Map<number, ReplyReader>();
 
-  /** Whether the user's pings are heard. */
+  /** Whether the user's server is heard. */
   follows(user: number): boolean {
     return this.#readers.has(user);
   }
 
-  /** The user's server speaks in frames from here on. */
-  begin(user: number): void {
-    this.#readers.set(user, new PingReader());
+  /** What the user's server says from here on is for the reader. */
+  begin(user: number, reader: ReplyReader): void {
+    this.#readers.set(user, reader);
   }
 
   /** Octets of the delivery from `at` on. */
@@ -26,16 +27,19 @@ export class LiveReplies {
     if (!reader.feed(delivery.data, start, atHand, delivery.bytes - at)) this.forget(user);
   }
 
-  /** The payload of the ping that the user has to answer; null without any. */
-  pending(user: number): Uint8Array | null {
-    const reader = this.#readers.get(user);
-    return reader === undefined || reader.pendingBytes < 0 ? null : reader.payload;
+  /** What the user has to answer now; null where that is nothing. */
+  replyOf(user: number, chance: Prng): Uint8Array | null {
+    return this.#readers.get(user)?.reply(chance) ?? null;
   }
 
-  /** It has been answered. */
-  onAnswered(user: number): void {
-    const reader = this.#readers.get(user);
-    if (reader !== undefined) reader.pendingBytes = -1;
+  /** Whether the user's replies answer pings. */
+  answersPings(user: number): boolean {
+    return this.#readers.get(user)?.answersPings === true;
+  }
+
+  /** It has been said. @returns how many of the server's messages that has answered */
+  onSaid(user: number): number {
+    return this.#readers.get(user)?.onSaid() ?? 0;
   }
 
   /** The user has ended. */

@@ -1,7 +1,11 @@
-/** The exchanges of recorded sessions behind an upgrade to WebSocket, found before anybody plays them. */
+/**
+ * The exchanges of recorded sessions whose server may speak of its own accord, found before anybody plays them: of MQTT, and
+ * of HTTP behind an upgrade to WebSocket.
+ */
 
+import { MQTT_NAME } from '../protocol/registry.ts';
 import { MessageKind } from '../protocol/websocket.ts';
-import type { MessagePair } from '../protocol/websocket-pairs.ts';
+import { type MqttPair, MqttSessions } from '../session/script/mqtt-sessions.ts';
 import { ReplyMark } from '../session/script/reply-marks.ts';
 import { type Scripts, StreamEnd } from '../session/script/scripts.ts';
 import type { ReadOctets } from '../session/script/stream-view.ts';
@@ -13,9 +17,15 @@ import type { FindPlan } from './replay-plan.ts';
 import { ScriptSteps } from './script-steps.ts';
 import { rowOf } from './stage-columns.ts';
 
-/** As requests' protocol it names them. */
-const NAME = 'websocket';
+/** As requests' protocol it names those of WebSockets. */
+const WEBSOCKET_NAME = 'websocket';
 const AS_RECORDED = -1;
+
+/** A request and its answer, whatever the protocol. */
+interface Pair {
+  readonly request: MqttPair['request'];
+  readonly answer: Omit<MqttPair['answer'], 'name'>;
+}
 
 /** Adds them stage by stage, one session after another. */
 export class PushedExchanges {
@@ -25,12 +35,14 @@ export class PushedExchanges {
   readonly #classes: ClassMarks;
   readonly #sessions: WebSocketSessions;
   readonly #pongs: WebSocketPongs;
+  readonly #mqtt: MqttSessions;
   readonly #saysRecorded: boolean;
   /** Null while no session has become one. */
   #found: Omit<PushColumns, 'pushes' | 'parts'> | null = null;
-  /** Of the session at hand: null before its upgrade. */
-  #pairs: readonly MessagePair[] | null = null;
-  #kind: number = MessageKind.PLAIN;
+  /** Of the session at hand: null before its upgrade, and where it is another protocol's. */
+  #pairs: readonly Pair[] | null = null;
+  #marks = 0;
+  #name = WEBSOCKET_NAME;
   #next = 0;
   /** Of the step at hand, behind a pong: since when it would wait without that; else NaN. */
   #beforePongNs = Number.NaN;
@@ -48,6 +60,7 @@ export class PushedExchanges {
     this.#classes = classes;
     this.#sessions = new WebSocketSessions(scripts, read);
     this.#pongs = new WebSocketPongs(scripts, read);
+    this.#mqtt = new MqttSessions(scripts, read);
   }
 
   /** Another session is at hand. */
@@ -57,8 +70,8 @@ export class PushedExchanges {
     this.#beforePongNs = Number.NaN;
   }
 
-  /** Whether the session at hand has become a WebSocket. */
-  get isPushed(): boolean {
+  /** Whether the exchanges of the session at hand are found here, from this stage on. */
+  get isTheirs(): boolean {
     return this.#pairs !== null;
   }
 
@@ -66,10 +79,26 @@ export class PushedExchanges {
   upgrade(session: number, stage: number, upgrade: Upgrade): void {
     this.#found ??= this.#noneFound();
     this.#found.from[session] = stage + 1;
-    this.#kind = upgrade.isCompressed ? MessageKind.COMPRESSED : MessageKind.PLAIN;
-    this.#pairs = this.#sessions.read(session, upgrade).pairs;
+    const kind = upgrade.isCompressed ? MessageKind.COMPRESSED : MessageKind.PLAIN;
+    const { pairs } = this.#sessions.read(session, upgrade);
+    this.#pairs = pairs.map(({ request, answer }) => ({ request: { ...request, kind }, answer }));
+    this.#marks = ExchangeMark.FOLLOWED | ExchangeMark.WEBSOCKET;
+    this.#name = WEBSOCKET_NAME;
     this.#pongs.mark(session, upgrade, this.#found.replyMarks);
     this.#countFrom(session, stage, upgrade.serverAt);
+  }
+
+  /** The session at hand is one of MQTT. */
+  beginMqtt(session: number): void {
+    const { pairs, isPushed } = this.#mqtt.read(session);
+    this.#pairs = pairs;
+    this.#marks = ExchangeMark.FOLLOWED | ExchangeMark.PUSHED;
+    this.#name = MQTT_NAME;
+    if (!isPushed) return;
+    this.#found ??= this.#noneFound();
+    // The server waits for the client's first words.
+    this.#found.from[session] = this.#steps.first(session) + 1;
+    this.#mqtt.read(session, this.#found.replyMarks);
   }
 
   #noneFound(): Omit<PushColumns, 'pushes' | 'parts'> {
@@ -94,14 +123,14 @@ export class PushedExchanges {
       this.#columns.add({
         beginMessage: request.beginPlace,
         message: request.place,
-        kind: this.#kind,
+        kind: request.kind,
         answerBytes: answer.end - answer.start,
         answerEnd: answer.end - start,
         replyClass: answer.replyClass,
         code: answer.code,
-        marks: ExchangeMark.FOLLOWED | ExchangeMark.WEBSOCKET,
+        marks: this.#marks,
       });
-      this.#classes.add(NAME, request.start, request.end);
+      this.#classes.add(this.#name, request.start, request.end);
       answered = answer.end;
     }
     this.#countFrom(session, stage, answered);
@@ -117,7 +146,8 @@ export class PushedExchanges {
   #countFrom(session: number, stage: number, answered: number): void {
     const { client } = this.#scripts;
     const end = this.#steps.end(session);
-    if (this.#found === null || stage > end) return;
+    if (this.#found === null || this.#found.from[session] === 0 || stage > end) return;
+    if (stage === this.#steps.first(session)) return;
     const isEnd = stage === end;
     const isPong = !isEnd && this.#isLeftOut(stage, this.#found.replyMarks);
     const isAsRecorded = answered === this.#steps.awaitOf(session, stage);
@@ -137,7 +167,7 @@ export class PushedExchanges {
     this.#found.thinkNs[rowOf(session, stage)] = isPong ? 0 : Math.max(0, offsetNs - sinceNs);
   }
 
-  /** Whether a message is a pong for a recorded ping: whoever says what was recorded pings likewise, and gets it. */
+  /** Whether a message is a pong for a recorded ping, or the like: whoever says what was recorded pings likewise, and gets it. */
   #isLeftOut(message: number, replyMarks: Uint8Array): boolean {
     return !this.#saysRecorded && (replyMarks[message] & ReplyMark.REPLY) !== 0;
   }

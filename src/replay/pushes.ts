@@ -2,7 +2,8 @@
  * Steps over what servers say of their own accord, and parts of answers, up to the messages that are awaited; says
  * when answers' first octets came.
  */
-import { Outcome } from '../protocol/framer.ts';
+import { Outcome, type PushFramer } from '../protocol/framer.ts';
+import { followedProtocol } from '../protocol/registry.ts';
 import { WebSocketPushes } from '../protocol/websocket-pushes.ts';
 import type { Delivery } from '../transport/transport.ts';
 import type { ExchangeRecorder } from './exchange-recorder.ts';
@@ -23,13 +24,23 @@ export class Pushes {
   readonly #stages: Stages;
   readonly #exchanges: OpenExchanges;
   readonly #open: OpenAnswers;
-  readonly #framer: WebSocketPushes;
+  readonly #webSocket: WebSocketPushes;
+  /** By protocol, as `Stages` numbers them. */
+  readonly #framers: (PushFramer | undefined)[] = [];
+  /** Of whom octets have come, and what that user awaits first. */
+  #user = 0;
+  #exchange = NO_EXCHANGE;
   readonly #recorder: ExchangeRecorder;
   /**
    * Of users amid a message that may be their answer's first: when its first octet came; of those amid an answer in
    * parts, that this has been told.
    */
   readonly #firstNs = new Map<number, number>();
+  /**
+   * Users of whom a later request was answered before an earlier one. Answers count in the order of requests, so each
+   * has the other's: of the later request the kind of the answer that is still to come.
+   */
+  readonly #swapped = new Map<number, Map<number, number>>();
 
   constructor(
     plays: PlayTable,
@@ -43,7 +54,7 @@ export class Pushes {
     this.#stages = stages;
     this.#exchanges = exchanges;
     this.#open = open;
-    this.#framer = new WebSocketPushes({
+    this.#webSocket = new WebSocketPushes({
       pushes: new Set(stages.exchanges.pushed?.pushes),
       parts: new Set(stages.exchanges.pushed?.parts),
     });
@@ -56,8 +67,10 @@ export class Pushes {
    */
   skip(user: number, delivery: Delivery, at: number, isAsked: boolean): number {
     const { stageBytes } = this.#plays;
-    const framer = this.#framer;
     const exchange = this.#exchanges.of(user);
+    const framer = this.#framerOf(user, exchange);
+    this.#user = user;
+    this.#exchange = exchange;
     if (this.#open.has(user)) this.#open.resume(user, framer);
     else framer.begin(exchange === NO_EXCHANGE ? 0 : this.#stages.exchanges.kind[exchange]);
     framer.isAsked = isAsked;
@@ -112,5 +125,43 @@ export class Pushes {
   /** The user has ended. */
   forget(user: number): void {
     if (this.#firstNs.size > 0) this.#firstNs.delete(user);
+    if (this.#swapped.size > 0) this.#swapped.delete(user);
+  }
+
+  #framerOf(user: number, exchange: number): PushFramer {
+    const stages = this.#stages;
+    if (exchange === NO_EXCHANGE || stages.isMessage(exchange)) return this.#webSocket;
+    const number = stages.protocolOf(this.#plays.session[user]);
+    let framer = this.#framers[number];
+    if (framer === undefined) {
+      framer = followedProtocol(stages.exchanges.protocols[number - 1])?.pushes?.();
+      if (framer === undefined) return this.#webSocket;
+      framer.isAwaited = (isAnswerTo) => this.#isAwaited(isAnswerTo);
+      this.#framers[number] = framer;
+    }
+    return framer;
+  }
+
+  /** Whether the answer that begins is awaited, first or later. */
+  #isAwaited(isAnswerTo: (kind: number) => boolean): boolean {
+    const awaited = this.#kindOf(this.#exchange);
+    if (isAnswerTo(awaited)) return true;
+    const stages = this.#stages;
+    const user = this.#user;
+    const session = this.#plays.session[user];
+    const last = stages.lastExchange(session, stages.end(session) + 1);
+    for (let later = this.#exchange + 1; later < last; later++) {
+      if (!this.#exchanges.isAsked(user, later)) return false;
+      if (!isAnswerTo(this.#kindOf(later))) continue;
+      const swapped = this.#swapped.get(user) ?? new Map<number, number>();
+      this.#swapped.set(user, swapped.set(later, awaited));
+      return true;
+    }
+    return false;
+  }
+
+  #kindOf(exchange: number): number {
+    const swapped = this.#swapped.size > 0 ? this.#swapped.get(this.#user) : undefined;
+    return swapped?.get(exchange) ?? this.#stages.exchanges.kind[exchange];
   }
 }

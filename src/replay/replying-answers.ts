@@ -1,17 +1,22 @@
-/** Answers of users that become WebSockets: behind the upgrade their server's pings are heard, too. */
+/**
+ * Answers of users who answer their server: what it says is heard from the beginning, or, of those that become WebSockets,
+ * behind the upgrade.
+ */
 import { SWITCHING_PROTOCOLS } from '../protocol/http1-answers.ts';
+import { followedProtocol } from '../protocol/registry.ts';
+import { PingReader } from '../protocol/websocket-pings.ts';
 import type { Delivery } from '../transport/transport.ts';
 import type { LiveReplies } from './live-replies.ts';
 import { NO_EXCHANGE } from './open-exchanges.ts';
 import { ReadAnswers } from './read-answers.ts';
 
-/** Tells `LiveReplies` where frames begin, and what follows. */
+/** Tells `LiveReplies` where it begins, and what follows. */
 export class ReplyingAnswers extends ReadAnswers {
   readonly #answersOf: ConstructorParameters<typeof ReadAnswers>[0];
   readonly #from: Uint32Array;
   readonly #replies: LiveReplies;
 
-  /** @param from of each session the first stage behind its upgrade; 0 without any */
+  /** @param from of each session the first stage in which its server may speak so; 0 without any */
   constructor(
     parts: ConstructorParameters<typeof ReadAnswers>,
     from: Uint32Array,
@@ -23,16 +28,27 @@ export class ReplyingAnswers extends ReadAnswers {
     this.#replies = replies;
   }
 
+  override onStart(user: number): void {
+    const [plays, , , stages] = this.#answersOf;
+    const session = plays.session[user];
+    if (this.#from[session] > 0) {
+      const number = stages.protocolOf(session);
+      const reader = followedProtocol(stages.exchanges.protocols[number - 1])?.replies?.();
+      if (reader !== undefined) this.#replies.begin(user, reader);
+    }
+    super.onStart(user);
+  }
+
   override onData(user: number, delivery: Delivery): void {
     this.#replies.feed(user, delivery, 0);
     super.onData(user, delivery);
   }
 
   protected override take(user: number, delivery: Delivery, at: number): number {
-    const isBefore = !this.#isBehind(user);
+    const isBefore = !this.#replies.follows(user) && !this.#isBehind(user);
     const to = super.take(user, delivery, at);
     if (isBefore && this.#isBehind(user) && this.#isSwitched()) {
-      this.#replies.begin(user);
+      this.#replies.begin(user, new PingReader());
       this.#replies.feed(user, delivery, to);
     }
     return to;

@@ -1,11 +1,10 @@
 /**
- * A player of users that become WebSockets: it answers the live server's pings as they come (RFC 6455, section
- * 5.5.3), and leaves out the recorded client's answers to the recorded server's. Pongs that the client sent of its
- * own accord are played as recorded.
+ * A player of users who answer what their live server says of its own accord, as it comes: pings of WebSockets (RFC 6455,
+ * section 5.5.3), publications of MQTT. It leaves out the recorded client's answers to the recorded server's.
+ * Pongs that the client sent of its own accord are played as recorded.
  */
 import { Prng } from '../base/prng.ts';
 import { Counter } from '../measure/counters.ts';
-import { pongFrame } from '../protocol/websocket-pings.ts';
 import { ReplyMark } from '../session/script/reply-marks.ts';
 import type { LiveReplies } from './live-replies.ts';
 import { PlayFlag } from './play-table.ts';
@@ -14,13 +13,13 @@ import { type RewritingParts, RewritingPlayer } from './rewriting-player.ts';
 
 const NOTHING = new Uint8Array(0);
 
-/** Plays the scripts of users, and answers pings between their messages. */
+/** Plays the scripts of users, and answers between their messages. */
 export class ReplyingPlayer extends RewritingPlayer {
   readonly #parts: RewritingParts;
   readonly #replyMarks: Uint8Array;
   readonly #messageEnd: Uint32Array;
   readonly #replies: LiveReplies;
-  readonly #masks: Prng;
+  readonly #chance: Prng;
 
   /** @param replyMarks a row a message: bits of ReplyMark */
   constructor(
@@ -34,12 +33,12 @@ export class ReplyingPlayer extends RewritingPlayer {
     this.#replyMarks = replyMarks;
     this.#messageEnd = plan.scripts.client.messageEnd;
     this.#replies = replies;
-    this.#masks = new Prng(plan.seed);
+    this.#chance = new Prng(plan.seed);
   }
 
   protected override onData(user: number, nowNs: number): void {
     super.onData(user, nowNs);
-    this.#answerPing(user);
+    this.#reply(user);
   }
 
   protected override playMessage(user: number, nowNs: number): boolean {
@@ -49,30 +48,33 @@ export class ReplyingPlayer extends RewritingPlayer {
       (this.#replyMarks[message] & ReplyMark.REPLY) !== 0 && this.#replies.follows(user);
     if (!isLeftOut) {
       const goesOn = super.playMessage(user, nowNs);
-      this.#answerPing(user);
+      this.#reply(user);
       return goesOn;
     }
     counters[Counter.OCTETS_PLANNED] -=
       this.#messageEnd[message] - stream.recordedStart(user, message);
     stream.write(user, message, NOTHING, 0);
     this.leaveOut(user, message, nowNs);
-    this.#answerPing(user);
+    this.#reply(user);
     return true;
   }
 
-  /** A ping that came amid a message of the user's is answered behind it. */
-  #answerPing(user: number): void {
-    const payload = this.#replies.pending(user);
-    if (payload === null) return;
+  /** What came amid a message of the user's is answered behind it. */
+  #reply(user: number): void {
+    if (!this.#replies.follows(user)) return;
     const { plays, stream, counters } = this.#parts;
     const flags = plays.flags[user];
     if ((flags & PlayFlag.LIVE) === 0 || (flags & PlayFlag.ENDED) !== 0) return;
     if ((this.#replyMarks[plays.nextStep[user] - 1] & ReplyMark.WHOLE) === 0) return;
-    const pong = pongFrame(payload, this.#masks.nextUint32());
-    // Where there is no room for it now it has its turn behind the next message, or what comes next.
-    if (!stream.interject(user, pong)) return;
-    counters[Counter.OCTETS_PLANNED] += pong.length;
-    counters[Counter.PINGS_ANSWERED]++;
-    this.#replies.onAnswered(user);
+    const counter = this.#replies.answersPings(user)
+      ? Counter.PINGS_ANSWERED
+      : Counter.PUSHES_ANSWERED;
+    for (;;) {
+      const reply = this.#replies.replyOf(user, this.#chance);
+      // Where there is no room for it now it has its turn behind the next message, or what comes next.
+      if (reply === null || !stream.interject(user, reply)) return;
+      counters[Counter.OCTETS_PLANNED] += reply.length;
+      counters[counter] += this.#replies.onSaid(user);
+    }
   }
 }

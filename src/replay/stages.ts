@@ -45,7 +45,7 @@ export class Stages extends ScriptSteps {
     );
   }
 
-  /** Behind an upgrade to WebSocket nobody waits for what holds no answer: it counts as empty. */
+  /** Where a server speaks of its own accord nobody waits for what holds no answer: it counts as empty. */
   override bytesOf(session: number, step: number): number {
     const from = this.#pushed?.from[session] ?? 0;
     if (from > 0 && step >= from) {
@@ -154,7 +154,13 @@ export class Stages extends ScriptSteps {
     return (this.exchanges.marks[exchange] & ExchangeMark.WEBSOCKET) !== 0;
   }
 
-  /** Whether the session becomes a WebSocket. */
+  /** Whether what answers nothing may come before the exchange's answer. */
+  isAmidPushes(exchange: number): boolean {
+    const { WEBSOCKET, PUSHED } = ExchangeMark;
+    return (this.exchanges.marks[exchange] & (WEBSOCKET | PUSHED)) !== 0;
+  }
+
+  /** Whether the session's server may speak of its own accord, at once or when it has become a WebSocket. */
   isPushed(session: number): boolean {
     return (this.#pushed?.from[session] ?? 0) > 0;
   }

@@ -142,6 +142,7 @@ const exchanges = z
     otherLength: later,
     unfollowed: later,
     pingsAnswered: later,
+    pushesAnswered: later,
     failed: later,
     statuses: counts.default({}),
     ofCompleted: later,

@@ -242,7 +242,7 @@ function dueText({ exchanges, rates }: RunResult): string {
 function answersText({ exchanges, rates }: RunResult): string {
   const { answered, unanswered, mismatched, mismatchedBy, unchecked, otherLength, statuses } =
     exchanges;
-  const { unsolicited, unfollowed, pingsAnswered } = exchanges;
+  const { unsolicited, unfollowed, pingsAnswered, pushesAnswered } = exchanges;
   const classes = nonZero(statuses).map(([name, count]) => `${name} ${formatCount(count)}`);
   const parts = [
     formatCount(answered),
@@ -260,6 +260,8 @@ function answersText({ exchanges, rates }: RunResult): string {
   if (unchecked > 0) parts.push(`${formatCount(unchecked)} unchecked`);
   if (unsolicited > 0) parts.push(`${formatCount(unsolicited)} times the target spoke unasked`);
   if (pingsAnswered > 0) parts.push(`${countText(pingsAnswered, 'ping')} of the target answered`);
+  if (pushesAnswered > 0)
+    parts.push(`${countText(pushesAnswered, 'message')} that the target pushed answered`);
   return parts.map(whole).join(', ');
 }
 

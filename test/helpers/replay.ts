@@ -54,6 +54,7 @@ export interface ReplayResult {
     readonly unsolicited: number;
     readonly unfollowed: number;
     readonly pingsAnswered: number;
+    readonly pushesAnswered: number;
     readonly failed: number;
     readonly statuses: Readonly<Record<string, number>>;
   };

@@ -69,7 +69,8 @@ const rows: Row[] = [
     others: [{ protocol: 'websocket', sessions: 1, requests: 0, answers: 0, followed: 1 }],
     why: 'behind the upgrade there are pings and pongs alone',
   },
-  { file: 'public/mqtt-big.pcap', protocol: 'mqtt', sessions: 1, requests: 0, followed: 0 },
+  { file: 'public/mqtt-big.pcap', protocol: 'mqtt', sessions: 1, requests: 8 },
+  { file: 'public/mqtt-sub-v6.pcap', protocol: 'mqtt', sessions: 1, requests: 2 },
 ];
 
 test.each(rows)('$file', async ({ file, why: _why, others = [], ...row }) => {

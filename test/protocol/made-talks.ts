@@ -9,8 +9,12 @@ import {
   EOF,
   ERR,
   GREETING,
+  lengthFirst,
   login,
   long,
+  mqtt,
+  mqttConnect,
+  mqttPublish,
   OK,
   packet,
   packets,
@@ -21,6 +25,7 @@ import {
   resp,
   START,
   type Talk,
+  u16,
 } from './talks.ts';
 
 type Made = fc.Arbitrary<Omit<Talk, 'protocol' | 'title'>>;
@@ -238,6 +243,38 @@ const binaryRow = fc.oneof(
     ),
 );
 
+/** What a server pushes before an answer. */
+const mqttPushes = fc
+  .array(
+    fc.oneof(
+      fc
+        .tuple(text(), text(200), fc.nat(2), fc.nat(0xffff))
+        .map(([topic, it, qos, id]) => mqttPublish(topic, it, qos, id)),
+      fc.nat(0xffff).map((id) => mqtt(0x62, u16(id))),
+    ),
+    { maxLength: 3 },
+  )
+  .map((all) => all.join(''));
+const mqttRow = fc.oneof(
+  fc
+    .tuple(fc.nat(0xffff), text(200), mqttPushes)
+    .chain(
+      ([id, it, before]): fc.Arbitrary<Row> =>
+        fc.constantFrom<Row>(
+          [mqttPublish('t', it, 1, id), before + mqtt(0x40, u16(id))],
+          [mqttPublish('t', it, 2, id), `${before}${mqtt(0x50, `${u16(id)}\0`)}`],
+          [mqtt(0x62, u16(id)), before + mqtt(0x70, u16(id))],
+          [mqtt(0x82, `${u16(id)}${lengthFirst(it)}\0`), `${before}${mqtt(0x90, `${u16(id)}\0`)}`],
+          [mqtt(0xa2, u16(id) + lengthFirst(it)), before + mqtt(0xb0, u16(id))],
+          [mqtt(0xc0), before + mqtt(0xd0)],
+        ),
+    ),
+  text(200).map((it): Row => [mqttPublish('t', it), '']),
+);
+const mqttTalk: Made = fc
+  .array(mqttRow, { maxLength: 6 })
+  .map((rows) => ({ rows: [[mqttConnect(4), mqtt(0x20, '\0\0')], ...rows] }));
+
 /** Rows of a result: one that begins as an end of rows does is longer than that may be. */
 const rows = fc.array(
   fc.oneof(
@@ -367,6 +404,7 @@ export const MADE_TALKS: Readonly<Record<string, Made>> = {
   imap: talkOf(imapRow, '* OK ready\r\n'),
   memcached: talkOf(memcachedRow),
   'memcached-binary': talkOf(binaryRow),
+  mqtt: mqttTalk,
   mysql: mysqlTalk,
   postgresql: talkOf(pgRow, undefined, pgLogIn),
 };

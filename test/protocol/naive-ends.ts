@@ -169,6 +169,21 @@ const memcachedBinary = naive((stream, from, asked) => {
   }
 });
 
+const mqtt = naive((stream, from) => {
+  for (let at = from; ; ) {
+    const type = number(stream, at, 1, false) >> 4;
+    let bytes = 0;
+    let octet = 0x80;
+    at++;
+    for (let shift = 0; octet > 0x7f; shift += 7, at++) {
+      octet = number(stream, at, 1, false);
+      bytes += (octet & 0x7f) << shift;
+    }
+    at += bytes;
+    if (type !== 3 && type !== 6) return at;
+  }
+});
+
 const STATUS_MORE = 8;
 const STATUS_CURSOR = 0x40;
 
@@ -292,6 +307,7 @@ export const NAIVE_ENDS: Readonly<Record<string, NaiveEnd>> = {
   imap,
   memcached,
   'memcached-binary': memcachedBinary,
+  mqtt,
   mysql,
   postgresql,
 };

@@ -85,6 +85,27 @@ export const binAsk = (opcode: number, number: number, body = 'key'): string =>
 export const binSay = (opcode: number, number: number, body = '', status = 0): string =>
   bin(0x81, opcode, status, number, body);
 
+/** MQTT: a packet, and what begins some of them. */
+export const mqtt = (first: number, body = ''): string => {
+  let length = '';
+  for (let rest = body.length; length === '' || rest > 0; rest >>>= 7)
+    length += bytes((rest & 0x7f) | (rest > 0x7f ? 0x80 : 0));
+  return bytes(first) + length + body;
+};
+export const u16 = (value: number): string => bytes(value >> 8, value & 0xff);
+export const lengthFirst = (text: string): string => u16(text.length) + text;
+export const mqttConnect = (level: number, flags = 2): string =>
+  mqtt(
+    0x10,
+    lengthFirst(level === 3 ? 'MQIsdp' : 'MQTT') +
+      bytes(level, flags, 0, 60) +
+      (level === 5 ? '\0' : '') +
+      lengthFirst('me'),
+  );
+/** @param qos of 1 or 2, with an identifier */
+export const mqttPublish = (topic: string, message: string, qos = 0, id = 0): string =>
+  mqtt(0x30 | (qos << 1), lengthFirst(topic) + (qos === 0 ? '' : u16(id)) + message);
+
 /** PostgreSQL: a message. */
 export const pg = (type: string, body = ''): string => type + long(body.length + 4) + body;
 export const READY = pg('Z', 'I');
@@ -223,6 +244,59 @@ export const talks: readonly Talk[] = [
       ['bogus\r\n', 'ERROR\r\n', 4, 'ERROR'],
       ['delete a\r\n', 'SERVER_ERROR out of memory\r\n', 5, 'SERVERERRO'],
       ['quit\r\n', ''],
+    ],
+  },
+  {
+    protocol: 'mqtt',
+    title: '3.1.1: what is published by others and by itself, refusals, identifiers used anew',
+    rows: [
+      [mqttConnect(4), mqtt(0x20, '\0\0'), 2, ''],
+      [
+        mqtt(0x82, `${u16(1)}${lengthFirst('a/#')}\0${lengthFirst('b')}\x02`),
+        `${mqttPublish('a/b', 'retained')}${mqtt(0x90, `${u16(1)}\0\x02`)}`,
+        2,
+      ],
+      [mqttPublish('a', '\x40\x02\0\x01'), ''],
+      [mqttPublish('a/b', 'x'.repeat(300), 1, 1), mqtt(0x40, u16(1)), 2],
+      [
+        mqttPublish('', '', 2, 0xffff),
+        `${mqttPublish('a', 'y'.repeat(200), 2, 7)}${mqtt(0x62, u16(7))}${mqtt(0x50, u16(0xffff))}`,
+        2,
+      ],
+      [mqtt(0x50, u16(7)), ''],
+      [mqtt(0x62, u16(0xffff)), mqtt(0x70, u16(0xffff)), 2],
+      [mqtt(0x70, u16(7)), ''],
+      [mqtt(0xc0), mqttPublish('c', '') + mqtt(0xd0), 2],
+      [mqtt(0x82, `${u16(1)}${lengthFirst('a')}\0`), mqtt(0x90, `${u16(1)}\x80`), 5, '0x80'],
+      [mqtt(0xa2, u16(1) + lengthFirst('a')), mqtt(0xb0, u16(1)), 2],
+      [mqtt(0xe0), ''],
+    ],
+  },
+  { protocol: 'mqtt', title: '3.1', rows: [[mqttConnect(3), mqtt(0x20, '\0\x05'), 4, '0x05']] },
+  {
+    protocol: 'mqtt',
+    title: '3.1.1, of a server that is not there',
+    rows: [[mqttConnect(4), mqtt(0x20, '\0\x03'), 5, '0x03']],
+  },
+  {
+    protocol: 'mqtt',
+    title: '5.0: a log-in in steps, properties, codes',
+    rows: [
+      [mqttConnect(5), mqtt(0xf0, '\x18\0'), 3, '0x18'],
+      [mqtt(0xf0, '\x18\0'), mqtt(0x20, '\0\0\x03\x21\0\x0a'), 2, ''],
+      [
+        mqtt(0x82, `${u16(3)}\0${lengthFirst('a')}\0${lengthFirst('b')}\0`),
+        mqtt(0x90, `${u16(3)}\x06\x1f${lengthFirst('\x87no')}\0\x87`),
+        4,
+        '0x87',
+      ],
+      [mqtt(0x82, `${u16(3)}\0${lengthFirst('a')}\0`), mqtt(0x90, `${u16(3)}\0\0`), 2],
+      [mqttPublish('a', '\0x', 1, 3), mqtt(0x40, `${u16(3)}\x10`), 2, ''],
+      [mqttPublish('a', '\0x', 2, 3), mqtt(0x50, `${u16(3)}\x97\0`), 5, '0x97'],
+      [mqtt(0x62, `${u16(3)}\0`), mqtt(0x70, `${u16(3)}\x92\0`), 4, '0x92'],
+      [mqtt(0xa2, `${u16(4)}\0${lengthFirst('a')}`), mqtt(0xb0, `${u16(4)}\0\x11`), 2, ''],
+      [mqtt(0xc0), mqtt(0xe0, '\x8b\0'), 5, '0x8b'],
+      [mqtt(0xe0, '\x04'), ''],
     ],
   },
   {

@@ -12,7 +12,7 @@ export const PROTOCOL_ROWS = {
     {
       group: LOAD,
       help: 'What sessions to a recorded port speak: http, redis, mysql, …, none',
-      more: 'what sessions to this recorded port speak, where the capture does not show it: `http`, `redis`, `mysql`, `postgresql`, `smtp`, `ftp`, `pop3`, `imap`, `memcached`, `memcached-binary`; `none`: nothing of it is read',
+      more: 'what sessions to this recorded port speak, where the capture does not show it: `http`, `redis`, `mysql`, `postgresql`, `smtp`, `ftp`, `pop3`, `imap`, `memcached`, `memcached-binary`, `mqtt`; `none`: nothing of it is read',
       otherwise: 'as recognised',
     },
   ),

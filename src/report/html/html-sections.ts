@@ -150,7 +150,8 @@ function userRows({ users }: RunResult): string[][] {
 
 function answerRows({ exchanges, answerRules }: RunResult): string[][] {
   const { answered, unanswered, unsent, unsolicited, otherLength, failed, statuses } = exchanges;
-  const { mismatched, mismatchedBy, unchecked, unfollowed, pingsAnswered } = exchanges;
+  const { mismatched, mismatchedBy, unchecked, unfollowed } = exchanges;
+  const { pingsAnswered, pushesAnswered } = exchanges;
   const of = (name: string, count: number): string[] => [
     name,
     formatCount(count),
@@ -162,9 +163,10 @@ function answerRows({ exchanges, answerRules }: RunResult): string[][] {
     ['never sent', formatCount(unsent), ''],
     ['sent and not answered', formatCount(unanswered), ''],
     ['the target spoke unasked', formatCount(unsolicited), ''],
-    ...nonZero({ 'its pings that were answered': pingsAnswered }).map(([what, count]) => [
-      ...[what, formatCount(count), ''],
-    ]),
+    ...nonZero({
+      'its pings that were answered': pingsAnswered,
+      'its pushes that were answered': pushesAnswered,
+    }).map(([what, count]) => [what, formatCount(count), '']),
     of('answered', answered),
     ...nonZero(statuses).map(([status, count]) => of(`status ${status}`, count)),
     of('of another class of status than recorded', failed),

@@ -347,13 +347,13 @@ export class ReplayThreads {
  */
 const YOUNG_MB = 3;
 
-/** What modules and WebSockets keep for users are objects: a thread may have its share of what is free for the former. */
+/** What modules, WebSockets and MQTT keep for users are objects: a thread may have its share of what is free for the former. */
 function heapOf({ plan, prepared, shards }: ThreadJob): Pick<WorkerOptions, 'resourceLimits'> {
   if (plan.rewriting !== undefined) {
     const maxOldGenerationSizeMb = Math.ceil(process.availableMemory() / shards / 2 ** 20);
     return { resourceLimits: { maxOldGenerationSizeMb } };
   }
-  if (prepared.exchanges.webSockets !== undefined) return {};
+  if (prepared.exchanges.pushed !== undefined) return {};
   return { resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB } };
 }
 

@@ -2,8 +2,9 @@
 import { Conversation } from '../../protocol/conversation.ts';
 import type { StoredStream } from '../../protocol/message-ends.ts';
 import { RECOGNISED_BYTES, recognise } from '../../protocol/recognise.ts';
-import { FOLLOWED_PROTOCOLS } from '../../protocol/registry.ts';
+import { FOLLOWED_PROTOCOLS, MQTT_NAME } from '../../protocol/registry.ts';
 import { storedIn } from './http-requests.ts';
+import { MqttSessions } from './mqtt-sessions.ts';
 import type { Scripts } from './scripts.ts';
 import { type ReadOctets, StreamView } from './stream-view.ts';
 import { type Upgrade, upgradeBy, WebSocketSessions } from './websocket-sessions.ts';
@@ -36,6 +37,7 @@ export function findProtocolUses(
   const server = new StreamView(scripts.server, read);
   const conversations = new Map<string, Conversation>();
   const webSockets = new WebSocketSessions(scripts, read);
+  const mqtt = new MqttSessions(scripts, read);
   const uses = new Uses();
   for (let session = 0; session < Math.min(scripts.sessions, sessionsMax); session++) {
     const said = storedIn(client, session);
@@ -49,6 +51,13 @@ export function findProtocolUses(
     use.sessions++;
     const followed = FOLLOWED_PROTOCOLS.get(protocol);
     if (followed === undefined) continue;
+    if (protocol === MQTT_NAME) {
+      const { pairs, requests, isWhole } = mqtt.read(session);
+      use.requests += requests;
+      use.answers += pairs.length;
+      use.followed += isWhole ? 1 : 0;
+      continue;
+    }
     const conversation = conversations.get(protocol) ?? new Conversation(followed);
     conversations.set(protocol, conversation);
     const { upgrade, isWhole } = follow(conversation, said, heard, use);
