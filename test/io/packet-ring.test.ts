@@ -1,6 +1,11 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { RING_FRAMES, ringFramesFor, ringShape } from '../../src/io/receive/packet-ring.ts';
+import {
+  RING_FRAMES,
+  RING_FRAMES_MAX,
+  ringFramesFor,
+  ringShape,
+} from '../../src/io/receive/packet-ring.ts';
 
 /** packet_set_ring() of net/packet/af_packet.c: what it refuses a ring for. */
 test.each([4 << 10, 16 << 10, 64 << 10])(
@@ -32,7 +37,8 @@ test.each([4 << 10, 16 << 10, 64 << 10])(
 test.each([
   { name: 'a few connections', snapBytes: 2_168, packets: 0, frames: 1 << 13 },
   { name: 'what may come at once', snapBytes: 2_168, packets: 10_000, frames: 10_000 },
-  { name: 'a million connections', snapBytes: 2_168, packets: 10_000_000, frames: RING_FRAMES },
+  { name: 'a million connections', snapBytes: 2_168, packets: 10_000_000, frames: RING_FRAMES_MAX },
+  { name: 'nobody knows how many', snapBytes: 1_144, packets: null, frames: RING_FRAMES },
   { name: 'whole packets', snapBytes: 65_655, packets: 0, frames: 2_193 },
   { name: 'whole packets of many', snapBytes: 65_655, packets: 10_000_000, frames: 2_193 },
 ])('a ring for $name', ({ snapBytes, packets, frames }) => {

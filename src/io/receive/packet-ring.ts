@@ -68,6 +68,11 @@ const BLOCK_BYTES_MIN = 128 << 10;
  * prefix, whatever comes: 41 MB at 1,232 octets.
  */
 export const RING_FRAMES = 1 << 15;
+/**
+ * At most, where it is known who may have packets waiting: 100 ms of 160,000 replies a second, which is as many as a thread
+ * has taken. All of them count as the process's from the first on, written or not: 35 MiB at 2,168 octets.
+ */
+export const RING_FRAMES_MAX = 1 << 14;
 /** And at least, since servers may say more than recorded ones did: 55 ms of 150,000 replies a second. */
 const RING_FRAMES_MIN = 1 << 13;
 
@@ -100,11 +105,15 @@ export function ringShape(frames: number, snapBytes: number, pageBytes: number):
   return { frameBytes, framesPerBlock, blockBytes, blocks: Math.ceil(frames / framesPerBlock) };
 }
 
-/** Frames of a ring for packets of so many octets, of which about so many may wait at once. */
-export const ringFramesFor = (snapBytes: number, packetsAtOnce: number): number =>
+/**
+ * Frames of a ring for packets of so many octets.
+ * @param packetsAtOnce about so many may wait; null where nobody knows
+ */
+export const ringFramesFor = (snapBytes: number, packetsAtOnce: number | null): number =>
   Math.min(
-    Math.max(packetsAtOnce, RING_FRAMES_MIN),
-    RING_FRAMES,
+    packetsAtOnce === null
+      ? RING_FRAMES
+      : Math.min(Math.max(packetsAtOnce, RING_FRAMES_MIN), RING_FRAMES_MAX),
     Math.floor(RING_BYTES_MAX / snapBytes),
   );
 
@@ -155,7 +164,7 @@ export class PacketRing {
   /** @throws ReplayError ERR_IO_NOT_PERMITTED, ERR_IO_SOCKET, ERR_IO_FILTER, ERR_IO_MMAP */
   constructor(options: PacketRingOptions) {
     const { interfaceIndex, filter, snapBytes } = options;
-    const { packetsAtOnce = RING_FRAMES } = options;
+    const { packetsAtOnce = null } = options;
     const { ringFrames = ringFramesFor(snapBytes, packetsAtOnce) } = options;
     this.#shape = ringShape(ringFrames, snapBytes, PAGE_BYTES);
     this.#frameBytes = this.#shape.frameBytes;
