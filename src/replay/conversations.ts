@@ -175,6 +175,12 @@ export class Conversations {
     this.#starts.onTimeout(nowNs, STARTS_PER_TURN[backlog], backlog === Backlog.NONE);
   }
 
+  /** Time goes on, and `nextDueNs` says that nothing is due: `onTimeout` would find nothing to do. */
+  pass(nowNs: number): void {
+    this.#nowNs = nowNs;
+    this.#counters[Counter.CLOCK_NS] = Math.floor(nowNs);
+  }
+
   /** The wheel says that something of the user's is due. */
   onDue(user: number): void {
     this.#player.onDue(user, this.#nowNs, this.#heardNs);
