@@ -1,7 +1,7 @@
 /** How much memory users take: apart from the engine, so that whoever only reckons does not load it. */
 import { CLIENT_CONNECTION_BYTES } from '../schedule/client-connections.ts';
 import { connectionBytesOf } from '../schedule/connections.ts';
-import { TIMER_BYTES_PER_USER } from '../schedule/timing-wheel.ts';
+import { TIMER_BYTES_PER_USER } from '../schedule/timer-rows.ts';
 import { recordedStreamBytesOf } from '../transport/recorded-stream.ts';
 import { transportBytesOf } from '../transport/transport-bytes.ts';
 import { CLIENT_ROW_BYTES } from './client-starts.ts';

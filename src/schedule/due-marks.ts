@@ -5,6 +5,8 @@
  * It knows the list's users by number alone: who links and unlinks them says so.
  */
 
+import { DUE_SHIFT, LINKS_SHIFT, NEXT, type TimerRows } from './timer-rows.ts';
+
 /** Nobody lies before the place. */
 const NOBODY = -1;
 
@@ -27,13 +29,15 @@ export class DueMarks {
   /**
    * Begins with a list.
    * @param head its first user; negative: it is empty
-   * @param next a row a user: who follows; negative at the end
+   * @param rows who follows whom; negative at the end
    * @param startNs where the list's span begins
    */
-  build(head: number, next: Int32Array, dueNs: Float64Array, startNs: number): void {
+  build(head: number, { due, links }: TimerRows, startNs: number): void {
     this.#startNs = startNs;
     this.#occupied.fill(0);
-    for (let user = head; user >= 0; user = next[user]) this.#set(this.#partOf(dueNs[user]), user);
+    for (let user = head; user >= 0; user = links[(user << LINKS_SHIFT) | NEXT]) {
+      this.#set(this.#partOf(due[user << DUE_SHIFT]), user);
+    }
   }
 
   /** The last user of those whose part is not behind that of `dueNs`; negative: there is none. */
@@ -49,17 +53,17 @@ export class DueMarks {
   }
 
   /** The user has come into the list; it is the last of its part where nobody of that part follows it. */
-  onLinked(user: number, following: number, dueNs: Float64Array): void {
-    const part = this.#partOf(dueNs[user]);
-    if (following < 0 || this.#partOf(dueNs[following]) !== part) this.#set(part, user);
+  onLinked(user: number, following: number, { due }: TimerRows): void {
+    const part = this.#partOf(due[user << DUE_SHIFT]);
+    if (following < 0 || this.#partOf(due[following << DUE_SHIFT]) !== part) this.#set(part, user);
   }
 
   /** A user has left a list, this one or another. @param before who was before it; negative: nobody */
-  onUnlinked(user: number, before: number, dueNs: Float64Array): void {
-    const part = this.#partOf(dueNs[user]);
+  onUnlinked(user: number, before: number, { due }: TimerRows): void {
+    const part = this.#partOf(due[user << DUE_SHIFT]);
     const word = part >>> 5;
     if (this.#lastOf[part] !== user || !(this.#occupied[word] & (1 << (part & 31)))) return;
-    if (before >= 0 && this.#partOf(dueNs[before]) === part) this.#lastOf[part] = before;
+    if (before >= 0 && this.#partOf(due[before << DUE_SHIFT]) === part) this.#lastOf[part] = before;
     else this.#occupied[word] &= ~(1 << (part & 31));
   }
 

@@ -7,7 +7,7 @@
  * When the wheel's tick reaches a slot of a higher level, its users are dealt out to the levels
  * below (a cascade). A bitmap of occupied slots lets the wheel step over empty time at once.
  *
- * A slot is a doubly linked list through two columns. The ends of a list hold `-2 - slot`, so that
+ * A slot is a doubly linked list through the users' rows. The ends of a list hold `-2 - slot`, so that
  * a user can be taken out without knowing where it is; `-1` says that a user is not armed.
  *
  * - Laziness: a timer that is put off (most are: every answer puts the retransmission off) only
@@ -20,9 +20,7 @@ import { assert } from '../base/assert.ts';
 import { NEVER_NS } from '../base/time.ts';
 import { DueMarks } from './due-marks.ts';
 import { sortByDue } from './due-order.ts';
-
-/** What the wheel keeps per user: `dueNs`, `next` and `prev`. */
-export const TIMER_BYTES_PER_USER = 16;
+import { DUE_SHIFT, LINKS_SHIFT, NEXT, PREV, TimerRows } from './timer-rows.ts';
 
 /** Dues must lie before this (208 days); the wheel's levels end there. */
 export const WHEEL_RANGE_NS = 2 ** 54;
@@ -51,11 +49,9 @@ export interface DueSink {
 
 /** Timers of the users `0 .. users - 1`, one each. */
 export class TimingWheel {
-  /** When the user's timer is due, in ns since the start of the run; NEVER_NS when it is off. */
-  readonly dueNs: Float64Array;
-
-  readonly #next: Int32Array;
-  readonly #prev: Int32Array;
+  readonly #rows: TimerRows;
+  readonly #due: Float64Array;
+  readonly #links: Int32Array;
   /** First and last user of each slot; negative when it is empty. */
   readonly #head = new Int32Array(LEVELS * SLOTS_PER_LEVEL).fill(NO_SLOT);
   readonly #tail = new Int32Array(LEVELS * SLOTS_PER_LEVEL).fill(NO_SLOT);
@@ -79,13 +75,23 @@ export class TimingWheel {
   #isMarked = false;
 
   constructor(users: number) {
-    this.dueNs = new Float64Array(users).fill(NEVER_NS);
-    this.#next = new Int32Array(users).fill(NOT_ARMED);
-    this.#prev = new Int32Array(users).fill(NOT_ARMED);
+    this.#rows = new TimerRows(users);
+    this.#due = this.#rows.due;
+    this.#links = this.#rows.links;
+    for (let user = 0; user < users; user++) {
+      this.#due[user << DUE_SHIFT] = NEVER_NS;
+      this.#links[(user << LINKS_SHIFT) | NEXT] = NOT_ARMED;
+      this.#links[(user << LINKS_SHIFT) | PREV] = NOT_ARMED;
+    }
   }
 
   isArmed(user: number): boolean {
-    return this.#next[user] !== NOT_ARMED;
+    return this.#links[(user << LINKS_SHIFT) | NEXT] !== NOT_ARMED;
+  }
+
+  /** When the user's timer is due, in ns since the start of the run; NEVER_NS when it is off. */
+  dueNsOf(user: number): number {
+    return this.#due[user << DUE_SHIFT];
   }
 
   /**
@@ -98,24 +104,24 @@ export class TimingWheel {
       this.cancel(user);
       return;
     }
-    if (this.#next[user] !== NOT_ARMED) {
-      const armedNs = this.dueNs[user];
+    if (this.#links[(user << LINKS_SHIFT) | NEXT] !== NOT_ARMED) {
+      const armedNs = this.#due[user << DUE_SHIFT];
       // Putting off is lazy, except within the sorted slot, whose order it would break.
       if (dueNs >= armedNs && armedNs >= this.#sortedEndNs) {
-        this.dueNs[user] = dueNs;
+        this.#due[user << DUE_SHIFT] = dueNs;
         return;
       }
       this.#unlink(user);
     }
-    this.dueNs[user] = dueNs;
+    this.#due[user << DUE_SHIFT] = dueNs;
     this.#link(user, dueNs);
   }
 
   /** Turns the user's timer off; harmless when it is off. May be called from within `onDue`. */
   cancel(user: number): void {
-    if (this.#next[user] === NOT_ARMED) return;
+    if (this.#links[(user << LINKS_SHIFT) | NEXT] === NOT_ARMED) return;
     this.#unlink(user);
-    this.dueNs[user] = NEVER_NS;
+    this.#due[user << DUE_SHIFT] = NEVER_NS;
   }
 
   /**
@@ -132,7 +138,7 @@ export class TimingWheel {
       if (slot >= SLOTS_PER_LEVEL) return slotTick * TICK_NS;
       this.#sort(slot, (slotTick + 1) * TICK_NS);
       const user = this.#head[slot];
-      if (user >= 0) return this.dueNs[user];
+      if (user >= 0) return this.#due[user << DUE_SHIFT];
     }
   }
 
@@ -175,7 +181,7 @@ export class TimingWheel {
       if (endNs > nowNs) this.#sort(slot, endNs);
       const user = this.#head[slot];
       if (user < 0) break;
-      const dueNs = this.dueNs[user];
+      const dueNs = this.#due[user << DUE_SHIFT];
       if (dueNs >= endNs) {
         this.#unlink(user);
         this.#link(user, dueNs);
@@ -183,7 +189,7 @@ export class TimingWheel {
       }
       if (dueNs > nowNs) break;
       this.#unlink(user);
-      this.dueNs[user] = NEVER_NS;
+      this.#due[user << DUE_SHIFT] = NEVER_NS;
       fired++;
       sink.onDue(user);
     }
@@ -197,7 +203,7 @@ export class TimingWheel {
     for (let user = this.#head[slot]; user >= 0; user = this.#head[slot]) {
       if (moved === limit) return moved;
       this.#unlink(user);
-      this.#link(user, this.dueNs[user]);
+      this.#link(user, this.#due[user << DUE_SHIFT]);
       moved++;
     }
     this.#cascading = NO_SLOT;
@@ -239,32 +245,34 @@ export class TimingWheel {
   /** After every user that is due no later: first come, first served among equals. */
   #linkInOrder(user: number, dueNs: number, slot: number): void {
     const head = this.#head[slot];
-    if (head >= 0 && dueNs < this.dueNs[head]) {
+    if (head >= 0 && dueNs < this.#due[head << DUE_SHIFT]) {
       this.#linkAfter(-2 - slot, user, slot);
-      if (this.#isMarked) this.#marks.onLinked(user, head, this.dueNs);
+      if (this.#isMarked) this.#marks.onLinked(user, head, this.#rows);
       return;
     }
     let before = this.#tail[slot];
-    for (let steps = 0; before >= 0 && dueNs < this.dueNs[before]; steps++) {
+    for (let steps = 0; before >= 0 && dueNs < this.#due[before << DUE_SHIFT]; steps++) {
       if (steps === WALK_MAX) {
         before = this.#placeByMarks(dueNs);
         break;
       }
-      before = this.#prev[before];
+      before = this.#links[(before << LINKS_SHIFT) | PREV];
     }
     this.#linkAfter(before, user, slot);
-    if (this.#isMarked) this.#marks.onLinked(user, this.#next[user], this.dueNs);
+    if (this.#isMarked)
+      this.#marks.onLinked(user, this.#links[(user << LINKS_SHIFT) | NEXT], this.#rows);
   }
 
   /** The last user of the sorted slot that is due no later. */
   #placeByMarks(dueNs: number): number {
     if (!this.#isMarked) {
       const head = this.#head[this.#sortedSlot];
-      this.#marks.build(head, this.#next, this.dueNs, this.#sortedEndNs - TICK_NS);
+      this.#marks.build(head, this.#rows, this.#sortedEndNs - TICK_NS);
       this.#isMarked = true;
     }
     let before = this.#marks.placeOf(dueNs);
-    while (before >= 0 && dueNs < this.dueNs[before]) before = this.#prev[before];
+    while (before >= 0 && dueNs < this.#due[before << DUE_SHIFT])
+      before = this.#links[(before << LINKS_SHIFT) | PREV];
     return before;
   }
 
@@ -272,12 +280,13 @@ export class TimingWheel {
   #linkAfter(before: number, user: number, slot: number): void {
     const end = -2 - slot;
     const head = this.#head[slot];
-    const after = before >= 0 ? this.#next[before] : head >= 0 ? head : end;
-    this.#prev[user] = before >= 0 ? before : end;
-    this.#next[user] = after;
-    if (before >= 0) this.#next[before] = user;
+    const after =
+      before >= 0 ? this.#links[(before << LINKS_SHIFT) | NEXT] : head >= 0 ? head : end;
+    this.#links[(user << LINKS_SHIFT) | PREV] = before >= 0 ? before : end;
+    this.#links[(user << LINKS_SHIFT) | NEXT] = after;
+    if (before >= 0) this.#links[(before << LINKS_SHIFT) | NEXT] = user;
     else this.#head[slot] = user;
-    if (after >= 0) this.#prev[after] = user;
+    if (after >= 0) this.#links[(after << LINKS_SHIFT) | PREV] = user;
     else this.#tail[slot] = user;
     if (head < 0) {
       this.#occupied[slot >>> 5] |= 1 << (slot & 31);
@@ -286,13 +295,13 @@ export class TimingWheel {
   }
 
   #unlink(user: number): void {
-    const before = this.#prev[user];
-    const after = this.#next[user];
-    this.#next[user] = NOT_ARMED;
-    if (this.#isMarked) this.#marks.onUnlinked(user, before, this.dueNs);
-    if (before >= 0) this.#next[before] = after;
+    const before = this.#links[(user << LINKS_SHIFT) | PREV];
+    const after = this.#links[(user << LINKS_SHIFT) | NEXT];
+    this.#links[(user << LINKS_SHIFT) | NEXT] = NOT_ARMED;
+    if (this.#isMarked) this.#marks.onUnlinked(user, before, this.#rows);
+    if (before >= 0) this.#links[(before << LINKS_SHIFT) | NEXT] = after;
     else this.#head[-2 - before] = after;
-    if (after >= 0) this.#prev[after] = before;
+    if (after >= 0) this.#links[(after << LINKS_SHIFT) | PREV] = before;
     else this.#tail[-2 - after] = before;
     if (before < 0 && after < 0) this.#vacate(-2 - before);
   }
@@ -355,8 +364,8 @@ export class TimingWheel {
     let isInOrder = true;
     let lastNs = Number.NEGATIVE_INFINITY;
     for (let user = this.#head[slot]; user >= 0; ) {
-      const following = this.#next[user];
-      const dueNs = this.dueNs[user];
+      const following = this.#links[(user << LINKS_SHIFT) | NEXT];
+      const dueNs = this.#due[user << DUE_SHIFT];
       if (dueNs >= endNs) {
         this.#unlink(user);
         this.#link(user, dueNs);
@@ -373,11 +382,11 @@ export class TimingWheel {
 
   #mergeSort(slot: number): void {
     const end = -2 - slot;
-    const first = sortByDue(this.#head[slot], end, this.#next, this.dueNs);
+    const first = sortByDue(this.#head[slot], end, this.#rows);
     this.#head[slot] = first;
     let before = end;
-    for (let user = first; user >= 0; user = this.#next[user]) {
-      this.#prev[user] = before;
+    for (let user = first; user >= 0; user = this.#links[(user << LINKS_SHIFT) | NEXT]) {
+      this.#links[(user << LINKS_SHIFT) | PREV] = before;
       before = user;
     }
     this.#tail[slot] = before;
