@@ -1,7 +1,7 @@
 /** The embedded target's clock hand: two timers a connection, of which the wheel knows the earlier. */
 import { NEVER_NS, NS_PER_SECOND } from '../base/time.ts';
 import { type DueSink, TimingWheel } from '../schedule/timing-wheel.ts';
-import { type ConnectionTable, Flag, ServerState } from './connection-table.ts';
+import { type ConnectionTable, F64, Flag, ServerState, U8, U16 } from './connection-table.ts';
 
 /** RFC 6298, section 2: at least a second, doubling up to a minute. */
 const RTO_NS_MIN = NS_PER_SECOND;
@@ -32,12 +32,12 @@ export class ConnectionTimers {
   /** Call when `scriptDueNs` or `retransmitDueNs` has been set. */
   arm(user: number): void {
     const { scriptDueNs, retransmitDueNs } = this.#table;
-    this.#wheel.arm(user, Math.min(scriptDueNs[user], retransmitDueNs[user]));
+    this.#wheel.arm(user, Math.min(scriptDueNs[user * F64], retransmitDueNs[user * F64]));
   }
 
   /** Starts the retransmission timer where it is off. */
   startRetransmit(user: number): void {
-    if (this.#table.retransmitDueNs[user] !== NEVER_NS) return;
+    if (this.#table.retransmitDueNs[user * F64] !== NEVER_NS) return;
     this.restartRetransmit(user);
     this.arm(user);
   }
@@ -45,16 +45,17 @@ export class ConnectionTimers {
   /** Sets the retransmission timer anew; `arm` follows. */
   restartRetransmit(user: number): void {
     const { retransmitDueNs, retries } = this.#table;
-    retransmitDueNs[user] = this.nowNs + Math.min(RTO_NS_MIN * 2 ** retries[user], RTO_NS_MAX);
+    retransmitDueNs[user * F64] =
+      this.nowNs + Math.min(RTO_NS_MIN * 2 ** retries[user * U8], RTO_NS_MAX);
   }
 
   /** The connection is gone: CLOSED, with no timer. */
   close(user: number): void {
     const table = this.#table;
-    table.state[user] = ServerState.CLOSED;
-    table.flags[user] &= Flag.QUEUED;
-    table.scriptDueNs[user] = NEVER_NS;
-    table.retransmitDueNs[user] = NEVER_NS;
+    table.state[user * U8] = ServerState.CLOSED;
+    table.flags[user * U16] &= Flag.QUEUED;
+    table.scriptDueNs[user * F64] = NEVER_NS;
+    table.retransmitDueNs[user * F64] = NEVER_NS;
     this.#wheel.cancel(user);
   }
 }

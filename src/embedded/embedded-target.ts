@@ -23,7 +23,7 @@ import type {
 import { FrameBatch, HEADER_SLOT_BYTES } from '../wire/frame-batch.ts';
 import { ACK, RST, SYN } from '../wire/tcp.ts';
 import { CaptureCache } from './capture-cache.ts';
-import { ConnectionTable, ServerState } from './connection-table.ts';
+import { ConnectionTable, F64, ServerState, U8, U16, U32 } from './connection-table.ts';
 import { FrameCheck } from './frame-check.ts';
 import { Reply, ReplyWriter } from './reply-writer.ts';
 import { ServerScript } from './server-script.ts';
@@ -152,7 +152,7 @@ export class EmbeddedTarget implements Sender, Receiver {
       const user = this.#server.emit(this.#reply);
       if (user < 0) break;
       const bytes = this.#writeReply(user);
-      sink.onPacket(0, bytes, this.#table.readyNs[user]);
+      sink.onPacket(0, bytes, this.#table.readyNs[user * F64]);
     }
     return packets;
   }
@@ -160,7 +160,9 @@ export class EmbeddedTarget implements Sender, Receiver {
   /** Connections that still have something to do (not CLOSED, not TIME-WAIT); walks all users. */
   countUnfinished(): number {
     let unfinished = 0;
-    for (const state of this.#table.state) {
+    const { users, state: states } = this.#table;
+    for (let user = 0; user < users; user++) {
+      const state = states[user * U8];
       if (state !== ServerState.CLOSED && state !== ServerState.TIME_WAIT) unfinished++;
     }
     return unfinished;
@@ -180,7 +182,7 @@ export class EmbeddedTarget implements Sender, Receiver {
     const server = this.#server;
     const nowNs = this.#nowNs;
     // The user's connection before may have had the same address and port, to another of the ports here.
-    const isToPort = this.#writer.serverPortOf(this.#table.path[user]) === dstPort;
+    const isToPort = this.#writer.serverPortOf(this.#table.path[user * U16]) === dstPort;
     if (isToPort && server.isOpen(user, clientLow32, srcPort)) {
       server.onSegment(user, segment, options, payloadBytes, nowNs);
       return;
@@ -200,8 +202,8 @@ export class EmbeddedTarget implements Sender, Receiver {
     const headerBytes = this.#writer.write(reply);
     const prefixBytes = Math.min(reply.payloadBytes, this.#prefixBytes);
     if (prefixBytes === 0) return headerBytes;
-    const offset = (reply.seq - this.#table.iss[user] - 1) >>> 0;
-    const session = this.#table.session[user];
+    const offset = (reply.seq - this.#table.iss[user * U32] - 1) >>> 0;
+    const session = this.#table.session[user * U32];
     this.#cache.copyStream(this.#said, session, offset, prefixBytes, headerBytes);
     return headerBytes + prefixBytes;
   }

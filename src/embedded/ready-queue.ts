@@ -1,5 +1,5 @@
 /** Connections with something to send, first come, first served; each stands in it at most once. */
-import { type ConnectionTable, Flag } from './connection-table.ts';
+import { type ConnectionTable, F64, Flag, U16 } from './connection-table.ts';
 
 /** Connections that have something to send, each once, in the order in which they became ready. */
 export class ReadyQueue {
@@ -26,19 +26,19 @@ export class ReadyQueue {
   /** Adds a user that became ready at `readyNs`, or moves on the time of one that stands in it. */
   add(user: number, readyNs: number): void {
     const { flags, readyNs: readyAt } = this.#table;
-    if (flags[user] & Flag.QUEUED) {
-      readyAt[user] = Math.max(readyAt[user], readyNs);
+    if (flags[user * U16] & Flag.QUEUED) {
+      readyAt[user * F64] = Math.max(readyAt[user * F64], readyNs);
       return;
     }
-    flags[user] |= Flag.QUEUED;
-    readyAt[user] = readyNs;
+    flags[user * U16] |= Flag.QUEUED;
+    readyAt[user * F64] = readyNs;
     const last = this.#first + this.#count++;
     this.#users[last < this.#users.length ? last : last - this.#users.length] = user;
   }
 
   /** The first user has said all. */
   removeFirst(): void {
-    this.#table.flags[this.first] &= ~Flag.QUEUED;
+    this.#table.flags[this.first * U16] &= ~Flag.QUEUED;
     this.#first = this.#first + 1 === this.#users.length ? 0 : this.#first + 1;
     this.#count--;
   }

@@ -1,7 +1,7 @@
 /** What clients send to the embedded server: put in order, and compared with what was recorded. */
 import { type Seq, seqAdd, seqAfter, seqBefore, seqDiff } from '../base/seq.ts';
 import type { ClientTexts } from '../transport/ports.ts';
-import { type ConnectionTable, Flag, ServerState } from './connection-table.ts';
+import { type ConnectionTable, Flag, ServerState, U8, U16, U32 } from './connection-table.ts';
 
 /** Compares payload with the recorded stream. */
 export interface PayloadCheck {
@@ -33,45 +33,49 @@ export class ReceivedText {
     const offset = table.receivedBytes(user);
     const wrong = this.#mismatches(user, offset, skip, payloadBytes);
     let right = payloadBytes - skip - wrong;
-    table.rcvNxt[user] = end;
-    const to = table.outOfOrderTo[user];
-    if (table.outOfOrderFrom[user] !== to && !seqAfter(table.outOfOrderFrom[user], end)) {
+    table.rcvNxt[user * U32] = end;
+    const to = table.outOfOrderTo[user * U32];
+    if (
+      table.outOfOrderFrom[user * U32] !== to &&
+      !seqAfter(table.outOfOrderFrom[user * U32], end)
+    ) {
       if (seqAfter(to, end)) {
         right += seqDiff(to, end);
-        table.rcvNxt[user] = to;
+        table.rcvNxt[user * U32] = to;
       }
-      table.outOfOrderFrom[user] = to;
-      table.flags[user] |= Flag.ACK_NOW;
+      table.outOfOrderFrom[user * U32] = to;
+      table.flags[user * U16] |= Flag.ACK_NOW;
     }
     this.#check.onChecked(right, wrong);
-    table.flags[user] |= table.flags[user] & Flag.ACK_OWED ? Flag.ACK_NOW : Flag.ACK_OWED;
+    table.flags[user * U16] |=
+      table.flags[user * U16] & Flag.ACK_OWED ? Flag.ACK_NOW : Flag.ACK_OWED;
   }
 
   /** Keeps the interval when it is right and touches what is kept; else it must come again. */
   keep(user: number, seq: Seq, payloadBytes: number): void {
     if (payloadBytes === 0) return;
     const table = this.#table;
-    const offset = seqDiff(seq, table.irs[user]) - 1;
+    const offset = seqDiff(seq, table.irs[user * U32]) - 1;
     const wrong = this.#mismatches(user, offset >>> 0, 0, payloadBytes);
     if (wrong > 0) {
       this.#check.onChecked(0, wrong);
       return;
     }
     const end = seqAdd(seq, payloadBytes);
-    const from = table.outOfOrderFrom[user];
-    const to = table.outOfOrderTo[user];
+    const from = table.outOfOrderFrom[user * U32];
+    const to = table.outOfOrderTo[user * U32];
     if (from === to) {
-      table.outOfOrderFrom[user] = seq;
-      table.outOfOrderTo[user] = end;
+      table.outOfOrderFrom[user * U32] = seq;
+      table.outOfOrderTo[user * U32] = end;
     } else if (!seqAfter(seq, to) && !seqBefore(end, from)) {
-      if (seqBefore(seq, from)) table.outOfOrderFrom[user] = seq;
-      if (seqAfter(end, to)) table.outOfOrderTo[user] = end;
+      if (seqBefore(seq, from)) table.outOfOrderFrom[user * U32] = seq;
+      if (seqAfter(end, to)) table.outOfOrderTo[user * U32] = end;
     }
   }
 
   /** Nobody knows what is right where it is not as recorded; a segment is either this or that. */
   #mismatches(user: number, offset: number, from: number, to: number): number {
-    const session = this.#table.session[user];
+    const session = this.#table.session[user * U32];
     const { texts } = this;
     if (texts?.isRewritten(session) !== true)
       return this.#check.mismatches(session, offset, from, to);
@@ -83,17 +87,17 @@ export class ReceivedText {
   /** The FIN is the next octet: the state moves on. */
   onFin(user: number): void {
     const table = this.#table;
-    table.rcvNxt[user] = seqAdd(table.rcvNxt[user], 1);
-    table.flags[user] |= Flag.PEER_FIN;
-    switch (table.state[user]) {
+    table.rcvNxt[user * U32] = seqAdd(table.rcvNxt[user * U32], 1);
+    table.flags[user * U16] |= Flag.PEER_FIN;
+    switch (table.state[user * U8]) {
       case ServerState.ESTABLISHED:
-        table.state[user] = ServerState.CLOSE_WAIT;
+        table.state[user * U8] = ServerState.CLOSE_WAIT;
         break;
       case ServerState.FIN_WAIT_1:
-        table.state[user] = ServerState.CLOSING;
+        table.state[user * U8] = ServerState.CLOSING;
         break;
       case ServerState.FIN_WAIT_2:
-        table.state[user] = ServerState.TIME_WAIT;
+        table.state[user * U8] = ServerState.TIME_WAIT;
         break;
       default:
     }

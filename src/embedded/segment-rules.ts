@@ -2,7 +2,7 @@
 import { type Seq, seqBefore, seqDiff } from '../base/seq.ts';
 import { RST } from '../wire/tcp.ts';
 import { MSS_DEFAULT, PADDED_TIMESTAMPS_BYTES, type TcpOptions } from '../wire/tcp-options.ts';
-import { type ConnectionTable, Flag, ServerState } from './connection-table.ts';
+import { type ConnectionTable, Flag, ServerState, U8, U16, U32 } from './connection-table.ts';
 
 const MSS_MIN = 48;
 
@@ -18,18 +18,18 @@ export function agreeOptions(
 ): void {
   const offered = options.mss === 0 ? MSS_DEFAULT[4] : Math.max(options.mss, MSS_MIN);
   let sendMss = Math.min(offered, mss);
-  table.sndWndShift[user] = 0;
+  table.sndWndShift[user * U8] = 0;
   if (options.windowScale >= 0) {
-    table.flags[user] |= Flag.SCALED;
-    table.sndWndShift[user] = options.windowScale;
+    table.flags[user * U16] |= Flag.SCALED;
+    table.sndWndShift[user * U8] = options.windowScale;
   }
   if (options.hasTimestamps) {
-    table.flags[user] |= Flag.TIMESTAMPS;
-    table.tsRecent[user] = options.tsVal;
+    table.flags[user * U16] |= Flag.TIMESTAMPS;
+    table.tsRecent[user * U32] = options.tsVal;
     sendMss -= PADDED_TIMESTAMPS_BYTES;
   }
-  if (options.sackPermitted) table.flags[user] |= Flag.SACK;
-  table.sendMss[user] = sendMss;
+  if (options.sackPermitted) table.flags[user * U16] |= Flag.SACK;
+  table.sendMss[user * U16] = sendMss;
 }
 
 /** Whether a segment's timestamp is older than one that was seen (PAWS: RFC 7323, section 5.3). */
@@ -39,8 +39,8 @@ export function isTooOld(
   options: TcpOptions,
   flags: number,
 ): boolean {
-  if (!options.hasTimestamps || (table.flags[user] & Flag.TIMESTAMPS) === 0) return false;
-  return !(flags & RST) && seqBefore(options.tsVal, table.tsRecent[user]);
+  if (!options.hasTimestamps || (table.flags[user * U16] & Flag.TIMESTAMPS) === 0) return false;
+  return !(flags & RST) && seqBefore(options.tsVal, table.tsRecent[user * U32]);
 }
 
 /** Whether some of a segment lies in the receive window (RFC 9293, section 3.4). */

@@ -8,7 +8,7 @@
 import { NEVER_NS } from '../base/time.ts';
 import { type Scripts, StreamEnd } from '../session/script/scripts.ts';
 import type { ClientTexts } from '../transport/ports.ts';
-import { type ConnectionTable, Flag } from './connection-table.ts';
+import { type ConnectionTable, Flag, U16, U32 } from './connection-table.ts';
 
 /** The recorded servers' steps: when the next one of a connection is due, and what it does. */
 export class ServerScript {
@@ -32,9 +32,9 @@ export class ServerScript {
 
   /** Puts a connection at the start of its session. */
   begin(user: number, session: number): void {
-    this.#table.session[user] = session;
-    this.#table.nextMessage[user] = this.#scripts.server.firstMessage[session];
-    this.#table.writtenBytes[user] = 0;
+    this.#table.session[user * U32] = session;
+    this.#table.nextMessage[user * U32] = this.#scripts.server.firstMessage[session];
+    this.#table.writtenBytes[user * U32] = 0;
   }
 
   /**
@@ -43,11 +43,11 @@ export class ServerScript {
    */
   dueNs(user: number, nowNs: number): number {
     const table = this.#table;
-    if (table.flags[user] & Flag.SCRIPT_ENDED) return NEVER_NS;
+    if (table.flags[user * U16] & Flag.SCRIPT_ENDED) return NEVER_NS;
     const { server } = this.#scripts;
-    const hasPeerEnded = (table.flags[user] & Flag.PEER_FIN) !== 0;
-    const message = table.nextMessage[user];
-    const session = table.session[user];
+    const hasPeerEnded = (table.flags[user * U16] & Flag.PEER_FIN) !== 0;
+    const message = table.nextMessage[user * U32];
+    const session = table.session[user * U32];
     if (message < server.firstMessage[session + 1]) {
       if (this.#heardBytes(user) >= server.messageAwait[message]) {
         return nowNs + server.messageThinkNs[message] / this.#accel;
@@ -62,19 +62,19 @@ export class ServerScript {
   step(user: number): void {
     const table = this.#table;
     const { server } = this.#scripts;
-    const message = table.nextMessage[user];
-    const session = table.session[user];
+    const message = table.nextMessage[user * U32];
+    const session = table.session[user * U32];
     const lastMessage = server.firstMessage[session + 1];
     if (message < lastMessage && this.#heardBytes(user) >= server.messageAwait[message]) {
-      table.writtenBytes[user] = server.messageEnd[message];
-      table.nextMessage[user] = message + 1;
+      table.writtenBytes[user * U32] = server.messageEnd[message];
+      table.nextMessage[user * U32] = message + 1;
       return;
     }
     const isReset =
       message === lastMessage &&
       server.end[session] === StreamEnd.RST &&
       this.#isEndReady(user, session);
-    table.flags[user] |= Flag.SCRIPT_ENDED | (isReset ? Flag.RST_QUEUED : Flag.FIN_QUEUED);
+    table.flags[user * U16] |= Flag.SCRIPT_ENDED | (isReset ? Flag.RST_QUEUED : Flag.FIN_QUEUED);
   }
 
   /** How far the client has got in what was recorded. */
@@ -87,6 +87,8 @@ export class ServerScript {
     const { server } = this.#scripts;
     if (server.end[session] === StreamEnd.OPEN) return false;
     if (this.#heardBytes(user) < server.endAwait[session]) return false;
-    return server.endAfterPeer[session] === 0 || (this.#table.flags[user] & Flag.PEER_FIN) !== 0;
+    return (
+      server.endAfterPeer[session] === 0 || (this.#table.flags[user * U16] & Flag.PEER_FIN) !== 0
+    );
   }
 }

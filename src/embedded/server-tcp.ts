@@ -19,7 +19,7 @@ import { NEVER_NS, NS_PER_MS } from '../base/time.ts';
 import type { ClientTexts } from '../transport/ports.ts';
 import { ACK, FIN, RST, SYN, type TcpView } from '../wire/tcp.ts';
 import type { TcpOptions } from '../wire/tcp-options.ts';
-import { type ConnectionTable, Flag, ServerState } from './connection-table.ts';
+import { type ConnectionTable, F64, Flag, ServerState, U8, U16, U32 } from './connection-table.ts';
 import { ConnectionTimers } from './connection-timers.ts';
 import { HeldIntervals } from './held-intervals.ts';
 import { ReadyQueue } from './ready-queue.ts';
@@ -86,9 +86,9 @@ export class ServerTcp {
   onDue(user: number): void {
     const table = this.#table;
     const { nowNs } = this.#timers;
-    const scriptDueNs = table.scriptDueNs[user];
+    const scriptDueNs = table.scriptDueNs[user * F64];
     if (scriptDueNs <= nowNs) this.#onScriptDue(user, scriptDueNs);
-    if (table.retransmitDueNs[user] <= nowNs) this.#onRetransmitDue(user, nowNs);
+    if (table.retransmitDueNs[user * F64] <= nowNs) this.#onRetransmitDue(user, nowNs);
     this.#timers.arm(user);
   }
 
@@ -96,15 +96,15 @@ export class ServerTcp {
   isOpen(user: number, clientLow32: number, clientPort: number): boolean {
     const table = this.#table;
     return (
-      table.state[user] !== ServerState.CLOSED &&
-      table.clientPort[user] === clientPort &&
-      table.clientLow32[user] === clientLow32
+      table.state[user * U8] !== ServerState.CLOSED &&
+      table.clientPort[user * U16] === clientPort &&
+      table.clientLow32[user * U32] === clientLow32
     );
   }
 
   /** Whether the user has no connection at all. */
   isClosed(user: number): boolean {
-    return this.#table.state[user] === ServerState.CLOSED;
+    return this.#table.state[user * U8] === ServerState.CLOSED;
   }
 
   /**
@@ -125,13 +125,13 @@ export class ServerTcp {
     const port = segment.srcPort;
     const iss = (hash32(clientLow32, this.#settings.seed) + hash32(port, user)) | 0;
     this.#held.forget(user);
-    table.clientLow32[user] = clientLow32;
-    table.clientPort[user] = port;
-    table.path[user] = path;
+    table.clientLow32[user * U32] = clientLow32;
+    table.clientPort[user * U16] = port;
+    table.path[user * U16] = path;
     table.listen(user, iss, segment.seq, segment.window);
     agreeOptions(table, user, options, this.#settings.mss);
     this.#script.begin(user, session);
-    table.scriptDueNs[user] = nowNs + this.#script.connectNs(session);
+    table.scriptDueNs[user * F64] = nowNs + this.#script.connectNs(session);
     this.#takeDueSteps(user, nowNs);
     this.#timers.arm(user);
   }
@@ -149,12 +149,12 @@ export class ServerTcp {
     if (flags & RST) return;
     const table = this.#table;
     const segLen = payloadBytes + (flags & SYN ? 1 : 0) + (flags & FIN ? 1 : 0);
-    table.path[user] = path;
-    table.clientLow32[user] = clientLow32;
-    table.clientPort[user] = segment.srcPort;
-    table.rcvNxt[user] = seqAdd(segment.seq, segLen);
-    table.sndNxt[user] = flags & ACK ? segment.ack : 0;
-    table.flags[user] = (table.flags[user] & Flag.QUEUED) | Flag.RST_QUEUED;
+    table.path[user * U16] = path;
+    table.clientLow32[user * U32] = clientLow32;
+    table.clientPort[user * U16] = segment.srcPort;
+    table.rcvNxt[user * U32] = seqAdd(segment.seq, segLen);
+    table.sndNxt[user * U32] = flags & ACK ? segment.ack : 0;
+    table.flags[user * U16] = (table.flags[user * U16] & Flag.QUEUED) | Flag.RST_QUEUED;
     this.#queue.add(user, nowNs);
   }
 
@@ -169,20 +169,20 @@ export class ServerTcp {
     const table = this.#table;
     this.#timers.nowNs = nowNs;
     const { flags, seq } = segment;
-    if (table.state[user] === ServerState.SYN_RECEIVED && !this.#onHandshake(user, segment)) {
+    if (table.state[user * U8] === ServerState.SYN_RECEIVED && !this.#onHandshake(user, segment)) {
       this.#timers.arm(user);
       return;
     }
     const segLen = payloadBytes + (flags & FIN ? 1 : 0) + (flags & SYN ? 1 : 0);
     const { windowBytes } = this.#settings;
-    const isIn = isInWindow(table.rcvNxt[user], windowBytes, seq, segLen);
+    const isIn = isInWindow(table.rcvNxt[user * U32], windowBytes, seq, segLen);
     if (!isIn || isTooOld(table, user, options, flags)) {
       if (!(flags & RST)) this.#acknowledgeNow(user, nowNs);
       return;
     }
     if (flags & RST) {
       // RFC 5961, section 3: only the exact number is believed.
-      if (seq === table.rcvNxt[user]) this.#timers.close(user);
+      if (seq === table.rcvNxt[user * U32]) this.#timers.close(user);
       else this.#acknowledgeNow(user, nowNs);
       return;
     }
@@ -192,12 +192,12 @@ export class ServerTcp {
     }
     if (!(flags & ACK) || !this.#onAck(user, segment, options, segLen, nowNs)) return;
     // Last.ACK.sent of RFC 7323, section 4.3, is RCV.NXT unless an acknowledgement is owed.
-    const isOwed = (table.flags[user] & (Flag.ACK_OWED | Flag.ACK_NOW)) !== 0;
-    if (options.hasTimestamps && !isOwed && !seqAfter(seq, table.rcvNxt[user])) {
-      table.tsRecent[user] = options.tsVal;
+    const isOwed = (table.flags[user * U16] & (Flag.ACK_OWED | Flag.ACK_NOW)) !== 0;
+    if (options.hasTimestamps && !isOwed && !seqAfter(seq, table.rcvNxt[user * U32])) {
+      table.tsRecent[user * U32] = options.tsVal;
     }
     if (segLen > 0) this.#onText(user, seq, payloadBytes, (flags & FIN) !== 0, nowNs);
-    if (table.state[user] !== ServerState.CLOSED) this.#timers.arm(user);
+    if (table.state[user * U8] !== ServerState.CLOSED) this.#timers.arm(user);
   }
 
   /**
@@ -218,18 +218,18 @@ export class ServerTcp {
   #onHandshake(user: number, segment: TcpView): boolean {
     const table = this.#table;
     const { flags } = segment;
-    const isAnswered = table.sndMax[user] !== table.iss[user];
+    const isAnswered = table.sndMax[user * U32] !== table.iss[user * U32];
     if (flags & SYN) {
-      if (isAnswered && segment.seq === table.irs[user])
-        this.#queueSynAck(user, this.#timers.nowNs);
+      const isAgain = isAnswered && segment.seq === table.irs[user * U32];
+      if (isAgain) this.#queueSynAck(user, this.#timers.nowNs);
       return false;
     }
     if (flags & RST) {
-      if (segment.seq === table.rcvNxt[user]) this.#timers.close(user);
+      if (segment.seq === table.rcvNxt[user * U32]) this.#timers.close(user);
       return false;
     }
     // Whatever does not acknowledge our SYN belongs to an older connection of these ports.
-    return (flags & ACK) !== 0 && isAnswered && segment.ack === table.sndMax[user];
+    return (flags & ACK) !== 0 && isAnswered && segment.ack === table.sndMax[user * U32];
   }
 
   /** @returns whether the rest of the segment counts */
@@ -242,85 +242,84 @@ export class ServerTcp {
   ): boolean {
     const table = this.#table;
     const { ack } = segment;
-    if (seqAfter(ack, table.sndMax[user])) {
+    if (seqAfter(ack, table.sndMax[user * U32])) {
       this.#acknowledgeNow(user, nowNs);
       return false;
     }
-    const advance = seqDiff(ack, table.sndUna[user]);
+    const advance = seqDiff(ack, table.sndUna[user * U32]);
     if (advance < 0) return true;
-    const sndWnd = segment.window << table.sndWndShift[user];
-    const isSameWindow = sndWnd === table.sndWnd[user];
+    const sndWnd = segment.window << table.sndWndShift[user * U8];
+    const isSameWindow = sndWnd === table.sndWnd[user * U32];
+    const { sndNxt, sndUna } = table;
     // A shut window has opened: begin with the probe's octet, which was not taken.
-    if (table.sndWnd[user] === 0 && sndWnd > 0) table.sndNxt[user] = table.sndUna[user];
+    if (table.sndWnd[user * U32] === 0 && sndWnd > 0) sndNxt[user * U32] = sndUna[user * U32];
     // Who still answers that its window is shut is not given up.
-    if (sndWnd === 0) table.retries[user] = 0;
-    table.sndWnd[user] = sndWnd;
-    if (advance > 0) {
-      this.#onNewAck(user, ack, nowNs);
-    }
-    const reports = table.flags[user] & Flag.HELD || options.sack.count > 0;
-    if (table.flags[user] & Flag.SACK && reports) {
+    if (sndWnd === 0) table.retries[user * U8] = 0;
+    table.sndWnd[user * U32] = sndWnd;
+    if (advance > 0) this.#onNewAck(user, ack, nowNs);
+    const reports = table.flags[user * U16] & Flag.HELD || options.sack.count > 0;
+    if (table.flags[user * U16] & Flag.SACK && reports) {
       this.#onSack(user, options, nowNs);
-    } else if (advance === 0 && segLen === 0 && isSameWindow && ack !== table.sndMax[user]) {
-      table.duplicateAcks[user]++;
-      if (table.duplicateAcks[user] === DUPLICATE_ACKS) {
-        table.flags[user] |= Flag.RETRANSMIT_FIRST;
+    } else if (advance === 0 && segLen === 0 && isSameWindow && ack !== table.sndMax[user * U32]) {
+      table.duplicateAcks[user * U8]++;
+      if (table.duplicateAcks[user * U8] === DUPLICATE_ACKS) {
+        table.flags[user * U16] |= Flag.RETRANSMIT_FIRST;
         this.#queue.add(user, nowNs);
       }
     }
     if (table.hasUnsent(user)) this.#queue.add(user, nowNs);
-    return table.state[user] !== ServerState.CLOSED;
+    return table.state[user * U8] !== ServerState.CLOSED;
   }
 
   /** Holes of which the client holds enough behind are sent again, once before a timeout. */
   #onSack(user: number, { sack }: TcpOptions, nowNs: number): void {
     const table = this.#table;
     const { sndUna, sndMax, sendMss } = table;
-    const isHeld = this.#held.note(user, sndUna[user], sndMax[user], sack);
-    table.flags[user] &= ~Flag.HELD;
+    const isHeld = this.#held.note(user, sndUna[user * U32], sndMax[user * U32], sack);
+    table.flags[user * U16] &= ~Flag.HELD;
     if (!isHeld) return;
-    table.flags[user] |= Flag.HELD;
-    const enough = (DUPLICATE_ACKS - 1) * sendMss[user];
+    table.flags[user * U16] |= Flag.HELD;
+    const enough = (DUPLICATE_ACKS - 1) * sendMss[user * U16];
     if (this.#held.nextLost(user, enough) !== null) this.#queue.add(user, nowNs);
   }
 
   #onNewAck(user: number, ack: Seq, nowNs: number): void {
     const table = this.#table;
-    table.sndUna[user] = ack;
-    if (seqBefore(table.sndNxt[user], ack)) table.sndNxt[user] = ack;
-    table.retries[user] = 0;
-    table.duplicateAcks[user] = 0;
-    table.flags[user] &= ~(Flag.RETRANSMIT_FIRST | Flag.PROBE);
-    const isAll = ack === table.sndMax[user];
-    if (isAll) table.retransmitDueNs[user] = NEVER_NS;
+    table.sndUna[user * U32] = ack;
+    if (seqBefore(table.sndNxt[user * U32], ack)) table.sndNxt[user * U32] = ack;
+    table.retries[user * U8] = 0;
+    table.duplicateAcks[user * U8] = 0;
+    table.flags[user * U16] &= ~(Flag.RETRANSMIT_FIRST | Flag.PROBE);
+    const isAll = ack === table.sndMax[user * U32];
+    if (isAll) table.retransmitDueNs[user * F64] = NEVER_NS;
     else this.#timers.restartRetransmit(user);
-    if (table.state[user] === ServerState.SYN_RECEIVED) {
-      table.state[user] = ServerState.ESTABLISHED;
+    if (table.state[user * U8] === ServerState.SYN_RECEIVED) {
+      table.state[user * U8] = ServerState.ESTABLISHED;
       this.#wakeScript(user, nowNs);
     } else if (isAll && table.hasSentFin(user)) {
-      const next = stateAfterFin(table.state[user]);
+      const next = stateAfterFin(table.state[user * U8]);
       if (next === ServerState.CLOSED) this.#timers.close(user);
-      else table.state[user] = next;
+      else table.state[user * U8] = next;
     }
   }
 
   /** Payload and FIN: RFC 9293, section 3.10.7.4, seventh and eighth. */
   #onText(user: number, seq: Seq, payloadBytes: number, hasFin: boolean, nowNs: number): void {
     const table = this.#table;
-    if (table.flags[user] & Flag.PEER_FIN) {
+    if (table.flags[user * U16] & Flag.PEER_FIN) {
       this.#acknowledgeNow(user, nowNs);
       return;
     }
-    if (seqAfter(seq, table.rcvNxt[user])) {
+    if (seqAfter(seq, table.rcvNxt[user * U32])) {
       this.#text.keep(user, seq, payloadBytes);
       this.#acknowledgeNow(user, nowNs);
       return;
     }
-    const skip = seqDiff(table.rcvNxt[user], seq);
+    const skip = seqDiff(table.rcvNxt[user * U32], seq);
     if (skip < payloadBytes) this.#text.take(user, seq, skip, payloadBytes);
-    if (hasFin && table.rcvNxt[user] === seqAdd(seq, payloadBytes)) {
+    if (hasFin && table.rcvNxt[user * U32] === seqAdd(seq, payloadBytes)) {
       this.#text.onFin(user);
-      table.flags[user] |= Flag.ACK_NOW;
+      table.flags[user * U16] |= Flag.ACK_NOW;
     }
     this.#wakeScript(user, nowNs);
     this.#acknowledge(user, nowNs);
@@ -329,21 +328,21 @@ export class ServerTcp {
   /** Something that the script may wait for has come in. */
   #wakeScript(user: number, nowNs: number): void {
     const table = this.#table;
-    if (table.scriptDueNs[user] !== NEVER_NS) return;
-    table.scriptDueNs[user] = this.#script.dueNs(user, nowNs);
+    if (table.scriptDueNs[user * F64] !== NEVER_NS) return;
+    table.scriptDueNs[user * F64] = this.#script.dueNs(user, nowNs);
     this.#takeDueSteps(user, nowNs);
   }
 
   #takeDueSteps(user: number, nowNs: number): void {
-    const dueNs = this.#table.scriptDueNs[user];
+    const dueNs = this.#table.scriptDueNs[user * F64];
     if (dueNs <= nowNs) this.#onScriptDue(user, dueNs);
   }
 
   /** The SYN-ACK, or the script's next step and those that follow it without a pause. */
   #onScriptDue(user: number, dueNs: number): void {
     const table = this.#table;
-    if (table.state[user] === ServerState.SYN_RECEIVED) {
-      table.scriptDueNs[user] = NEVER_NS;
+    if (table.state[user * U8] === ServerState.SYN_RECEIVED) {
+      table.scriptDueNs[user * F64] = NEVER_NS;
       this.#queueSynAck(user, dueNs);
       return;
     }
@@ -354,47 +353,47 @@ export class ServerTcp {
       this.#queue.add(user, stepNs);
       stepNs = this.#script.dueNs(user, stepNs);
     }
-    table.scriptDueNs[user] = stepNs;
-    if (table.flags[user] & Flag.ACK_OWED) table.flags[user] |= Flag.ACK_NOW;
+    table.scriptDueNs[user * F64] = stepNs;
+    if (table.flags[user * U16] & Flag.ACK_OWED) table.flags[user * U16] |= Flag.ACK_NOW;
   }
 
   #onRetransmitDue(user: number, nowNs: number): void {
     const table = this.#table;
-    table.retransmitDueNs[user] = NEVER_NS;
-    const isHandshake = table.state[user] === ServerState.SYN_RECEIVED;
-    if (table.retries[user] >= (isHandshake ? SYN_ACK_RETRIES_MAX : RETRIES_MAX)) {
+    table.retransmitDueNs[user * F64] = NEVER_NS;
+    const isHandshake = table.state[user * U8] === ServerState.SYN_RECEIVED;
+    if (table.retries[user * U8] >= (isHandshake ? SYN_ACK_RETRIES_MAX : RETRIES_MAX)) {
       this.#timers.close(user);
       return;
     }
-    table.retries[user]++;
-    table.duplicateAcks[user] = 0;
+    table.retries[user * U8]++;
+    table.duplicateAcks[user * U8] = 0;
     if (isHandshake) {
       this.#queueSynAck(user, nowNs);
       return;
     }
-    table.sndNxt[user] = table.sndUna[user];
-    this.#held.repeated(user, table.sndUna[user]);
-    if (table.sndWnd[user] === 0) table.flags[user] |= Flag.PROBE;
+    table.sndNxt[user * U32] = table.sndUna[user * U32];
+    this.#held.repeated(user, table.sndUna[user * U32]);
+    if (table.sndWnd[user * U32] === 0) table.flags[user * U16] |= Flag.PROBE;
     this.#queue.add(user, nowNs);
   }
 
   #queueSynAck(user: number, nowNs: number): void {
-    this.#table.flags[user] |= Flag.SYN_ACK_NOW;
+    this.#table.flags[user * U16] |= Flag.SYN_ACK_NOW;
     this.#queue.add(user, nowNs);
   }
 
   #acknowledgeNow(user: number, nowNs: number): void {
-    this.#table.flags[user] |= Flag.ACK_NOW;
+    this.#table.flags[user * U16] |= Flag.ACK_NOW;
     this.#queue.add(user, nowNs);
   }
 
   /** Owed acknowledgements wait for the answer when it comes soon. */
   #acknowledge(user: number, nowNs: number): void {
     const table = this.#table;
-    const flags = table.flags[user];
-    if (flags & Flag.ACK_OWED && table.scriptDueNs[user] > nowNs + DELAYED_ACK_NS) {
-      table.flags[user] |= Flag.ACK_NOW;
+    const flags = table.flags[user * U16];
+    if (flags & Flag.ACK_OWED && table.scriptDueNs[user * F64] > nowNs + DELAYED_ACK_NS) {
+      table.flags[user * U16] |= Flag.ACK_NOW;
     }
-    if (table.flags[user] & Flag.ACK_NOW) this.#queue.add(user, nowNs);
+    if (table.flags[user * U16] & Flag.ACK_NOW) this.#queue.add(user, nowNs);
   }
 }
