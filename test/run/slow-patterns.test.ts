@@ -59,6 +59,44 @@ describe('a limit of time', () => {
     }
   });
 
+  /**
+   * On a machine where the thread has a share of the processor, by a clock of its own.
+   * @param needsMs of the processor's time, until it has come to its end
+   * @returns what was said of it, and how long each attempt was
+   */
+  function onShare(share: number, needsMs: number): [ended: boolean, attemptsMs: number[]] {
+    let cpuMs = 0;
+    const attemptsMs: number[] = [];
+    const script = {
+      endsWithin: (ms: number): boolean => {
+        attemptsMs.push(ms);
+        cpuMs += Math.min(needsMs, share * ms);
+        return needsMs <= share * ms;
+      },
+    };
+    return [new TimeLimit(LIMIT_MS, script, () => cpuMs).run(() => undefined), attemptsMs];
+  }
+
+  test.each([
+    { share: 1, attempts: 2, limits: 2 },
+    { share: 0.6, attempts: 2, limits: 2 },
+    // Twice the share that was missing, and a little more, instead of twice as long again and again.
+    { share: 0.4, attempts: 3, limits: 4 },
+    { share: 0.14, attempts: 3, limits: 7 },
+    { share: 0.05, attempts: 4, limits: 25 },
+    { share: 0.001, attempts: 4, limits: 32 },
+    { share: 0, attempts: 4, limits: 32 },
+  ])('is found within $limits limits by who has $share of the processor', (row) => {
+    const [ended, attemptsMs] = onShare(row.share, Number.POSITIVE_INFINITY);
+    expect(ended).toBe(false);
+    expect(attemptsMs).toHaveLength(row.attempts);
+    expect(attemptsMs.reduce((sum, ms) => sum + ms)).toBeLessThanOrEqual(row.limits * LIMIT_MS);
+  });
+
+  test.each([0.6, 0.4, 0.14, 0.05])('lets who has %f of the processor come to its end', (share) => {
+    expect(onShare(share, 0.4 * LIMIT_MS)[0]).toBe(true);
+  });
+
   test('leaves faults as they are', () => {
     const fault = new Error('its own');
     expect(() =>

@@ -10,6 +10,12 @@ import { StoppedScript } from '../captures/stopped-script.ts';
 const LIMIT_MS = 500;
 /** What was stopped has come to no end where it had this share of its limit of the processor. */
 const SHARE_MIN = 0.5;
+/** The next attempt has somewhat more time than would do with the share of the processor that the last one had, */
+const MARGIN = 1.25;
+/** at most so many times as much, since an attempt that had next to nothing tells little, */
+const GROWTH_MAX = 8;
+/** and all of them so many limits: who is kept from the processor all that time is stopped as well. */
+const LIMITS_MAX = 32;
 
 /** Letters of a text that is repeated: what is quadratic passes, what is cubic or worse does not. */
 const LETTERS = 3_000;
@@ -32,10 +38,18 @@ export function isTooSlow(pattern: string, texts: readonly string[]): boolean {
  */
 export class TimeLimit {
   readonly #ms: number;
-  readonly #script = new StoppedScript();
+  readonly #script: Pick<StoppedScript, 'endsWithin'>;
+  readonly #cpuMs: () => number;
 
-  constructor(ms: number) {
+  /** @param cpuMs the time that this thread has had of the processor */
+  constructor(
+    ms: number,
+    script: Pick<StoppedScript, 'endsWithin'> = new StoppedScript(),
+    cpuMs: () => number = threadCpuMs,
+  ) {
     this.#ms = ms;
+    this.#script = script;
+    this.#cpuMs = cpuMs;
   }
 
   /**
@@ -45,12 +59,16 @@ export class TimeLimit {
   run(run: () => void): boolean {
     let ms = this.#ms;
     if (this.#script.endsWithin(ms, run)) return true;
-    for (;;) {
-      const before = threadCpuMs();
+    const neededMs = SHARE_MIN * this.#ms;
+    for (let leftMs = (LIMITS_MAX - 1) * this.#ms; leftMs > 0; ) {
+      const before = this.#cpuMs();
       if (this.#script.endsWithin(ms, run)) return true;
-      if (threadCpuMs() - before >= SHARE_MIN * this.#ms) return false;
-      ms *= 2;
+      const hadMs = this.#cpuMs() - before;
+      if (hadMs >= neededMs) return false;
+      leftMs -= ms;
+      ms = Math.ceil(Math.min(ms * GROWTH_MAX, (ms * MARGIN * neededMs) / hadMs, leftMs));
     }
+    return false;
   }
 }
 
