@@ -9,7 +9,10 @@ const YOUNGER_REFUSED = 'of two users with the same one the server refuses the y
 const MEANINGS: ReadonlyMap<string, readonly [what: string, consequence: string]> = new Map([
   [
     'ftp-data',
-    ['FTP data connections (PASV, PORT)', 'nobody opens them again, so users will wait'],
+    [
+      'FTP data connections (PASV, PORT)',
+      'nobody opens them again, so transfers fail, at once or when the server has waited',
+    ],
   ],
   [
     'http-basic',
