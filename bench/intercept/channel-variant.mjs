@@ -7,7 +7,7 @@
  * `rate` 0: as fast as the channel carries them.
  */
 import { spawn } from 'node:child_process';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { parseAddress } from '../../dist/base/address.js';
 import { PREFIX_BYTES } from '../../dist/base/prefix-bytes.js';
@@ -50,7 +50,8 @@ child.stderr.on('data', (text) => {
 const until = async (is) => {
   while (!is()) await new Promise((resolve) => setTimeout(resolve, 10));
 };
-await until(() => said.includes('"msg":"ready"'));
+await until(() => said.includes('"msg":"ready"') && /echo: \d+\n/.test(said));
+const echoPort = Number(/echo: (\d+)\n/.exec(said)[1]);
 
 /** CPU microseconds and memory of the intercept so far. */
 async function usage() {
@@ -59,6 +60,48 @@ async function usage() {
   await until(() => /usage: .*\n/.test(said));
   return JSON.parse(/usage: (.*)\n/.exec(said)[1]);
 }
+
+const nowOf = () => performance.now() * 1e6;
+
+/** How late this machine wakes a thread that waits for nothing but a timer: the ground under p99. */
+function wakeUpLatenessUs() {
+  const idle = new Waiter([]);
+  const late = [];
+  for (let i = 0; i < wakeUps; i++) {
+    const dueNs = nowOf() + 500_000;
+    idle.wait(500_000);
+    late.push((nowOf() - dueNs) / 1e3);
+  }
+  idle.close();
+  return late.sort((a, b) => a - b).at(Math.floor(wakeUps * 0.99) - 1);
+}
+/**
+ * Half of how long the same two processes take to send 100 octets there and back, with nothing but Node's sockets: the
+ * ground under p50. A record crosses from process to process once, as a ping does each way, and from thread to thread
+ * twice more.
+ */
+async function loopbackUs() {
+  const socket = connect({ port: echoPort, host: '127.0.0.1', noDelay: true });
+  await new Promise((resolve) => socket.once('connect', resolve));
+  const idle = new Waiter([]);
+  const ping = Buffer.alloc(100);
+  const halves = [];
+  for (let i = 0; i < wakeUps; i++) {
+    idle.wait(500_000);
+    const sentNs = nowOf();
+    socket.write(ping);
+    await new Promise((resolve) => socket.once('data', resolve));
+    halves.push((nowOf() - sentNs) / 2e3);
+  }
+  idle.close();
+  socket.destroy();
+  halves.sort((a, b) => a - b);
+  const at = (share) => Math.round(halves[Math.ceil(wakeUps * share) - 1] * 10) / 10;
+  return { p50: at(0.5), p99: at(0.99) };
+}
+// Before there are records, which would wait meanwhile.
+const latenessP99Us = Math.round(wakeUpLatenessUs() * 10) / 10;
+const loopback = await loopbackUs();
 
 const clients = parseClients('198.18.0.0/15');
 const plan = {
@@ -86,12 +129,12 @@ let received = 0;
 let timed = 0;
 let octets = 0;
 let nowNs = 0;
-let warmNs = warmUpNs;
+let isWarm = false;
 const sink = {
   onPacket: (_, bytes, arrivedNs) => {
     received++;
     octets += bytes;
-    if (nowNs > warmNs && timed < latencies.length) latencies[timed++] = nowNs - arrivedNs;
+    if (isWarm && timed < latencies.length) latencies[timed++] = nowNs - arrivedNs;
   },
 };
 function play(forNs) {
@@ -100,22 +143,9 @@ function play(forNs) {
     if (receiver.receive(256, sink) < 256) waiter.wait(20e6);
   }
 }
-/** How late this machine wakes a thread that waits for nothing but a timer: the ground under p99. */
-function wakeUpLatenessUs() {
-  const idle = new Waiter([]);
-  const late = [];
-  for (let i = 0; i < wakeUps; i++) {
-    const dueNs = clock.nowNs() + 500_000;
-    idle.wait(500_000);
-    late.push((clock.nowNs() - dueNs) / 1e3);
-  }
-  idle.close();
-  return late.sort((a, b) => a - b).at(Math.floor(wakeUps * 0.99) - 1);
-}
-const latenessP99Us = Math.round(wakeUpLatenessUs() * 10) / 10;
 play(warmUpNs);
 const before = { ...(await usage()), cpu: process.cpuUsage(), received, at: clock.nowNs() };
-warmNs = 0;
+isWarm = true;
 play(seconds * 1e9);
 const took = (clock.nowNs() - before.at) / 1e9;
 const count = received - before.received;
@@ -135,6 +165,7 @@ console.log(
     recordsPerSecond: Math.round(count / took),
     bytesPerRecord: Math.round(octets / received),
     latenessP99Us,
+    loopbackUs: loopback,
     latencyUs: { p50: at(0.5), p99: at(0.99), p999: at(0.999) },
     interceptCpuUsPerRecord: Math.round(((after.cpuUs - before.cpuUs) / count) * 1000) / 1000,
     replayCpuUsPerRecord: Math.round(((own.user + own.system) / count) * 1000) / 1000,

@@ -1,4 +1,8 @@
-/** An intercept with made-up packets: `node made-up-intercept.mjs PORT [secret]`. */
+/**
+ * An intercept with made-up packets: `node made-up-intercept.mjs PORT [secret]`. On a socket of its
+ * own, whose port it says, it sends back what it is sent.
+ */
+import { createServer } from 'node:net';
 import { keyOfToken } from '../../dist/io/channel/channel-secret.js';
 import { runIntercept } from '../../dist/run/intercept/intercept-run.js';
 
@@ -10,6 +14,10 @@ process.on('SIGUSR1', () => {
   const rss = process.memoryUsage().rss;
   process.stderr.write(`usage: ${JSON.stringify({ cpuUs: user + system, rss })}\n`);
 });
+const echo = createServer({ noDelay: true }, (socket) => {
+  socket.on('data', (octets) => socket.write(octets));
+  socket.on('error', () => undefined);
+}).listen(0, '127.0.0.1', () => process.stderr.write(`echo: ${echo.address().port}\n`));
 await runIntercept(
   {
     mode: 'sink',
