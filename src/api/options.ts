@@ -261,6 +261,11 @@ export interface ReplayOptions extends CaptureOptions {
    */
   readonly sender?: 'packet' | 'xdp' | 'ip' | 'raw-socket';
   /**
+   * `T`: for which replies may lie until more of them have come, at most 1ms: less CPU a request,
+   * and the next request leaves later by as much; `0`: not at all. Default: 0.
+   */
+  readonly wakeup?: string;
+  /**
    * `HOST[:PORT],…`: intercepts that pick replies up, all registered for the whole pool; `local` is
    * this machine. Default: local.
    */

@@ -131,6 +131,7 @@ const plainOptions = (values: ReplayValues) => ({
   nextHop: values.nextHop,
   sourceMac: values.sourceMac,
   sender: values.sender,
+  wakeupNs: values.wakeup,
   arp: values.arp,
   makesRules: values.firewallRules,
   threads: values.threads,

@@ -86,6 +86,8 @@ export interface LocalIo {
   readonly arena: Uint8Array | null;
   /** Blocks until something has arrived, or for `timeoutNs` (at most 100 ms); neighbours who have asked are answered. */
   readonly wait: (timeoutNs: number) => void;
+  /** Blocks so long, whatever arrives. */
+  readonly pause: (ns: number) => void;
   /** Answers neighbours who have asked, and tells next hops of clients: some system calls, so not in every turn. */
   readonly answerNeighbours: () => void;
   /**
@@ -139,6 +141,7 @@ export function openLocal(plan: LocalPlan): LocalIo {
         waiter.wait(timeoutNs);
         if (responder !== null && waiter.isReady(RESPONDER)) responder.respond(ANSWERS_PER_TURN);
       },
+      pause: (ns) => waiter.pause(ns),
       answerNeighbours: () => {
         responder?.respond(ANSWERS_PER_TURN);
         announcer?.announce();

@@ -52,6 +52,7 @@ test('a capture alone is a complete command', async () => {
     nextHop: null,
     sourceMac: null,
     sender: 'packet',
+    wakeupNs: 0,
     saysRecorded: false,
     share: null,
     startAt: null,

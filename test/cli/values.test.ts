@@ -4,6 +4,7 @@ import {
   parsePositive,
   parseSizeWithin,
   parseTimeLimitNs,
+  parseWakeupNs,
   parseWhole,
 } from '../../src/cli/values/numbers.ts';
 import { parseFraming, parseProtocol } from '../../src/cli/values/protocols.ts';
@@ -64,6 +65,10 @@ test.each(['', '0', '0.0', '-1', 'NaN', 'Infinity', '1e999', '10x', '0x1'])(
 );
 
 test('a limit of no time at all is refused, one of a millisecond is not', () => {
+  expect(parseWakeupNs('0')).toBe(0);
+  expect(parseWakeupNs('50us')).toBe(50_000);
+  expect(parseWakeupNs('1ms')).toBe(1_000_000);
+  expect(() => parseWakeupNs('1001us')).toThrow("'1001us' is longer than 1 ms");
   expect(() => parseTimeLimitNs('0')).toThrow('not a duration above 0');
   expect(() => parseTimeLimitNs('0s')).toThrow('not a duration above 0');
   expect(parseTimeLimitNs('1ms')).toBe(1_000_000);

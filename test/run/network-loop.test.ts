@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { NS_PER_MS, NS_PER_SECOND } from '../../src/base/time.ts';
 import { REPLY_SLOT_BYTES } from '../../src/embedded/capture-cache.ts';
 import { Counter } from '../../src/measure/counters.ts';
-import { LatencyRecorder } from '../../src/measure/histograms.ts';
+import { Latency, LatencyRecorder, LatencyTable } from '../../src/measure/histograms.ts';
 import { IntervalRecorder, type Timeline } from '../../src/measure/intervals.ts';
 import { Replay } from '../../src/replay/replay.ts';
 import { networkTurns } from '../../src/run/threads/network-loop.ts';
@@ -51,6 +51,9 @@ class World implements QueueingReceiver {
   backlog = 0;
   /** Waits although something was there. */
   needlessWaits = 0;
+  turns = 0;
+  pauses = 0;
+  pauseNsMax = 0;
   #isRelayedNs = 0;
   #hasStalled = false;
   readonly #ring: { readonly octets: Uint8Array; readonly arrivedNs: number }[] = [];
@@ -103,7 +106,14 @@ class World implements QueueingReceiver {
     }
   }
 
+  pause(ns: number): void {
+    this.pauses++;
+    this.pauseNsMax = Math.max(this.pauseNsMax, ns);
+    this.goOn(this.nowNs + ns);
+  }
+
   receive(limit: number, sink: PacketSink): number {
+    this.turns++;
     if (this.nowNs < this.#isRelayedNs) return 0;
     const packets = this.#ring.splice(0, limit);
     for (const { octets, arrivedNs } of packets) {
@@ -146,6 +156,8 @@ interface Played {
   readonly timeline: Timeline;
   readonly backlog: number;
   readonly needlessWaits: number;
+  readonly world: World;
+  readonly latency: LatencyRecorder;
   /** Looks at neighbours. */
   readonly looks: number;
   readonly endNs: number;
@@ -158,10 +170,12 @@ interface Path {
   readonly oneWayNs?: number;
   /** How long the process takes over a packet that comes in, or goes out. */
   readonly packetNs?: number;
+  /** How long replies may lie until more have come. */
+  readonly wakeupNs?: number;
 }
 
 function play(options: SimulationOptions, stall: Stall, path: Path = {}): Played {
-  const { toServer = {}, oneWayNs = ONE_WAY_NS, packetNs = 0 } = path;
+  const { toServer = {}, oneWayNs = ONE_WAY_NS, packetNs = 0, wakeupNs = 0 } = path;
   const ends = makeEnds(options);
   const { plan, target, recorded, counters } = ends;
   const delay = { delayNs: oneWayNs };
@@ -191,6 +205,11 @@ function play(options: SimulationOptions, stall: Stall, path: Path = {}): Played
     control: new Int32Array(new SharedArrayBuffer(4 * CONTROL_WORDS)),
     nowNs: () => world.look(),
     wait: (timeoutNs) => world.wait(timeoutNs),
+    wakeupNs,
+    pause: (ns) => {
+      expect(world.nowNs + ns).toBeLessThanOrEqual(replay.nextDueNs());
+      world.pause(ns);
+    },
     answerNeighbours: () => {
       looks++;
     },
@@ -201,7 +220,8 @@ function play(options: SimulationOptions, stall: Stall, path: Path = {}): Played
     if (done === true) {
       const timeline = intervals.finish(value);
       const { backlog, needlessWaits } = world;
-      return { counters, timeline, backlog, needlessWaits, looks, endNs: value, answeredBefore };
+      const seen = { counters, timeline, backlog, needlessWaits, world, latency, looks };
+      return { ...seen, endNs: value, answeredBefore };
     }
   }
   throw new Error('the loop does not end');
@@ -231,6 +251,8 @@ const STALL: Stall = {
   forNs: 400 * NS_PER_MS,
   relayNs: 0,
 };
+
+const NO_STALL: Stall = { atNs: NS_PER_SECOND * 1e6, where: 'waiting', forNs: 0, relayNs: 0 };
 
 describe('a process that stands still for longer than a retransmission timeout', () => {
   test.each([{ where: 'waiting' }, { where: 'receiving' }, { where: 'sending' }] as const)(
@@ -289,7 +311,6 @@ test('replies that keep coming cost no system calls beside their own', () => {
 });
 
 describe('more users than the process can start in the time that it has', () => {
-  const NO_STALL: Stall = { atNs: NS_PER_SECOND * 1e6, where: 'waiting', forNs: 0, relayNs: 0 };
   const SHORT: SimulationOptions = {
     sessions: [
       {
@@ -332,5 +353,28 @@ describe('more users than the process can start in the time that it has', () => 
     expect(played[Counter.COMPLETED]).toBe(options.users);
     const peaks = timeline.intervals.map(({ counters: of }) => of[Counter.PEAK_ESTABLISHED]);
     expect(Math.max(...peaks)).toBeLessThan(1_500);
+  });
+});
+
+describe('with a bound on how long replies may lie', () => {
+  const WAKEUP_NS = 50_000;
+  const options = { ...KEEPALIVE, users: 200 };
+  const load = { oneWayNs: 50_000, packetNs: 1_000 };
+  const usual = play(options, NO_STALL, load);
+  const bounded = play(options, NO_STALL, { ...load, wakeupNs: WAKEUP_NS });
+
+  test('turns take more of them each, and none lies longer', () => {
+    expect(usual.world.pauses).toBe(0);
+    expect(bounded.world.pauses).toBeGreaterThan(100);
+    expect(bounded.world.pauseNsMax).toBeLessThanOrEqual(WAKEUP_NS);
+    expect(bounded.world.turns).toBeLessThan(0.7 * usual.world.turns);
+    expect(bounded.counters[Counter.COMPLETED]).toBe(options.users);
+  });
+
+  test('answers take as long as without', () => {
+    const p99 = ({ latency }: Played): number =>
+      LatencyTable.of([latency.columns]).valueAtPercentileNs(Latency.SERVICE, 99) ?? 0;
+    expect(p99(usual)).toBeGreaterThan(0);
+    expect(p99(bounded)).toBeLessThan(1.01 * p99(usual));
   });
 });

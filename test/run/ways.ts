@@ -59,6 +59,7 @@ export function wayTo(target: string, changes: WayChanges = {}): NetworkWay {
   return {
     path: { device, routes: [route], mtu: 1500, inUse: [], forwards: false },
     sender: 'packet',
+    wakeupNs: 0,
     answersNeighbours: 'next-hops',
     own: null,
     intercepts: [],

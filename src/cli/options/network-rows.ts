@@ -1,6 +1,7 @@
 /** The options of `gryphon replay` that say how frames get to real servers and back. */
 import { SENDERS } from '../choices.ts';
 import { INTERCEPT_PORT, parseIntercept } from '../values/endpoints.ts';
+import { parseWakeupNs } from '../values/numbers.ts';
 import { parseInterfaceName, parseNextHop, parseStation } from '../values/stations.ts';
 import { tokenFile } from './common-rows.ts';
 import { oneOf, whole } from './kinds.ts';
@@ -45,6 +46,16 @@ export const NETWORK_ROWS = {
     default: 'packet',
     only: 'network',
   }),
+  wakeup: value(
+    { form: 'T', parse: parseWakeupNs, example: '50us' },
+    {
+      group: NETWORK,
+      help: 'for which replies may lie until more have come: less CPU, later requests',
+      more: 'for which replies may lie until more of them have come, at most 1ms: [less CPU a request](targets.md#fewer-wake-ups), and the next request leaves later by as much; `0`: not at all',
+      default: '0',
+      only: 'network',
+    },
+  ),
   intercept: list(
     {
       form: 'HOST[:PORT]',

@@ -1,4 +1,5 @@
 /** Quantities as they are written: text in, value out, or a ReplayError (usage) that says why. */
+import { NS_PER_MS } from '../../base/time.ts';
 import { formatCount, parseDurationNs, parseSizeBytes } from '../../base/units.ts';
 import { valueError } from './value-error.ts';
 
@@ -26,6 +27,16 @@ export function parseTimeLimitNs(text: string): number {
   const ns = parseDurationNs(text);
   if (ns > 0) return ns;
   throw valueError(`'${text}' is not a duration above 0`, 'write 250ms, 30s or 2m');
+}
+
+/** What one wake-up may wait for more, at most: who waits hears nothing else. */
+const WAKEUP_NS_MAX = NS_PER_MS;
+
+/** How long replies may lie until more of them have come: 0 to 1 ms. */
+export function parseWakeupNs(text: string): number {
+  const ns = parseDurationNs(text);
+  if (ns <= WAKEUP_NS_MAX) return ns;
+  throw valueError(`'${text}' is longer than 1 ms`, 'write 20us, 50us or 0');
 }
 
 /** A size in octets within a range. */

@@ -44,13 +44,21 @@ export class Waiter {
    * whether something can be read. It may return early without.
    */
   wait(timeoutNs: number): boolean {
-    const ns = timeoutNs <= 0 ? 0 : Math.min(Math.ceil(timeoutNs), WAIT_NS_MAX);
+    if (this.#poll(this.#count, timeoutNs) <= 0) return false;
+    return this.#canRead();
+  }
+
+  /** Waits so long, within the same bounds, whatever can be read. */
+  pause(ns: number): void {
+    this.#poll(0, ns);
+  }
+
+  #poll(count: number, timeoutNs: number): number {
     const words = this.#words;
     words[0] = 0;
-    words[2] = ns;
+    words[2] = timeoutNs <= 0 ? 0 : Math.min(Math.ceil(timeoutNs), WAIT_NS_MAX);
     const { address } = this.#memory;
-    if (ppoll(address + TIMESPEC_BYTES, this.#count, address, 0, 0) <= 0) return false;
-    return this.#canRead();
+    return ppoll(address + TIMESPEC_BYTES, count, address, 0, 0);
   }
 
   /**

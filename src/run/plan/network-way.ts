@@ -26,6 +26,8 @@ import { portsEachOf, type RunPlan } from './run-plan.ts';
 export interface NetworkWay {
   readonly path: LocalPath;
   readonly sender: SenderName;
+  /** How long replies may lie until more of them have come; 0: not at all. */
+  readonly wakeupNs: number;
   /** Whose questions for the clients' link-layer addresses (ARP, NDP) are answered. */
   readonly answersNeighbours: NeighbourAnswers;
   /** Where clients are this machine's own addresses: what its kernel must not hear. */
@@ -114,8 +116,9 @@ export function wayOf(
     plan.targets.map(({ address }) => address),
     plan.clients.ranges,
   );
-  const { sender, intercepts } = options;
-  return { path, sender, answersNeighbours: answers, own: null, intercepts, channel: null };
+  const { sender, wakeupNs = 0, intercepts } = options;
+  const answersNeighbours = answers;
+  return { path, sender, wakeupNs, answersNeighbours, own: null, intercepts, channel: null };
 }
 
 /** Lines for the summary: by which interface, to whom, and what is answered. */

@@ -182,6 +182,8 @@ export interface ReplayOptions {
   /** `aa:bb:cc:dd:ee:ff`; `null`: the interface's own. */
   readonly sourceMac: string | null;
   readonly sender: SenderName;
+  /** How long replies may lie until more of them have come; not at all without it. */
+  readonly wakeupNs?: number;
   /** Whether the rule that own addresses need is made; else somebody else has put it in. */
   readonly makesRules: boolean;
   /** Whether to answer ARP and NDP for the client pool; `null`: when the pool is on the link. */

@@ -60,8 +60,15 @@ export function planOwn(
   const device = path.device.name;
   const drop = { device, isBridge: isBridge(device), targets, ranges: clients.ranges, ports };
   const own = { drop, makesRule: options.makesRules, sharedPorts };
-  const { sender } = options;
-  const network = { path, sender, answersNeighbours: 'nobody', own, intercepts: [] } as const;
+  const { sender, wakeupNs = 0 } = options;
+  const network = {
+    path,
+    sender,
+    wakeupNs,
+    answersNeighbours: 'nobody',
+    own,
+    intercepts: [],
+  } as const;
   return { plan, network: { ...network, channel: null } };
 }
 

@@ -21,6 +21,8 @@ import { Command, Control } from './thread-job.ts';
 
 /** Replies taken in one turn: some tens of microseconds of work. */
 const REPLIES_PER_TURN = 256;
+/** Where a turn takes fewer, its system calls are a large part of what it costs: `wakeupNs`. */
+const REPLIES_WORTH_A_TURN = 16;
 /** How long a wait may be before the control memory is looked at again. */
 const WAIT_NS_MAX = 20 * NS_PER_MS;
 /** A turn that lasts so long, or comes so much later than it should: the process stood still. */
@@ -44,6 +46,10 @@ export interface NetworkLoop {
   nowNs(): number;
   /** Block until something can be received, at most this long; neighbours that ask meanwhile are answered. */
   wait(timeoutNs: number): void;
+  /** How long replies may lie until more of them have come; 0: not at all. */
+  readonly wakeupNs: number;
+  /** Block so long, whatever arrives. */
+  pause(ns: number): void;
   /** Answer neighbours that ask for the clients' addresses. */
   answerNeighbours(): void;
   /** Copy the kernel's counters into the run's. */
@@ -56,7 +62,7 @@ export interface NetworkLoop {
  * @returns the run's time at the end, in whole ns
  */
 export function* networkTurns(loop: NetworkLoop): Generator<void, number> {
-  const { replay, receiver, intervals, control } = loop;
+  const { replay, receiver, intervals, control, wakeupNs } = loop;
   let nowNs = loop.nowNs();
   let heardNs = nowNs;
   let settledNs = nowNs;
@@ -105,9 +111,13 @@ export function* networkTurns(loop: NetworkLoop): Generator<void, number> {
       replay.flush();
     }
     // What has come meanwhile tells that a wait would be none: a system call that is saved.
-    if (received < REPLIES_PER_TURN && !receiver.isWaiting) {
+    const mayWait = received < REPLIES_PER_TURN && !receiver.isWaiting;
+    const mayPause = received < REPLIES_WORTH_A_TURN && wakeupNs > 0;
+    if (mayWait || mayPause) {
       const waitNs = Math.min(Math.max(replay.nextDueNs(), settledNs), resetNs) - leftNs;
-      if (waitNs > 0) loop.wait(Math.min(waitNs, WAIT_NS_MAX));
+      if (waitNs > 0 && mayWait) loop.wait(Math.min(waitNs, WAIT_NS_MAX));
+      // What waits already has come since the turn took what there was: soon there is more.
+      else if (waitNs > 0) loop.pause(Math.min(waitNs, wakeupNs));
     }
     yield;
   }

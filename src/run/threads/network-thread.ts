@@ -73,6 +73,8 @@ export function openNetworkThread(
           control,
           nowNs: () => io.clock.nowNs(),
           wait: io.wait,
+          wakeupNs: way.wakeupNs,
+          pause: io.pause,
           answerNeighbours: io.answerNeighbours,
           readCounts: () => readCounts(io, counters, totals),
         });
