@@ -3,13 +3,14 @@
  *
  *     npm run build && sudo node bench/e2e/overload.bench.mjs
  *         [--smoke] [--rounds 3] [--users 60000] [--best 0] [--neighbour]
+ *         [--backlog 4096] [--multiples 1.2,2,4,10]
  *
  * nginx with one worker and a page of 1 KB; every user connects, asks once and closes. First it is
  * found how many sessions a second can be done (`--best` says it instead), by offering more and more
  * until less than nine tenths of it get done; then 1.2, 2, 4 and 10 times that are offered. Figures:
  * users completed a second from the first start to the last end, as a share of the best; replies lost
  * in the ring; SYNs sent again; users that did not complete; starts that were late. `--neighbour`
- * keeps one of the processors busy beside it.
+ * keeps one of the processors busy beside it, `--backlog` is how many connections may wait to be accepted.
  */
 import { spawn } from 'node:child_process';
 import { parseArgs } from 'node:util';
@@ -21,7 +22,6 @@ import { withPageServer } from './page-server.mjs';
 const { routeClients } = await import('../../test/helpers/netns.ts');
 const { missingFor } = await import('../../test/helpers/privilege.ts');
 
-const MULTIPLES = [1.2, 2, 4, 10];
 const FIRST_RATE = 4_000;
 const RATE_STEP = 1.3;
 const SECONDS_OFFERED = 3;
@@ -35,6 +35,8 @@ const { values } = parseArgs({
     users: { type: 'string', default: '60000' },
     best: { type: 'string', default: '0' },
     neighbour: { type: 'boolean', default: false },
+    backlog: { type: 'string', default: '4096' },
+    multiples: { type: 'string', default: '1.2,2,4,10' },
   },
 });
 const missing = missingFor(['ip', 'ethtool', 'ss', 'nginx', 'curl', 'tcpdump', 'bash']);
@@ -44,7 +46,8 @@ const neighbour = values.neighbour
   ? spawn(process.execPath, ['-e', 'for (;;);'], { stdio: 'ignore' })
   : null;
 try {
-  await withPageServer(1, async ({ lab, capture }) => {
+  const backlog = Number(values.backlog);
+  const measure = async ({ lab, capture }) => {
     await routeClients(lab);
     const offer = (rate, users) => offered(lab, capture, rate, users);
     if (values.smoke) {
@@ -54,11 +57,12 @@ try {
     const best = Number(values.best) || (await bestRate(offer));
     write(`best: ${Math.round(best)} sessions/s`);
     for (let round = 0; round < Number(values.rounds); round++) {
-      for (const multiple of MULTIPLES) {
+      for (const multiple of values.multiples.split(',').map(Number)) {
         write(row(multiple, await offer(multiple * best, Number(values.users)), best));
       }
     }
-  });
+  };
+  await withPageServer(1, measure, { backlog });
 } finally {
   neighbour?.kill();
 }

@@ -25,17 +25,18 @@ const MEAN = LENGTHS.reduce((sum, bytes) => sum + bytes) / LENGTHS.length;
  * @param rate how many GETs a second, as curl has it (`100/s`); else one after another
  * @param bodyBytes they are POSTs of so many octets; 0: GETs
  * @param headers more of a request's header lines
+ * @param backlog the most connections that wait to be accepted; nginx asks for 4096
  */
 export async function withPageServer(
   requestsPerUser,
   measure,
-  { pages = ['page.html'], rate = null, bodyBytes = 0, headers = [] } = {},
+  { pages = ['page.html'], rate = null, bodyBytes = 0, headers = [], backlog = 4096 } = {},
 ) {
   const folder = makeFolder('bench');
   // Offloads stay on, as on any machine: wrk would pay for their absence, the replay would not.
   const lab = await makeLab({ offload: true });
   try {
-    await mustInside(lab.target, ['sysctl', '-qw', 'net.core.somaxconn=4096']);
+    await mustInside(lab.target, ['sysctl', '-qw', `net.core.somaxconn=${backlog}`]);
     await mustInside(lab.target, ['sysctl', '-qw', 'net.ipv4.tcp_max_syn_backlog=8192']);
     const nginx = await startNginx(lab.target, 'nginx-bench');
     for (const bytes of LENGTHS) {
