@@ -4,7 +4,7 @@
  */
 import { NEXT_REQUEST, NO_ANSWER, Outcome } from './framer.ts';
 import { PacketType, typeOfAnswer } from './mqtt-packets.ts';
-import { ServerRequests } from './mqtt-requests.ts';
+import { isReply, MqttRequests, ServerRequests } from './mqtt-requests.ts';
 import type { ReplyReader } from './reply-reader.ts';
 
 const REPLY_BYTES = 4;
@@ -68,4 +68,25 @@ export class MqttReplies implements ReplyReader {
   get #atOnce(): number {
     return Math.min(AT_ONCE_MAX, this.#owed.length);
   }
+}
+
+/** What a client's packets say besides such answers; themselves, where they are not whole. */
+export function withoutReplies(octets: Uint8Array): Uint8Array {
+  const framer = new MqttRequests();
+  const data = new DataView(octets.buffer, octets.byteOffset, octets.length);
+  const kept = new Uint8Array(octets.length);
+  let bytes = 0;
+  for (let at = 0; at < octets.length; ) {
+    framer.begin(NEXT_REQUEST);
+    const left = octets.length - at;
+    const isWhole = framer.feed(data, at, left, left) === Outcome.ENDS && framer.endBytes <= left;
+    if (!isWhole) return octets;
+    const end = at + framer.endBytes;
+    if (!isReply(framer.type)) {
+      kept.set(octets.subarray(at, end), bytes);
+      bytes += end - at;
+    }
+    at = end;
+  }
+  return kept.subarray(0, bytes);
 }

@@ -102,6 +102,11 @@ export class MqttRequests extends MqttPackets implements RequestFramer {
   }
 }
 
+const REPLIES = bitsOf([PacketType.PUBACK, PacketType.PUBREC, PacketType.PUBCOMP]);
+
+/** Whether a client's packet answers what the server has published. */
+export const isReply = (type: number): boolean => isOf(REPLIES, type);
+
 /** What a server says, read as a client's packets are: what it publishes is answered likewise. */
 export class ServerRequests extends MqttRequests {
   protected override readonly types = FROM_SERVER;

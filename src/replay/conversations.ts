@@ -28,6 +28,7 @@ import { Pacer } from './pacer.ts';
 import { PlayFlag, type PlayTable } from './play-table.ts';
 import { Player } from './player.ts';
 import { ReadAnswers } from './read-answers.ts';
+import type { RecordedTexts } from './recorded-text.ts';
 import type { ReplayPlan, RewritingPlan } from './replay-plan.ts';
 import { ReplyingAnswers } from './replying-answers.ts';
 import { ReplyingPlayer } from './replying-player.ts';
@@ -35,6 +36,7 @@ import { type RewritingParts, RewritingPlayer } from './rewriting-player.ts';
 import type { PlaySendTimes } from './send-times.ts';
 import type { Stages } from './stages.ts';
 import type { StartParts, Starts } from './starts.ts';
+import { StrippedMessages } from './stripped-messages.ts';
 import { ToldFraming } from './told-answers.ts';
 import { UserStarts } from './user-starts.ts';
 import { UserTimers } from './user-timers.ts';
@@ -78,6 +80,7 @@ export interface RewritingEnds extends Pick<RewritingPlan, 'bindTimeoutNs' | 'an
   readonly host: ModuleHost;
   readonly stream: RewrittenStream;
   readonly arena: MessageArena;
+  readonly texts: RecordedTexts;
   /** Sessions that become WebSockets; null without any. */
   readonly pushed: PushColumns | null;
 }
@@ -264,10 +267,10 @@ function framingOf(
 
 function rewritingPlayerOf(
   plan: ReplayPlan,
-  parts: RewritingParts & Pick<RewritingEnds, 'pushed'>,
+  parts: RewritingParts & Pick<RewritingEnds, 'pushed' | 'texts'>,
   replies: LiveReplies,
 ): RewritingPlayer {
-  const { pushed } = parts;
+  const { pushed, texts } = parts;
   if (pushed === null) return new RewritingPlayer(plan, parts);
-  return new ReplyingPlayer(plan, parts, pushed.replyMarks, replies);
+  return new ReplyingPlayer(plan, parts, pushed.replyMarks, replies, new StrippedMessages(texts));
 }

@@ -66,7 +66,7 @@ export function rewritingOf(
     counters,
   });
   const { bindTimeoutNs = 0, answerBytesMax = 0 } = rewriting ?? {};
-  return { host, stream, arena, bindTimeoutNs, answerBytesMax, pushed };
+  return { host, stream, arena, texts, bindTimeoutNs, answerBytesMax, pushed };
 }
 
 /** Who becomes a WebSocket may have to say something besides the recording, for which no room is kept. */

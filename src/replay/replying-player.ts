@@ -10,6 +10,7 @@ import type { LiveReplies } from './live-replies.ts';
 import { PlayFlag } from './play-table.ts';
 import type { ReplayPlan } from './replay-plan.ts';
 import { type RewritingParts, RewritingPlayer } from './rewriting-player.ts';
+import type { StrippedMessages } from './stripped-messages.ts';
 
 const NOTHING = new Uint8Array(0);
 
@@ -19,6 +20,7 @@ export class ReplyingPlayer extends RewritingPlayer {
   readonly #replyMarks: Uint8Array;
   readonly #messageEnd: Uint32Array;
   readonly #replies: LiveReplies;
+  readonly #stripped: StrippedMessages;
   readonly #chance: Prng;
 
   /** @param replyMarks a row a message: bits of ReplyMark */
@@ -27,12 +29,14 @@ export class ReplyingPlayer extends RewritingPlayer {
     parts: RewritingParts,
     replyMarks: Uint8Array,
     replies: LiveReplies,
+    stripped: StrippedMessages,
   ) {
     super(plan, parts);
     this.#parts = parts;
     this.#replyMarks = replyMarks;
     this.#messageEnd = plan.scripts.client.messageEnd;
     this.#replies = replies;
+    this.#stripped = stripped;
     this.#chance = new Prng(plan.seed);
   }
 
@@ -44,9 +48,9 @@ export class ReplyingPlayer extends RewritingPlayer {
   protected override playMessage(user: number, nowNs: number): boolean {
     const { plays, stream, counters } = this.#parts;
     const message = plays.nextStep[user];
-    const isLeftOut =
-      (this.#replyMarks[message] & ReplyMark.REPLY) !== 0 && this.#replies.follows(user);
-    if (!isLeftOut) {
+    const marks = this.#replies.follows(user) ? this.#replyMarks[message] : 0;
+    if ((marks & ReplyMark.REPLY) === 0) {
+      if (marks & ReplyMark.MIXED) this.#strip(user, message);
       const goesOn = super.playMessage(user, nowNs);
       this.#reply(user);
       return goesOn;
@@ -57,6 +61,16 @@ export class ReplyingPlayer extends RewritingPlayer {
     this.leaveOut(user, message, nowNs);
     this.#reply(user);
     return true;
+  }
+
+  /** Of a message the recorded client's answers are left out. Where there is no room for the rest it goes out as recorded. */
+  #strip(user: number, message: number): void {
+    const { plays, stream, host, counters } = this.#parts;
+    if (host.isWritten(user, message)) return;
+    const octets = this.#stripped.of(plays.session[user], message);
+    const recordedBytes = this.#messageEnd[message] - stream.recordedStart(user, message);
+    if (!stream.write(user, message, octets, octets.length)) return;
+    counters[Counter.OCTETS_PLANNED] += octets.length - recordedBytes;
   }
 
   /** What came amid a message of the user's is answered behind it. */

@@ -205,6 +205,46 @@ describe('answers in another order', () => {
   });
 });
 
+describe('what the recorded client wrote in one go with its answers', () => {
+  const messages = (mixed: string, rest: string) => [
+    ...[client(CONNECT), server(CONNACK), client(subscribe(1)), server(suback(1))],
+    server(mqttPublish('t', 'one', 1, 9) + mqttPublish('t', 'two', 2, 10), 5),
+    ...[client(mixed), server(PINGRESP), client(rest)],
+  ];
+
+  test.each([
+    ['before it', puback(9) + pubrec(10) + PINGREQ],
+    ['behind it', PINGREQ + puback(9)],
+    ['on both sides, and what is not answered', puback(9) + PUBLISH_0 + PINGREQ + pubrec(10)],
+  ])('goes out without them: %s', (_, mixed) => {
+    const says = new Map(ANSWERS);
+    says.set(subscribe(1), [mqttPublish('t', 'live', 2, 9) + suback(1)]);
+    says.set(pubrec(9), [later(pubrel(9), 1)]);
+    const { packets, counters } = play(messages(mixed, pubcomp(10) + DISCONNECT), { says });
+    expect(counters[Counter.COMPLETED]).toBe(1);
+    expect(counters[Counter.EXCHANGES_ANSWERED]).toBe(3);
+    const isOwn = (packet: string): boolean => packet === pubrec(9) || packet === pubcomp(9);
+    expect(packets[0].filter(isOwn)).toEqual([pubrec(9), pubcomp(9)]);
+    expect(packets[0].filter((packet) => !isOwn(packet))).toEqual([
+      ...[CONNECT, subscribe(1), ...(mixed.includes(PUBLISH_0) ? [PUBLISH_0] : [])],
+      ...[PINGREQ, DISCONNECT],
+    ]);
+  });
+
+  test('but where a packet goes on in what it wrote next', () => {
+    const mixed = puback(9) + PUBLISH_1.slice(0, 4);
+    const { packets, counters } = play(
+      [
+        ...[client(CONNECT), server(CONNACK), client(subscribe(1)), server(suback(1))],
+        ...[client(mixed), client(PUBLISH_1.slice(4), 20), server(puback(2)), client(DISCONNECT)],
+      ],
+      { says: ANSWERS },
+    );
+    expect(counters[Counter.COMPLETED]).toBe(1);
+    expect(packets).toEqual([[CONNECT, subscribe(1), puback(9), PUBLISH_1, DISCONNECT]]);
+  });
+});
+
 test('a refusal where the recorded broker agreed is a failed answer', () => {
   const says = new Map(ANSWERS);
   says.set(subscribe(1), [suback(1, '\x80')]);

@@ -3,7 +3,7 @@ import { FIRST_REQUEST, type Framer, NEXT_REQUEST, NO_ANSWER } from '../../proto
 import { MessageEnds, type StoredStream } from '../../protocol/message-ends.ts';
 import { isAnswerTo, RecordedMqttAnswers } from '../../protocol/mqtt-answers.ts';
 import { answerName, PacketType, versionKind } from '../../protocol/mqtt-packets.ts';
-import { MqttRequests } from '../../protocol/mqtt-requests.ts';
+import { isReply, MqttRequests } from '../../protocol/mqtt-requests.ts';
 import { storedIn } from './http-requests.ts';
 import { ReplyMark } from './reply-marks.ts';
 import { type Scripts, type StreamColumns, StreamEnd } from './scripts.ts';
@@ -50,7 +50,6 @@ export interface MqttSession {
 
 /** Messages of a stream at which packets are looked for anew where one could not be followed. */
 const RETRIES_MAX = 64;
-const REPLIES = new Set<number>([PacketType.PUBACK, PacketType.PUBREC, PacketType.PUBCOMP]);
 
 /** Reads them. */
 export class MqttSessions {
@@ -91,8 +90,10 @@ export class MqttSessions {
     let isSubscriber = false;
     let row = firstMessage[session];
     const last = firstMessage[session + 1];
-    // Of the row at hand: whether all in it are replies.
-    let areReplies = true;
+    // Of the row at hand: whether it begins with a packet, how many there are, and how many of them are replies.
+    let isWholeRow = true;
+    let packets = 0;
+    let replies = 0;
     let hasLeft = false;
     let kind: number = FIRST_REQUEST;
     const follow = (start: number, end: number): void => {
@@ -103,11 +104,21 @@ export class MqttSessions {
       if (answerKind !== NO_ANSWER)
         requests.push({ start, end, place: row, beginPlace, kind: answerKind });
       isSubscriber ||= type === PacketType.SUBSCRIBE || !framer.isClean;
+      const hadLeft = hasLeft;
       hasLeft ||= type === PacketType.DISCONNECT;
       const isFirst = start === (row === firstMessage[session] ? 0 : messageEnd[row - 1]);
-      areReplies = REPLIES.has(type) && (isFirst || (areReplies && beginPlace === row));
-      if (marks === null || hasLeft || messageEnd[row] !== end) return;
-      marks[row] |= areReplies ? ReplyMark.WHOLE | ReplyMark.REPLY : ReplyMark.WHOLE;
+      if (isFirst || beginPlace !== row) {
+        isWholeRow = isFirst;
+        packets = 0;
+        replies = 0;
+      }
+      packets++;
+      if (isReply(type)) replies++;
+      if (marks === null || hadLeft || messageEnd[row] !== end) return;
+      if (!hasLeft) marks[row] |= ReplyMark.WHOLE;
+      if (isWholeRow && replies > 0) {
+        marks[row] |= replies === packets ? ReplyMark.REPLY : ReplyMark.MIXED;
+      }
     };
     const isWhole = this.#eachPacket(this.#scripts.client, session, client, {
       framer,

@@ -4,4 +4,6 @@ export const ReplyMark = {
   WHOLE: 1,
   /** It is nothing but answers to what the recorded server said so. */
   REPLY: 2,
+  /** It begins and ends so, or with the client's leave, and some of it is such answers. */
+  MIXED: 4,
 } as const;
