@@ -2,8 +2,9 @@
  * Connections that are held for minutes while nothing happens but keep-alive: what do they take?
  *
  *     npm run build && sudo node bench/e2e/idle.bench.mjs [--smoke] [--users 10000] [--minutes 3]
+ *         [--probe-seconds 15]
  *
- * A server that answers once, then probes each connection every 15 s (it ends one that does not answer within
+ * A server that answers once, then probes each connection every 15 s, or so many (it ends one that does not answer within
  * 10 s), and in the end pushes a line to all at once; of as many processes as descriptors ask for. Bars: processor time of the generator's process while
  * nothing is pushed, probes sent by the target's kernel, connections that it has at the end, and when it got
  * the acknowledgements of the push, by what crosses its link.
@@ -60,13 +61,14 @@ const { values } = parseArgs({
     smoke: { type: 'boolean', default: false },
     users: { type: 'string' },
     minutes: { type: 'string', default: '3' },
+    'probe-seconds': { type: 'string', default: '15' },
   },
 });
 const missing = missingFor(['bash', 'ip', 'ethtool', 'ss', 'nstat', 'tcpdump', 'tshark']);
 if (missing !== null) skip('idle', `it needs ${missing}`);
 const users = Number(values.users ?? (values.smoke ? 200 : 10_000));
 const idleSeconds = values.smoke ? 2 : Number(values.minutes) * 60;
-const probeSeconds = values.smoke ? 1 : 15;
+const probeSeconds = values.smoke ? 1 : Number(values['probe-seconds']);
 const rate = Math.max(RATE_MIN, Math.ceil(users / RAMP_SECONDS));
 const processes = Math.ceil(users / CONNECTIONS_EACH);
 const pushSeconds = Math.max(1, users / PUSHES_PER_SECOND);
