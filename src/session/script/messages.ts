@@ -3,11 +3,19 @@ import type { DatedStream } from '../reading/dated-stream.ts';
 import { SEGMENT_WORDS, SegmentFlag, SegmentWord } from '../reading/session-records.ts';
 
 /**
- * Whether a message begins with an extent.
+ * The extent with which the message behind this one begins; past the last one: there is none.
  * @param words those of the segments' table
- * @param acked octets of the other stream that the message before it had received
+ * @param extent with which a message begins
  */
-export function beginsMessage(
+export function nextMessage(words: Uint32Array, stream: DatedStream, extent: number): number {
+  const acked = stream.acked[extent];
+  let next = extent + 1;
+  while (next < stream.count && !beginsMessage(words, stream, next, acked)) next++;
+  return next;
+}
+
+/** @param acked octets of the other stream that the message before it had received */
+function beginsMessage(
   words: Uint32Array,
   stream: DatedStream,
   extent: number,
