@@ -36,6 +36,8 @@ export class Records {
   /** Adds a record of zeros and returns its row. */
   append(): number {
     if (this.count === this.#capacity) this.#grow();
+    // A page that is read before it is written to is granted twice, and every thread is told of it.
+    this.u32[(this.count + 1) * this.words - 1] = 0;
     return this.count++;
   }
 

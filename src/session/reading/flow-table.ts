@@ -6,9 +6,12 @@
  * made whose connections all collide.
  */
 import type { Records } from '../../base/records.ts';
+import { touchedWords } from '../../base/touched-words.ts';
 import { SESSION_WORDS, SessionFlag, SessionWord } from './session-records.ts';
 
 const SLOTS_MIN = 1024;
+/** So many at first: a large capture may have few sessions, and then memory for more is never written to. */
+const SLOTS_FIRST = 1 << 15;
 /** No session has these endpoints. */
 export const NO_SESSION = -1;
 
@@ -20,6 +23,7 @@ export class FlowTable {
   readonly #seed: number;
   /** Pairs of hash and session + 1. */
   #slots: Uint32Array;
+  readonly #expectedSlots: number;
   #used = 0;
   /** Where the last search ended: the session's slot, or a free one. */
   #slot = 0;
@@ -29,8 +33,8 @@ export class FlowTable {
   constructor(sessions: Records, seed: number, expected = 0) {
     this.#sessions = sessions;
     this.#seed = seed;
-    const slots = 2 ** Math.ceil(Math.log2(Math.max(SLOTS_MIN, 2 * expected)));
-    this.#slots = new Uint32Array(2 * slots);
+    this.#expectedSlots = 2 ** Math.ceil(Math.log2(Math.max(SLOTS_MIN, 2 * expected)));
+    this.#slots = touchedWords(2 * Math.min(this.#expectedSlots, SLOTS_FIRST));
   }
 
   /**
@@ -94,7 +98,7 @@ export class FlowTable {
 
   #grow(): void {
     const old = this.#slots;
-    const slots = new Uint32Array(old.length * 2);
+    const slots = touchedWords(2 * Math.max(old.length, this.#expectedSlots));
     const mask = slots.length - 2;
     for (let at = 0; at < old.length; at += 2) {
       if (old[at + 1] === 0) continue;
