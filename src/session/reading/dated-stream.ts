@@ -16,6 +16,7 @@ import {
   SegmentFlag,
   SegmentFloat,
   SegmentWord,
+  SessionFlag,
   type SessionRecords,
   SessionWord,
 } from './session-records.ts';
@@ -72,17 +73,49 @@ export class DatedStream {
     { shiftNs = 0, fillBytes = 0 }: { readonly shiftNs?: number; readonly fillBytes?: number } = {},
   ): void {
     this.#shiftNs = shiftNs;
+    this.#from = 0;
+    const detail = this.#records.sessions.u32[session * SESSION_WORDS + SessionWord.DETAIL];
+    const first = (detail - 1) * DETAIL_WORDS + DetailWord.FIRST_SEGMENT + direction;
+    this.#firstSegment = detail === 0 ? 0 : this.#records.details.u32[first];
+    if (this.#takeInOrder(session, direction, (detail - 1) * DETAIL_WORDS)) return;
     const resolver = this.#resolver;
     resolver.resolve(session, direction, fillBytes > 0);
     this.count = 0;
     for (let i = 0; i < resolver.count; i++) this.#take(i, fillBytes);
     this.endOffset = resolver.endOffset;
-    this.#from = 0;
     this.#recordedEnd = resolver.endOffset;
     this.#recordedEndSeq = resolver.endSeq;
-    const detail = this.#records.sessions.u32[session * SESSION_WORDS + SessionWord.DETAIL];
-    const first = (detail - 1) * DETAIL_WORDS + DetailWord.FIRST_SEGMENT + direction;
-    this.#firstSegment = detail === 0 ? 0 : this.#records.details.u32[first];
+  }
+
+  /**
+   * Takes a stream whose segments came one after the other, each of them whole: most do, and the resolver would only
+   * hand them on.
+   * @returns false where this is none
+   */
+  #takeInOrder(session: number, direction: number, detail: number): boolean {
+    const { sessions, details, segments } = this.#records;
+    const { DISORDERED_0, TRUNCATED_0, HAS_ISN_0 } = SessionFlag;
+    const flags = sessions.u32[session * SESSION_WORDS + SessionWord.FLAGS] >>> direction;
+    const hasIsnAlone = (flags & (DISORDERED_0 | TRUNCATED_0 | HAS_ISN_0)) === HAS_ISN_0;
+    let next = this.#firstSegment;
+    if (!hasIsnAlone || next === 0) return false;
+    const words = segments.u32;
+    const isn = details.u32[detail + DetailWord.ISN + direction];
+    let end = 0;
+    for (this.count = 0; next !== 0; ) {
+      const row = next - 1;
+      const at = row * SEGMENT_WORDS;
+      const bytes = words[at + SegmentWord.BYTES];
+      const isNext = words[at + SegmentWord.SEQ] === (isn + 1 + end) >>> 0;
+      if (!isNext || bytes === 0 || words[at + SegmentWord.CAPTURED] !== bytes) return false;
+      this.#append(end, bytes, segments.f64[(at >>> 1) + SegmentFloat.OFFSET], row);
+      end += bytes;
+      next = words[at + SegmentWord.NEXT];
+    }
+    this.endOffset = end;
+    this.#recordedEnd = end;
+    this.#recordedEndSeq = (isn + 1 + end) >>> 0;
+    return true;
   }
 
   /** Takes an extent over from the resolver; what is not in the file of it is filled. */
