@@ -96,38 +96,46 @@ const serverText = ({ address, port }: Scripts['endpoints'][number]): string =>
 
 /**
  * What the scripts tell. They take half as much memory as the index, so there are only some of them
- * at a time; protocols are looked for in the first sessions anyway.
+ * at a time; protocols are looked for in the first sessions anyway, and hints not in all: of the
+ * others nothing but turns and requests is counted, which takes no script.
  */
 function scriptReports(
   index: CaptureIndex,
   protocolSessions: number,
 ): Pick<InspectDocument, 'clients' | 'servers' | 'hints' | 'protocols'> {
-  const sessionsOf: number[] = [];
   const timings = new TimingsCount();
   const hints = new HintCount(true);
   let protocols: InspectDocument['protocols'] | null = null;
   let endpoints: Scripts['endpoints'] = [];
-  const sessions = Math.max(PART_SESSIONS, protocolSessions);
-  for (const { scripts, requests, read } of index.scriptParts(sessions)) {
-    for (const client of scripts.clientAddress) {
-      sessionsOf[client] = (sessionsOf[client] ?? 0) + 1;
-    }
+  let sessions = 0;
+  for (const part of index.scriptParts(Math.max(PART_SESSIONS, protocolSessions))) {
+    const { scripts, requests, read } = part;
+    if (sessions === 0) timings.expect(replayableOf(index.servers, scripts.endpoints));
     timings.add(scripts, requests);
     hints.add(scripts, read);
     protocols ??= protocolReports(index, scripts, protocolSessions);
     endpoints = scripts.endpoints;
+    sessions += scripts.sessions;
+    if (!hints.wantsMore) break;
   }
+  index.addTurns(timings, sessions);
   return {
-    clients: clientReport(sessionsOf),
+    clients: clientReport(index.clientCounts()),
     servers: withTimings(index.servers, endpoints, timings.finish()),
     hints: hintReports(hints.finish(), endpoints),
     protocols: protocols ?? [],
   };
 }
 
-/** How many sessions each recorded client had. */
-function clientReport(sessionsOf: readonly number[]): ClientReport {
-  const sorted = Float64Array.from(sessionsOf).sort();
+/** How many replayable sessions each server has, by row in the scripts. */
+function replayableOf(servers: CaptureIndex['servers'], endpoints: Scripts['endpoints']): number[] {
+  const counts = new Map(servers.map((each) => [`${each.address} ${each.port}`, each.replayable]));
+  return endpoints.map(({ address, port }) => counts.get(`${address} ${port}`) ?? 0);
+}
+
+/** @param counts sessions of each recorded client */
+function clientReport(counts: Uint32Array): ClientReport {
+  const sorted = counts.sort();
   return {
     count: sorted.length,
     sessionsMedian: sorted.at(Math.ceil(sorted.length / 2) - 1) ?? 0,

@@ -1,5 +1,6 @@
 /** Reads a file in memory as a run does, and checks everything that must hold whatever is in it. */
 import { createHash } from 'node:crypto';
+import { Float64Column } from '../../src/base/columns.ts';
 import type { Prng } from '../../src/base/prng.ts';
 import { newEpoch } from '../../src/capture/capture-clock.ts';
 import { readerOf } from '../../src/capture/format.ts';
@@ -13,10 +14,11 @@ import { CaptureIngest, IngestResult } from '../../src/session/reading/capture-i
 import { SessionCatalog } from '../../src/session/reading/session-catalog.ts';
 import type { SessionSelection } from '../../src/session/reading/session-selection.ts';
 import { SessionTracker } from '../../src/session/reading/session-tracker.ts';
-import { findHttpRequests } from '../../src/session/script/http-requests.ts';
+import { findHttpRequests, type HttpRequests } from '../../src/session/script/http-requests.ts';
 import { findHints } from '../../src/session/script/protocol-hints.ts';
 import { ScriptBuilder } from '../../src/session/script/script-builder.ts';
 import type { Scripts, StreamColumns } from '../../src/session/script/scripts.ts';
+import { SessionSurvey } from '../../src/session/script/session-survey.ts';
 import { readTampered } from './tamper.ts';
 
 /** A session with everything costs this much, a segment 40 octets; no packet makes more of both. */
@@ -56,15 +58,47 @@ export function readWhole(
     into.set(file.subarray(offset, offset + into.length));
   };
   const builder = new ScriptBuilder(catalog, read);
-  const scripts = builder.build([{ path: '', base: 0, bytes: file.length }], catalog.replayable);
+  const files = [{ path: '', base: 0, bytes: file.length }];
+  const scripts = builder.build(files, catalog.replayable);
   checkScripts(scripts, file.length);
   const requests = findHttpRequests(scripts, read);
   must(requests.first.length === scripts.sessions + 1, 'requests of every session');
+  checkSurvey(new SessionSurvey(catalog, files, read), catalog.replayable, { scripts, requests });
   findHints(scripts, read);
   // A copy of all tables takes as long as all of the rest.
   const isTampered =
     (seed & 12) === 0 && readTampered(tracker, { fileBytes: file.length, read, prng });
   return { packets: ingest.packets, sessions: catalog.total, tampered: isTampered ? 1 : 0 };
+}
+
+/** Who makes no scripts finds the turns and requests of those that there are. */
+function checkSurvey(
+  survey: SessionSurvey,
+  replayable: Uint32Array,
+  { scripts, requests }: { readonly scripts: Scripts; readonly requests: HttpRequests },
+): void {
+  for (const [row, session] of replayable.entries()) {
+    must(survey.enter(session) === scripts.endpoint[row], 'the server of a session');
+    for (const isClient of [true, false]) {
+      const turns = new Float64Column();
+      survey.addTurns(isClient, turns);
+      const expected = turnsOf(isClient ? scripts.client : scripts.server, row);
+      must(`${turns.toShared()}` === `${expected}`, `turns ${turns.toShared()}, not ${expected}`);
+    }
+    const found = survey.httpRequests();
+    must(found === requests.first[row + 1] - requests.first[row], `${found} requests`);
+  }
+}
+
+function turnsOf(stream: StreamColumns, session: number): number[] {
+  const rows = stream.messageAwait.subarray(
+    stream.firstMessage[session],
+    stream.firstMessage[session + 1],
+  );
+  const first = stream.firstMessage[session];
+  return [...rows].flatMap((received, i) =>
+    i === 0 || received > rows[i - 1] ? [stream.messageThinkNs[first + i]] : [],
+  );
 }
 
 function readPackets(

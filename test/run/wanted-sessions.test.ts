@@ -2,10 +2,12 @@
 import { readdirSync } from 'node:fs';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type CaptureIndex, indexCaptures } from '../../src/run/captures/index-captures.ts';
+import { TimingsCount } from '../../src/run/captures/recorded-timings.ts';
 import type { ReplayOptions } from '../../src/run/plan/options.ts';
 import { plannedLoad } from '../../src/run/plan/planned-load.ts';
 import { wantedBy } from '../../src/run/plan/wanted-sessions.ts';
 import { draftFor, planWay } from '../../src/run/plans.ts';
+import type { SessionSelection } from '../../src/session/reading/session-selection.ts';
 import { clientAddressText } from '../../src/session/script/client-numbers.ts';
 import { HintCount } from '../../src/session/script/protocol-hints.ts';
 import type { Scripts, StreamColumns } from '../../src/session/script/scripts.ts';
@@ -137,6 +139,50 @@ test.each([1, 3, 1_000])(
     expect(session).toBe(whole.sessions);
   },
 );
+
+test.each([[{}], [{ include: ['mid-stream', 'holed', 'one-sided'] }]] satisfies [
+  SessionSelection,
+][])(
+  'turns and requests that are counted without scripts are those of scripts: %o',
+  async (selection) => {
+    const index = await indexCaptures([...PUBLIC, KEEPALIVE], { seed: 1, selection });
+    open.push(index);
+    const ofScripts = new TimingsCount();
+    for (const { scripts, requests } of index.scriptParts(100)) ofScripts.add(scripts, requests);
+    const counted = new TimingsCount();
+    index.addTurns(counted, 0);
+    expect(counted.finish()).toEqual(ofScripts.finish());
+    expect(index.sessions.replayable).toBeGreaterThan(300);
+    const requests = counted.finish().reduce((sum, { httpRequests }) => sum + httpRequests, 0);
+    expect(requests).toBeGreaterThan(100);
+  },
+);
+
+test('some sessions by scripts and those behind them without are counted as all by scripts', async () => {
+  const index = await indexOf(KEEPALIVE);
+  const all = new TimingsCount();
+  index.addTurns(all, 0);
+  const some = new TimingsCount();
+  const [first] = index.scriptParts(7);
+  some.expect([index.sessions.replayable]);
+  some.add(first.scripts, first.requests);
+  index.addTurns(some, first.scripts.sessions);
+  expect(some.finish()).toEqual(all.finish());
+  index.addTurns(some, index.sessions.replayable);
+  expect(some.finish()).toEqual(all.finish());
+});
+
+test('sessions of each client are counted as by their addresses', async () => {
+  const index = await indexOf(...PUBLIC, KEEPALIVE);
+  const { clientAddress, clientAddressWords = new Uint32Array() } = index.scripts();
+  const counts = new Map<string, number>();
+  for (const number of clientAddress) {
+    const address = clientAddressText(clientAddressWords, number);
+    counts.set(address, (counts.get(address) ?? 0) + 1);
+  }
+  expect([...counts.keys()].some((address) => address.includes(':'))).toBe(true);
+  expect(index.clientCounts().sort()).toEqual(Uint32Array.from(counts.values()).sort());
+});
 
 test.each([1, 7, 1_000])(
   'hints of scripts that come %i at a time are those of all',

@@ -4,7 +4,6 @@
  */
 
 import type { JoinedFile } from '../../base/joined-file.ts';
-import { formatCount } from '../../base/units.ts';
 import { type Epoch, newEpoch } from '../../capture/capture-clock.ts';
 import { CaptureError } from '../../capture/capture-error.ts';
 import type { FrameFilter } from '../../capture/frame-filter.ts';
@@ -28,8 +27,9 @@ import { ScriptBuilder } from '../../session/script/script-builder.ts';
 import type { Scripts } from '../../session/script/scripts.ts';
 import type { WantedScripts } from '../../session/script/wanted-scripts.ts';
 import { type CaptureSources, openSources, type Source } from './capture-sources.ts';
+import { clientCounts } from './client-counts.ts';
 import type { CaptureCorrelation } from './correlations.ts';
-import { damaged, fileReport, timeWarnings } from './file-reports.ts';
+import { damaged, fileReport, fileWarnings, whyFiltered } from './file-reports.ts';
 import { filters } from './frame-filters.ts';
 import {
   canBeStored,
@@ -40,8 +40,16 @@ import {
   type PlayedSessions,
   saveIndex,
 } from './index-store.ts';
-import { planAll, type ScriptPart, scriptParts, withBlocks, withOctets } from './joined-octets.ts';
+import {
+  addTurns,
+  planAll,
+  type ScriptPart,
+  scriptParts,
+  withBlocks,
+  withOctets,
+} from './joined-octets.ts';
 import { CaptureReading, type DatedSource, dateSource } from './read-captures.ts';
+import type { TimingsCount } from './recorded-timings.ts';
 import { serverReports, sessionReports, sessionTotals } from './session-reports.ts';
 import { skewWarnings } from './skew-warnings.ts';
 import { outlinesOf } from './stored-outlines.ts';
@@ -106,6 +114,10 @@ export interface CaptureIndex extends PlayedCaptures {
   scripts(wanted?: WantedScripts): Scripts;
   /** The replayable sessions, so many at a time: each part lasts until the next one is asked for. */
   scriptParts(sessions: number): Iterable<ScriptPart>;
+  /** Adds the turns and requests of replayable sessions from this one on, of which it makes no scripts. */
+  addTurns(timings: TimingsCount, from: number): void;
+  /** How many replayable sessions each recorded client has, in no particular order. */
+  clientCounts(): Uint32Array;
   /** Which values of requests came from answers; reads all HTTP/1 sessions of those scripts twice. */
   correlation(scripts: Scripts): Promise<CaptureCorrelation>;
   /** Which protocols the first of those scripts speak; reads all streams of those that can be followed. */
@@ -335,6 +347,8 @@ class Indexing {
           new ScriptBuilder(catalog, read).build(joined, catalog.replayable, wanted),
         ),
       scriptParts: (sessions) => scriptParts(catalog, joined, sessions),
+      addTurns: (timings, from) => addTurns(catalog, joined, timings, from),
+      clientCounts: () => clientCounts(catalog),
       correlation: async (scripts) => {
         // Nobody but who asks for it loads it.
         const { correlate } = await import('./correlations.ts');
@@ -343,7 +357,7 @@ class Indexing {
       protocols: (scripts, sessionsMax) =>
         withOctets(joined, (read) => findProtocolUses(scripts, sessionsMax, read)),
       whyNone: () =>
-        this.#whyFiltered() ??
+        (catalog.total > 0 ? null : whyFiltered([...this.#reports.values()])) ??
         emptySelection(catalog, this.#options.selection ?? {}, {
           tracker: this.#tracker,
           epoch: this.#epoch,
@@ -364,19 +378,6 @@ class Indexing {
     };
   }
 
-  /** Where the filter lets no TCP pass: how much it left out. */
-  #whyFiltered(): string | null {
-    const reports = [...this.#reports.values()];
-    const packets = reports.reduce((sum, report) => sum + report.packets, 0);
-    const filtered = reports.reduce(
-      (sum, { skippedPackets }) => sum + (skippedPackets.filtered ?? 0),
-      0,
-    );
-    const hasSessions = this.#tracker.records.sessions.count > 0;
-    if (hasSessions || filtered === 0) return null;
-    return `--filter leaves no TCP: it keeps ${formatCount(packets - filtered)} of ${formatCount(packets)} packets`;
-  }
-
   #report(source: Source, report: FileReport): void {
     this.#reports.set(source, report);
     if (report.damage !== null) {
@@ -386,12 +387,7 @@ class Indexing {
         `${source.name} is damaged at byte ${offset}: ${reason}; what came before is used`,
       );
     }
-    for (const text of timeWarnings(report)) this.#warn(`${source.name}: ${text}`);
-    const unread = report.skippedPackets['unsupported-link-type'];
-    if (unread !== undefined) {
-      const types = report.linkTypes.join(', ');
-      this.#warn(`${source.name}: ${unread} frames of a link type that is not read (${types})`);
-    }
+    for (const text of fileWarnings(report)) this.#warn(`${source.name}: ${text}`);
   }
 
   #warn(text: string): void {

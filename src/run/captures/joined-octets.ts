@@ -11,7 +11,9 @@ import { CaptureBlocks, SPARSE_BLOCKS } from '../../session/script/capture-block
 import { findHttpRequests, type HttpRequests } from '../../session/script/http-requests.ts';
 import { ScriptBuilder } from '../../session/script/script-builder.ts';
 import type { Scripts } from '../../session/script/scripts.ts';
+import { SessionSurvey } from '../../session/script/session-survey.ts';
 import type { ReadOctets } from '../../session/script/stream-view.ts';
+import type { TimingsCount } from './recorded-timings.ts';
 import { StoppedScript } from './stopped-script.ts';
 
 /** Each read is a system call. */
@@ -59,6 +61,22 @@ export function* scriptParts(
   } finally {
     octets.close();
   }
+}
+
+/** Adds the turns and requests of a catalog's replayable sessions from one on, of which it makes no scripts. */
+export function addTurns(
+  catalog: SessionCatalog,
+  joined: readonly JoinedFile[],
+  timings: TimingsCount,
+  from: number,
+): void {
+  if (from >= catalog.replayable.length) return;
+  withBlocks(joined, (read) =>
+    timings.addSurveyed(
+      new SessionSurvey(catalog, joined, read),
+      catalog.replayable.subarray(from),
+    ),
+  );
 }
 
 /** No module takes as long over some sessions: ms, by the wall clock. */

@@ -4,6 +4,7 @@ import { NS_PER_MS } from '../../base/time.ts';
 import type { RecordedTimings, Spread } from '../../report/inspect-document.ts';
 import type { HttpRequests } from '../../session/script/http-requests.ts';
 import type { Scripts, StreamColumns } from '../../session/script/scripts.ts';
+import type { SessionSurvey } from '../../session/script/session-survey.ts';
 
 /** What was found of one server. */
 interface Row {
@@ -21,18 +22,33 @@ export class TimingsCount {
 
   /** @param scripts a part of a capture's; the rows of their servers are the same in all parts */
   add(scripts: Scripts, requests: HttpRequests): void {
-    while (this.#rows.length < scripts.endpoints.length) {
-      this.#rows.push({
-        think: new Float64Column(),
-        latency: new Float64Column(),
-        httpRequests: 0,
-      });
-    }
+    this.#reserve(scripts.endpoints.length);
     for (let session = 0; session < scripts.sessions; session++) {
       const row = this.#rows[scripts.endpoint[session]];
       addTurns(scripts.client, session, row.think);
       addTurns(scripts.server, session, row.latency);
       row.httpRequests += requests.first[session + 1] - requests.first[session];
+    }
+  }
+
+  /** Makes room for sessions that are to come, by row of their server. */
+  expect(sessions: readonly number[]): void {
+    this.#reserve(sessions.length);
+    for (const [i, count] of sessions.entries()) {
+      this.#rows[i].think.reserve(count);
+      this.#rows[i].latency.reserve(count);
+    }
+  }
+
+  /** Adds sessions of which there are no scripts: rows of the catalog, as it comes to them. */
+  addSurveyed(survey: SessionSurvey, sessions: Uint32Array): void {
+    for (let i = 0; i < sessions.length; i++) {
+      const endpoint = survey.enter(sessions[i]);
+      this.#reserve(endpoint + 1);
+      const row = this.#rows[endpoint];
+      survey.addTurns(true, row.think);
+      survey.addTurns(false, row.latency);
+      row.httpRequests += survey.httpRequests();
     }
   }
 
@@ -43,6 +59,16 @@ export class TimingsCount {
       latencyMs: spreadOf(latency),
       httpRequests,
     }));
+  }
+
+  #reserve(rows: number): void {
+    while (this.#rows.length < rows) {
+      this.#rows.push({
+        think: new Float64Column(),
+        latency: new Float64Column(),
+        httpRequests: 0,
+      });
+    }
   }
 }
 

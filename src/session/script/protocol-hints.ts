@@ -84,6 +84,11 @@ export class HintCount {
     this.#withHttp = withHttp;
   }
 
+  /** Whether further sessions are looked at. */
+  get wantsMore(): boolean {
+    return this.#looked < SESSIONS_MAX;
+  }
+
   /** @param scripts a part of a capture's; the rows of their servers are the same in all parts */
   add(scripts: Scripts, read: ReadOctets): void {
     const sessions = Math.min(scripts.sessions, SESSIONS_MAX - this.#looked);
