@@ -131,10 +131,10 @@ let octets = 0;
 let nowNs = 0;
 let isWarm = false;
 const sink = {
-  onPacket: (_, bytes, arrivedNs) => {
+  onPacket: (_, bytes, arrived) => {
     received++;
     octets += bytes;
-    if (isWarm && timed < latencies.length) latencies[timed++] = nowNs - arrivedNs;
+    if (isWarm && timed < latencies.length) latencies[timed++] = nowNs - arrived.ns;
   },
 };
 function play(forNs) {

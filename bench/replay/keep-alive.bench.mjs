@@ -12,6 +12,8 @@ import { compare } from '../rounds.mjs';
 
 const { makeEnds } = await import('../../test/sim/simulation.ts');
 const { said } = await import('../../test/helpers/recorded.ts');
+const { Instant } = await import('../../src/base/instant.ts');
+const { Backlog } = await import('../../src/replay/conversations.ts');
 const { Replay } = await import('../../src/replay/replay.ts');
 const { LatencyRecorder } = await import('../../src/measure/histograms.ts');
 const { Counter } = await import('../../src/measure/counters.ts');
@@ -53,7 +55,7 @@ const HEADERS = Array.from({ length: 16 }, (_, i) =>
 class MadeUpServer {
   batch = new FrameBatch(TURN);
   data = new DataView(new ArrayBuffer(RING_PACKETS * PACKET_BYTES));
-  nowNs = 0;
+  now = new Instant();
   #answerBytes;
   #first = 0;
   #count = 0;
@@ -72,7 +74,7 @@ class MadeUpServer {
     const { batch } = this;
     for (let frame = 0; frame < batch.count; frame++) this.#answer(frame * HEADER_SLOT_BYTES);
     batch.count = 0;
-    return this.nowNs;
+    batch.firstNs = this.now.ns;
   }
 
   #answer(from) {
@@ -97,7 +99,7 @@ class MadeUpServer {
     data.setUint16(at + 34, 0xffff);
     // A SYN's timestamps are not looked for: any will do.
     data.setUint32(at + 40, 0x0101080a);
-    data.setUint32(at + 44, this.nowNs / 1e6);
+    data.setUint32(at + 44, this.now.ns / 1e6);
     data.setUint32(at + 48, isSyn ? 0 : heard.getUint32(from + 48));
   }
 
@@ -108,7 +110,7 @@ class MadeUpServer {
       const bytes = this.data.getUint16(at + 2);
       this.#first = (this.#first + 1) % RING_PACKETS;
       this.#count--;
-      sink.onPacket(at, bytes, this.nowNs);
+      sink.onPacket(at, bytes, this.now);
     }
     return taken;
   }
@@ -136,10 +138,10 @@ function playing(headers, protocols = []) {
     wanted += operations;
     while (counters[Counter.EXCHANGES_ANSWERED] < wanted) {
       if (replay.isDone) throw new Error(`a user asks ${REQUESTS} times at most`);
-      server.nowNs += TURN_NS;
-      replay.beginTurn(server.nowNs);
+      server.now.ns += TURN_NS;
+      replay.beginTurn(server.now);
       server.receive(TURN, replay);
-      replay.onTimeout(server.nowNs, server.nowNs);
+      replay.onTurn(server.now, Backlog.NONE);
       replay.flush();
     }
     if (counters[Counter.EXCHANGES_FAILED] > 0) throw new Error('an answer was not as recorded');

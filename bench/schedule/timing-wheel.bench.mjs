@@ -4,6 +4,7 @@
 //   node bench/schedule/timing-wheel.bench.mjs [--smoke]
 //
 // One variant a process, variants alternated; minimum and median of ns per operation.
+import { Instant } from '../../dist/base/instant.js';
 import { moved } from '../figures.mjs';
 import { inTurn } from '../rounds.mjs';
 
@@ -11,6 +12,13 @@ const SMOKE = process.argv.includes('--smoke');
 const RUNS = SMOKE ? 1 : 10;
 const USERS = SMOKE ? 1000 : 1_000_000;
 const NS_PER_MS = 1e6;
+
+const due = new Instant();
+/** A time to be handed over: the same place each time. */
+const at = (ns) => {
+  due.ns = ns;
+  return due;
+};
 
 /** Due times of every magnitude from 0.1 ms to 10 s, as think times and timeouts are. */
 function dues(seed) {
@@ -30,7 +38,7 @@ class BinaryHeap {
   #length = 0;
   #armed = new Float64Array(USERS).fill(Infinity);
 
-  arm(user, dueNs) {
+  arm(user, { ns: dueNs }) {
     this.#armed[user] = dueNs;
     let i = this.#length++;
     while (i > 0) {
@@ -48,7 +56,7 @@ class BinaryHeap {
     return this.#length === 0 ? Infinity : this.#due[0];
   }
 
-  advance(nowNs, limit, sink) {
+  advance({ ns: nowNs }, limit, sink) {
     let fired = 0;
     while (fired < limit && this.#length > 0 && this.#due[0] <= nowNs) {
       const dueNs = this.#due[0];
@@ -88,13 +96,14 @@ class BinaryHeap {
 function play(timers) {
   const first = dues(1);
   const again = dues(2);
+  const now = new Instant();
   let hash = 0;
   let fired = 0;
   const startedNs = process.hrtime.bigint();
-  for (let user = 0; user < USERS; user++) timers.arm(user, first[user]);
+  for (let user = 0; user < USERS; user++) timers.arm(user, at(first[user]));
   const armedNs = process.hrtime.bigint();
   for (let round = 1; round <= 3; round++) {
-    for (let user = 0; user < USERS; user++) timers.arm(user, first[user] + round * NS_PER_MS);
+    for (let user = 0; user < USERS; user++) timers.arm(user, at(first[user] + round * NS_PER_MS));
   }
   const putOffNs = process.hrtime.bigint();
   const sink = {
@@ -102,13 +111,12 @@ function play(timers) {
       hash = (Math.imul(hash, 31) + user) | 0;
       fired++;
       // Half of them go on to another turn.
-      if (user % 2 === 0 && fired <= USERS) timers.arm(user, nowNs + again[user]);
+      if (user % 2 === 0 && fired <= USERS) timers.arm(user, at(now.ns + again[user]));
     },
   };
-  let nowNs = 0;
   while (timers.nextDueNs() !== Infinity) {
-    nowNs = Math.max(nowNs + 50_000, timers.nextDueNs());
-    timers.advance(nowNs, 1024, sink);
+    now.ns = Math.max(now.ns + 50_000, timers.nextDueNs());
+    timers.advance(now, 1024, sink);
   }
   const endedNs = process.hrtime.bigint();
   return {

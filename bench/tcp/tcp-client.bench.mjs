@@ -22,7 +22,6 @@ class Bench {
   users = new UserTable(USERS);
   limit = new Uint32Array(USERS);
   hash = 0;
-  nowNs = 0;
   #view = new TcpView();
   #data = new DataView(new ArrayBuffer(64));
   #options = new TcpOptions();
@@ -53,8 +52,8 @@ class Bench {
     throw new Error('nobody has offered SACK');
   }
 
-  timestampOf(_user, nowNs) {
-    return Math.floor(nowNs / 1e6);
+  timestampOf() {
+    return Math.floor(this.users.now.ns / 1e6);
   }
 
   receive(user, seq, ack, flags, payloadBytes) {
@@ -65,30 +64,30 @@ class Bench {
     data.setUint8(13, flags);
     data.setUint16(14, 0xffff);
     this.#view.wrap(data, 0, 64);
-    this.client.onSegment(user, this.#view, this.#options, payloadBytes, this.nowNs);
+    this.client.onSegment(user, this.#view, this.#options, payloadBytes);
   }
 
   open(user) {
-    this.client.open(user, ISS, this.nowNs);
+    this.client.open(user, ISS);
     this.receive(user, IRS, ISS + 1, SYN | ACK, 0);
-    this.client.emit(user, this.nowNs);
+    this.client.emit(user);
   }
 
   /** One request out, its answer in, which acknowledges it. */
   exchange(user) {
     this.limit[user] += REQUEST_BYTES;
-    this.client.emit(user, this.nowNs);
+    this.client.emit(user);
     const { rcvNxt, sndMax } = this.users;
     this.receive(user, rcvNxt[user], sndMax[user], ACK | PSH, ANSWER_BYTES);
-    this.nowNs += 100;
+    this.users.now.ns += 100;
   }
 
   close(user) {
     this.client.finish(user);
-    this.client.emit(user, this.nowNs);
+    this.client.emit(user);
     const { rcvNxt, sndMax } = this.users;
     this.receive(user, rcvNxt[user], sndMax[user], FIN | ACK, 0);
-    this.client.emit(user, this.nowNs);
+    this.client.emit(user);
   }
 }
 
@@ -122,7 +121,7 @@ compare(import.meta.url, 2_000_000, {
     for (let user = 0; user < USERS; user++) {
       bench.open(user);
       bench.limit[user] = REQUEST_BYTES;
-      bench.client.emit(user, 0);
+      bench.client.emit(user);
     }
     return (operations) => {
       each(operations, (user) => {

@@ -1,4 +1,5 @@
 /** The embedded target's clock hand: two timers a connection, of which the wheel knows the earlier. */
+import { Instant } from '../base/instant.ts';
 import { NEVER_NS, NS_PER_SECOND } from '../base/time.ts';
 import { type DueSink, TimingWheel } from '../schedule/timing-wheel.ts';
 import { type ConnectionTable, F64, Flag, ServerState, U8, U16 } from './connection-table.ts';
@@ -13,6 +14,8 @@ export class ConnectionTimers {
   nowNs = 0;
   readonly #table: ConnectionTable;
   readonly #wheel: TimingWheel;
+  readonly #due = new Instant();
+  readonly #now = new Instant();
 
   constructor(users: number, table: ConnectionTable) {
     this.#table = table;
@@ -26,13 +29,15 @@ export class ConnectionTimers {
   /** Reports at most `limit` connections of which a timer is due. */
   advance(nowNs: number, limit: number, sink: DueSink): void {
     this.nowNs = nowNs;
-    this.#wheel.advance(nowNs, limit, sink);
+    this.#now.ns = nowNs;
+    this.#wheel.advance(this.#now, limit, sink);
   }
 
   /** Call when `scriptDueNs` or `retransmitDueNs` has been set. */
   arm(user: number): void {
     const { scriptDueNs, retransmitDueNs } = this.#table;
-    this.#wheel.arm(user, Math.min(scriptDueNs[user * F64], retransmitDueNs[user * F64]));
+    this.#due.ns = Math.min(scriptDueNs[user * F64], retransmitDueNs[user * F64]);
+    this.#wheel.arm(user, this.#due);
   }
 
   /** Starts the retransmission timer where it is off. */

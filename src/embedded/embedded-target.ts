@@ -9,6 +9,7 @@
  * Call in turn: `onTimeout` when `nextDueNs` has come, then `receive`; `flush` is the engine's.
  * Between them `setNow` says what time it is, on a clock that is real or virtual.
  */
+import { Instant } from '../base/instant.ts';
 import { PREFIX_BYTES } from '../base/prefix-bytes.ts';
 import { Counter } from '../measure/counters.ts';
 import type { Scripts } from '../session/script/scripts.ts';
@@ -88,6 +89,8 @@ export class EmbeddedTarget implements Sender, Receiver {
   readonly #writer: ReplyWriter;
   readonly #reply = new Reply();
   readonly #prefixBytes: number;
+  /** When the reply at hand arrives. */
+  readonly #arrived = new Instant();
   #nowNs = 0;
 
   constructor(options: EmbeddedTargetOptions) {
@@ -136,14 +139,14 @@ export class EmbeddedTarget implements Sender, Receiver {
   }
 
   /** The frames arrive. May be called from within `receive`. */
-  flush(): number {
+  flush(): void {
     const { batch } = this;
     for (let frame = 0; frame < batch.count; frame++) {
       if (!this.#check.check(batch, frame)) this.#counters[Counter.EMBEDDED_BAD_CHECKSUM]++;
       else this.#onFrame(frame * HEADER_SLOT_BYTES);
     }
     batch.count = 0;
-    return this.#nowNs;
+    batch.firstNs = this.#nowNs;
   }
 
   receive(limit: number, sink: PacketSink): number {
@@ -152,7 +155,8 @@ export class EmbeddedTarget implements Sender, Receiver {
       const user = this.#server.emit(this.#reply);
       if (user < 0) break;
       const bytes = this.#writeReply(user);
-      sink.onPacket(0, bytes, this.#table.readyNs[user * F64]);
+      this.#arrived.ns = this.#table.readyNs[user * F64];
+      sink.onPacket(0, bytes, this.#arrived);
     }
     return packets;
   }

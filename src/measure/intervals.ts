@@ -95,6 +95,11 @@ export class IntervalRecorder {
     this.#closesNs = this.#intervalNs;
   }
 
+  /** When the interval at hand is over: before, `roll` does nothing. */
+  get closesNs(): number {
+    return this.#closesNs;
+  }
+
   /** To be called once a turn of the loop, before anything that happens at `nowNs` is recorded. */
   roll(nowNs: number): void {
     if (nowNs < this.#closesNs) return;

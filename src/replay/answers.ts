@@ -3,6 +3,7 @@
  * the exchange whose answer it is. A closed loop has one exchange open at a time; an open loop may
  * have several, whose answers come one after another.
  */
+import { Instant } from '../base/instant.ts';
 import { Counter } from '../measure/counters.ts';
 import { Outcome } from '../protocol/framer.ts';
 import type { ClientStream } from '../transport/client-stream.ts';
@@ -31,6 +32,8 @@ export class Answers {
   readonly #recorder: ExchangeRecorder;
   readonly #stages: Stages;
   readonly #pacer: Pacer;
+  /** Where nothing more came: when the last octet had. */
+  readonly #lastCame = new Instant();
 
   constructor(
     plays: PlayTable,
@@ -85,18 +88,15 @@ export class Answers {
     for (let at = 0; at < delivery.bytes; ) at = this.take(user, delivery, at);
   }
 
-  /**
-   * Octets of a delivery from `at` on.
-   * @returns up to where they were taken
-   */
+  /** Octets of a delivery from `at` on. @returns up to where they were taken */
   protected take(user: number, delivery: Delivery, at: number): number {
     const plays = this.#plays;
-    const { bytes, arrivedNs } = delivery;
+    const { bytes, arrived } = delivery;
     if (plays.flags[user] & PlayFlag.FRAMED) {
       const beyond = this.framing.take(user, delivery, at);
       if (beyond < 0) return bytes;
       this.framing.judgeFramed(user);
-      this.#onAnswerEnd(user, Counter.ANSWER_BY_PROTOCOL, arrivedNs);
+      this.#onAnswerEnd(user, Counter.ANSWER_BY_PROTOCOL, arrived);
       return bytes - beyond;
     }
     let start = at;
@@ -109,7 +109,7 @@ export class Answers {
       start = this.#start.find(user, delivery, at);
       this.begunAt = start;
       if (start >= bytes) return bytes;
-      this.#onFirstByte(user, arrivedNs, this.#start.hasToldFirst);
+      this.#onFirstByte(user, arrived, this.#start.hasToldFirst);
     }
     if (!this.framing.mayFollow(user)) return this.#count(user, delivery, start);
     switch (this.framing.feed(user, delivery, start)) {
@@ -131,41 +131,41 @@ export class Answers {
       this.framing.setMissing(user, end - delivery.bytes);
       return delivery.bytes;
     }
-    this.#onAnswerEnd(user, Counter.ANSWER_BY_PROTOCOL, delivery.arrivedNs);
+    this.#onAnswerEnd(user, Counter.ANSWER_BY_PROTOCOL, delivery.arrived);
     return end;
   }
 
   /** A followed answer is over, and the verdict says what it was. */
-  #onAnswerEnd(user: number, rule: number, arrivedNs: number): void {
+  #onAnswerEnd(user: number, rule: number, arrived: Instant): void {
     const plays = this.#plays;
     const exchange = this.exchanges.of(user);
     if (exchange !== NO_EXCHANGE) {
       if (!this.exchanges.isAsked(user, exchange)) this.#recorder.onSent(exchange, exchange + 1);
-      this.#recorder.onAnswered(user, exchange, rule, arrivedNs);
+      this.#recorder.onAnswered(user, exchange, rule, arrived);
     }
     plays.stageBytes[user] = 0;
     plays.flags[user] &= ~OF_OPEN_ANSWER;
     this.framing.forget(user);
     if (exchange === NO_EXCHANGE || !this.exchanges.advance(user, exchange)) {
-      this.endStage(user, arrivedNs);
+      this.endStage(user, arrived);
     }
   }
 
-  #onFirstByte(user: number, arrivedNs: number, isToldOf: boolean): void {
+  #onFirstByte(user: number, arrived: Instant, isToldOf: boolean): void {
     this.#plays.flags[user] |= PlayFlag.FIRST_BYTE;
     const exchange = this.exchanges.of(user);
     if (exchange === NO_EXCHANGE || isToldOf) return;
     const isAsked = this.exchanges.isAsked(user, exchange);
-    if (isAsked || this.framing.mayFollow(user)) this.#recorder.onFirstByte(user, arrivedNs);
+    if (isAsked || this.framing.mayFollow(user)) this.#recorder.onFirstByte(user, arrived);
   }
 
   /** Octets of a stage that nobody follows. */
   #count(user: number, delivery: Delivery, start: number): number {
-    const { bytes, arrivedNs, isPushed } = delivery;
-    this.#fill(user, bytes - start, arrivedNs);
+    const { bytes, arrived, isPushed } = delivery;
+    this.#fill(user, bytes - start, arrived);
     const isChunked = (this.#plays.flags[user] & PlayFlag.CHUNKED) !== 0;
     const tail = isChunked ? this.framing.tailOf(delivery) : Tail.UNKNOWN;
-    const beyond = this.#judge(user, isPushed, arrivedNs, tail);
+    const beyond = this.#judge(user, isPushed, arrived, tail);
     // Of what came before this delivery nothing is at hand any more.
     return bytes - Math.min(beyond, bytes - start);
   }
@@ -183,7 +183,7 @@ export class Answers {
   }
 
   /** More octets of the open stage; of pipelined requests each has an exchange of its own. */
-  #fill(user: number, bytes: number, arrivedNs: number): void {
+  #fill(user: number, bytes: number, arrived: Instant): void {
     const plays = this.#plays;
     const exchanges = this.exchanges;
     const after = plays.stageBytes[user] + bytes;
@@ -191,21 +191,21 @@ export class Answers {
     for (let exchange = exchanges.of(user); exchanges.isAsked(user, exchange); exchange++) {
       const end = this.#stages.exchanges.answerEnd[exchange];
       if (after < end || exchange + 1 === exchanges.lastOf(user)) return;
-      this.#recordCounted(user, exchange, Counter.ANSWER_BY_LENGTH, arrivedNs);
+      this.#recordCounted(user, exchange, Counter.ANSWER_BY_LENGTH, arrived);
       exchanges.advance(user, exchange);
-      if (end < after) this.#recorder.onFirstByte(user, arrivedNs);
+      if (end < after) this.#recorder.onFirstByte(user, arrived);
       else plays.flags[user] &= ~PlayFlag.FIRST_BYTE;
     }
   }
 
   /** An exchange is answered as far as its recorded length, or something else than it, says. */
-  #recordCounted(user: number, exchange: number, rule: number, doneNs: number): void {
+  #recordCounted(user: number, exchange: number, rule: number, done: Instant): void {
     const isLast = exchange + 1 === this.exchanges.lastOf(user);
     const { answerBytes } = this.#stages.exchanges;
     const bytes = isLast ? this.#lastBytes(user, exchange) : answerBytes[exchange];
     this.framing.judgeUnfollowed(user, bytes);
     this.framing.forget(user);
-    this.#recorder.onAnswered(user, exchange, rule, doneNs);
+    this.#recorder.onAnswered(user, exchange, rule, done);
   }
 
   /** Octets of a stage's last answer, which nobody follows: what has come but for the answers before it. */
@@ -240,14 +240,14 @@ export class Answers {
   }
 
   /** The user's script has gone on: what the server said before may be all that it waits for. */
-  judgeAgain(user: number, nowNs: number): void {
+  judgeAgain(user: number): void {
     const plays = this.#plays;
     if (plays.stageBytes[user] === 0 || this.framing.mayFollow(user)) return;
-    for (let beyond = this.#judge(user, false, nowNs); beyond > 0; ) {
-      this.#onFirstByte(user, nowNs, false);
+    for (let beyond = this.#judge(user, false, plays.now); beyond > 0; ) {
+      this.#onFirstByte(user, plays.now, false);
       plays.flags[user] |= PlayFlag.UNFOLLOWED;
-      this.#fill(user, beyond, nowNs);
-      beyond = this.#judge(user, false, nowNs);
+      this.#fill(user, beyond, plays.now);
+      beyond = this.#judge(user, false, plays.now);
     }
   }
 
@@ -259,7 +259,7 @@ export class Answers {
    * length is none to go by, and a while of quiet behind a push must do.
    * @returns octets that belong to what comes next
    */
-  #judge(user: number, isPushed: boolean, arrivedNs: number, tail: Tail = Tail.UNKNOWN): number {
+  #judge(user: number, isPushed: boolean, arrived: Instant, tail: Tail = Tail.UNKNOWN): number {
     const plays = this.#plays;
     const expected = this.#expectedBytes(user);
     const got = plays.stageBytes[user];
@@ -267,7 +267,7 @@ export class Answers {
     const isShared = this.#isShared(user);
     const isChunked = !isShared && (plays.flags[user] & PlayFlag.CHUNKED) !== 0;
     if (isChunked && tail === Tail.LAST_CHUNK) {
-      this.#complete(user, Counter.ANSWER_BY_PROTOCOL, arrivedNs, arrivedNs);
+      this.#complete(user, Counter.ANSWER_BY_PROTOCOL, arrived, arrived);
       return 0;
     }
     const isKnown = isShared || this.#stages.isLengthKnown(plays.session[user]);
@@ -278,30 +278,29 @@ export class Answers {
       if (isPushed || got > expected) plays.flags[user] |= PlayFlag.QUIET;
       return 0;
     }
-    this.#complete(user, Counter.ANSWER_BY_LENGTH, arrivedNs, arrivedNs);
+    this.#complete(user, Counter.ANSWER_BY_LENGTH, arrived, arrived);
     return isShared ? got - expected : 0;
   }
 
   /**
    * The open stage, which nobody follows, is over.
-   * @param rule the counter of the rule by which that was seen
-   * @param doneNs when its last octet came
-   * @param seenNs when it was seen to be over: the next step's think time begins here
+   * @param rule the counter of the rule by which that was seen, @param done when its last octet came
+   * @param seen when it was seen to be over: the next step's think time begins here
    */
-  #complete(user: number, rule: number, doneNs: number, seenNs: number): void {
+  #complete(user: number, rule: number, done: Instant, seen: Instant): void {
     if (this.#isTurnOpen(user)) {
       // Of pipelined requests those that have not been answered yet are so now, all at once.
       for (let exchange = this.exchanges.of(user); this.exchanges.isAsked(user, exchange); ) {
-        this.#recordCounted(user, exchange, rule, doneNs);
+        this.#recordCounted(user, exchange, rule, done);
         if (!this.exchanges.advance(user, exchange)) break;
         exchange++;
       }
     }
-    this.endStage(user, seenNs);
+    this.endStage(user, seen);
   }
 
-  /** The open stage is over. @param seenNs as in `#complete` */
-  protected endStage(user: number, seenNs: number): void {
+  /** The open stage is over. @param seen as in `#complete` */
+  protected endStage(user: number, seen: Instant): void {
     const plays = this.#plays;
     const stage = plays.openStage[user];
     plays.stageBytes[user] = 0;
@@ -310,7 +309,7 @@ export class Answers {
     this.openNext(user);
     this.exchanges.onStage(user);
     if (!this.#pacer.isOpenLoop && plays.nextStep[user] === stage)
-      this.#pacer.onTrigger(user, seenNs);
+      this.#pacer.onTrigger(user, seen);
   }
 
   /** The next stage that holds something is open. */
@@ -337,19 +336,19 @@ export class Answers {
    * The server has ended its stream: what it had begun to say is all there is.
    * @returns whether the script waits for nothing more of it, though some may still have to be asked
    */
-  onPeerFin(user: number, arrivedNs: number): boolean {
+  onPeerFin(user: number, arrived: Instant): boolean {
     const plays = this.#plays;
     const [session, stage] = [plays.session[user], plays.openStage[user]];
     plays.flags[user] &= ~PlayFlag.QUIET;
     if ((plays.flags[user] & PlayFlag.FRAMED) !== 0 || this.framing.isFollowed(user)) {
       // An answer that says how long it is, and is cut short, is none.
       const isEnd = !(plays.flags[user] & PlayFlag.FRAMED) && this.framing.endsWithClose(user);
-      if (isEnd) this.#onAnswerEnd(user, Counter.ANSWER_BY_CLOSE, arrivedNs);
+      if (isEnd) this.#onAnswerEnd(user, Counter.ANSWER_BY_CLOSE, arrived);
     } else if (this.exchanges.isUnasked(user)) {
       // It answers nothing before its request is out (`judgeAgain`).
       return plays.stageBytes[user] >= this.#stages.bytesFrom(session, stage);
     } else if (stage <= this.#stages.end(session) && plays.stageBytes[user] > 0) {
-      this.#complete(user, Counter.ANSWER_BY_CLOSE, arrivedNs, arrivedNs);
+      this.#complete(user, Counter.ANSWER_BY_CLOSE, arrived, arrived);
     }
     return this.isAllAnswered(user);
   }
@@ -360,7 +359,7 @@ export class Answers {
    * A message goes out.
    * @returns whether it ends the open exchange's request: the flush will tell when it was sent
    */
-  onPlayed(user: number, message: number, dueNs: number, nowNs: number): boolean {
+  onPlayed(user: number, message: number, due: Instant): boolean {
     const plays = this.#plays;
     const stages = this.#stages;
     const exchanges = this.exchanges;
@@ -370,17 +369,17 @@ export class Answers {
     if (first >= last) {
       // An answer may come before its request is complete: it is timed from the request's beginning.
       if (exchange !== NO_EXCHANGE && stages.exchanges.beginMessage[exchange] === message) {
-        plays.intendedNs[user] = dueNs;
-        plays.sentNs[user] = nowNs;
+        plays.intendedNs[user] = due.ns;
+        plays.sentNs[user] = plays.now.ns;
       }
       return false;
     }
     this.#recorder.onSent(first, last);
     if (exchange === NO_EXCHANGE || stages.exchanges.message[exchange] !== message) {
-      exchanges.later.add(user, message, dueNs, nowNs);
+      exchanges.later.add(user, message, due.ns, plays.now.ns);
       return false;
     }
-    plays.intendedNs[user] = dueNs;
+    plays.intendedNs[user] = due.ns;
     const isTurn = stages.isTurn(plays.session[user], plays.openStage[user] - 1);
     if (isTurn && !stages.isFollowed(exchange)) {
       // Whatever came before belongs to no answer of ours.
@@ -392,9 +391,10 @@ export class Answers {
   }
 
   /** Nothing more has come for so long that the open stage counts as complete. */
-  onQuiet(user: number, nowNs: number): void {
+  onQuiet(user: number): void {
     const plays = this.#plays;
     this.#stages.learn(plays.session[user], plays.openStage[user], plays.stageBytes[user]);
-    this.#complete(user, Counter.ANSWER_BY_QUIET, plays.progressNs[user], nowNs);
+    this.#lastCame.ns = plays.progressNs[user];
+    this.#complete(user, Counter.ANSWER_BY_QUIET, this.#lastCame, plays.now);
   }
 }

@@ -103,15 +103,15 @@ export class ClientStarts extends Starts {
   }
 
   /** What has not started never will: clients that wait for it alone have ended. */
-  override stop(nowNs: number): void {
+  override stop(): void {
     if (this.isStopped) return;
-    super.stop(nowNs);
+    super.stop();
     for (let client = 0; client < this.begun; client++) {
-      if (this.#timed[client] > 0 && this.#open[client] === 0) this.#end(client, nowNs);
+      if (this.#timed[client] > 0 && this.#open[client] === 0) this.#end(client);
     }
   }
 
-  protected begin(client: number, startNs: number, nowNs: number): void {
+  protected begin(client: number, startNs: number): void {
     this.#baseNs[client] = startNs;
     this.#beganNs[client] = startNs;
     this.#latestNs[client] = startNs;
@@ -124,24 +124,24 @@ export class ClientStarts extends Starts {
     this.#leftNs.fill(NEVER_NS, firstRow, firstRow + this.#rows.rowsOf(client));
     this.#liveClients++;
     this.#counters[Counter.CLIENTS_STARTED]++;
-    this.#schedule(client, nowNs);
+    this.#schedule(client);
   }
 
-  onDue(row: number, nowNs: number): void {
+  onDue(row: number): void {
     if (this.#leftNs[row] === NO_ROOM) {
       this.#leftNs[row] = NEVER_NS;
       this.#onRoomless?.(row);
-      this.onEnded(row, Counter.ABORTED, nowNs);
+      this.onEnded(row, Counter.ABORTED);
       return;
     }
     if (this.#leftNs[row] !== TO_START || this.isStopped) return;
-    this.#startRow(row, this.#rows.clientOf(row), nowNs);
+    this.#startRow(row, this.#rows.clientOf(row));
   }
 
-  onLeft(row: number, nowNs: number): void {
+  onLeft(row: number): void {
     if (this.#leftNs[row] !== NEVER_NS) return;
-    this.#leftNs[row] = nowNs;
-    if (!this.isStopped) this.#schedule(this.#rows.clientOf(row), nowNs);
+    this.#leftNs[row] = this.#plays.now.ns;
+    if (!this.isStopped) this.#schedule(this.#rows.clientOf(row));
   }
 
   override isStuck(row: number, waiting: number): boolean {
@@ -150,15 +150,15 @@ export class ClientStarts extends Starts {
     return waiting === this.#open[client] && this.#timed[client] === begun;
   }
 
-  onEnded(row: number, end: Counter, nowNs: number): void {
+  onEnded(row: number, end: Counter): void {
     const client = this.#rows.clientOf(row);
     this.live--;
     this.#open[client]--;
     this.#ended[client]++;
     if (end !== Counter.COMPLETED && this.#failure[client] === 0) this.#failure[client] = end;
-    this.onLeft(row, nowNs);
+    this.onLeft(row);
     const isAll = this.#ended[client] === this.#connectionsOf(client);
-    if (isAll || (this.isStopped && this.#open[client] === 0)) this.#end(client, nowNs);
+    if (isAll || (this.isStopped && this.#open[client] === 0)) this.#end(client);
   }
 
   /** Connections of the recorded client that is being played: rows of the plan's columns. */
@@ -174,7 +174,7 @@ export class ClientStarts extends Starts {
   }
 
   /** Gives a time to every connection that waits for no other any more. */
-  #schedule(client: number, nowNs: number): void {
+  #schedule(client: number): void {
     const first = this.#firstOf(client);
     const firstRow = this.#rows.firstRowOf(client);
     const connections = this.#connectionsOf(client);
@@ -190,8 +190,8 @@ export class ClientStarts extends Starts {
       this.#plays.intendedNs[firstRow + index] = startNs;
       this.#leftNs[firstRow + index] = TO_START;
       // The others by their timers, so that a turn stays short.
-      if (index === 0) this.#startRow(firstRow, client, nowNs);
-      else this.#timers.wake(firstRow + index, Math.max(startNs, nowNs));
+      if (index === 0) this.#startRow(firstRow, client);
+      else this.#timers.wake(firstRow + index, Math.max(startNs, this.#plays.now.ns));
     }
   }
 
@@ -213,21 +213,21 @@ export class ClientStarts extends Starts {
     return true;
   }
 
-  #startRow(row: number, client: number, nowNs: number): void {
+  #startRow(row: number, client: number): void {
     const index = row - this.#rows.firstRowOf(client);
     const session = this.#plan.played[this.#firstOf(client) + index];
     this.#leftNs[row] = NEVER_NS;
     this.#open[client]++;
     this.#connections.connect(row, client, this.#iteration[client]);
-    if (this.start(row, session, this.#plays.intendedNs[row], nowNs)) return;
+    if (this.start(row, session, this.#plays.intendedNs[row])) return;
     this.#roomless.add(client);
     this.#leftNs[row] = NO_ROOM;
     this.live++;
-    this.#timers.wake(row, nowNs);
+    this.#timers.wake(row, this.#plays.now.ns);
   }
 
   /** A client has ended: by its first failure; it plays again where iterations are left. */
-  #end(client: number, nowNs: number): void {
+  #end(client: number): void {
     const isWhole = this.#ended[client] === this.#connectionsOf(client);
     const whole = isWhole ? Counter.COMPLETED : Counter.ABORTED;
     const end = this.#failure[client] || whole;
@@ -238,9 +238,9 @@ export class ClientStarts extends Starts {
     if (this.#roomless.has(client)) return;
     const next = this.#iteration[client] + 1;
     if (next >= this.#plan.iterations || this.isStopped) return;
-    if (nowNs > this.#plan.stopStartingNs) return;
+    if (this.#plays.now.ns > this.#plan.stopStartingNs) return;
     this.#iteration[client] = next;
-    this.begin(client, nowNs, nowNs);
+    this.begin(client, this.#plays.now.ns);
   }
 }
 

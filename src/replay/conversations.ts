@@ -3,6 +3,7 @@
  * interrupted; time comes in here.
  */
 import { assert } from '../base/assert.ts';
+import { Instant } from '../base/instant.ts';
 import { Counter } from '../measure/counters.ts';
 import type { LatencyRecorder } from '../measure/histograms.ts';
 import type { ClassRecorder } from '../measure/request-classes.ts';
@@ -99,9 +100,12 @@ export class Conversations {
   readonly #wheel: TimingWheel;
   /** Null where nothing is written during the run. */
   readonly #arena: MessageArena | null;
-  #nowNs = 0;
+  /** When the turn began. */
+  #turnNs = -0;
   /** What had arrived by then has been handed over. */
-  #heardNs = 0;
+  readonly #heard = new Instant();
+  /** When what is brought about happens: the turn's time, or a packet's that has come since. */
+  protected readonly now: Instant;
 
   constructor(plan: ReplayPlan, given: ConversationParts) {
     const { connections, plays, stages, stream, transport, times } = given;
@@ -134,6 +138,7 @@ export class Conversations {
     this.#arena = rewriting?.arena ?? null;
     this.listener = player;
     this.#plays = plays;
+    this.now = plays.now;
     this.#transport = transport;
     this.#counters = given.counters;
     this.#player = player;
@@ -148,19 +153,20 @@ export class Conversations {
     return this.#starts.isDone;
   }
 
-  /** What is brought about from here on happens now. */
-  get nowNs(): number {
-    return this.#nowNs;
+  /** When the turn began: what comes in and is older happens now all the same. */
+  protected get turnNs(): number {
+    return this.#turnNs;
   }
 
   /** A turn of the loop begins. */
-  beginTurn(nowNs: number): void {
-    this.#nowNs = nowNs;
+  beginTurn(begins: Instant): void {
+    this.#turnNs = begins.ns;
+    this.now.ns = begins.ns;
   }
 
   /** When to call `onTimeout` again; may lie in the past when the last call stopped at its limit. */
   nextDueNs(): number {
-    if (this.isInterrupting) return this.#nowNs;
+    if (this.isInterrupting) return this.#turnNs;
     return Math.min(this.#wheel.nextDueNs(), this.#starts.nextDueNs());
   }
 
@@ -170,33 +176,40 @@ export class Conversations {
    *   be, a timer that is due later may wait for what lies among them
    */
   onTimeout(nowNs: number, heardNs: number = nowNs, backlog: Backlog = Backlog.NONE): void {
-    this.#nowNs = nowNs;
-    this.#heardNs = heardNs;
-    this.#counters[Counter.CLOCK_NS] = Math.floor(nowNs);
-    this.#wheel.advance(heardNs, TIMERS_PER_TURN[backlog], this);
-    if (this.isInterrupting) this.#interruption.goOn(nowNs);
-    this.#starts.onTimeout(nowNs, STARTS_PER_TURN[backlog], backlog === Backlog.NONE);
+    this.#turnNs = nowNs;
+    this.#heard.ns = heardNs;
+    this.onTurn(this.#heard, backlog);
+  }
+
+  /** The same, at the time at which the turn began. @param heard as `heardNs` */
+  onTurn(heard: Instant, backlog: Backlog): void {
+    this.now.ns = this.#turnNs;
+    this.#heard.ns = heard.ns;
+    this.#counters[Counter.CLOCK_NS] = Math.floor(this.#turnNs);
+    this.#wheel.advance(this.#heard, TIMERS_PER_TURN[backlog], this);
+    if (this.isInterrupting) this.#interruption.goOn();
+    this.#starts.onTimeout(STARTS_PER_TURN[backlog], backlog === Backlog.NONE);
   }
 
   /** Time goes on, and `nextDueNs` says that nothing is due: `onTimeout` would find nothing to do. */
   pass(nowNs: number): void {
-    this.#nowNs = nowNs;
+    this.#turnNs = nowNs;
     this.#counters[Counter.CLOCK_NS] = Math.floor(nowNs);
   }
 
   /** The wheel says that something of the user's is due. */
   onDue(user: number): void {
-    this.#player.onDue(user, this.#nowNs, this.#heardNs);
+    this.#player.onDue(user, this.#heard);
   }
 
   /**
    * This thread stood still within the turn that began at `sinceNs`: what was sent in it may have left
-   * as late as `untilNs`, and is waited for from then on.
+   * as late as `until`, and is waited for from then on.
    */
-  onStandstill(sinceNs: number, untilNs: number): void {
+  onStandstill(sinceNs: number, until: Instant): void {
     const { flags } = this.#plays;
     for (let user = 0; user < this.#starts.rowsBegun; user++) {
-      if (flags[user] & PlayFlag.LIVE) this.#timers.onLeftLate(user, sinceNs, untilNs);
+      if (flags[user] & PlayFlag.LIVE) this.#timers.onLeftLate(user, sinceNs, until);
     }
   }
 
@@ -205,9 +218,10 @@ export class Conversations {
    * at once, the others in the next turns (`onTimeout`), so that replies are read meanwhile.
    */
   interrupt(nowNs: number): void {
-    this.#nowNs = Math.max(this.#nowNs, nowNs);
-    this.#starts.stop(this.#nowNs);
-    this.#interruption.goOn(this.#nowNs);
+    this.#turnNs = Math.max(this.#turnNs, nowNs);
+    this.now.ns = this.#turnNs;
+    this.#starts.stop();
+    this.#interruption.goOn();
   }
 
   /** Whether some users have not heard of an interrupt yet. */
@@ -217,8 +231,9 @@ export class Conversations {
 
   /** Reset whatever is still open; afterwards no user is live. At most `limit` a call. */
   abortAll(nowNs: number, limit: number): void {
-    this.#starts.stop(nowNs);
-    this.#interruption.abortSome(nowNs, limit);
+    this.now.ns = nowNs;
+    this.#starts.stop();
+    this.#interruption.abortSome(limit);
   }
 
   /** Hand over what was written, and take the time at which it left. */

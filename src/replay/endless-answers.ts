@@ -4,6 +4,7 @@
  * recorded one took; an answer instead of which other things are said (pushes, pings), when that goes on for so
  * long once the target has the request.
  */
+import type { Instant } from '../base/instant.ts';
 import type { ClientStream } from '../transport/client-stream.ts';
 import type { Transport } from '../transport/transport.ts';
 import { NO_EXCHANGE, OpenExchanges } from './open-exchanges.ts';
@@ -50,10 +51,10 @@ export class EndlessAnswers {
   }
 
   /** Octets have come, and were judged. @returns whether the open answer has been waited for too long */
-  isEndless(user: number, arrivedNs: number): boolean {
+  isEndless(user: number, arrived: Instant): boolean {
     // All but few answers are over by then: no more than this is asked of each packet.
-    if (arrivedNs <= this.#plays.sentNs[user] + this.#timeoutNs) return false;
-    return this.#isInVain(user) && this.#isTooLate(user, arrivedNs);
+    if (arrived.ns <= this.#plays.sentNs[user] + this.#timeoutNs) return false;
+    return this.#isInVain(user) && this.#isTooLate(user, arrived.ns);
   }
 
   /** Whether what comes is no answer, or one that should have ended. */

@@ -1,4 +1,5 @@
 /** The one place where an exchange is seen to be answered: latencies, counts, and who else is told. */
+import type { Instant } from '../base/instant.ts';
 import { Counter } from '../measure/counters.ts';
 import { Latency, type LatencyRecorder } from '../measure/histograms.ts';
 import type { ClassRecorder } from '../measure/request-classes.ts';
@@ -70,24 +71,24 @@ export class ExchangeRecorder {
   }
 
   /** The first octet of an answer has come. */
-  onFirstByte(user: number, arrivedNs: number): void {
-    this.#latency.record(Latency.FIRST_BYTE, Math.max(0, arrivedNs - this.#plays.sentNs[user]));
+  onFirstByte(user: number, arrived: Instant): void {
+    this.#latency.record(Latency.FIRST_BYTE, Math.max(0, arrived.ns - this.#plays.sentNs[user]));
   }
 
   /**
    * An exchange is answered, and `verdict` says what that answer was.
    * @param rule the counter of the rule by which that was seen
-   * @param doneNs when its last octet came
+   * @param done when its last octet came
    */
-  onAnswered(user: number, exchange: number, rule: number, doneNs: number): void {
+  onAnswered(user: number, exchange: number, rule: number, done: Instant): void {
     const plays = this.#plays;
     const { counters } = this;
     const { verdict } = this;
     const { replyClass, answerBytes, requestClass } = this.#stages.exchanges;
-    const responseNs = Math.max(0, doneNs - plays.intendedNs[user]);
+    const responseNs = Math.max(0, done.ns - plays.intendedNs[user]);
     this.#latency.record(Latency.RESPONSE, responseNs);
     if (this.#classes !== null) this.#classes.onAnswered(requestClass[exchange], responseNs);
-    this.#latency.record(Latency.SERVICE, Math.max(0, doneNs - plays.sentNs[user]));
+    this.#latency.record(Latency.SERVICE, Math.max(0, done.ns - plays.sentNs[user]));
     counters[Counter.EXCHANGES_ANSWERED]++;
     counters[rule]++;
     const recordedClass = replyClass[exchange];

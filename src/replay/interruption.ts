@@ -41,43 +41,43 @@ export class Interruption {
   }
 
   /** Some more users close: FIN where a stream can end, RST where not. */
-  goOn(nowNs: number): void {
+  goOn(): void {
     const { flags } = this.#plays;
     let interrupted = 0;
     while (this.#interrupted < flags.length && interrupted < INTERRUPTS_PER_TURN) {
       const user = this.#interrupted++;
       if (!(flags[user] & PlayFlag.LIVE)) continue;
-      this.#interrupt(user, nowNs);
+      this.#interrupt(user);
       interrupted++;
     }
   }
 
-  #interrupt(user: number, nowNs: number): void {
+  #interrupt(user: number): void {
     const plays = this.#plays;
     const transport = this.#transport;
     plays.flags[user] |= PlayFlag.INTERRUPTED;
     if (transport.isOpening(user)) {
-      transport.abort(user, nowNs);
-      this.#fates.interrupt(user, nowNs);
+      transport.abort(user);
+      this.#fates.interrupt(user);
       return;
     }
     // What is written must go before the FIN; what is not written stays unsaid.
     plays.flags[user] |= PlayFlag.ENDED;
     plays.stepDueNs[user] = NEVER_NS;
     transport.finish(user);
-    transport.emit(user, nowNs);
-    this.#timers.arm(user, nowNs);
+    transport.emit(user);
+    this.#timers.arm(user);
   }
 
   /** At most `limit` users more are cut off; afterwards no user is live, if it was enough. */
-  abortSome(nowNs: number, limit: number): void {
+  abortSome(limit: number): void {
     const { flags } = this.#plays;
     let aborted = 0;
     while (this.#aborted < flags.length && aborted < limit) {
       const user = this.#aborted++;
       if (!(flags[user] & PlayFlag.LIVE)) continue;
-      this.#transport.abort(user, nowNs);
-      this.#fates.interrupt(user, nowNs);
+      this.#transport.abort(user);
+      this.#fates.interrupt(user);
       aborted++;
     }
   }

@@ -4,6 +4,7 @@
  * Closed loop: from what the step waited for, after its think time. Open loop: at its recorded
  * offset from the user's start, whatever the server does. Both are divided by the acceleration.
  */
+import type { Instant } from '../base/instant.ts';
 import { NEVER_NS, NS_PER_MS } from '../base/time.ts';
 import type { PlayTable } from './play-table.ts';
 import { PlayFlag } from './play-table.ts';
@@ -37,17 +38,17 @@ export class Pacer {
   }
 
   /** A message was played: in an open loop the next step's time follows from its own. */
-  onPlayed(user: number, step: number, dueNs: number): void {
+  onPlayed(user: number, step: number, due: Instant): void {
     this.#plays.stepDueNs[user] = this.isOpenLoop
-      ? dueNs + this.#gapNs(user, step) / this.#plan.accel
+      ? due.ns + this.#gapNs(user, step) / this.#plan.accel
       : NEVER_NS;
   }
 
   /**
    * Closed loop: the next step waits no longer, unless a stage before it is still open.
-   * @param triggerNs when what it waited for happened
+   * @param trigger when what it waited for happened
    */
-  onTrigger(user: number, triggerNs: number): void {
+  onTrigger(user: number, trigger: Instant): void {
     const plays = this.#plays;
     const session = plays.session[user];
     const step = plays.nextStep[user];
@@ -56,7 +57,7 @@ export class Pacer {
     const { pace, accel, scripts } = this.#plan;
     const isAtOnce = pace === Pace.NONE;
     const thinkNs = isAtOnce ? 0 : this.#stages.thinkNs(session, step);
-    let dueNs = triggerNs + thinkNs / accel;
+    let dueNs = trigger.ns + thinkNs / accel;
     if (step === end && this.#waitsForServerClose(user)) {
       const closeNs = isAtOnce ? 0 : scripts.server.endThinkNs[session];
       dueNs += closeNs / accel + SERVER_CLOSE_GRACE_NS;
@@ -75,13 +76,13 @@ export class Pacer {
   }
 
   /** Open loop: how many more exchanges the plan has wanted by now than the user could play. */
-  countMissedExchanges(user: number, nowNs: number): number {
+  countMissedExchanges(user: number): number {
     const plays = this.#plays;
     const session = plays.session[user];
     let dueNs = plays.stepDueNs[user];
     let exchanges = 0;
     for (let step = plays.nextStep[user]; step < this.#stages.end(session); step++) {
-      if (dueNs > nowNs) break;
+      if (dueNs > plays.now.ns) break;
       exchanges += this.#stages.exchangesOfMessage(step);
       dueNs += this.#gapNs(user, step) / this.#plan.accel;
     }

@@ -7,6 +7,7 @@
  * `n`; one more stage, behind the last step, is what the server sent after our end.
  */
 
+import { Instant } from '../base/instant.ts';
 import { type NarrowColumn, narrowBytes, narrowColumn } from '../base/narrow-column.ts';
 import type { Scripts } from '../session/script/scripts.ts';
 
@@ -66,6 +67,8 @@ const stepsOf = ({ client }: PlayedScripts): number => client.messageEnd.length 
 
 /** Columns of what each user plays and how far it is: a row a user. */
 export class PlayTable {
+  /** When what is brought about happens: set before. */
+  readonly now = new Instant();
   /** Row in Scripts. */
   readonly session: NarrowColumn;
   /** The next step to play: a message row, or one past the session's last for its end, then one more. */

@@ -2,6 +2,7 @@
  * Steps over what servers say of their own accord, and parts of answers, up to the messages that are awaited; says
  * when answers' first octets came.
  */
+import { Instant } from '../base/instant.ts';
 import { Outcome, type PushFramer } from '../protocol/framer.ts';
 import { followedProtocol } from '../protocol/registry.ts';
 import { WebSocketPushes } from '../protocol/websocket-pushes.ts';
@@ -41,6 +42,7 @@ export class Pushes {
    * has the other's: of the later request the kind of the answer that is still to come.
    */
   readonly #swapped = new Map<number, Map<number, number>>();
+  readonly #first = new Instant();
 
   constructor(
     plays: PlayTable,
@@ -83,11 +85,11 @@ export class Pushes {
       bytes,
     );
     const begunAt = framer.answerAt < 0 ? -1 : framer.answerAt - delivery.dataStart;
-    const { arrivedNs } = delivery;
-    if (framer.hasPart) this.#tellFirst(user, framer.isPartOlder, arrivedNs, TOLD);
+    const { arrived } = delivery;
+    if (framer.hasPart) this.#tellFirst(user, framer.isPartOlder, arrived, TOLD);
     if (outcome === Outcome.MORE) {
       const mayBeAnswer = !framer.isPush && !framer.isBetween;
-      this.#keepFirst(user, mayBeAnswer, begunAt >= 0, arrivedNs);
+      this.#keepFirst(user, mayBeAnswer, begunAt >= 0, arrived.ns);
       if (framer.isBetween) this.#open.forget(user);
       else this.#open.keep(user, framer, 0);
       // As long as it may be an answer its octets are one's.
@@ -98,7 +100,7 @@ export class Pushes {
     }
     // What is no push is for whoever reads answers, who will be lost where this one is.
     const isAnswer = outcome === Outcome.ENDS || (isAsked && !framer.isPush);
-    if (isAnswer) this.#tellFirst(user, begunAt < 0, arrivedNs, null);
+    if (isAnswer) this.#tellFirst(user, begunAt < 0, arrived, null);
     // Its first octets came before: reading goes on from what has been kept.
     if (isAnswer && begunAt < 0) return at;
     this.#open.forget(user);
@@ -107,10 +109,10 @@ export class Pushes {
   }
 
   /** A message is the answer's first, or ends it. @param next what is kept of the user from now on */
-  #tellFirst(user: number, isOlder: boolean, arrivedNs: number, next: number | null): void {
+  #tellFirst(user: number, isOlder: boolean, arrived: Instant, next: number | null): void {
     const keptNs = this.#firstNs.get(user);
-    const firstNs = isOlder ? (keptNs ?? arrivedNs) : arrivedNs;
-    if (keptNs !== TOLD) this.#recorder.onFirstByte(user, firstNs);
+    this.#first.ns = isOlder ? (keptNs ?? arrived.ns) : arrived.ns;
+    if (keptNs !== TOLD) this.#recorder.onFirstByte(user, this.#first);
     if (next === null) this.#firstNs.delete(user);
     else this.#firstNs.set(user, next);
   }

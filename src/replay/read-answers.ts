@@ -1,4 +1,5 @@
 /** Answers of which some are handed to a module when they are over. */
+import type { Instant } from '../base/instant.ts';
 import type { Delivery } from '../transport/transport.ts';
 import type { AnswerOctets } from './answer-octets.ts';
 import { Answers } from './answers.ts';
@@ -54,11 +55,11 @@ export class ReadAnswers extends Answers {
     return to;
   }
 
-  protected override endStage(user: number, seenNs: number): void {
+  protected override endStage(user: number, seen: Instant): void {
     const stage = this.#plays.openStage[user];
     if (this.#isTaking) this.#ended = stage;
     else if (this.#host.isRead(user, stage)) this.#tell(user, stage);
-    super.endStage(user, seenNs);
+    super.endStage(user, seen);
   }
 
   #tell(user: number, stage: number): void {
@@ -72,7 +73,7 @@ export class ReadAnswers extends Answers {
    * A message is left out that ends requests: they will not be answered.
    * @returns how many those are
    */
-  onLeftOut(user: number, message: number, nowNs: number): number {
+  onLeftOut(user: number, message: number): number {
     const exchanges = this.exchanges;
     const first = exchanges.firstSentBy(user, message);
     const last = this.#stages.exchanges.ofMessage[message + 1];
@@ -81,7 +82,7 @@ export class ReadAnswers extends Answers {
     const exchange = exchanges.of(user);
     if (exchange !== NO_EXCHANGE && exchanges.isLeftOut(user, exchange)) {
       // Nobody is told of a stage in which nothing was said.
-      if (!exchanges.advance(user, exchange)) super.endStage(user, nowNs);
+      if (!exchanges.advance(user, exchange)) super.endStage(user, this.#plays.now);
     }
     return last - first;
   }

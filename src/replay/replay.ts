@@ -5,6 +5,7 @@
  * Sans-IO: packets come in by `onPacket`, time by `onTimeout`, frames go out through the sender's
  * batch. `nextDueNs` says when `onTimeout` has something to do; a spurious call is harmless.
  */
+import type { Instant } from '../base/instant.ts';
 import { PREFIX_BYTES } from '../base/prefix-bytes.ts';
 import { AnswersSeen } from '../measure/answers-seen.ts';
 import { DifferenceRecorder } from '../measure/differences.ts';
@@ -85,6 +86,7 @@ export class Replay extends Conversations implements PacketSink {
       times,
       receiver.data,
       counters,
+      plays.now,
       octetsNeeded(prepared.exchanges, plan.rewriting?.readsAnswers) > PREFIX_BYTES
         ? new HeldOctets()
         : null,
@@ -120,8 +122,9 @@ export class Replay extends Conversations implements PacketSink {
     this.transport.setLink(target, link);
   }
 
-  onPacket(start: number, capturedBytes: number, arrivedNs: number): void {
-    this.#intake.onPacket(start, capturedBytes, arrivedNs, Math.max(this.nowNs, arrivedNs));
+  onPacket(start: number, capturedBytes: number, arrived: Instant): void {
+    this.now.ns = Math.max(this.turnNs, arrived.ns);
+    this.#intake.onPacket(start, capturedBytes, arrived);
   }
 }
 

@@ -40,25 +40,25 @@ export class ReplyingPlayer extends RewritingPlayer {
     this.#chance = new Prng(plan.seed);
   }
 
-  protected override onData(user: number, nowNs: number): void {
-    super.onData(user, nowNs);
+  protected override onData(user: number): void {
+    super.onData(user);
     this.#reply(user);
   }
 
-  protected override playMessage(user: number, nowNs: number): boolean {
+  protected override playMessage(user: number): boolean {
     const { plays, stream, counters } = this.#parts;
     const message = plays.nextStep[user];
     const marks = this.#replies.follows(user) ? this.#replyMarks[message] : 0;
     if ((marks & ReplyMark.REPLY) === 0) {
       if (marks & ReplyMark.MIXED) this.#strip(user, message);
-      const goesOn = super.playMessage(user, nowNs);
+      const goesOn = super.playMessage(user);
       this.#reply(user);
       return goesOn;
     }
     counters[Counter.OCTETS_PLANNED] -=
       this.#messageEnd[message] - stream.recordedStart(user, message);
     stream.write(user, message, NOTHING, 0);
-    this.leaveOut(user, message, nowNs);
+    this.leaveOut(user, message);
     this.#reply(user);
     return true;
   }

@@ -3,6 +3,7 @@
  * lets it wait for what is not known yet, leaves it out, or ends the user; and lets a module talk to the
  * server itself before the recording is taken up.
  */
+import { Instant } from '../base/instant.ts';
 import { NEVER_NS, NS_PER_MS } from '../base/time.ts';
 import { Counter } from '../measure/counters.ts';
 import { Latency } from '../measure/histograms.ts';
@@ -33,9 +34,7 @@ export interface RewritingParts extends PlayerParts {
 export class RewritingPlayer extends Player {
   readonly #parts: RewritingParts;
   readonly #accel: number;
-  #nowNs = 0;
-  /** When the packet at hand arrived. */
-  #arrivedNs = 0;
+  readonly #due = new Instant();
 
   constructor(plan: ReplayPlan, parts: RewritingParts) {
     super(plan, parts);
@@ -45,64 +44,61 @@ export class RewritingPlayer extends Player {
     parts.answers.onOver = (waiting) => this.#wake(waiting, -1);
   }
 
-  override onEvents(user: number, events: number, arrivedNs: number, nowNs: number): void {
-    this.#nowNs = nowNs;
-    this.#arrivedNs = arrivedNs;
+  override onEvents(user: number, events: number): void {
     // Before anything is written: there is room again.
     if (events & TransportEvent.ACKED) {
       this.#parts.stream.release(user, this.#parts.transport.ackedBytes(user));
     }
-    super.onEvents(user, events, arrivedNs, nowNs);
-    this.#endFailed(user, nowNs);
+    super.onEvents(user, events);
+    this.#endFailed(user);
   }
 
-  override onDue(user: number, nowNs: number, heardNs: number): void {
-    this.#nowNs = nowNs;
-    super.onDue(user, nowNs, heardNs);
-    this.#endFailed(user, nowNs);
+  override onDue(user: number, heard: Instant): void {
+    super.onDue(user, heard);
+    this.#endFailed(user);
   }
 
   /** A module that fails when it is told of an answer ends the user as well. */
-  #endFailed(user: number, nowNs: number): void {
+  #endFailed(user: number): void {
     const { host, fates } = this.#parts;
     if (!host.hasFailed(user)) return;
     const isRoomless = !Number.isNaN(host.engagementOf(user)?.roomlessSinceNs ?? Number.NaN);
     const reason = isRoomless ? Counter.ABORTED_REWRITE_MEMORY : Counter.ABORTED_MODULE;
-    fates.breakOff(user, reason, nowNs);
+    fates.breakOff(user, reason);
   }
 
   // ---- messages ---------------------------------------------------------------------------
 
-  protected override playMessage(user: number, nowNs: number): boolean {
+  protected override playMessage(user: number): boolean {
     const { plays, host, fates, counters, bindTimeoutNs } = this.#parts;
     const message = plays.nextStep[user];
-    if (!host.isWritten(user, message)) return super.playMessage(user, nowNs);
+    if (!host.isWritten(user, message)) return super.playMessage(user);
     const engaged = host.engagementOf(user);
     const sinceNs = engaged?.waitsSinceNs ?? Number.NaN;
     const roomlessSinceNs = engaged?.roomlessSinceNs ?? Number.NaN;
-    const isLate = nowNs >= sinceNs + bindTimeoutNs || engaged?.isInVain === true;
+    const isLate = plays.now.ns >= sinceNs + bindTimeoutNs || engaged?.isInVain === true;
     const written = host.write(user, message, isLate);
     if (isLate && Number.isNaN(roomlessSinceNs)) counters[Counter.MESSAGES_UNBOUND]++;
     switch (written) {
       case Written.READY:
         if (engaged !== undefined) this.#stopWaiting(user, engaged);
         this.#ownLag(user);
-        super.playMessage(user, nowNs);
-        this.#catchUp(user, nowNs - sinceNs);
+        super.playMessage(user);
+        this.#catchUp(user, plays.now.ns - sinceNs);
         return true;
       case Written.SKIP:
         if (engaged !== undefined) this.#stopWaiting(user, engaged);
-        this.leaveOut(user, message, nowNs);
-        this.#catchUp(user, nowNs - sinceNs);
+        this.leaveOut(user, message);
+        this.#catchUp(user, plays.now.ns - sinceNs);
         return true;
       case Written.WAIT:
-        this.#wait(user, nowNs);
+        this.#wait(user);
         return false;
       case Written.NO_ROOM:
-        this.#waitForRoom(user, nowNs);
+        this.#waitForRoom(user);
         return false;
       default:
-        fates.breakOff(user, Counter.ABORTED_MODULE, nowNs);
+        fates.breakOff(user, Counter.ABORTED_MODULE);
         return false;
     }
   }
@@ -118,14 +114,14 @@ export class RewritingPlayer extends Player {
   }
 
   /** What others have written is acknowledged before long; as long as a value may be waited for, so may that. */
-  #waitForRoom(user: number, nowNs: number): void {
+  #waitForRoom(user: number): void {
     const { plays, host, fates, bindTimeoutNs } = this.#parts;
     const engaged = host.engagementOf(user);
     if (engaged === undefined) return;
     if (Number.isNaN(engaged.roomlessSinceNs)) engaged.roomlessSinceNs = plays.stepDueNs[user];
-    if (nowNs >= engaged.roomlessSinceNs + bindTimeoutNs) {
-      fates.breakOff(user, Counter.ABORTED_REWRITE_MEMORY, nowNs);
-    } else plays.stepDueNs[user] = nowNs + ROOM_RETRY_NS;
+    if (plays.now.ns >= engaged.roomlessSinceNs + bindTimeoutNs) {
+      fates.breakOff(user, Counter.ABORTED_REWRITE_MEMORY);
+    } else plays.stepDueNs[user] = plays.now.ns + ROOM_RETRY_NS;
   }
 
   /** Waiting for room is this generator's lag, unlike waiting for a value that the server has to tell. */
@@ -137,14 +133,14 @@ export class RewritingPlayer extends Player {
     engaged.roomlessSinceNs = Number.NaN;
   }
 
-  #wait(user: number, nowNs: number): void {
+  #wait(user: number): void {
     const { plays, host, starts, bindTimeoutNs } = this.#parts;
     const engaged = host.engagementOf(user);
     if (engaged === undefined) return;
     if (Number.isNaN(engaged.waitsSinceNs)) engaged.waitsSinceNs = plays.stepDueNs[user];
     engaged.client.waiting ??= new Set();
     engaged.client.waiting.add(user);
-    plays.stepDueNs[user] = Math.max(nowNs, engaged.waitsSinceNs + bindTimeoutNs);
+    plays.stepDueNs[user] = Math.max(plays.now.ns, engaged.waitsSinceNs + bindTimeoutNs);
     if (starts.isStuck(user, engaged.client.waiting.size)) this.#giveUp(engaged.client.waiting);
   }
 
@@ -184,45 +180,46 @@ export class RewritingPlayer extends Player {
     const { plays, timers } = this.#parts;
     // Nothing is said behind the end of a stream.
     if (plays.flags[row] & PlayFlag.ENDED) return;
-    plays.stepDueNs[row] = this.#nowNs;
-    if (row !== present) timers.wake(row, this.#nowNs);
+    plays.stepDueNs[row] = plays.now.ns;
+    if (row !== present) timers.wake(row, plays.now.ns);
   }
 
   /** The next message is left out, with its answer. */
-  protected leaveOut(user: number, message: number, nowNs: number): void {
+  protected leaveOut(user: number, message: number): void {
     const { plays, stream, answers, timers, pacer, host, counters } = this.#parts;
-    const dueNs = plays.stepDueNs[user];
+    const due = this.#due;
+    due.ns = plays.stepDueNs[user];
     plays.nextStep[user] = message + 1;
     stream.advance(user, message);
-    timers.onProgress(user, nowNs);
-    pacer.onPlayed(user, message, dueNs);
-    const exchanges = answers.onLeftOut(user, message, nowNs);
+    timers.onProgress(user, plays.now);
+    pacer.onPlayed(user, message, due);
+    const exchanges = answers.onLeftOut(user, message);
     counters[Counter.EXCHANGES_SKIPPED] += exchanges;
     const engaged = host.engagementOf(user);
     if (engaged !== undefined) engaged.leftOut += exchanges;
-    if (plays.stepDueNs[user] === NEVER_NS) pacer.onTrigger(user, dueNs);
+    if (plays.stepDueNs[user] === NEVER_NS) pacer.onTrigger(user, due);
     // What its answer would have told nobody needs to wait for.
     this.#onRead(user);
   }
 
   // ---- dialogues --------------------------------------------------------------------------
 
-  protected override onConnected(user: number, arrivedNs: number, nowNs: number): void {
-    super.onConnected(user, arrivedNs, nowNs);
+  protected override onConnected(user: number, arrived: Instant): void {
+    super.onConnected(user, arrived);
     const { plays, host } = this.#parts;
     if (!host.hasDialogue(user)) return;
     plays.flags[user] |= PlayFlag.DIALOGUE;
     plays.stepDueNs[user] = NEVER_NS;
     const engaged = host.engage(user);
     if (engaged === null) return;
-    engaged.connectedNs = arrivedNs;
-    this.#talk(user, nowNs);
+    engaged.connectedNs = arrived.ns;
+    this.#talk(user);
   }
 
-  protected override onData(user: number, nowNs: number): void {
+  protected override onData(user: number): void {
     const { plays, transport, octets, host } = this.#parts;
     if (!(plays.flags[user] & PlayFlag.DIALOGUE)) {
-      super.onData(user, nowNs);
+      super.onData(user);
       return;
     }
     // Whoever has ended its stream, at an interrupt, has no more to say.
@@ -230,23 +227,23 @@ export class RewritingPlayer extends Player {
     const { delivery } = transport;
     do octets.add(user, delivery, 0, delivery.bytes);
     while (transport.nextPiece());
-    if (octets.isWhole(user)) this.#talk(user, nowNs);
+    if (octets.isWhole(user)) this.#talk(user);
     else host.failDialogue(user, 'the server has said more than can be kept, or is at hand');
     transport.expectMore(user);
   }
 
-  protected override onPeerFin(user: number, arrivedNs: number, nowNs: number): void {
+  protected override onPeerFin(user: number, arrived: Instant): void {
     const { plays } = this.#parts;
     if (!(plays.flags[user] & PlayFlag.DIALOGUE)) {
-      super.onPeerFin(user, arrivedNs, nowNs);
+      super.onPeerFin(user, arrived);
       return;
     }
     plays.flags[user] |= PlayFlag.PEER_FIN | PlayFlag.CLOSED_EARLY;
-    this.endStream(user, nowNs);
+    this.endStream(user);
   }
 
   /** The module has its turn as long as it takes something of what the server has said. */
-  #talk(user: number, nowNs: number): void {
+  #talk(user: number): void {
     const { plays, host, octets } = this.#parts;
     for (;;) {
       const said = octets.of(user);
@@ -255,7 +252,7 @@ export class RewritingPlayer extends Player {
       const rest = said.length - step.taken;
       octets.drop(user, step.taken);
       if (step.send !== null && !this.#say(user, step.send)) return;
-      if (step.resumeAt >= 0) this.#resume(user, step, rest, nowNs);
+      if (step.resumeAt >= 0) this.#resume(user, step, rest);
       if (step.taken === 0 || rest === 0 || !(plays.flags[user] & PlayFlag.DIALOGUE)) return;
     }
   }
@@ -266,13 +263,14 @@ export class RewritingPlayer extends Player {
       counters[Counter.OCTETS_PLANNED] += octets.length;
       return true;
     }
-    host.runOutOfRoom(user, this.#nowNs);
+    host.runOutOfRoom(user, this.#parts.plays.now.ns);
     return false;
   }
 
   /** The recording is taken up. @param restBytes of the server's, which nobody has taken */
-  #resume(user: number, { resumeAt }: CheckedStep, restBytes: number, nowNs: number): void {
-    const { plays, stages, stream, answers, pacer, octets, host, latency, counters } = this.#parts;
+  #resume(user: number, { resumeAt }: CheckedStep, restBytes: number): void {
+    const { plays, stages, stream, answers, pacer, octets, host, latency, counters, transport } =
+      this.#parts;
     const session = plays.session[user];
     const first = stages.first(session);
     const message = first + resumeAt;
@@ -288,15 +286,18 @@ export class RewritingPlayer extends Player {
     const engaged = host.engagementOf(user);
     if (engaged !== undefined) {
       engaged.leftOut += exchanges;
-      latency.record(Latency.LOGIN, Math.max(0, this.#arrivedNs - engaged.connectedNs));
+      latency.record(
+        Latency.LOGIN,
+        Math.max(0, transport.delivery.arrived.ns - engaged.connectedNs),
+      );
     }
     // What the dialogue has told may be what others wait for.
     this.#onRead(user);
     if (!pacer.isOpenLoop) {
-      pacer.onTrigger(user, nowNs);
+      pacer.onTrigger(user, plays.now);
       return;
     }
     const offsetNs = stages.offsetNs(session, message) - stages.offsetNs(session, first);
-    plays.stepDueNs[user] = Math.max(nowNs, plays.intendedNs[user] + offsetNs / this.#accel);
+    plays.stepDueNs[user] = Math.max(plays.now.ns, plays.intendedNs[user] + offsetNs / this.#accel);
   }
 }

@@ -1,4 +1,5 @@
 /** When what a user was to say left: how late that was by our fault, and how late by the server's. */
+import type { Instant } from '../base/instant.ts';
 import { Latency, type LatencyRecorder } from '../measure/histograms.ts';
 import type { ClientStream } from '../transport/client-stream.ts';
 import { NO_TIME, type SendTimes } from '../transport/transport.ts';
@@ -68,44 +69,44 @@ export class PlaySendTimes implements SendTimes {
     return first === null ? NO_TIME : LATER_TURNS;
   }
 
-  onSent(user: number, wanted: number, sentNs: number): void {
-    if (wanted & OPEN_TURN) this.#onOpenSent(user, sentNs);
+  onSent(user: number, wanted: number, sent: Instant): void {
+    if (wanted & OPEN_TURN) this.#onOpenSent(user, sent);
     if (!(wanted & LATER_TURNS)) return;
     const openMessage = this.#openMessage(user);
     const first = this.exchanges.later.leave();
     for (let turn: LaterTurn | null = first; turn !== null; turn = turn.beside) {
-      if (turn.isHeld) this.#latency.record(Latency.HELD, Math.max(0, sentNs - turn.sentNs));
-      else this.#latency.record(Latency.LAG, Math.max(0, sentNs - turn.intendedNs));
-      turn.sentNs = sentNs;
+      if (turn.isHeld) this.#latency.record(Latency.HELD, Math.max(0, sent.ns - turn.sentNs));
+      else this.#latency.record(Latency.LAG, Math.max(0, sent.ns - turn.intendedNs));
+      turn.sentNs = sent.ns;
       // The answers before it came while it was on its way out.
-      if (turn.message === openMessage) this.#plays.sentNs[user] = sentNs;
+      if (turn.message === openMessage) this.#plays.sentNs[user] = sent.ns;
     }
   }
 
-  #onOpenSent(user: number, sentNs: number): void {
+  #onOpenSent(user: number, sent: Instant): void {
     const plays = this.#plays;
     const flags = plays.flags[user];
     if (flags & PlayFlag.HELD) {
       plays.flags[user] &= ~PlayFlag.HELD;
-      this.#latency.record(Latency.HELD, Math.max(0, sentNs - plays.sentNs[user]));
+      this.#latency.record(Latency.HELD, Math.max(0, sent.ns - plays.sentNs[user]));
     } else if (flags & PlayFlag.CONNECTED) {
-      this.#latency.record(Latency.LAG, Math.max(0, sentNs - plays.intendedNs[user]));
+      this.#latency.record(Latency.LAG, Math.max(0, sent.ns - plays.intendedNs[user]));
     }
-    plays.sentNs[user] = sentNs;
+    plays.sentNs[user] = sent.ns;
   }
 
   /** All that may be sent now was: a turn that a full window holds back is not late by our fault. */
-  onEmitted(user: number, nowNs: number): void {
+  onEmitted(user: number): void {
     const plays = this.#plays;
     const { later } = this.exchanges;
     if (later.areWaiting) {
-      later.hold(user, nowNs, ({ intendedNs }) => {
-        this.#latency.record(Latency.LAG, Math.max(0, nowNs - intendedNs));
+      later.hold(user, plays.now.ns, ({ intendedNs }) => {
+        this.#latency.record(Latency.LAG, Math.max(0, plays.now.ns - intendedNs));
       });
     }
     if ((plays.flags[user] & (PlayFlag.STAMP | PlayFlag.HELD)) !== PlayFlag.STAMP) return;
     plays.flags[user] |= PlayFlag.HELD;
-    this.#latency.record(Latency.LAG, Math.max(0, nowNs - plays.intendedNs[user]));
-    plays.sentNs[user] = nowNs;
+    this.#latency.record(Latency.LAG, Math.max(0, plays.now.ns - plays.intendedNs[user]));
+    plays.sentNs[user] = plays.now.ns;
   }
 }

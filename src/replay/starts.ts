@@ -75,7 +75,7 @@ export abstract class Starts {
   #nextPace: OpeningPace;
   #nextWindow: UnansweredWindow;
   /** The time of the last `onTimeout`. */
-  #nowNs = 0;
+  #nowNs = -0;
   /** Whether the next start is late since the target was waited for, with nothing else to do. */
   #isTargetWaitedFor = false;
   readonly #isPaced: boolean;
@@ -105,6 +105,11 @@ export abstract class Starts {
     this.#findNext();
   }
 
+  /** When what is brought about happens. */
+  protected get nowNs(): number {
+    return this.#plays.now.ns;
+  }
+
   /** Users that have been started at least once: those below. */
   protected get begun(): number {
     return this.#begun;
@@ -130,20 +135,20 @@ export abstract class Starts {
    * Start users whose time has come; at most `limit`.
    * @param isIdle whether everything that has come in was taken
    */
-  onTimeout(nowNs: number, limit: number, isIdle: boolean): void {
-    this.#nowNs = nowNs;
-    if (this.#isInVain || nowNs > this.#plan.stopStartingNs) this.#nextNs = NEVER_NS;
-    for (let started = 0; started < limit && this.nextDueNs() <= nowNs; started++) {
+  onTimeout(limit: number, isIdle: boolean): void {
+    this.#nowNs = this.#plays.now.ns;
+    if (this.#isInVain || this.#plays.now.ns > this.#plan.stopStartingNs) this.#nextNs = NEVER_NS;
+    for (let started = 0; started < limit && this.nextDueNs() <= this.#plays.now.ns; started++) {
       if (this.#isKeptBack) break;
       const startNs = this.#nextNs;
-      if (nowNs - startNs > LATE_START_NS) this.#countLate();
+      if (this.#plays.now.ns - startNs > LATE_START_NS) this.#countLate();
       else this.#nextWindow.onTime();
       const user = this.#begun++;
-      this.begin(user, startNs, nowNs);
+      this.begin(user, startNs);
       this.#findNext();
     }
     this.#isTargetWaitedFor = isIdle && this.#isKeptBack;
-    if (this.#isKeptBack) this.#nextWindow.onLate(nowNs);
+    if (this.#isKeptBack) this.#nextWindow.onLate(this.#plays.now.ns);
   }
 
   /** Nobody has answered, and the first of many has waited for it as long as it may. */
@@ -158,10 +163,10 @@ export abstract class Starts {
   }
 
   /** The target has answered the user's opening, with a yes or a no. */
-  onAnswered(user: number, nowNs: number): void {
+  onAnswered(user: number): void {
     const { session, sentNs } = this.#plays;
     this.#hasAnswer = true;
-    this.#paces[this.#targetOf(session[user])].onAnswer(sentNs[user], nowNs);
+    this.#paces[this.#targetOf(session[user])].onAnswer(sentNs[user], this.#plays.now.ns);
   }
 
   /** It was a yes. */
@@ -171,11 +176,11 @@ export abstract class Starts {
   }
 
   /** The target has said something to a connected user, or that user has ended. */
-  onHeard(user: number, nowNs: number): void {
+  onHeard(user: number): void {
     const bit = 1 << (user & 7);
     if (!(this.#isUnheard[user >>> 3] & bit)) return;
     this.#isUnheard[user >>> 3] &= ~bit;
-    this.#windows[this.#targetOf(this.#plays.session[user])].onHeard(nowNs);
+    this.#windows[this.#targetOf(this.#plays.session[user])].onHeard(this.#plays.now.ns);
   }
 
   #findNext(): void {
@@ -204,7 +209,7 @@ export abstract class Starts {
   }
 
   /** Nothing is started any more. */
-  stop(_nowNs: number): void {
+  stop(): void {
     this.isStopped = true;
   }
 
@@ -217,16 +222,16 @@ export abstract class Starts {
   abstract get rowsBegun(): number;
 
   /** A user's time has come. */
-  protected abstract begin(user: number, startNs: number, nowNs: number): void;
+  protected abstract begin(user: number, startNs: number): void;
 
   /**
    * A row's play is over.
    * @param end the counter of how it has ended
    */
-  abstract onEnded(row: number, end: Counter, nowNs: number): void;
+  abstract onEnded(row: number, end: Counter): void;
 
   /** A row's client has ended its stream: it is done with the connection. */
-  abstract onLeft(row: number, nowNs: number): void;
+  abstract onLeft(row: number): void;
 
   /**
    * Whether none of a client's connections can go on: those that it has wait, and the others for these.
@@ -237,13 +242,13 @@ export abstract class Starts {
   }
 
   /** A row's timer is due, and nothing is played there. */
-  abstract onDue(row: number, nowNs: number): void;
+  abstract onDue(row: number): void;
 
   /**
    * A row plays a session from now on.
    * @returns false where there is no room for what it may have to say: that play is over, and counted
    */
-  protected start(user: number, session: number, startNs: number, nowNs: number): boolean {
+  protected start(user: number, session: number, startNs: number): boolean {
     const plays = this.#plays;
     const counters = this.#counters;
     const { isSackLeftOut } = this.#plan;
@@ -251,7 +256,7 @@ export abstract class Starts {
     plays.session[user] = session;
     plays.nextStep[user] = this.#stages.first(session);
     plays.intendedNs[user] = startNs;
-    plays.sentNs[user] = nowNs;
+    plays.sentNs[user] = plays.now.ns;
     const hasRoom = this.#stream.open(user, session);
     counters[Counter.STARTED]++;
     counters[Counter.EXCHANGES_PLANNED] += this.#stages.exchangesOf(session);
@@ -264,15 +269,15 @@ export abstract class Starts {
     plays.flags[user] = PlayFlag.LIVE;
     this.#answers.onStart(user);
     this.#pacer.onStart(user, startNs);
-    this.#timers.onProgress(user, nowNs);
+    this.#timers.onProgress(user, plays.now);
     this.live++;
-    const lagNs = nowNs - startNs;
+    const lagNs = plays.now.ns - startNs;
     if (lagNs > counters[Counter.START_LAG_NS_MAX]) counters[Counter.START_LAG_NS_MAX] = lagNs;
     this.#times.request(user);
-    this.#paces[target].onOpen(nowNs, this.#flights);
+    this.#paces[target].onOpen(plays.now.ns, this.#flights);
     const mayOfferSack = isSackLeftOut?.[session] !== 1;
-    this.#transport.open(user, target, nowNs, mayOfferSack);
-    this.#timers.arm(user, nowNs);
+    this.#transport.open(user, target, mayOfferSack);
+    this.#timers.arm(user);
     return true;
   }
 }

@@ -20,9 +20,9 @@ export class UserStarts extends Starts {
     return this.begun;
   }
 
-  protected begin(user: number, startNs: number, nowNs: number): void {
+  protected begin(user: number, startNs: number): void {
     // A user that finds no room does not play again either.
-    this.start(user, playedBy(user, this.#plan, this.#connections), startNs, nowNs);
+    this.start(user, playedBy(user, this.#plan, this.#connections), startNs);
   }
 
   onLeft(): void {
@@ -33,14 +33,14 @@ export class UserStarts extends Starts {
     // Users without a play have no timer.
   }
 
-  onEnded(user: number, _end: Counter, nowNs: number): void {
+  onEnded(user: number, _end: Counter): void {
     this.live--;
     const { iteration } = this.#connections;
     const next = iteration[user] + 1;
     if (next >= this.#plan.iterations || this.isStopped) return;
-    if (nowNs > this.#plan.stopStartingNs) return;
+    if (this.nowNs > this.#plan.stopStartingNs) return;
     iteration[user] = next;
-    this.begin(user, nowNs, nowNs);
+    this.begin(user, this.nowNs);
   }
 }
 

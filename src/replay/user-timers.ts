@@ -1,4 +1,5 @@
 /** A user's one timer: set to the earliest thing that it waits for. */
+import { Instant } from '../base/instant.ts';
 import { NEVER_NS } from '../base/time.ts';
 import type { TimingWheel } from '../schedule/timing-wheel.ts';
 import type { Transport } from '../transport/transport.ts';
@@ -15,6 +16,7 @@ export class UserTimers {
   readonly #stages: Stages;
   readonly #answers: Answers;
   readonly #wheel: TimingWheel;
+  readonly #due = new Instant();
   /** What `#findTimeout` found: a number that is returned may be an object, one in a field is none. */
   #timeoutDueNs = NEVER_NS;
 
@@ -35,7 +37,7 @@ export class UserTimers {
   }
 
   /** Something has changed for a live user. */
-  arm(user: number, nowNs: number): void {
+  arm(user: number): void {
     const plays = this.#plays;
     let dueNs = this.#transport.dueNs(user);
     const isConnected = (plays.flags[user] & PlayFlag.CONNECTED) !== 0;
@@ -49,12 +51,14 @@ export class UserTimers {
       this.#findTimeout(user);
       if (this.#timeoutDueNs < dueNs) dueNs = this.#timeoutDueNs;
     }
-    this.#wheel.arm(user, Math.max(dueNs, nowNs));
+    this.#due.ns = Math.max(dueNs, plays.now.ns);
+    this.#wheel.arm(user, this.#due);
   }
 
   /** A row that plays nothing is to be told at this time. */
   wake(row: number, dueNs: number): void {
-    this.#wheel.arm(row, dueNs);
+    this.#due.ns = dueNs;
+    this.#wheel.arm(row, this.#due);
   }
 
   /** The user has ended. */
@@ -63,15 +67,15 @@ export class UserTimers {
   }
 
   /** The server has brought the user on, or the user the server. */
-  onProgress(user: number, nowNs: number): void {
+  onProgress(user: number, at: Instant): void {
     // While an answer may be over, the time of its last octet is kept.
-    if (!(this.#plays.flags[user] & PlayFlag.QUIET)) this.#plays.progressNs[user] = nowNs;
+    if (!(this.#plays.flags[user] & PlayFlag.QUIET)) this.#plays.progressNs[user] = at.ns;
   }
 
   /** What was sent for the user since `sinceNs` may have left as late as `untilNs`. */
-  onLeftLate(user: number, sinceNs: number, untilNs: number): void {
-    this.#transport.hasLeftLate(user, sinceNs, untilNs - sinceNs);
-    if (this.#plays.progressNs[user] >= sinceNs) this.onProgress(user, untilNs);
+  onLeftLate(user: number, sinceNs: number, until: Instant): void {
+    this.#transport.hasLeftLate(user, sinceNs, until.ns - sinceNs);
+    if (this.#plays.progressNs[user] >= sinceNs) this.onProgress(user, until);
   }
 
   /** When the user has waited too long; NEVER_NS while it waits for nothing. */

@@ -16,7 +16,9 @@
  *   virtual time can jump to it. A slot that lies in the past as a whole is not sorted: all of it
  *   fires anyway.
  */
+
 import { assert } from '../base/assert.ts';
+import type { Instant } from '../base/instant.ts';
 import { NEVER_NS } from '../base/time.ts';
 import { DueMarks } from './due-marks.ts';
 import { sortByDue } from './due-order.ts';
@@ -98,7 +100,8 @@ export class TimingWheel {
    * Sets the user's timer, armed before or not; NEVER_NS turns it off. A due time that has passed
    * fires at the next `advance` (or the running one). May be called from within `onDue`.
    */
-  arm(user: number, dueNs: number): void {
+  arm(user: number, due: Instant): void {
+    const dueNs = due.ns;
     if (!(dueNs < NEVER_NS)) {
       assert(dueNs === NEVER_NS, 'a due time is a number');
       this.cancel(user);
@@ -143,13 +146,13 @@ export class TimingWheel {
   }
 
   /**
-   * Turns off and reports every timer with `dueNs <= nowNs`, tick by tick, at most `limit` of them;
+   * Turns off and reports every timer with `dueNs <= now`, tick by tick, at most `limit` of them;
    * `nextDueNs` says whether some are left. A spurious call is harmless. Must not be called from
    * within `onDue`.
-   * @param nowNs not before the last call's, and before WHEEL_RANGE_NS
-   * @returns how many were reported
+   * @param now not before the last call's, and before WHEEL_RANGE_NS @returns how many were reported
    */
-  advance(nowNs: number, limit: number, sink: DueSink): number {
+  advance(now: Instant, limit: number, sink: DueSink): number {
+    const nowNs = now.ns;
     assert(nowNs < WHEEL_RANGE_NS, 'a run is shorter than 208 days');
     const nowTick = Math.floor(nowNs * TICKS_PER_NS);
     let fired = 0;
@@ -166,7 +169,7 @@ export class TimingWheel {
         moved += this.#cascade(slot, CASCADE_LIMIT - moved);
         if (moved === CASCADE_LIMIT) break;
       } else {
-        fired += this.#fire(slot, slotTick, nowNs, limit - fired, sink);
+        fired += this.#fire(slot, slotTick, now, limit - fired, sink);
         if (slotTick === nowTick) break;
       }
     }
@@ -174,11 +177,11 @@ export class TimingWheel {
   }
 
   /** Reports what is due in the wheel's own slot of level 0. */
-  #fire(slot: number, slotTick: number, nowNs: number, limit: number, sink: DueSink): number {
+  #fire(slot: number, slotTick: number, { ns }: Instant, limit: number, sink: DueSink): number {
     const endNs = (slotTick + 1) * TICK_NS;
     let fired = 0;
     while (fired < limit) {
-      if (endNs > nowNs) this.#sort(slot, endNs);
+      if (endNs > ns) this.#sort(slot, endNs);
       const user = this.#head[slot];
       if (user < 0) break;
       const dueNs = this.#due[user << DUE_SHIFT];
@@ -187,7 +190,7 @@ export class TimingWheel {
         this.#link(user, dueNs);
         continue;
       }
-      if (dueNs > nowNs) break;
+      if (dueNs > ns) break;
       this.#unlink(user);
       this.#due[user << DUE_SHIFT] = NEVER_NS;
       fired++;

@@ -45,24 +45,25 @@ export class Challenges {
   }
 
   /** @param bearsText whether the segment at hand has payload or a FIN, and no SYN */
-  challenge(user: number, nowNs: number, bearsText: boolean): void {
-    if (!bearsText && this.#hasJustAnswered(user, nowNs)) return;
-    if (this.mayAnswer(nowNs)) this.#users.flags[user] |= UserFlag.ACK_NOW;
+  challenge(user: number, bearsText: boolean): void {
+    if (!bearsText && this.#hasJustAnswered(user)) return;
+    if (this.mayAnswer()) this.#users.flags[user] |= UserFlag.ACK_NOW;
   }
 
   /** Whether the user was answered a moment ago; if not, it is now. */
-  #hasJustAnswered(user: number, nowNs: number): boolean {
+  #hasJustAnswered(user: number): boolean {
     const slot = user % ANSWERED_USERS;
     const isAgain = this.#answered[slot] === user;
-    if (isAgain && nowNs - this.#answeredNs[slot] < CHALLENGE_EMPTY_EVERY_NS) return true;
+    if (isAgain && this.#users.now.ns - this.#answeredNs[slot] < CHALLENGE_EMPTY_EVERY_NS)
+      return true;
     this.#answered[slot] = user;
-    this.#answeredNs[slot] = nowNs;
+    this.#answeredNs[slot] = this.#users.now.ns;
     return false;
   }
 
   /** Whether this second has room for one more answer to nonsense; it counts. */
-  mayAnswer(nowNs: number): boolean {
-    const second = Math.floor(nowNs / NS_PER_SECOND);
+  mayAnswer(): boolean {
+    const second = Math.floor(this.#users.now.ns / NS_PER_SECOND);
     if (second !== this.#second) {
       this.#second = second;
       this.#count = 0;

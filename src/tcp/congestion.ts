@@ -107,18 +107,18 @@ export function lowerCwnd(users: UserTable, user: number): void {
 }
 
 /** Everything is acknowledged: remember since when, for `restartAfterIdle`. */
-export function onAllAcked(users: UserTable, user: number, nowNs: number): void {
-  if (users.cwnd[user] > CWND_INITIAL) users.mark[user] = toMicroseconds(nowNs);
+export function onAllAcked(users: UserTable, user: number): void {
+  if (users.cwnd[user] > CWND_INITIAL) users.mark[user] = toMicroseconds(users.now.ns);
 }
 
 /**
  * Something is about to be sent while nothing is outstanding: the window of a user that was idle
  * halves for each retransmission timeout, down to the initial window (RFC 5681, 4.1, as Linux does it).
  */
-export function restartAfterIdle(users: UserTable, user: number, nowNs: number): void {
+export function restartAfterIdle(users: UserTable, user: number): void {
   const cwnd = users.cwnd[user];
   if (cwnd <= CWND_INITIAL) return;
-  const idleNs = ((toMicroseconds(nowNs) - users.mark[user]) >>> 0) * NS_PER_US;
+  const idleNs = ((toMicroseconds(users.now.ns) - users.mark[user]) >>> 0) * NS_PER_US;
   const timeouts = Math.floor(idleNs / rtoNs(users, user));
   if (timeouts === 0) return;
   users.ssthresh[user] = Math.max(users.ssthresh[user], Math.floor((3 * cwnd) / 4));

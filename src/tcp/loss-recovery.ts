@@ -45,7 +45,7 @@ export class LossRecovery {
   }
 
   /** The third in a row says that the first unacknowledged segment is lost. */
-  onDuplicateAck(user: number, nowNs: number): void {
+  onDuplicateAck(user: number): void {
     const users = this.#users;
     const flags = users.flags[user];
     if (flags & UserFlag.RECOVERY) {
@@ -60,7 +60,7 @@ export class LossRecovery {
     if (count !== DUPLICATE_ACKS) return;
     lowerSsthresh(users, user, this.#transmitter.isBlockedByWindow(user));
     this.#begin(user, UserFlag.RECOVERY);
-    this.#transmitter.retransmitFirst(user, nowNs);
+    this.#transmitter.retransmitFirst(user);
     users.cwnd[user] = Math.min(users.ssthresh[user] + DUPLICATE_ACKS * CWND_UNIT, CWND_MAX);
   }
 
@@ -71,14 +71,7 @@ export class LossRecovery {
    * @param flight how many were outstanding before
    * @param isRoundOver whether a round trip has ended
    */
-  onNewAck(
-    user: number,
-    ack: Seq,
-    acked: number,
-    flight: number,
-    isRoundOver: boolean,
-    nowNs: number,
-  ): void {
+  onNewAck(user: number, ack: Seq, acked: number, flight: number, isRoundOver: boolean): void {
     const users = this.#users;
     const flags = users.flags[user];
     if (!(flags & (UserFlag.RECOVERY | UserFlag.LOSS))) {
@@ -94,7 +87,7 @@ export class LossRecovery {
       users.flags[user] = flags & ~UserFlag.RECOVERY;
       users.cwnd[user] = Math.min(users.cwnd[user], users.ssthresh[user]);
     } else {
-      this.#onPartialAck(user, acked, nowNs);
+      this.#onPartialAck(user, acked);
     }
   }
 
@@ -111,9 +104,9 @@ export class LossRecovery {
   }
 
   /** RFC 6582, section 3.2, step 3: the acknowledgement points at the next hole. */
-  #onPartialAck(user: number, acked: number, nowNs: number): void {
+  #onPartialAck(user: number, acked: number): void {
     const users = this.#users;
-    this.#transmitter.retransmitFirst(user, nowNs);
+    this.#transmitter.retransmitFirst(user);
     const isSegment = acked >= users.sendMss[user];
     const deflated = users.cwnd[user] - toCwndUnits(users, user, acked);
     users.cwnd[user] = Math.max(CWND_UNIT, deflated + (isSegment ? CWND_UNIT : 0));
@@ -124,9 +117,9 @@ export class LossRecovery {
    * probe's repetition.
    * @returns bits of TcpEvent: NONE, MSS_LOWERED or GAVE_UP
    */
-  onTimeout(user: number, nowNs: number): number {
+  onTimeout(user: number): number {
     const users = this.#users;
-    if (this.#sackRecovery.onEarlyTimeout(user, nowNs)) return TcpEvent.NONE;
+    if (this.#sackRecovery.onEarlyTimeout(user)) return TcpEvent.NONE;
     const retries = users.count(user, Count.RETRIES);
     const offset = this.#transmitter.offsetOf(user, users.sndUna[user]);
     const isShut = users.sndWnd[user] === 0;
@@ -136,11 +129,11 @@ export class LossRecovery {
     users.setCount(user, Count.BACKOFF, users.count(user, Count.BACKOFF) + 1);
     const isLimited = retries === 0 && this.#transmitter.isBlockedByWindow(user);
     users.sndNxt[user] = users.sndUna[user];
-    users.dueNs[user] = nowNs + rtoNs(users, user);
+    users.dueNs[user] = users.now.ns + rtoNs(users, user);
     if (isShut && offset < this.#source.streamLimit(user)) {
       users.flags[user] &= ~UserFlag.TIMED;
       this.#sackRecovery.end(user);
-      this.#transmitter.probe(user, nowNs);
+      this.#transmitter.probe(user);
       return TcpEvent.NONE;
     }
     const cwnd = users.cwnd[user];
@@ -149,8 +142,8 @@ export class LossRecovery {
     users.cwnd[user] = CWND_UNIT;
     this.#begin(user, UserFlag.LOSS);
     const isLowered = this.#pathMtu.suspectBlackHole(user, offset);
-    if (!this.#sackRecovery.onTimeout(user, cwnd, ssthresh, nowNs)) users.burst[user] = 1;
-    this.#transmitter.emit(user, nowNs);
+    if (!this.#sackRecovery.onTimeout(user, cwnd, ssthresh)) users.burst[user] = 1;
+    this.#transmitter.emit(user);
     return isLowered ? TcpEvent.MSS_LOWERED : TcpEvent.NONE;
   }
 

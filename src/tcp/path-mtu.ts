@@ -48,7 +48,7 @@ export class PathMtu {
    *   in the MSS option (RFC 6691); the caller sees to it that it is not below what 576 or 1280 leave
    * @returns whether segments are smaller now; false for a size that is no news
    */
-  onMessage(user: number, seq: Seq, mss: number, nowNs: number): boolean {
+  onMessage(user: number, seq: Seq, mss: number): boolean {
     const users = this.#users;
     if (!this.isInFlight(user, seq) || !this.limit(user, mss)) return false;
     // As after a timeout, but with the window as it is: duplicates say nothing until all is repaired.
@@ -59,8 +59,8 @@ export class PathMtu {
     users.mark[user] = users.sndMax[user];
     users.sndNxt[user] = users.sndUna[user];
     users.burst[user] = BURST_MAX;
-    users.dueNs[user] = nowNs + rtoNs(users, user);
-    this.#transmitter.emit(user, nowNs);
+    users.dueNs[user] = users.now.ns + rtoNs(users, user);
+    this.#transmitter.emit(user);
     return true;
   }
 

@@ -1,4 +1,5 @@
 /** What TCP needs from outside: where segments go, what there is to say, how it shall behave. */
+import type { Instant } from '../base/instant.ts';
 import type { Seq } from '../base/seq.ts';
 import type { SackBlocks } from '../wire/tcp-options.ts';
 
@@ -15,15 +16,14 @@ export interface SegmentOutput {
     flags: number,
     offset: number,
     payloadBytes: number,
-    nowNs: number,
   ): void;
   /**
    * Send an acknowledgement without payload that reports what lies behind holes.
    * @param sack its blocks, at least one; they hold until the call returns
    */
-  emitSack(user: number, seq: Seq, ack: Seq, sack: SackBlocks, nowNs: number): void;
-  /** The timestamp (TSval) that a segment of the user's bears when it leaves at `nowNs`; in ms. */
-  timestampOf(user: number, nowNs: number): number;
+  emitSack(user: number, seq: Seq, ack: Seq, sack: SackBlocks): void;
+  /** The timestamp (TSval) that a segment of the user's bears when it leaves at `at`, or now; in ms. */
+  timestampOf(user: number, at?: Instant): number;
 }
 
 /** What each user has to say. */

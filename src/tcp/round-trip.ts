@@ -42,12 +42,12 @@ export const NO_SAMPLE = -1;
 export const toMicroseconds = (nowNs: number): number => (nowNs / NS_PER_US) | 0;
 
 /** Octets never sent before leave, the last of them before `end`: time them unless others are timed. */
-export function startTiming(users: UserTable, user: number, end: Seq, nowNs: number): void {
+export function startTiming(users: UserTable, user: number, end: Seq): void {
   const flags = users.flags[user];
   if (flags & (UserFlag.TIMED | UserFlag.RECOVERY | UserFlag.LOSS)) return;
   users.flags[user] = flags | UserFlag.TIMED;
   users.mark[user] = end;
-  if (!(flags & UserFlag.TIMESTAMPS)) users.tsRecent[user] = toMicroseconds(nowNs);
+  if (!(flags & UserFlag.TIMESTAMPS)) users.tsRecent[user] = toMicroseconds(users.now.ns);
 }
 
 /**
@@ -61,7 +61,6 @@ export function onTimedAck(
   user: number,
   ack: Seq,
   options: TcpOptions,
-  nowNs: number,
 ): boolean {
   const flags = users.flags[user];
   const isRoundOver = (flags & UserFlag.TIMED) !== 0 && !seqBefore(ack, users.mark[user]);
@@ -69,8 +68,8 @@ export function onTimedAck(
   const hasTimestamps = (flags & UserFlag.TIMESTAMPS) !== 0;
   if (!isRoundOver && !(isRepairing && hasTimestamps)) return false;
   const sampleUs = hasTimestamps
-    ? echoedUs(output, user, options, nowNs)
-    : (toMicroseconds(nowNs) - users.tsRecent[user]) >>> 0;
+    ? echoedUs(output, user, options)
+    : (toMicroseconds(users.now.ns) - users.tsRecent[user]) >>> 0;
   if (isRoundOver || sampleUs !== NO_SAMPLE) {
     // What was sent once is acknowledged, whatever its timestamp says.
     users.flags[user] = flags & ~(BACKOFF_BITS | (isRoundOver ? UserFlag.TIMED : 0));
@@ -83,14 +82,9 @@ export function onTimedAck(
  * Time since the segment left whose timestamp these options echo, in microseconds; NO_SAMPLE where
  * there is none, or nonsense.
  */
-export function echoedUs(
-  output: SegmentOutput,
-  user: number,
-  options: TcpOptions,
-  nowNs: number,
-): number {
+export function echoedUs(output: SegmentOutput, user: number, options: TcpOptions): number {
   if (!options.hasTimestamps) return NO_SAMPLE;
-  const ms = (output.timestampOf(user, nowNs) - options.tsEcr) >>> 0;
+  const ms = (output.timestampOf(user) - options.tsEcr) >>> 0;
   return ms > SAMPLE_MS_MAX ? NO_SAMPLE : ms * US_PER_MS;
 }
 
@@ -181,12 +175,11 @@ export function onProbeAcked(
   output: SegmentOutput,
   user: number,
   options: TcpOptions,
-  nowNs: number,
 ): void {
   if (users.flags[user] & (UserFlag.RECOVERY | UserFlag.LOSS)) return;
   const { sack } = options;
   const isTwice = sack.count > 0 && !seqAfter(sack.edges[1], users.sndUna[user]);
-  const echoed = echoedUs(output, user, options, nowNs);
+  const echoed = echoedUs(output, user, options);
   const isSinceProbe = echoed !== NO_SAMPLE && echoed * NS_PER_US < probeNs(users, user);
   if (!isTwice || isSinceProbe) users.flags[user] &= ~UserFlag.PEER_DELAYS;
   else users.flags[user] |= UserFlag.PEER_DELAYS;

@@ -8,6 +8,7 @@
  * is to be repeated stands in the scoreboard, and how much may be in flight is its `pipe` against the
  * congestion window; SND.NXT is SND.MAX throughout.
  */
+import { Instant } from '../base/instant.ts';
 import { seqAfter, seqBefore } from '../base/seq.ts';
 import { NEVER_NS, NS_PER_US } from '../base/time.ts';
 import type { SackBlocks, TcpOptions } from '../wire/tcp-options.ts';
@@ -53,17 +54,17 @@ export class SackRecovery {
    * A segment has come that acknowledges nothing new.
    * @returns whether its news are taken here; else duplicate acknowledgements count
    */
-  onSack(user: number, blocks: SackBlocks, nowNs: number): boolean {
+  onSack(user: number, blocks: SackBlocks): boolean {
     if (!this.#takes(user, blocks)) return this.#isNoLoss(user, blocks);
-    this.#update(user, blocks, nowNs);
-    if (this.#isUnneeded(user, blocks)) this.#undo(user, nowNs);
+    this.#update(user, blocks);
+    if (this.#isUnneeded(user, blocks)) this.#undo(user);
     const users = this.#users;
     if (users.flags[user] & UserFlag.RECOVERY && this.#scoreboard.hasNews(user)) {
       // Not the retransmission timeout's: what is lost again is known by what has arrived behind it.
       users.flags[user] &= ~UserFlag.TAIL_PROBED;
-      users.dueNs[user] = nowNs + waitNs(users, user);
+      users.dueNs[user] = users.now.ns + waitNs(users, user);
     }
-    this.#beginIfLost(user, nowNs);
+    this.#beginIfLost(user);
     return true;
   }
 
@@ -82,15 +83,14 @@ export class SackRecovery {
     flight: number,
     isRoundOver: boolean,
     wasProbed: boolean,
-    nowNs: number,
   ): boolean {
     const blocks = options.sack;
     if (!this.#takes(user, blocks)) return false;
     const users = this.#users;
     const una = users.sndUna[user];
-    this.#update(user, blocks, nowNs);
+    this.#update(user, blocks);
     const wasLate = this.#wasLate(user, options);
-    if (this.#isUnneeded(user, blocks) || wasLate) this.#undo(user, nowNs);
+    if (this.#isUnneeded(user, blocks) || wasLate) this.#undo(user);
     const repairing = users.flags[user] & REPAIRING;
     const isAll = una === users.sndMax[user];
     const isPassed = isAll || !seqBefore(una, users.mark[user]);
@@ -101,11 +101,11 @@ export class SackRecovery {
       users.flags[user] &= ~REPAIRING;
       if (this.#scoreboard.episodeOf(user)?.isTwice !== true) calmReordering(users, user);
       // A probe is due at another time in recovery than outside.
-      if (!isAll) users.dueNs[user] = nowNs + waitNs(users, user);
+      if (!isAll) users.dueNs[user] = users.now.ns + waitNs(users, user);
     }
     // RFC 8985, section 7.4.2: the probe has repaired a loss, unless the peer says it came twice.
     if (wasProbed && repairing === 0 && isAll && blocks.count === 0) lowerCwnd(users, user);
-    this.#beginIfLost(user, nowNs);
+    this.#beginIfLost(user);
     this.#endEpisodeIfOver(user);
     this.#endIfEmpty(user);
     return true;
@@ -117,15 +117,15 @@ export class SackRecovery {
    * peer has said of it (section 7).
    * @returns whether that was so; else it is a timeout
    */
-  onEarlyTimeout(user: number, nowNs: number): boolean {
+  onEarlyTimeout(user: number): boolean {
     const users = this.#users;
     if (!(users.flags[user] & UserFlag.SACK) || users.sndWnd[user] === 0) return false;
-    const sinceNs = nowNs - reorderingNs(users, user);
+    const sinceNs = users.now.ns - reorderingNs(users, user);
     if (this.#scoreboard.inDoubtSinceNs(user) <= sinceNs) {
       this.#scoreboard.loseHoles(user, sinceNs);
-      users.dueNs[user] = nowNs + waitNs(users, user);
-      this.#beginIfLost(user, nowNs);
-      this.#transmitter.emit(user, nowNs);
+      users.dueNs[user] = users.now.ns + waitNs(users, user);
+      this.#beginIfLost(user);
+      this.#transmitter.emit(user);
       return true;
     }
     if (!mayProbe(users, user)) return false;
@@ -135,9 +135,9 @@ export class SackRecovery {
     users.flags[user] =
       (users.flags[user] | UserFlag.SCOREBOARD | UserFlag.TAIL_PROBED) & ~UserFlag.TIMED;
     users.setCount(user, Count.PROBES, probes);
-    if (users.flags[user] & UserFlag.RECOVERY) this.#transmitter.repeatFirstMissing(user, nowNs);
-    else this.#transmitter.repeatLast(user, nowNs);
-    users.dueNs[user] = nowNs + waitNs(users, user);
+    if (users.flags[user] & UserFlag.RECOVERY) this.#transmitter.repeatFirstMissing(user);
+    else this.#transmitter.repeatLast(user);
+    users.dueNs[user] = users.now.ns + waitNs(users, user);
     return true;
   }
 
@@ -147,7 +147,7 @@ export class SackRecovery {
    * @param ssthresh slow start threshold before
    * @returns whether there is room for a row; else recovery goes on without
    */
-  onTimeout(user: number, cwnd: number, ssthresh: number, nowNs: number): boolean {
+  onTimeout(user: number, cwnd: number, ssthresh: number): boolean {
     const users = this.#users;
     const isOpen =
       (users.flags[user] & UserFlag.SACK) !== 0 && this.#scoreboard.open(user, users.sndUna[user]);
@@ -159,7 +159,7 @@ export class SackRecovery {
     }
     this.#scoreboard.loseAll(user, users.sndMax[user]);
     users.sndNxt[user] = users.sndMax[user];
-    this.#transmitter.repeatFirstLost(user, nowNs);
+    this.#transmitter.repeatFirstLost(user);
     return true;
   }
 
@@ -179,7 +179,7 @@ export class SackRecovery {
     const sinceNs = episode.repeatedSince(users.sndUna[user]);
     if (sinceNs === NEVER_NS || !options.hasTimestamps || !(flags & UserFlag.TIMESTAMPS))
       return false;
-    return seqBefore(options.tsEcr, this.#output.timestampOf(user, sinceNs));
+    return seqBefore(options.tsEcr, this.#output.timestampOf(user, new Instant(sinceNs)));
   }
 
   /** Whether the peer says that all that was sent again came twice; any of it widens `reorderingNs`. */
@@ -193,16 +193,17 @@ export class SackRecovery {
   }
 
   /** Nothing was lost: the window is as before, and what is not held is in flight. */
-  #undo(user: number, nowNs: number): void {
+  #undo(user: number): void {
     const users = this.#users;
     const episode = this.#scoreboard.episodeOf(user);
     if (episode === null) return;
     if (users.flags[user] & UserFlag.RECOVERY) noteReordering(users, user);
     users.flags[user] &= ~REPAIRING;
     restoreCwnd(users, user, episode.cwnd, episode.ssthresh);
-    this.#scoreboard.loseNothing(user, nowNs);
+    this.#scoreboard.loseNothing(user, users.now.ns);
     this.#scoreboard.endEpisode(user);
-    if (users.sndUna[user] !== users.sndMax[user]) users.dueNs[user] = nowNs + waitNs(users, user);
+    if (users.sndUna[user] !== users.sndMax[user])
+      users.dueNs[user] = users.now.ns + waitNs(users, user);
   }
 
   /** Whether the user's news go to the scoreboard: it has a row, or may have one from now on. */
@@ -225,16 +226,16 @@ export class SackRecovery {
     return count === 0 || !seqAfter(edges[2 * count - 1], this.#users.sndUna[user]);
   }
 
-  #update(user: number, blocks: SackBlocks, nowNs: number): void {
+  #update(user: number, blocks: SackBlocks): void {
     const users = this.#users;
     const { sndUna, sndMax, sendMss, srttUs, flags } = users;
-    const sureNs = nowNs - srttUs[user] * SURE_SHARE * NS_PER_US;
+    const sureNs = users.now.ns - srttUs[user] * SURE_SHARE * NS_PER_US;
     // RFC 8985, section 6.2, step 4: once packets have overtaken each other only time tells.
     const isPatient = (flags[user] & UserFlag.REORDERED) !== 0;
     const inOrder = flags[user] & REPAIRING ? 1 : DUP_THRESH;
     const threshold = isPatient ? Number.POSITIVE_INFINITY : inOrder;
     const [una, max, mss] = [sndUna[user], sndMax[user], sendMss[user]];
-    this.#scoreboard.update(user, una, max, blocks, mss, threshold, sureNs, nowNs);
+    this.#scoreboard.update(user, una, max, blocks, mss, threshold, sureNs, users.now.ns);
     if (this.#scoreboard.isReordered(user)) noteReordering(this.#users, user);
   }
 
@@ -242,11 +243,11 @@ export class SackRecovery {
    * RFC 6675, section 5, step 4: the window shrinks, and the first lost segment leaves at once. Where
    * nothing is lost for sure, a timer says when it is.
    */
-  #beginIfLost(user: number, nowNs: number): void {
+  #beginIfLost(user: number): void {
     const users = this.#users;
     const dueNs = this.#scoreboard.inDoubtSinceNs(user) + reorderingNs(users, user);
     if (users.flags[user] & REPAIRING || this.#scoreboard.firstLost(user) === null) {
-      users.dueNs[user] = Math.min(users.dueNs[user], Math.max(dueNs, nowNs));
+      users.dueNs[user] = Math.min(users.dueNs[user], Math.max(dueNs, users.now.ns));
       return;
     }
     this.#scoreboard.beginEpisode(user, users.cwnd[user], users.ssthresh[user], users.sndUna[user]);
@@ -256,9 +257,9 @@ export class SackRecovery {
     users.setCount(user, Count.DUPLICATE_ACKS, 0);
     users.mark[user] = users.sndMax[user];
     users.cwnd[user] = Math.min(users.cwnd[user], users.ssthresh[user]);
-    users.dueNs[user] = nowNs + waitNs(users, user);
-    this.#transmitter.repeatFirstLost(user, nowNs);
-    users.dueNs[user] = Math.min(users.dueNs[user], Math.max(dueNs, nowNs));
+    users.dueNs[user] = users.now.ns + waitNs(users, user);
+    this.#transmitter.repeatFirstLost(user);
+    users.dueNs[user] = Math.min(users.dueNs[user], Math.max(dueNs, users.now.ns));
   }
 
   #endEpisodeIfOver(user: number): void {

@@ -70,20 +70,14 @@ export class SegmentArrives {
    * Call `emit` afterwards: an acknowledgement may be owed, the window may have opened.
    * @returns bits of TcpEvent
    */
-  onSegment(
-    user: number,
-    segment: TcpView,
-    options: TcpOptions,
-    payloadBytes: number,
-    nowNs: number,
-  ): number {
+  onSegment(user: number, segment: TcpView, options: TcpOptions, payloadBytes: number): number {
     this.deliveredBytes = 0;
     this.deliveredPush = false;
     this.isKept = false;
     const state = this.#users.state[user];
     if (state === State.CLOSED) return TcpEvent.NONE;
-    if (state === State.SYN_SENT) return this.#onSegmentSynSent(user, segment, options, nowNs);
-    return this.#onSegmentSynchronised(user, segment, options, payloadBytes, nowNs);
+    if (state === State.SYN_SENT) return this.#onSegmentSynSent(user, segment, options);
+    return this.#onSegmentSynchronised(user, segment, options, payloadBytes);
   }
 
   /** The connection is gone: CLOSED, with no timer. */
@@ -97,13 +91,13 @@ export class SegmentArrives {
   }
 
   /** RFC 9293, section 3.10.7.3. */
-  #onSegmentSynSent(user: number, segment: TcpView, options: TcpOptions, nowNs: number): number {
+  #onSegmentSynSent(user: number, segment: TcpView, options: TcpOptions): number {
     const users = this.#users;
     const flags = segment.flags;
     const acked = (flags & ACK) !== 0;
     const acceptable = acked && segment.ack === users.sndNxt[user];
     if (acked && !acceptable) {
-      return flags & RST ? TcpEvent.OUT_OF_WINDOW : this.#onOldConnection(user, segment.ack, nowNs);
+      return flags & RST ? TcpEvent.OUT_OF_WINDOW : this.#onOldConnection(user, segment.ack);
     }
     if (flags & RST) {
       if (!acceptable) return TcpEvent.OUT_OF_WINDOW;
@@ -119,7 +113,7 @@ export class SegmentArrives {
     users.sndWnd[user] = segment.window;
     users.sndWl1[user] = segment.seq;
     agreeOptions(users, user, options, this.#settings, this.#family);
-    this.#onSynAcked(user, options, nowNs);
+    this.#onSynAcked(user, options);
     users.dueNs[user] = NEVER_NS;
     users.state[user] = State.ESTABLISHED;
     users.flags[user] = (users.flags[user] & ~UserFlag.OLD_CONNECTION) | UserFlag.ACK_NOW;
@@ -130,24 +124,24 @@ export class SegmentArrives {
    * The peer remembers an older connection of these ports: end that one, and ask again at once, once.
    * A peer that does not listen to resets in TIME-WAIT (RFC 1337) is asked as often as any other.
    */
-  #onOldConnection(user: number, ack: Seq, nowNs: number): number {
+  #onOldConnection(user: number, ack: Seq): number {
     const users = this.#users;
-    if (this.#challenges.mayAnswer(nowNs)) {
-      this.#output.emitSegment(user, ack, 0, RST, 0, 0, nowNs);
+    if (this.#challenges.mayAnswer()) {
+      this.#output.emitSegment(user, ack, 0, RST, 0, 0);
     }
     if (users.flags[user] & UserFlag.OLD_CONNECTION) return TcpEvent.OUT_OF_WINDOW;
     users.flags[user] |= UserFlag.OLD_CONNECTION;
-    users.dueNs[user] = Math.min(users.dueNs[user], nowNs + SYN_AGAIN_NS);
+    users.dueNs[user] = Math.min(users.dueNs[user], users.now.ns + SYN_AGAIN_NS);
     return TcpEvent.OUT_OF_WINDOW | TcpEvent.OLD_CONNECTION;
   }
 
   /** The first round trip; and if the SYN was lost the path is bad: begin with one segment. */
-  #onSynAcked(user: number, options: TcpOptions, nowNs: number): void {
+  #onSynAcked(user: number, options: TcpOptions): void {
     const users = this.#users;
     const retries = users.count(user, Count.RETRIES);
     const backOff = retries === 0 ? 1 : 2 ** retries;
     const lastSynNs = users.dueNs[user] - this.#settings.synRtoNs * backOff;
-    const sinceLastUs = Math.max(0, (nowNs - lastSynNs) / NS_PER_US);
+    const sinceLastUs = Math.max(0, (users.now.ns - lastSynNs) / NS_PER_US);
     // The SYN after a reset is the first that counts: the one before it was answered.
     const firsts = users.flags[user] & UserFlag.OLD_CONNECTION ? 1 : 0;
     users.setCount(user, Count.RETRIES, 0);
@@ -156,7 +150,7 @@ export class SegmentArrives {
       return;
     }
     const hasTimestamps = (users.flags[user] & UserFlag.TIMESTAMPS) !== 0;
-    const sampleUs = hasTimestamps ? echoedUs(this.#output, user, options, nowNs) : NO_SAMPLE;
+    const sampleUs = hasTimestamps ? echoedUs(this.#output, user, options) : NO_SAMPLE;
     if (sampleUs !== NO_SAMPLE) measureRtt(users, user, sampleUs);
     // The answer to an earlier SYN: none was lost, the path is only longer than a second.
     if (sampleUs > sinceLastUs + TIMESTAMP_UNIT_US) return;
@@ -169,7 +163,6 @@ export class SegmentArrives {
     segment: TcpView,
     options: TcpOptions,
     payloadBytes: number,
-    nowNs: number,
   ): number {
     const users = this.#users;
     const flags = segment.flags;
@@ -178,14 +171,14 @@ export class SegmentArrives {
 
     if (this.#isTooOld(user, options, flags) || !this.#isInWindow(user, seq, segLen)) {
       const bearsText = segLen > 0 && (flags & SYN) === 0;
-      if (!(flags & RST)) this.#challenges.challenge(user, nowNs, bearsText);
+      if (!(flags & RST)) this.#challenges.challenge(user, bearsText);
       this.#noteTwice(user, seq, seqAdd(seq, payloadBytes));
       return TcpEvent.OUT_OF_WINDOW;
     }
     if (flags & RST) {
       // RFC 5961, section 3: only the exact number is believed, others are asked about.
       if (seq !== users.rcvNxt[user]) {
-        this.#challenges.challenge(user, nowNs, false);
+        this.#challenges.challenge(user, false);
         return TcpEvent.OUT_OF_WINDOW;
       }
       const wasDone = users.state[user] === State.TIME_WAIT;
@@ -193,12 +186,12 @@ export class SegmentArrives {
       return wasDone ? TcpEvent.NONE : TcpEvent.RESET;
     }
     if (flags & SYN) {
-      this.#challenges.challenge(user, nowNs, false);
+      this.#challenges.challenge(user, false);
       return TcpEvent.OUT_OF_WINDOW;
     }
     if (!(flags & ACK)) return TcpEvent.OUT_OF_WINDOW;
 
-    let events = this.#onAck(user, segment, options, segLen, nowNs);
+    let events = this.#onAck(user, segment, options, segLen);
     if (events & TcpEvent.OUT_OF_WINDOW) return events;
     if (options.hasTimestamps && this.#isAtLastAckSent(user, seq)) {
       users.tsRecent[user] = options.tsVal;
@@ -235,17 +228,11 @@ export class SegmentArrives {
     return before < windowBytes && before + segLen > 0;
   }
 
-  #onAck(
-    user: number,
-    segment: TcpView,
-    options: TcpOptions,
-    segLen: number,
-    nowNs: number,
-  ): number {
+  #onAck(user: number, segment: TcpView, options: TcpOptions, segLen: number): number {
     const users = this.#users;
     const ack = segment.ack;
     if (seqAfter(ack, users.sndMax[user])) {
-      this.#challenges.challenge(user, nowNs, segLen > 0);
+      this.#challenges.challenge(user, segLen > 0);
       return TcpEvent.OUT_OF_WINDOW;
     }
     const advance = seqDiff(ack, users.sndUna[user]);
@@ -255,16 +242,16 @@ export class SegmentArrives {
     if (advance > 0 || this.#isNewerWindow(user, segment.seq, sndWnd)) {
       if (users.sndWnd[user] === 0 && sndWnd > 0) {
         this.#sackRecovery.end(user);
-        this.#transmitter.onWindowOpened(user, nowNs);
+        this.#transmitter.onWindowOpened(user);
       }
       users.sndWnd[user] = sndWnd;
       users.sndWl1[user] = segment.seq;
     }
-    if (advance > 0) return this.#onNewAck(user, ack, advance, options, nowNs);
+    if (advance > 0) return this.#onNewAck(user, ack, advance, options);
     if (!this.#transmitter.isOutstanding(user)) return TcpEvent.NONE;
-    if (this.#sackRecovery.onSack(user, options.sack, nowNs)) return TcpEvent.NONE;
+    if (this.#sackRecovery.onSack(user, options.sack)) return TcpEvent.NONE;
     const isDuplicate = segLen === 0 && isSameWindow && sndWnd > 0;
-    if (isDuplicate) this.#lossRecovery.onDuplicateAck(user, nowNs);
+    if (isDuplicate) this.#lossRecovery.onDuplicateAck(user);
     return TcpEvent.NONE;
   }
 
@@ -278,27 +265,27 @@ export class SegmentArrives {
     return after > 0 || (after === 0 && sndWnd > this.#users.sndWnd[user]);
   }
 
-  #onNewAck(user: number, ack: Seq, acked: number, options: TcpOptions, nowNs: number): number {
+  #onNewAck(user: number, ack: Seq, acked: number, options: TcpOptions): number {
     const users = this.#users;
-    const isRoundOver = onTimedAck(users, this.#output, user, ack, options, nowNs);
+    const isRoundOver = onTimedAck(users, this.#output, user, ack, options);
     const flight = seqDiff(users.sndMax[user], users.sndUna[user]);
     const isAll = acked === flight;
     users.sndUna[user] = ack;
     const flags = users.flags[user];
     users.flags[user] = flags & ~ACKED_BITS;
-    users.dueNs[user] = isAll ? NEVER_NS : nowNs + waitNs(users, user);
+    users.dueNs[user] = isAll ? NEVER_NS : users.now.ns + waitNs(users, user);
     if ((flags & UNUSUAL) === 0 && options.sack.count === 0) {
       growCwnd(users, user, acked, flight, isRoundOver);
     } else {
       const wasProbed = (flags & UserFlag.TAIL_PROBED) !== 0;
-      if (wasProbed) onProbeAcked(users, this.#output, user, options, nowNs);
+      if (wasProbed) onProbeAcked(users, this.#output, user, options);
       const recovery = this.#sackRecovery;
-      if (!recovery.onNewAck(user, options, acked, flight, isRoundOver, wasProbed, nowNs)) {
-        this.#lossRecovery.onNewAck(user, ack, acked, flight, isRoundOver, nowNs);
+      if (!recovery.onNewAck(user, options, acked, flight, isRoundOver, wasProbed)) {
+        this.#lossRecovery.onNewAck(user, ack, acked, flight, isRoundOver);
       }
     }
     if (seqBefore(users.sndNxt[user], ack)) users.sndNxt[user] = ack;
-    if (isAll) onAllAcked(users, user, nowNs);
+    if (isAll) onAllAcked(users, user);
     return TcpEvent.ACKED | (isAll ? this.#onAllAcked(user) : 0);
   }
 

@@ -102,7 +102,7 @@ export class TcpClient {
    * Open a connection: CLOSED to SYN-SENT (RFC 9293, section 3.10.1).
    * @param offersSack whether its SYN offers SACK; the flag UserFlag.SACK says so to the output
    */
-  open(user: number, iss: Seq, nowNs: number, offersSack = false): void {
+  open(user: number, iss: Seq, offersSack = false): void {
     const users = this.#users;
     if (offersSack || this.hasHole(user)) this.#reassembly.forget(user);
     this.#sackRecovery.end(user);
@@ -116,8 +116,8 @@ export class TcpClient {
     // The other columns are set when the SYN is answered, or with the flag that says they hold.
     users.cwnd[user] = CWND_INITIAL;
     users.ssthresh[user] = SSTHRESH_INITIAL;
-    users.dueNs[user] = nowNs + this.#settings.synRtoNs;
-    this.#output.emitSegment(user, iss, 0, SYN, 0, 0, nowNs);
+    users.dueNs[user] = users.now.ns + this.#settings.synRtoNs;
+    this.#output.emitSegment(user, iss, 0, SYN, 0, 0);
   }
 
   /** End our stream at its limit: a FIN follows with the next `emit` that has sent the rest. */
@@ -131,16 +131,16 @@ export class TcpClient {
   }
 
   /** Reset the connection: an RST that the peer must accept, and CLOSED. */
-  abort(user: number, nowNs: number): void {
+  abort(user: number): void {
     const users = this.#users;
     const state = users.state[user];
     if (state !== State.CLOSED && state !== State.SYN_SENT && state !== State.TIME_WAIT) {
       // RST,ACK at the sequence number the peer expects next, so that RFC 5961 accepts it at once.
       const { sndMax, rcvNxt } = users;
-      this.#output.emitSegment(user, sndMax[user], rcvNxt[user], RST | ACK, 0, 0, nowNs);
+      this.#output.emitSegment(user, sndMax[user], rcvNxt[user], RST | ACK, 0, 0);
     } else if (state === State.SYN_SENT) {
       // A half-open peer, if there is one, is rid of us; without ACK since we have seen none.
-      this.#output.emitSegment(user, users.sndNxt[user], 0, RST, 0, 0, nowNs);
+      this.#output.emitSegment(user, users.sndNxt[user], 0, RST, 0, 0);
     }
     this.#segmentArrives.close(user);
   }
@@ -198,8 +198,8 @@ export class TcpClient {
    *   in the MSS option (RFC 6691); the caller sees to it that it is not below what 576 or 1280 leave
    * @returns whether segments are smaller now; false for a size that is no news
    */
-  onPathMtu(user: number, seq: Seq, mss: number, nowNs: number): boolean {
-    return this.#pathMtu.onMessage(user, seq, mss, nowNs);
+  onPathMtu(user: number, seq: Seq, mss: number): boolean {
+    return this.#pathMtu.onMessage(user, seq, mss);
   }
 
   /** Whether `seq` is of octets that were sent and are not acknowledged yet. */
@@ -221,14 +221,8 @@ export class TcpClient {
    * Call `emit` afterwards: an acknowledgement may be owed, the window may have opened.
    * @returns bits of TcpEvent
    */
-  onSegment(
-    user: number,
-    segment: TcpView,
-    options: TcpOptions,
-    payloadBytes: number,
-    nowNs: number,
-  ): number {
-    return this.#segmentArrives.onSegment(user, segment, options, payloadBytes, nowNs);
+  onSegment(user: number, segment: TcpView, options: TcpOptions, payloadBytes: number): number {
+    return this.#segmentArrives.onSegment(user, segment, options, payloadBytes);
   }
 
   /**
@@ -236,29 +230,29 @@ export class TcpClient {
    * @returns bits of TcpEvent: NONE, MSS_LOWERED or GAVE_UP (then the user is to be ended; `abort`
    *   says goodbye)
    */
-  onTimeout(user: number, nowNs: number): number {
+  onTimeout(user: number): number {
     const users = this.#users;
-    if (nowNs < users.dueNs[user]) return TcpEvent.NONE;
-    if (users.state[user] === State.SYN_SENT) return this.#onSynTimeout(user, nowNs);
-    if (this.isOutstanding(user)) return this.#lossRecovery.onTimeout(user, nowNs);
+    if (users.now.ns < users.dueNs[user]) return TcpEvent.NONE;
+    if (users.state[user] === State.SYN_SENT) return this.#onSynTimeout(user);
+    if (this.isOutstanding(user)) return this.#lossRecovery.onTimeout(user);
     users.dueNs[user] = NEVER_NS;
     if (users.flags[user] & UserFlag.ACK_OWED) {
       users.flags[user] |= UserFlag.ACK_NOW;
-      this.#transmitter.emit(user, nowNs);
+      this.#transmitter.emit(user);
     } else if (this.#transmitter.isBlockedByWindow(user)) {
-      this.#transmitter.probe(user, nowNs);
+      this.#transmitter.probe(user);
     }
     return TcpEvent.NONE;
   }
 
-  #onSynTimeout(user: number, nowNs: number): number {
+  #onSynTimeout(user: number): number {
     const users = this.#users;
     const { synRtoNs, synRetriesMax } = this.#settings;
     const retries = users.count(user, Count.RETRIES) + 1;
     if (retries > synRetriesMax) return TcpEvent.GAVE_UP;
     users.setCount(user, Count.RETRIES, retries);
-    users.dueNs[user] = nowNs + synRtoNs * 2 ** retries;
-    this.#output.emitSegment(user, users.iss[user], 0, SYN, 0, 0, nowNs);
+    users.dueNs[user] = users.now.ns + synRtoNs * 2 ** retries;
+    this.#output.emitSegment(user, users.iss[user], 0, SYN, 0, 0);
     return TcpEvent.NONE;
   }
 
@@ -277,7 +271,7 @@ export class TcpClient {
   }
 
   /** Send what may be sent now: data within the windows, the FIN after it, an owed acknowledgement. */
-  emit(user: number, nowNs: number): void {
-    this.#transmitter.emit(user, nowNs);
+  emit(user: number): void {
+    this.#transmitter.emit(user);
   }
 }

@@ -5,6 +5,7 @@
  * that a segment touches costs a cache miss, so small counts stand in one column with the flags.
  */
 
+import { Instant } from '../base/instant.ts';
 import { NEVER_NS } from '../base/time.ts';
 
 /** RFC 9293, section 3.3.2. LISTEN and SYN-RECEIVED do not occur: our users only open actively. */
@@ -93,6 +94,8 @@ export const TCB_BYTES_PER_USER = 64;
  */
 export class UserTable {
   readonly users: number;
+  /** When what is done to the rows happens: set before. */
+  readonly now: Instant;
   readonly state: Uint8Array;
   /** Bits of UserFlag, and above them the numbers of `Count`. */
   readonly flags: Int32Array;
@@ -137,8 +140,9 @@ export class UserTable {
    */
   readonly burst: Uint8Array;
 
-  constructor(users: number) {
+  constructor(users: number, now = new Instant()) {
     this.users = users;
+    this.now = now;
     this.state = new Uint8Array(users);
     this.flags = new Int32Array(users);
     this.iss = new Int32Array(users);

@@ -1,4 +1,5 @@
 /** Frames on their way out, and when those left whose time somebody wants to know. */
+import { Instant } from '../base/instant.ts';
 import type { FrameBatch } from '../wire/frame-batch.ts';
 import type { Sender } from './ports.ts';
 import { NO_TIME, type SendTimes } from './transport.ts';
@@ -13,6 +14,8 @@ export class Outbox {
   readonly #timedFrame: Uint32Array;
   readonly #timedFor: Uint8Array;
   #timedCount = 0;
+  /** When the frame at hand left. */
+  readonly #left = new Instant();
 
   constructor(sender: Sender, times: SendTimes) {
     this.batch = sender.batch;
@@ -41,11 +44,11 @@ export class Outbox {
   /** Hand the batch over, and tell when each frame left. */
   flush(): void {
     if (this.batch.count === 0) return;
-    const sentNs = this.#sender.flush();
-    const { laterNs } = this.batch;
+    this.#sender.flush();
+    const { firstNs, laterNs } = this.batch;
     for (let i = 0; i < this.#timedCount; i++) {
-      const leftNs = sentNs + laterNs[this.#timedFrame[i]];
-      this.#times.onSent(this.#timed[i], this.#timedFor[i], leftNs);
+      this.#left.ns = firstNs + laterNs[this.#timedFrame[i]];
+      this.#times.onSent(this.#timed[i], this.#timedFor[i], this.#left);
     }
     this.#timedCount = 0;
   }

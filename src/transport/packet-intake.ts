@@ -1,4 +1,5 @@
 /** Packets on their way in: which are ours, whose they are, and what TCP makes of them. */
+import type { Instant } from '../base/instant.ts';
 import { Counter } from '../measure/counters.ts';
 import { type Connections, NO_USER } from '../schedule/connections.ts';
 import { IpView } from '../wire/ip-view.ts';
@@ -36,17 +37,14 @@ export class PacketIntake {
     this.#counters = counters;
   }
 
-  /**
-   * A packet, as PacketSink is given it.
-   * @param nowNs not before `arrivedNs`: what it brings about happens now
-   */
-  onPacket(start: number, capturedBytes: number, arrivedNs: number, nowNs: number): void {
+  /** A packet, as PacketSink is given it; what it brings about happens now, which is not before it arrived. */
+  onPacket(start: number, capturedBytes: number, arrived: Instant): void {
     const counters = this.#counters;
     const ip = this.#ip;
     ip.wrap(this.#data, start, capturedBytes);
     const fault = ip.check();
     if (fault !== WireFault.OK) {
-      if (fault === WireFault.NOT_TCP) this.#onOtherPacket(start, capturedBytes, nowNs);
+      if (fault === WireFault.NOT_TCP) this.#onOtherPacket(start, capturedBytes);
       else counters[Counter.DROPPED_MALFORMED]++;
       return;
     }
@@ -72,33 +70,33 @@ export class PacketIntake {
     counters[Counter.PACKETS_RECEIVED]++;
     const { delivery } = this.#transport;
     const headerBytes = ip.headerBytes + segment.headerBytes;
-    delivery.arrivedNs = arrivedNs;
+    delivery.arrived.ns = arrived.ns;
     delivery.payloadBytes = payloadBytes;
     delivery.payloadStart = start + headerBytes;
     delivery.payloadCapturedBytes = Math.min(
       payloadBytes,
       Math.max(0, capturedBytes - headerBytes),
     );
-    this.#onSegment(user, connection, arrivedNs, nowNs);
+    this.#onSegment(user, connection);
   }
 
-  #onSegment(user: number, connection: number, arrivedNs: number, nowNs: number): void {
+  #onSegment(user: number, connection: number): void {
     const transport = this.#transport;
     const ip = this.#ip;
     const segment = this.#segment;
     if (!transport.isOpen(user, connection)) {
       this.#counters[Counter.DROPPED_STALE]++;
       const { payloadBytes } = transport.delivery;
-      transport.rejectSegment(user, connection, ip, segment, payloadBytes, nowNs);
+      transport.rejectSegment(user, connection, ip, segment, payloadBytes);
       return;
     }
-    const events = transport.onSegment(user, ip, segment, this.#options, nowNs);
+    const events = transport.onSegment(user, ip, segment, this.#options);
     if (events === NOT_FROM_TARGET) this.#counters[Counter.DROPPED_NOT_OURS]++;
-    else this.#listener.onEvents(user, events, arrivedNs, nowNs);
+    else this.#listener.onEvents(user, events);
   }
 
-  #onOtherPacket(start: number, capturedBytes: number, nowNs: number): void {
-    const user = this.#transport.onOtherPacket(start, capturedBytes, this.#ip, nowNs);
-    if (user !== NO_USER) this.#listener.onDueChanged(user, nowNs);
+  #onOtherPacket(start: number, capturedBytes: number): void {
+    const user = this.#transport.onOtherPacket(start, capturedBytes, this.#ip);
+    if (user !== NO_USER) this.#listener.onDueChanged(user);
   }
 }

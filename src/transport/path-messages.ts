@@ -59,13 +59,7 @@ export class PathMessages {
    * @param ip its headers, whose `check` has said NOT_TCP
    * @returns the user who sends smaller segments now, whose timer is to be set anew; or NO_USER
    */
-  onPacket(
-    data: DataView,
-    start: number,
-    capturedBytes: number,
-    ip: IpView,
-    nowNs: number,
-  ): number {
+  onPacket(data: DataView, start: number, capturedBytes: number, ip: IpView): number {
     const message = this.#message;
     message.wrap(data, start, capturedBytes, ip);
     if (message.check() !== WireFault.OK) {
@@ -80,7 +74,7 @@ export class PathMessages {
     }
     this.#counters[Counter.PATH_MESSAGES]++;
     this.#learn(this.#target[user], mtu);
-    const isNews = this.#tcp.onPathMtu(user, message.seq, mtu - this.#headerBytes, nowNs);
+    const isNews = this.#tcp.onPathMtu(user, message.seq, mtu - this.#headerBytes);
     return isNews ? user : NO_USER;
   }
 

@@ -1,4 +1,5 @@
 /** What the engine needs from outside: implemented by io/ (the kernel) and embedded/ (no kernel). */
+import type { Instant } from '../base/instant.ts';
 import { ARENA_BASE, type FrameBatch } from '../wire/frame-batch.ts';
 
 /** Frames that leave. */
@@ -6,13 +7,11 @@ export interface Sender {
   /** Frames written here leave with the next `flush`. */
   readonly batch: FrameBatch;
   /**
-   * Sends every frame of the batch and empties it, and says in `batch.laterNs` how much later than the first one
-   * each was handed over. What the kernel would not take is counted by the sender under a reason and
-   * is not an exception: TCP sends it again.
-   * @returns when the first frame was handed over, in ns since the start of the run. That, and with `laterNs` that
-   * of any frame, is just before it left, so that no reply is older
+   * Sends every frame of the batch and empties it, and says in `batch.firstNs` and `batch.laterNs` when each was handed
+   * over. What the kernel would not take is counted by the sender under a reason and is not an exception: TCP sends
+   * it again.
    */
-  flush(): number;
+  flush(): void;
 }
 
 /** Takes the packets that a receiver hands over. */
@@ -21,9 +20,9 @@ export interface PacketSink {
    * An IP packet has arrived; it is only valid during the call.
    * @param start where its IP header begins in the receiver's `data`
    * @param capturedBytes octets present from there; the packet itself may be longer
-   * @param arrivedNs when the kernel saw it, in ns since the start of the run
+   * @param arrived when the kernel saw it; the receiver writes there again for the next one
    */
-  onPacket(start: number, capturedBytes: number, arrivedNs: number): void;
+  onPacket(start: number, capturedBytes: number, arrived: Instant): void;
 }
 
 /** Packets that arrive for the clients. */
@@ -36,8 +35,8 @@ export interface Receiver {
 
 /** A receiver whose packets wait in a queue while nobody takes them. */
 export interface QueueingReceiver extends Receiver {
-  /** When the packet that was handed over last had arrived, in ns since the start of the run. */
-  readonly lastArrivedNs: number;
+  /** When the packet that was handed over last had arrived. */
+  readonly arrived: Instant;
   /** Whether nobody has taken the next packet yet: no system call, so to be asked before each wait. */
   readonly isWaiting: boolean;
   /** Whether a quarter of the queue's room is taken. */

@@ -3,6 +3,7 @@
  * user's stream, headers into the batch.
  */
 
+import type { Instant } from '../base/instant.ts';
 import type { NarrowColumn } from '../base/narrow-column.ts';
 import { hash32, hashBits32 } from '../base/prng.ts';
 import { type Seq, seqBefore } from '../base/seq.ts';
@@ -69,8 +70,8 @@ export class SegmentFrames implements SegmentOutput {
   }
 
   /** Initial sequence number: RFC 6528, a clock of 4 µs and a hash of the connection. */
-  issOf(user: number, nowNs: number): Seq {
-    const clock = Math.floor((this.#plan.epochMs * 1e3 + nowNs / 1e3) / 4);
+  issOf(user: number): Seq {
+    const clock = Math.floor((this.#plan.epochMs * 1e3 + this.#users.now.ns / 1e3) / 4);
     return (hash32(this.#connections.numberOf(user), this.#plan.seed) + clock) | 0;
   }
 
@@ -81,7 +82,6 @@ export class SegmentFrames implements SegmentOutput {
     flags: number,
     offset: number,
     payloadBytes: number,
-    nowNs: number,
   ): void {
     const outbox = this.#outbox;
     outbox.makeRoom();
@@ -103,7 +103,6 @@ export class SegmentFrames implements SegmentOutput {
       isSyn ? 0 : users.tsRecent[user] | 0,
       payloadBytes,
       sum,
-      nowNs,
     );
     this.#count(user, seq, flags, payloadBytes);
     outbox.add(user, isSyn, offset + payloadBytes);
@@ -114,7 +113,7 @@ export class SegmentFrames implements SegmentOutput {
     return offersSack ? OptionsKind.SYN : OptionsKind.SYN_WITHOUT_SACK;
   }
 
-  emitSack(user: number, seq: Seq, ack: Seq, sack: SackBlocks, nowNs: number): void {
+  emitSack(user: number, seq: Seq, ack: Seq, sack: SackBlocks): void {
     this.#outbox.makeRoom();
     const { batch } = this.#outbox;
     batch.extentCount[batch.count] = 0;
@@ -132,7 +131,6 @@ export class SegmentFrames implements SegmentOutput {
       users.tsRecent[user] | 0,
       0,
       0,
-      nowNs,
     );
     this.#counters[Counter.PACKETS_SENT]++;
     batch.count++;
@@ -149,7 +147,6 @@ export class SegmentFrames implements SegmentOutput {
     tsEcr: number,
     payloadBytes: number,
     payloadSum: number,
-    nowNs: number,
   ): void {
     const { pool, targets } = this.#plan;
     this.#ipId = (this.#ipId + 1) & 0xffff;
@@ -164,7 +161,7 @@ export class SegmentFrames implements SegmentOutput {
       flags,
       window,
       optionsKind,
-      this.#tsVal(connection, nowNs),
+      this.#tsVal(connection, this.#users.now),
       tsEcr,
       payloadBytes,
       payloadSum,
@@ -178,13 +175,13 @@ export class SegmentFrames implements SegmentOutput {
     return Math.min(windowBytes >>> shift, WINDOW_FIELD_MAX);
   }
 
-  timestampOf(user: number, nowNs: number): number {
-    return this.#tsVal(this.#connections.numberOf(user), nowNs);
+  timestampOf(user: number, at: Instant = this.#users.now): number {
+    return this.#tsVal(this.#connections.numberOf(user), at);
   }
 
   /** Milliseconds, moved by a hash: rises within a connection and from run to run. 32 bits with a sign. */
-  #tsVal(connection: number, nowNs: number): number {
-    const ms = Math.floor(this.#plan.epochMs + nowNs / NS_PER_MS);
+  #tsVal(connection: number, at: Instant): number {
+    const ms = Math.floor(this.#plan.epochMs + at.ns / NS_PER_MS);
     return (ms + hashBits32(connection, TIMESTAMP_SALT)) | 0;
   }
 
@@ -201,19 +198,12 @@ export class SegmentFrames implements SegmentOutput {
   }
 
   /** Answer a segment that belongs to no connection with an RST (RFC 9293, section 3.10.7.1). */
-  emitReset(
-    target: number,
-    connection: number,
-    seq: Seq,
-    ack: Seq,
-    hasAck: boolean,
-    nowNs: number,
-  ): void {
+  emitReset(target: number, connection: number, seq: Seq, ack: Seq, hasAck: boolean): void {
     this.#outbox.makeRoom();
     const { batch } = this.#outbox;
     batch.extentCount[batch.count] = 0;
     const flags = hasAck ? RST | ACK : RST;
-    this.#writeHeader(target, connection, seq, ack, flags, 0, OptionsKind.NONE, 0, 0, 0, nowNs);
+    this.#writeHeader(target, connection, seq, ack, flags, 0, OptionsKind.NONE, 0, 0, 0);
     this.#counters[Counter.PACKETS_SENT]++;
     batch.count++;
   }

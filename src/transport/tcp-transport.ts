@@ -2,6 +2,7 @@
  * TCP as a Transport: every user's connection (TcpClient), its segments as frames, and what came of
  * those that come in.
  */
+import { Instant } from '../base/instant.ts';
 import { type NarrowColumn, narrowColumn } from '../base/narrow-column.ts';
 import { seqAdd } from '../base/seq.ts';
 import { Counter } from '../measure/counters.ts';
@@ -75,7 +76,10 @@ export class TcpTransport implements Transport {
   #piece = 0;
   #isPushed = false;
 
-  /** @param data where packets that come in lie */
+  /**
+   * @param data where packets that come in lie
+   * @param now when what is asked for happens: set before
+   */
   constructor(
     plan: TransportPlan,
     stream: ClientStream,
@@ -85,9 +89,10 @@ export class TcpTransport implements Transport {
     times: SendTimes,
     data: DataView,
     counters: Float64Array,
+    now: Instant,
     held: HeldOctets | null = null,
   ) {
-    const users = new UserTable(connections.count);
+    const users = new UserTable(connections.count, now);
     const target = narrowColumn(connections.count, plan.targets.length);
     const outbox = new Outbox(sender, times);
     const frames = new SegmentFrames(plan, outbox, stream, users, connections, target, counters);
@@ -96,7 +101,7 @@ export class TcpTransport implements Transport {
     this.delivery = {
       bytes: 0,
       isPushed: false,
-      arrivedNs: 0,
+      arrived: new Instant(),
       data,
       dataStart: 0,
       atHandBytes: 0,
@@ -116,11 +121,11 @@ export class TcpTransport implements Transport {
     this.#paths = new PathMessages(plan, connections, owners, target, tcp, counters);
   }
 
-  open(user: number, target: number, nowNs: number, mayOfferSack: boolean): void {
+  open(user: number, target: number, mayOfferSack: boolean): void {
     this.#target[user] = target;
     this.#held?.forget(user);
-    const iss = this.#frames.issOf(user, nowNs);
-    this.#tcp.open(user, iss, nowNs, mayOfferSack && this.#plan.syn.sackPermitted);
+    const iss = this.#frames.issOf(user);
+    this.#tcp.open(user, iss, mayOfferSack && this.#plan.syn.sackPermitted);
   }
 
   /** The target with this row in the plan is reached by another link header from now on. */
@@ -128,18 +133,18 @@ export class TcpTransport implements Transport {
     this.#frames.setLink(target, link);
   }
 
-  emit(user: number, nowNs: number): void {
+  emit(user: number): void {
     if (this.#paths.hasLearnt) this.#paths.limit(user);
-    this.#tcp.emit(user, nowNs);
+    this.#tcp.emit(user);
   }
 
   finish(user: number): void {
     this.#tcp.finish(user);
   }
 
-  abort(user: number, nowNs: number): void {
+  abort(user: number): void {
     this.#held?.forget(user);
-    this.#tcp.abort(user, nowNs);
+    this.#tcp.abort(user);
   }
 
   expectMore(user: number): void {
@@ -150,9 +155,9 @@ export class TcpTransport implements Transport {
     return this.users.dueNs[user];
   }
 
-  onTimeout(user: number, nowNs: number): number {
+  onTimeout(user: number): number {
     if (this.#paths.hasLearnt) this.#paths.limit(user);
-    const events = this.#tcp.onTimeout(user, nowNs);
+    const events = this.#tcp.onTimeout(user);
     if (events & TcpEvent.MSS_LOWERED) this.#counters[Counter.SMALLER_TRIED]++;
     return events & TOLD_BITS;
   }
@@ -203,18 +208,12 @@ export class TcpTransport implements Transport {
    * payload's place.
    * @returns bits of TransportEvent, or NOT_FROM_TARGET
    */
-  onSegment(
-    user: number,
-    ip: IpView,
-    segment: TcpView,
-    options: TcpOptions,
-    nowNs: number,
-  ): number {
+  onSegment(user: number, ip: IpView, segment: TcpView, options: TcpOptions): number {
     const target = this.#plan.targets[this.#target[user]];
     if (segment.srcPort !== target.port || !ip.srcMatches(target.address)) return NOT_FROM_TARGET;
     const { delivery } = this;
     const tcp = this.#tcp;
-    const events = tcp.onSegment(user, segment, options, delivery.payloadBytes, nowNs);
+    const events = tcp.onSegment(user, segment, options, delivery.payloadBytes);
     const counters = this.#counters;
     if (events & TcpEvent.OUT_OF_WINDOW) {
       counters[Counter.DROPPED_OUT_OF_WINDOW]++;
@@ -280,7 +279,6 @@ export class TcpTransport implements Transport {
     ip: IpView,
     segment: TcpView,
     payloadBytes: number,
-    nowNs: number,
   ): void {
     const { flags } = segment;
     if (flags & RST) return;
@@ -292,10 +290,10 @@ export class TcpTransport implements Transport {
     const isOfUser = this.#connections.numberOf(user) === connection;
     if (isOfUser && this.#tcp.isOvertaken(user, segment, segLen)) return;
     if (flags & ACK) {
-      this.#frames.emitReset(target, connection, segment.ack, 0, false, nowNs);
+      this.#frames.emitReset(target, connection, segment.ack, 0, false);
     } else {
       const ack = seqAdd(segment.seq, segLen);
-      this.#frames.emitReset(target, connection, 0, ack, true, nowNs);
+      this.#frames.emitReset(target, connection, 0, ack, true);
     }
   }
 
@@ -304,8 +302,8 @@ export class TcpTransport implements Transport {
    * @param ip its headers, whose `check` has said NOT_TCP
    * @returns the user whose `dueNs` has changed, or NO_USER
    */
-  onOtherPacket(start: number, capturedBytes: number, ip: IpView, nowNs: number): number {
-    return this.#paths.onPacket(this.delivery.data, start, capturedBytes, ip, nowNs);
+  onOtherPacket(start: number, capturedBytes: number, ip: IpView): number {
+    return this.#paths.onPacket(this.delivery.data, start, capturedBytes, ip);
   }
 }
 

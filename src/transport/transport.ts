@@ -3,8 +3,10 @@
  * by now (ClientStream) and asks to send; a transport carries it, counts what happens on the way, and
  * tells what came of it as bits. TCP is the first implementation (tcp-transport.ts).
  *
- * Users are indices, the same for player, transport and stream. Sans-IO: time comes in as `nowNs`.
+ * Users are indices, the same for player, transport and stream. Sans-IO: what is done happens at the time that the caller has set (`Instant`).
  */
+
+import type { Instant } from '../base/instant.ts';
 
 /** What a packet or a timeout brought about; bits. */
 export const TransportEvent = {
@@ -33,7 +35,7 @@ export interface Delivery {
   readonly bytes: number;
   /** Whether they end with the sender's push flag. */
   readonly isPushed: boolean;
-  readonly arrivedNs: number;
+  readonly arrived: Instant;
   /** Where the first of them lies in `data`, and how many of them, the first ones, lie there. */
   readonly data: DataView;
   readonly dataStart: number;
@@ -51,13 +53,13 @@ export interface Transport {
    * @param target row in the plan's targets
    * @param mayOfferSack false where the recorded client's SYN left SACK out
    */
-  open(user: number, target: number, nowNs: number, mayOfferSack: boolean): void;
+  open(user: number, target: number, mayOfferSack: boolean): void;
   /** Send what may be sent now: the stream up to its limit, its end behind it, acknowledgements. */
-  emit(user: number, nowNs: number): void;
+  emit(user: number): void;
   /** Our stream ends at its limit; with the next `emit` that has sent the rest. */
   finish(user: number): void;
   /** Break it off: nothing is sent or awaited any more. */
-  abort(user: number, nowNs: number): void;
+  abort(user: number): void;
   /** More of an answer is awaited: nothing of ours may make the server hold it back. */
   expectMore(user: number): void;
   /** When to call `onTimeout`; NEVER_NS while there is nothing to wait for. */
@@ -67,7 +69,7 @@ export interface Transport {
    * @returns bits of TransportEvent: NONE or GAVE_UP (then the user is to be ended; `abort` says
    * goodbye)
    */
-  onTimeout(user: number, nowNs: number): number;
+  onTimeout(user: number): number;
   /**
    * What was handed over since `sinceNs` has left up to `byNs` later: its answer is waited for that
    * much longer.
@@ -102,11 +104,10 @@ export interface TransportListener {
   /**
    * A packet came for the user: `emit` afterwards, also for one who has ended.
    * @param events bits of TransportEvent
-   * @param nowNs not before `arrivedNs`
    */
-  onEvents(user: number, events: number, arrivedNs: number, nowNs: number): void;
+  onEvents(user: number, events: number): void;
   /** The user's `dueNs` has changed. */
-  onDueChanged(user: number, nowNs: number): void;
+  onDueChanged(user: number): void;
 }
 
 /** Nobody wants to know when a packet leaves. */
@@ -122,8 +123,8 @@ export interface SendTimes {
    */
   wanted(user: number, isOpening: boolean, end: number): number;
   /**
-   * That packet was handed over: just before it left (`Sender.flush`). In the order in which packets were asked about.
+   * That packet was handed over at `sent`: just before it left (`Sender.flush`). In the order in which packets were asked about.
    * @param wanted what `wanted` has said of it
    */
-  onSent(user: number, wanted: number, sentNs: number): void;
+  onSent(user: number, wanted: number, sent: Instant): void;
 }

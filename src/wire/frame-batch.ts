@@ -33,6 +33,11 @@ export class FrameBatch {
   readonly extentOffset: Float64Array;
   readonly extentBytes: Uint32Array;
   /**
+   * When the first frame was handed over by the last flush, in ns since the start of the run. That, and with
+   * `laterNs` that of any frame, is just before it left, so that no reply is older.
+   */
+  firstNs = -0;
+  /**
    * How much later than the first frame each was handed over by the last flush, in ns: a sender that hands
    * all over at once leaves it 0.
    */

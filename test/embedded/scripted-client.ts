@@ -1,4 +1,5 @@
 /** A client that sends exactly what a test says, to see what the embedded target answers. */
+import type { Instant } from '../../src/base/instant.ts';
 import { EmbeddedTarget, type EmbeddedTargetOptions } from '../../src/embedded/embedded-target.ts';
 import { createCounters } from '../../src/measure/counters.ts';
 import type { PacketSink } from '../../src/transport/ports.ts';
@@ -177,7 +178,7 @@ export class ScriptedClient implements PacketSink {
     return synAck;
   }
 
-  onPacket(start: number, capturedBytes: number, arrivedNs: number): void {
+  onPacket(start: number, capturedBytes: number, arrived: Instant): void {
     const { data } = this.target;
     this.#ip.wrap(data, start, capturedBytes);
     if (this.#ip.check() !== WireFault.OK) throw new Error('a reply that is no TCP packet');
@@ -191,7 +192,7 @@ export class ScriptedClient implements PacketSink {
     }
     const payload = new Uint8Array(data.buffer, start + headersBytes, capturedBytes - headersBytes);
     this.seen.push({
-      atNs: arrivedNs,
+      atNs: arrived.ns,
       seq: segment.seq,
       ack: segment.ack,
       flags: segment.flags,

@@ -35,9 +35,9 @@ export class WireTap implements Sender {
     this.#file = file;
   }
 
-  flush(): number {
+  flush(): void {
     for (let frame = 0; frame < this.batch.count; frame++) this.#read(frame);
-    return this.#sender.flush();
+    this.#sender.flush();
   }
 
   /** Digests of the client streams to a port, sorted. @throws where one has a hole */

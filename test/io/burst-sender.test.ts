@@ -1,5 +1,7 @@
 /** Batches with bursts against a kernel that refuses some: each frame is sent once, in order, or charged once. */
+
 import { afterEach, expect, test } from 'vitest';
+import { Instant } from '../../src/base/instant.ts';
 import { BurstSender } from '../../src/io/send/burst-sender.ts';
 import { FrameMessages } from '../../src/io/send/frame-messages.ts';
 import type { SendCalls } from '../../src/io/send/send-calls.ts';
@@ -62,7 +64,14 @@ function makeSender(isAble = true) {
     lastErrno: () => errno,
     ppoll: () => 0,
   };
-  const messages = new FrameMessages(16, 0, 0, 0, calls, { nowNs: () => nowNs });
+  const now = new Instant();
+  const clock = {
+    now,
+    read: () => {
+      now.ns = nowNs;
+    },
+  };
+  const messages = new FrameMessages(16, 0, 0, 0, calls, clock);
   const socket = { fd: BURSTS, trySetOption: () => isAble, close: () => undefined };
   const sender = new BurstSender(socket, 16, 0, 0, calls);
   opened.push(messages, sender);

@@ -1,6 +1,8 @@
 /** A batch against a kernel that refuses frames: each is sent once, or charged once under its reason. */
+
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
+import { Instant } from '../../src/base/instant.ts';
 import { CALL_NS } from '../../src/io/send/call-stamps.ts';
 import { FrameMessages } from '../../src/io/send/frame-messages.ts';
 import type { SendCalls } from '../../src/io/send/send-calls.ts';
@@ -152,15 +154,24 @@ describe('stamps', () => {
       lastErrno: () => 0,
       ppoll: () => 0,
     };
-    const messages = new FrameMessages(frames, 0, 0, 0, made, { nowNs: () => nowNs });
+    const now = new Instant();
+    const clock = {
+      now,
+      read: () => {
+        now.ns = nowNs;
+      },
+    };
+    const messages = new FrameMessages(frames, 0, 0, 0, made, clock);
     opened.push(messages);
     let errors: number[] = [];
     for (let batch = 0; batch < batches; batch++) {
       calls.length = 0;
       messages.batch.count = frames;
-      const firstNs = messages.prepare();
+      messages.prepare();
       messages.sendStamped(3, 0, frames, new SendFaults());
-      errors = leftNs.map((at, frame) => at - (firstNs + messages.batch.laterNs[frame]));
+      errors = leftNs.map(
+        (at, frame) => at - (messages.batch.firstNs + messages.batch.laterNs[frame]),
+      );
     }
     return { errors, calls };
   }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { Instant } from '../../src/base/instant.ts';
 import { NS_PER_MS, NS_PER_SECOND } from '../../src/base/time.ts';
 import { RunClock } from '../../src/io/receive/run-clock.ts';
 
@@ -106,12 +107,12 @@ test('the distance to the wall clock is taken once a second and no oftener', () 
   const clocks = new Clocks();
   clocks.readings = 0;
   clocks.monotonicNs += NS_PER_SECOND - 1;
-  clocks.run.keepFresh(clocks.nowNs);
+  clocks.run.keepFresh(new Instant(clocks.nowNs));
   expect(clocks.readings).toBe(0);
   // A slew too small to be taken for a step.
   clocks.leadNs += 400_000;
   clocks.monotonicNs += 1;
-  clocks.run.keepFresh(clocks.nowNs);
+  clocks.run.keepFresh(new Instant(clocks.nowNs));
   const stamp = clocks.stampOf(NS_PER_SECOND - 5);
   expect(clocks.run.arrivedNs(...stamp, 0)).toBe(NS_PER_SECOND - 4.5);
 });

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { addressBytes, addressOfBytes, parseAddress } from '../../src/base/address.ts';
+import type { Instant } from '../../src/base/instant.ts';
 import type { JoinedFile } from '../../src/base/joined-file.ts';
 import { CaptureMap } from '../../src/io/files/capture-map.ts';
 import { type ReplyFilterOptions, replyFilter } from '../../src/io/filter/reply-filter.ts';
@@ -226,8 +227,8 @@ interface Arrived {
 function collect(receiver: PacketReceiver, count: number, perTurn = 16): Arrived[] {
   const arrived: Arrived[] = [];
   const octets = new Uint8Array(receiver.data.buffer);
-  const onPacket = (start: number, captured: number, atNs: number): void => {
-    arrived.push({ hex: hex(octets.subarray(start, start + captured)), atNs });
+  const onPacket = (start: number, captured: number, { ns }: Instant): void => {
+    arrived.push({ hex: hex(octets.subarray(start, start + captured)), atNs: ns });
   };
   const waiter = new Waiter([receiver.fd]);
   const untilNs = clock.nowNs() + 1e9;

@@ -1,12 +1,14 @@
 /** What is kept of answers for modules, from packets of which only a beginning, or nothing, is at hand. */
+
 import { expect, test } from 'vitest';
+import { Instant } from '../../src/base/instant.ts';
 import { AnswerOctets } from '../../src/replay/answer-octets.ts';
 import type { Delivery } from '../../src/transport/transport.ts';
 
 /** A packet of which so many octets are at hand, at the end of its buffer. */
 function deliveryOf(bytes: number, atHandBytes: number): Delivery {
   const data = new DataView(Uint8Array.from({ length: 40 + atHandBytes }, (_, i) => i).buffer);
-  return { bytes, atHandBytes, data, dataStart: 40, isPushed: true, arrivedNs: 0 };
+  return { bytes, atHandBytes, data, dataStart: 40, isPushed: true, arrived: new Instant(0) };
 }
 
 test('octets of several packets are kept in order', () => {

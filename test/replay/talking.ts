@@ -2,6 +2,7 @@
  * Plays sessions that modules change against servers that are functions: no packets, no loss. What a user
  * may send arrives at once, read as a sender reads it, and what the server says comes a while later.
  */
+import { Instant } from '../../src/base/instant.ts';
 import { NS_PER_MS, NS_PER_SECOND } from '../../src/base/time.ts';
 import { Counter, createCounters } from '../../src/measure/counters.ts';
 import { LatencyRecorder, LatencyTable } from '../../src/measure/histograms.ts';
@@ -234,6 +235,7 @@ export function talk(given: TalkOptions) {
       isInterrupted = true;
       interruptNs = nowNs + NS_PER_SECOND;
     }
+    conversations.beginTurn(new Instant(nowNs));
     transport.receive(nowNs, conversations.listener);
     conversations.onTimeout(nowNs);
     conversations.flush();

@@ -31,14 +31,14 @@ export class WireTimes {
   /** @param counters of the run, whose clock the times are by */
   on(sender: Sender, counters: Float64Array): Sender {
     const { batch } = sender;
-    const flush = (): number => {
+    const flush = (): void => {
       for (let frame = 0; frame < batch.count; frame++) {
         const at = frame * HEADER_SLOT_BYTES;
         const header = Buffer.from(batch.headers.slice(at, at + HEADER_SLOT_BYTES));
         const payload = batch.extentCount[frame] > 0;
         this.#note(header, payload, counters[Counter.CLOCK_NS]);
       }
-      return sender.flush();
+      sender.flush();
     };
     return { batch, flush };
   }

@@ -1,5 +1,7 @@
 /** The loop of a real run, in virtual time, with a process that stands still for a while. */
+
 import { describe, expect, test } from 'vitest';
+import { Instant } from '../../src/base/instant.ts';
 import { NS_PER_MS, NS_PER_SECOND } from '../../src/base/time.ts';
 import { REPLY_SLOT_BYTES } from '../../src/embedded/capture-cache.ts';
 import { Counter } from '../../src/measure/counters.ts';
@@ -43,7 +45,8 @@ interface Target {
 class World implements QueueingReceiver {
   readonly #slot = new Uint8Array(REPLY_SLOT_BYTES);
   readonly data = new DataView(this.#slot.buffer);
-  lastArrivedNs = 0;
+  readonly arrived = new Instant();
+  readonly now = new Instant();
   nowNs = 0;
   /** Called when the process stops. */
   onStall: () => void = () => undefined;
@@ -69,9 +72,9 @@ class World implements QueueingReceiver {
     this.#packetNs = packetNs;
   }
 
-  look(): number {
+  read(): void {
     this.goOn(this.nowNs + LOOK_NS);
-    return this.nowNs;
+    this.now.ns = this.nowNs;
   }
 
   get isWaiting(): boolean {
@@ -120,8 +123,8 @@ class World implements QueueingReceiver {
       this.comeTo('receiving');
       this.work(1);
       this.#slot.set(octets);
-      this.lastArrivedNs = arrivedNs;
-      sink.onPacket(0, octets.length, arrivedNs);
+      this.arrived.ns = arrivedNs;
+      sink.onPacket(0, octets.length, this.arrived);
     }
     return packets.length;
   }
@@ -142,9 +145,9 @@ class World implements QueueingReceiver {
     this.#target.onTimeout(this.nowNs);
     this.#link.onTimeout(this.nowNs);
     this.#link.receive(Number.POSITIVE_INFINITY, {
-      onPacket: (start, bytes, arrivedNs) => {
+      onPacket: (start, bytes, arrived) => {
         const octets = new Uint8Array(this.#link.data.buffer, start, bytes).slice();
-        this.#ring.push({ octets, arrivedNs });
+        this.#ring.push({ octets, arrivedNs: arrived.ns });
       },
     });
     this.backlog = Math.max(this.backlog, this.#ring.length);
@@ -193,7 +196,7 @@ function play(options: SimulationOptions, stall: Stall, path: Path = {}): Played
       world.comeTo('sending');
       world.work(link.batch.count);
       link.flush();
-      return world.nowNs;
+      link.batch.firstNs = world.nowNs;
     },
   };
   const replay = new Replay(plan, sender, world, recorded.capture, latency, counters);
@@ -203,7 +206,7 @@ function play(options: SimulationOptions, stall: Stall, path: Path = {}): Played
     receiver: world,
     intervals,
     control: new Int32Array(new SharedArrayBuffer(4 * CONTROL_WORDS)),
-    nowNs: () => world.look(),
+    clock: world,
     wait: (timeoutNs) => world.wait(timeoutNs),
     wakeupNs,
     pause: (ns) => {

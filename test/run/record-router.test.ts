@@ -62,10 +62,10 @@ function received(receiver: ChannelReceiver | undefined) {
   const connections: number[] = [];
   const times: number[] = [];
   receiver?.receive(1_000, {
-    onPacket: (start, _, arrivedNs) => {
+    onPacket: (start, _, arrived) => {
       const { data } = receiver;
       connections.push(pool.connectionOf(data.getUint32(start + 16), data.getUint16(start + 22)));
-      times.push(arrivedNs);
+      times.push(arrived.ns);
     },
   });
   return { connections, times };

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { Instant } from '../../src/base/instant.ts';
 import { NEVER_NS, NS_PER_MS, NS_PER_SECOND } from '../../src/base/time.ts';
 import { TIMER_BYTES_PER_USER } from '../../src/schedule/timer-rows.ts';
 import { TimingWheel } from '../../src/schedule/timing-wheel.ts';
@@ -27,7 +28,7 @@ class NaiveTimers {
 
 function advanceAll(wheel: TimingWheel, nowNs: number): number[] {
   const fired: number[] = [];
-  do wheel.advance(nowNs, 1000, { onDue: (user) => fired.push(user) });
+  do wheel.advance(new Instant(nowNs), 1000, { onDue: (user) => fired.push(user) });
   while (wheel.nextDueNs() <= nowNs);
   return fired;
 }
@@ -38,7 +39,7 @@ function runVirtually(wheel: TimingWheel, onDue: (user: number, nowNs: number) =
   let turns = 0;
   for (let nextNs = wheel.nextDueNs(); nextNs !== NEVER_NS; nextNs = wheel.nextDueNs()) {
     nowNs = Math.max(nowNs, nextNs);
-    wheel.advance(nowNs, 64, { onDue: (user) => onDue(user, nowNs) });
+    wheel.advance(new Instant(nowNs), 64, { onDue: (user) => onDue(user, nowNs) });
     turns++;
   }
   return turns;
@@ -61,7 +62,7 @@ describe('a timer', () => {
     { name: 'in 100 days', dueNs: 100 * DAY_NS + 1 },
   ])('due $name fires at that nanosecond and not before', ({ dueNs }) => {
     const wheel = new TimingWheel(1);
-    wheel.arm(0, dueNs);
+    wheel.arm(0, new Instant(dueNs));
     const firedNs: number[] = [];
     const turns = runVirtually(wheel, (_user, nowNs) => firedNs.push(nowNs));
     expect(firedNs).toEqual([dueNs]);
@@ -71,8 +72,8 @@ describe('a timer', () => {
 
   test('does not fire one nanosecond early within its tick', () => {
     const wheel = new TimingWheel(2);
-    wheel.arm(0, 1000);
-    wheel.arm(1, 1001);
+    wheel.arm(0, new Instant(1000));
+    wheel.arm(1, new Instant(1001));
     expect(advanceAll(wheel, 1000)).toEqual([0]);
     expect(wheel.nextDueNs()).toBe(1001);
     expect(advanceAll(wheel, 1001)).toEqual([1]);
@@ -80,7 +81,7 @@ describe('a timer', () => {
 
   test('that is cancelled does not fire', () => {
     const wheel = new TimingWheel(3);
-    for (const user of [0, 1, 2]) wheel.arm(user, 500);
+    for (const user of [0, 1, 2]) wheel.arm(user, new Instant(500));
     wheel.cancel(1);
     wheel.cancel(1);
     expect(wheel.isArmed(1)).toBe(false);
@@ -90,20 +91,20 @@ describe('a timer', () => {
 
   test('armed with NEVER_NS is off', () => {
     const wheel = new TimingWheel(1);
-    wheel.arm(0, 500);
-    wheel.arm(0, NEVER_NS);
+    wheel.arm(0, new Instant(500));
+    wheel.arm(0, new Instant(NEVER_NS));
     expect(wheel.isArmed(0)).toBe(false);
     expect(wheel.nextDueNs()).toBe(NEVER_NS);
   });
 
   test('armed with no number is a programming error', () => {
-    expect(() => new TimingWheel(1).arm(0, Number.NaN)).toThrow(/assertion/);
+    expect(() => new TimingWheel(1).arm(0, new Instant(Number.NaN))).toThrow(/assertion/);
   });
 
   test('armed for a time that has passed fires at the next call', () => {
     const wheel = new TimingWheel(1);
-    wheel.advance(DAY_NS, 1, { onDue: () => expect.fail('nothing is due') });
-    wheel.arm(0, 5);
+    wheel.advance(new Instant(DAY_NS), 1, { onDue: () => expect.fail('nothing is due') });
+    wheel.arm(0, new Instant(5));
     expect(wheel.nextDueNs()).toBe(5);
     expect(advanceAll(wheel, DAY_NS)).toEqual([0]);
   });
@@ -111,18 +112,18 @@ describe('a timer', () => {
   test('put off again and again fires once, at the last time', () => {
     const wheel = new TimingWheel(1);
     const firedNs: number[] = [];
-    for (let i = 1; i <= 100; i++) wheel.arm(0, i * 7 * NS_PER_MS);
+    for (let i = 1; i <= 100; i++) wheel.arm(0, new Instant(i * 7 * NS_PER_MS));
     runVirtually(wheel, (_user, nowNs) => firedNs.push(nowNs));
     expect(firedNs).toEqual([700 * NS_PER_MS]);
   });
 
   test('put off within the slot that is next keeps the order of the others', () => {
     const wheel = new TimingWheel(3);
-    wheel.arm(0, 100);
-    wheel.arm(1, 200);
-    wheel.arm(2, 300);
+    wheel.arm(0, new Instant(100));
+    wheel.arm(1, new Instant(200));
+    wheel.arm(2, new Instant(300));
     expect(wheel.nextDueNs()).toBe(100);
-    wheel.arm(0, 250);
+    wheel.arm(0, new Instant(250));
     expect(wheel.nextDueNs()).toBe(200);
     const order: number[] = [];
     runVirtually(wheel, (user) => order.push(user));
@@ -133,29 +134,31 @@ describe('a timer', () => {
 describe('advance', () => {
   test('reports at most the limit and says that more is due', () => {
     const wheel = new TimingWheel(10);
-    for (let user = 0; user < 10; user++) wheel.arm(user, 100 + user);
+    for (let user = 0; user < 10; user++) wheel.arm(user, new Instant(100 + user));
     const fired: number[] = [];
     const sink = { onDue: (user: number) => fired.push(user) };
-    expect(wheel.advance(NS_PER_SECOND, 4, sink)).toBe(4);
+    expect(wheel.advance(new Instant(NS_PER_SECOND), 4, sink)).toBe(4);
     expect(wheel.nextDueNs()).toBeLessThanOrEqual(104);
-    expect(wheel.advance(NS_PER_SECOND, 4, sink)).toBe(4);
-    expect(wheel.advance(NS_PER_SECOND, 4, sink)).toBe(2);
+    expect(wheel.advance(new Instant(NS_PER_SECOND), 4, sink)).toBe(4);
+    expect(wheel.advance(new Instant(NS_PER_SECOND), 4, sink)).toBe(2);
     expect(fired).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
   });
 
   test('is bounded by the limit when users arm themselves for the past', () => {
     const wheel = new TimingWheel(2);
-    wheel.arm(0, 1);
-    wheel.arm(1, 2);
-    const fired = wheel.advance(NS_PER_SECOND, 50, { onDue: (user) => wheel.arm(user, 0) });
+    wheel.arm(0, new Instant(1));
+    wheel.arm(1, new Instant(2));
+    const fired = wheel.advance(new Instant(NS_PER_SECOND), 50, {
+      onDue: (user) => wheel.arm(user, new Instant(0)),
+    });
     expect(fired).toBe(50);
   });
 
   test('lets a callback cancel users that are due at the same time', () => {
     const wheel = new TimingWheel(4);
-    for (let user = 0; user < 4; user++) wheel.arm(user, 1000);
+    for (let user = 0; user < 4; user++) wheel.arm(user, new Instant(1000));
     const fired: number[] = [];
-    wheel.advance(1000, 10, {
+    wheel.advance(new Instant(1000), 10, {
       onDue: (user) => {
         fired.push(user);
         for (let other = 0; other < 4; other++) if (other !== user) wheel.cancel(other);
@@ -168,7 +171,8 @@ describe('advance', () => {
   test('deals out a crowded slot of an upper level over several calls and loses nobody', () => {
     const users = 20_000;
     const wheel = new TimingWheel(users);
-    for (let user = 0; user < users; user++) wheel.arm(user, 20 * NS_PER_SECOND + user * 1000);
+    for (let user = 0; user < users; user++)
+      wheel.arm(user, new Instant(20 * NS_PER_SECOND + user * 1000));
     const seen = new Uint8Array(users);
     let lateNs = 0;
     runVirtually(wheel, (user, nowNs) => {
@@ -182,8 +186,8 @@ describe('advance', () => {
   test('keeps first come, first served among users due at the same nanosecond', () => {
     const wheel = new TimingWheel(100);
     const order = Array.from({ length: 100 }, (_, i) => (i * 37) % 100);
-    for (const user of order) wheel.arm(user, 12_345);
-    wheel.arm(order[0], 12_344);
+    for (const user of order) wheel.arm(user, new Instant(12_345));
+    wheel.arm(order[0], new Instant(12_344));
     expect(advanceAll(wheel, 12_345)).toEqual(order);
   });
 });
@@ -200,7 +204,7 @@ test('a crowded tick fires in due order, equals first come, first served', () =>
       const naive = new Map<number, { readonly dueNs: number; readonly armed: number }>();
       let armed = 0;
       const arm = (user: number, dueNs: number): void => {
-        wheel.arm(user, dueNs);
+        wheel.arm(user, new Instant(dueNs));
         naive.set(user, { dueNs, armed: armed++ });
       };
       for (const [user, ns] of delaysNs.entries()) arm(user, ns);
@@ -247,7 +251,7 @@ test('any mix of arming, cancelling and advancing agrees with a naive list', () 
       let nowNs = 0;
       const advance = (limit: number) => {
         const fired: Firing[] = [];
-        const count = wheel.advance(nowNs, limit, {
+        const count = wheel.advance(new Instant(nowNs), limit, {
           onDue: (user) => {
             const dueNs = naive.dues.get(user);
             expect(dueNs).toBeDefined();
@@ -264,7 +268,7 @@ test('any mix of arming, cancelling and advancing agrees with a naive list', () 
       };
       for (const s of steps) {
         if ('arm' in s) {
-          wheel.arm(s.arm, nowNs + s.inNs);
+          wheel.arm(s.arm, new Instant(nowNs + s.inNs));
           naive.dues.set(s.arm, nowNs + s.inNs);
         } else if ('cancel' in s) {
           wheel.cancel(s.cancel);
@@ -289,7 +293,7 @@ test('any mix of arming, cancelling and advancing agrees with a naive list', () 
       let left = nowNs;
       for (let nextNs = wheel.nextDueNs(); nextNs !== NEVER_NS; nextNs = wheel.nextDueNs()) {
         left = Math.max(left, nextNs);
-        wheel.advance(left, 3, {
+        wheel.advance(new Instant(left), 3, {
           onDue: (user) => {
             expect(left).toBe(Math.max(nowNs, naive.dues.get(user) ?? Number.NaN));
             naive.dues.delete(user);
@@ -311,7 +315,7 @@ test('callbacks that arm and cancel others at random lose no timer', () => {
         const wheel = new TimingWheel(USERS);
         const naive = new NaiveTimers();
         for (const [user, dueNs] of starts) {
-          wheel.arm(user, dueNs);
+          wheel.arm(user, new Instant(dueNs));
           naive.dues.set(user, dueNs);
         }
         let reaction = 0;
@@ -326,7 +330,7 @@ test('callbacks that arm and cancel others at random lose no timer', () => {
             wheel.cancel(other);
             naive.dues.delete(other);
           } else {
-            wheel.arm(other, nowNs + inNs);
+            wheel.arm(other, new Instant(nowNs + inNs));
             naive.dues.set(other, nowNs + inNs);
           }
           if (reaction % 3 === 0) wheel.nextDueNs();

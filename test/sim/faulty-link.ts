@@ -3,6 +3,7 @@
  * through it, in both directions, by a seeded chance. It knows frames and packets only as octets,
  * and both ends only by their ports.
  */
+import { Instant } from '../../src/base/instant.ts';
 import { Prng } from '../../src/base/prng.ts';
 import { NEVER_NS, NS_PER_SECOND } from '../../src/base/time.ts';
 import { REPLY_SLOT_BYTES } from '../../src/embedded/capture-cache.ts';
@@ -105,7 +106,7 @@ export class FaultyLink implements Sender, Receiver {
     });
   }
 
-  flush(): number {
+  flush(): void {
     const { batch } = this;
     for (let frame = 0; frame < batch.count; frame++) {
       const start = frame * HEADER_SLOT_BYTES;
@@ -120,7 +121,7 @@ export class FaultyLink implements Sender, Receiver {
       if (routed?.message) this.#toClient.send(routed.message, [], this.#nowNs);
     }
     batch.count = 0;
-    return this.#nowNs;
+    batch.firstNs = this.#nowNs;
   }
 
   receive(limit: number, sink: PacketSink): number {
@@ -129,7 +130,7 @@ export class FaultyLink implements Sender, Receiver {
       const packet = this.#toClient.take(this.#nowNs);
       if (packet === null) break;
       this.#slot.set(packet.octets);
-      sink.onPacket(0, packet.octets.length, packet.dueNs);
+      sink.onPacket(0, packet.octets.length, new Instant(packet.dueNs));
     }
     return packets;
   }

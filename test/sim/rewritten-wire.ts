@@ -26,7 +26,7 @@ export class SentCopies {
       batch,
       flush: () => {
         for (let frame = 0; frame < batch.count; frame++) this.#copy(batch, frame, arena);
-        return sender.flush();
+        sender.flush();
       },
     };
   }
@@ -87,9 +87,9 @@ export class ServerTap implements Sender, Receiver {
     this.#capture = capture;
   }
 
-  flush(): number {
+  flush(): void {
     for (let frame = 0; frame < this.batch.count; frame++) this.#onFrame(frame);
-    return this.#server.flush();
+    this.#server.flush();
   }
 
   receive(limit: number, sink: PacketSink): number {

@@ -4,6 +4,7 @@
  * that a mistake of the client's is not repeated here. It keeps whatever comes out of order, and when
  * it acknowledges is the test's choice.
  */
+import { Instant } from '../../src/base/instant.ts';
 import type { CaptureBytes, PacketSink, Receiver, Sender } from '../../src/transport/ports.ts';
 import { EXTENTS_PER_FRAME, FrameBatch, HEADER_SLOT_BYTES } from '../../src/wire/frame-batch.ts';
 
@@ -98,11 +99,11 @@ export class SinkServer implements Sender, Receiver {
     this.#say();
   }
 
-  flush(): number {
+  flush(): void {
     const { batch } = this;
     for (let frame = 0; frame < batch.count; frame++) this.#onFrame(frame);
     batch.count = 0;
-    return this.#nowNs;
+    batch.firstNs = this.#nowNs;
   }
 
   receive(limit: number, sink: PacketSink): number {
@@ -111,7 +112,7 @@ export class SinkServer implements Sender, Receiver {
       const reply = this.#replies.shift();
       if (reply === undefined) break;
       new Uint8Array(this.data.buffer).set(reply);
-      sink.onPacket(0, reply.length, this.#nowNs);
+      sink.onPacket(0, reply.length, new Instant(this.#nowNs));
     }
     return packets;
   }

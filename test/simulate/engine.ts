@@ -112,7 +112,7 @@ export class Engine implements Sender {
     };
   }
 
-  flush(): number {
+  flush(): void {
     this.show();
     for (const [frame, packet] of this.#unsent.entries()) {
       // What was written must not change before it leaves.
@@ -123,7 +123,7 @@ export class Engine implements Sender {
     this.#unsent = [];
     this.batch.count = 0;
     this.#shown = 0;
-    return this.nowNs;
+    this.batch.firstNs = this.nowNs;
   }
 
   /** Shows what was written since the last call: it was decided on what is known by now. */

@@ -1,5 +1,6 @@
 /** How replies come to the engine: by the kernel's ring, or by an intercept and its channel. */
 
+import { Instant } from '../../src/base/instant.ts';
 import { Prng } from '../../src/base/prng.ts';
 import { createRecordRing, RECORD_HEADER_BYTES, RecordRing } from '../../src/base/record-ring.ts';
 import { InterceptCore, TALLIES } from '../../src/intercept/intercept-core.ts';
@@ -50,7 +51,7 @@ export class KernelRing implements ReplyRing {
     const taken = this.#waiting.splice(0, limit);
     for (const { packet, arrivedNs } of taken) {
       this.#slot.set(packet);
-      sink.onPacket(0, packet.length, arrivedNs);
+      sink.onPacket(0, packet.length, new Instant(arrivedNs));
     }
     return taken.length;
   }
@@ -130,7 +131,7 @@ export class ChannelRing implements ReplyRing {
     let received = 0;
     for (let at = ring.oldest(); at >= 0 && received < limit; at = ring.release(at)) {
       const arrivedNs = ring.data.getUint32(at) * NS_PER_SECOND + ring.data.getUint32(at + 4);
-      sink.onPacket(at + RECORD_HEADER_BYTES, ring.data.getUint16(at + 8), arrivedNs);
+      sink.onPacket(at + RECORD_HEADER_BYTES, ring.data.getUint16(at + 8), new Instant(arrivedNs));
       received++;
     }
     return received;

@@ -1,4 +1,5 @@
 /** Plays a scenario in virtual time, and judges it: by the wire, by the servers, by the ledger. */
+import { Instant } from '../../src/base/instant.ts';
 import { NEVER_NS, NS_PER_SECOND } from '../../src/base/time.ts';
 import { Counter } from '../../src/measure/counters.ts';
 import { PlayFlag } from '../../src/replay/play-table.ts';
@@ -227,19 +228,19 @@ class Run {
     this.#engine.nowNs = nowNs;
     this.#noteOver();
     this.#observer.beginTurn();
-    replay.beginTurn(nowNs);
+    replay.beginTurn(new Instant(nowNs));
     let heardNs = nowNs;
     const received = ring.receive(REPLIES_PER_TURN, {
-      onPacket: (start, capturedBytes, arrivedNs) => {
+      onPacket: (start, capturedBytes, arrived) => {
         const octets = new Uint8Array(
           ring.data.buffer,
           ring.data.byteOffset + start,
           capturedBytes,
         );
-        this.#observer.onDelivered(octets, arrivedNs);
-        replay.onPacket(start, capturedBytes, arrivedNs);
+        this.#observer.onDelivered(octets, arrived.ns);
+        replay.onPacket(start, capturedBytes, arrived);
         this.#engine.show();
-        heardNs = arrivedNs;
+        heardNs = arrived.ns;
       },
     });
     if (received < REPLIES_PER_TURN) heardNs = nowNs;

@@ -281,7 +281,7 @@ describe('what is refused leaves the whole TCB as it was', () => {
     const h = new Harness({ timestamps: true }).establish({ timestamps: [100, 0] }).write(4_344);
     h.receive({ ack: h.ours(1_448), payloadBytes: 20, timestamps: [100, 0] });
     h.client.acknowledgeNow(USER);
-    h.client.emit(USER, h.nowNs);
+    h.client.emit(USER);
     const before = h.tcb();
     h.receive({ seq: h.peer(20 + at), ack: h.ours(acked), ...rest });
     expect(h.tcb()).toEqual(before);
@@ -351,7 +351,7 @@ describe('RST', () => {
   test('our own carries the number that the peer expects', () => {
     const h = new Harness().establish().write(10);
     h.take();
-    h.client.abort(USER, h.nowNs);
+    h.client.abort(USER);
     expect(h.take()).toEqual([
       { seq: h.ours(10), ack: h.peer(0), flags: RST | ACK, offset: 0, payloadBytes: 0 },
     ]);

@@ -53,8 +53,6 @@ export class Harness {
   readonly client: TcpClient;
   /** Stream octets that the user has written. */
   limit = 0;
-  /** Where the planned cuts lie besides every MSS. */
-  nowNs = 0;
 
   constructor(settings: Partial<TcpSettings> = {}) {
     this.client = new TcpClient(
@@ -72,11 +70,19 @@ export class Harness {
           const sack = [...edges.subarray(0, 2 * count)];
           this.sent.push({ seq, ack, flags: ACK, offset: 0, payloadBytes: 0, sack });
         },
-        timestampOf: (_user, nowNs) => Math.floor(nowNs / MS),
+        timestampOf: (_user, at = this.users.now) => Math.floor(at.ns / MS),
       },
       { ...SETTINGS, ...settings },
       4,
     );
+  }
+
+  get nowNs(): number {
+    return this.users.now.ns;
+  }
+
+  set nowNs(ns: number) {
+    this.users.now.ns = ns;
   }
 
   get state(): number {
@@ -107,7 +113,7 @@ export class Harness {
   /** Feed one segment, then let the user send. @returns the events */
   receive(segment: Incoming): number {
     const events = this.arrive(segment);
-    this.client.emit(USER, this.nowNs);
+    this.client.emit(USER);
     return events;
   }
 
@@ -133,18 +139,18 @@ export class Harness {
     options.sackPermitted = segment.sackPermitted ?? false;
     for (const [left, right] of segment.sack ?? []) options.sack.add(left, right);
     const payloadBytes = segment.payloadBytes ?? 0;
-    return this.client.onSegment(USER, view, options, payloadBytes, this.nowNs);
+    return this.client.onSegment(USER, view, options, payloadBytes);
   }
 
   /** Advance to the user's timer and let it fire. @returns the events */
   timeout(): number {
     this.nowNs = this.users.dueNs[USER];
-    return this.client.onTimeout(USER, this.nowNs);
+    return this.client.onTimeout(USER);
   }
 
   /** @param offersSack whether the SYN offers it */
   open(offersSack = false): this {
-    this.client.open(USER, ISS, this.nowNs, offersSack);
+    this.client.open(USER, ISS, offersSack);
     return this;
   }
 
@@ -161,13 +167,13 @@ export class Harness {
   /** Write `octets` more and send what may go. */
   write(octets: number): this {
     this.limit += octets;
-    this.client.emit(USER, this.nowNs);
+    this.client.emit(USER);
     return this;
   }
 
   finish(): this {
     this.client.finish(USER);
-    this.client.emit(USER, this.nowNs);
+    this.client.emit(USER);
     return this;
   }
 }

@@ -170,7 +170,7 @@ describe('the longest stream', () => {
       [0xffff_ffff - 10, 10],
       [0, 0],
     ]);
-    h.client.emit(USER, h.nowNs);
+    h.client.emit(USER);
     expect(h.take()).toEqual([]);
     h.receive({ ack: h.ours(h.limit) });
     h.timeout();

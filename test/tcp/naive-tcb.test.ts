@@ -150,7 +150,7 @@ class Pair {
     const mustAnswer = this.#twin.mustAnswer;
     const answered = this.#tellSent();
     this.#compare('arrived');
-    h.client.emit(USER, h.nowNs);
+    h.client.emit(USER);
     const left = answered + this.#tellSent();
     if (mustAnswer) expect(left, 'an answer at once').toBeGreaterThan(0);
   }

@@ -11,7 +11,7 @@ describe('a router says that packets are too large', () => {
     const h = new Harness().establish().write(4 * 1460);
     h.take();
     const cwnd = h.users.cwnd[USER];
-    expect(h.client.onPathMtu(USER, h.ours(0), 1000, h.nowNs)).toBe(true);
+    expect(h.client.onPathMtu(USER, h.ours(0), 1000)).toBe(true);
     expect(offsets(h.take())).toEqual([
       [0, 1000],
       [1000, 1000],
@@ -27,16 +27,16 @@ describe('a router says that packets are too large', () => {
 
   test('the messages about the other packets of the flight bring nothing more', () => {
     const h = new Harness().establish().write(4 * 1460);
-    h.client.onPathMtu(USER, h.ours(0), 1000, h.nowNs);
+    h.client.onPathMtu(USER, h.ours(0), 1000);
     h.take();
-    expect(h.client.onPathMtu(USER, h.ours(1460), 1000, h.nowNs)).toBe(false);
+    expect(h.client.onPathMtu(USER, h.ours(1460), 1000)).toBe(false);
     expect(h.take()).toEqual([]);
   });
 
   test('the timestamp option is deducted', () => {
     const h = new Harness({ timestamps: true }).establish({ timestamps: [1, 0] }).write(1448);
     h.take();
-    expect(h.client.onPathMtu(USER, h.ours(0), 1000, h.nowNs)).toBe(true);
+    expect(h.client.onPathMtu(USER, h.ours(0), 1000)).toBe(true);
     expect(h.users.sendMss[USER]).toBe(988);
   });
 
@@ -49,14 +49,14 @@ describe('a router says that packets are too large', () => {
     const h = new Harness().establish().write(4 * 1460);
     h.receive({ ack: h.ours(1460) });
     h.take();
-    expect(h.client.onPathMtu(USER, h.ours(seq), mss, h.nowNs)).toBe(false);
+    expect(h.client.onPathMtu(USER, h.ours(seq), mss)).toBe(false);
     expect(h.users.sendMss[USER]).toBe(1460);
     expect(h.take()).toEqual([]);
   });
 
   test('nor one for a connection that is not open', () => {
     const h = new Harness().open();
-    expect(h.client.onPathMtu(USER, seqAdd(h.ours(0), -1), 1000, h.nowNs)).toBe(false);
+    expect(h.client.onPathMtu(USER, seqAdd(h.ours(0), -1), 1000)).toBe(false);
   });
 });
 

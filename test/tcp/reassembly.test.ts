@@ -54,7 +54,7 @@ describe('what comes in any order', () => {
     const h = new Harness().establish();
     h.receive({ seq: h.peer(10), flags: FIN | ACK });
     expect(h.client.hasHole(USER)).toBe(true);
-    h.client.abort(USER, h.nowNs);
+    h.client.abort(USER);
     expect(h.client.hasHole(USER)).toBe(false);
     h.establish();
     expect(h.receive({ payloadBytes: 10 })).toBe(TcpEvent.DATA);

@@ -100,7 +100,7 @@ describe('what comes twice is reported once, in front (RFC 2883)', () => {
     const h = new Harness().establish(WITH_SACK);
     comes(h, 0, 200);
     h.arrive({ seq: h.peer(0), payloadBytes: 100 });
-    h.client.abort(USER, h.nowNs);
+    h.client.abort(USER);
     h.limit = 0;
     h.establish(WITH_SACK);
     comes(h, 100, 200);

@@ -28,12 +28,12 @@ export class Loopback extends Lossless<Answer> {
     this.#delayNs = delayNs;
   }
 
-  open(user: number, _target: number, nowNs: number): void {
+  open(user: number, _target: number): void {
     this.begin(user);
-    this.#answer(user, nowNs, TransportEvent.CONNECTED, 0);
+    this.#answer(user, TransportEvent.CONNECTED, 0);
   }
 
-  emit(user: number, nowNs: number): void {
+  emit(user: number): void {
     const line = this.lineOf(user);
     const limit = this.#stream.streamLimit(user);
     if (line.isOpening || line.isOver) return;
@@ -42,14 +42,14 @@ export class Loopback extends Lossless<Answer> {
     if (limit > before) this.timed(user, false, limit);
     for (const { asked, bytes } of this.#replies) {
       if (before < asked && asked <= limit) {
-        this.#answer(user, nowNs, TransportEvent.ACKED | TransportEvent.DATA, bytes);
+        this.#answer(user, TransportEvent.ACKED | TransportEvent.DATA, bytes);
       }
     }
     if (!line.isEndAsked) return;
     line.isOver = true;
     line.acked = limit + 1;
     const both = TransportEvent.ACKED | TransportEvent.PEER_FIN | TransportEvent.CLOSED;
-    this.#answer(user, nowNs, both, 0);
+    this.#answer(user, both, 0);
   }
 
   protected take({ user, events, bytes }: Answer): boolean {
@@ -58,7 +58,7 @@ export class Loopback extends Lossless<Answer> {
     return true;
   }
 
-  #answer(user: number, nowNs: number, events: number, bytes: number): void {
-    this.arrive({ atNs: nowNs + this.#delayNs, user, events, bytes });
+  #answer(user: number, events: number, bytes: number): void {
+    this.arrive({ atNs: this.nowNs + this.#delayNs, user, events, bytes });
   }
 }

@@ -1,4 +1,5 @@
 /** What transports have in common that know no packets and no loss: what a user may send arrives at once. */
+import { Instant } from '../../src/base/instant.ts';
 import { NEVER_NS } from '../../src/base/time.ts';
 import {
   type Delivery,
@@ -29,7 +30,7 @@ export abstract class Lossless<Came extends Arrival> implements Transport {
   readonly delivery = {
     bytes: 0,
     isPushed: true,
-    arrivedNs: 0,
+    arrived: new Instant(),
     data: new DataView(new ArrayBuffer(0)) as DataView,
     dataStart: 0,
     atHandBytes: 0,
@@ -44,8 +45,8 @@ export abstract class Lossless<Came extends Arrival> implements Transport {
     this.#times = times;
   }
 
-  abstract open(user: number, target: number, nowNs: number): void;
-  abstract emit(user: number, nowNs: number): void;
+  abstract open(user: number, target: number): void;
+  abstract emit(user: number): void;
 
   /** Notes in line and `delivery` what has come in. @returns whether its user is still to hear of it */
   protected abstract take(came: Came): boolean;
@@ -62,8 +63,8 @@ export abstract class Lossless<Came extends Arrival> implements Transport {
       if (next.atNs > nowNs) return;
       this.#arrivals.shift();
       if (!this.take(next)) continue;
-      this.delivery.arrivedNs = next.atNs;
-      listener.onEvents(next.user, next.events, next.atNs, nowNs);
+      this.delivery.arrived.ns = next.atNs;
+      listener.onEvents(next.user, next.events);
     }
   }
 
@@ -78,7 +79,8 @@ export abstract class Lossless<Came extends Arrival> implements Transport {
   flush(): void {
     const timed = this.#timed;
     this.#timed = [];
-    for (const { user, wanted } of timed) this.#times.onSent(user, wanted, this.nowNs);
+    const sent = new Instant(this.nowNs);
+    for (const { user, wanted } of timed) this.#times.onSent(user, wanted, sent);
   }
 
   ackedBytes(user: number): number {

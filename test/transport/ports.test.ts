@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { Instant } from '../../src/base/instant.ts';
 import { NS_PER_MS } from '../../src/base/time.ts';
 import { Counter, createCounters } from '../../src/measure/counters.ts';
 import { Latency, LatencyRecorder, LatencyTable } from '../../src/measure/histograms.ts';
@@ -54,6 +55,7 @@ function playersOf<Made extends Transport>(
       stream: ClientStream,
       times: PlaySendTimes,
       connections: UserConnections,
+      now: Instant,
     ) => Made;
   },
 ) {
@@ -65,7 +67,7 @@ function playersOf<Made extends Transport>(
     streamOf?.() ?? new RecordedStream(plan.scripts, capture, plays.session, prepared.segments);
   const latency = new LatencyRecorder();
   const times = new PlaySendTimes(plays, stages, stream, latency);
-  const transport = transportOf(stream, times, connections);
+  const transport = transportOf(stream, times, connections, plays.now);
   const parts = { connections, plays, stages, stream, times, transport, latency, counters };
   const conversations = new Conversations(plan, { ...parts, classes: null });
   return { conversations, transport, connections, plays, latency };
@@ -95,19 +97,19 @@ describe('a second stream', () => {
       capture: memory,
       counters,
       streamOf: () => new MadeUpStream(octets, arena, [octets.length]),
-      transportOf: (stream, times, rows) =>
-        new TcpTransport(plan, stream, rows, owners, server, times, server.data, counters),
+      transportOf: (stream, times, rows, now) =>
+        new TcpTransport(plan, stream, rows, owners, server, times, server.data, counters, now),
     });
     const { listener } = conversations;
     const intake = new PacketIntake(connections, owners, transport, listener, counters);
     for (let nowNs = 0; !conversations.isDone; ) {
       nowNs = Math.max(nowNs, Math.min(conversations.nextDueNs(), server.nextDueNs()));
-      const now = nowNs;
-      server.onTimeout(now);
+      server.onTimeout(nowNs);
+      conversations.beginTurn(new Instant(nowNs));
       server.receive(100, {
-        onPacket: (start, bytes, arrivedNs) => intake.onPacket(start, bytes, arrivedNs, now),
+        onPacket: (start, bytes, arrived) => intake.onPacket(start, bytes, arrived),
       });
-      conversations.onTimeout(now);
+      conversations.onTimeout(nowNs);
       conversations.flush();
     }
     expect(server.wrongOctets).toBe(0);
@@ -137,6 +139,7 @@ describe('a second transport', () => {
     let nowNs = 0;
     while (!conversations.isDone) {
       nowNs = Math.max(nowNs, Math.min(conversations.nextDueNs(), transport.nextArrivalNs()));
+      conversations.beginTurn(new Instant(nowNs));
       transport.receive(nowNs, conversations.listener);
       conversations.onTimeout(nowNs);
       conversations.flush();
@@ -162,6 +165,7 @@ describe('a second transport', () => {
       transportOf: (stream, times) => new Loopback(stream, times, [], DELAY_NS),
     });
     for (let nowNs = 0; nowNs < 100 * NS_PER_MS; nowNs += NS_PER_MS) {
+      conversations.beginTurn(new Instant(nowNs));
       transport.receive(nowNs, conversations.listener);
       conversations.onTimeout(nowNs);
       conversations.flush();
@@ -169,6 +173,7 @@ describe('a second transport', () => {
     const started = counters[Counter.STARTED];
     expect(started).toBe(USERS);
     conversations.interrupt(100 * NS_PER_MS);
+    conversations.beginTurn(new Instant(200 * NS_PER_MS));
     transport.receive(200 * NS_PER_MS, conversations.listener);
     expect(conversations.isDone).toBe(true);
     expect(counters[Counter.ABORTED_INTERRUPTED]).toBe(started);

@@ -2,6 +2,7 @@
  * Receives what the channel thread has put into a shard's ring: replies that an intercept has seen,
  * stamped in this machine's wall clock.
  */
+import { Instant } from '../../base/instant.ts';
 import { RECORD_HEADER_BYTES, RecordRing } from '../../base/record-ring.ts';
 import type { PacketSink, QueueingReceiver } from '../../transport/ports.ts';
 import type { RunClock } from '../receive/run-clock.ts';
@@ -18,7 +19,7 @@ export class ChannelReceiver implements QueueingReceiver {
   readonly data: DataView;
   /** To wait on. */
   readonly fd: number;
-  lastArrivedNs = 0;
+  readonly arrived = new Instant();
   readonly #ring: RecordRing;
   readonly #clock: RunClock;
 
@@ -32,19 +33,19 @@ export class ChannelReceiver implements QueueingReceiver {
   receive(limit: number, sink: PacketSink): number {
     const ring = this.#ring;
     const clock = this.#clock;
-    const nowNs = clock.nowNs();
-    clock.keepFresh(nowNs);
+    const { arrived } = this;
+    clock.read();
+    clock.keepFresh(clock.now);
     let received = 0;
     for (let at = this.#first(); at >= 0 && received < limit; at = ring.release(at)) {
       const { data } = ring;
       // Nothing says since when the ring has been empty at the other end: any past is possible.
-      const arrivedNs = clock.arrivedNs(
+      arrived.ns = clock.arrivedNs(
         data.getUint32(at),
         data.getUint32(at + 4),
         Number.NEGATIVE_INFINITY,
       );
-      this.lastArrivedNs = arrivedNs;
-      sink.onPacket(at + RECORD_HEADER_BYTES, data.getUint16(at + 8), arrivedNs);
+      sink.onPacket(at + RECORD_HEADER_BYTES, data.getUint16(at + 8), arrived);
       received++;
     }
     return received;

@@ -1,3 +1,4 @@
+import { Instant } from '../../base/instant.ts';
 import type { PacketSink, QueueingReceiver } from '../../transport/ports.ts';
 import { PacketRing, type PacketRingOptions } from './packet-ring.ts';
 import type { RunClock } from './run-clock.ts';
@@ -13,11 +14,11 @@ export class PacketReceiver implements QueueingReceiver {
   readonly data: DataView;
   /** To wait on: it can be read when a packet is in the ring. */
   readonly fd: number;
-  lastArrivedNs = 0;
+  readonly arrived = new Instant();
   readonly #ring: PacketRing;
   readonly #clock: RunClock;
   /** When the ring was last seen empty. */
-  #emptyNs: number;
+  #emptyNs = -0;
 
   /** @throws ReplayError ERR_IO_NOT_PERMITTED, ERR_IO_SOCKET, ERR_IO_FILTER, ERR_IO_MMAP */
   constructor(options: PacketReceiverOptions) {
@@ -31,18 +32,17 @@ export class PacketReceiver implements QueueingReceiver {
   receive(limit: number, sink: PacketSink): number {
     const ring = this.#ring;
     const clock = this.#clock;
-    const nowNs = clock.nowNs();
-    clock.keepFresh(nowNs);
-    // A number that is read from a field to be handed on is an object each time.
-    const emptyNs = this.#emptyNs;
+    const { arrived } = this;
+    clock.read();
+    clock.keepFresh(clock.now);
+    const nowNs = clock.now.ns;
     for (let received = 0; received < limit; received++) {
       if (!ring.hasPacket()) {
         this.#emptyNs = nowNs;
         return received;
       }
-      const arrivedNs = clock.arrivedNs(ring.seconds, ring.nanoseconds, emptyNs);
-      this.lastArrivedNs = arrivedNs;
-      sink.onPacket(ring.start, ring.capturedBytes, arrivedNs);
+      arrived.ns = clock.arrivedNs(ring.seconds, ring.nanoseconds, this.#emptyNs);
+      sink.onPacket(ring.start, ring.capturedBytes, arrived);
       ring.release();
     }
     return limit;

@@ -10,6 +10,7 @@
  * (NTP slews it by at most 0.5 ms in that time). A step of the wall clock in between shows as an
  * arrival in the future, or before the ring was last seen empty: then it is sampled again at once.
  */
+import { Instant } from '../../base/instant.ts';
 import { NS_PER_MS, NS_PER_SECOND } from '../../base/time.ts';
 import { CLOCK_REALTIME, clockGettime, TIMESPEC_WORDS } from '../sys/clock.ts';
 
@@ -36,19 +37,19 @@ export interface ClockSources {
 /** The run's time in nanoseconds, and the kernel's stamps on the same scale. */
 export class RunClock {
   readonly #sources: ClockSources;
-  #originMs: number;
+  #originMs = -0;
   /** Realtime (since its base) minus run time. */
   #distanceNs = -HALF_NS;
   #sampledNs = Number.NEGATIVE_INFINITY;
-  /** What was read last. */
-  #latestNs = HALF_NS;
+  /** What was read last: whole nanoseconds since the start of the run, and a half. */
+  readonly now = new Instant();
 
   /** @param originMs what `monotonicMs` says at the start of the run */
   constructor(sources: ClockSources, originMs: number) {
     this.#sources = sources;
     this.#originMs = originMs;
     // By that way, so that it has been gone once when code is compiled.
-    this.keepFresh(0);
+    this.keepFresh(this.now);
   }
 
   /** The run begins anew at `start` (`runStartsNow`): everything was opened before it began. */
@@ -59,14 +60,19 @@ export class RunClock {
 
   /** Nanoseconds since the start of the run: whole ones, and a half. */
   nowNs(): number {
+    this.read();
+    return this.now.ns;
+  }
+
+  /** Reads the clock: `now` says what it shows. A number that is returned may be an object. */
+  read(): void {
     const elapsedMs = this.#sources.monotonicMs() - this.#originMs;
-    this.#latestNs = Math.floor(elapsedMs * NS_PER_MS) + HALF_NS;
-    return this.#latestNs;
+    this.now.ns = Math.floor(elapsedMs * NS_PER_MS) + HALF_NS;
   }
 
   /** Keeps the distance to the wall clock fresh; call it at least once a second. */
-  keepFresh(nowNs: number): void {
-    if (nowNs - this.#sampledNs >= SAMPLE_EVERY_NS) this.sample();
+  keepFresh(now: Instant): void {
+    if (now.ns - this.#sampledNs >= SAMPLE_EVERY_NS) this.sample();
   }
 
   /**
@@ -77,14 +83,14 @@ export class RunClock {
   arrivedNs(seconds: number, nanoseconds: number, emptyNs: number): number {
     const sinceBase = (seconds - this.#sources.realtimeBaseSeconds) * NS_PER_SECOND + nanoseconds;
     let at = sinceBase - this.#distanceNs;
-    if (at > this.#latestNs) this.nowNs();
-    if (at > this.#latestNs + STEP_NS_MIN || at < emptyNs - STEP_NS_MIN) {
+    if (at > this.now.ns) this.read();
+    if (at > this.now.ns + STEP_NS_MIN || at < emptyNs - STEP_NS_MIN) {
       this.sample();
       at = sinceBase - this.#distanceNs;
       // Stamped before the step, read after it: all that is left to say is when it can have been.
       if (at < emptyNs - STEP_NS_MIN) return emptyNs;
     }
-    return Math.min(at, this.#latestNs);
+    return Math.min(at, this.now.ns);
   }
 
   /** Takes the distance to the wall clock anew. */

@@ -49,9 +49,8 @@ export class BurstSender {
   /**
    * Sends the batch, in its order.
    * @param messages its frames, @param fd the socket that takes them
-   * @returns what `Sender.flush` is to return
    */
-  send(messages: FrameMessages, fd: number, faults: SendFaults): number {
+  send(messages: FrameMessages, fd: number, faults: SendFaults): void {
     const { stamps } = messages;
     const { from, to, count } = this.#bursts;
     const sendSingly = (first: number, end: number): void => {
@@ -59,7 +58,7 @@ export class BurstSender {
       messages.sendStamped(fd, first, end, faults);
     };
     let sent = 0;
-    const firstNs = messages.begin();
+    messages.begin();
     for (let burst = 0; burst < count; ) {
       if (from[burst] > sent) sendSingly(sent, from[burst]);
       let end = burst + 1;
@@ -77,7 +76,6 @@ export class BurstSender {
       sent = to[burst - 1];
     }
     sendSingly(sent, messages.batch.count);
-    return firstNs;
   }
 
   #onRefused(): void {

@@ -107,19 +107,16 @@ export class FrameMessages {
     }
   }
 
-  /**
-   * Fills in the messages of all frames of the batch; once a flush, before they are sent.
-   * @returns as `begin`
-   */
-  prepare(): number {
+  /** Fills in the messages of all frames of the batch; once a flush, before they are sent. */
+  prepare(): void {
     this.fill(0, this.batch.count);
-    return this.begin();
+    this.begin();
   }
 
-  /** A flush begins: it may wait for room anew. @returns what `Sender.flush` is to return */
-  begin(): number {
+  /** A flush begins: it may wait for room anew. */
+  begin(): void {
     this.#waitsLeft = WAITS_PER_FLUSH;
-    return this.stamps.begin();
+    this.stamps.begin();
   }
 
   /** Fills in the messages of frames `from .. to - 1`, before they are sent. */

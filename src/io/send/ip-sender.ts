@@ -90,13 +90,12 @@ export class IpSender implements Sender {
     }
   }
 
-  flush(): number {
+  flush(): void {
     const { batch } = this;
     this.#nameDestinations(batch.count);
-    const firstNs = this.#messages.prepare();
+    this.#messages.prepare();
     this.#messages.sendStamped(this.#socket.fd, 0, batch.count, this.faults);
     batch.count = 0;
-    return firstNs;
   }
 
   close(): void {

@@ -60,18 +60,16 @@ export class PacketSender implements Sender {
     this.batch = this.#messages.batch;
   }
 
-  flush(): number {
+  flush(): void {
     const { batch } = this;
     const { fd } = this.#socket;
-    let firstNs: number;
     if (this.#bursts.prepare(batch)) {
-      firstNs = this.#bursts.send(this.#messages, fd, this.faults);
+      this.#bursts.send(this.#messages, fd, this.faults);
     } else {
-      firstNs = this.#messages.prepare();
+      this.#messages.prepare();
       this.#messages.sendStamped(fd, 0, batch.count, this.faults);
     }
     batch.count = 0;
-    return firstNs;
   }
 
   close(): void {

@@ -102,16 +102,16 @@ export class RawSocketSender implements Sender {
     this.#socket.on('error', (fault) => this.faults.countOther(fault.message));
   }
 
-  flush(): number {
+  flush(): void {
     const { batch } = this;
     this.#waitsLeft = WAITS_PER_FLUSH;
     const firstNs = this.#clock.nowNs();
+    batch.firstNs = firstNs;
     for (let frame = 0; frame < batch.count; frame++) {
       batch.laterNs[frame] = frame === 0 ? 0 : this.#clock.nowNs() - firstNs;
       this.#sendFrame(frame);
     }
     batch.count = 0;
-    return firstNs;
   }
 
   close(): void {

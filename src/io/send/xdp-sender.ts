@@ -54,12 +54,12 @@ export class XdpSender implements Sender {
     this.#headerWords = new Uint32Array(buffer, byteOffset, (batchFrames * HEADER_SLOT_BYTES) / 4);
   }
 
-  flush(): number {
+  flush(): void {
     const { batch } = this;
     let queued = 0;
     for (let frame = 0; frame < batch.count; frame++) if (this.#compose(frame)) queued++;
     this.#waitsLeft = WAITS_PER_FLUSH;
-    const firstNs = this.#stamps.begin();
+    this.#stamps.begin();
     for (let sent = 0; sent < queued; ) {
       const frames = Math.min(queued - sent, this.#stamps.frames);
       this.#stamps.onCall(sent, sent + frames);
@@ -71,7 +71,6 @@ export class XdpSender implements Sender {
     // Where some were refused those behind them bear a stamp that is too early by a call at most, the last ones this.
     if (queued < batch.count) this.#stamps.onCall(queued, batch.count);
     batch.count = 0;
-    return firstNs;
   }
 
   close(): void {

@@ -11,6 +11,7 @@
  * off. And whoever brings the replies (the kernel's own threads, the channel's) may have stood still
  * as well, and gets a moment.
  */
+import { Instant } from '../../base/instant.ts';
 import { NEVER_NS, NS_PER_MS } from '../../base/time.ts';
 import type { IntervalRecorder } from '../../measure/intervals.ts';
 import { Backlog } from '../../replay/conversations.ts';
@@ -37,13 +38,20 @@ const COUNTS_EVERY_NS = 100 * NS_PER_MS;
  */
 const LOOK_EVERY_NS = NS_PER_MS;
 
+/** What the loop needs of the run's clock. */
+export interface LoopClock {
+  readonly now: Instant;
+  read(): void;
+}
+
 /** What the loop over the network moves on. */
 export interface NetworkLoop {
   readonly replay: Replay;
   readonly receiver: QueueingReceiver;
   readonly intervals: IntervalRecorder;
   readonly control: Int32Array<SharedArrayBuffer>;
-  nowNs(): number;
+  /** The run's: `now` says what was read last. */
+  readonly clock: LoopClock;
   /** Block until something can be received, at most this long; neighbours that ask meanwhile are answered. */
   wait(timeoutNs: number): void;
   /** How long replies may lie until more of them have come; 0: not at all. */
@@ -62,51 +70,77 @@ export interface NetworkLoop {
  * @returns the run's time at the end, in whole ns
  */
 export function* networkTurns(loop: NetworkLoop): Generator<void, number> {
-  const { replay, receiver, intervals, control, wakeupNs } = loop;
-  let nowNs = loop.nowNs();
-  let heardNs = nowNs;
-  let settledNs = nowNs;
-  let resetNs = NEVER_NS;
-  let countsNs = 0;
-  let lookNs = 0;
-  let received = 0;
-  while (!replay.isDone) {
-    const lastTurnNs = nowNs;
-    nowNs = loop.nowNs();
+  const turns = new Turns(loop);
+  while (!loop.replay.isDone) {
+    turns.play();
+    yield;
+  }
+  linger(loop, turns.beganNs + lingerNs(loop.replay));
+  loop.readCounts();
+  return Math.floor(turns.beganNs);
+}
+
+/** Its times are fields: those of a generator's variables that live from step to step are objects. */
+class Turns {
+  readonly #loop: NetworkLoop;
+  readonly #begins = new Instant();
+  readonly #heard = new Instant();
+  #settledNs = -0;
+  #resetNs = NEVER_NS;
+  #countsNs = -0;
+  #lookNs = -0;
+  #received = 0;
+
+  constructor(loop: NetworkLoop) {
+    const { clock } = loop;
+    this.#loop = loop;
+    clock.read();
+    this.#begins.ns = clock.now.ns;
+    this.#heard.ns = clock.now.ns;
+    this.#settledNs = clock.now.ns;
+  }
+
+  /** When the turn began. */
+  get beganNs(): number {
+    return this.#begins.ns;
+  }
+
+  play(): void {
+    const { replay, receiver, intervals, clock, wakeupNs } = this.#loop;
+    const begins = this.#begins;
+    const heard = this.#heard;
+    const lastTurnNs = begins.ns;
+    clock.read();
+    const nowNs = clock.now.ns;
+    begins.ns = nowNs;
     if (nowNs - lastTurnNs >= STALL_NS_MIN) {
       // Where stalls follow each other timers go on nevertheless, by what was settled before this one.
-      if (received < REPLIES_PER_TURN) heardNs = Math.max(heardNs, lastTurnNs);
-      settledNs = nowNs + SETTLE_NS;
+      if (this.#received < REPLIES_PER_TURN) heard.ns = Math.max(heard.ns, lastTurnNs);
+      this.#settledNs = nowNs + SETTLE_NS;
     }
     // Before anything is recorded: what happens now belongs to this second.
-    intervals.roll(nowNs);
-    replay.beginTurn(nowNs);
-    received = receiver.receive(REPLIES_PER_TURN, replay);
+    if (nowNs >= intervals.closesNs) intervals.roll(nowNs);
+    replay.beginTurn(begins);
+    const received = receiver.receive(REPLIES_PER_TURN, replay);
+    this.#received = received;
     if (received === REPLIES_PER_TURN) {
-      heardNs = Math.min(nowNs, Math.max(heardNs, receiver.lastArrivedNs));
-    } else if (nowNs >= settledNs) {
-      heardNs = nowNs;
+      heard.ns = Math.min(nowNs, Math.max(heard.ns, receiver.arrived.ns));
+    } else if (nowNs >= this.#settledNs) {
+      heard.ns = nowNs;
     }
-    replay.onTimeout(nowNs, heardNs, backlogOf(receiver, received));
+    replay.onTurn(heard, backlogOf(receiver, received));
     replay.flush();
-    const leftNs = loop.nowNs();
-    if (leftNs - nowNs >= STALL_NS_MIN) replay.onStandstill(nowNs, leftNs);
-    if (nowNs >= countsNs) {
-      loop.readCounts();
-      countsNs = nowNs + COUNTS_EVERY_NS;
+    clock.read();
+    const leftNs = clock.now.ns;
+    if (leftNs - nowNs >= STALL_NS_MIN) replay.onStandstill(nowNs, clock.now);
+    if (nowNs >= this.#countsNs) {
+      this.#loop.readCounts();
+      this.#countsNs = nowNs + COUNTS_EVERY_NS;
     }
-    if (nowNs >= lookNs) {
-      lookNs = nowNs + LOOK_EVERY_NS;
-      loop.answerNeighbours();
-      if (resetNs === NEVER_NS && Atomics.load(control, Control.COMMAND) === Command.DRAIN) {
-        replay.interrupt(nowNs);
-        replay.flush();
-        resetNs = nowNs + DRAIN_NS;
-      }
-    }
+    if (nowNs >= this.#lookNs) this.#look(nowNs);
     // Servers get their time from when the last user has said goodbye.
-    if (replay.isInterrupting) resetNs = nowNs + DRAIN_NS;
-    if (nowNs >= resetNs) {
+    if (replay.isInterrupting) this.#resetNs = nowNs + DRAIN_NS;
+    if (nowNs >= this.#resetNs) {
       replay.abortAll(nowNs, RESETS_PER_TURN);
       replay.flush();
     }
@@ -114,16 +148,24 @@ export function* networkTurns(loop: NetworkLoop): Generator<void, number> {
     const mayWait = received < REPLIES_PER_TURN && !receiver.isWaiting;
     const mayPause = received < REPLIES_WORTH_A_TURN && wakeupNs > 0;
     if (mayWait || mayPause) {
-      const waitNs = Math.min(Math.max(replay.nextDueNs(), settledNs), resetNs) - leftNs;
-      if (waitNs > 0 && mayWait) loop.wait(Math.min(waitNs, WAIT_NS_MAX));
+      const dueNs = Math.max(replay.nextDueNs(), this.#settledNs);
+      const waitNs = Math.min(dueNs, this.#resetNs) - leftNs;
+      if (waitNs > 0 && mayWait) this.#loop.wait(Math.min(waitNs, WAIT_NS_MAX));
       // What waits already has come since the turn took what there was: soon there is more.
-      else if (waitNs > 0) loop.pause(Math.min(waitNs, wakeupNs));
+      else if (waitNs > 0) this.#loop.pause(Math.min(waitNs, wakeupNs));
     }
-    yield;
   }
-  linger(loop, nowNs + lingerNs(replay));
-  loop.readCounts();
-  return Math.floor(nowNs);
+
+  #look(nowNs: number): void {
+    const { replay, control } = this.#loop;
+    this.#lookNs = nowNs + LOOK_EVERY_NS;
+    this.#loop.answerNeighbours();
+    const isDrained = Atomics.load(control, Control.COMMAND) === Command.DRAIN;
+    if (this.#resetNs !== NEVER_NS || !isDrained) return;
+    replay.interrupt(nowNs);
+    replay.flush();
+    this.#resetNs = nowNs + DRAIN_NS;
+  }
 }
 
 function backlogOf(receiver: QueueingReceiver, received: number): Backlog {
@@ -133,8 +175,9 @@ function backlogOf(receiver: QueueingReceiver, received: number): Backlog {
 
 /** Ended users still acknowledge what their servers repeat. */
 function linger(loop: NetworkLoop, untilNs: number): void {
-  for (let nowNs = loop.nowNs(); nowNs < untilNs; nowNs = loop.nowNs()) {
-    loop.wait(untilNs - nowNs);
+  const { clock } = loop;
+  for (clock.read(); clock.now.ns < untilNs; clock.read()) {
+    loop.wait(untilNs - clock.now.ns);
     loop.receiver.receive(REPLIES_PER_TURN, loop.replay);
     loop.replay.flush();
     loop.answerNeighbours();

@@ -71,7 +71,7 @@ export function openNetworkThread(
           receiver: io.receiver,
           intervals,
           control,
-          nowNs: () => io.clock.nowNs(),
+          clock: io.clock,
           wait: io.wait,
           wakeupNs: way.wakeupNs,
           pause: io.pause,
