@@ -101,7 +101,8 @@ export class ConnectionTable {
 
   constructor(users: number) {
     this.users = users;
-    const rows = new ArrayBuffer(users * CONNECTION_BYTES);
+    // A thread may have none: views begin within their buffer all the same.
+    const rows = new ArrayBuffer(Math.max(1, users) * CONNECTION_BYTES);
     this.scriptDueNs = new Float64Array(rows, 0);
     this.retransmitDueNs = new Float64Array(rows, 8);
     this.readyNs = new Float64Array(rows, 16);
