@@ -73,6 +73,13 @@ function columnBytes(specs: readonly SessionSpec[], iterations: number): number 
     };
     vi.stubGlobal(Kind.name, new Proxy(Kind, { construct }));
   }
+  // Rows of several fields are one buffer, and views of it.
+  const Rows = ArrayBuffer;
+  const construct = (_: unknown, args: [number]): object => {
+    if (args[0] % USERS === 0) bytes += args[0] / USERS;
+    return Reflect.construct(Rows, args);
+  };
+  vi.stubGlobal('ArrayBuffer', new Proxy(Rows, { construct }));
   try {
     new Replay(engine, target, target, capture, latency, counters, prepared);
   } finally {
